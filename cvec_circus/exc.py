@@ -1,0 +1,72 @@
+"""Every exception cvec_circus raises on purpose, a line each, and the exit codes of its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_PROBLEM = 1
+EXIT_USAGE = 2
+EXIT_REFUSED = 3
+EXIT_UNREACHABLE = 4
+
+
+class CircusError(Exception):
+    """The base of all of them: catch it to catch everything that is ours."""
+
+
+class MessageError(CircusError):
+    """A message that cannot be carried out as it stands; `errno` is the wire's error number."""
+
+    def __init__(self, reason: str, errno: int = 3) -> None:
+        super().__init__(reason)
+        self.errno = errno
+
+
+class ArgumentError(CircusError):
+    """A command line that does not fit the command."""
+
+
+class AlreadyExist(CircusError):  # noqa: N818 - the name that users' code catches
+    """A watcher of that name is there already."""
+
+
+class ConflictError(CircusError):
+    """An order that contradicts one in progress."""
+
+
+class CallError(CircusError):
+    """A call to the daemon that got no usable answer; its text is "Timed out." after a time-out."""
+
+
+class OptionError(CircusError):
+    """A value that an option does not take; `option` names it."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"{option}: {reason}")
+        self.option = option
+        self.reason = reason
+
+
+class ConfigError(CircusError):
+    """A configuration that cannot be used; `problems` has a line for each thing that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+class SocketError(CircusError):
+    """A listening socket or an endpoint that cannot be opened."""
+
+
+class PidfileError(CircusError):
+    """A pid file that cannot be written, or that belongs to a daemon that lives."""
+
+
+class PluginError(CircusError):
+    """A plugin class that cannot be loaded or run."""
+
+
+class SupervisorStopped(CircusError):  # noqa: N818 - a fact, not a fault
+    """The supervisor has ended, so nobody is there to answer."""
