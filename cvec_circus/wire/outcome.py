@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Optional
+from typing import Callable
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Outcome:
         numprocesses: How many processes run now, over all watchers of the order.
     """
 
-    error: Optional[str] = None
+    error: str | None = None
     started: list[int] = field(default_factory=list)
     stopped: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
@@ -35,4 +35,4 @@ class Wait:
     """
 
     then: Callable[[Outcome], None]
-    timeout: Optional[float] = None
+    timeout: float | None = None
