@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def steps(scratch: str) -> dict[str, list[str]]:
-    """Name every step and the Python arguments that run it; `scratch` takes what the docs become."""
+    """Name every step and the Python arguments that run it; `scratch` takes the built docs."""
     docs = ["-W", "--keep-going", "-q", "-E", "-d", f"{scratch}/doctrees", "-b", "html"]
     return {
         "format": ["-m", "ruff", "format", "--check"],

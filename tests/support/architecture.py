@@ -1,0 +1,283 @@
+"""Reads a tree of Python files and says where it breaks the rules of the project's architecture.
+
+Nothing is imported or run: every rule is decided from the syntax tree. `rules.py` beside this file
+holds the rules on single lines; here are those that look at modules as a whole: who may import
+whom, cycles, and the length of a file.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PACKAGE = "cvec_circus"
+LONGEST_FILE = 400
+
+# The rows of the server side, lowest first. A package imports itself and what stands in lower rows.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("exc",),
+    ("base",),
+    ("system", "options", "wire"),
+    ("commands", "config", "sockets", "stream"),
+    ("core",),
+    ("control",),
+    ("supervisor",),
+    ("arbiter",),
+    ("daemon",),
+)
+
+# What stands beside the rows, or may see less than its row allows. A dotted name is one module.
+CLIENT_SIDE = frozenset({"exc", "base", "system", "options", "wire", "commands"})
+SPECIAL: dict[str, frozenset[str]] = {
+    "connect": CLIENT_SIDE,
+    "client": CLIENT_SIDE | {"connect"},
+    "ctl": CLIENT_SIDE | {"connect", "client"},
+    "plugins": CLIENT_SIDE | {"connect", "client"},
+    "commands": frozenset({"exc", "options", "wire", "system.signals"}),
+    "demo": frozenset({"exc", "plugins"}),
+}
+
+# Seen by more than their place says: the reason stands beside each.
+ALSO: dict[str, frozenset[str]] = {
+    "options": frozenset({"system.signals"}),  # an option may be a signal's name
+    "daemon": frozenset({"demo"}),  # cvec_circusd --demo
+}
+
+# Where an import may stand inside a function: names resolved on first use, and psutil, which is
+# loaded when somebody asks for samples. None stands for "whatever is imported".
+LATE_IMPORTS: dict[str, str | None] = {
+    "commands.table": None,
+    "system.procfs": "psutil",
+}
+
+# Packages without I/O and without threads of their own.
+PURE = {
+    "core": frozenset(
+        "_thread concurrent multiprocessing psutil select selectors signal socket subprocess "
+        "threading zmq".split()
+    ),
+    "wire": frozenset({"zmq"}),
+    "options": frozenset({"zmq"}),
+    "commands": frozenset({"zmq", "psutil", "threading"}),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module. Immutable."""
+
+    target: str
+    line: int
+    late: bool
+
+
+@dataclass
+class Module:
+    """One file, read and parsed. Belongs to the test that made it."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+    lines: int
+    imports: list[Import] = field(default_factory=list)
+
+    @property
+    def is_package(self) -> bool:
+        """Whether this is an `__init__.py`."""
+        return self.path.name == "__init__.py"
+
+    @property
+    def inner(self) -> str:
+        """The name without the package in front of it: "base.loop"; "" for the package itself."""
+        return self.name[len(PACKAGE) + 1 :]
+
+    @property
+    def row(self) -> str:
+        """The name of the package, or of the top-level module, that this one belongs to."""
+        return self.inner.partition(".")[0]
+
+
+def read(root: Path, package: str = PACKAGE) -> dict[str, Module]:
+    """Parse every file of root/package, and find out which modules each one imports."""
+    modules = {}
+    for path in sorted((root / package).rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text, filename=str(path))
+        modules[name] = Module(name, path, tree, len(text.splitlines()))
+    for module in modules.values():
+        module.imports = list(_imports(module, set(modules)))
+    return modules
+
+
+def _imports(module: Module, known: set[str]) -> Iterator[Import]:
+    """Yield what the module imports, wherever in it, under TYPE_CHECKING too."""
+    late = {
+        id(inner)
+        for outer in ast.walk(module.tree)
+        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno, id(node) in late)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(module, node)
+            for alias in node.names:
+                whole = f"{origin}.{alias.name}"
+                yield Import(whole if whole in known else origin, node.lineno, id(node) in late)
+
+
+def _origin(module: Module, node: ast.ImportFrom) -> str:
+    """Return the absolute name that a `from ... import` takes its names from."""
+    if not node.level:
+        return node.module or ""
+    parts = module.name.split(".")
+    base = parts[: len(parts) - node.level + (1 if module.is_package else 0)]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def allowed(row: str) -> frozenset[str] | None:
+    """Return what the package `row` may import beside itself; None when it has no place yet."""
+    if row in SPECIAL:
+        return SPECIAL[row]
+    below: set[str] = set()
+    for names in ROWS:
+        if row in names:
+            return frozenset(below) | ALSO.get(row, frozenset())
+        below.update(names)
+    return None
+
+
+def layers(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which imports go upwards or sideways, and which modules have no place in the layers."""
+    for module in modules.values():
+        if not module.row:
+            yield from _of_the_package_itself(module)
+            continue
+        permitted = allowed(module.row)
+        if permitted is None:
+            yield (
+                f"{module.path}:1: {module.row} has no place in the layers: "
+                "name it in ROWS or SPECIAL of tests/support/architecture.py"
+            )
+            continue
+        for target in module.imports:
+            if _is_ours(target) and not _permits(permitted, module, target):
+                yield (
+                    f"{module.path}:{target.line}: {module.inner} must not import {target.target}:"
+                    f" it may import {', '.join(sorted(permitted)) or 'nothing of ours'}"
+                )
+
+
+def _of_the_package_itself(module: Module) -> Iterator[str]:
+    """The package's own `__init__.py` stands below all: it may reach the rest on first use only."""
+    for target in module.imports:
+        if _is_ours(target) and not target.late:
+            yield (
+                f"{module.path}:{target.line}: {module.name} must not import {target.target} "
+                "before somebody asks for it: whoever imports any module of ours runs it"
+            )
+
+
+def _is_ours(target: Import) -> bool:
+    return target.target.partition(".")[0] == PACKAGE
+
+
+def _permits(permitted: frozenset[str], module: Module, target: Import) -> bool:
+    inner = target.target[len(PACKAGE) + 1 :]
+    row = inner.partition(".")[0]
+    if row in {"", module.row}:
+        return True
+    if target.late and _late_is_allowed(module, target):
+        return True
+    return row in permitted or inner in permitted
+
+
+def _late_is_allowed(module: Module, target: Import) -> bool:
+    if module.is_package:
+        return True
+    if module.inner not in LATE_IMPORTS:
+        return False
+    only = LATE_IMPORTS[module.inner]
+    return only is None or target.target.partition(".")[0] == only
+
+
+def late_imports(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which imports inside functions stand outside the named places."""
+    for module in modules.values():
+        for target in module.imports:
+            if target.late and not _late_is_allowed(module, target):
+                yield (
+                    f"{module.path}:{target.line}: {target.target} is imported inside a function:"
+                    " move it to the top of the file"
+                )
+
+
+def purity(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which packages import what brings I/O or threads into a place that has none."""
+    for module in modules.values():
+        for target in module.imports:
+            if target.target.partition(".")[0] in PURE.get(module.row, ()):
+                yield (
+                    f"{module.path}:{target.line}: {module.row} stays free of I/O and threads: "
+                    f"it must not import {target.target}"
+                )
+
+
+def cycles(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which modules import each other in a circle, each circle once."""
+    edges = {
+        name: sorted(
+            {t.target for t in module.imports if not t.late and t.target in modules} - {name}
+        )
+        for name, module in modules.items()
+    }
+    for knot in _knots(edges):
+        yield f"these modules import each other in a circle: {' -> '.join([*knot, knot[0]])}"
+
+
+def _knots(edges: dict[str, list[str]]) -> list[list[str]]:
+    """Return one circle for every group of nodes that reach each other."""
+    reach = {name: _reachable(edges, name) for name in edges}
+    seen: set[str] = set()
+    knots = []
+    for name in edges:
+        if name in seen or name not in reach[name]:
+            continue
+        seen.update(other for other in reach[name] if name in reach[other])
+        knots.append(_shortest_circle(edges, name))
+    return knots
+
+
+def _reachable(edges: dict[str, list[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = list(edges[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(edges[name])
+    return found
+
+
+def _shortest_circle(edges: dict[str, list[str]], start: str) -> list[str]:
+    paths = [[start]]
+    for path in paths:
+        for name in edges[path[-1]]:
+            if name == start:
+                return path
+            if name not in path:
+                paths.append([*path, name])
+    raise AssertionError(f"{start} is on no circle")
+
+
+def lengths(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which files are too long to be about one subject."""
+    for module in modules.values():
+        if module.lines > LONGEST_FILE:
+            yield f"{module.path}:1: {module.lines} lines, {LONGEST_FILE} at most: split it"
