@@ -1,0 +1,341 @@
+"""The loop that a thread lives in: sockets, files, timers, and calls from other threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar, Union
+
+import zmq
+
+from cvec_circus import exc, logger
+from cvec_circus.base.clock import SYSTEM, Clock, poll_milliseconds
+from cvec_circus.base.timers import Timer, TimerQueue
+from cvec_circus.base.wakeup import Wakeup
+
+POSTS_A_TURN = 256
+"""Calls of other threads made before the sockets are looked at again."""
+
+Key = Union["zmq.Socket[bytes]", int]
+Result = TypeVar("Result")
+
+
+class Question:
+    """A call that a thread waits for. Shared by the thread that asks and the one that answers.
+
+    The waiting is done on a bare lock. An Event would not do: it has a lock of its own, which the
+    asking thread holds for a moment before it sleeps; a signal handler that runs in that moment
+    and asks something too would have the owner stand at that lock, and both would wait for ever.
+    """
+
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.fn = fn
+        self.args = args
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._abandoned = False
+        self._waiting = threading.Lock()
+        self._waiting.acquire()
+
+    def answer(self) -> None:
+        """Make the call, unless the asking thread has gone away. Owner thread."""
+        if self._abandoned:
+            return
+        try:
+            self._value = self.fn(*self.args)
+        except BaseException as error:
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise  # a KeyboardInterrupt is the owner's as well
+        else:
+            self._waiting.release()
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an exception. Once, and instead of `answer`."""
+        self._error = error
+        self._waiting.release()
+
+    def result(self, timeout: float | None) -> Any:
+        """Wait for the answer, and return or raise it. Asking thread."""
+        if not self._waiting.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+            self._abandoned = True
+            name = getattr(self.fn, "__qualname__", repr(self.fn))
+            raise TimeoutError(f"no answer from {name} within {timeout:g} s")
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._value
+        finally:
+            self._error = None  # an exception and a frame that holds it would keep each other
+
+
+class Loop:
+    """One thread's life: waiting for what is readable and for what is due, and doing it.
+
+    Owned by the thread that is in `run`, which need not be the one that made it. Until then
+    whoever made it may add readers and timers. `post`, `ask`, `stop` and `on_thread` are safe
+    from any thread, at any time.
+
+    A turn waits in one `zmq.Poller`, then calls the readers of what is readable, the timers that
+    are due, the posts that were there when the turn began, and at last what `each_turn` was given.
+    So none of the four keeps another one waiting for longer than a turn. An exception in any of
+    them goes to `on_error`, and the loop goes on.
+
+    Attributes:
+        name: What the loop is called in log lines.
+        clock: Where the time comes from.
+        wakeup: Ends the waiting. Its `write_fd` is for `signal.set_wakeup_fd`.
+        thread_id: The owner; None until `run`.
+        on_error: Called with an exception and the name of what raised it; logs it by default.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM, name: str = "loop") -> None:
+        self.name = name
+        self.clock = clock
+        self.wakeup = Wakeup()
+        self.thread_id: int | None = None
+        self.on_error: Callable[[BaseException, str], object] = self._log_error
+        self._timers = TimerQueue()
+        self._poller = zmq.Poller()
+        self._readers: dict[Key, Callable[[], object]] = {}
+        self._turn_ends: list[Callable[[], bool]] = []
+        self._posts: deque[tuple[Callable[..., object], tuple[Any, ...], Question | None]]
+        self._posts = deque()
+        # Guards _posts against _closed: nothing may be put there once nobody will take it out.
+        # Re-entrant, so that a signal handler that interrupts a post may post too.
+        self._lock = threading.RLock()
+        self._closed = False
+        self._stopping = False
+        self._more_work = False
+        self.add_reader(self.wakeup.fd, self.wakeup.clear)
+
+    # -- what the owner waits for -----------------------------------------------------------------
+
+    def add_reader(self, source: Any, fn: Callable[[], object]) -> None:
+        """Have a function called in every turn in which there is something to read.
+
+        Owner thread; also from within a reader. Replaces the source's former function.
+
+        Args:
+            source: A zmq socket, a file descriptor, or anything with a `fileno()`.
+            fn: Called without arguments. What it leaves unread calls it again in the next turn,
+                so it may stop halfway to give others their turn.
+        """
+        self._assert_owner()
+        key = _key(source)
+        if key not in self._readers:
+            self._poller.register(key, zmq.POLLIN)
+        self._readers[key] = fn
+
+    def remove_reader(self, source: Any) -> None:
+        """Wait for a source no more; before it is closed. Owner thread; also within a reader."""
+        self._assert_owner()
+        key = _key(source)
+        if self._readers.pop(key, None) is not None:
+            self._poller.unregister(key)
+
+    def call_at(self, when: float, fn: Callable[..., object], *args: Any) -> Timer:
+        """Have a function called at a monotonic instant, in seconds. Owner thread."""
+        self._assert_owner()
+        return self._timers.call_at(when, self._call, fn, args)
+
+    def call_later(self, delay: float, fn: Callable[..., object], *args: Any) -> Timer:
+        """Have a function called after a delay, in seconds. Owner thread."""
+        return self.call_at(self.clock.monotonic() + delay, fn, *args)
+
+    def each_turn(self, fn: Callable[[], bool]) -> None:
+        """Have a function called at the end of every turn. Owner thread.
+
+        Args:
+            fn: Returns whether it has left work for another turn. If so, the next turn begins at
+                once, with whatever has become readable meanwhile.
+        """
+        self._assert_owner()
+        self._turn_ends.append(fn)
+
+    # -- what other threads do --------------------------------------------------------------------
+
+    def on_thread(self) -> bool:
+        """Tell whether the calling thread is the owner. Any thread."""
+        return self.thread_id == threading.get_ident()
+
+    def post(self, fn: Callable[..., object], *args: Any) -> bool:
+        """Have a function called on the owner thread, in its next turn. Any thread; never blocks.
+
+        Returns:
+            False when the loop is closed, and the call will not be made.
+        """
+        return self._put(fn, args, None)
+
+    def ask(self, fn: Callable[..., Result], *args: Any, timeout: float | None = None) -> Result:
+        """Have a function called on the owner thread and wait for its result. Any other thread.
+
+        Args:
+            fn: What to call.
+            *args: What to call it with.
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            SupervisorStopped: The loop ended before the call was made.
+            TimeoutError: There was no answer in time. A call that had not begun is not made.
+            AssertionError: This is the owner thread, which would wait for itself.
+            Exception: Whatever the function raised.
+        """
+        if self.on_thread():
+            raise AssertionError("the owner of a loop must not wait for itself")
+        question = Question(fn, args)
+        if not self._put(fn, args, question):
+            raise _stopped()
+        result: Result = question.result(timeout)
+        return result
+
+    def stop(self) -> None:
+        """Have `run` return at the end of the turn. Any thread; before `run` as well."""
+        self._stopping = True
+        self.wakeup.set()
+
+    # -- the life ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Turn until `stop`. The calling thread is the owner from now on, until `close`.
+
+        May be called again afterwards, by the same thread.
+
+        Raises:
+            SupervisorStopped: The loop is closed.
+        """
+        if self._closed:
+            raise _stopped()
+        self.thread_id = threading.get_ident()
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            self._stopping = False
+
+    def close(self) -> None:
+        """Take no more calls, and fail those that threads wait for. When `run` has returned.
+
+        Sockets and files that were read from stay open: they are their owners'.
+        """
+        with self._lock:
+            self._closed = True
+            self.thread_id = None  # numbers of threads are used again
+            left = list(self._posts)
+            self._posts.clear()
+        for _, _, question in left:
+            if question is not None:
+                question.fail(_stopped())
+        for key in list(self._readers):
+            self._poller.unregister(key)
+        self._readers.clear()
+        self._timers = TimerQueue()
+        self._turn_ends.clear()
+        self.wakeup.close()
+
+    def _turn(self) -> None:
+        readable = self._poll()
+        posts = min(len(self._posts), POSTS_A_TURN)
+        for key, fn in readable:
+            if self._readers.get(key) is fn:  # else a reader before it has removed or replaced it
+                self._call(fn, ())
+        self._timers.run_due(self.clock.monotonic())
+        for _ in range(posts):
+            post, args, question = self._posts.popleft()
+            if question is None:
+                self._call(post, args)
+            else:
+                question.answer()
+        self._more_work = False
+        for turn_end in self._turn_ends:
+            if self._call(turn_end, ()):
+                self._more_work = True
+
+    def _poll(self) -> list[tuple[Key, Callable[[], object]]]:
+        """Wait, and return what is readable with its reader as it is now."""
+        try:
+            events = self._poller.poll(poll_milliseconds(self._delay()))
+        except zmq.ZMQError as error:
+            if not self._drop_closed(error):
+                raise
+            return []
+        readers = self._readers
+        # A closed file polls as an error without input, a closed zmq socket as file 0.
+        if any(not event & zmq.POLLIN or key not in readers for key, event in events):
+            self._drop_closed(None)
+        return [(key, readers[key]) for key, _ in events if key in readers]
+
+    def _delay(self) -> float | None:
+        """How many seconds the next poll may take; None for as long as it takes."""
+        if self._stopping or self._more_work or self._posts:
+            return 0.0
+        next_at = self._timers.next_at()
+        return None if next_at is None else next_at - self.clock.monotonic()
+
+    def _drop_closed(self, error: zmq.ZMQError | None) -> bool:
+        """Forget sources that were closed while they had a reader: a mistake, but no endless loop.
+
+        Returns:
+            Whether there was one.
+        """
+        closed = [key for key in self._readers if _is_closed(key)]
+        for key in closed:
+            self._poller.unregister(key)
+            fn = self._readers.pop(key)
+            self.on_error(error or OSError(f"{key} was closed while it was read"), _name(fn))
+        return bool(closed)
+
+    def _call(self, fn: Callable[..., object], args: tuple[Any, ...]) -> object:
+        try:
+            return fn(*args)
+        except Exception as error:
+            self.on_error(error, _name(fn))
+            return None
+
+    def _put(
+        self, fn: Callable[..., object], args: tuple[Any, ...], question: Question | None
+    ) -> bool:
+        with self._lock:
+            if self._closed:
+                return False
+            self._posts.append((fn, args, question))
+        self.wakeup.set()
+        return True
+
+    def _assert_owner(self) -> None:
+        if self.thread_id is not None and not self.on_thread():
+            raise AssertionError(f"only its own thread may do this to {self.name}: use post")
+
+    def _log_error(self, error: BaseException, name: str) -> None:
+        logger.error("%s: %s raised", self.name, name, exc_info=error)
+
+
+def _stopped() -> exc.SupervisorStopped:
+    return exc.SupervisorStopped("the supervisor has stopped")
+
+
+def _key(source: Any) -> Key:
+    """What the poller knows a source by: the zmq socket itself, or the number of a file."""
+    if isinstance(source, (zmq.Socket, int)):
+        return source
+    fd: int = source.fileno()
+    return fd
+
+
+def _is_closed(key: Key) -> bool:
+    if isinstance(key, zmq.Socket):
+        return key.closed
+    try:
+        os.fstat(key)
+    except OSError:
+        return True
+    return False
+
+
+def _name(fn: Callable[..., object]) -> str:
+    return getattr(fn, "__qualname__", repr(fn))

@@ -1,0 +1,79 @@
+"""A thread sleeps in poll, another one, or a signal, wakes it."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+
+from cvec_circus.base.clock import poll_milliseconds
+
+
+class Wakeup:
+    """A flag that a thread can poll for. Safe from any thread.
+
+    It is a pipe that holds a byte when it is set. Events, conditions and queues of the standard
+    library will not do where signals are to be seen: their locks deadlock with a signal handler
+    that sets them, and a signal that comes between their check and their sleep does not wake them.
+    A byte in a pipe does neither.
+
+    Attributes:
+        write_fd: The end that is written to. It never blocks, so it suits `signal.set_wakeup_fd`
+            (with `warn_on_full_buffer=False`: a full pipe is as good as set). -1 once closed.
+    """
+
+    def __init__(self) -> None:
+        self._read_fd, self.write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        os.set_blocking(self.write_fd, False)
+        # Against close(), after which the number may be somebody else's file. Re-entrant, so that
+        # a signal handler that interrupts set() may call it too.
+        self._lock = threading.RLock()
+
+    @property
+    def fd(self) -> int:
+        """The end to poll: readable while the flag is set. -1 once closed."""
+        return self._read_fd
+
+    def fileno(self) -> int:
+        """Tell the end to poll, as files do."""
+        return self._read_fd
+
+    def set(self) -> None:
+        """Wake whoever polls. Any thread, any signal handler; never blocks; nothing once closed."""
+        with self._lock:
+            if self.write_fd < 0:
+                return
+            try:
+                os.write(self.write_fd, b"\0")
+            except BlockingIOError:
+                pass  # the pipe is full, so the flag is set
+
+    def clear(self) -> None:
+        """Take the flag down. Do it before looking at what the flag announces, not after."""
+        try:
+            while len(os.read(self._read_fd, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass  # empty: nothing was set
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleep until the flag is set. It stays set.
+
+        Args:
+            timeout: Seconds to sleep at most; None sleeps as long as it takes.
+
+        Returns:
+            Whether the flag is set.
+        """
+        poll = select.poll()
+        poll.register(self._read_fd, select.POLLIN)
+        return bool(poll.poll(poll_milliseconds(timeout)))
+
+    def close(self) -> None:
+        """Close both ends. The thread that polls does it, when it polls no more."""
+        with self._lock:
+            if self.write_fd >= 0:
+                os.close(self._read_fd)
+                os.close(self.write_fd)
+                self._read_fd = self.write_fd = -1

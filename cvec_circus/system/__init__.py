@@ -1,0 +1,1 @@
+"""The operating system, one subject a file: signals, exits, launching, /proc, the pid file."""

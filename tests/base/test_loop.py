@@ -1,0 +1,428 @@
+"""The loop on its own thread: readers, timers, posts, questions, and its end."""
+
+import logging
+import os
+import queue
+import socket
+import threading
+
+import zmq
+
+from cvec_circus import exc
+from cvec_circus.base.loop import POSTS_A_TURN, Loop
+from tests.support.clock import FakeClock
+from tests.support.leaks import LeakCheckedTestCase
+
+TIMEOUT = 30.0
+
+
+class LoopTestCase(LeakCheckedTestCase):
+    """A loop made here, and run by a thread of its own once a test asks for it."""
+
+    def setUp(self):
+        super().setUp()
+        self.loop = Loop(name="test loop")
+        self.errors = []
+        self.loop.on_error = lambda error, name: self.errors.append((error, name))
+        self.addCleanup(self.loop.close)
+        self.got = queue.SimpleQueue()
+
+    def run_loop(self):
+        thread = threading.Thread(target=self.loop.run)
+        thread.start()
+        self.addCleanup(thread.join, TIMEOUT)
+        self.addCleanup(self.loop.stop)
+        return thread
+
+    def next(self):
+        return self.got.get(timeout=TIMEOUT)
+
+    def pipe(self):
+        read_fd, write_fd = os.pipe()
+        self.addCleanup(os.close, write_fd)
+        self.addCleanup(os.close, read_fd)
+        return read_fd, write_fd
+
+
+class PostTest(LoopTestCase):
+    def test_posts_run_in_order_on_the_owner_thread(self):
+        self.loop.post(self.got.put, "before run")
+        thread = self.run_loop()
+        self.loop.post(lambda: self.got.put(threading.get_ident()))
+        self.loop.post(lambda: self.got.put(self.loop.on_thread()))
+        self.assertEqual([self.next() for _ in range(3)], ["before run", thread.ident, True])
+        self.assertFalse(self.loop.on_thread())
+        self.assertEqual(self.loop.thread_id, thread.ident)
+
+    def test_one_that_raises_is_told_and_the_loop_goes_on(self):
+        def fail():
+            raise ValueError("no")
+
+        self.run_loop()
+        self.loop.post(fail)
+        self.loop.post(self.got.put, "on")
+        self.assertEqual(self.next(), "on")
+        ((error, name),) = self.errors
+        self.assertEqual(str(error), "no")
+        self.assertIn("fail", name)
+
+    def test_by_default_an_error_is_logged_with_its_traceback(self):
+        loop = Loop(name="mine")
+        self.addCleanup(loop.close)
+        loop.post(lambda: 1 / 0)
+        loop.post(loop.stop)
+        with self.assertLogs("cvec_circus", logging.ERROR) as log:
+            loop.run()
+        self.assertIn("mine: ", log.output[0])
+        self.assertIn("ZeroDivisionError", log.output[0])
+
+    def test_a_post_of_a_post_waits_for_the_next_turn(self):
+        order = []
+        self.loop.each_turn(lambda: order.append("turn"))
+        self.loop.post(lambda: self.loop.post(order.append, "inner"))
+        self.loop.post(order.append, "outer")
+        self.loop.post(lambda: self.loop.post(self.loop.post, self.loop.stop))
+        self.loop.run()
+        self.assertEqual(order, ["outer", "turn", "inner", "turn", "turn"])
+
+    def test_posts_without_end_do_not_starve_a_reader(self):
+        def again():
+            self.loop.post(again)
+
+        read_fd, write_fd = self.pipe()
+        self.loop.add_reader(read_fd, self.loop.stop)
+        for _ in range(POSTS_A_TURN * 3):
+            self.loop.post(again)
+        os.write(write_fd, b"x")
+        self.loop.run()
+
+    def test_many_threads_lose_nothing(self):
+        counted = []
+        threads = [
+            threading.Thread(target=lambda: [self.loop.post(counted.append, 1) for _ in range(500)])
+            for _ in range(8)
+        ]
+        self.run_loop()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.loop.ask(lambda: len(counted), timeout=TIMEOUT), 4000)
+
+    def test_posting_after_the_end_is_refused(self):
+        self.loop.close()
+        self.assertFalse(self.loop.post(self.got.put, "never"))
+        self.loop.stop()
+
+
+class AskTest(LoopTestCase):
+    def test_returns_and_raises_what_the_function_does(self):
+        self.run_loop()
+        self.assertEqual(self.loop.ask(divmod, 7, 2), (3, 1))
+        with self.assertRaises(ZeroDivisionError):
+            self.loop.ask(divmod, 7, 0)
+        with self.assertRaises(KeyError):
+            self.loop.ask({}.__getitem__, "x", timeout=TIMEOUT)
+        self.assertEqual(self.errors, [])
+
+    def test_the_owner_may_not_wait_for_itself(self):
+        self.run_loop()
+        with self.assertRaisesRegex(AssertionError, "wait for itself"):
+            self.loop.ask(lambda: self.loop.ask(int))
+
+    def test_gives_up_in_time_and_then_the_call_is_not_made(self):
+        gate = threading.Event()
+        self.run_loop()
+        self.loop.post(gate.wait, TIMEOUT)
+        with self.assertRaisesRegex(TimeoutError, r"no answer from .*put.* within 0\.01 s"):
+            self.loop.ask(self.got.put, "late", timeout=0.01)
+        gate.set()
+        self.loop.ask(int, timeout=TIMEOUT)
+        self.assertTrue(self.got.empty())
+
+    def test_everybody_who_waits_is_told_when_the_loop_ends(self):
+        gate = threading.Event()
+
+        def ask():
+            try:
+                self.loop.ask(self.got.put, "answered")
+            except exc.SupervisorStopped as error:
+                self.got.put(error)
+
+        thread = self.run_loop()
+        self.loop.post(gate.wait, TIMEOUT)
+        self.loop.stop()
+        askers = [threading.Thread(target=ask) for _ in range(5)]
+        for asker in askers:
+            asker.start()
+        gate.set()
+        thread.join(TIMEOUT)
+        self.loop.close()
+        # Some may have come before the last turn took its posts: those are answered.
+        answers = [self.next() for _ in askers]
+        for asker in askers:
+            asker.join(TIMEOUT)
+        for answer in answers:
+            if answer != "answered":
+                self.assertIsInstance(answer, exc.SupervisorStopped)
+
+    def test_asking_a_loop_that_never_ran_ends_with_its_close(self):
+        thread = threading.Thread(target=lambda: self.got.put(self.ended()))
+        thread.start()
+        while not self.loop._posts:
+            pass
+        self.loop.close()
+        self.assertTrue(self.next())
+        thread.join(TIMEOUT)
+
+    def ended(self):
+        try:
+            self.loop.ask(int)
+        except exc.SupervisorStopped:
+            return True
+        return False
+
+    def test_asking_and_running_after_the_end(self):
+        self.loop.close()
+        self.loop.close()
+        self.assertTrue(self.ended())
+        with self.assertRaises(exc.SupervisorStopped):
+            self.loop.run()
+
+
+class ReaderTest(LoopTestCase):
+    def setUp(self):
+        super().setUp()
+        self.context = zmq.Context()
+        self.addCleanup(self.context.term)
+
+    def pair(self, name):
+        ours, theirs = self.context.socket(zmq.PAIR), self.context.socket(zmq.PAIR)
+        for sock in (ours, theirs):
+            sock.linger = 0
+            self.addCleanup(sock.close)
+        ours.bind(f"inproc://{name}")
+        theirs.connect(f"inproc://{name}")
+        return ours, theirs
+
+    def test_zmq_sockets_and_files_side_by_side(self):
+        ours, theirs = self.pair("a")
+        read_fd, write_fd = self.pipe()
+        left, right = socket.socketpair()
+        self.addCleanup(left.close)
+        self.addCleanup(right.close)
+        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
+        self.loop.add_reader(read_fd, lambda: self.got.put(os.read(read_fd, 10)))
+        self.loop.add_reader(left, lambda: self.got.put(left.recv(10)))
+        self.run_loop()
+        os.write(write_fd, b"pipe")
+        self.assertEqual(self.next(), b"pipe")
+        right.send(b"socket")
+        self.assertEqual(self.next(), b"socket")
+        # Only now may this thread have the zmq socket's other end do something: it is its own.
+        theirs.send(b"zmq")
+        self.assertEqual(self.next(), b"zmq")
+
+    def test_what_is_left_unread_calls_again(self):
+        ours, theirs = self.pair("a")
+        for n in range(50):
+            theirs.send(b"%d" % n)
+        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
+        self.run_loop()
+        self.assertEqual([int(self.next()) for _ in range(50)], list(range(50)))
+
+    def test_a_reader_is_replaced_and_removed(self):
+        read_fd, write_fd = self.pipe()
+        self.loop.add_reader(read_fd, lambda: self.got.put("old"))
+        self.loop.add_reader(read_fd, lambda: self.got.put(os.read(read_fd, 1)))
+        self.run_loop()
+        os.write(write_fd, b"1")
+        self.assertEqual(self.next(), b"1")
+        self.loop.ask(self.loop.remove_reader, read_fd, timeout=TIMEOUT)
+        self.loop.ask(self.loop.remove_reader, read_fd, timeout=TIMEOUT)
+        os.write(write_fd, b"2")
+        self.loop.ask(int, timeout=TIMEOUT)
+        self.assertTrue(self.got.empty())
+
+    def test_one_reader_may_remove_another_in_the_same_turn(self):
+        first, second = self.pipe(), self.pipe()
+        calls = []
+
+        def remove(other):
+            calls.append(other)
+            self.loop.remove_reader(other)
+            self.loop.stop()
+
+        self.loop.add_reader(first[0], lambda: remove(second[0]))
+        self.loop.add_reader(second[0], lambda: remove(first[0]))
+        os.write(first[1], b"x")
+        os.write(second[1], b"x")
+        self.loop.run()
+        self.assertEqual(len(calls), 1)
+
+    def test_a_file_that_takes_over_a_number_is_not_read_by_mistake(self):
+        # The first reader closes the second's file and opens another, which gets its number.
+        read_fd, write_fd = self.pipe()
+        doomed, other_end = os.pipe()
+        self.addCleanup(os.close, other_end)
+        opened = []
+
+        def swap():
+            self.loop.remove_reader(doomed)
+            os.close(doomed)
+            opened.extend(os.pipe())
+            self.assertEqual(opened[0], doomed)
+            self.loop.add_reader(doomed, lambda: self.got.put("by mistake"))
+            self.loop.stop()
+
+        self.loop.add_reader(read_fd, swap)
+        self.loop.add_reader(doomed, lambda: None)
+        os.write(write_fd, b"x")
+        os.write(other_end, b"x")
+        self.loop.run()
+        for fd in opened:
+            os.close(fd)
+        self.assertEqual(self.errors, [])
+        self.assertTrue(self.got.empty())
+
+    def test_one_reader_may_add_another(self):
+        first, second = self.pipe(), self.pipe()
+        os.write(first[1], b"x")
+        os.write(second[1], b"x")
+
+        def add():
+            os.read(first[0], 1)
+            self.loop.add_reader(second[0], self.loop.stop)
+
+        self.loop.add_reader(first[0], add)
+        self.loop.run()
+
+    def test_the_end_of_a_file_is_something_to_read(self):
+        read_fd, write_fd = os.pipe()
+        self.addCleanup(os.close, read_fd)
+        self.loop.add_reader(read_fd, self.loop.stop)
+        os.close(write_fd)
+        self.loop.run()
+        self.assertEqual(os.read(read_fd, 1), b"")
+
+    def test_a_reader_that_raises_is_told_and_called_again(self):
+        read_fd, write_fd = self.pipe()
+        os.write(write_fd, b"12")
+
+        def read():
+            if os.read(read_fd, 1) == b"1":
+                raise OSError("broken")
+            self.loop.stop()
+
+        self.loop.add_reader(read_fd, read)
+        self.loop.run()
+        self.assertEqual([str(error) for error, _ in self.errors], ["broken"])
+
+    def test_a_zmq_socket_closed_while_it_is_read_does_no_harm(self):
+        # zmq takes it for file 0, so it depends on the standard input whether it is noticed.
+        ours, _ = self.pair("a")
+        self.loop.add_reader(ours, lambda: self.got.put("read"))
+        self.run_loop()
+        self.loop.ask(ours.close, timeout=TIMEOUT)
+        for _ in range(5):
+            self.loop.ask(int, timeout=TIMEOUT)
+        self.assertLessEqual(len(self.errors), 1)
+        self.assertTrue(self.got.empty())
+
+    def test_a_file_closed_while_it_is_read_is_told_once(self):
+        read_fd, write_fd = os.pipe()
+        self.addCleanup(os.close, write_fd)
+        self.loop.add_reader(read_fd, lambda: None)
+        self.run_loop()
+        self.loop.ask(os.close, read_fd, timeout=TIMEOUT)
+        self.loop.ask(int, timeout=TIMEOUT)
+        self.loop.ask(int, timeout=TIMEOUT)
+        self.assertEqual(
+            [str(error) for error, _ in self.errors], [f"{read_fd} was closed while it was read"]
+        )
+
+
+class TimeTest(LoopTestCase):
+    def setUp(self):
+        super().setUp()
+        self.clock = FakeClock()
+        self.loop.clock = self.clock
+
+    def test_calls_when_the_time_has_come(self):
+        self.run_loop()
+        self.loop.ask(self.loop.call_later, 10.0, self.got.put, "ten", timeout=TIMEOUT)
+        self.loop.ask(self.loop.call_at, 1005.0, self.got.put, "five", timeout=TIMEOUT)
+        self.loop.ask(self.clock.advance, 4.9, timeout=TIMEOUT)
+        self.loop.ask(int, timeout=TIMEOUT)
+        self.assertTrue(self.got.empty())
+        self.loop.post(self.clock.advance, 6.0)
+        self.assertEqual([self.next(), self.next()], ["five", "ten"])
+
+    def test_wakes_by_itself_for_a_timer(self):
+        loop = Loop()
+        self.addCleanup(loop.close)
+        loop.call_later(0.01, loop.stop)
+        loop.run()
+
+    def test_polls_once_for_one_timer(self):
+        loop = Loop()
+        self.addCleanup(loop.close)
+        turns = []
+        loop.each_turn(lambda: turns.append(1))
+        loop.call_later(0.0207, loop.stop)
+        loop.run()
+        self.assertEqual(len(turns), 1)
+
+    def test_a_timer_that_raises_does_not_stop_the_others(self):
+        self.loop.call_at(0.0, lambda: 1 / 0)
+        self.loop.call_at(0.0, self.got.put, "next")
+        self.loop.call_at(0.0, self.loop.stop)
+        self.loop.run()
+        self.assertEqual(self.next(), "next")
+        self.assertIsInstance(self.errors[0][0], ZeroDivisionError)
+
+    def test_only_the_owner_may_set_one(self):
+        self.loop.call_later(5.0, print)  # nobody owns it yet
+        self.run_loop()
+        self.loop.ask(int, timeout=TIMEOUT)
+        with self.assertRaisesRegex(AssertionError, "test loop: use post"):
+            self.loop.call_later(5.0, print)
+        with self.assertRaises(AssertionError):
+            self.loop.add_reader(0, print)
+
+
+class TurnTest(LoopTestCase):
+    def test_a_turn_end_with_more_work_is_called_again_at_once(self):
+        left = [3, 2, 1, 0]
+
+        def work():
+            if not left:
+                self.loop.stop()
+                return False
+            return left.pop(0) > 0
+
+        self.loop.each_turn(work)
+        self.loop.post(int)
+        thread = self.run_loop()
+        while left:
+            pass
+        self.assertTrue(thread.is_alive())  # it sleeps now: the last one said there is no more
+        self.loop.post(int)
+        thread.join(TIMEOUT)
+        self.assertFalse(thread.is_alive())
+
+    def test_a_turn_end_that_raises_is_told(self):
+        self.loop.each_turn(lambda: 1 / 0)
+        self.loop.each_turn(lambda: self.loop.stop() or True)
+        self.loop.post(int)
+        self.loop.run()
+        self.assertIsInstance(self.errors[0][0], ZeroDivisionError)
+
+    def test_stop_before_run_counts(self):
+        self.loop.stop()
+        self.loop.run()
+
+    def test_can_run_again(self):
+        for _ in range(3):
+            self.loop.post(self.loop.stop)
+            self.loop.run()

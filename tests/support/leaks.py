@@ -1,0 +1,67 @@
+"""A test case that leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import unittest
+from collections.abc import Callable
+
+import psutil
+
+from tests.support.eventually import eventually
+
+
+class LeakCheckedTestCase(unittest.TestCase):
+    """Fails a test that leaves a thread, a file descriptor or a child process behind.
+
+    A `setUp` of its own begins with `super().setUp()`, so that what it adds to the clean-up runs
+    before the check.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        gc.collect()
+        self.addCleanup(self._assert_nothing_new, [(look, look()) for look in LOOKS])
+
+    def _assert_nothing_new(self, before: list[tuple[Callable[[], dict], dict]]) -> None:
+        gc.collect()
+        new: list[str] = []
+
+        def nothing_new() -> bool:
+            new[:] = [
+                name
+                for look, known in before
+                for key, name in look().items()
+                if known.get(key) != name
+            ]
+            return not new
+
+        if not eventually(nothing_new, 2.0):
+            self.fail(f"left behind: {sorted(new)}")
+
+
+def threads() -> dict[object, str]:
+    """Name the threads of this process."""
+    return {thread: f"thread {thread.name}" for thread in threading.enumerate()}
+
+
+def files() -> dict[object, str]:
+    """Name the open files of this process."""
+    names = {}
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            names[fd] = f"fd {fd}: {os.readlink(f'/proc/self/fd/{fd}')}"
+        except OSError:
+            pass  # the one that the listing itself was made with
+    return dict(names)
+
+
+def children() -> dict[object, str]:
+    """Name the child processes of this process, zombies too."""
+    me = psutil.Process()
+    return {child.pid: f"child {child.pid} {child.status()}" for child in me.children()}
+
+
+LOOKS = (threads, files, children)
