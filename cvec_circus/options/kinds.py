@@ -1,0 +1,219 @@
+"""The kinds of values: one function each, from what is given to what is meant.
+
+A value comes as text (from a file or a command line) or typed (from a JSON message or from Python).
+The configuration files and the wire share these functions, so `numprocesses = two` and
+`{"numprocesses": "two"}` are refused with the same words. Each raises ValueError with a text that
+does not name the option: the caller knows its name, and for a file its line as well.
+
+ConfigObj's validate hands bounds over as text, so `low` and `high` are numbers in either form.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any, Callable, Union
+
+from cvec_circus.system.signals import to_signum
+
+Bound = Union[float, str, None]
+
+LONGEST_SECONDS = 1e9
+"""No wait is longer (31 years): what is more is a slip, and a poll could not wait for it."""
+
+LARGEST_INTEGER = 10**15
+"""Larger whole numbers lose digits on their way through JSON readers that know only floats."""
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
+_VARIABLE = re.compile(r"[^=\0]+")
+
+
+def to_boolean(value: Any) -> bool:
+    """Return true/yes/on/1 or false/no/off/0, in any case, as a boolean."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower() if isinstance(value, (str, int)) else ""
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(f"{shown(value)} is neither true nor false")
+
+
+def to_integer(value: Any, low: Bound = None, high: Bound = None) -> int:
+    """Return a whole number within its bounds."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value)
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{shown(value)} is not a whole number")
+    _check_bounds(value, low, LARGEST_INTEGER if high is None else high)
+    return value
+
+
+def to_number(value: Any, low: Bound = None, high: Bound = None) -> int | float:
+    """Return a number of seconds that stays an int when it is whole.
+
+    Circus' replies show these options as ints, and no reply may change a type.
+    """
+    number = to_seconds(value, low, high)
+    return int(number) if number.is_integer() else number
+
+
+def to_seconds(value: Any, low: Bound = None, high: Bound = None) -> float:
+    """Return a finite number of seconds within its bounds."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        value = float(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not _is_finite(value):
+        raise ValueError(f"{shown(value)} is not a number")
+    _check_bounds(value, low, LONGEST_SECONDS if high is None else high)
+    return float(value)
+
+
+def to_signal(value: Any) -> int:
+    """Return the number of a signal given as 15, "15", "TERM", "SIGTERM" or "SIGRTMIN+1"."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError(f"{shown(value)} is not a signal")
+    return to_signum(value)
+
+
+def to_text(value: Any) -> str:
+    """Return text that can go to the operating system, so without a NUL; a path is text too."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not text")
+    if "\0" in value:
+        raise ValueError(f"{shown(value)} has a NUL in it")
+    return value
+
+
+def to_choice(value: Any, *choices: str) -> str:
+    """Return the choice that the value names, in any case."""
+    for choice in choices:
+        if isinstance(value, str) and value.strip().lower() == choice.lower():
+            return choice
+    raise ValueError(f"{shown(value)} is not one of {', '.join(choices)}")
+
+
+def to_command(value: Any) -> str:
+    """Return a command line; a list of words is quoted into one."""
+    if isinstance(value, (list, tuple)):
+        value = shlex.join(to_words(value))
+    if not to_text(value).strip():
+        raise ValueError("the command is empty")
+    return to_text(value)
+
+
+def to_args(value: Any) -> str | list[str]:
+    """Return arguments as they are given: text that a shell would split, or a list of words."""
+    return to_words(value) if isinstance(value, (list, tuple)) else to_text(value)
+
+
+def to_words(value: Any) -> list[str]:
+    """Return a list of words; numbers in it become text."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{shown(value)} is not a list")
+    return [_number_as_text(word) for word in value]
+
+
+def to_environment(value: Any) -> dict[str, str]:
+    """Return environment variables, given as a mapping or as `A=1,B=2`."""
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError(f"{shown(value)} is not of the form NAME=value,NAME=value")
+        value = {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{shown(value)} is not a mapping of names to values")
+    for name in value:
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{shown(name)} cannot be the name of an environment variable")
+    return {name: _number_as_text(text) for name, text in value.items()}
+
+
+def to_mapping(value: Any) -> dict[str, Any]:
+    """Return a mapping of names to values of any kind."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{shown(value)} is not a mapping of names to values")
+    return dict(value)
+
+
+def to_umask(value: Any) -> int:
+    """Return a file mode mask; text is octal (`022`), a number is taken as it is."""
+    if isinstance(value, str) and _OCTAL.fullmatch(value.strip()):
+        value = int(value, 8)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 0o777:
+        raise ValueError(f"{shown(value)} is not an octal mask from 0 to 777")
+    return value
+
+
+def to_account(value: Any) -> int | str:
+    """Return a user or group: its number, or its name."""
+    if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
+        return to_text(value)
+    return to_integer(value, low=0)
+
+
+def to_stream_class(value: Any) -> str:
+    """Return the name of a class of streams, as long as this version has it."""
+    if to_text(value) != "FileStream":
+        raise ValueError(f"{shown(value)} is not available in this version; FileStream is")
+    return "FileStream"
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "account": to_account,
+    "args": to_args,
+    "boolean": to_boolean,
+    "choice": to_choice,
+    "command": to_command,
+    "environment": to_environment,
+    "integer": to_integer,
+    "mapping": to_mapping,
+    "number": to_number,
+    "seconds": to_seconds,
+    "signal": to_signal,
+    "stream_class": to_stream_class,
+    "text": to_text,
+    "umask": to_umask,
+    "words": to_words,
+}
+"""Every kind by the name that the tables, the files' check and the reference call it."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error message shows it: quoted, on one line, never very long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (Mapping, list, tuple)):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return "a huge number"
+    text = repr(value[:200] if isinstance(value, (str, bytes)) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number_as_text(value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return to_text(value)
+
+
+def _is_finite(value: int | float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
+    if low is not None and number < float(low):
+        raise ValueError(f"{shown(number)} is less than {float(low):g}")
+    if high is not None and number > float(high):
+        raise ValueError(f"{shown(number)} is more than {float(high):g}")

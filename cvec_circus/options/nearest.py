@@ -1,0 +1,28 @@
+"""The hint after an unknown name: which known one was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from functools import lru_cache
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean WORD?" for the known word nearest to an unknown one, or "".
+
+    Args:
+        word: What somebody wrote.
+        known: What could have been meant.
+    """
+    nearest = nearest_to(word, frozenset(known))
+    return f"; did you mean {nearest}?" if nearest else ""
+
+
+@lru_cache(maxsize=256)
+def nearest_to(word: str, known: frozenset[str]) -> str:
+    """Return the known word nearest to an unknown one, or "" when none is near.
+
+    Remembered, because a thousand sections often have the same key.
+    """
+    matches = difflib.get_close_matches(word[:64].lower(), sorted(known), n=1, cutoff=0.75)
+    return matches[0] if matches else ""

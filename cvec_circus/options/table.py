@@ -1,0 +1,122 @@
+"""OptionTable: all options of one kind of thing, and what can be done with a table."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cvec_circus.exc import OptionError
+from cvec_circus.options.kinds import KINDS
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.option import Option
+
+NOT_AVAILABLE = "not available in this version; leave it out"
+
+
+class OptionTable:
+    """The options of a watcher, a socket, a plugin or the daemon. Immutable.
+
+    A key is either a row of the table, or belongs to a family of keys that has a row (`rlimit_*`),
+    or is freeform. Freeform keys have a dot in them (`flapping.max_retry`) and are kept as they
+    are, for plugins and for people to read.
+
+    Attributes:
+        by_name: The rows by their names, in the order of the reference.
+    """
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        self.by_name = {option.name: option for option in options}
+        self._families = [
+            (option.name[:-1], option) for option in self.by_name.values() if option.is_family
+        ]
+
+    def __iter__(self) -> Iterator[Option]:
+        return iter(self.by_name.values())
+
+    def find(self, key: str) -> Option | None:
+        """Return the row for a key, its family's if it has none of its own, or None."""
+        option = self.by_name.get(key)
+        if option is None:
+            for prefix, family in self._families:
+                if key.startswith(prefix):
+                    return family
+        return option
+
+    def near(self, key: str) -> str:
+        """Return the hint that follows an unknown key: "; did you mean NAME?" or ""."""
+        return did_you_mean(key, (option.name for option in self if not option.is_family))
+
+    def convert(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the same keys with values of their kinds.
+
+        Args:
+            given: Options as they came, text or typed; freeform keys only with a dot in them.
+
+        Raises:
+            OptionError: A value that its option does not take, an option that is not available, or
+                an unknown key without a dot.
+        """
+        converted = {}
+        for key, value in given.items():
+            if self.find(key) is None and "." not in key:
+                raise OptionError(key, f"unknown option{self.near(key)}")
+            converted[key] = self.convert_one(key, value)
+        return converted
+
+    def convert_one(self, key: str, value: Any) -> Any:
+        """Return one value as its option's kind wants it; a freeform one as it is.
+
+        Raises:
+            OptionError: The option does not take the value, or is not available.
+        """
+        option = self.find(key)
+        if option is None:
+            return value
+        try:
+            typed = convert(option, value)
+        except ValueError as error:
+            raise OptionError(key, str(error) if option.available else NOT_AVAILABLE) from None
+        if not option.available and (option.is_family or typed != option.default):
+            raise OptionError(key, NOT_AVAILABLE)
+        return typed
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the default of every option, in a fresh dict that may be changed.
+
+        Options with a dot in their name are parts of another one and have no default of their own.
+        """
+        return {
+            option.name: copy.copy(option.default)
+            for option in self
+            if not option.is_family and "." not in option.name
+        }
+
+    def complete(
+        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return a full set of options.
+
+        Args:
+            given: Converted options.
+            current: The full set that they change; None to begin with the defaults.
+
+        Raises:
+            OptionError: The options do not go together.
+        """
+        return {**(self.defaults() if current is None else current), **given}
+
+
+def convert(option: Option, value: Any) -> Any:
+    """Return a value as the option's kind wants it.
+
+    An option whose default is None can be given that way too: null in a message, nothing in a file.
+
+    Raises:
+        ValueError: The option does not take the value; the text does not name the option.
+    """
+    if option.default is None and (value is None or value == ""):
+        return None
+    bounds = {"low": option.low, "high": option.high}
+    limits = {name: bound for name, bound in bounds.items() if bound is not None}
+    return KINDS[option.kind](value, *option.choices, **limits)

@@ -1,0 +1,340 @@
+"""The options of a watcher: the rows, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.exc import OptionError
+from cvec_circus.options.kinds import to_mapping
+from cvec_circus.options.option import Option
+from cvec_circus.options.table import OptionTable
+
+STREAMS = ("stdout_stream", "stderr_stream")
+
+
+def _stream_rows(stream: str, channel: str) -> list[Option]:
+    def row(key: str, kind: str, default: Any, doc: str, **rest: Any) -> Option:
+        return Option(f"{stream}.{key}", kind, default, doc, reloads=True, **rest)
+
+    return [
+        Option(
+            stream,
+            "mapping",
+            {},
+            f"Where the processes' {channel} goes; without it, where the daemon's own goes. "
+            f"In a file each part is a key of its own, `{stream}.filename = ...`.",
+            reloads=True,
+        ),
+        row("class", "stream_class", "FileStream", "What writes the output. FileStream: a file."),
+        row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
+        row(
+            "max_bytes",
+            "integer",
+            0,
+            "The size in bytes that the file does not pass; 0 for no limit. Takes effect together "
+            "with `backup_count`.",
+            low=0,
+        ),
+        row(
+            "backup_count",
+            "integer",
+            0,
+            "How many full files are kept, as FILE.1, FILE.2 and so on. With 0 the file is not "
+            "rotated, so nothing is ever discarded.",
+            low=0,
+        ),
+        row(
+            "time_format",
+            "text",
+            None,
+            "A strftime format. With it each line begins `<time> [<pid>] | `.",
+        ),
+        Option(f"{stream}.*", "text", None, "Parts of other streams.", available=False),
+    ]
+
+
+_COMMAND = [
+    Option(
+        "cmd",
+        "command",
+        None,
+        "The program to run, with its arguments. `$(circus.wid)`, `$(circus.env.NAME)`, "
+        "`$(circus.sockets.NAME)` and `$(circus.OPTION)` are replaced. Mandatory.",
+        reloads=True,
+    ),
+    Option(
+        "args",
+        "args",
+        "",
+        "More arguments: text, split as a shell would, or a list of words. "
+        "The same names are replaced as in `cmd`.",
+        reloads=True,
+    ),
+    Option("shell", "boolean", False, "Run `cmd` by a shell.", reloads=True, available=False),
+    Option("shell_args", "args", None, "Arguments for the shell.", reloads=True, available=False),
+    Option("executable", "text", None, "The program file to run.", reloads=True, available=False),
+    Option(
+        "working_dir",
+        "text",
+        None,
+        "The folder that the processes start in; without it, the one the daemon was started in.",
+        reloads=True,
+    ),
+    Option(
+        "env",
+        "environment",
+        {},
+        "Environment variables of the processes. In a file they stand in `[env]` and "
+        "`[env:NAME]` sections.",
+        reloads=True,
+    ),
+    Option(
+        "copy_env",
+        "boolean",
+        False,
+        "Whether the processes also get the daemon's environment, under `env`.",
+        reloads=True,
+    ),
+    Option(
+        "copy_path",
+        "boolean",
+        False,
+        "Whether the processes get the daemon's Python path.",
+        reloads=True,
+        available=False,
+    ),
+    Option("virtualenv", "text", None, "A Python environment.", reloads=True, available=False),
+    Option(
+        "virtualenv_py_ver",
+        "text",
+        None,
+        "The Python version of `virtualenv`.",
+        reloads=True,
+        available=False,
+    ),
+]
+
+_RIGHTS = [
+    Option("uid", "account", None, "The user to run as.", reloads=True, available=False),
+    Option("gid", "account", None, "The group to run as.", reloads=True, available=False),
+    Option("umask", "umask", None, "The file mode mask.", reloads=True, available=False),
+    Option("rlimit_*", "text", None, "A resource limit.", reloads=True, available=False),
+]
+
+_KEEPING = [
+    Option("numprocesses", "integer", 1, "How many processes to keep running.", low=0),
+    Option(
+        "singleton",
+        "boolean",
+        False,
+        "Never more than one process: `incr` and `numprocesses` above 1 are refused, and a reload "
+        "stops the old process before it starts the new one.",
+    ),
+    Option("autostart", "boolean", True, "Whether the watcher starts with the daemon."),
+    Option(
+        "priority",
+        "integer",
+        0,
+        "Watchers with a higher number start first. Equal ones start together, by name.",
+    ),
+    Option(
+        "warmup_delay",
+        "number",
+        0,
+        "Seconds between the starts of two processes of this watcher.",
+        low=0,
+    ),
+    Option("respawn", "boolean", True, "Whether a process that ended is replaced."),
+    Option(
+        "max_retry",
+        "integer",
+        5,
+        "How many starts in a row may fail before the watcher gives up; -1 for never.",
+        low=-1,
+    ),
+    Option(
+        "max_age",
+        "number",
+        0,
+        "Seconds after which a process is replaced by a fresh one; 0 for never.",
+        low=0,
+    ),
+    Option(
+        "max_age_variance",
+        "number",
+        30,
+        "Up to so many seconds, drawn anew for each process, are added to `max_age`, so that not "
+        "all are replaced at once.",
+        low=0,
+    ),
+    Option(
+        "min_uptime",
+        "seconds",
+        1.0,
+        "A process that lived so many seconds is replaced at once; shorter lives back off.",
+        low=0,
+    ),
+    Option(
+        "respawn_delay",
+        "seconds",
+        0.0,
+        "Seconds to wait before a process that lived long enough is replaced.",
+        low=0,
+    ),
+    Option(
+        "backoff",
+        "boolean",
+        True,
+        "Whether processes that die soon are replaced after growing waits (0, 50, 100 ms ...).",
+    ),
+    Option("backoff_max", "seconds", 1.0, "The longest of these waits, in seconds.", low=0),
+    Option(
+        "backoff_reset",
+        "seconds",
+        10.0,
+        "A life of so many seconds clears what earlier deaths have added to the wait.",
+        low=0,
+    ),
+    Option("on_demand", "boolean", False, "Start at the first connection.", available=False),
+]
+
+_STOPPING = [
+    Option(
+        "stop_signal",
+        "signal",
+        15,
+        "The signal that asks a process to stop: a number or a name.",
+    ),
+    Option(
+        "stop_children",
+        "boolean",
+        False,
+        "Whether the children of a process get the stop signal with it.",
+    ),
+    Option(
+        "graceful_timeout",
+        "seconds",
+        30.0,
+        "Seconds that a process has to stop before it gets SIGKILL.",
+        low=0,
+    ),
+    Option(
+        "send_hup",
+        "boolean",
+        False,
+        "Whether a reload sends SIGHUP to the processes instead of replacing them.",
+    ),
+]
+
+_FILES = [
+    *_stream_rows("stdout_stream", "standard output"),
+    *_stream_rows("stderr_stream", "standard error"),
+    Option(
+        "close_child_stdin",
+        "boolean",
+        True,
+        "Whether standard input is /dev/null instead of the daemon's.",
+        reloads=True,
+    ),
+    Option(
+        "close_child_stdout",
+        "boolean",
+        False,
+        "Whether standard output goes to /dev/null; wins over `stdout_stream`.",
+        reloads=True,
+    ),
+    Option(
+        "close_child_stderr",
+        "boolean",
+        False,
+        "Whether standard error goes to /dev/null; wins over `stderr_stream`.",
+        reloads=True,
+    ),
+    Option(
+        "use_sockets",
+        "boolean",
+        False,
+        "Whether the processes inherit the daemon's sockets that their command refers to.",
+        reloads=True,
+    ),
+    Option(
+        "stdin_socket",
+        "text",
+        None,
+        "The socket that is standard input.",
+        reloads=True,
+        available=False,
+    ),
+    Option(
+        "use_papa", "boolean", False, "Run under the papa kernel.", reloads=True, available=False
+    ),
+]
+
+_HOOKS = [
+    Option("hooks", "mapping", {}, "Functions to call at certain moments.", available=False),
+    Option("hooks.*", "text", None, "A function to call.", available=False),
+]
+
+
+class WatcherTable(OptionTable):
+    """The options of a watcher. Immutable.
+
+    A stream is one option whose value is a mapping, and each of its parts can be given by itself:
+    `stdout_stream.filename`. A full set of options has the mapping only.
+    """
+
+    def convert_one(self, key: str, value: Any) -> Any:
+        """Return one value as its option's kind wants it, the parts of a stream too."""
+        if key not in STREAMS:
+            return super().convert_one(key, value)
+        try:
+            parts = to_mapping({} if value is None else value)
+        except ValueError as error:
+            raise OptionError(key, str(error)) from None
+        return {part: self.convert_one(f"{key}.{part}", text) for part, text in parts.items()}
+
+    def complete(
+        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return a full set of options; a part of a stream changes the stream.
+
+        Raises:
+            OptionError: The options do not go together.
+        """
+        full = super().complete(given, current)
+        for stream in STREAMS:
+            parts = dict(full[stream])
+            for key in [key for key in full if key.startswith(f"{stream}.")]:
+                parts[key.partition(".")[2]] = full.pop(key)
+            full[stream] = {"class": "FileStream", **parts} if parts else {}
+        for key, reason in contradictions(full):
+            raise OptionError(key, reason)
+        return full
+
+
+def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what does not go together in a full set of options, as pairs of key and reason."""
+    found = []
+    if full["singleton"] and full["numprocesses"] > 1:
+        found.append(("numprocesses", "a singleton has one process at most"))
+    for stream in STREAMS:
+        if full[stream] and not full[stream].get("filename"):
+            found.append((f"{stream}.filename", "a FileStream needs a file name"))
+    return found
+
+
+def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str, Any]:
+    """Return a full set of options as the wire shows it.
+
+    Args:
+        full: The options.
+        working_dir: What to show for a watcher without a folder of its own: the daemon's.
+    """
+    shown = {f"{key}_conf" if key in STREAMS else key: value for key, value in full.items()}
+    shown["working_dir"] = full["working_dir"] or working_dir
+    return shown
+
+
+WATCHER_OPTIONS = WatcherTable([*_COMMAND, *_RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])
+"""Everything that can be configured of a watcher."""
