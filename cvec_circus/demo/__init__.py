@@ -1,0 +1,128 @@
+"""The bundled demonstration: what `cvec_circusd --demo` runs, and what it tells people to try.
+
+`demo.ini` beside this file is an ordinary configuration; what differs from one run to the next (the
+Python that runs it, the directory of its logs, its ports) reaches it through the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+PREFIX = "CVEC_CIRCUS_DEMO_"
+FILES = Path(__file__).resolve().parent
+DIRECTORY = "cvec_circus-demo"
+
+DEFAULTS = {
+    "PORT": "8099",
+    "ENDPOINT": "tcp://127.0.0.1:5555",
+    "PUBSUB_ENDPOINT": "tcp://127.0.0.1:5556",
+}
+
+TEXT = """\
+The demonstration runs: two HTTP workers behind one listening socket, a worker that ticks, and the
+Logger plugin. What follows is for another terminal{same}.
+
+Which worker answers? Ask a few times:
+    curl http://127.0.0.1:{port}/
+What runs:
+    {ctl} status
+    {ctl} stats web
+Watch every event, as the Logger plugin writes it (Ctrl-C ends tail):
+    tail -f {directory}/events.log
+Kill the worker that answers; a new one takes its place at once:
+    kill -9 $(curl -s http://127.0.0.1:{port}/pid)
+One worker more, one less:
+    {ctl} incr web
+    {ctl} decr web
+Replace the workers one at a time while the socket goes on accepting:
+    {ctl} reload web --sequential
+Follow what the ticking worker prints:
+    tail -f {directory}/tick.log
+Stop everything; Ctrl-C in this terminal does the same:
+    {ctl} quit
+"""
+
+
+def prepare(environ: MutableMapping[str, str]) -> Path:
+    """Make the directory for the logs and put into `environ` what demo.ini refers to.
+
+    The directory is `cvec_circus-demo` in the current one, or a new one under the system's
+    temporary directory where that cannot be written. Whatever of CVEC_CIRCUS_DEMO_DIR, _PORT,
+    _ENDPOINT and _PUBSUB_ENDPOINT is set already stays as it is.
+
+    Args:
+        environ: The daemon's environment, `os.environ`; it is changed.
+
+    Returns:
+        The path of demo.ini.
+
+    Raises:
+        OSError: The directory that CVEC_CIRCUS_DEMO_DIR names cannot be made.
+    """
+    for name, value in DEFAULTS.items():
+        environ.setdefault(PREFIX + name, value)
+    environ[PREFIX + "PYTHON"] = sys.executable
+    environ[PREFIX + "FILES"] = str(FILES)
+    environ[PREFIX + "DIR"] = _directory(environ.get(PREFIX + "DIR"))
+    return FILES / "demo.ini"
+
+
+def _directory(asked: str | None) -> str:
+    """Make the directory that was asked for, or find one that can be written."""
+    if asked:
+        os.makedirs(asked, exist_ok=True)
+        return os.path.abspath(asked)
+    here = os.path.abspath(DIRECTORY)
+    try:
+        os.makedirs(here, exist_ok=True)
+    except OSError:
+        return tempfile.mkdtemp(prefix=f"{DIRECTORY}-")
+    return here if os.access(here, os.W_OK | os.X_OK) else tempfile.mkdtemp(prefix=f"{DIRECTORY}-")
+
+
+def what_to_try(
+    endpoint: str,
+    directory: str | Path,
+    program: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> str:
+    """Say what to try while the demonstration runs, as commands to paste.
+
+    Args:
+        endpoint: Where the daemon listens.
+        directory: Where the demonstration writes its logs.
+        program: How the daemon was started; `sys.argv[0]` when None. Paths are shown as the person
+            wrote them.
+        environ: The environment that `prepare` has filled.
+
+    Returns:
+        Several lines, the last one ended.
+    """
+    ctl = _beside(sys.argv[0] if program is None else program, "cvec_circusctl")
+    shown = _short(str(directory))
+    relative = not os.path.isabs(shown) or ("/" in ctl and not os.path.isabs(ctl))
+    if endpoint != DEFAULTS["ENDPOINT"]:
+        ctl = f"{ctl} --endpoint {shlex.quote(endpoint)}"
+    return TEXT.format(
+        same=", in the same directory" if relative else "",
+        port=environ.get(PREFIX + "PORT", DEFAULTS["PORT"]),
+        ctl=ctl,
+        directory=shlex.quote(shown),
+    )
+
+
+def _beside(program: str, name: str) -> str:
+    """Return the command `name` as it is called by somebody who called `program`."""
+    path = os.path.join(os.path.dirname(program), name)
+    return shlex.quote(path) if "/" in path and os.path.exists(path) else name
+
+
+def _short(path: str) -> str:
+    """Return the path relative to the current directory when it is below it."""
+    inside = os.path.relpath(path)
+    return path if inside.startswith("..") else inside
