@@ -1,0 +1,50 @@
+"""Kinds of properties that only commands have; the others are those of `options.kinds`.
+
+Each takes what JSON or a command line gave, returns the typed value, and raises ValueError with a
+sentence that leaves the property's name out.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cvec_circus.exc import MessageError
+from cvec_circus.options.kinds import shown, to_text
+
+#: What a name may not have: control characters, separators of lines, half surrogates.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAX_NAME = 200
+
+
+def to_new_name(value: Any) -> str:
+    """Take a name that a new watcher can bear: it goes into topics, logs and file names."""
+    name = to_text(value)
+    if not name.strip():
+        raise ValueError("a name cannot be empty")
+    if len(name) > _MAX_NAME:
+        raise ValueError(f"{shown(name)} is longer than {_MAX_NAME} characters")
+    if _UNPRINTABLE.search(name):
+        raise ValueError(f"{shown(name)} has a character that cannot be printed")
+    return name
+
+
+def to_match_method(value: Any) -> str:
+    """Take a way of matching names; refused in the words that Circus uses."""
+    if value in ("glob", "simple", "regex"):
+        return str(value)
+    raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")
+
+
+def to_marker(value: Any) -> str:
+    """Take a word that can be part of a topic."""
+    if isinstance(value, str) and _MARKER.fullmatch(value):
+        return value
+    raise ValueError(f"{shown(value)} is not made of 1 to 64 letters, digits, - and _")
+
+
+def to_names(value: Any) -> list[str]:
+    """Take a list of texts; a lone text is a list of one."""
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [to_text(name) for name in values]
