@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
-from cvec_circus.commands.hints import hint
 from cvec_circus.commands.kinds import to_match_method
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_seconds, to_text
+from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Command:
         for key, value in given.items():
             prop = self.by_name.get(key)
             if prop is None:
-                near = hint(key, self.by_name)
+                near = did_you_mean(key[:60], self.by_name)
                 raise MessageError(f"message invalid: unknown property {key[:60]!r}{near}")
             if value is not None or not prop.null:
                 typed[key] = prop.convert(value)
