@@ -1,0 +1,1 @@
+"""Listening sockets that the daemon opens once and its children accept on."""
