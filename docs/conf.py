@@ -1,0 +1,32 @@
+"""Sphinx settings: python -m sphinx -W docs docs/_build/html"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from cvec_circus import __version__  # noqa: E402
+
+project = "cvec_circus"
+author = "the cvec_circus maintainers"
+project_copyright = author
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference_tables"]
+exclude_patterns = ["_build"]
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_numpy_docstring = False
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "A process and socket supervisor with a plugin system",
+    "page_width": "62rem",
+    "fixed_sidebar": True,
+}
+html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_static_path: list[str] = []
