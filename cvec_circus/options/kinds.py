@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any, Callable, Union
 
 from cvec_circus.system.signals import to_signum
@@ -32,6 +33,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
+_ENDPOINT = re.compile(r"(?:tcp|ipc|inproc)://\S+")
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
@@ -97,11 +99,19 @@ def to_text(value: Any) -> str:
 
 
 def to_choice(value: Any, *choices: str) -> str:
-    """Return the choice that the value names, in any case."""
+    """Return the choice that the value names, in any case; a constant such as AF_INET names one."""
+    value = value.name if isinstance(value, Enum) else value
     for choice in choices:
         if isinstance(value, str) and value.strip().lower() == choice.lower():
             return choice
     raise ValueError(f"{shown(value)} is not one of {', '.join(choices)}")
+
+
+def to_endpoint(value: Any) -> str:
+    """Return the address of a ZeroMQ socket, such as tcp://127.0.0.1:5555."""
+    if not _ENDPOINT.fullmatch(to_text(value)):
+        raise ValueError(f"{shown(value)} is no endpoint such as tcp://127.0.0.1:5555")
+    return str(value)
 
 
 def to_command(value: Any) -> str:
@@ -176,6 +186,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "boolean": to_boolean,
     "choice": to_choice,
     "command": to_command,
+    "endpoint": to_endpoint,
     "environment": to_environment,
     "integer": to_integer,
     "mapping": to_mapping,

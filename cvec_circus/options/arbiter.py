@@ -1,0 +1,119 @@
+"""The options of the daemon: the `[circus]` section."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cvec_circus.options.option import Option
+from cvec_circus.options.table import OptionTable
+
+CHECK_DELAY_IN_FILES = 5.0
+"""A file without `check_delay` has this one; `Arbiter` and `get_arbiter` have the table's."""
+
+_LATER = "statistics come in a later version; the daemon runs without them"
+_WEB = "there is no web console here; the daemon runs without it"
+_GONE = "nothing here needs it; leave it out"
+
+
+def _row(name: str, kind: str, default: Any, doc: str, **rest: Any) -> Option:
+    return Option(name, kind, default, doc, live=False, **rest)
+
+
+ARBITER_OPTIONS = OptionTable(
+    [
+        _row(
+            "endpoint",
+            "endpoint",
+            "tcp://127.0.0.1:5555",
+            "Where the daemon takes commands. Whoever can connect can run programs, so keep it "
+            "to this machine.",
+        ),
+        _row(
+            "pubsub_endpoint",
+            "endpoint",
+            "tcp://127.0.0.1:5556",
+            "Where the daemon publishes events.",
+        ),
+        _row(
+            "stats_endpoint",
+            "endpoint",
+            "tcp://127.0.0.1:5557",
+            "Where statistics are published. Given in a file, it implies `statsd`.",
+            warning=_LATER,
+        ),
+        _row("statsd", "boolean", False, "Whether to publish statistics.", warning=_LATER),
+        _row(
+            "check_delay",
+            "seconds",
+            1.0,
+            "Handed to plugins. It drives nothing else: deaths are seen when they happen. In a "
+            "file the default is 5.",
+            low=0,
+        ),
+        _row(
+            "warmup_delay",
+            "number",
+            0,
+            "Seconds between the starts of two watchers of the same priority.",
+            low=0,
+        ),
+        _row(
+            "event_history",
+            "integer",
+            10_000,
+            "How many past events the daemon keeps for those who ask later.",
+            low=0,
+            high=1_000_000,
+        ),
+        _row(
+            "umask",
+            "umask",
+            None,
+            "The file mode mask of the daemon and its processes, in octal.",
+        ),
+        _row("pidfile", "text", None, "The file that holds the daemon's pid while it runs."),
+        _row(
+            "loglevel",
+            "choice",
+            "info",
+            "From which level on the daemon's log has a line.",
+            choices=("debug", "info", "warning", "error", "critical"),
+        ),
+        _row(
+            "logoutput",
+            "text",
+            "-",
+            "The file of the daemon's log, or `-` for standard error.",
+        ),
+        _row(
+            "include",
+            "text",
+            "",
+            "More files to read, separated by blanks: paths or patterns (`*.ini`), relative to "
+            "the main file. What the main file says comes first.",
+        ),
+        _row(
+            "include_dir",
+            "text",
+            "",
+            "Folders whose `*.ini` files are read, as with `include`.",
+        ),
+        _row("fqdn_prefix", "text", None, "What the daemon's name begins with."),
+        _row("loggerconfig", "text", None, "A logging configuration file.", available=False),
+        _row("debug_gc", "boolean", False, "Trace garbage collection.", available=False),
+        _row("proc_name", "text", None, "The daemon's process title.", available=False),
+        _row("endpoint_owner", "account", None, "Who owns ipc endpoints.", available=False),
+        _row("papa_endpoint", "text", None, "The papa kernel's address.", available=False),
+        _row("debug", "boolean", False, "More to read on the terminal.", warning=_GONE),
+        _row("httpd", "boolean", False, "Circus' web console.", warning=_WEB),
+        _row("httpd_host", "text", "localhost", "Where the web console listens."),
+        _row("httpd_port", "text", "8080", "Where the web console listens."),
+        _row("httpd_close_outputs", "boolean", False, "Silences the web console."),
+        _row("statsd_close_outputs", "boolean", False, "Silences the statistics."),
+        _row("multicast_endpoint", "text", None, "Discovery by multicast.", warning=_GONE),
+        _row("stream_backend", "text", None, "How Circus read streams.", warning=_GONE),
+        _row("check_flapping", "text", None, "Circus' old flapping detection.", warning=_GONE),
+        _row("refresh_time", "text", None, "An old name of check_delay.", warning=_GONE),
+    ]
+)
+"""Everything that can be configured of the daemon."""
