@@ -50,7 +50,8 @@ class CircusSocket:
         interface: str | None = None,
         so_reuseport: bool = False,
         blocking: bool = False,
-        owner: str | None = None,
+        owner: int | str | None = None,
+        use_papa: bool = False,
     ) -> None:
         """Describe a socket; nothing is opened or resolved yet.
 
@@ -60,7 +61,7 @@ class CircusSocket:
             port: 0 to 65535.
             family: AF_INET or AF_INET6, as text or as the constant.
             type: SOCK_STREAM, as text or as the constant.
-            proto: Not available in this version, as the four after backlog, so_reuseport and owner.
+            proto: Not available in this version; the same goes for those that refer to it.
             backlog: See the class.
             path: See proto.
             umask: See proto.
@@ -69,11 +70,11 @@ class CircusSocket:
             so_reuseport: See proto.
             blocking: See the class.
             owner: See proto.
+            use_papa: See proto.
 
         Raises:
             cvec_circus.exc.OptionError: A value that is out of range or not available.
         """
-        # A umask alone does nothing: Circus applies it to the path of a unix socket.
         for option, value in (
             ("proto", proto),
             ("path", path),
@@ -82,6 +83,7 @@ class CircusSocket:
             ("so_reuseport", so_reuseport),
             ("owner", owner),
             ("umask", umask),
+            ("use_papa", use_papa),
         ):
             if value not in (None, False, 0, ""):
                 raise exc.OptionError(option, "is not available in this version")

@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus import exc
+from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -173,6 +174,7 @@ class ManagedSocketTest(LeakCheckedTestCase):
             "interface": "lo",
             "so_reuseport": True,
             "owner": "nobody",
+            "use_papa": True,
         }.items():
             with self.subTest(option), self.assertRaises(exc.OptionError) as caught:
                 CircusSocket(name="web", **{option: value})
@@ -191,6 +193,10 @@ class ManagedSocketTest(LeakCheckedTestCase):
                 CircusSocket(name="web", **{option: value})
             self.assertEqual(caught.exception.option, option)
             self.assertIn(reason, caught.exception.reason)
+
+    def test_takes_a_full_set_of_options_from_the_table(self):
+        options = SOCKET_OPTIONS.complete(SOCKET_OPTIONS.convert({"port": "80"}))
+        self.assertEqual(CircusSocket(name="web", **options).port, 80)
 
     def test_text_from_a_file_will_do(self):
         managed = CircusSocket(
