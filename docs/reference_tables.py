@@ -3,93 +3,19 @@
     .. option-table:: cvec_circus.options.watcher:WATCHER_OPTIONS
     .. command-table::
 
-The options and the commands are described where they are defined, and nowhere else, so the pages
-cannot say anything that the program does not do.
+What they say is made by `reference_text.py`.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-
-KINDS = {
-    "account": "a name or a number",
-    "args": "text or a list of words",
-    "boolean": "yes or no",
-    "choice": "one of",
-    "command": "text or a list of words",
-    "environment": "names and values",
-    "integer": "a whole number",
-    "mapping": "names and values",
-    "number": "a number",
-    "seconds": "seconds",
-    "signal": "a signal",
-    "stream_class": "the name of a class",
-    "text": "text",
-    "umask": "an octal number",
-}
-
-
-def option_lines(options: Iterable[Any]) -> Iterator[str]:
-    """Yield reStructuredText that describes every available option, then names the others."""
-    missing = []
-    for option in options:
-        if not option.available:
-            missing.append(option.name)
-            continue
-        yield from (f".. describe:: {option.name}", "")
-        yield from (f"   {_kind(option)}", "")
-        yield from (f"   {option.doc}", "")
-        if option.warning:
-            yield from (f"   {option.warning}", "")
-        if option.reloads:
-            yield from ("   A change takes effect in fresh processes.", "")
-        if not option.live:
-            yield from ("   It cannot be changed while the daemon runs.", "")
-    if missing:
-        yield "Not available in this version, and refused with one clear line: "
-        yield f"{', '.join(f'`{name}`' for name in missing)}."
-        yield ""
-
-
-def _kind(option: Any) -> str:
-    """Say what values the option takes, and which it has without being told."""
-    words = KINDS.get(option.kind, option.kind)
-    if option.choices:
-        words += " " + ", ".join(f"`{choice}`" for choice in option.choices)
-    if option.low is not None and option.high is not None:
-        words += f" from {option.low:g} to {option.high:g}"
-    elif option.low is not None:
-        words += f", at least {option.low:g}"
-    elif option.high is not None:
-        words += f", at most {option.high:g}"
-    return f"*{words[0].upper()}{words[1:]}*; {_default(option.default)}."
-
-
-def _default(value: Any) -> str:
-    if value is None or value == "" or value == {}:
-        return "none by default"
-    if isinstance(value, bool):
-        return f"`{'True' if value else 'False'}` by default"
-    return f"`{value}` by default"
-
-
-def command_lines(commands: Iterable[Any]) -> Iterator[str]:
-    """Yield reStructuredText that describes every command and its properties."""
-    for command in commands:
-        yield from (f".. describe:: {command.name}", "")
-        yield from (f"   {command.doc}", "")
-        for prop in command.by_name.values():
-            default = "" if prop.default in (None, False) else f" `{prop.default}` by default."
-            mandatory = " **Mandatory.**" if prop.mandatory else ""
-            yield f"   * `{prop.name}`: {prop.doc}{default}{mandatory}"
-        if command.by_name:
-            yield ""
+from reference_text import command_lines, option_lines
 
 
 class OptionTableDirective(Directive):
@@ -109,7 +35,7 @@ class CommandTableDirective(Directive):
     def run(self) -> list[nodes.Node]:
         """Render every command of the wire."""
         table = importlib.import_module("cvec_circus.commands.table")
-        return parsed(self, command_lines(table.all_commands()))
+        return parsed(self, command_lines(table.load_all().values()))
 
 
 def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:

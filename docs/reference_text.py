@@ -1,0 +1,93 @@
+"""The text of the reference pages, made from the project's own tables.
+
+The options and the commands are described where they are defined, and nowhere else, so the pages
+cannot say anything that the program does not do. `reference_tables.py` hands this to Sphinx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+KINDS = {
+    "account": "a name or a number",
+    "args": "text or a list of words",
+    "boolean": "yes or no",
+    "choice": "one of",
+    "command": "text or a list of words",
+    "endpoint": "an address of ZeroMQ",
+    "environment": "names and values",
+    "integer": "a whole number",
+    "mapping": "names and values",
+    "number": "a number",
+    "seconds": "seconds",
+    "signal": "a signal",
+    "stream_class": "the name of a class",
+    "text": "text",
+    "umask": "an octal number",
+}
+
+
+def option_lines(options: Iterable[Any]) -> Iterator[str]:
+    """Yield reStructuredText that describes every available option, then names the others."""
+    options = list(options)
+    mixed = len({option.live for option in options}) > 1
+    for option in options:
+        if not option.available or option.warning:
+            continue
+        yield from (f".. describe:: {option.name}", "")
+        yield from (f"   {_kind(option)}", "")
+        yield from (f"   {option.doc}", "")
+        if option.reloads:
+            yield from ("   A change takes effect in fresh processes.", "")
+        if mixed and not option.live:
+            yield from ("   It cannot be changed while the daemon runs.", "")
+    yield from _without_effect(option for option in options if option.warning)
+    missing = ", ".join(f"`{option.name}`" for option in options if not option.available)
+    if missing:
+        yield f"Not available in this version, and refused with one clear line: {missing}."
+        yield ""
+
+
+def _without_effect(options: Iterable[Any]) -> Iterator[str]:
+    """Name what is accepted with a warning, together with the warning."""
+    rows = [f"* `{option.name}`: {option.warning}." for option in options]
+    if rows:
+        yield from ("Accepted without effect, with a warning in the log:", "", *rows, "")
+
+
+def _kind(option: Any) -> str:
+    """Say what values the option takes, and which it has without being told."""
+    words = KINDS.get(option.kind, option.kind)
+    if option.choices:
+        words += " " + ", ".join(f"`{choice}`" for choice in option.choices)
+    if option.low is not None and option.high is not None:
+        words += f" from {option.low:g} to {option.high:g}"
+    elif option.low is not None:
+        words += f", at least {option.low:g}"
+    elif option.high is not None:
+        words += f", at most {option.high:g}"
+    return f"*{words[0].upper()}{words[1:]}*; {_default(option.default)}."
+
+
+def _default(value: Any) -> str:
+    if value is None or value == "" or value == {}:
+        return "none by default"
+    if isinstance(value, bool):
+        return f"`{'True' if value else 'False'}` by default"
+    return f"`{value}` by default"
+
+
+def command_lines(commands: Iterable[Any]) -> Iterator[str]:
+    """Yield reStructuredText that describes every command and its properties."""
+    for command in commands:
+        yield from (f".. describe:: {command.name}", "")
+        yield from (f"   {command.doc}", "")
+        for prop in command.properties:
+            default = "" if prop.default in (None, False) else f" `{prop.default}` by default."
+            mandatory = " **Mandatory.**" if prop.mandatory else ""
+            yield f"   * `{prop.name}`: {prop.doc}{default}{mandatory}"
+        if command.properties:
+            yield ""
+        if command.mutating:
+            yield from ("   Takes `waiting`, `timeout` and `match` as well.", "")

@@ -1,0 +1,103 @@
+"""The documentation shows files that exist, and examples that work."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.option import Option
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.rst"))
+
+
+def module_of(path: Path) -> object:
+    """Import a file that belongs to no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    with mock.patch.object(sys, "dont_write_bytecode", True):
+        spec.loader.exec_module(module)
+    return module
+
+
+class TestPages(unittest.TestCase):
+    """What the pages point at is there."""
+
+    def test_shown_files_exist(self) -> None:
+        shown = 0
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            for name in re.findall(r"^\.\. literalinclude:: (\S+)$", text, re.MULTILINE):
+                shown += 1
+                self.assertTrue((page.parent / name).is_file(), f"{page.name}: {name}")
+        self.assertGreaterEqual(shown, 5)
+
+    def test_every_example_is_shown(self) -> None:
+        everything = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+        for example in (DOCS / "examples").iterdir():
+            if example.is_file():
+                self.assertIn(f"examples/{example.name}", everything)
+
+    def test_modules_and_files_named_exist(self) -> None:
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            for name in re.findall(r"``((?:cvec_circus|tests|docs|bin)/[\w/.-]+)``", text):
+                self.assertTrue((ROOT / name).exists(), f"{page.name}: {name}")
+
+    def test_examples_are_python(self) -> None:
+        for example in (DOCS / "examples").glob("*.py"):
+            ast.parse(example.read_text(encoding="utf-8"))
+
+
+class TestTables(unittest.TestCase):
+    """The text that is made from the tables of options."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.tables = module_of(DOCS / "reference_text.py")
+
+    def text(self, *options: Option) -> str:
+        return "\n".join(self.tables.option_lines(options))
+
+    def test_every_option_is_there(self) -> None:
+        for table in (WATCHER_OPTIONS, ARBITER_OPTIONS):
+            text = self.text(*table)
+            for option in table:
+                self.assertRegex(text, rf"(describe:: |`){re.escape(option.name)}")
+
+    def test_every_kind_has_words(self) -> None:
+        for table in (WATCHER_OPTIONS, ARBITER_OPTIONS):
+            for option in table:
+                self.assertIn(option.kind, self.tables.KINDS)
+
+    def test_bounds_and_default(self) -> None:
+        text = self.text(Option("nb", "integer", 3, "How many.", low=0, high=9))
+        self.assertIn("*A whole number from 0 to 9*; `3` by default.", text)
+        text = self.text(Option("nb", "integer", 3, "How many.", low=0))
+        self.assertIn("*A whole number, at least 0*; `3` by default.", text)
+
+    def test_choices(self) -> None:
+        text = self.text(Option("way", "choice", "up", "Which.", choices=("up", "down")))
+        self.assertIn("*One of `up`, `down`*; `up` by default.", text)
+
+    def test_not_available(self) -> None:
+        text = self.text(Option("uid", "account", None, "Who.", available=False))
+        self.assertNotIn("describe", text)
+        self.assertIn("refused with one clear line: `uid`.", text)
+
+    def test_without_effect(self) -> None:
+        text = self.text(Option("old", "text", None, "Old.", warning="nothing needs it"))
+        self.assertNotIn("describe", text)
+        self.assertIn("* `old`: nothing needs it.", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
