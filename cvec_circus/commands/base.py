@@ -328,6 +328,12 @@ def nothing(outcome: Outcome) -> Fields:
     return {}
 
 
+def replaced(outcome: Outcome) -> Fields:
+    """Shape the outcome of an order that replaces processes."""
+    pids = {"stopped": outcome.stopped, "started": outcome.started, "kept": outcome.kept}
+    return {"info": pids}
+
+
 def waiter(props: Fields, answer: Answer, shape: Shape = nothing) -> Wait | None:
     """Make the wait that an order is given along, if its sender waits for the end of it."""
     return answer.wait(shape) if props["waiting"] else None

@@ -1,0 +1,31 @@
+"""Options of a watcher as a message gives them, converted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.exc import MessageError, OptionError
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+
+_MAX_KEY = 200
+_UNKNOWN = "unknown option"
+
+
+def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Type the options that `add` and `set` get, by the table that the configuration has too.
+
+    Raises:
+        MessageError: For a key without a dot that no option has, in the words of Circus.
+        OptionError: For a value that its option does not take.
+    """
+    for key in given:
+        if len(key) > _MAX_KEY:
+            raise MessageError(f"unknown key {key[:60]!r}...: longer than {_MAX_KEY} characters")
+    try:
+        return WATCHER_OPTIONS.convert(given)
+    except OptionError as problem:
+        if problem.reason.startswith(_UNKNOWN):
+            near = problem.reason[len(_UNKNOWN) :]
+            raise MessageError(f"unknown key {problem.option!r}{near}") from None
+        raise

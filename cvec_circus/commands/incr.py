@@ -1,0 +1,68 @@
+"""incr and decr: more or fewer processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cvec_circus.commands.base import (
+    NAME,
+    Answer,
+    Command,
+    CommandTarget,
+    Fields,
+    Property,
+    later,
+    one,
+    waiter,
+)
+from cvec_circus.options.kinds import to_integer
+
+if TYPE_CHECKING:
+    from cvec_circus.wire.outcome import Outcome
+
+
+class Incr(Command):
+    """Immutable. The command `incr`."""
+
+    name = "incr"
+    doc = "Have a watcher run more processes."
+    properties = (
+        NAME,
+        Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more."),
+    )
+    arguments = ("name", "nb")
+    usage = "NAME [NUMBER]"
+    mutating = True
+    sign = 1
+
+    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
+        """Change the number; a singleton keeps its own, and the reply says so."""
+        watcher = one(target, props)
+        if watcher.is_singleton:
+            return {"numprocesses": watcher.numprocesses, "singleton": True}
+        wanted = watcher.numprocesses
+
+        def shape(outcome: Outcome) -> Fields:
+            return {"numprocesses": wanted}
+
+        wait = waiter(props, answer, shape)
+        wanted = target.change_numprocesses(watcher, self.sign * props["nb"], wait)
+        return later(wait)
+
+    def words(self, reply: Fields) -> str:
+        """Say the new number."""
+        if reply.get("singleton"):
+            return "a singleton: the number of processes stays as it is"
+        return str(reply.get("numprocesses", "ok"))
+
+
+class Decr(Incr):
+    """Immutable. The command `decr`."""
+
+    name = "decr"
+    doc = "Have a watcher run fewer processes."
+    properties = (
+        NAME,
+        Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many fewer."),
+    )
+    sign = -1

@@ -1,0 +1,20 @@
+"""quit: stop everything and end the daemon."""
+
+from __future__ import annotations
+
+from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, later, waiter
+
+
+class Quit(Command):
+    """Immutable. The command `quit`."""
+
+    name = "quit"
+    doc = "Stop everything and end the daemon."
+    mutating = True
+    urgent = True
+
+    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
+        """Begin the end; several may wait for it."""
+        wait = waiter(props, answer)
+        target.quit(wait)
+        return later(wait)

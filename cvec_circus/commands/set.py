@@ -1,0 +1,50 @@
+"""set: change options of a watcher while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvec_circus.commands.base import (
+    NAME,
+    Answer,
+    Command,
+    CommandTarget,
+    Fields,
+    Property,
+    later,
+    one,
+    waiter,
+)
+from cvec_circus.commands.conversion import convert_options
+from cvec_circus.exc import ArgumentError
+from cvec_circus.options.kinds import to_mapping
+
+
+class Set(Command):
+    """Immutable. The command `set`."""
+
+    name = "set"
+    doc = "Change options of a watcher."
+    properties = (
+        NAME,
+        Property("options", to_mapping, mandatory=True, doc="Options and their new values."),
+    )
+    usage = "NAME OPTION VALUE [OPTION VALUE ...]"
+    mutating = True
+
+    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
+        """Convert the options and have them changed."""
+        watcher = one(target, props)
+        options = convert_options(props["options"])
+        wait = waiter(props, answer)
+        target.set_options(watcher, options, wait)
+        return later(wait)
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        """Take a name and pairs; the values go as text, the daemon knows their types."""
+        if len(args) < 3 or len(args) % 2 == 0:
+            raise ArgumentError("NAME and pairs of OPTION and VALUE are wanted")
+        return self.typed(
+            {"name": args[0], "options": dict(zip(args[1::2], args[2::2])), **switches}
+        )

@@ -1,0 +1,32 @@
+"""Commands of Circus that this version does not have: known, and refused in one clear line."""
+
+from __future__ import annotations
+
+from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, Property
+from cvec_circus.commands.kinds import to_names
+from cvec_circus.exc import MessageError
+from cvec_circus.wire.messages import COMMAND_FAILED
+
+
+class _Unavailable(Command):
+    """Immutable. A command that only says that it is not there."""
+
+    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
+        """Refuse."""
+        raise MessageError(f"{self.name} is not available in this version", COMMAND_FAILED)
+
+
+class Listen(_Unavailable):
+    """Immutable. The command `listen`."""
+
+    name = "listen"
+    doc = "Not available in this version: follow events."
+    properties = (Property("topics", to_names, doc="Beginnings of topics."),)
+
+
+class ReloadConfig(_Unavailable):
+    """Immutable. The command `reloadconfig`."""
+
+    name = "reloadconfig"
+    doc = "Not available in this version: read the configuration again."
+    mutating = True

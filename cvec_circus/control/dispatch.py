@@ -1,0 +1,133 @@
+"""From the frames of a request to the command that answers it, whatever the frames hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cvec_circus import logger
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.commands import table
+from cvec_circus.control.replies import FAULT, Reply, Send
+from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.wire import messages
+
+if TYPE_CHECKING:
+    from cvec_circus.commands.base import Command, CommandTarget
+
+_TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type"})
+STOPPING = "arbiter is stopping"
+
+
+class Dispatcher:
+    """Owned by the supervisor thread. Answers every request exactly once, and no cast.
+
+    What is wrong with a request is told to its sender and to nobody else: only a fault of ours goes
+    to the log, with its traceback, and then the sender learns no more than that there was one.
+    """
+
+    def __init__(self, target: CommandTarget, clock: Clock = SYSTEM) -> None:
+        """Make a dispatcher.
+
+        Args:
+            target: The supervisor.
+            clock: Gives the replies their time.
+        """
+        self._target = target
+        self._clock = clock
+
+    def __call__(self, frames: Sequence[bytes], send: Send) -> None:
+        """Carry out one request.
+
+        Args:
+            frames: The body of the message, without its envelope.
+            send: Takes the frame of the answer; called at most once, now or later.
+        """
+        reply = Reply(send, self._clock)
+        try:
+            self._carry_out(frames, reply)
+        except Exception as problem:
+            if not is_told(problem):
+                logger.error("%s failed", reply.label, exc_info=problem)
+            if not reply.answered:
+                reply.fail(*explain(problem))
+
+    def _carry_out(self, frames: Sequence[bytes], reply: Reply) -> None:
+        message = messages.decode(only(frames))
+        reply.message_id = message.get("id")
+        reply.cast = message.get("msg_type") == "cast"
+        command = look_up(message)
+        reply.label = command.name
+        props = command.validate(properties_of(message, command))
+        if command.mutating and self._target.stopping and not command.urgent:
+            raise SupervisorStopped(STOPPING)
+        reply.timeout = props.get("timeout")
+        fields = command.execute(self._target, props, reply)
+        if fields is not None:
+            reply.ok(**fields)
+
+
+def only(frames: Sequence[bytes]) -> bytes:
+    """Take the one frame that a request has.
+
+    Raises:
+        MessageError: There is none, there are several, or it is too large.
+    """
+    if len(frames) != 1:
+        raise MessageError(f"message invalid: one frame is wanted, {len(frames)} came")
+    if len(frames[0]) > messages.MAX_FRAME:
+        raise MessageError(f"message invalid: {len(frames[0])} bytes, more than 1 MiB")
+    return frames[0]
+
+
+def look_up(message: dict[str, Any]) -> Command:
+    """Find the command that a message names.
+
+    Raises:
+        MessageError: It names none.
+    """
+    name = message.get("command")
+    if name is None:
+        raise MessageError("message invalid 'command' is missing")
+    if not isinstance(name, str):
+        raise MessageError("message invalid: command: is not text")
+    command = table.find(name)
+    if command is None:
+        reason = f"unknown command: {name[:60]!r}{did_you_mean(name[:60], table.NAMES)}"
+        raise MessageError(reason, messages.UNKNOWN_COMMAND)
+    return command
+
+
+def properties_of(message: dict[str, Any], command: Command) -> dict[str, Any]:
+    """Take the properties out of a message.
+
+    Raises:
+        MessageError: They are no object, or one of them stands beside them: a ``stop`` with its
+            name in the wrong place must not stop everything.
+    """
+    for key in message.keys() - _TOP_LEVEL:
+        if key == "name" or key in command.by_name:
+            raise MessageError(f"message invalid: {key!r} belongs into 'properties'")
+    properties = message.get("properties", {})
+    if not isinstance(properties, dict):
+        raise MessageError("message invalid: properties: is not an object")
+    return properties
+
+
+def is_told(problem: Exception) -> bool:
+    """Tell whether a problem is the sender's or the system's, and not a fault of ours."""
+    return isinstance(problem, (CircusError, OSError))
+
+
+def explain(problem: Exception) -> tuple[str, int]:
+    """Turn what was raised into the reason and the error number that the sender gets."""
+    if isinstance(problem, MessageError):
+        return str(problem), problem.errno
+    if isinstance(problem, OptionError):
+        return str(problem), messages.BAD_MESSAGE
+    if isinstance(problem, CircusError):
+        return str(problem), messages.COMMAND_FAILED
+    if isinstance(problem, OSError):
+        return str(problem), messages.OS_ERROR
+    return FAULT, messages.COMMAND_FAILED

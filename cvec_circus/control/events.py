@@ -1,0 +1,135 @@
+"""The event channel: everything that happens, numbered, published, and kept for a while."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.control.endpoints import bind
+from cvec_circus.wire import topics
+
+if TYPE_CHECKING:
+    from zmq import Context
+
+#: Messages that wait for one subscriber that is slow; a further one is lost to it, and it sees
+#: that by the numbers and asks for the missing ones.
+_HIGH_WATER_MARK = 4000
+#: Prepared texts kept; names come from people, so there are few unless somebody plays tricks.
+_MAX_PREPARED = 4096
+
+
+class EventStream:
+    """Owned by the supervisor thread. A PUB socket and the history of what went over it.
+
+    Every payload carries ``seq`` (1, 2, 3 ... for the life of the stream), ``run`` (which life),
+    ``watcher``, ``cause`` and ``time``. Publishing never blocks: PUB drops what a slow subscriber
+    cannot take, and whoever misses a number finds it in the history.
+
+    Attributes:
+        address: Where the socket really listens.
+        run: A random id of this stream's life.
+        seq: The number of the last event; 0 before the first.
+    """
+
+    def __init__(
+        self,
+        context: Context[Any],
+        endpoint: str,
+        clock: Clock = SYSTEM,
+        history: int = 10_000,
+    ) -> None:
+        """Bind the socket.
+
+        Args:
+            context: The process' zmq context.
+            endpoint: Where to listen.
+            clock: Gives the payloads their time.
+            history: How many events are kept.
+
+        Raises:
+            SocketError: The endpoint cannot be bound.
+        """
+        self._socket = context.socket(zmq.PUB)
+        self._socket.sndhwm = _HIGH_WATER_MARK
+        self.address = bind(self._socket, "pubsub_endpoint", endpoint)
+        self.run = os.urandom(8).hex()
+        self.seq = 0
+        self._clock = clock
+        self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
+        self._prepared: dict[tuple[str, str], tuple[str, bytes, str]] = {}
+        self._encode = json.JSONEncoder(check_circular=False).encode
+
+    def publish(self, name: str, action: str, cause: str, **payload: Any) -> int:
+        """Publish what happened to a watcher.
+
+        Args:
+            name: The watcher's name as written.
+            action: What happened: "spawn", "reap" ...
+            cause: Who or what made it happen: "exit", "command:restart" ...
+            **payload: What else there is to say, in JSON's types.
+
+        Returns:
+            The number of the event.
+        """
+        prepared = self._prepared.get((name, action))
+        if prepared is None:
+            prepared = self._prepare(name, action)
+        topic, topic_bytes, head = prepared
+        self.seq += 1
+        payload["cause"] = cause
+        payload["time"] = self._clock.time()
+        text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
+        self._history.append((topic, text))
+        self._send(topic_bytes, text)
+        return self.seq
+
+    def sync(self, marker: str) -> None:
+        """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
+        text = self._encode({"seq": self.seq, "run": self.run, "time": self._clock.time()})
+        self._send(topics.sync(marker).encode("utf-8", "replace"), text)
+
+    def since(self, seq: int, limit: int) -> dict[str, Any]:
+        """Look up what was published after a number.
+
+        Args:
+            seq: The last number that is known already.
+            limit: How many events to return at most.
+
+        Returns:
+            events: the two frames of each as text, oldest first; more: whether there are further
+            ones; lost: how many after `seq` are kept no longer; seq: the last number given out;
+            run: the id of this life.
+        """
+        oldest = self.seq - len(self._history) + 1
+        first = max(0, seq + 1 - oldest)
+        end = min(first + limit, len(self._history))
+        return {
+            "events": [list(self._history[index]) for index in range(first, end)],
+            "more": end < len(self._history),
+            "lost": max(0, oldest - seq - 1),
+            "seq": self.seq,
+            "run": self.run,
+        }
+
+    def close(self) -> None:
+        """Close the socket; what is on its way still goes out."""
+        self._socket.close()
+
+    def _prepare(self, name: str, action: str) -> tuple[str, bytes, str]:
+        """Make the parts of an event that are the same each time."""
+        if len(self._prepared) >= _MAX_PREPARED:
+            self._prepared.clear()
+        topic = topics.topic(name, action)
+        head = f'{{"run": "{self.run}", "watcher": {json.dumps(name)}, "seq": '
+        prepared = (topic, topic.encode("utf-8", "replace"), head)
+        self._prepared[name, action] = prepared
+        return prepared
+
+    def _send(self, topic: bytes, text: str) -> None:
+        self._socket.send(topic, zmq.SNDMORE | zmq.DONTWAIT)
+        self._socket.send(text.encode("ascii"), zmq.DONTWAIT)
