@@ -55,7 +55,7 @@ LATE_IMPORTS: dict[str, str | None] = {
 # Packages without I/O and without threads of their own.
 PURE = {
     "core": frozenset(
-        "_thread concurrent multiprocessing psutil select selectors signal socket subprocess "
+        "_thread concurrent multiprocessing psutil select selectors socket subprocess "
         "threading zmq".split()
     ),
     "wire": frozenset({"zmq"}),
