@@ -1,0 +1,132 @@
+"""A file that is appended to, whatever becomes of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+from collections.abc import Sequence
+
+from cvec_circus.base.clock import poll_milliseconds
+from cvec_circus.stream.lines import Buffer
+
+# Not O_NONBLOCK's usual meaning only: opening a FIFO without it waits for a reader.
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+# After these the next write may succeed; after any other error the file is opened again.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN})
+
+READER_TIMEOUT = 0.1
+"""Seconds that the pump waits for the reader of a FIFO or terminal, before it drops output."""
+
+
+class AppendFile:
+    """One open file, or none. Owned by the pump thread.
+
+    Attributes:
+        filename: Its absolute name.
+        regular: Whether it is a regular file: a device, FIFO or terminal is never rotated.
+        trouble: What went wrong last, for people: "No space left on device".
+    """
+
+    def __init__(self, filename: str) -> None:
+        self.filename = filename
+        self.regular = False
+        self.trouble = "not open"
+        self._fd = -1
+        self._stuck = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether writing can be tried."""
+        return self._fd >= 0
+
+    def open(self) -> bool:
+        """Open the file by its name; the one that was open is kept when that fails.
+
+        Returns:
+            Whether it succeeded; `trouble` says why not.
+        """
+        try:
+            fd = os.open(self.filename, _FLAGS, 0o666)
+        except OSError as error:
+            self.trouble = describe(error)
+            return False
+        self.close()
+        self._fd = fd
+        self.regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        return True
+
+    def close(self) -> None:
+        """Close the file. Nothing when none is open."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def append(self, buffers: Sequence[Buffer], size: int) -> int:
+        """Write buffers of `size` bytes in all.
+
+        Returns:
+            How many bytes at their end are not written; `trouble` says why.
+        """
+        try:
+            size -= os.writev(self._fd, buffers)
+        except OSError as error:
+            self._fail(error)
+        else:
+            if not size:
+                return 0
+        return self._append_rest(b"".join(buffers)[-size:])
+
+    def size(self) -> int:
+        """Return how large the file is now, whoever wrote to it or cut it off."""
+        return os.lseek(self._fd, 0, os.SEEK_END)
+
+    def is_gone(self) -> bool:
+        """Return whether the file has been deleted: what is written to it is lost."""
+        try:
+            # What /dev/stdout leads to may have no name and yet be what that name leads to.
+            return self.regular and not os.fstat(self._fd).st_nlink and not self.is_current()
+        except OSError:
+            return True  # ESTALE: deleted on the server of a network file system
+
+    def is_current(self) -> bool:
+        """Return whether the open file is the one of that name: not moved, not rotated."""
+        try:
+            named = os.stat(self.filename)
+        except OSError:
+            return False
+        return os.path.samestat(named, os.fstat(self._fd))
+
+    def _append_rest(self, rest: bytes) -> int:
+        """Go on after a short or failed write, and find out by that what the trouble is."""
+        while rest and self.is_open:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError as error:
+                if not self._wait_for_reader():
+                    self._fail(error)
+                    break
+            except OSError as error:
+                self._fail(error)
+                break
+        return len(rest)
+
+    def _wait_for_reader(self) -> bool:
+        """Let a slow reader catch up once; after that one is taken for dead until it reads."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        timeout = 0.0 if self._stuck else READER_TIMEOUT
+        self._stuck = not poll.poll(poll_milliseconds(timeout))
+        return not self._stuck
+
+    def _fail(self, error: OSError) -> None:
+        self.trouble = describe(error)
+        if error.errno not in _PASSING:
+            self.close()
+
+
+def describe(error: OSError) -> str:
+    """Return the words of an error without its number and the file's name."""
+    return error.strerror or str(error)

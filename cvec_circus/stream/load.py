@@ -1,0 +1,70 @@
+"""From what a configuration says of a stream to the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from cvec_circus import exc, logger
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.options.kinds import shown
+from cvec_circus.stream.file import FileStream
+
+FILE_OPTIONS = ("filename", "max_bytes", "backup_count", "time_format")
+
+
+class Stream(Protocol):
+    """What the pump asks of a stream. Owned by the pump thread.
+
+    Attributes:
+        lost: Bytes that were lost so far. Any thread may read it.
+        waiting: Whether `look` is to be called in a second.
+    """
+
+    @property
+    def lost(self) -> int: ...
+
+    @property
+    def waiting(self) -> bool: ...
+
+    def write(self, block: bytes, pid: int) -> None:
+        """Take what was read from the pipe of a process, up to 64 KiB, cut anywhere."""
+
+    def finish(self, pid: int) -> None:
+        """Learn that the pipe of a process has ended."""
+
+    def look(self) -> None:
+        """Do what is due."""
+
+    def reopen(self) -> None:
+        """Open what it writes to, or open it anew."""
+
+    def close(self) -> None:
+        """Write what is held back and end."""
+
+
+def make(
+    conf: Mapping[str, Any],
+    clock: Clock = SYSTEM,
+    on_loss: Callable[[str], object] = logger.warning,
+) -> Stream:
+    """Make the stream that a configuration describes. Nothing is opened yet.
+
+    Args:
+        conf: The options of the stream; without `class` it is a FileStream.
+        clock: Tells the stream the time.
+        on_loss: Called on the pump thread with a line for the log when output is lost.
+
+    Raises:
+        cvec_circus.exc.OptionError: The class or an option is not known, or a value will not do.
+    """
+    options = {name: value for name, value in conf.items() if value is not None}
+    name = options.pop("class", "FileStream")
+    if name != "FileStream":
+        raise exc.OptionError(
+            "class", f"{shown(name)} is not available in this version; FileStream is"
+        )
+    for option in options:
+        if option not in FILE_OPTIONS:
+            raise exc.OptionError(option, f"a FileStream takes only {', '.join(FILE_OPTIONS)}")
+    return FileStream(**options, clock=clock, on_loss=on_loss)
