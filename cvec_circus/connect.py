@@ -1,0 +1,110 @@
+"""Sockets to a daemon: where it listens, how to reach it, how to let go of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+
+import zmq
+
+from cvec_circus import exc
+
+DEFAULT_ENDPOINT_DEALER = "tcp://127.0.0.1:5555"
+DEFAULT_ENDPOINT_SUB = "tcp://127.0.0.1:5556"
+DEFAULT_ENDPOINT_STATS = "tcp://127.0.0.1:5557"
+
+ENDPOINT_VARIABLES = ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT")
+"""Environment variables that name the daemon to talk to; the first one that is set counts."""
+
+LINGER = 250
+"""Milliseconds that a closed socket keeps what it has not sent yet. None at all would lose a cast
+that was the last thing a program did; without a limit a daemon that is gone would keep it alive."""
+
+EVENTS_KEPT = 100_000
+"""Messages that a subscriber's queue holds: a minute of work in one callback while 1 400 events a
+second come in. What is beyond it is dropped by libzmq, and only a replay brings it back."""
+
+CONTEXT_TIMEOUT = 2.0
+"""Seconds to wait for the end of a context, in which somebody may have left a socket open."""
+
+
+def endpoint_from(environ: Mapping[str, str] = os.environ) -> str:
+    """Tell which daemon to talk to when nobody has said it: the environment's, or the usual one."""
+    for name in ENDPOINT_VARIABLES:
+        if environ.get(name):
+            return environ[name]
+    return DEFAULT_ENDPOINT_DEALER
+
+
+def refuse_ssh(ssh_server: str | None) -> None:
+    """Say clearly that there are no tunnels, rather than connecting to the wrong machine.
+
+    Raises:
+        SocketError: A server was named.
+    """
+    if ssh_server:
+        raise exc.SocketError(
+            f"ssh {ssh_server}: tunnels are not available in this version; "
+            "forward the ports with `ssh -L` and use the local endpoints"
+        )
+
+
+def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+    """Open a socket that sends requests to a daemon and receives its replies.
+
+    Whether the daemon is there shows only when it answers.
+
+    Raises:
+        SocketError: That is no endpoint.
+    """
+    dealer = context.socket(zmq.DEALER)
+    dealer.linger = LINGER
+    return _connect(dealer, endpoint)
+
+
+def open_subscriber(
+    context: zmq.Context[zmq.Socket[bytes]], pubsub_endpoint: str, prefixes: Iterable[bytes]
+) -> zmq.Socket[bytes]:
+    """Open a socket that receives the events whose topics begin with one of the prefixes.
+
+    Events begin to come in some time after this: what is published before is not received.
+
+    Raises:
+        SocketError: That is no endpoint.
+    """
+    subscriber = context.socket(zmq.SUB)
+    subscriber.linger = 0
+    subscriber.rcvhwm = EVENTS_KEPT
+    for prefix in prefixes:
+        subscriber.subscribe(prefix)
+    return _connect(subscriber, pubsub_endpoint)
+
+
+def end_context(context: zmq.Context[zmq.Socket[bytes]], timeout: float = CONTEXT_TIMEOUT) -> bool:
+    """Terminate a context without hanging for ever.
+
+    Calls that other threads are waiting for in it end with an error. What cannot be ended is a
+    socket that somebody else has opened in it and does not close.
+
+    Args:
+        context: The context; nobody needs it any more.
+        timeout: Seconds to wait at most.
+
+    Returns:
+        Whether it has ended. If not, a thread goes on waiting for it.
+    """
+    ending = threading.Thread(target=context.term, name="zmq context", daemon=True)
+    ending.start()
+    ending.join(timeout)
+    return not ending.is_alive()
+
+
+def _connect(socket: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
+    try:
+        socket.connect(endpoint)
+    except (zmq.ZMQError, TypeError, UnicodeError) as error:
+        socket.close(0)
+        reason = zmq.strerror(error.errno) if isinstance(error, zmq.ZMQError) else error
+        raise exc.SocketError(f"cannot connect to {endpoint!r}: {reason}") from None
+    return socket
