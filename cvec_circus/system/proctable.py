@@ -1,0 +1,116 @@
+"""The process table, read from /proc with nothing but the standard library.
+
+Walking it takes about 25 ms on a machine with a thousand processes: worker threads do it, never
+the thread that supervises. Only `row` and `start_time`, which read one file, are cheap enough.
+Every function here is safe from any thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ZOMBIE, DEAD = "Z", "X"
+
+# Where proc(5) has the fields of /proc/<pid>/stat, counted from the one after the command's name.
+STATE, PPID, PGRP, THREADS, START_TIME = 0, 1, 2, 17, 19
+
+
+@dataclass(frozen=True)
+class ProcessRow:
+    """A process as it was when it was looked at. Immutable.
+
+    Attributes:
+        pid: Its number.
+        ppid: Its parent's.
+        pgrp: Its process group's.
+        state: The letter that ps shows: R, S, D, T, Z ...
+        start_time: When it began, in clock ticks since the machine did. A pid is used again and
+            again, a pid with its start time is not.
+        threads: How many threads it has.
+    """
+
+    pid: int
+    ppid: int
+    pgrp: int
+    state: str
+    start_time: int
+    threads: int = 1
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can still do something. A zombie cannot, unless threads outlive its main."""
+        return self.state not in (ZOMBIE, DEAD) or (self.state == ZOMBIE and self.threads > 1)
+
+
+def row(pid: int) -> ProcessRow | None:
+    """Look at one process; None when there is none of that number."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        line = os.read(fd, 4096)
+    except ProcessLookupError:  # it went away between the open and the read
+        return None
+    finally:
+        os.close(fd)
+    # The command's name stands in parentheses and may itself contain blanks and parentheses.
+    fields = line[line.rindex(b")") + 2 :].split()
+    return ProcessRow(
+        pid=pid,
+        ppid=int(fields[PPID]),
+        pgrp=int(fields[PGRP]),
+        state=fields[STATE].decode("ascii"),
+        start_time=int(fields[START_TIME]),
+        threads=int(fields[THREADS]),
+    )
+
+
+def rows() -> Iterator[ProcessRow]:
+    """Walk all processes. Those that come and go meanwhile may be in it or not."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            found = row(int(name))
+            if found is not None:
+                yield found
+
+
+def members(pgrp: int) -> list[ProcessRow]:
+    """List the processes of a process group that are no zombies."""
+    return [found for found in rows() if found.pgrp == pgrp and found.runs]
+
+
+def descendants(pid: int, recursive: bool = True) -> list[int]:
+    """List the processes below one that are no zombies, parents before their children.
+
+    Args:
+        pid: The process; not in the list itself.
+        recursive: False lists its own children alone.
+    """
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for found in rows():
+        if found.runs:
+            children[found.ppid].append(found.pid)
+    below = sorted(children[pid])
+    if recursive:
+        for child in below:  # grows while it is walked
+            below.extend(sorted(children[child]))
+    return below
+
+
+def start_time(pid: int) -> int | None:
+    """Tell when a process began, in clock ticks since the machine did; None when it is gone."""
+    found = row(pid)
+    return None if found is None else found.start_time
+
+
+def boot_time() -> int:
+    """Tell when the machine began, in whole seconds since 1970, as its clock sees it now."""
+    with open("/proc/stat", "rb") as stat:
+        for line in stat:
+            if line.startswith(b"btime "):
+                return int(line.split()[1])
+    raise OSError("/proc/stat has no btime")

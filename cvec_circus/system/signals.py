@@ -1,0 +1,65 @@
+"""Signals by name and by number."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+LAST = int(signal.SIGRTMAX)
+"""The highest signal number there is, 64 on Linux."""
+
+REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
+
+
+def to_signum(value: object) -> int:
+    """Turn what people write for a signal into its number.
+
+    Safe from any thread, as is everything here.
+
+    Args:
+        value: 9, "9", "KILL", "SIGKILL" or "sigkill"; real-time signals as "SIGRTMIN+1" too.
+
+    Returns:
+        A number from 1 to SIGRTMAX.
+
+    Raises:
+        ValueError: It is no signal; the text says so in a sentence.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = int(value)
+    elif isinstance(value, str):
+        number = _from_text(value.strip())
+    else:
+        raise ValueError(f"{value!r} is no signal: a name or a number is expected")
+    if not 1 <= number <= LAST:
+        raise ValueError(f"{value} is no signal: their numbers go from 1 to {LAST}")
+    return number
+
+
+def to_name(signum: int) -> str:
+    """Name a signal as people do: 15 is "TERM", 35 is "RTMIN+1"; a number that has no name stays.
+
+    Safe from any thread.
+    """
+    try:
+        return signal.Signals(signum).name[len("SIG") :]
+    except ValueError:
+        pass  # only the first and the last of the real-time signals are in the table
+    if signal.SIGRTMIN < signum < signal.SIGRTMAX:
+        return f"RTMIN+{signum - signal.SIGRTMIN}"
+    return str(signum)
+
+
+def _from_text(text: str) -> int:
+    if re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        return int(text)
+    name = text.upper()
+    if name.startswith("SIG"):
+        name = name[len("SIG") :]
+    realtime = REALTIME.fullmatch(name)
+    if realtime:
+        return int(signal.Signals["SIG" + realtime[1]]) + int(realtime[2] or 0)
+    try:
+        return int(signal.Signals["SIG" + name])
+    except KeyError:
+        raise ValueError(f"{text!r} is no signal") from None
