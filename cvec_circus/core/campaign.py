@@ -1,0 +1,140 @@
+"""Orders to all watchers: who is asked when.
+
+An order to all is given to every watcher at once, as a goal, so that nothing can get lost in
+between.
+What a campaign adds is the sequence: it holds watchers back and releases them stage by stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Callable
+
+from cvec_circus.core.states import WatcherState
+from cvec_circus.core.watcher import Watcher
+
+
+@dataclass
+class Stage:
+    """Watchers that are asked together. Owned by the supervisor thread.
+
+    Attributes:
+        starts: Whether they are to start; otherwise they are to stop.
+        held: Those not asked yet, in order.
+        unsettled: Those that have not got there yet.
+    """
+
+    starts: bool
+    held: list[Watcher]
+    unsettled: set[Watcher]
+
+
+class Campaign:
+    """An order to all watchers, stage by stage. Owned by the supervisor thread.
+
+    Stopping: first everybody but the helpers, all in parallel, then the helpers, so that a plugin
+    hears the last `stop` of each watcher. Starting: those of the highest priority first, equal ones
+    by name, `warmup_delay` seconds apart; the next lower priority when these are active or have
+    given up.
+
+    Args:
+        stops: The watchers to stop.
+        starts: The watchers to start (with `stops`: when those are down).
+        warmup_delay: Seconds between two watchers that are asked to start.
+        touch: Called with each watcher that is released.
+    """
+
+    def __init__(
+        self,
+        stops: Iterable[Watcher],
+        starts: Iterable[Watcher],
+        warmup_delay: float,
+        touch: Callable[[Watcher], None],
+    ) -> None:
+        self._warmup_delay = warmup_delay
+        self._touch = touch
+        self._next_at = 0.0
+        self._stages: list[Stage] = []
+        for _, group in groupby(sorted(stops, key=_helpers_last), key=_helpers_last):
+            self._add_stage(False, list(group))
+        for _, group in groupby(sorted(starts, key=_start_order), key=_priority):
+            self._add_stage(True, list(group))
+
+    def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
+        for watcher in watchers:
+            if starts:
+                watcher.start_held = True
+            else:
+                watcher.stop_held = True
+        self._stages.append(Stage(starts, watchers[::-1], set(watchers)))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every stage has been gone through."""
+        return not self._stages
+
+    def saw(self, watcher: Watcher) -> None:
+        """Notes that a watcher has moved."""
+        if self._stages and watcher in self._stages[0].unsettled:
+            if _has_settled(watcher, self._stages[0].starts):
+                self._stages[0].unsettled.discard(watcher)
+
+    def advance(self, now: float) -> float | None:
+        """Releases whoever may go now.
+
+        Returns:
+            The instant at which the next one may, None if that hangs on a watcher.
+        """
+        while self._stages:
+            stage = self._stages[0]
+            while stage.held:
+                if stage.starts and now < self._next_at:
+                    return self._next_at
+                watcher = stage.held.pop()
+                if stage.starts:
+                    watcher.start_held = False
+                    self._next_at = now + self._warmup_delay
+                else:
+                    watcher.stop_held = False
+                self._touch(watcher)
+            if stage.unsettled:
+                return None
+            self._stages.pop(0)
+        return None
+
+    def forget(self, watcher: Watcher) -> None:
+        """Goes on without a watcher, because it got an order of its own or is removed."""
+        for stage in self._stages:
+            stage.unsettled.discard(watcher)
+            if watcher in stage.held:
+                stage.held.remove(watcher)
+
+    def release_all(self) -> None:
+        """Lets everybody go at once."""
+        for stage in self._stages:
+            for watcher in stage.held:
+                watcher.stop_held = watcher.start_held = False
+                self._touch(watcher)
+        self._stages.clear()
+
+
+def _helpers_last(watcher: Watcher) -> bool:
+    return watcher.helper
+
+
+def _priority(watcher: Watcher) -> int:
+    return -int(watcher.options["priority"])
+
+
+def _start_order(watcher: Watcher) -> tuple[int, str]:
+    return _priority(watcher), watcher.name
+
+
+def _has_settled(watcher: Watcher, starts: bool) -> bool:
+    if starts:
+        if watcher.state is WatcherState.STOPPED:
+            return not watcher.goal_up
+        return watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
+    return watcher.state is WatcherState.STOPPED

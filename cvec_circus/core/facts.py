@@ -1,0 +1,98 @@
+"""Facts: what the world tells the core about a process. They record; `converge()` acts."""
+
+from __future__ import annotations
+
+from cvec_circus.core.backoff import jittered
+from cvec_circus.core.converge import UNKILLABLE_TIMEOUT, give_up
+from cvec_circus.core.ports import Ports
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import ProcessState
+from cvec_circus.core.watcher import Watcher
+
+ANNOUNCED_BACKOFF = 1.0
+"""Seconds; a wait this long or longer is worth an event."""
+
+
+def process_exited(
+    watcher: Watcher,
+    process: ManagedProcess,
+    ports: Ports,
+    exit_code: int,
+    has_leftovers: bool = False,
+    status_lost: bool = False,
+    report: str = "",
+) -> None:
+    """The leader has ended and its status has been collected. Called on the supervisor thread.
+
+    Args:
+        watcher: Whose process it was.
+        process: Its slot.
+        ports: The world.
+        exit_code: Its exit code, negative for a signal.
+        has_leftovers: Whether members of its process group are still there; they have been sent
+            SIGTERM already, while the leader's zombie still kept the group's number from reuse.
+        status_lost: Whether somebody else in this program collected the real status.
+        report: The line a plugin left to say why it cannot run.
+    """
+    by_itself = process.state is ProcessState.RUNNING
+    process.exit_code = exit_code
+    if by_itself:
+        by_client = bool(process.signalled) and exit_code == -process.signalled
+        process.cause = "command:signal" if by_client else "exit"
+    payload: dict[str, object] = {"status_lost": True} if status_lost else {}
+    ports.publish(
+        watcher,
+        "reap",
+        process.cause,
+        process_pid=process.pid,
+        exit_code=exit_code,
+        wid=process.wid,
+        **payload,
+    )
+    if watcher.abandoned:
+        watcher.remove(process)
+        return
+    if exit_code in watcher.fatal_exit_codes and watcher.goal_up and by_itself:
+        give_up(watcher, ports, report or f"exit code {exit_code}")
+    remember_death(watcher, process, ports, by_itself)
+    if has_leftovers:
+        left_something(watcher, process, ports, by_itself)
+    else:
+        watcher.remove(process)
+
+
+def group_emptied(watcher: Watcher, process: ManagedProcess) -> None:
+    """Nothing is left of what the process started in its group. Called on the supervisor thread."""
+    if process.state is ProcessState.LEFTOVER:
+        watcher.remove(process)
+
+
+def remember_death(
+    watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
+) -> None:
+    """Works out when the slot may spawn again."""
+    memory = watcher.backoff(process.wid)
+    memory.cause = process.cause
+    if not by_itself:
+        memory.ready_at = 0.0
+        return
+    now = ports.now()
+    delay = memory.died(now - process.spawned_at, watcher.options)
+    memory.ready_at = now + jittered(delay, ports.random())
+    if watcher.goal_up and process.holds_place and memory.deaths and delay >= ANNOUNCED_BACKOFF:
+        ports.publish(
+            watcher, "backoff", process.cause, wid=process.wid, deaths=memory.deaths, delay=delay
+        )
+
+
+def left_something(
+    watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
+) -> None:
+    """Keeps the slot until its group is empty, with the deadline that is running already if any."""
+    watcher.ends(process, ProcessState.LEFTOVER)
+    now = ports.now()
+    if by_itself:
+        watcher.due(process, now + watcher.options["graceful_timeout"], now)
+    elif process.killed:
+        ports.kill_group(process)
+        watcher.due(process, now + UNKILLABLE_TIMEOUT, now)

@@ -1,0 +1,362 @@
+"""The roster: all watchers, the orders to them, and the turn in which they converge."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.core import waiting as judge
+from cvec_circus.core.agenda import Agenda
+from cvec_circus.core.campaign import Campaign
+from cvec_circus.core.converge import converge, stop_process
+from cvec_circus.core.ports import Ports
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.waiting import Part, Reached, Waiting
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire.outcome import Wait
+from cvec_circus.wire.topics import fold
+
+HELPER_TIMEOUT = 5.0
+"""Seconds a helper has to stop when the daemon ends."""
+
+CAMPAIGN = "campaign"
+"""The agenda's entry for the next watcher that the campaign releases."""
+
+STREAM_OPTIONS = frozenset({"stdout_stream", "stderr_stream"})
+
+
+class Roster:
+    """All watchers. Owned by the supervisor thread.
+
+    An order marks the watchers it touches; `turn()` converges each of these once, answers who waits
+    for them, and says when it has to be called again although nothing happens.
+
+    Args:
+        ports: The world.
+        warmup_delay: Seconds between two watchers when all are started.
+    """
+
+    def __init__(self, ports: Ports, warmup_delay: float = 0.0) -> None:
+        self._ports = ports
+        self._warmup_delay = warmup_delay
+        self._watchers: dict[str, Watcher] = {}
+        self._leaving: dict[str, Watcher] = {}
+        self._dirty: dict[Watcher, None] = {}
+        self._parts: dict[Watcher, list[Part]] = {}
+        self._agenda: Agenda[Watcher | Waiting | str] = Agenda()
+        self._campaign = Campaign((), (), 0.0, self.touch)
+        self.closing = False
+
+    # -- who is there
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def watchers(self) -> list[Watcher]:
+        """Every watcher, by name."""
+        return sorted(self._watchers.values(), key=lambda watcher: watcher.name)
+
+    def get(self, name: str) -> Watcher | None:
+        """The watcher of that name in any case, None if there is none."""
+        return self._watchers.get(fold(name))
+
+    def everybody(self) -> list[Watcher]:
+        """Every watcher, and the removed ones that are not all gone yet."""
+        return [*self.watchers(), *self._leaving.values()]
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing runs and nothing is left."""
+        return all(watcher.is_gone for watcher in self.everybody())
+
+    # -- orders
+
+    def add(self, watcher: Watcher, cause: str) -> None:
+        """Puts a new watcher on the roster, stopped.
+
+        Raises:
+            exc.AlreadyExist: One of that name, or of a name with the same topic, is there.
+        """
+        key = fold(watcher.name)
+        if key in self._watchers:
+            raise exc.AlreadyExist(f"{watcher.name!r} already exist")
+        watcher.predecessor = self._leaving.get(key)
+        self._watchers[key] = watcher
+        self._ports.publish(watcher, "add", cause)
+
+    def remove(self, watcher: Watcher, cause: str, nostop: bool, wait: Wait | None) -> None:
+        """Takes a watcher off the roster, and stops it unless its processes are to go on."""
+        self._campaign.forget(watcher)
+        waiting = self._await("rm", judge.is_down, [watcher], wait)
+        key = fold(watcher.name)
+        del self._watchers[key]
+        watcher.removed = True
+        self._ports.publish(watcher, "remove", cause)
+        if nostop and watcher.state is not WatcherState.STOPPING:
+            self._abandon(watcher, waiting)
+            return
+        watcher.order_stop(cause, word="rm")
+        self._leaving[key] = watcher
+        self.touch(watcher)
+
+    def _abandon(self, watcher: Watcher, waiting: Waiting | None) -> None:
+        watcher.abandoned = True
+        watcher.order_stop("command:rm", word="rm")
+        self._dirty.pop(watcher, None)
+        self._agenda.set(watcher, None)
+        for part in self._parts.pop(watcher, []):
+            if part.waiting is waiting:
+                part.waiting.answer(None)
+            else:
+                part.waiting.answer(judge.not_up(part))
+
+    def start(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
+        """Wants watchers up; None is all of them, in order of priority."""
+        chosen = self._chosen(watchers)
+        self._await("start", judge.is_up, chosen, wait)
+        for watcher in chosen:
+            watcher.order_start(cause)
+        self._give(chosen, starts=watchers is None)
+
+    def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
+        """Wants watchers down; None is all of them, helpers last."""
+        chosen = self.watchers() if watchers is None else watchers
+        self._await("stop", judge.is_down, chosen, wait)
+        for watcher in chosen:
+            watcher.order_stop(cause)
+        self._give(chosen, stops=watchers is None)
+
+    def restart(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
+        """Wants watchers down once and then up; None is all of them: all down before one is up."""
+        chosen = self._chosen(watchers)
+        self._await("restart", judge.is_up, chosen, wait)
+        for watcher in chosen:
+            watcher.order_restart(cause)
+        self._give(chosen, stops=watchers is None, starts=watchers is None)
+
+    def reload(
+        self,
+        watchers: list[Watcher] | None,
+        cause: str,
+        sequential: bool,
+        wait: Wait | None,
+    ) -> None:
+        """Wants every process replaced by a fresh one, or sent SIGHUP where `send_hup` says so."""
+        chosen = self._chosen(watchers)
+        self._await("reload", judge.is_reloaded, chosen, wait)
+        hung_up = [w for w in chosen if w.options["send_hup"] and not w.is_gone]
+        for watcher in hung_up:
+            self._hang_up(watcher, cause)
+        replaced = [watcher for watcher in chosen if watcher not in hung_up]
+        for watcher in replaced:
+            watcher.order_reload(cause, sequential)
+        self._give(replaced)
+
+    def _hang_up(self, watcher: Watcher, cause: str) -> None:
+        for process in watcher.fresh:
+            self._ports.signal(process, signal.SIGHUP)
+        self._ports.publish(watcher, "reload", cause)
+
+    def resize(self, watcher: Watcher, size: int, cause: str, wait: Wait | None) -> None:
+        """Wants another number of processes."""
+        self._await("change of numprocesses", judge.is_sized, [watcher], wait)
+        watcher.order_size(size, cause)
+        self.touch(watcher)
+
+    def set_options(
+        self, watcher: Watcher, options: Mapping[str, Any], cause: str, wait: Wait | None
+    ) -> None:
+        """Takes over new values; what needs fresh processes gets them by a graceful reload."""
+        given = dict(options)
+        size = given.pop("numprocesses", watcher.numprocesses)
+        table = WATCHER_OPTIONS.by_name
+        changed = watcher.change(given)
+        reloads = any(name in table and table[name].reloads for name in changed)
+        is_up = watcher.state in (WatcherState.STARTING, WatcherState.ACTIVE)
+        if STREAM_OPTIONS.intersection(changed) and not watcher.is_gone:
+            self._ports.open_streams(watcher)
+        predicate = judge.is_reloaded if reloads and is_up else judge.is_sized
+        self._await("set", predicate, [watcher], wait)
+        watcher.order_size(size, cause)
+        if reloads and is_up and watcher.goal_up and not watcher.must_cycle:
+            watcher.order_reload(cause)
+            self._campaign.forget(watcher)
+        self._ports.publish(watcher, "updated", cause)
+        self.touch(watcher)
+
+    def kill(
+        self,
+        watcher: Watcher,
+        processes: Iterable[ManagedProcess],
+        signum: int | None,
+        graceful_timeout: float | None,
+        wait: Wait | None,
+    ) -> None:
+        """Ends processes now; their places are filled again."""
+        chosen = [process for process in processes if process.has_leader]
+        if wait is not None:
+            waiting = Waiting("kill", judge.is_killed, wait)
+            self._begin_waiting(waiting, [waiting.add(watcher, chosen)])
+        watcher.impatient = True
+        for process in chosen:
+            if process.state is ProcessState.RUNNING:
+                stop_process(
+                    watcher, process, self._ports, "command:kill", signum, graceful_timeout
+                )
+            elif signum is not None:
+                self._ports.signal(process, signum)
+        self.touch(watcher)
+
+    def shut_down(self, cause: str, wait: Wait | None = None) -> None:
+        """Wants everything down for good: first all but the helpers, then these."""
+        first_time = not self.closing
+        self.closing = True
+        self._await("quit", judge.is_down, self.everybody(), wait)
+        if not first_time:
+            return
+        for watcher in self.watchers():
+            watcher.order_stop(cause, word="quit")
+            if watcher.helper:
+                patience = min(watcher.options["graceful_timeout"], HELPER_TIMEOUT)
+                watcher.options["graceful_timeout"] = patience
+        self._give(self.watchers(), stops=True)
+
+    def hurry(self) -> None:
+        """Lets nobody have any more time: what has not ended is killed in the next turn."""
+        self._campaign.release_all()
+        now = self._ports.now()
+        for watcher in self.everybody():
+            watcher.options["graceful_timeout"] = 0.0
+            for process in watcher.ending:
+                if not process.killed:
+                    watcher.due(process, now, now)
+            self.touch(watcher)
+
+    def _chosen(self, watchers: list[Watcher] | None) -> list[Watcher]:
+        """Without a name, or by a pattern for several, one that is not to start by itself is left
+        alone while it is stopped."""
+        named = self.watchers() if watchers is None else watchers
+        if watchers is not None and len(watchers) == 1:
+            return watchers
+        return [w for w in named if w.options["autostart"] or w.goal_up]
+
+    def _give(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
+        """Has the watchers looked at: at once, or in the sequence of a campaign.
+
+        Args:
+            watchers: Those that were given an order.
+            stops: Whether it is an order to all that stops them.
+            starts: Whether it is an order to all that starts them, after they have stopped.
+        """
+        if stops or starts:
+            self._campaign.release_all()
+            self._campaign = Campaign(
+                watchers if stops else (),
+                watchers if starts else (),
+                self._warmup_delay,
+                self.touch,
+            )
+            self._agenda.set(CAMPAIGN, None)
+        else:
+            for watcher in watchers:
+                self._campaign.forget(watcher)
+        for watcher in watchers:
+            self.touch(watcher)
+
+    def _await(
+        self, order: str, reached: Reached, watchers: list[Watcher], wait: Wait | None
+    ) -> Waiting | None:
+        if wait is None:
+            return None
+        waiting = Waiting(order, reached, wait)
+        self._begin_waiting(waiting, [waiting.add(watcher) for watcher in watchers])
+        return waiting
+
+    def _begin_waiting(self, waiting: Waiting, parts: list[Part]) -> None:
+        if not parts:
+            waiting.answer(None)
+            return
+        if waiting.wait.timeout is not None:
+            self._agenda.set(waiting, self._ports.now() + waiting.wait.timeout)
+        for part in parts:
+            self._parts.setdefault(part.watcher, []).append(part)
+            self.touch(part.watcher)
+
+    # -- the turn
+
+    def touch(self, watcher: Watcher) -> None:
+        """Has the watcher looked at in the next turn, because something about it is new."""
+        if not watcher.abandoned:
+            self._dirty[watcher] = None
+
+    def next_at(self) -> float | None:
+        """The instant at which a turn is due although nothing happens, None if never."""
+        return self._agenda.next_at()
+
+    def turn(self) -> bool:
+        """Converges every watcher that something is new about, and answers who waits for it.
+
+        Returns:
+            Whether the turn was over before everybody had his.
+        """
+        now = self._ports.now()
+        for item in self._agenda.pop_due(now):
+            if isinstance(item, Watcher):
+                self.touch(item)
+            elif isinstance(item, Waiting):
+                item.time_out(now)
+        self._advance(now)
+        while self._dirty:
+            watcher = next(iter(self._dirty))
+            del self._dirty[watcher]
+            self._look_at(watcher)
+            if not self._dirty:
+                self._advance(self._ports.now())
+            if self._ports.turn_is_over():
+                return bool(self._dirty)
+        return False
+
+    def _advance(self, now: float) -> None:
+        if not self._campaign.is_over:
+            self._agenda.set(CAMPAIGN, self._campaign.advance(now))
+
+    def _look_at(self, watcher: Watcher) -> None:
+        if converge(watcher, self._ports):
+            self.touch(watcher)
+        self._agenda.set(watcher, watcher.next_deadline())
+        self._campaign.saw(watcher)
+        if watcher in self._parts:
+            self._settle(watcher)
+        if watcher.removed and watcher.is_gone:
+            self._forget(watcher)
+
+    def _settle(self, watcher: Watcher) -> None:
+        """Answers those who wait for what this watcher has come to."""
+        parts = self._parts.pop(watcher)
+        for part in parts:
+            part.waiting.look(part)
+            if part.waiting.closed:
+                self._agenda.set(part.waiting, None)
+        still = [part for part in parts if part in part.waiting.open]
+        if still:
+            self._parts[watcher] = still
+
+    def _forget(self, watcher: Watcher) -> None:
+        self._agenda.set(watcher, None)
+        key = fold(watcher.name)
+        if self._leaving.get(key) is watcher:
+            del self._leaving[key]
+        successor = self._watchers.get(key)
+        if successor is not None:
+            self.touch(successor)
+
+    def refuse_all(self, reason: str) -> None:
+        """Answers everybody who still waits, because nothing more will happen."""
+        for parts in list(self._parts.values()):
+            for part in parts:
+                part.waiting.answer(reason)
+        self._parts.clear()

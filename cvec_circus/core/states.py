@@ -1,0 +1,101 @@
+"""The states of a process and of a watcher: the two tables everything else in the core follows.
+
+The core is level-triggered. An *order* (start, stop, incr, ...) only changes what is wanted; a
+*fact* (a process has ended, a deadline has come) only changes what is so; and `converge()` compares
+the two and takes the next steps. No state stands for "which command is running", so there is
+nothing that a second command could run into: it changes the goal, and the next pass works towards
+that one.
+
+**A process** is one slot of a watcher: a `wid` and, while something runs in it, a pid.
+
+========  ==================================  =================================================
+state     meaning                             what comes next
+========  ==================================  =================================================
+PENDING   the slot waits for its spawn: its   spawned → RUNNING · the spawn failed → PENDING
+          turn in the warm-up, or the end of  again after a wait, or the watcher gives up · no
+          a backoff                           longer wanted → removed (nothing runs: never
+                                              signalled)
+RUNNING   alive                               it exits → LEFTOVER or removed · unwanted, stale
+                                              and replaced, or expired → STOPPING
+STOPPING  has been sent its stop signal       it exits → LEFTOVER or removed · its time is up
+                                              → KILLED
+KILLED    has been sent SIGKILL, with its     it exits → LEFTOVER or removed · still there
+          whole process group                 after 5 s → named unkillable, and it stays
+LEFTOVER  it is gone, but what it started     the group is empty → removed · its time is up →
+          in its process group is not: the    SIGKILL for what is left
+          slot is not free yet
+========  ==================================  =================================================
+
+Only the leader is asked to stop (its children too with `stop_children`): a master such as gunicorn
+ends its own workers, and would be broken by a signal to the whole group. What the leader leaves
+behind gets SIGTERM the moment the leader is gone, whatever ended it. A replacement waits until the
+slot is free, because a port may still be held and two generations would be two copies.
+
+**A process holds a place** when it counts towards `numprocesses`. A stale process (one of before
+the last reload) gives its place up so that its successor can start beside it, unless the watcher
+stops first: a singleton, or a sequential reload.
+
+**A watcher**:
+
+========  ===========================================  ========================================
+state     meaning                                      what comes next
+========  ===========================================  ========================================
+STOPPED   nothing runs, nothing is left                wanted up → STARTING (streams opened)
+STARTING  its first processes are being spawned        each place filled once → ACTIVE (`start`
+                                                       is published) · stop, or the spawn is
+                                                       given up → STOPPING
+ACTIVE    wanted up, and was up since the start        stop, restart, give-up → STOPPING · the
+                                                       last one-shot process ends → STOPPING
+STOPPING  its processes are being stopped              none is left → STOPPED (`stop` is
+                                                       published, streams closed); and from
+                                                       there STARTING at once if it is wanted
+                                                       up by then, which is all a restart is
+========  ===========================================  ========================================
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ProcessState(enum.Enum):
+    """Where a slot stands. Immutable."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    KILLED = "killed"
+    LEFTOVER = "leftover"
+    REMOVED = "removed"
+
+
+class WatcherState(enum.Enum):
+    """Where a watcher stands; the values are the words of the wire. Immutable."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+
+
+PROCESS_STEPS: dict[ProcessState, frozenset[ProcessState]] = {
+    ProcessState.PENDING: frozenset({ProcessState.RUNNING, ProcessState.REMOVED}),
+    ProcessState.RUNNING: frozenset(
+        {ProcessState.STOPPING, ProcessState.LEFTOVER, ProcessState.REMOVED}
+    ),
+    ProcessState.STOPPING: frozenset(
+        {ProcessState.KILLED, ProcessState.LEFTOVER, ProcessState.REMOVED}
+    ),
+    ProcessState.KILLED: frozenset({ProcessState.LEFTOVER, ProcessState.REMOVED}),
+    ProcessState.LEFTOVER: frozenset({ProcessState.REMOVED}),
+    ProcessState.REMOVED: frozenset(),
+}
+"""From each state of a process, those it may enter next."""
+
+WATCHER_STEPS: dict[WatcherState, frozenset[WatcherState]] = {
+    WatcherState.STOPPED: frozenset({WatcherState.STARTING}),
+    WatcherState.STARTING: frozenset({WatcherState.ACTIVE, WatcherState.STOPPING}),
+    WatcherState.ACTIVE: frozenset({WatcherState.STOPPING}),
+    WatcherState.STOPPING: frozenset({WatcherState.STOPPED}),
+}
+"""From each state of a watcher, those it may enter next."""

@@ -1,0 +1,196 @@
+"""Waiting replies: predicates about watchers, looked at whenever one of these has moved.
+
+A waiting reply has no timer of its own and belongs to no command that "runs". It ends when what was
+ordered is so; when a later order to the same watcher makes that impossible; when the watcher gives
+up; when a process turns out to be unkillable; or at the time-out its sender asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Optional
+
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.outcome import Outcome, Wait
+
+DONE = ""
+"""A verdict: what was ordered is so. None is "not yet", any other text says why it never will
+be."""
+
+Verdict = Optional[str]
+
+
+@dataclass(eq=False)
+class Part:
+    """One watcher's share of a waiting reply. Owned by the supervisor thread.
+
+    Attributes:
+        waiting: The reply.
+        watcher: The watcher it depends on.
+        activations: How often the watcher has to have become active.
+        before: The pids at the time of the order.
+        processes: With `kill`: the processes that have to be gone.
+    """
+
+    waiting: Waiting
+    watcher: Watcher
+    activations: int = 0
+    before: frozenset[int] = frozenset()
+    processes: list[ManagedProcess] = field(default_factory=list)
+
+
+Reached = Callable[[Part], Verdict]
+
+
+class Waiting:
+    """A reply that waits for watchers. Owned by the supervisor thread.
+
+    Args:
+        order: The word of the order, for what is said when it fails.
+        reached: The predicate.
+        wait: Who waits.
+    """
+
+    def __init__(self, order: str, reached: Reached, wait: Wait) -> None:
+        self.order = order
+        self.reached = reached
+        self.wait = wait
+        self.watchers: list[Watcher] = []
+        self.open: dict[Part, None] = {}
+        self.before: set[int] = set()
+        self.after: set[int] = set()
+        self.closed = False
+
+    def add(self, watcher: Watcher, processes: Iterable[ManagedProcess] = ()) -> Part:
+        """Makes the reply wait for that watcher too; called before the order is applied."""
+        at_rest = watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
+        next_one = 0 if at_rest and self.order != "restart" else 1
+        part = Part(
+            self,
+            watcher,
+            activations=watcher.activations + next_one,
+            before=frozenset(watcher.pids()),
+            processes=list(processes),
+        )
+        self.open[part] = None
+        self.watchers.append(watcher)
+        self.before |= part.before
+        return part
+
+    def look(self, part: Part) -> None:
+        """Judges one part, and answers when it was the last one or has failed."""
+        verdict = self.reached(part) if part in self.open else None
+        if verdict is None:
+            return
+        if verdict is not DONE:
+            self.answer(verdict)
+            return
+        del self.open[part]
+        self.after.update(part.watcher.pids())
+        if not self.open:
+            self.answer(None)
+
+    def time_out(self, now: float) -> None:
+        """Answers with what is missing."""
+        missing = [describe(part.watcher, now) for part in self.open]
+        shown = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
+        self.answer(f"{self.order} timed out after {self.wait.timeout:g} s: {shown}")
+
+    def answer(self, error: str | None) -> None:
+        """Tells who waits, once."""
+        if self.closed:
+            return
+        self.closed = True
+        for part in self.open:
+            self.after.update(part.watcher.pids())
+        self.open.clear()
+        self.wait.then(
+            Outcome(
+                error=error,
+                started=sorted(self.after - self.before),
+                stopped=sorted(self.before - self.after),
+                kept=sorted(self.after & self.before),
+                numprocesses=sum(watcher.numprocesses for watcher in self.watchers),
+            )
+        )
+
+
+def describe(watcher: Watcher, now: float) -> str:
+    """Where a watcher stands, in words."""
+    text = f"{watcher.name} is {watcher.state.value}"
+    why = watcher.why(now)
+    if not why and watcher.ending:
+        pids = ", ".join(str(process.pid) for process in list(watcher.ending)[:5])
+        why = f"process {pids} has not ended"
+    return f"{text} ({why})" if why else text
+
+
+# -- the predicates
+
+
+def is_up(part: Part) -> Verdict:
+    """`start`, `restart`: it has become active."""
+    watcher = part.watcher
+    if watcher.activations >= part.activations:
+        return DONE
+    return None if watcher.goal_up else not_up(part)
+
+
+def is_reloaded(part: Part) -> Verdict:
+    """`reload`: every process of before is gone, and every place is filled."""
+    watcher = part.watcher
+    if not watcher.goal_up:
+        return not_up(part)
+    if watcher.unkillable():
+        return stuck(part)
+    settled = not watcher.stale_count and not watcher.pending
+    return DONE if settled and watcher.activations >= part.activations else None
+
+
+def is_sized(part: Part) -> Verdict:
+    """`incr`, `decr`, `set`: as many processes as wanted, and none beside them."""
+    watcher = part.watcher
+    if watcher.is_gone and not watcher.goal_up:
+        return DONE
+    if not watcher.goal_up:
+        return not_up(part)
+    if watcher.unkillable():
+        return stuck(part)
+    surplus = any(not process.holds_place for process in watcher.ending)
+    settled = watcher.is_filled and not surplus and not watcher.stale_count and not watcher.awaited
+    return DONE if settled and watcher.state is WatcherState.ACTIVE else None
+
+
+def is_down(part: Part) -> Verdict:
+    """`stop`, `quit`, `rm`: nothing runs and nothing is left."""
+    watcher = part.watcher
+    if watcher.is_gone and not watcher.goal_up:
+        return DONE
+    if watcher.goal_up:
+        return f"{part.waiting.order} of {watcher.name} overtaken by {watcher.last_order}"
+    return stuck(part) if watcher.unkillable() else None
+
+
+def is_killed(part: Part) -> Verdict:
+    """`kill`: those processes are gone, with all that they left behind."""
+    left = [process for process in part.processes if process.state is not ProcessState.REMOVED]
+    if not left:
+        return DONE
+    return stuck(part) if any(process.unkillable for process in left) else None
+
+
+def not_up(part: Part) -> str:
+    """Why a watcher that was to be up is not wanted up any more."""
+    watcher = part.watcher
+    if watcher.reason:
+        return f"{watcher.name} gave up: {watcher.reason}"
+    return f"{part.waiting.order} of {watcher.name} overtaken by {watcher.last_order}"
+
+
+def stuck(part: Part) -> str:
+    """Which processes do not end."""
+    pids = ", ".join(str(process.pid) for process in part.watcher.unkillable())
+    return f"{part.waiting.order} of {part.watcher.name}: process {pids} does not end"

@@ -1,0 +1,1 @@
+"""Histories of the core against the fake world."""
