@@ -341,7 +341,7 @@ def _failed(error: zmq.ZMQError) -> exc.CallError:
         return _closed()
     if error.errno == zmq.EAGAIN:
         return exc.CallError("The daemon takes no more messages.")
-    return exc.CallError(f"{zmq.strerror(error.errno)}.")
+    return exc.CallError(f"{zmq.strerror(error.errno or 0)}.")
 
 
 def _closed() -> exc.CallError:

@@ -60,25 +60,39 @@ def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.S
     """
     dealer = context.socket(zmq.DEALER)
     dealer.linger = LINGER
-    return _connect(dealer, endpoint)
+    connect(dealer, endpoint)
+    return dealer
 
 
 def open_subscriber(
-    context: zmq.Context[zmq.Socket[bytes]], pubsub_endpoint: str, prefixes: Iterable[bytes]
+    context: zmq.Context[zmq.Socket[bytes]], prefixes: Iterable[bytes]
 ) -> zmq.Socket[bytes]:
-    """Open a socket that receives the events whose topics begin with one of the prefixes.
+    """Open a socket for the events whose topics begin with one of the prefixes.
 
-    Events begin to come in some time after this: what is published before is not received.
-
-    Raises:
-        SocketError: That is no endpoint.
+    It is not connected yet, so that its connection can be watched from the beginning: see
+    `connect`. Events begin to come in some time after that; what is published before is not
+    received.
     """
     subscriber = context.socket(zmq.SUB)
     subscriber.linger = 0
     subscriber.rcvhwm = EVENTS_KEPT
     for prefix in prefixes:
         subscriber.subscribe(prefix)
-    return _connect(subscriber, pubsub_endpoint)
+    return subscriber
+
+
+def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
+    """Have a socket connect to an endpoint, now or whenever somebody is there.
+
+    Raises:
+        SocketError: That is no endpoint. The socket is closed.
+    """
+    try:
+        socket.connect(endpoint)
+    except (zmq.ZMQError, TypeError, UnicodeError) as error:
+        socket.close(0)
+        reason = zmq.strerror(error.errno or 0) if isinstance(error, zmq.ZMQError) else error
+        raise exc.SocketError(f"cannot connect to {endpoint!r}: {reason}") from None
 
 
 def end_context(context: zmq.Context[zmq.Socket[bytes]], timeout: float = CONTEXT_TIMEOUT) -> bool:
@@ -98,13 +112,3 @@ def end_context(context: zmq.Context[zmq.Socket[bytes]], timeout: float = CONTEX
     ending.start()
     ending.join(timeout)
     return not ending.is_alive()
-
-
-def _connect(socket: zmq.Socket[bytes], endpoint: str) -> zmq.Socket[bytes]:
-    try:
-        socket.connect(endpoint)
-    except (zmq.ZMQError, TypeError, UnicodeError) as error:
-        socket.close(0)
-        reason = zmq.strerror(error.errno) if isinstance(error, zmq.ZMQError) else error
-        raise exc.SocketError(f"cannot connect to {endpoint!r}: {reason}") from None
-    return socket

@@ -13,6 +13,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import CircusClient, Client
 from cvec_circus.connect import (
     DEFAULT_ENDPOINT_DEALER,
+    connect,
     end_context,
     endpoint_from,
     open_dealer,
@@ -415,6 +416,6 @@ class TestConnect(LeakCheckedTestCase):
                 str(caught.exception), "cannot connect to 'nonsense': Invalid argument"
             )
             with self.assertRaises(exc.SocketError):
-                open_subscriber(context, "nonsense", [b"watcher."])
+                connect(open_subscriber(context, [b"watcher."]), "nonsense")
             with self.assertRaises(exc.SocketError):
                 open_dealer(context, None)  # type: ignore[arg-type]
