@@ -1,0 +1,167 @@
+"""What the sampler sees of real processes, in the words of the wire."""
+
+import json
+import os
+import pwd
+import signal
+import unittest
+import unittest.mock
+
+import psutil
+
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.system import proctable
+from cvec_circus.system.procfs import Sampler, command_name, size_text, time_text
+from tests.support.children import Child
+from tests.support.eventually import eventually
+from tests.support.leaks import LeakCheckedTestCase
+
+KEYS = {
+    "pid", "cmdline", "username", "nice", "cpu", "mem", "mem_info1", "mem_info2", "ctime",
+    "create_time", "age", "children",
+}  # fmt: skip
+
+
+class TextTest(unittest.TestCase):
+    def test_sizes(self):
+        for size, text in {
+            0: "0B",
+            1000: "1000B",
+            1023: "1023B",
+            1024: "1.00K",
+            10239: "10.00K",
+            1048575: "1024.00K",
+            1519616: "1.45M",
+            123456789: "117.74M",
+            5 * 1024**3: "5.00G",
+            1024**8: "1.00Y",
+        }.items():
+            self.assertEqual(size_text(size), text)
+
+    def test_times(self):
+        for seconds, text in {
+            0: "0:00.0",
+            0.07: "0:00.07",
+            0.21: "0:00.21",
+            0.30: "0:00.30",
+            0.1 + 0.2: "0:00.30",
+            1.5: "0:01.50",
+            59.99: "0:59.99",
+            60: "1:00.0",
+            62.23: "1:02.23",
+            3600: "60:00.0",
+        }.items():
+            self.assertEqual(time_text(seconds), text)
+
+    def test_names(self):
+        self.assertEqual(command_name(["/usr/bin/python3.11", "-m", "x"]), "python3.11")
+        self.assertEqual(command_name(["nginx: master /usr/sbin/nginx"]), "nginx:")
+        self.assertEqual(command_name(["it's"]), "it's")
+        self.assertEqual(command_name([]), "N/A")
+        self.assertEqual(command_name([" "]), "N/A")
+
+
+class SamplerTest(LeakCheckedTestCase):
+    def setUp(self):
+        super().setUp()
+        self.sampler = Sampler()
+
+    def test_the_fields_of_the_wire(self):
+        child = Child(self, "wait")
+        (sample,) = self.sampler.sample([child.pid]).values()
+        self.assertEqual(set(sample), KEYS)
+        self.assertEqual(sample["pid"], child.pid)
+        self.assertRegex(sample["cmdline"], "^python")
+        self.assertEqual(sample["username"], pwd.getpwuid(os.getuid()).pw_name)
+        self.assertEqual(sample["nice"], os.getpriority(os.PRIO_PROCESS, child.pid))
+        self.assertEqual(sample["cpu"], 0.0)
+        self.assertGreater(sample["mem"], 0.0)
+        self.assertRegex(sample["mem_info1"], r"^\d+\.\d\d[KMG]$")
+        self.assertRegex(sample["mem_info2"], r"^\d+\.\d\d[KMG]$")
+        self.assertRegex(sample["ctime"], r"^\d+:\d\d\.(0|\d\d)$")
+        self.assertLess(abs(sample["create_time"] + sample["age"] - SYSTEM.time()), 60)
+        self.assertEqual(sample["children"], [])
+        json.dumps(sample)
+
+    def test_children_and_those_below_in_the_same_shape(self):
+        child = Child(self, "tree", 2)
+        below = proctable.descendants(child.pid)
+        (sample,) = self.sampler.sample([child.pid]).values()
+        (first,) = sample["children"]
+        (second,) = first["children"]
+        self.assertEqual([first["pid"], second["pid"]], below)
+        self.assertEqual((set(first), set(second)), (KEYS, KEYS))
+        self.assertEqual(second["children"], [])
+
+    def test_without_children(self):
+        child = Child(self, "tree", 1)
+        with unittest.mock.patch.object(proctable, "rows", side_effect=AssertionError):
+            (sample,) = self.sampler.sample([child.pid], children=False).values()
+        self.assertEqual(sample["children"], [])
+
+    def test_a_child_wanted_beside_its_parent_is_whole_in_both_places(self):
+        child = Child(self, "tree", 2)
+        below = proctable.descendants(child.pid)
+        samples = self.sampler.sample([child.pid, below[0], child.pid])
+        self.assertEqual(list(samples), [child.pid, below[0]])
+        self.assertEqual(samples[child.pid]["children"], [samples[below[0]]])
+
+    def test_what_is_gone_or_a_zombie_is_left_out(self):
+        zombie, gone, child = (Child(self, "wait") for _ in range(3))
+        self.sampler.sample([zombie.pid, gone.pid, child.pid])
+        os.kill(zombie.pid, signal.SIGKILL)
+        self.assertTrue(eventually(lambda: not proctable.row(zombie.pid).runs))
+        gone.end()
+        for children in (True, False):
+            samples = self.sampler.sample([zombie.pid, gone.pid, child.pid], children)
+            self.assertEqual(list(samples), [child.pid])
+        self.assertNotIn(gone.pid, self.sampler._known)
+
+    def test_what_goes_while_it_is_looked_at_is_left_out(self):
+        child = Child(self, "wait")
+        with unittest.mock.patch.object(
+            psutil.Process, "cpu_times", side_effect=psutil.NoSuchProcess(child.pid)
+        ):
+            self.assertEqual(self.sampler.sample([child.pid]), {})
+
+    def test_what_we_may_not_know_is_not_available(self):
+        child = Child(self, "wait")
+        denied = ("memory_info", "cpu_times", "create_time", "cmdline", "username", "nice")
+        denied += ("cpu_percent", "memory_percent")
+        with unittest.mock.patch.multiple(
+            psutil.Process,
+            **{
+                name: unittest.mock.Mock(side_effect=psutil.AccessDenied(child.pid))
+                for name in denied
+            },
+        ):
+            (sample,) = self.sampler.sample([child.pid]).values()
+        for key in KEYS - {"pid", "children"}:
+            self.assertEqual(sample[key], "N/A", key)
+
+    def test_processor_use_counts_since_the_look_before(self):
+        child = Child(self, "burn")
+        self.assertEqual(self.sampler.sample([child.pid])[child.pid]["cpu"], 0.0)
+        self.assertTrue(
+            eventually(lambda: self.sampler.sample([child.pid])[child.pid]["cpu"] > 0.0)
+        )
+
+    def test_a_number_that_another_process_has_got_starts_anew(self):
+        child = Child(self, "wait")
+        self.sampler.sample([child.pid])
+        row = proctable.row(child.pid)
+        stale = psutil.Process()
+        self.sampler._known[child.pid] = (row.start_time - 1, stale)
+        self.sampler.sample([child.pid])
+        self.assertIsNot(self.sampler._known[child.pid][1], stale)
+
+    def test_numbers_used_again_that_make_a_ring_do_no_harm(self):
+        child = Child(self, "wait")
+        row = proctable.row(child.pid)
+        own = proctable.row(os.getpid())
+        ring = [
+            proctable.ProcessRow(row.pid, own.pid, 1, "S", row.start_time),
+            proctable.ProcessRow(own.pid, row.pid, 1, "S", own.start_time),
+        ]
+        with unittest.mock.patch.object(proctable, "rows", return_value=iter(ring)):
+            json.dumps(self.sampler.sample([child.pid, own.pid]))
