@@ -12,6 +12,7 @@ from cvec_circus.system import exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
 from tests.support.children import TIMEOUT, Child, command
 from tests.support.eventually import eventually
+from tests.support.files import take_all
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -212,11 +213,7 @@ class PidfdExitWatcherTest(Matrix, LeakCheckedTestCase):
 
     def test_a_failed_add_leaves_nothing_behind(self):
         child = Child(self, "wait")
-        taken = []
-        self.addCleanup(lambda: [os.close(fd) for fd in taken])
-        with self.assertRaises(OSError):
-            while True:
-                taken.append(os.dup(0))
+        taken = take_all(self)
         with self.assertRaises(OSError):
             self.watcher.add(child.pid)
         os.close(taken.pop())

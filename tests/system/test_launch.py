@@ -18,6 +18,7 @@ from cvec_circus.system.exits import collect
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 from tests.support.children import TIMEOUT, command, output
 from tests.support.eventually import eventually
+from tests.support.files import take_all
 from tests.support.leaks import LeakCheckedTestCase
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -155,11 +156,7 @@ class FailureTest(LaunchTestCase):
         )
 
     def test_no_file_descriptors_left(self):
-        taken = []
-        self.addCleanup(lambda: [os.close(fd) for fd in taken])
-        with self.assertRaises(OSError):
-            while True:
-                taken.append(os.dup(0))
+        take_all(self)
         error = self.failure(["/bin/true"])
         self.assertEqual(str(error), "cannot start a process: Too many open files")
         self.assertEqual(error.errno, errno.EMFILE)

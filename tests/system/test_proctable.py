@@ -30,7 +30,8 @@ class RowTest(LeakCheckedTestCase):
             self.assertIsNone(proctable.start_time(pid))
 
     def test_a_name_with_parentheses_and_blanks(self):
-        program = "open('/proc/self/comm', 'w').write(') R 1 (x'); print('ready'); __import__('sys').stdin.read()"
+        program = "import sys; open('/proc/self/comm', 'w').write(') R 1 (x'); print('ready'); "
+        program += "sys.stdin.read()"
         child = subprocess.Popen(
             ["python3", "-I", "-u", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
