@@ -40,13 +40,12 @@ class Incr(Command):
         watcher = one(target, props)
         if watcher.is_singleton:
             return {"numprocesses": watcher.numprocesses, "singleton": True}
-        wanted = watcher.numprocesses
 
         def shape(outcome: Outcome) -> Fields:
-            return {"numprocesses": wanted}
+            return {"numprocesses": watcher.numprocesses}
 
         wait = waiter(props, answer, shape)
-        wanted = target.change_numprocesses(watcher, self.sign * props["nb"], wait)
+        target.change_numprocesses(watcher, self.sign * props["nb"], wait)
         return later(wait)
 
     def words(self, reply: Fields) -> str:

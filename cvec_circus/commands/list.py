@@ -22,4 +22,5 @@ class List(Command):
 
     def words(self, reply: Fields) -> str:
         """Show them with commas between, as Circus does."""
-        return ",".join(str(entry) for entry in reply.get("watchers", reply.get("pids", ())))
+        entries = reply["watchers"] if "watchers" in reply else reply["pids"]
+        return ",".join(map(str, entries))

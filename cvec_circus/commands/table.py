@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from cvec_circus.options.nearest import did_you_mean
+
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command
 
@@ -55,6 +57,15 @@ def find(name: str) -> Command | None:
             return None
         command = _loaded.get(name) or _load(name, where)
     return command
+
+
+def near(name: str) -> str:
+    """Make the hint that follows an unknown name: letters in another order come first."""
+    word = name[:60].lower()
+    for known in NAMES:
+        if sorted(known) == sorted(word):
+            return f"; did you mean {known}?"
+    return did_you_mean(word, NAMES)
 
 
 def load_all() -> dict[str, Command]:

@@ -10,7 +10,6 @@ from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
 from cvec_circus.control.replies import FAULT, Reply, Send
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
-from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def look_up(message: dict[str, Any]) -> Command:
         raise MessageError("message invalid: command: is not text")
     command = table.find(name)
     if command is None:
-        reason = f"unknown command: {name[:60]!r}{did_you_mean(name[:60], table.NAMES)}"
+        reason = f"unknown command: {name[:60]!r}{table.near(name)}"
         raise MessageError(reason, messages.UNKNOWN_COMMAND)
     return command
 

@@ -1,0 +1,182 @@
+"""A supervisor that runs nothing: it remembers its orders and answers them as a test wants."""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+from typing import Any, Callable
+
+from cvec_circus.exc import AlreadyExist, MessageError
+from cvec_circus.wire.outcome import Outcome, Wait
+
+
+class State(enum.Enum):
+    STOPPED = "stopped"
+    ACTIVE = "active"
+
+
+class FakeWatcher:
+    """A watcher with made-up pids."""
+
+    def __init__(self, name: str, pids: list[int], **rest: Any) -> None:
+        self.name = name
+        self.pids = pids
+        self.numprocesses = max(1, len(pids))
+        self.state = State.ACTIVE if pids else State.STOPPED
+        self.reason = rest.pop("reason", "")
+        self.is_singleton = rest.pop("singleton", False)
+        self.options = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
+
+
+class FakeTarget:
+    """See CommandTarget. Owned by the thread of the loop that a test runs.
+
+    Attributes:
+        orders: What was asked, in order: the method's name and its arguments without the wait.
+        outcome: What an order that is waited for comes to at once; None keeps its wait in `waits`.
+        raises: Raised by the next order.
+    """
+
+    def __init__(self) -> None:
+        self.all = {
+            watcher.name.lower(): watcher
+            for watcher in (
+                FakeWatcher("One Shot", [], reason="exited with 3"),
+                FakeWatcher("web", [6178, 6179], **{"flapping.max_retry": "3"}),
+                FakeWatcher("solo", [42], singleton=True),
+            )
+        }
+        self.orders: list[tuple[Any, ...]] = []
+        self.outcome: Outcome | None = Outcome(started=[1, 2], stopped=[3], kept=[4])
+        self.waits: list[Wait] = []
+        self.samplings: list[Callable[[], None]] = []
+        self.hold_samples = False
+        self.raises: Exception | None = None
+        self.stopping = False
+
+    def watchers(self) -> list[FakeWatcher]:
+        return sorted(self.all.values(), key=lambda watcher: watcher.name)
+
+    def find(self, name: str) -> FakeWatcher:
+        try:
+            return self.all[name.lower()]
+        except KeyError:
+            raise MessageError(f"program {name} not found") from None
+
+    def matching(self, pattern: str, match: str) -> list[FakeWatcher]:
+        if match == "simple":
+            return [self.find(pattern)]
+        found = [w for key, w in self.all.items() if fnmatch.fnmatchcase(key, pattern.lower())]
+        if not found:
+            raise MessageError(f"program {pattern} not found")
+        return found
+
+    def pids(self, watcher: FakeWatcher) -> list[int]:
+        return list(watcher.pids)
+
+    def options(self, watcher: FakeWatcher) -> dict[str, Any]:
+        return dict(watcher.options)
+
+    def global_options(self) -> dict[str, Any]:
+        return {
+            "endpoint": "tcp://127.0.0.1:15555",
+            "stats_endpoint": "tcp://127.0.0.1:15557",
+            "pubsub_endpoint": "tcp://127.0.0.1:15556",
+            "check_delay": 1.0,
+            "multicast_endpoint": None,
+        }
+
+    def sockets(self) -> list[dict[str, Any]]:
+        return [{"fd": 7, "name": "sock", "backlog": 2048, "host": "127.0.0.1", "port": 18088}]
+
+    def description(self) -> dict[str, Any]:
+        return {"pid": 1, "version": "0", "run": "ab", "uptime": 1.5}
+
+    def events(self, since: int, limit: int, marker: str | None) -> dict[str, Any]:
+        self.orders.append(("events", since, limit, marker))
+        return {"events": [], "more": False, "lost": 0, "seq": 9, "run": "ab"}
+
+    def start(self, watchers: Any, wait: Wait | None) -> None:
+        self._order("start", wait, _names(watchers))
+
+    def stop(self, watchers: Any, wait: Wait | None) -> None:
+        self._order("stop", wait, _names(watchers))
+
+    def restart(self, watchers: Any, wait: Wait | None) -> None:
+        self._order("restart", wait, _names(watchers))
+
+    def reload(self, watchers: Any, graceful: bool, sequential: bool, wait: Wait | None) -> None:
+        self._order("reload", wait, _names(watchers), graceful, sequential)
+
+    def add(self, name: str, options: dict[str, Any], start: bool, wait: Wait | None) -> None:
+        if name.lower() in self.all:
+            raise AlreadyExist(f"{name!r} already exist")
+        self._order("add", wait, name, options, start)
+
+    def remove(self, watcher: FakeWatcher, nostop: bool, wait: Wait | None) -> None:
+        self._order("remove", wait, watcher.name, nostop)
+
+    def set_options(self, watcher: FakeWatcher, options: Any, wait: Wait | None) -> None:
+        self._order("set_options", wait, watcher.name, options)
+
+    def change_numprocesses(self, watcher: FakeWatcher, delta: int, wait: Wait | None) -> int:
+        watcher.numprocesses = max(0, watcher.numprocesses + delta)
+        self._order("change_numprocesses", wait, watcher.name, delta)
+        return watcher.numprocesses
+
+    def kill(
+        self,
+        watcher: FakeWatcher,
+        pid: int | None,
+        signum: int | None,
+        graceful_timeout: float | None,
+        wait: Wait | None,
+    ) -> None:
+        self._order("kill", wait, watcher.name, pid, signum, graceful_timeout)
+
+    def signal(self, watcher: FakeWatcher, *args: Any) -> None:
+        self._order("signal", None, watcher.name, *args)
+
+    def sample(self, watchers: Any, pid: int | None, then: Callable[[Any], None]) -> None:
+        sample = {
+            watcher.name: {
+                each: {"pid": each, "cpu": 0.5, "cmdline": "sleep", "children": []}
+                for each in watcher.pids
+                if pid in (None, each)
+            }
+            for watcher in watchers
+        }
+        self._sampled(lambda: then(sample))
+
+    def sample_daemon(self, then: Callable[[Any], None]) -> None:
+        self._sampled(lambda: then({"pid": 1, "cpu": 0.0, "cmdline": "python3", "children": []}))
+
+    def quit(self, wait: Wait | None) -> None:
+        self._order("quit", wait)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Bring everything that is waited for to its end."""
+        waits, self.waits = self.waits, []
+        for wait in waits:
+            wait.then(outcome)
+
+    def _order(self, name: str, wait: Wait | None, *args: Any) -> None:
+        if self.raises is not None:
+            problem, self.raises = self.raises, None
+            raise problem
+        self.orders.append((name, *args))
+        if wait is not None:
+            if self.outcome is None:
+                self.waits.append(wait)
+            else:
+                wait.then(self.outcome)
+
+    def _sampled(self, then: Callable[[], None]) -> None:
+        if self.hold_samples:
+            self.samplings.append(then)
+        else:
+            then()
+
+
+def _names(watchers: Any) -> list[str] | None:
+    return None if watchers is None else [watcher.name for watcher in watchers]

@@ -1,0 +1,170 @@
+"""Answers that come late, twice, or not at all; a daemon that is stopping; faults of ours."""
+
+from __future__ import annotations
+
+import json
+import unittest
+from typing import Any
+
+from cvec_circus.commands import table
+from cvec_circus.control.dispatch import STOPPING, Dispatcher
+from cvec_circus.exc import ConflictError, OptionError
+from cvec_circus.wire.outcome import Outcome
+from tests.control.fake_target import FakeTarget
+from tests.support.clock import FakeClock
+from tests.support.logs import silent
+
+MUTATING = {
+    "add": {"name": "new", "cmd": "sleep 5"},
+    "decr": {"name": "web"},
+    "incr": {"name": "web"},
+    "kill": {"name": "web"},
+    "reload": {},
+    "reloadconfig": {},
+    "restart": {},
+    "rm": {"name": "web"},
+    "set": {"name": "web", "options": {}},
+    "signal": {"name": "web", "signum": 1},
+    "start": {},
+    "stop": {},
+}
+
+
+class DispatchCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.target = FakeTarget()
+        self.clock = FakeClock()
+        self.dispatch = Dispatcher(self.target, self.clock)
+
+    def give(self, command: str, **properties: Any) -> list[dict[str, Any]]:
+        """Send a request; returns the list that its answers go to."""
+        return self.give_message({"id": 1, "command": command, "properties": properties})
+
+    def give_message(self, message: dict[str, Any]) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        frame = json.dumps(message).encode()
+        self.dispatch([frame], lambda answer: answers.append(json.loads(answer)))
+        return answers
+
+
+class TestLater(DispatchCase):
+    def test_a_wait_is_answered_at_its_end(self) -> None:
+        self.target.outcome = None
+        answers = self.give("start", name="web", waiting=True)
+        self.assertEqual(answers, [])
+        self.clock.advance(5)
+        self.target.settle(Outcome(started=[7]))
+        info = {"started": [7], "kept": []}
+        self.assertEqual(
+            answers, [{"status": "ok", "time": self.clock.wall, "info": info, "id": 1}]
+        )
+
+    def test_the_timeout_goes_with_the_wait(self) -> None:
+        self.target.outcome = None
+        self.give("start", name="web", waiting=True)
+        self.give("start", name="web", waiting=True, timeout="2.5")
+        self.give("stop", name="web", waiting=True, timeout=None)
+        self.assertEqual([wait.timeout for wait in self.target.waits], [None, 2.5, None])
+
+    def test_a_cast_may_wait_too(self) -> None:
+        message = {"command": "quit", "properties": {"waiting": True}, "msg_type": "cast"}
+        self.assertEqual(self.give_message(message), [])
+        self.assertEqual(self.target.orders, [("quit",)])
+
+    def test_a_second_answer_is_dropped_and_logged(self) -> None:
+        self.target.outcome = None
+        answers = self.give("quit", waiting=True)
+        (wait,) = self.target.waits
+        wait.then(Outcome())
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            wait.then(Outcome())
+        self.assertEqual(len(answers), 1)
+        self.assertIn("second answer to quit", logs.output[0])
+
+    def test_samples_are_answered_when_they_come(self) -> None:
+        self.target.hold_samples = True
+        answers = self.give("stats") + self.give("dstats")
+        self.assertEqual(answers, [])
+        self.assertEqual(len(self.target.samplings), 2)
+
+    def test_a_process_that_goes_while_it_is_sampled(self) -> None:
+        answers: list[dict[str, Any]] = []
+        self.target.sample = lambda watchers, pid, then: then({})  # type: ignore[method-assign]
+        answers += self.give("stats", name="web", process=6178)
+        answers += self.give("stats", name="web")
+        self.assertEqual(answers[0]["reason"], "process 6178 not found in 'web'")
+        self.assertEqual(answers[1]["info"], {})
+
+
+class TestStopping(DispatchCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.target.stopping = True
+
+    def test_every_command_is_known_to_change_something_or_not(self) -> None:
+        commands = table.load_all()
+        mutating = {name for name, command in commands.items() if command.mutating}
+        self.assertEqual(mutating, {*MUTATING, "quit"})
+
+    def test_what_changes_something_is_refused(self) -> None:
+        for command, properties in MUTATING.items():
+            with self.subTest(command=command):
+                (answer,) = self.give(command, **properties)
+                self.assertEqual((answer["reason"], answer["errno"]), (STOPPING, 5))
+        self.assertEqual(self.target.orders, [])
+
+    def test_a_wrong_message_is_told_first(self) -> None:
+        (answer,) = self.give("incr", name="web", nb="z")
+        self.assertEqual(answer["errno"], 3)
+
+    def test_what_only_looks_is_answered(self) -> None:
+        for command in ("list", "status", "stats", "dstats", "events", "ping", "numwatchers"):
+            (answer,) = self.give(command)
+            self.assertEqual(answer["status"], "ok", command)
+
+    def test_quit_is_answered(self) -> None:
+        for waiting in (False, True):
+            (answer,) = self.give("quit", waiting=waiting)
+            self.assertEqual(answer["status"], "ok")
+
+
+class TestFaults(DispatchCase):
+    def fails(self, problem: Exception) -> dict[str, Any]:
+        self.target.raises = problem
+        (answer,) = self.give("stop", name="web")
+        self.assertEqual(answer["id"], 1)
+        self.assertIsNone(answer["tb"])
+        return answer
+
+    def test_what_is_no_fault_of_ours_is_not_logged(self) -> None:
+        with silent(self):
+            self.assertEqual(self.fails(ConflictError("not now"))["errno"], 5)
+            self.assertEqual(self.fails(OptionError("cmd", "empty"))["reason"], "cmd: empty")
+            answer = self.fails(PermissionError(1, "Operation not permitted"))
+            self.assertEqual(answer["errno"], 4)
+            self.assertIn("Operation not permitted", answer["reason"])
+
+    def test_a_fault_of_ours_is_logged_and_answered(self) -> None:
+        for problem in (KeyError("secret"), AssertionError(), RecursionError()):
+            with self.assertLogs("cvec_circus", "ERROR") as logs:
+                answer = self.fails(problem)
+            self.assertEqual(answer["errno"], 5)
+            self.assertNotIn("secret", answer["reason"])
+            self.assertIn("Traceback", logs.output[0])
+
+    def test_an_answer_without_a_json_form(self) -> None:
+        for value in ({1, 2}, float("nan"), b"x", object()):
+            self.target.options = lambda watcher, value=value: {"x": value}  # type: ignore
+            with self.assertLogs("cvec_circus", "ERROR"):
+                (answer,) = self.give("options", name="web")
+            self.assertEqual((answer["status"], answer["errno"]), ("error", 5))
+
+    def test_a_fault_after_the_answer_does_not_answer_again(self) -> None:
+        def stop(watchers: Any, wait: Any) -> None:
+            wait.then(Outcome())
+            raise KeyError("late")
+
+        self.target.stop = stop  # type: ignore[method-assign]
+        with self.assertLogs("cvec_circus", "ERROR"):
+            (answer,) = self.give("stop", waiting=True)
+        self.assertEqual(answer["status"], "ok")

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import tempfile
+from typing import Any
+
+import zmq
+
+from cvec_circus.control.events import EventStream
+from cvec_circus.wire import topics
+from tests.support.clock import FakeClock
+from tests.support.leaks import LeakCheckedTestCase
+
+
+class TestEventStream(LeakCheckedTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.context = zmq.Context()
+        self.addCleanup(self.context.term)
+        self.clock = FakeClock()
+        self.endpoint = f"ipc://{folder.name}/events"
+        self.stream = self.make(history=10)
+
+    def make(self, history: int) -> EventStream:
+        stream = EventStream(self.context, self.endpoint, self.clock, history)
+        self.addCleanup(stream.close)
+        return stream
+
+    def subscribe(self) -> zmq.Socket[bytes]:
+        """Make a subscriber that is known to be connected."""
+        subscriber = self.context.socket(zmq.SUB)
+        self.addCleanup(subscriber.close, 0)
+        subscriber.subscribe(b"")
+        subscriber.connect(self.stream.address)
+        while not subscriber.poll(5):
+            self.stream.sync("hello")
+        while subscriber.poll(0):
+            subscriber.recv_multipart()
+        return subscriber
+
+    def receive(self, subscriber: zmq.Socket[bytes]) -> tuple[bytes, dict[str, Any]]:
+        self.assertTrue(subscriber.poll(20_000), "nothing came")
+        topic, payload = subscriber.recv_multipart()
+        return topic, json.loads(payload)
+
+    def seqs(self, since: int, limit: int = 500) -> list[int]:
+        return [json.loads(text)["seq"] for _, text in self.stream.since(since, limit)["events"]]
+
+    def test_what_a_subscriber_gets(self) -> None:
+        subscriber = self.subscribe()
+        seq = self.stream.publish("One Shot", "reap", "exit", process_pid=7, exit_code=-9)
+        topic, payload = self.receive(subscriber)
+        self.assertEqual(topic, b"watcher.one_shot.reap")
+        expected = {
+            "seq": seq,
+            "run": self.stream.run,
+            "watcher": "One Shot",
+            "cause": "exit",
+            "time": self.clock.wall,
+            "process_pid": 7,
+            "exit_code": -9,
+        }
+        self.assertEqual(payload, expected)
+
+    def test_a_marker(self) -> None:
+        subscriber = self.subscribe()
+        self.stream.publish("web", "start", "config")
+        self.stream.sync("token-1")
+        self.stream.publish("web", "stop", "config")
+        received = [self.receive(subscriber)[0] for _ in range(3)]
+        self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
+        self.assertEqual(self.seqs(0), [1, 2])
+
+    def test_names_of_every_kind(self) -> None:
+        subscriber = self.subscribe()
+        for name in ("a.b c:d", "é", 'quote"\\', "plugin:x", "\ud800"):
+            self.stream.publish(name, "spawn", "start", process_pid=1)
+            topic, payload = self.receive(subscriber)
+            self.assertEqual(payload["watcher"], name)
+            if name != "\ud800":
+                self.assertEqual(topics.split(topic), ("watcher", topics.fold(name), "spawn"))
+
+    def test_the_history(self) -> None:
+        empty = {"events": [], "more": False, "lost": 0, "seq": 0, "run": self.stream.run}
+        self.assertEqual(self.stream.since(0, 500), empty)
+        for number in range(1, 8):
+            self.assertEqual(self.stream.publish("web", "spawn", "start"), number)
+        self.assertEqual(self.seqs(0), [1, 2, 3, 4, 5, 6, 7])
+        self.assertEqual(self.seqs(4), [5, 6, 7])
+        self.assertEqual(self.seqs(7), [])
+        self.assertEqual(self.seqs(10**15), [])
+        self.assertEqual(self.seqs(1, limit=2), [2, 3])
+        self.assertEqual(self.seqs(1, limit=0), [])
+        self.assertTrue(self.stream.since(1, 2)["more"])
+        self.assertTrue(self.stream.since(1, 0)["more"])
+        self.assertFalse(self.stream.since(4, 3)["more"])
+        self.assertEqual(self.stream.since(0, 1)["seq"], 7)
+
+    def test_what_the_history_no_longer_has(self) -> None:
+        for _ in range(25):
+            self.stream.publish("web", "spawn", "start")
+        self.assertEqual(self.seqs(0), list(range(16, 26)))
+        self.assertEqual(
+            [self.stream.since(n, 5)["lost"] for n in (0, 14, 15, 16, 25)], [15, 1, 0, 0, 0]
+        )
+
+    def test_two_lives_are_told_apart(self) -> None:
+        self.endpoint += "2"
+        self.assertNotEqual(self.make(history=10).run, self.stream.run)
+
+    def test_a_subscriber_that_never_reads_stops_nothing(self) -> None:
+        self.subscribe()
+        for _ in range(20_000):
+            self.stream.publish("web", "spawn", "start")
+        self.assertEqual(self.stream.seq, 20_000)
