@@ -150,6 +150,13 @@ def to_environment(value: Any) -> dict[str, str]:
     return {name: _number_as_text(text) for name, text in value.items()}
 
 
+def to_stream(value: Any) -> dict[str, Any]:
+    """Return the parts of a stream; null is none. Text cannot be one: a file gives each part."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"{shown(value)} is no stream; give its parts, such as its .filename")
+    return to_mapping(value or {})
+
+
 def to_mapping(value: Any) -> dict[str, Any]:
     """Return a mapping of names to values of any kind."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
@@ -193,6 +200,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "number": to_number,
     "seconds": to_seconds,
     "signal": to_signal,
+    "stream": to_stream,
     "stream_class": to_stream_class,
     "text": to_text,
     "umask": to_umask,

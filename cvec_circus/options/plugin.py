@@ -7,10 +7,14 @@ the plugin's own: they reach its constructor as they are written.
 from __future__ import annotations
 
 from cvec_circus.options.option import Option
-from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS, WatcherTable
 
-PLUGIN_OPTIONS = OptionTable(
+_OF_THE_RUNNER = frozenset(
+    "cmd args shell shell_args executable env numprocesses singleton use_sockets".split()
+)
+"""The daemon decides these itself; in a plugin's section they are the plugin's own."""
+
+PLUGIN_OPTIONS = WatcherTable(
     [
         Option(
             "use",
@@ -20,19 +24,10 @@ PLUGIN_OPTIONS = OptionTable(
             live=False,
         ),
         Option("active", "boolean", True, "Whether the plugin runs at all.", live=False),
+        *(option for option in WATCHER_OPTIONS if option.name not in _OF_THE_RUNNER),
     ]
 )
-"""What can be configured of a plugin beside the options of its watcher."""
-
-_OF_THE_RUNNER = frozenset(
-    "cmd args shell shell_args executable env numprocesses singleton use_sockets".split()
-)
-"""The daemon decides these itself; in a plugin's section they are the plugin's own."""
-
-PLUGIN_WATCHER_OPTIONS = WatcherTable(
-    option for option in WATCHER_OPTIONS if option.name not in _OF_THE_RUNNER
-)
-"""The options of a watcher that a plugin's section can have."""
+"""What has a meaning to the daemon in a plugin's section."""
 
 PLUGIN_WATCHER_DEFAULTS = {"singleton": True, "priority": 1, "copy_env": True}
 """Where the watcher of a plugin differs from others."""

@@ -30,6 +30,14 @@ class OptionTable:
         self._families = [
             (option.name[:-1], option) for option in self.by_name.values() if option.is_family
         ]
+        self._defaults = {
+            option.name: option.default
+            for option in self
+            if not option.is_family and "." not in option.name
+        }
+        self._changeable = [
+            name for name, default in self._defaults.items() if isinstance(default, (dict, list))
+        ]
 
     def __iter__(self) -> Iterator[Option]:
         return iter(self.by_name.values())
@@ -86,11 +94,10 @@ class OptionTable:
 
         Options with a dot in their name are parts of another one and have no default of their own.
         """
-        return {
-            option.name: copy.copy(option.default)
-            for option in self
-            if not option.is_family and "." not in option.name
-        }
+        defaults = dict(self._defaults)
+        for name in self._changeable:
+            defaults[name] = copy.copy(defaults[name])
+        return defaults
 
     def complete(
         self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.options.kinds import to_mapping
+from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 
 STREAMS = ("stdout_stream", "stderr_stream")
+_PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
 def _stream_rows(stream: str, channel: str) -> list[Option]:
@@ -20,7 +21,7 @@ def _stream_rows(stream: str, channel: str) -> list[Option]:
     return [
         Option(
             stream,
-            "mapping",
+            "stream",
             {},
             f"Where the processes' {channel} goes; without it, where the daemon's own goes. "
             f"In a file each part is a key of its own, `{stream}.filename = ...`.",
@@ -289,7 +290,7 @@ class WatcherTable(OptionTable):
         if key not in STREAMS:
             return super().convert_one(key, value)
         try:
-            parts = to_mapping({} if value is None else value)
+            parts = to_stream(value)
         except ValueError as error:
             raise OptionError(key, str(error)) from None
         return {part: self.convert_one(f"{key}.{part}", text) for part, text in parts.items()}
@@ -303,11 +304,13 @@ class WatcherTable(OptionTable):
             OptionError: The options do not go together.
         """
         full = super().complete(given, current)
+        for key in given:
+            if key.startswith(_PARTS):
+                stream, _, part = key.partition(".")
+                full[stream] = {**full[stream], part: full.pop(key)}
         for stream in STREAMS:
-            parts = dict(full[stream])
-            for key in [key for key in full if key.startswith(f"{stream}.")]:
-                parts[key.partition(".")[2]] = full.pop(key)
-            full[stream] = {"class": "FileStream", **parts} if parts else {}
+            if full[stream] and "class" not in full[stream]:
+                full[stream] = {"class": "FileStream", **full[stream]}
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
         return full

@@ -1,0 +1,132 @@
+"""From typed options to a configuration: the checks that files and mappings have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cvec_circus.config.configuration import (
+    Configuration,
+    PluginConfig,
+    SocketConfig,
+    WatcherConfig,
+)
+from cvec_circus.config.findings import Findings, Place
+from cvec_circus.exc import OptionError
+from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
+from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.table import OptionTable
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire.topics import fold
+
+PLUGIN_PREFIX = "plugin:"
+
+_OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
+
+Where = Mapping[str, Place]
+
+
+class Assembly:
+    """A configuration in the making. Owned by the thread that loads it.
+
+    Attributes:
+        configuration: What there is so far.
+        findings: Takes what is wrong.
+    """
+
+    def __init__(self, findings: Findings, circus: dict[str, Any]) -> None:
+        self.configuration = Configuration(circus)
+        self.findings = findings
+        self._watcher_names: dict[str, str] = {}
+        self._socket_names: dict[str, str] = {}
+
+    def add_watcher(
+        self, name: str, given: Mapping[str, Any], where: Where, refused: Iterable[str] = ()
+    ) -> None:
+        """Add a watcher.
+
+        Args:
+            name: Its name.
+            given: Its options, typed.
+            where: Where they stand; the section itself under "".
+            refused: The keys that were given but not taken, which is said already.
+        """
+        section = f"watcher:{name}"
+        self._check_name(name, section, where, self._watcher_names)
+        if not given.get("cmd") and "cmd" not in refused:
+            text = "missing; say which program to run"
+            self.findings.problem(where.get("cmd") or where.get(""), text, section, "cmd")
+        for key in ("cmd", "args"):
+            if _OLD_WID.search(str(given.get(key, ""))):
+                text = "$WID is not replaced here; write $(circus.wid)"
+                self.findings.warn(where.get(key), text, section, key)
+        full = self._complete(given, section, where)
+        self.configuration.watchers.append(WatcherConfig(name, full, where))
+
+    def add_plugin(
+        self,
+        name: str,
+        use: str,
+        config: dict[str, Any],
+        given: Mapping[str, Any],
+        where: Where,
+    ) -> None:
+        """Add a plugin; the arguments are those of `PluginConfig`, the options typed but few."""
+        self._check_name(name, name, where, self._watcher_names)
+        if not use:
+            text = "missing; say which class to run, such as myproject.plugins.Logger"
+            self.findings.problem(where.get("use") or where.get(""), text, name, "use")
+        options = {key: value for key, value in given.items() if key not in ("use", "active")}
+        full = self._complete({**PLUGIN_WATCHER_DEFAULTS, **options}, name, where)
+        active = given.get("active", True)
+        self.configuration.plugins.append(PluginConfig(name, use, config, full, active, where))
+
+    def add_socket(self, name: str, given: Mapping[str, Any], where: Where) -> None:
+        """Add a socket with typed options."""
+        self._check_name(name, f"socket:{name}", where, self._socket_names)
+        full = SOCKET_OPTIONS.complete(given)
+        known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
+        self.configuration.sockets.append(SocketConfig(name, known, where))
+
+    def finish(self) -> Configuration:
+        """Return the configuration.
+
+        Raises:
+            ConfigError: Everything that is wrong with it.
+        """
+        self.findings.raise_problems()
+        self.configuration.warnings = self.findings.warnings
+        return self.configuration
+
+    def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> dict[str, Any]:
+        try:
+            return WATCHER_OPTIONS.complete(given)
+        except OptionError as error:
+            place = where.get(error.option) or where.get("")
+            self.findings.problem(place, error.reason, section, error.option)
+            return dict(given)
+
+    def _check_name(self, name: str, section: str, where: Where, names: dict[str, str]) -> None:
+        """Refuse a name that is empty, or that clients could not tell from another one."""
+        bare = name[len(PLUGIN_PREFIX) :] if section == name else name
+        if not bare:
+            text = "the name is missing; write [" + section.partition(":")[0] + ":NAME]"
+            self.findings.problem(where.get(""), text, section)
+            return
+        folded = fold(name)
+        if folded in names:
+            other = names[folded]
+            text = f"commands and events cannot tell this name from {other}; rename one of them"
+            self.findings.problem(where.get(""), text, section)
+        names.setdefault(folded, name)
+
+
+def note_unknown(
+    findings: Findings, table: OptionTable, keys: Iterable[str], section: str, where: Where
+) -> None:
+    """Warn of keys that mean nothing in their section."""
+    for key in keys:
+        if table.find(key) is None:
+            text = f"unknown option, ignored{table.near(key)}"
+            findings.warn(where.get(key), text, section, key)

@@ -1,0 +1,189 @@
+"""From a file to a configuration: the steps, each in a module beside this one.
+
+`lines` knows the grammar, `reader` puts files together, `environment` has what `[env]` says, `spec`
+checks values, `assembly` checks what belongs together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_unknown
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.environment import COMMON, PREFIX, Environments
+from cvec_circus.config.findings import Place
+from cvec_circus.config.reader import Document, read
+from cvec_circus.config.spec import validate
+from cvec_circus.exc import OptionError
+from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
+from cvec_circus.options.expand import expand
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.plugin import PLUGIN_OPTIONS
+from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.table import OptionTable
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+
+CIRCUS = "circus"
+WATCHER_PREFIX = "watcher:"
+SOCKET_PREFIX = "socket:"
+
+_SECTIONS = ("circus", "watcher", "socket", "plugin", "env")
+_TABLES = {
+    CIRCUS: ARBITER_OPTIONS,
+    WATCHER_PREFIX: WATCHER_OPTIONS,
+    SOCKET_PREFIX: SOCKET_OPTIONS,
+    PLUGIN_PREFIX: PLUGIN_OPTIONS,
+}
+
+
+def load(
+    path: str, environ: Mapping[str, str] | None = None, cwd: str | None = None
+) -> Configuration:
+    """Read a configuration file with all that it includes. It may block: files are read.
+
+    Args:
+        path: The main file.
+        environ: The environment that `$(circus.env.NAME)` and `$NAME` see; None for the process'.
+        cwd: The folder that a relative `path` begins in; None for the process'.
+
+    Raises:
+        ConfigError: Everything that is wrong, at once.
+    """
+    environ = os.environ if environ is None else environ
+    document = read(path, environ, os.getcwd() if cwd is None else cwd)
+    return _Build(document, Environments(document, environ)).configuration()
+
+
+def _take_apart(section: str) -> tuple[str, str]:
+    """Return a section's kind, up to and with the colon, and the name that follows it."""
+    kind, colon, name = section.partition(":")
+    return kind + colon, name.strip()
+
+
+class _Build:
+    """One load of one document. Owned by the thread that loads it."""
+
+    def __init__(self, document: Document, environments: Environments) -> None:
+        self.document = document
+        self.findings = document.findings
+        self.environments = environments
+        self.tables = {
+            section: table for section in document.tree.sections if (table := self._table(section))
+        }
+        self.written = {
+            section: dict(document.tree[section])
+            for section in self.tables
+            if section.startswith(PLUGIN_PREFIX)
+        }
+
+    def configuration(self) -> Configuration:
+        """Return what the document comes to."""
+        for section in self.tables:
+            self._expand(section)
+        self.refused = validate(self.document, self.tables)
+        assembly = Assembly(self.findings, self._circus())
+        add = {
+            WATCHER_PREFIX: self._add_watcher,
+            SOCKET_PREFIX: self._add_socket,
+            PLUGIN_PREFIX: self._add_plugin,
+        }
+        for section in self.tables:
+            prefix, name = _take_apart(section)
+            if prefix in add:
+                add[prefix](assembly, section, name)
+        return assembly.finish()
+
+    def _table(self, section: str) -> OptionTable | None:
+        """Return the table of a section; warn of one that has no meaning."""
+        prefix, _ = _take_apart(section)
+        if prefix not in _TABLES and prefix not in (COMMON, PREFIX):
+            near = did_you_mean(prefix.strip(": "), _SECTIONS)
+            text = f"unknown section, ignored{near}"
+            self.findings.warn(self.document.place(section), text, section)
+        return _TABLES.get(prefix)
+
+    def _expand(self, section: str) -> None:
+        """Replace `$(circus.env.NAME)` in a section; other names are for later."""
+        keys = self.document.tree[section]
+        for key in keys.scalars:
+            if "circus.env." in keys[key].lower():
+                keys[key] = expand(keys[key], self._values(section))
+
+    def _values(self, section: str) -> dict[str, str]:
+        prefix, name = _take_apart(section)
+        if prefix == PLUGIN_PREFIX:
+            name = PLUGIN_PREFIX + name
+        return self.environments.values(name if prefix in (WATCHER_PREFIX, PLUGIN_PREFIX) else "")
+
+    def _given(self, section: str) -> dict[str, Any]:
+        """Return what a section says, typed; what is not available becomes a problem."""
+        table = self.tables[section]
+        given = {}
+        for key, value in self.document.tree[section].items():
+            option = table.find(key)
+            if (section, key) in self.refused:
+                continue
+            try:
+                available = option is None or option.available
+                given[key] = value if available else table.convert_one(key, value)
+            except OptionError as error:
+                place = self.document.place(section, key)
+                self.findings.problem(place, error.reason, section, key)
+        return given
+
+    def _where(self, section: str) -> dict[str, Place]:
+        where = {"": self.document.headers[section]}
+        for key in self.document.tree[section].scalars:
+            where[key] = self.document.places[section, key]
+        return where
+
+    def _own_keys(self, section: str) -> list[str]:
+        """Return the keys that stand in the section itself and not in `[DEFAULT]`."""
+        keys = self.document.tree[section].scalars
+        return [key for key in keys if (section, key) not in self.document.inherited]
+
+    def _circus(self) -> dict[str, Any]:
+        """Return the options of the daemon."""
+        defaults = {"check_delay": CHECK_DELAY_IN_FILES}
+        if CIRCUS not in self.tables:
+            return ARBITER_OPTIONS.complete(defaults)
+        given = self._given(CIRCUS)
+        where = self._where(CIRCUS)
+        note_unknown(self.findings, ARBITER_OPTIONS, self._own_keys(CIRCUS), CIRCUS, where)
+        if "stats_endpoint" in given:
+            given["statsd"] = True
+        said = set()
+        for option in ARBITER_OPTIONS:
+            if option.warning and given.get(option.name, option.default) != option.default:
+                if option.warning not in said:
+                    key = option.name if option.name in where else "stats_endpoint"
+                    self.findings.warn(where[key], option.warning, CIRCUS, key)
+                said.add(option.warning)
+        return ARBITER_OPTIONS.complete({**defaults, **given})
+
+    def _add_watcher(self, assembly: Assembly, section: str, name: str) -> None:
+        given = self._given(section)
+        where = self._where(section)
+        for key in self._own_keys(section):
+            near = "" if "." in key or WATCHER_OPTIONS.find(key) else WATCHER_OPTIONS.near(key)
+            if near:
+                text = f"unknown option, kept as it is{near}"
+                self.findings.warn(where[key], text, section, key)
+        given["env"] = {**self.environments.of(name), **given.get("env", {})}
+        refused = [key for in_section, key in self.refused if in_section == section]
+        assembly.add_watcher(name, given, where, refused)
+
+    def _add_plugin(self, assembly: Assembly, section: str, name: str) -> None:
+        config = self.written[section]
+        use = config.pop("use", "").strip()
+        given = {k: v for k, v in self._given(section).items() if PLUGIN_OPTIONS.find(k)}
+        given["env"] = self.environments.of(PLUGIN_PREFIX + name)
+        assembly.add_plugin(PLUGIN_PREFIX + name, use, config, given, self._where(section))
+
+    def _add_socket(self, assembly: Assembly, section: str, name: str) -> None:
+        where = self._where(section)
+        note_unknown(self.findings, SOCKET_OPTIONS, self._own_keys(section), section, where)
+        given = {k: v for k, v in self._given(section).items() if SOCKET_OPTIONS.find(k)}
+        assembly.add_socket(name, given, where)

@@ -1,0 +1,135 @@
+"""The grammar of a configuration file: from text to sections and keys.
+
+It is the grammar that Circus' files are written in, that of Python's old INI parser:
+
+* `#`, `;` or the word `rem` at the very beginning of a line makes it a comment;
+* `[section]` begins a section, and what follows the bracket is a note;
+* whichever of `=` and `:` comes first splits a key from its value;
+* ` ; note` ends a value, if the first `;` in it has white space before it; `#` does not;
+* an indented line continues the value above it, as a line of its own and with nothing cut; blank
+  lines and comments in between do not matter;
+* nothing else has a meaning: commas, quotes and `%` are part of the value, and only the value `""`
+  alone is empty.
+
+Circus cannot use an indented line with no value above it. Here it is read as if not indented. Nor
+has it a use for what continues a key that was given already; here that goes with the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cvec_circus.config.findings import Findings, Place
+
+MOST_COMPLAINTS = 20
+"""Of so many lines in one file we say what is wrong with them; a picture would fill the screen."""
+
+_NOTE = re.compile(r"\s[;#]")
+
+
+class Entry(NamedTuple):
+    """A section header, or a key with its value. Immutable.
+
+    Attributes:
+        section: The section, without the brackets and the blanks around it.
+        key: The key; None for the header.
+        value: The value, its lines joined by newlines.
+        line: The number of the line that it begins on.
+    """
+
+    section: str
+    key: str | None
+    value: str
+    line: int
+
+
+def parse(text: str, path: str, findings: Findings) -> list[Entry]:
+    """Return the headers and keys of a file in their order.
+
+    Args:
+        text: The whole file.
+        path: Its name, for what is found.
+        findings: Takes the lines that mean nothing.
+    """
+    complaints: list[tuple[int, str]] = []
+    entries: list[Entry] = []
+    section: str | None = None
+    for number, line in _logical_lines(text):
+        first = line[0]
+        if first.startswith("["):
+            section = _header(first)
+            if section:
+                entries.append(Entry(section, None, "", number))
+            else:
+                complaints.append((number, "this is no section header; write [NAME]"))
+                section = ""
+        elif section is None:
+            complaints.append((number, "this stands before the first section, such as [circus]"))
+            section = ""  # one complaint stands for all lines up to there
+        elif section:
+            key, separator, value = _split(first)
+            if not key or not separator:
+                complaints.append((number, "this is neither KEY = VALUE nor a section header"))
+                continue
+            entries.append(Entry(section, key, "\n".join([value, *line[1:]]), number))
+    for number, complaint in complaints[:MOST_COMPLAINTS]:
+        findings.problem(Place(path, number), complaint)
+    if len(complaints) > MOST_COMPLAINTS:
+        more = len(complaints) - MOST_COMPLAINTS
+        findings.problem(Place(path, complaints[-1][0]), f"and {more} more lines like these")
+    return entries
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield lines with their continuations and the number of the first; no comments, no blanks."""
+    current: list[str] = []
+    begins = 0
+    continuable = False
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        stripped = line.strip()
+        if not stripped or line[0] in "#;" or _is_remark(line, stripped):
+            continue
+        if continuable and line[0].isspace():
+            current.append(stripped)
+            continue
+        if stripped[0] in "#;":
+            continue
+        if current:
+            yield begins, current
+        current, begins = [stripped], number
+        continuable = stripped[0] != "["
+    if current:
+        yield begins, current
+
+
+def _is_remark(line: str, stripped: str) -> bool:
+    return line[0] in "rR" and stripped.split(None, 1)[0].lower() == "rem"
+
+
+def _header(line: str) -> str:
+    """Return the section's name, or "" when the line is no header.
+
+    A name may have brackets in it (`[env:web[0-9]]`), and so may the note after it: so the last
+    bracket before a note closes the name.
+    """
+    note = _NOTE.search(line)
+    for end in ([note.start()] if note else []) + [len(line)]:
+        close = line.rfind("]", 0, end)
+        if close > 0:
+            return line[1:close].strip()
+    return ""
+
+
+def _split(line: str) -> tuple[str, str, str]:
+    """Return key, separator and value; the separator is "" when there is none."""
+    places = [place for place in (line.find("="), line.find(":")) if place >= 0]
+    if not places:
+        return line, "", ""
+    at = min(places)
+    value = line[at + 1 :].strip()
+    note = value.find(";")
+    if note > 0 and value[note - 1].isspace():
+        value = value[:note].rstrip()
+    return line[:at].rstrip(), line[at], "" if value == '""' else value

@@ -1,0 +1,176 @@
+"""Reading files: the main one and those it includes, into one tree of sections."""
+
+from __future__ import annotations
+
+import codecs
+import collections
+import glob
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from configobj import ConfigObj
+
+from cvec_circus.config.findings import Findings, Place
+from cvec_circus.config.lines import Entry, parse
+from cvec_circus.options.expand import env_values, expand
+
+DEFAULT = "DEFAULT"
+LARGEST_FILE = 16 * 1024 * 1024
+
+
+@dataclass
+class Document:
+    """All files of a configuration as one. Owned by the thread that loads it.
+
+    Attributes:
+        findings: What was found wrong or odd so far.
+        tree: The sections with their keys and values, all text.
+        headers: Where each section begins.
+        places: Where each key stands, by section and key.
+        inherited: The keys (section, key) that come from `[DEFAULT]`.
+    """
+
+    findings: Findings
+    tree: ConfigObj
+    headers: dict[str, Place] = field(default_factory=dict)
+    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    inherited: set[tuple[str, str]] = field(default_factory=set)
+
+    def place(self, section: str, key: str = "") -> Place | None:
+        """Return where a key stands, or its section if nobody wrote the key."""
+        return self.places.get((section, key)) or self.headers.get(section)
+
+
+class _Gathering:
+    """Sections on their way into a document. Owned by the thread that loads them.
+
+    What comes first stays: a key given twice, in one file or over several, has its first value.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.sections: dict[str, dict[str, str]] = {}
+        self.headers: dict[str, Place] = {}
+        self.places: dict[tuple[str, str], Place] = {}
+
+    def add(self, entries: list[Entry], path: str) -> dict[str, dict[str, str]]:
+        """Take the entries of a file in, and return what it says by itself."""
+        own: dict[str, dict[str, str]] = {}
+        for section, key, value, line in entries:
+            place = Place(path, line)
+            said = own.setdefault(section, {})
+            kept = self.sections.setdefault(section, {})
+            if key is None:
+                self.headers.setdefault(section, place)
+                continue
+            if key in said:
+                first = self.places[section, key]
+                where = f"line {first.line}" if first.path == path else str(first)
+                text = f"given in {where} already; this one is ignored"
+                self.findings.warn(place, text, section, key)
+                continue
+            said[key] = value
+            if key not in kept:
+                kept[key] = value
+                self.places[section, key] = place
+        return own
+
+    def document(self) -> Document:
+        """Return all of it, with what `[DEFAULT]` says in every section that does not say it."""
+        defaults = self.sections.pop(DEFAULT, {})
+        places = self.places
+        inherited = set()
+        for section, keys in self.sections.items():
+            for key in [key for key in defaults if key not in keys]:
+                keys[key] = defaults[key]
+                places[section, key] = places[DEFAULT, key]
+                inherited.add((section, key))
+        tree = ConfigObj(list_values=False, interpolation=False)
+        for section, keys in self.sections.items():
+            tree[section] = keys
+        return Document(self.findings, tree, self.headers, places, inherited)
+
+
+def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
+    """Return what a file and the files that it includes say.
+
+    Every file is read once, however often and in whatever circle it is included.
+
+    Args:
+        path: The main file.
+        environ: The daemon's environment, for `$(circus.env.NAME)` in what is included.
+        cwd: The folder that a relative `path` begins in.
+    """
+    gathering = _Gathering(Findings())
+    waiting = collections.deque([path])
+    seen: set[str] = set()
+    while waiting:
+        current = waiting.popleft()
+        real = os.path.realpath(os.path.join(cwd, current))
+        if real in seen:
+            continue
+        seen.add(real)
+        text = _text_of(current, cwd, gathering.findings)
+        own = gathering.add(parse(text, current, gathering.findings), current)
+        for key, pattern in _patterns(own.get("circus", {}), environ, own.get("env", {})):
+            named = os.path.join(os.path.dirname(path), pattern)
+            found = _matches(named, cwd)
+            if not found:
+                place = gathering.places["circus", key]
+                said = f"nothing is there at {named}; paths are relative to the main file"
+                gathering.findings.warn(place, said, "circus", key)
+            waiting.extend(found)
+    return gathering.document()
+
+
+def _patterns(
+    circus: Mapping[str, str], environ: Mapping[str, str], env: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """Return what a file's `[circus]` section includes: the key, and a pattern of files."""
+    said = [(key, circus[key]) for key in ("include", "include_dir") if circus.get(key)]
+    values = env_values({**environ, **env}) if said else {}
+    return [
+        (key, pattern if key == "include" else os.path.join(pattern, "*.ini"))
+        for key, patterns in said
+        for pattern in expand(patterns, values).split()
+    ]
+
+
+def _matches(named: str, cwd: str) -> list[str]:
+    """Return the files of a pattern in order, relative to `cwd` if the pattern is."""
+    try:
+        found = sorted(glob.glob(os.path.join(cwd, named)))
+    except (re.error, RecursionError):  # a pattern such as [z-a], or one of a thousand folders
+        return []
+    return found if os.path.isabs(named) else [os.path.relpath(one, cwd) for one in found]
+
+
+def _text_of(path: str, cwd: str, findings: Findings) -> str:
+    """Return a file's text; "" when it cannot be read, which becomes a problem."""
+    try:
+        with open(os.path.join(cwd, path), "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        findings.problem(Place(path, 0), f"cannot be read: {reason}")
+        return ""
+    if len(content) > LARGEST_FILE:
+        findings.problem(Place(path, 0), "larger than 16 MiB; is it the right file?")
+        return ""
+    wrong, at = "this is UTF-16", 0
+    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        content = (
+            content[len(codecs.BOM_UTF8) :] if content.startswith(codecs.BOM_UTF8) else content
+        )
+        try:
+            text = content.decode("utf-8")
+            if "\0" not in text:
+                return text
+            wrong, at = "there is a NUL here", content.index(b"\0")
+        except UnicodeDecodeError as error:
+            wrong, at = f"byte 0x{content[error.start]:02x} is not UTF-8", error.start
+    line = content.count(b"\n", 0, at) + 1
+    findings.problem(Place(path, line), f"{wrong}; save the file as UTF-8 text")
+    return ""
