@@ -1,0 +1,164 @@
+"""Events in their order, each once, whatever came in live, twice, late, or by replay."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+LIVE_KEPT = 20_000
+"""Events kept that came in live behind a gap. What is beyond it is asked for again, later."""
+
+UNNUMBERED = 0
+"""The number of an event that has none, or whose number means nothing any more."""
+
+
+class Event(NamedTuple):
+    """An event as it was published. Immutable.
+
+    Attributes:
+        seq: Its number in the daemon's life.
+        topic: The first frame.
+        payload: The second frame.
+    """
+
+    seq: int
+    topic: bytes
+    payload: bytes
+
+
+class EventSequence:
+    """Puts the events of a daemon in order. Owned by the plugin thread.
+
+    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the last of them for
+    whoever asks. So a hole in the numbers of what comes in is an event that was lost on the way,
+    and an answer of the daemon fills it. No sockets here: whoever owns this one feeds it with what
+    comes in, takes from `ready`, and asks the daemon while `incomplete`.
+
+    Attributes:
+        run: The id of the daemon's life; None until something has come in, or was given.
+        known: All events up to this number are delivered, in `ready`, or lost. None means that the
+            events wanted begin now, and nobody has told yet which number that is.
+        highest: The highest number heard of.
+        lost: How many events the daemon could not send any more.
+        lives: How often the daemon turned out to be another one.
+        ready: The events to deliver next, in their order.
+    """
+
+    def __init__(self, since: int | None = None, run: str | None = None) -> None:
+        """Begin a sequence.
+
+        Args:
+            since: The events wanted are those with higher numbers; None for "from now on".
+            run: The life of the daemon that `since` is a number of; None for any.
+        """
+        self.run = run
+        self.known = since
+        self.highest = since or 0
+        self.lost = 0
+        self.lives = 0
+        self.ready: deque[Event] = deque()
+        self._waiting: dict[int, Event] = {}
+        self._former: dict[str, int] = {}
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether there are events that only an answer of the daemon can bring."""
+        return self.known is not None and self.highest > self.known
+
+    def live(self, topic: bytes, payload: bytes) -> None:
+        """Take an event that was published just now.
+
+        One that bears no number, because the daemon does not number them, is passed on as it is.
+        """
+        run, seq = _mark(payload)
+        if seq == UNNUMBERED:
+            self.ready.append(Event(UNNUMBERED, topic, payload))
+        elif run in self._former:
+            self._live_of_former(run, Event(seq, topic, payload))
+        else:
+            self._begin_life(run)
+            self.highest = max(self.highest, seq)
+            if self.known is None or seq > self.known:
+                if len(self._waiting) < LIVE_KEPT:
+                    self._waiting[seq] = Event(seq, topic, payload)
+                self._advance()
+
+    def answer(self, reply: Mapping[str, Any]) -> bool:
+        """Take what the daemon answered to "which events are there since `known`?".
+
+        Returns:
+            False when it is the answer of another life: the question is to be asked again.
+        """
+        run = str(reply["run"])
+        if run in self._former or self._begin_life(run):
+            return False
+        last = int(reply["seq"])
+        self.highest = max(self.highest, last)
+        if self.known is None:
+            self.begin_after(last)
+            return True
+        replayed = 0
+        for topic, payload in reply["events"]:
+            event = Event(_mark(payload)[1], topic.encode(), payload.encode())
+            replayed = max(replayed, event.seq)
+            if event.seq > self.known:
+                self._waiting[event.seq] = event
+        self._cover(replayed if reply["more"] else last)
+        return True
+
+    def begin_after(self, number: int) -> None:
+        """Say which number "now" is: the events wanted are those with higher ones."""
+        self.known = number
+        self._waiting = {seq: event for seq, event in self._waiting.items() if seq > number}
+        self._advance()
+
+    def _cover(self, number: int) -> None:
+        """The daemon has sent all that it has up to a number: what is not there is lost."""
+        assert self.known is not None
+        if number > self.known:
+            there = sorted(seq for seq in self._waiting if seq <= number)
+            self.lost += number - self.known - len(there)
+            self.ready.extend(self._waiting.pop(seq) for seq in there)
+            self.known = number
+        self._advance()
+
+    def _advance(self) -> None:
+        """Move on as far as there is no hole."""
+        while self.known is not None and self.known + 1 in self._waiting:
+            self.known += 1
+            self.ready.append(self._waiting.pop(self.known))
+
+    def _begin_life(self, run: str) -> bool:
+        """Notice that the daemon is another one, which counts its events from 1 again."""
+        if self.run is None:
+            self.run = run
+        if self.run == run:
+            return False
+        self._former[self.run] = max(self.known or 0, self.highest)
+        self.run = run
+        self.known = self.highest = 0
+        self.lives += 1
+        left = [self._waiting[seq] for seq in sorted(self._waiting)]
+        self.ready = deque(event._replace(seq=UNNUMBERED) for event in [*self.ready, *left])
+        self._waiting.clear()
+        return True
+
+    def _live_of_former(self, run: str, event: Event) -> None:
+        """The last words of a daemon that is gone come in after the first of its successor."""
+        if event.seq > self._former[run]:
+            self._former[run] = event.seq
+            self.ready.append(event._replace(seq=UNNUMBERED))
+
+
+def _mark(payload: bytes | str) -> tuple[str, int]:
+    """Read the run and the number of an event; ("", UNNUMBERED) when it has none."""
+    try:
+        message = json.loads(payload)
+        seq = message["seq"]
+        if isinstance(seq, int) and seq > 0:
+            return str(message["run"]), seq
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass  # published by something else than our daemon: nothing to order it by
+    return "", UNNUMBERED
