@@ -22,6 +22,7 @@ KINDS = {
     "number": "a number",
     "seconds": "seconds",
     "signal": "a signal",
+    "stream": "names and values",
     "stream_class": "the name of a class",
     "text": "text",
     "umask": "an octal number",

@@ -6,10 +6,13 @@ import ast
 import importlib.util
 import re
 import sys
+import tempfile
+import textwrap
 import unittest
 from pathlib import Path
 from unittest import mock
 
+from cvec_circus.config.build import load
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.option import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -55,6 +58,40 @@ class TestPages(unittest.TestCase):
     def test_examples_are_python(self) -> None:
         for example in (DOCS / "examples").glob("*.py"):
             ast.parse(example.read_text(encoding="utf-8"))
+
+
+class TestConfigurations(unittest.TestCase):
+    """The configurations that the pages show can be loaded, without a warning."""
+
+    def load(self, text: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "shown.ini"
+            path.write_text(text, encoding="utf-8")
+            self.assertEqual(load(str(path), {"PATH": "/bin"}).warnings, [])
+
+    def test_example_files(self) -> None:
+        for example in (DOCS / "examples").glob("*.ini"):
+            with self.subTest(example.name):
+                self.load(example.read_text(encoding="utf-8"))
+
+    def test_the_quickstart_runs_what_its_page_names(self) -> None:
+        watchers = load(str(DOCS / "examples" / "quickstart.ini"), {}).watchers
+        self.assertEqual(sorted(watcher.name for watcher in watchers), ["files", "idle"])
+
+    def test_blocks_on_the_pages(self) -> None:
+        blocks = []
+        for page in PAGES:
+            text = page.read_text(encoding="utf-8")
+            opening = r"(?:^\.\. code-block:: ini\n|^.*[^:]::\n)\n((?:    .*\n|\n)+)"
+            blocks += [
+                (page.name, textwrap.dedent(block))
+                for block in re.findall(opening, text, re.MULTILINE)
+                if block.lstrip().startswith("[")
+            ]
+        self.assertGreaterEqual(len(blocks), 2)
+        for page_name, block in blocks:
+            with self.subTest(page_name, block=block):
+                self.load(block)
 
 
 class TestTables(unittest.TestCase):

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from cvec_circus import demo
+from cvec_circus.config.build import load
 
 
 class InEmptyDirectory(unittest.TestCase):
@@ -81,6 +82,29 @@ class TestPrepare(InEmptyDirectory):
         self.assertEqual(sorted(programs), ["tick.py", "web.py"])
         for name in programs:
             self.assertTrue((demo.FILES / name).is_file(), name)
+
+
+class TestConfiguration(InEmptyDirectory):
+    """demo.ini is a configuration."""
+
+    def test_it_loads(self) -> None:
+        environ = {"CVEC_CIRCUS_DEMO_PORT": "0", "CVEC_CIRCUS_DEMO_DIR": "some where"}
+        configuration = load(str(demo.prepare(environ)), environ)
+        self.assertEqual(configuration.warnings, [])
+        self.assertEqual([each.name for each in configuration.watchers], ["web", "tick"])
+        self.assertEqual([each.name for each in configuration.plugins], ["plugin:logger"])
+        self.assertEqual(configuration.sockets[0].options["port"], 0)
+        self.assertEqual(configuration.circus["endpoint"], "tcp://127.0.0.1:5555")
+
+    def test_logs_are_in_the_directory(self) -> None:
+        environ: dict[str, str] = {}
+        configuration = load(str(demo.prepare(environ)), environ)
+        web, tick = configuration.watchers
+        folder = environ["CVEC_CIRCUS_DEMO_DIR"]
+        self.assertEqual(web.options["stderr_stream"]["filename"], f"{folder}/web.log")
+        self.assertEqual(tick.options["stdout_stream"]["filename"], f"{folder}/tick.log")
+        self.assertEqual(configuration.plugins[0].options["working_dir"], folder)
+        self.assertEqual(configuration.plugins[0].config["filename"], "events.log")
 
 
 class TestWhatToTry(InEmptyDirectory):
