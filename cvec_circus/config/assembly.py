@@ -130,3 +130,12 @@ def note_unknown(
         if table.find(key) is None:
             text = f"unknown option, ignored{table.near(key)}"
             findings.warn(where.get(key), text, section, key)
+
+
+def note_near_misses(findings: Findings, keys: Iterable[str], section: str, where: Where) -> None:
+    """Warn of freeform options of a watcher that look like a slip."""
+    for key in keys:
+        near = "" if "." in key or WATCHER_OPTIONS.find(key) else WATCHER_OPTIONS.near(key)
+        if near:
+            text = f"unknown option, kept as it is{near}"
+            findings.warn(where.get(key), text, section, key)

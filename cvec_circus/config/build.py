@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_unknown
+from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_near_misses, note_unknown
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import COMMON, PREFIX, Environments
 from cvec_circus.config.findings import Place
@@ -166,11 +166,7 @@ class _Build:
     def _add_watcher(self, assembly: Assembly, section: str, name: str) -> None:
         given = self._given(section)
         where = self._where(section)
-        for key in self._own_keys(section):
-            near = "" if "." in key or WATCHER_OPTIONS.find(key) else WATCHER_OPTIONS.near(key)
-            if near:
-                text = f"unknown option, kept as it is{near}"
-                self.findings.warn(where[key], text, section, key)
+        note_near_misses(self.findings, self._own_keys(section), section, where)
         given["env"] = {**self.environments.of(name), **given.get("env", {})}
         refused = [key for in_section, key in self.refused if in_section == section]
         assembly.add_watcher(name, given, where, refused)

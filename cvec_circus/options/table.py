@@ -53,7 +53,8 @@ class OptionTable:
 
     def near(self, key: str) -> str:
         """Return the hint that follows an unknown key: "; did you mean NAME?" or ""."""
-        return did_you_mean(key, (option.name for option in self if not option.is_family))
+        known = (option.name for option in self if option.available and not option.is_family)
+        return did_you_mean(key, known)
 
     def convert(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the same keys with values of their kinds.
