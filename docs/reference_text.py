@@ -6,6 +6,7 @@ cannot say anything that the program does not do. `reference_tables.py` hands th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -38,7 +39,7 @@ def option_lines(options: Iterable[Any]) -> Iterator[str]:
             continue
         yield from (f".. describe:: {option.name}", "")
         yield from (f"   {_kind(option)}", "")
-        yield from (f"   {option.doc}", "")
+        yield from (f"   {literal(option.doc)}", "")
         if option.reloads:
             yield from ("   A change takes effect in fresh processes.", "")
         if mixed and not option.live:
@@ -52,7 +53,7 @@ def option_lines(options: Iterable[Any]) -> Iterator[str]:
 
 def _without_effect(options: Iterable[Any]) -> Iterator[str]:
     """Name what is accepted with a warning, together with the warning."""
-    rows = [f"* `{option.name}`: {option.warning}." for option in options]
+    rows = [f"* `{option.name}`: {literal(option.warning)}." for option in options]
     if rows:
         yield from ("Accepted without effect, with a warning in the log:", "", *rows, "")
 
@@ -79,16 +80,31 @@ def _default(value: Any) -> str:
     return f"`{value}` by default"
 
 
+def literal(text: str) -> str:
+    """Turn what the tables put between single backticks into literal text."""
+    return re.sub(r"(?<!`)`([^`]+)`(?!`)", lambda found: f"``{found[1].strip()}``", text)
+
+
 def command_lines(commands: Iterable[Any]) -> Iterator[str]:
-    """Yield reStructuredText that describes every command and its properties."""
+    """Yield reStructuredText that describes every command and its properties, then the missing."""
+    missing = []
     for command in commands:
+        if type(command).__module__.endswith(".unavailable"):
+            missing.append(f"`{command.name}`")
+            continue
         yield from (f".. describe:: {command.name}", "")
-        yield from (f"   {command.doc}", "")
-        for prop in command.properties:
-            default = "" if prop.default in (None, False) else f" `{prop.default}` by default."
-            mandatory = " **Mandatory.**" if prop.mandatory else ""
-            yield f"   * `{prop.name}`: {prop.doc}{default}{mandatory}"
-        if command.properties:
-            yield ""
+        yield from (f"   {literal(command.doc)}", "")
+        yield from (f"   {_property(prop)}" for prop in command.properties)
+        yield ""
         if command.mutating:
             yield from ("   Takes `waiting`, `timeout` and `match` as well.", "")
+    if missing:
+        yield f"Not available in this version: {', '.join(missing)}."
+        yield ""
+
+
+def _property(prop: Any) -> str:
+    """Describe one property of a command in an item of a list."""
+    default = "" if prop.default in (None, False) else f" `{prop.default}` by default."
+    mandatory = " **Mandatory.**" if prop.mandatory else ""
+    return f"* `{prop.name}`: {literal(prop.doc)}{default}{mandatory}"

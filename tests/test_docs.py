@@ -12,6 +12,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+from cvec_circus.commands import table
 from cvec_circus.config.build import load
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.option import Option
@@ -105,15 +106,24 @@ class TestTables(unittest.TestCase):
         return "\n".join(self.tables.option_lines(options))
 
     def test_every_option_is_there(self) -> None:
-        for table in (WATCHER_OPTIONS, ARBITER_OPTIONS):
-            text = self.text(*table)
-            for option in table:
+        for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
+            text = self.text(*options)
+            for option in options:
                 self.assertRegex(text, rf"(describe:: |`){re.escape(option.name)}")
 
     def test_every_kind_has_words(self) -> None:
-        for table in (WATCHER_OPTIONS, ARBITER_OPTIONS):
-            for option in table:
+        for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
+            for option in options:
                 self.assertIn(option.kind, self.tables.KINDS)
+
+    def test_every_command_is_there(self) -> None:
+        text = "\n".join(self.tables.command_lines(table.load_all().values()))
+        for name in table.NAMES:
+            self.assertRegex(text, rf"(describe:: |`){re.escape(name)}\b")
+        self.assertIn("`reloadconfig`", text)
+
+    def test_literals(self) -> None:
+        self.assertEqual(self.tables.literal("a `b c ` d ``e``"), "a ``b c`` d ``e``")
 
     def test_bounds_and_default(self) -> None:
         text = self.text(Option("nb", "integer", 3, "How many.", low=0, high=9))
