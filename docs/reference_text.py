@@ -105,6 +105,6 @@ def command_lines(commands: Iterable[Any]) -> Iterator[str]:
 
 def _property(prop: Any) -> str:
     """Describe one property of a command in an item of a list."""
-    default = "" if prop.default in (None, False) else f" `{prop.default}` by default."
+    default = f" `{prop.default}` by default." if prop.default else ""
     mandatory = " **Mandatory.**" if prop.mandatory else ""
     return f"* `{prop.name}`: {literal(prop.doc)}{default}{mandatory}"
