@@ -1,0 +1,119 @@
+"""The kinds: each takes text and typed values, and refuses the rest with one short sentence."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import unittest
+from pathlib import Path
+from typing import Any
+
+from cvec_circus.options import kinds
+
+TAKEN: dict[str, list[tuple[Any, Any]]] = {
+    "boolean": [
+        *[(word, True) for word in (True, "true", "YES", " On ", "1", 1)],
+        *[(word, False) for word in (False, "false", "No", "OFF", "0", 0)],
+    ],
+    "integer": [(5, 5), ("5", 5), (" -1 ", -1), ("+3", 3), (2.0, 2), ("007", 7)],
+    "number": [(0, 0), ("3", 3), (3.0, 3), ("0.5", 0.5), (1.25, 1.25)],
+    "seconds": [(1, 1.0), ("2.5", 2.5), (".5", 0.5), ("1e2", 100.0), ("3.", 3.0)],
+    "signal": [(15, 15), ("9", 9), ("quit", 3), ("SIGHUP", 1), (signal.SIGTERM, 15)],
+    "text": [("", ""), ("a b\nc", "a b\nc"), (Path("/srv"), "/srv")],
+    "endpoint": [("tcp://127.0.0.1:5555",) * 2, ("ipc:///run/x",) * 2],
+    "command": [("sleep 1", "sleep 1"), (["a b", "c"], "'a b' c"), (("x", 3), "x 3")],
+    "args": [("-p 80", "-p 80"), (["-p", 80], ["-p", "80"]), ("", "")],
+    "words": [(("a", 1.5), ["a", "1.5"])],
+    "environment": [
+        ({"A": "x", "N": 1}, {"A": "x", "N": "1"}),
+        ("A=1, B=2=3", {"A": "1", "B": "2=3"}),
+        ("", {}),
+    ],
+    "mapping": [({"a": [1]}, {"a": [1]})],
+    "stream": [({"filename": "x"}, {"filename": "x"}), (None, {})],
+    "stream_class": [("FileStream", "FileStream")],
+    "umask": [("022", 0o22), ("0o77", 0o77), (18, 18), ("0", 0)],
+    "account": [("nobody", "nobody"), ("33", 33), (0, 0)],
+}
+
+REFUSED: dict[str, list[Any]] = {
+    "boolean": ["maybe", "", None, 2, 1.0, [], "truee"],
+    "integer": ["", "two", "1.5", 1.5, None, True, "1_0", "٣", "9" * 5000, 10**400, float("nan")],
+    "number": ["", "x", None, True, "nan", "inf"],
+    "seconds": ["nan", "-inf", "1_0", "", "5s", None, False, float("inf"), 10**400, 1e10, "1e99"],
+    "signal": ["usr9", 0, 999, -1, "", None, True, 1.0, []],
+    "text": [5, None, True, b"x", "a\0b", []],
+    "endpoint": ["", "127.0.0.1:5555", "http://x", "tcp://", "tcp://a b", None],
+    "command": ["", "  ", None, [], ["a", None], 5, "a\0"],
+    "args": [None, 5, {"a": 1}, ["a", None], [["a"]], [True]],
+    "words": ["a b", None],
+    "environment": ["A", "A=1,B", {"": "x"}, {"A=": "x"}, {1: "x"}, {"A": None}, {"A": "\0"}, 5],
+    "mapping": ["x", None, {1: 2}, []],
+    "stream": ["FileStream", [], 5, {1: 2}],
+    "stream_class": ["StdoutStream", "", None],
+    "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
+    "account": [-1, None, "a\0b", 1.5],
+}
+
+
+class TestKinds(unittest.TestCase):
+    def test_every_kind_is_tested(self) -> None:
+        tested = {*TAKEN, "choice"}
+        self.assertEqual(tested, set(kinds.KINDS))
+        self.assertEqual(tested, {*REFUSED, "choice"})
+
+    def test_taken(self) -> None:
+        for kind, pairs in TAKEN.items():
+            for given, meant in pairs:
+                with self.subTest(kind=kind, given=given):
+                    result = kinds.KINDS[kind](given)
+                    self.assertEqual(result, meant)
+                    self.assertIs(type(result), type(meant))
+
+    def test_refused_in_one_short_line(self) -> None:
+        for kind, values in REFUSED.items():
+            for value in values:
+                with self.subTest(kind=kind, value=str(type(value))):
+                    with self.assertRaises(ValueError) as caught:
+                        kinds.KINDS[kind](value)
+                    text = str(caught.exception)
+                    self.assertTrue(text)
+                    self.assertNotIn("\n", text)
+                    self.assertLess(len(text), 160)
+
+    def test_bounds_as_numbers_and_as_text(self) -> None:
+        for low, high in ((1, 5), ("1", "5"), ("1.0", "5.0")):
+            for kind in (kinds.to_integer, kinds.to_number, kinds.to_seconds):
+                self.assertEqual(kind("1", low=low, high=high), 1)
+                self.assertEqual(kind("5", low=low, high=high), 5)
+                with self.assertRaisesRegex(ValueError, "is less than 1"):
+                    kind("0", low=low, high=high)
+                with self.assertRaisesRegex(ValueError, "is more than 5"):
+                    kind("6", low=low, high=high)
+
+    def test_choice(self) -> None:
+        self.assertEqual(kinds.to_choice(" DEBUG ", "debug", "info"), "debug")
+        self.assertEqual(kinds.to_choice(socket.AF_INET6, "AF_INET", "AF_INET6"), "AF_INET6")
+        for value in ("", "x", None, 5, []):
+            with self.assertRaisesRegex(ValueError, "is not one of debug, info"):
+                kinds.to_choice(value, "debug", "info")
+
+    def test_what_is_given_is_not_changed(self) -> None:
+        given = {"A": 1}
+        self.assertIsNot(kinds.to_environment(given), given)
+        self.assertEqual(given, {"A": 1})
+
+
+class TestShown(unittest.TestCase):
+    def test_short_and_on_one_line(self) -> None:
+        self.assertEqual(kinds.shown("a\nb"), "'a\\nb'")
+        self.assertEqual(kinds.shown(None), "null")
+        self.assertEqual(kinds.shown(True), "true")
+        self.assertEqual(kinds.shown({"a": 1}), "a mapping")
+        self.assertEqual(kinds.shown([1]), "a list")
+        self.assertEqual(kinds.shown(10**5000), "a huge number")
+        self.assertEqual(len(kinds.shown("x" * 10_000)), 60)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,160 @@
+"""The options of a watcher: Circus' names and defaults, streams, and what goes together."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from cvec_circus.exc import OptionError
+from cvec_circus.options.watcher import WATCHER_OPTIONS, public
+
+# What a watcher of Circus 0.19 answers to `options` when only its command is configured.
+CIRCUS_DEFAULTS = {
+    "args": "",
+    "close_child_stderr": False,
+    "close_child_stdin": True,
+    "close_child_stdout": False,
+    "cmd": "sleep 1000",
+    "copy_env": False,
+    "env": {},
+    "executable": None,
+    "gid": None,
+    "graceful_timeout": 30.0,
+    "max_age": 0,
+    "max_age_variance": 30,
+    "max_retry": 5,
+    "numprocesses": 1,
+    "on_demand": False,
+    "priority": 0,
+    "respawn": True,
+    "send_hup": False,
+    "shell": False,
+    "shell_args": None,
+    "singleton": False,
+    "stderr_stream_conf": {},
+    "stdout_stream_conf": {},
+    "stop_children": False,
+    "stop_signal": 15,
+    "uid": None,
+    "use_sockets": False,
+    "warmup_delay": 0,
+    "working_dir": "/srv/app",
+}
+
+
+def full(**given: Any) -> dict[str, Any]:
+    return WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+
+
+class TestPublic(unittest.TestCase):
+    def test_as_circus_shows_them(self) -> None:
+        shown = public(full(cmd="sleep 1000"), working_dir="/srv/app")
+        self.assertEqual({key: shown[key] for key in CIRCUS_DEFAULTS}, CIRCUS_DEFAULTS)
+        for key, value in CIRCUS_DEFAULTS.items():
+            self.assertIs(type(shown[key]), type(value), key)
+        self.assertNotIn("stdout_stream", shown)
+
+    def test_working_dir(self) -> None:
+        self.assertEqual(public(full(working_dir="/x"), "/srv")["working_dir"], "/x")
+
+    def test_freeform(self) -> None:
+        self.assertEqual(public(full(**{"flapping.max_retry": "3"}))["flapping.max_retry"], "3")
+
+
+class TestStreams(unittest.TestCase):
+    def test_parts(self) -> None:
+        options = full(**{"stdout_stream.filename": "/x", "stdout_stream.max_bytes": "10"})
+        self.assertEqual(
+            options["stdout_stream"], {"class": "FileStream", "filename": "/x", "max_bytes": 10}
+        )
+        self.assertEqual(options["stderr_stream"], {})
+        self.assertNotIn("stdout_stream.filename", options)
+
+    def test_mapping(self) -> None:
+        options = full(stdout_stream={"filename": "/x", "backup_count": "2"})
+        self.assertEqual(
+            options["stdout_stream"], {"class": "FileStream", "filename": "/x", "backup_count": 2}
+        )
+
+    def test_a_part_changes_the_current_stream(self) -> None:
+        current = full(**{"stdout_stream.filename": "/x"})
+        change = WATCHER_OPTIONS.convert({"stdout_stream.max_bytes": 5})
+        changed = WATCHER_OPTIONS.complete(change, current)
+        self.assertEqual(changed["stdout_stream"]["filename"], "/x")
+        self.assertEqual(changed["stdout_stream"]["max_bytes"], 5)
+        self.assertNotIn("max_bytes", current["stdout_stream"])
+
+    def test_none_takes_a_stream_away(self) -> None:
+        current = full(**{"stdout_stream.filename": "/x"})
+        for given in ({}, None):
+            change = WATCHER_OPTIONS.convert({"stdout_stream": given})
+            self.assertEqual(WATCHER_OPTIONS.complete(change, current)["stdout_stream"], {})
+
+    def test_refused(self) -> None:
+        for given, line in (
+            (
+                {"stdout_stream.class": "StdoutStream"},
+                "stdout_stream.class: 'StdoutStream' is not available in this version; "
+                "FileStream is",
+            ),
+            (
+                {"stderr_stream": {"rotate_when": "H"}},
+                "stderr_stream.rotate_when: not available in this version; leave it out",
+            ),
+            (
+                {"stdout_stream": "FileStream"},
+                "stdout_stream: 'FileStream' is no stream; give its parts, such as its .filename",
+            ),
+            (
+                {"stdout_stream.class": "FileStream"},
+                "stdout_stream.filename: a FileStream needs a file name",
+            ),
+        ):
+            with self.subTest(line), self.assertRaises(OptionError) as caught:
+                full(**given)
+            self.assertEqual(str(caught.exception), line)
+
+
+class TestTogether(unittest.TestCase):
+    def test_singleton(self) -> None:
+        self.assertEqual(full(singleton=True, numprocesses=0)["numprocesses"], 0)
+        with self.assertRaisesRegex(OptionError, "numprocesses: a singleton has one process"):
+            full(singleton="yes", numprocesses="2")
+        with self.assertRaisesRegex(OptionError, "numprocesses: a singleton has one process"):
+            WATCHER_OPTIONS.complete({"numprocesses": 2}, full(singleton=True))
+
+
+class TestAvailable(unittest.TestCase):
+    def test_not_there_yet(self) -> None:
+        for key, value in (
+            ("uid", "nobody"),
+            ("gid", 5),
+            ("umask", "022"),
+            ("shell", "true"),
+            ("shell_args", "-x"),
+            ("executable", "/bin/x"),
+            ("virtualenv", "/x"),
+            ("copy_path", True),
+            ("on_demand", 1),
+            ("stdin_socket", "web"),
+            ("hooks", {"before_start": "a.b"}),
+            ("hooks.before_start", "a.b"),
+            ("rlimit_nofile", ""),
+            ("use_papa", True),
+        ):
+            with self.subTest(key):
+                with self.assertRaisesRegex(OptionError, f"{key}: not available"):
+                    WATCHER_OPTIONS.convert({key: value})
+
+    def test_their_defaults_are_taken(self) -> None:
+        given = {"uid": "", "shell": "off", "hooks": {}, "stdin_socket": None, "copy_path": "0"}
+        self.assertEqual(WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given)), full())
+
+    def test_what_needs_fresh_processes(self) -> None:
+        reloads = {option.name for option in WATCHER_OPTIONS if option.reloads}
+        self.assertLessEqual({"cmd", "args", "env", "working_dir", "stdout_stream"}, reloads)
+        self.assertFalse(reloads & {"stop_signal", "numprocesses", "graceful_timeout"})
+
+
+if __name__ == "__main__":
+    unittest.main()
