@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
@@ -12,6 +13,8 @@ from cvec_circus.stream.appendfile import AppendFile, describe
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.rotation import cut, shift
+
+T = TypeVar("T")
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
@@ -52,15 +55,12 @@ class FileStream:
         Raises:
             cvec_circus.exc.OptionError: A value that will not do.
         """
-        try:
-            option, self.filename = "filename", to_text(filename)
-            if not self.filename:
-                raise ValueError("is missing")
-            option, self._max_bytes = "max_bytes", to_integer(max_bytes, low=0)
-            option, self._backup_count = "backup_count", to_integer(backup_count, low=0)
-            option, self._lines = "time_format", _make_lines(time_format, clock)
-        except ValueError as error:
-            raise exc.OptionError(option, str(error)) from None
+        self.filename = _converted("filename", to_text, filename)
+        if not self.filename:
+            raise exc.OptionError("filename", "is missing")
+        self._max_bytes = _converted("max_bytes", to_integer, max_bytes, 0)
+        self._backup_count = _converted("backup_count", to_integer, backup_count, 0)
+        self._lines = _converted("time_format", _make_lines, time_format, clock)
         self._clock = clock
         self._file = AppendFile(os.path.abspath(self.filename))
         self._losses = Losses(clock, on_loss)
@@ -131,7 +131,6 @@ class FileStream:
             self._check()
         if self._ragged:
             buffers.insert(0, b"\n")
-            self._ragged = False
         size = sum(map(len, buffers))
         if self._rotates and self._file.is_open and self._file.regular:
             if self._file.size() + size >= self._max_bytes:
@@ -141,9 +140,11 @@ class FileStream:
 
     def _append(self, buffers: Sequence[Buffer], size: int) -> None:
         lost = self._file.append(buffers, size) if self._file.is_open else size
+        if lost < size:
+            self._ragged = lost > 0
         if lost:
             # What comes next must not go on in the middle of a line whose end is missing.
-            self._ragged = self._lines.interrupt() or 0 < lost < size
+            self._ragged |= self._lines.interrupt()
             self._lose(lost, self._file.trouble)
 
     def _append_rotating(self, data: bytes) -> None:
@@ -203,6 +204,13 @@ class FileStream:
 
     def _lose(self, size: int, why: str) -> None:
         self._losses.count(size, f"cannot write to {self.filename}: {why}")
+
+
+def _converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
+    try:
+        return convert(value, *args)
+    except ValueError as error:
+        raise exc.OptionError(option, str(error)) from None
 
 
 def _make_lines(time_format: str | None, clock: Clock) -> Lines:

@@ -1,0 +1,1 @@
+"""Tests of cvec_circus.stream, with real pipes, real files and real writers."""

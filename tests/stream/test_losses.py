@@ -1,0 +1,61 @@
+"""Losses are counted at once and said once a minute."""
+
+import unittest
+
+from cvec_circus.stream.losses import Losses
+from tests.support.clock import FakeClock
+
+
+class LossesTest(unittest.TestCase):
+    def setUp(self):
+        self.clock = FakeClock()
+        self.said = []
+        self.losses = Losses(self.clock, self.said.append)
+
+    def test_the_first_loss_is_said_at_once(self):
+        self.losses.count(10, "full")
+        self.assertEqual(self.said, ["full; 10 bytes of output are lost"])
+        self.assertFalse(self.losses.waiting)
+
+    def test_the_next_ones_once_a_minute(self):
+        for _ in range(600):
+            self.losses.count(10, "full")
+            self.clock.advance(0.25)
+            self.losses.look()
+        self.assertEqual(
+            self.said,
+            [
+                "full; 10 bytes of output are lost",
+                "full; 2390 bytes of output are lost",
+                "full; 2400 bytes of output are lost",
+            ],
+        )
+        self.assertEqual(self.losses.total, 6000)
+
+    def test_what_is_unsaid_is_said_later(self):
+        self.losses.count(1, "full")
+        self.losses.count(2, "full")
+        self.assertTrue(self.losses.waiting)
+        self.clock.advance(59)
+        self.losses.look()
+        self.assertEqual(len(self.said), 1)
+        self.clock.advance(1)
+        self.losses.look()
+        self.assertEqual(self.said[1:], ["full; 2 bytes of output are lost"])
+        self.assertFalse(self.losses.waiting)
+
+    def test_what_is_unsaid_at_the_end_is_said_there(self):
+        self.losses.count(1, "full")
+        self.losses.count(2, "full")
+        self.losses.settle()
+        self.losses.settle()
+        self.assertEqual(self.said[1:], ["full; 2 bytes of output are lost"])
+
+    def test_a_note_takes_the_minute_too(self):
+        self.losses.note("cannot open it")
+        self.losses.note("cannot open it")
+        self.losses.count(5, "not there")
+        self.assertEqual(self.said, ["cannot open it"])
+        self.clock.advance(60)
+        self.losses.look()
+        self.assertEqual(self.said[1:], ["not there; 5 bytes of output are lost"])
