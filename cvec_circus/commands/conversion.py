@@ -29,3 +29,14 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
             near = problem.reason[len(_UNKNOWN) :]
             raise MessageError(f"unknown key {problem.option!r}{near}") from None
         raise
+
+
+def typed_if_possible(key: str, value: str) -> Any:
+    """Type an option that a command line gives; what the table refuses stays text.
+
+    The daemon refuses it then, in its own words: it may be another version than the command line.
+    """
+    try:
+        return WATCHER_OPTIONS.convert({key: value})[key]
+    except OptionError:
+        return value

@@ -16,7 +16,7 @@ from cvec_circus.commands.base import (
     one,
     waiter,
 )
-from cvec_circus.commands.conversion import convert_options
+from cvec_circus.commands.conversion import convert_options, typed_if_possible
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_mapping
 
@@ -42,9 +42,9 @@ class Set(Command):
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Take a name and pairs; the values go as text, the daemon knows their types."""
+        """Take a name and pairs of an option and its value."""
         if len(args) < 3 or len(args) % 2 == 0:
             raise ArgumentError("NAME and pairs of OPTION and VALUE are wanted")
-        return self.typed(
-            {"name": args[0], "options": dict(zip(args[1::2], args[2::2])), **switches}
-        )
+        pairs = zip(args[1::2], args[2::2])
+        options = {key: typed_if_possible(key, value) for key, value in pairs}
+        return self.typed({"name": args[0], "options": options, **switches})

@@ -24,7 +24,8 @@ class ControlCase(LeakCheckedTestCase):
     """Runs a ControlServer on a thread; `ask` is a client of it.
 
     Attributes:
-        target: What the requests reach; look at it only through `on_loop` while one is under way.
+        target: What the requests reach; to be looked at through `loop.ask`.
+        frames: The first frame of every request, in order; the same holds for it.
     """
 
     def setUp(self) -> None:
@@ -35,9 +36,10 @@ class ControlCase(LeakCheckedTestCase):
         self.addCleanup(self.context.term)
         self.target = FakeTarget()
         self.loop = Loop(name="control")
-        self.server = ControlServer(
-            self.loop, self.context, f"ipc://{folder.name}/control", Dispatcher(self.target)
-        )
+        self.frames: list[bytes] = []
+        self.dispatch = Dispatcher(self.target)
+        endpoint = f"ipc://{folder.name}/control"
+        self.server = ControlServer(self.loop, self.context, endpoint, self.record)
         self.address = self.server.address
         thread = threading.Thread(target=self.loop.run, name="control")
         thread.start()
@@ -46,6 +48,11 @@ class ControlCase(LeakCheckedTestCase):
         self.addCleanup(self.loop.stop)
         self.addCleanup(lambda: self.loop.ask(self.server.close))
         self.client = self.connect(zmq.DEALER)
+
+    def record(self, frames: list[bytes], send: Any) -> None:
+        """Remember a request and have it answered; on the loop."""
+        self.frames.append(frames[0] if frames else b"")
+        self.dispatch(frames, send)
 
     def connect(self, kind: int) -> zmq.Socket[bytes]:
         """Make a client's socket."""

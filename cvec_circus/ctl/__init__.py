@@ -1,0 +1,1 @@
+"""The command line: one command to the daemon, its reply to people or to scripts."""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.commands import render
+
+
+class TestRender(unittest.TestCase):
+    def test_values(self) -> None:
+        for value, shown in (
+            (None, ""),
+            ({"B": "2", "A": None}, "A=,B=2"),
+            (["a", 1], "a 1"),
+            (True, "True"),
+            (30.0, "30.0"),
+        ):
+            self.assertEqual(render.value(value), shown)
+
+    def test_keys(self) -> None:
+        self.assertEqual(render.key_lines({"b": 1, "a": None}), "a:\nb: 1")
+        self.assertEqual(render.key_lines({}), "")
+
+    def test_children_follow_their_parents(self) -> None:
+        child = {"pid": 8, "cmdline": "worker", "children": []}
+        process = {"pid": 7, "cmdline": "master", "mem": 0.25, "children": [child]}
+        head, *rows = render.process_table({"web": {"7": process}, "idle": {}}).splitlines()
+        self.assertEqual(
+            [row.split()[:2] for row in rows], [["idle", "-"], ["web", "7"], ["web", "8"]]
+        )
+        self.assertEqual(rows[1].index("master"), head.index("NAME"))
+        self.assertEqual(rows[2].index("8"), rows[1].index("7") + 2)
+        self.assertIn("0.2", rows[1])
+
+    def test_what_vanished_or_is_denied(self) -> None:
+        self.assertIn("N/A", render.process_table({"web": {"7": {"pid": 7, "username": "N/A"}}}))
+        self.assertEqual(
+            len(render.process_table({"web": {"7": "No such process"}}).splitlines()), 1
+        )

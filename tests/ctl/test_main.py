@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from cvec_circus import __version__
+from cvec_circus.commands import table
+from cvec_circus.control.dispatch import Dispatcher
+from cvec_circus.wire.outcome import Outcome
+from tests.ctl.ctl_case import CtlCase, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "bin" / "cvec_circusctl"
+
+# What answering one command may not load: each costs more than the answer.
+HEAVY = (
+    *("asyncio", "configobj", "psutil", "subprocess", "tornado", "logging.config", "inspect"),
+    *("cvec_circus.core", "cvec_circus.control", "cvec_circus.config", "cvec_circus.stream"),
+    *("cvec_circus.commands.stop", "cvec_circus.options.watcher", "dataclasses", "unittest"),
+)
+
+
+class TestReplies(CtlCase):
+    def test_words(self) -> None:
+        states = "One Shot: stopped (exited with 3)\nsolo: active\nweb: active\n"
+        self.assertEqual(self.ctl("status").out, states)
+        self.assertEqual(self.ctl("status", "web").out, "active\n")
+        self.assertEqual(self.ctl("list").out, "one shot,solo,web\n")
+        self.assertEqual(self.ctl("list", "web").out, "6178,6179\n")
+        self.assertEqual(self.ctl("numprocesses").out, "3\n")
+        self.assertEqual(self.ctl("numwatchers").out, "3\n")
+        self.assertEqual(self.ctl("stop", "web", "--waiting").out, "ok\n")
+        self.assertEqual(self.ctl("incr", "web").out, "ok\n")
+        self.assertEqual(self.ctl("incr", "web", "--waiting").out, "4\n")
+        self.assertIn("singleton", self.ctl("incr", "solo").out)
+        self.assertEqual(self.ctl("get", "web", "cmd").out, "cmd: sleep 1000\n")
+        self.assertIn("check_delay: 1.0\n", self.ctl("globaloptions").out)
+        self.assertEqual(self.ctl("listsockets").out, "7: sock at 127.0.0.1:18088\n")
+        self.assertIn("version: 0\n", self.ctl("ping").out)
+        self.assertEqual(self.ctl("events").out, "no events\n")
+
+    def test_tables_are_aligned(self) -> None:
+        head, *rows = self.ctl("stats").out.splitlines()
+        self.assertEqual([row.split()[0] for row in rows], ["One", "solo", "web", "web"])
+        self.assertEqual([row.index("sleep") for row in rows[1:]], [head.index("NAME")] * 3)
+        self.assertIn("python3", self.ctl("dstats").out)
+        self.assertEqual(len(self.ctl("stats", "web", "6178").out.splitlines()), 2)
+
+    def test_json(self) -> None:
+        reply = json.loads(self.ctl("--json", "status").out)
+        self.assertEqual(reply["statuses"]["web"], "active")
+        self.assertEqual(json.loads(self.ctl("list", "--json").out)["status"], "ok")
+        pretty = self.ctl("list", "--prettify").out
+        self.assertGreater(len(pretty.splitlines()), 5)
+        self.assertEqual(json.loads(pretty)["status"], "ok")
+
+    def test_errors_are_exit_3(self) -> None:
+        result = self.fails(3, "status", "nope")
+        self.assertEqual((result.out, result.err), ("", "error: program nope not found\n"))
+        reply = json.loads(self.fails(3, "--json", "status", "nope").out)
+        self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
+        for command in ("reloadconfig", "listen"):
+            self.assertIn("not available in this version", self.fails(3, command).err)
+        self.assertIn("not available in this version", self.fails(3, "stats", "--extended").err)
+
+    def test_control_characters_do_not_reach_the_terminal(self) -> None:
+        self.loop.ask(setattr, self.target.find("web"), "reason", "\x1b[2J\x9b bad\a")
+        self.assertEqual(self.ctl("status", "web").out, "active (\\x1b[2J\\x9b bad\\x07)\n")
+
+    def test_a_reply_of_another_shape_is_shown_as_it_is(self) -> None:
+        def odd(frames: list[bytes], send: Any) -> None:
+            send(json.dumps({"status": "ok", "id": json.loads(frames[0])["id"]}).encode())
+
+        self.loop.ask(setattr, self, "dispatch", odd)
+        for command in ("list", "numwatchers", "stats", "options web", "events", "listsockets"):
+            self.assertEqual(json.loads(self.ctl(*command.split()).out)["status"], "ok")
+
+    def test_the_environment_names_the_daemon(self) -> None:
+        for variable in ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT"):
+            with mock.patch.dict(os.environ, {variable: self.address}):
+                self.assertEqual(run("numwatchers").out, "3\n")
+        both = {"CVEC_CIRCUSCTL_ENDPOINT": self.address, "CIRCUSCTL_ENDPOINT": "ipc:///no/such"}
+        with mock.patch.dict(os.environ, both):
+            self.assertEqual(run("numwatchers").out, "3\n")
+
+    def test_waiting_has_no_end_of_its_own(self) -> None:
+        def ends_after_a_ping(frames: list[bytes], send: Any) -> None:
+            Dispatcher(self.target)(frames, send)
+            if json.loads(frames[0])["command"] == "ping":
+                self.target.settle(Outcome())
+
+        self.loop.ask(setattr, self.target, "outcome", None)
+        self.loop.ask(setattr, self, "dispatch", ends_after_a_ping)
+        with mock.patch("cvec_circus.ctl.main.CALL_TIMEOUT", 1e-6):
+            self.assertEqual(self.ctl("stop", "web", "--waiting").out, "ok\n")
+
+
+class TestWithoutADaemon(unittest.TestCase):
+    def test_an_unreachable_daemon_is_exit_4(self) -> None:
+        for line in (["status"], ["stop", "--waiting"]):
+            result = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *line)
+            self.assertEqual((result.code, result.out), (4, ""))
+            text = (
+                "cannot reach ipc:///no/such within 0.1 s: "
+                "is cvec_circusd running, and is --endpoint right?\n"
+            )
+            self.assertEqual(result.err, text)
+
+    def test_what_is_no_endpoint(self) -> None:
+        result = run("--endpoint", "web", "status")
+        self.assertEqual(result.code, 4)
+        self.assertEqual(len(result.err.splitlines()), 1)
+
+    def usage(self, reason: str, *argv: str) -> None:
+        result = run(*argv)
+        self.assertEqual((result.code, result.out), (2, ""), argv)
+        self.assertIn(reason, result.err.splitlines()[-1], argv)
+
+    def test_wrong_command_lines_are_exit_2(self) -> None:
+        self.usage("did you mean status?", "statsu")
+        self.usage("--zork", "--zork", "status")
+        self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
+        self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
+        self.usage("too many arguments: b", "stop", "a", "b")
+        self.usage("NAME is missing", "incr")
+        self.usage("nb: 'z' is not a whole number", "incr", "web", "z")
+        self.usage("nb: -1 is less than 0", "incr", "web", "-1")
+        self.usage("signum: ", "signal", "web", "usr9")
+        self.usage("NAME and SIGNAL", "signal", "web")
+        self.usage("OPTION", "get", "web")
+        self.usage("pairs", "set", "web", "cmd")
+        self.usage("NAME and CMD", "add", "new")
+        self.usage("unknown match method zz", "stop", "w*", "--match", "zz")
+        self.usage("--timeout", "--timeout", "z", "status")
+        self.usage("--timeout", "--timeout", "0", "status")
+        self.usage("--timeout", "--timeout")
+        self.usage("tunnels are not available", "--ssh", "host", "status")
+        self.usage("tunnels are not available", "status", "--ssh", "host")
+
+    def test_help_and_version(self) -> None:
+        for argv in ([], ["--help"], ["-h"], ["--json"]):
+            result = run(*argv)
+            self.assertEqual((result.code, result.err), (0, ""))
+            for command in table.load_all().values():
+                self.assertIn(f"  {command.name} ", result.out)
+                self.assertIn(command.doc, result.out)
+        self.assertEqual(run("--version").out, f"cvec_circusctl {__version__}\n")
+
+    def test_help_of_a_command(self) -> None:
+        for command in table.load_all().values():
+            result = run(command.name, "--help")
+            self.assertEqual(result.code, 0)
+            self.assertIn(command.usage, result.out)
+            for switch in command.all_switches:
+                self.assertIn(f"--{switch.name}", result.out)
+
+
+class TestScript(CtlCase):
+    def script(self, *argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, str(SCRIPT), "--endpoint", self.address, *argv]
+        return subprocess.run(line, capture_output=True, text=True, timeout=60, **options)
+
+    def test_it_runs_from_a_checkout(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, "ctl")
+            link.symlink_to(SCRIPT)
+            line = [sys.executable, str(link), "--endpoint", self.address, "numwatchers"]
+            done = subprocess.run(line, capture_output=True, text=True, cwd=folder, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "3\n", ""))
+        self.assertTrue(os.access(SCRIPT, os.X_OK))
+
+    def test_names_that_the_terminal_cannot_show(self) -> None:
+        self.loop.ask(setattr, self.target.find("web"), "reason", "é\ud800")
+        done = self.script("status", "web", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+        self.assertEqual((done.returncode, done.stdout), (0, "active (\\xe9\\ud800)\n"))
+
+    def test_a_reader_that_leaves(self) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        line = [sys.executable, str(SCRIPT), "--endpoint", self.address, "status"]
+        done = subprocess.run(line, stdout=write, stderr=subprocess.PIPE, timeout=60)
+        os.close(write)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_nothing_heavy_is_loaded(self) -> None:
+        program = (
+            "import sys; from cvec_circus.ctl.main import main; "
+            f"main(['--endpoint', {self.address!r}, 'status']); print(*sorted(sys.modules))"
+        )
+        line = [sys.executable, "-c", program]
+        done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=60)
+        loaded = set(done.stdout.splitlines()[-1].split())
+        self.assertIn("cvec_circus.commands.status", loaded)
+        self.assertEqual(loaded & set(HEAVY), set())
