@@ -105,13 +105,13 @@ def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
     """
     gathering = _Gathering(Findings())
     waiting = collections.deque([path])
-    seen: set[str] = set()
+    seen = set()
     while waiting:
         current = waiting.popleft()
-        real = os.path.realpath(os.path.join(cwd, current))
-        if real in seen:
+        identity = _identity(os.path.join(cwd, current))
+        if identity in seen:
             continue
-        seen.add(real)
+        seen.add(identity)
         text = _text_of(current, cwd, gathering.findings)
         own = gathering.add(parse(text, current, gathering.findings), current)
         for key, pattern in _patterns(own.get("circus", {}), environ, own.get("env", {})):
@@ -123,6 +123,15 @@ def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
                 gathering.findings.warn(place, said, "circus", key)
             waiting.extend(found)
     return gathering.document()
+
+
+def _identity(path: str) -> object:
+    """Return what tells a file from others, whatever it is called."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # reading it will say why
+        return path
+    return status.st_dev, status.st_ino
 
 
 def _patterns(

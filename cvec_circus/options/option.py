@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -27,7 +27,7 @@ class Option:
 
     name: str
     kind: str
-    default: Any
+    default: Any = field(hash=False)
     doc: str
     live: bool = True
     reloads: bool = False
