@@ -225,6 +225,10 @@ class Roster:
                 watcher.options["graceful_timeout"] = patience
         self._give(self.watchers(), stops=True)
 
+    def release(self) -> None:
+        """Asks at once whoever a campaign holds back until others have settled."""
+        self._campaign.release_all()
+
     def hurry(self) -> None:
         """Lets nobody have any more time: what has not ended is killed in the next turn."""
         self._campaign.release_all()

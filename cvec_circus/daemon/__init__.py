@@ -1,0 +1,1 @@
+"""cvec_circusd: the supervisor as a program."""

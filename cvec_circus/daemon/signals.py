@@ -1,0 +1,50 @@
+"""Signals to the daemon."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from cvec_circus.base.loop import Loop
+
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+RELOAD = signal.SIGHUP
+
+KEPT = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+"""Python ignores these for its own good, and a child gets the default back when it is spawned."""
+
+
+def reset() -> None:
+    """Gives every signal its default disposition, and blocks none.
+
+    Called on the main thread before anything else. A daemon that was started with SIGCHLD ignored
+    would never learn how a child ended, and what is ignored or blocked is inherited by children.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for signum in signal.valid_signals() - KEPT:
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
+
+
+def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
+    """Has signals handled on the loop. Called on the main thread, which is the loop's.
+
+    The handler only posts. What wakes the loop is the byte that Python writes when the signal
+    arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups, or
+    deadlock with the handler (measured: a hang after some thirty waits).
+    """
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        loop.post(on_signal, signal.Signals(signum))
+
+    signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
+    for signum in (*STOP, RELOAD):
+        signal.signal(signum, handle)
+
+
+def uninstall() -> None:
+    """Ends that; called before the loop's wake-up is closed."""
+    signal.set_wakeup_fd(-1)
+    for signum in (*STOP, RELOAD):
+        signal.signal(signum, signal.SIG_IGN)

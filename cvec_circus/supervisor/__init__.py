@@ -1,0 +1,1 @@
+"""The imperative shell around the core: the one thread that spawns, signals and answers."""

@@ -1,0 +1,173 @@
+"""Helpers: the processes that serve the daemon itself. Today these are the plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cvec_circus
+from cvec_circus.config.configuration import PluginConfig
+from cvec_circus.control.events import EventStream
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.watcher import Watcher
+
+VARIABLE = "CVEC_CIRCUS_PLUGIN"
+"""Carries everything the runner needs, as JSON: blanks, colons and newlines arrive as they are."""
+
+UNUSABLE = frozenset({2})
+"""Exit codes with which the runner says that starting it again is of no use."""
+
+PACKAGE_PARENT = str(Path(cvec_circus.__file__).resolve().parent.parent)
+
+PROGRESS = struct.Struct("=Q")
+"""What a plugin notes after each event: its number. It stands in memory that daemon and plugin
+share, so the successor of one that was killed begins where that one had got to."""
+
+REPORT_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a helper gets beside its command line. Immutable.
+
+    Attributes:
+        env: Variables.
+        fds: Files, under their own numbers.
+    """
+
+    env: dict[str, str] = field(default_factory=dict)
+    fds: tuple[int, ...] = ()
+
+
+class Helpers:
+    """What ties the helpers to their daemon. Owned by the supervisor thread.
+
+    Every helper inherits the read end of the *lifeline*, a pipe that nobody writes: its end of file
+    tells that the daemon is gone, and the helper ends too.
+    """
+
+    def __init__(self, check_delay: float, log_level: str) -> None:
+        """Makes the lifeline.
+
+        Args:
+            check_delay: Seconds; handed to the plugins, which may have a use for it.
+            log_level: The word for the daemon's level, for the plugins' own logs.
+        """
+        self._check_delay = check_delay
+        self._log_level = log_level
+        self._lifeline, self._life = os.pipe()
+        self._plugins: dict[Watcher, PluginConfig] = {}
+        self._progress: dict[Watcher, int] = {}
+        self._reports: dict[ManagedProcess, int] = {}
+        self.control_address = ""
+        self.events: EventStream
+
+    def watcher(self, plugin: PluginConfig) -> Watcher:
+        """Makes the watcher of a plugin."""
+        options = dict(plugin.options)
+        options.update(
+            cmd=sys.executable,
+            args=["-m", "cvec_circus.plugins.runner"],
+            numprocesses=1,
+            singleton=True,
+            env=_importable(options["env"]),
+        )
+        watcher = Watcher(plugin.name, options, helper=True, fatal_exit_codes=UNUSABLE)
+        self._plugins[watcher] = plugin
+        return watcher
+
+    @contextmanager
+    def prepare(self, watcher: Watcher, process: ManagedProcess) -> Iterator[Extra]:
+        """What a process of that watcher gets; nothing unless it is a helper's.
+
+        Its `report` is a pipe for the one line that says why it cannot run. The child's end of it
+        is closed when the context is left.
+        """
+        plugin = self._plugins.get(watcher)
+        if plugin is None:
+            yield Extra()
+            return
+        progress = self._progress_of(watcher)
+        ours, theirs = os.pipe()
+        try:
+            message = self._message(watcher, plugin, progress, theirs)
+            yield Extra({VARIABLE: json.dumps(message)}, (self._lifeline, theirs, progress))
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        self._drop_report(process)
+        self._reports[process] = ours
+
+    def _message(
+        self, watcher: Watcher, plugin: PluginConfig, progress: int, report: int
+    ) -> dict[str, Any]:
+        return {
+            "use": plugin.use,
+            "config": {**plugin.config, "name": watcher.name},
+            "endpoint": self.control_address,
+            "pubsub_endpoint": self.events.address,
+            "check_delay": self._check_delay,
+            "sys_path": sys.path,
+            "since": PROGRESS.unpack(os.pread(progress, PROGRESS.size, 0))[0],
+            "run": self.events.run,
+            "lifeline": self._lifeline,
+            "report": report,
+            "progress": progress,
+            "log_level": self._log_level,
+        }
+
+    def _progress_of(self, watcher: Watcher) -> int:
+        if watcher not in self._progress:
+            fd = os.memfd_create("cvec_circus-progress", os.MFD_CLOEXEC)
+            os.pwrite(fd, PROGRESS.pack(0), 0)
+            self._progress[watcher] = fd
+        return self._progress[watcher]
+
+    def report(self, process: ManagedProcess) -> str:
+        """Returns the line with which a helper's process has said why it cannot run, or ""."""
+        fd = self._reports.pop(process, None)
+        if fd is None:
+            return ""
+        try:
+            os.set_blocking(fd, False)
+            return os.read(fd, REPORT_SIZE).decode("utf-8", "replace").strip()
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(fd)
+
+    def _drop_report(self, process: ManagedProcess) -> None:
+        fd = self._reports.pop(process, None)
+        if fd is not None:
+            os.close(fd)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Lets go of what belongs to a watcher that is gone for good."""
+        self._plugins.pop(watcher, None)
+        progress = self._progress.pop(watcher, None)
+        if progress is not None:
+            os.close(progress)
+
+    def close(self) -> None:
+        """Lets every helper know that the daemon is gone."""
+        for watcher in list(self._plugins):
+            self.forget(watcher)
+        for fd in [*self._reports.values(), self._lifeline, self._life]:
+            os.close(fd)
+        self._reports.clear()
+
+
+def _importable(env: dict[str, str]) -> dict[str, str]:
+    """The environment in which `python -m cvec_circus...` finds this very package, after all that
+    the user has put there."""
+    parts = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
+    return {**env, "PYTHONPATH": os.pathsep.join([*parts, PACKAGE_PARENT])}

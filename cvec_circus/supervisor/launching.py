@@ -1,0 +1,121 @@
+"""From a watcher's options to a process: the command line, the environment, the files it gets."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.expand import expand, watcher_values
+from cvec_circus.sockets.registry import SocketRegistry
+
+MARK = "CVEC_CIRCUS_MARK"
+"""The variable that names what a dead daemon, or a double fork, has left: run:watcher:wid."""
+
+OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
+
+
+def environment(watcher: Watcher, process: ManagedProcess, run: str) -> dict[str, str]:
+    """Returns the whole environment of a process. Called on the supervisor thread."""
+    env = dict(os.environ) if watcher.options["copy_env"] else {}
+    env.update(watcher.options["env"])
+    env[MARK] = f"{run}:{watcher.name}:{process.wid}"
+    return env
+
+
+def command_line(
+    watcher: Watcher, process: ManagedProcess, env: Mapping[str, str], sockets: SocketRegistry
+) -> tuple[list[str], list[int]]:
+    """Returns the words of the command and the listening sockets it refers to.
+
+    Raises:
+        ValueError: The command cannot be split into words, is empty, or names an unknown socket.
+    """
+    options = watcher.options
+    texts = [options["cmd"], *_arguments(options["args"])]
+    fds: list[int] = []
+    if options["use_sockets"]:
+        try:
+            fds = sockets.used_by("\n".join(texts))
+        except exc.OptionError as error:
+            raise ValueError(error.reason) from error
+    shown = sockets.fds() if options["use_sockets"] else {}
+    values = watcher_values(options, env, shown, name=watcher.name, wid=process.wid)
+    words = _split(expand(options["cmd"], values), "cmd")
+    if isinstance(options["args"], str):
+        words += _split(expand(options["args"], values), "args")
+    else:
+        words += [expand(str(word), values) for word in options["args"] or ()]
+    if not words:
+        raise ValueError("cmd is empty")
+    return words, fds
+
+
+def _arguments(args: Any) -> list[str]:
+    return [args] if isinstance(args, str) else [str(word) for word in args or ()]
+
+
+def _split(text: str, name: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be split into words: {error}: {text!r}") from error
+
+
+class Outputs:
+    """The standard files of a process to be. Owned by the supervisor thread.
+
+    Use it as a context: whatever happens, the ends that belong to the child are closed here, and so
+    are ours unless `take` has handed them on.
+
+    Args:
+        watcher: Whose options decide.
+        inherited: The file that a helper writes to, the daemon's own log; None for ours.
+    """
+
+    def __init__(self, watcher: Watcher, inherited: int | None) -> None:
+        self._watcher = watcher
+        self._inherited = inherited
+        self._theirs: list[int] = []
+        self._ours: dict[str, int] = {}
+        self.files: dict[str, int | None] = {}
+
+    def __enter__(self) -> Outputs:
+        options = self._watcher.options
+        try:
+            self.files["stdin"] = subprocess.DEVNULL if options["close_child_stdin"] else None
+            for name, stream in OUTPUTS:
+                self.files[name] = self._open(name, options[stream])
+        except OSError:
+            self._close()
+            raise
+        return self
+
+    def _open(self, name: str, stream: Mapping[str, Any]) -> int | None:
+        if self._watcher.options[f"close_child_{name}"]:
+            return subprocess.DEVNULL
+        if not stream:
+            return self._inherited
+        ours, theirs = os.pipe()
+        self._ours[name] = ours
+        self._theirs.append(theirs)
+        return theirs
+
+    def take(self) -> dict[str, int]:
+        """Returns the read ends by name; they are the caller's now."""
+        taken, self._ours = self._ours, {}
+        return taken
+
+    def __exit__(self, *details: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for fd in [*self._theirs, *self._ours.values()]:
+            os.close(fd)
+        self._theirs.clear()
+        self._ours.clear()

@@ -1,0 +1,71 @@
+"""The daemon's log: each event in words, for the person who reads it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from cvec_circus import logger
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.system.signals import to_name
+
+Payload = Mapping[str, object]
+
+
+def tell(watcher: Watcher, action: str, cause: str, payload: Payload) -> None:
+    """Writes the sentence for an event, if it has one. Called on the supervisor thread."""
+    level, sentence = narrate(action, cause, payload)
+    if sentence and logger.isEnabledFor(level):
+        logger.log(level, "%s: %s", watcher.name, sentence)
+
+
+def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
+    """Returns the level and the sentence for an event; an empty sentence is not worth a line."""
+    pid = payload.get("process_pid")
+    if action == "spawn":
+        return logging.INFO, f"process {pid} started{because(cause, 'exit')}"
+    if action == "reap":
+        return reaped(cause, payload)
+    if action == "kill":
+        signum = payload.get("signum")
+        name = to_name(signum) if isinstance(signum, int) else signum
+        return logging.DEBUG, f"process {pid} is asked to stop by {name}{because(cause)}"
+    if action == "backoff":
+        return logging.WARNING, (
+            f"process {payload.get('wid')} died quickly {payload.get('deaths')} times,"
+            f" next start in {payload.get('delay'):g} s"
+            if cause != "exec"
+            else ""
+        )
+    if action == "giveup":
+        return logging.WARNING, f"given up: {payload.get('reason')}"
+    return logging.INFO, SENTENCES.get(action, "") + because(cause)
+
+
+def reaped(cause: str, payload: Payload) -> tuple[int, str]:
+    """The sentence for a process that has ended: a warning when nobody asked for it."""
+    code = payload.get("exit_code")
+    if payload.get("status_lost"):
+        how = "ended, and somebody else has collected its exit status"
+    elif isinstance(code, int) and code < 0:
+        how = f"was ended by {to_name(-code)}"
+    else:
+        how = f"exited with {code}"
+    unasked = cause == "exit" and code != 0
+    level = logging.WARNING if unasked else logging.INFO
+    return level, f"process {payload.get('process_pid')} {how}{because(cause, 'exit')}"
+
+
+def because(cause: str, silent: str = "") -> str:
+    """The cause in brackets, but for one that goes without saying."""
+    return "" if cause == silent else f" ({cause})"
+
+
+SENTENCES = {
+    "start": "started",
+    "stop": "stopped",
+    "reload": "reloaded",
+    "add": "added",
+    "remove": "removed",
+    "updated": "options changed",
+}

@@ -1,0 +1,68 @@
+"""The end of the daemon, in order and within a bound.
+
+1. The goal is set to down at once: no command that is running can delay it.
+2. Commands that change something are refused from now on; questions are still answered.
+3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so
+   that a plugin hears the last `stop` of each of them.
+4. When all are down the loop ends. It ends as well when the time is up: the longest
+   graceful_timeout and 2 s, and 7 s more for helpers where there are any. Then what is left is
+   named.
+5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
+
+A second signal, or a second order to stop by a signal, gives nobody any more time.
+"""
+
+from __future__ import annotations
+
+from cvec_circus import logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.wire.outcome import Wait
+
+MARGIN = 2.0
+"""Seconds beyond a graceful_timeout for SIGKILL to do its work, and for the loop to notice."""
+
+
+class Shutdown:
+    """The end of a supervisor. Owned by the supervisor thread."""
+
+    def __init__(self, roster: Roster, loop: Loop) -> None:
+        self._roster = roster
+        self._loop = loop
+        self._over = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the end has begun."""
+        return self._roster.closing
+
+    def begin(self, cause: str, wait: Wait | None = None) -> None:
+        """Begins it. A second signal kills what is left; a second `quit` only waits for the end."""
+        if self.begun:
+            self._roster.shut_down(cause, wait)
+            if cause.startswith("signal:"):
+                logger.warning("told to stop again (%s): killing what is left", cause)
+                self._roster.hurry()
+            return
+        logger.info("stopping (%s)", cause)
+        watchers = self._roster.everybody()
+        bound = MARGIN + max(
+            (watcher.options["graceful_timeout"] for watcher in watchers if not watcher.helper),
+            default=0.0,
+        )
+        self._roster.shut_down(cause, wait)
+        self._loop.call_later(bound, self._roster.release)
+        if any(watcher.helper for watcher in watchers):
+            bound += HELPER_TIMEOUT + MARGIN
+        self._loop.call_later(bound, self._give_up)
+
+    def look(self) -> None:
+        """Ends the loop when everything is down. Called at the end of every turn."""
+        if self.begun and not self._over and self._roster.is_down:
+            self._over = True
+            self._loop.stop()
+
+    def _give_up(self) -> None:
+        logger.error("not everything could be stopped in time")
+        self._over = True
+        self._loop.stop()

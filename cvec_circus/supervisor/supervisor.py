@@ -1,0 +1,279 @@
+"""The supervisor: one thread, one loop, and everything that belongs to them.
+
+A turn of the loop reads the sockets, notes which children have exited, runs the timer and what
+other threads have posted; then, once, at its end, it collects the exits and lets the core converge.
+All of that works for about five milliseconds at most before the sockets are looked at again, and
+nothing in it ever waits: what may block is done on other threads, which answer by posting.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cvec_circus import __version__, exc, logger
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.loop import Loop
+from cvec_circus.base.timers import Timer
+from cvec_circus.base.worker import Worker
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.control.dispatch import Dispatcher
+from cvec_circus.control.events import EventStream
+from cvec_circus.control.replies import Send
+from cvec_circus.control.server import ControlServer
+from cvec_circus.core import facts
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.roster import Roster
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.stream.pump import Pump
+from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.ports import WorldPorts
+from cvec_circus.supervisor.reaper import Reaper
+from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.supervisor.target import Target
+from cvec_circus.system import exits
+from cvec_circus.system.exits import Exit
+from cvec_circus.wire.outcome import Wait
+
+if TYPE_CHECKING:
+    import zmq
+
+
+class Supervisor:
+    """Owns every process, socket and timer. Owned by the thread that calls `run`.
+
+    `loop.post`, `loop.ask` and `stop` are the ways in from other threads.
+
+    Args:
+        configuration: What to supervise.
+        context: The process' zmq context.
+        clock: The time.
+        log_level: The word for the log's level, for the plugins.
+        log_fd: Returns the file that the log goes to, None where that is stderr.
+
+    Attributes:
+        loop: Everything happens on it.
+        roster: The watchers.
+        sockets: The listening sockets.
+        events: What is published, and the history of it.
+        control: Where commands are taken.
+        pump: Reads what the children write.
+        sampler: Measures processes.
+        started_at: The instant at which it began.
+        leftover_pids: After `run`: the processes that would not end.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        context: zmq.Context[Any],
+        clock: Clock = SYSTEM,
+        log_level: str = "info",
+        log_fd: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        circus = configuration.circus
+        self.configuration = configuration
+        self.clock = clock
+        self.loop = Loop(clock, "supervisor")
+        self.started_at = clock.monotonic()
+        self.leftover_pids: list[int] = []
+        self.sockets = SocketRegistry()
+        self.pump = Pump(clock)
+        self.sampler = SamplerThread(self.loop, clock)
+        self.chores = Worker("chores", _log_crash)
+        self._exits = exits.choose()
+        self._helpers = Helpers(circus["check_delay"], log_level)
+        self._timer: Timer | None = None
+        self._closers = [
+            self.loop.close,
+            self._exits.close,
+            self._helpers.close,
+            self.sockets.close_all,
+        ]
+        try:
+            self._listen(context, circus)
+        except exc.CircusError:
+            self.close()
+            raise
+        self._build(log_fd)
+        self.loop.each_turn(self._end_turn)
+
+    def _listen(self, context: zmq.Context[Any], circus: dict[str, Any]) -> None:
+        """Opens everything that listens, all of it before anything is spawned."""
+        for managed in self.configuration.sockets:
+            self.sockets.add(CircusSocket(name=managed.name, **managed.options))
+        self.sockets.bind_all()
+        self.events = EventStream(
+            context, circus["pubsub_endpoint"], self.clock, circus["event_history"]
+        )
+        self._closers.insert(0, self.events.close)
+        self.control = ControlServer(self.loop, context, circus["endpoint"], self._dispatch)
+        self._closers.insert(0, self.control.close)
+        self._helpers.events = self.events
+        self._helpers.control_address = self.control.address
+
+    def _build(self, log_fd: Callable[[], int | None]) -> None:
+        """Puts the core between its ports and its commands."""
+        self.ports = WorldPorts(
+            self.loop,
+            self.clock,
+            self.chores,
+            self.events,
+            self.sockets,
+            self.pump,
+            self._helpers,
+            log_fd,
+        )
+        self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
+        self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
+        self.shutdown = Shutdown(self.roster, self.loop)
+        target = Target(
+            self.roster,
+            self.ports,
+            self.events,
+            self.sockets,
+            self.sampler,
+            self.shutdown,
+            self.global_options,
+            self.description,
+        )
+        self._dispatcher = Dispatcher(target, self.clock)
+
+    def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
+        self._dispatcher(frames, send)
+
+    # -- the life of it
+
+    def run(self) -> int:
+        """Starts everything, and returns when everything has been stopped.
+
+        The calling thread becomes the supervisor thread.
+
+        Returns:
+            0, or 1 if something would not end; `leftover_pids` has it then.
+        """
+        self.loop.post(self._begin)
+        try:
+            self.loop.run()
+        finally:
+            self._end()
+        return 1 if self.leftover_pids else 0
+
+    def _begin(self) -> None:
+        for watcher in self.configuration.watchers:
+            self.roster.add(Watcher(watcher.name, watcher.options), "config")
+        for plugin in self.configuration.plugins:
+            if plugin.active:
+                self.roster.add(self._helpers.watcher(plugin), "config")
+            else:
+                logger.info("%s: not active, so not started", plugin.name)
+        self.roster.start(None, "config", None)
+
+    def stop(self, cause: str, wait: Wait | None = None) -> None:
+        """Begins to stop everything for good; told again, it kills what is left. Owner thread."""
+        self.shutdown.begin(cause, wait)
+
+    def reload(self, cause: str) -> None:
+        """Replaces every process, and opens every log file anew. Owner thread."""
+        self.pump.reopen()
+        self.roster.reload(None, cause, False, None)
+
+    def _end_turn(self) -> bool:
+        self.ports.begin_turn()
+        more = self.ports.reaper.work(self.ports.turn_is_over)
+        more = self.roster.turn() or more
+        self._arm()
+        self.shutdown.look()
+        return more
+
+    def _arm(self) -> None:
+        """Has the loop wake for the core's next deadline."""
+        next_at = self.roster.next_at()
+        if self._timer is not None:
+            if self._timer.pending and self._timer.when == next_at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if next_at is not None:
+            self._timer = self.loop.call_at(next_at, _wake)
+
+    def _exited(
+        self, watcher: Watcher, process: ManagedProcess, ended: Exit, has_leftovers: bool
+    ) -> None:
+        facts.process_exited(
+            watcher,
+            process,
+            self.ports,
+            ended.exit_code,
+            has_leftovers,
+            ended.status_lost,
+            self._helpers.report(process),
+        )
+        if watcher.abandoned and not watcher.slots:
+            self.ports.close_streams(watcher)
+        self.roster.touch(watcher)
+
+    def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
+        facts.group_emptied(watcher, process)
+        self.roster.touch(watcher)
+
+    # -- the end of it
+
+    def _end(self) -> None:
+        """What is left to do when the loop has ended, in the order of the design's shutdown."""
+        self.leftover_pids = [
+            process.pid for watcher in self.roster.everybody() for process in watcher.slots.values()
+        ]
+        self.roster.refuse_all("the supervisor has stopped")
+        self.pump.stop()
+        self.pump.join(2.0)
+        self.sampler.stop()
+        self.chores.stop()
+        self.close()
+        for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
+            if not ended:
+                logger.warning("the %s thread has not ended", name)
+        for pid in self.leftover_pids:
+            logger.error("process %d would not end and is left behind", pid)
+
+    def close(self) -> None:
+        """Closes what is open; for a supervisor that never ran, too."""
+        for closer in self._closers:
+            closer()
+        self._closers.clear()
+
+    def uptime(self) -> float:
+        """Seconds since the beginning."""
+        return self.clock.monotonic() - self.started_at
+
+    def global_options(self) -> dict[str, Any]:
+        """What `globaloptions` answers: where the daemon can be reached, and its delay."""
+        circus = self.configuration.circus
+        return {
+            "endpoint": self.control.address,
+            "pubsub_endpoint": self.events.address,
+            "stats_endpoint": circus["stats_endpoint"],
+            "check_delay": circus["check_delay"],
+            "multicast_endpoint": None,
+        }
+
+    def description(self) -> dict[str, Any]:
+        """Who answers: what `ping` says."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "run": self.events.run,
+            "uptime": round(self.uptime(), 3),
+        }
+
+
+def _wake() -> None:
+    """The deadline's timer only has to end the waiting: the end of the turn does the rest."""
+
+
+def _log_crash(error: BaseException, description: str) -> None:
+    logger.error("chores: %s failed", description, exc_info=error)

@@ -1,0 +1,234 @@
+"""What commands ask for: names become watchers, requests become orders to the roster."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.control.events import EventStream
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.roster import Roster
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.watcher import WATCHER_OPTIONS, public
+from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.supervisor.ports import WorldPorts
+from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.wire.outcome import Outcome, Wait
+
+Fields = dict[str, Any]
+
+
+class Target:
+    """The commands' view of the supervisor: see `commands.base.CommandTarget` for each method.
+
+    Owned by the supervisor thread.
+
+    Args:
+        roster: The watchers.
+        ports: For signals that are no orders.
+        events: The history of what was published.
+        sockets: The listening sockets.
+        sampler: Measures processes.
+        shutdown: The end of it all.
+        global_options: Returns what `globaloptions` answers.
+        description: Returns what `ping` answers.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        ports: WorldPorts,
+        events: EventStream,
+        sockets: SocketRegistry,
+        sampler: SamplerThread,
+        shutdown: Shutdown,
+        global_options: Callable[[], Fields],
+        description: Callable[[], Fields],
+    ) -> None:
+        self._roster = roster
+        self._ports = ports
+        self._events = events
+        self._sockets = sockets
+        self._sampler = sampler
+        self._shutdown = shutdown
+        self.global_options = global_options
+        self.description = description
+
+    # -- questions
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the daemon is on its way out."""
+        return self._shutdown.begun
+
+    def watchers(self) -> list[Watcher]:
+        """All watchers, by name."""
+        return self._roster.watchers()
+
+    def find(self, name: str) -> Watcher:
+        """The watcher of that name, in any case."""
+        watcher = self._roster.get(name)
+        if watcher is None:
+            raise exc.MessageError(f"program {name} not found")
+        return watcher
+
+    def matching(self, pattern: str, match: str) -> list[Watcher]:
+        """The watchers whose names match; one that bears the very name stands for itself."""
+        exact = self._roster.get(pattern)
+        if exact is not None or match == "simple":
+            return [self.find(pattern)]
+        source = fnmatch.translate(pattern) if match == "glob" else pattern
+        try:
+            expression = re.compile(source, re.IGNORECASE)
+        except re.error as error:
+            raise exc.MessageError(f"{pattern!r} is no regular expression: {error}") from error
+        found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
+        if not found:
+            raise exc.MessageError(f"program {pattern} not found")
+        return found
+
+    def reason(self, watcher: Watcher) -> str:
+        """Why it is in its state, in a sentence; "" when there is nothing to explain."""
+        return watcher.why(self._ports.now())
+
+    def pids(self, watcher: Watcher) -> list[int]:
+        """The pids of its processes, in order of wid."""
+        return watcher.pids()
+
+    def options(self, watcher: Watcher) -> Fields:
+        """Its options as the wire shows them."""
+        return public(watcher.options, os.getcwd())
+
+    def sockets(self) -> list[Fields]:
+        """The managed sockets."""
+        return self._sockets.describe()
+
+    def events(self, since: int, limit: int, marker: str | None) -> Fields:
+        """Events out of the history; then the marker is published, so that whoever asked knows
+        where in his stream the answer ends."""
+        found = self._events.since(since, limit)
+        if marker is not None:
+            self._events.sync(marker)
+        return found
+
+    def sample(
+        self, watchers: list[Watcher], pid: int | None, then: Callable[[Fields], None]
+    ) -> None:
+        """Measures processes; `then` gets ``{name: {pid: process info}}``."""
+        chosen = {
+            watcher.name: [process for process in watcher.leaders() if pid in (None, process.pid)]
+            for watcher in watchers
+        }
+
+        def answer(rows: dict[int, Fields]) -> None:
+            then({name: _rows(processes, rows) for name, processes in chosen.items()})
+
+        pids = [process.pid for processes in chosen.values() for process in processes]
+        self._sampler.sample(pids, answer)
+
+    def sample_daemon(self, then: Callable[[Fields], None]) -> None:
+        """Measures the daemon itself."""
+        self._sampler.sample_daemon(then)
+
+    # -- orders
+
+    def start(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
+        """Wants them up."""
+        self._roster.start(watchers, "command:start", wait)
+
+    def stop(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
+        """Wants them down."""
+        self._roster.stop(watchers, "command:stop", wait)
+
+    def restart(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
+        """Wants them down, then up."""
+        self._roster.restart(watchers, "command:restart", wait)
+
+    def reload(
+        self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
+    ) -> None:
+        """Wants fresh processes in place of those that run."""
+        if graceful or sequential:
+            self._roster.reload(watchers, "command:reload", sequential, wait)
+        else:
+            self._roster.restart(watchers, "command:reload", wait)
+
+    def add(self, name: str, options: Fields, start: bool, wait: Wait | None) -> None:
+        """Adds a watcher with converted options."""
+        watcher = Watcher(name, WATCHER_OPTIONS.complete(options))
+        self._roster.add(watcher, "command:add")
+        if start:
+            self._roster.start([watcher], "command:add", wait)
+        elif wait is not None:
+            wait.then(Outcome())
+
+    def remove(self, watcher: Watcher, nostop: bool, wait: Wait | None) -> None:
+        """Removes a watcher, and stops it unless `nostop`."""
+        self._roster.remove(watcher, "command:rm", nostop, wait)
+
+    def set_options(self, watcher: Watcher, options: Fields, wait: Wait | None) -> None:
+        """Changes converted options."""
+        full = WATCHER_OPTIONS.complete(options, watcher.options)
+        self._roster.set_options(watcher, full, "command:set", wait)
+
+    def change_numprocesses(self, watcher: Watcher, delta: int, wait: Wait | None) -> int:
+        """Wants so many processes more or fewer; never fewer than none."""
+        size = max(0, watcher.numprocesses + delta)
+        self._roster.resize(watcher, size, "command:incr" if delta > 0 else "command:decr", wait)
+        return size
+
+    def kill(
+        self,
+        watcher: Watcher,
+        pid: int | None,
+        signum: int | None,
+        graceful_timeout: float | None,
+        wait: Wait | None,
+    ) -> None:
+        """Ends processes; their places are filled again."""
+        self._roster.kill(watcher, _chosen(watcher, pid), signum, graceful_timeout, wait)
+
+    def signal(
+        self,
+        watcher: Watcher,
+        signum: int,
+        pid: int | None,
+        childpid: int | None,
+        children: bool,
+        recursive: bool,
+    ) -> None:
+        """Sends a signal to processes, to their children, or to both."""
+        for process in _chosen(watcher, pid):
+            if childpid is not None:
+                self._ports.signal_child(process, childpid, signum)
+                continue
+            if children or recursive:
+                self._ports.signal_children(process, signum, recursive)
+            if not children:
+                process.signalled = signum
+                self._ports.signal(process, signum)
+
+    def quit(self, wait: Wait | None) -> None:
+        """Stops everything and ends the daemon."""
+        self._shutdown.begin("command:quit", wait)
+
+
+def _chosen(watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
+    processes = [process for process in watcher.leaders() if pid in (None, process.pid)]
+    if pid is not None and not processes:
+        raise exc.MessageError(f"process {pid} not found in {watcher.name}")
+    return processes
+
+
+def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:
+    """The measurements of one watcher's processes, with what only we know of them."""
+    return {
+        str(process.pid): {**rows[process.pid], "started": process.started, "wid": process.wid}
+        for process in processes
+        if process.pid in rows
+    }
