@@ -191,8 +191,10 @@ class TestScript(CtlCase):
 
     def test_nothing_heavy_is_loaded(self) -> None:
         program = (
-            "import sys; from cvec_circus.ctl.main import main; "
-            f"main(['--endpoint', {self.address!r}, 'status']); print(*sorted(sys.modules))"
+            "import sys, zmq, argparse, logging; before = set(sys.modules); "
+            "from cvec_circus.ctl.main import main; "
+            f"main(['--endpoint', {self.address!r}, 'status']); "
+            "print(*sorted(set(sys.modules) - before))"
         )
         line = [sys.executable, "-c", program]
         done = subprocess.run(line, capture_output=True, text=True, cwd=ROOT, timeout=60)
