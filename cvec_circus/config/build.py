@@ -154,13 +154,10 @@ class _Build:
         note_unknown(self.findings, ARBITER_OPTIONS, self._own_keys(CIRCUS), CIRCUS, where)
         if "stats_endpoint" in given:
             given["statsd"] = True
-        said = set()
         for option in ARBITER_OPTIONS:
             if option.warning and given.get(option.name, option.default) != option.default:
-                if option.warning not in said:
-                    key = option.name if option.name in where else "stats_endpoint"
-                    self.findings.warn(where[key], option.warning, CIRCUS, key)
-                said.add(option.warning)
+                key = option.name if option.name in where else "stats_endpoint"
+                self.findings.warn(where[key], option.warning, CIRCUS, key)
         return ARBITER_OPTIONS.complete({**defaults, **given})
 
     def _add_watcher(self, assembly: Assembly, section: str, name: str) -> None:

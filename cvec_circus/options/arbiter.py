@@ -39,7 +39,6 @@ ARBITER_OPTIONS = OptionTable(
             "endpoint",
             "tcp://127.0.0.1:5557",
             "Where statistics are published. Given in a file, it implies `statsd`.",
-            warning=_LATER,
         ),
         _row("statsd", "boolean", False, "Whether to publish statistics.", warning=_LATER),
         _row(
