@@ -111,15 +111,14 @@ class PipeReader:
             return
         if then is not None:
             output.thens.append(then)
-        deadline = self._clock.monotonic() + drain_timeout
-        output.deadline = deadline if output.deadline is None else min(output.deadline, deadline)
-        if not output.pipes:
-            self._end(output)
+        self._close_by(output, drain_timeout)
 
     def close_all(self, drain_timeout: float) -> None:
-        """Close every output in that way."""
-        for key in list(self._outputs):
-            self.close(key, drain_timeout, None)
+        """Close every output in that way, those that are being closed too."""
+        self._closing += self._outputs.values()
+        self._outputs.clear()
+        for output in list(self._closing):
+            self._close_by(output, drain_timeout)
 
     def shut(self) -> None:
         """Close whatever is open at once, and the epoll."""
@@ -146,6 +145,12 @@ class PipeReader:
         if self._closing or self._look_at is not None:
             self._keep_deadlines(self._clock.monotonic())
         return woken
+
+    def _close_by(self, output: Output, drain_timeout: float) -> None:
+        deadline = self._clock.monotonic() + drain_timeout
+        output.deadline = deadline if output.deadline is None else min(output.deadline, deadline)
+        if not output.pipes:
+            self._end(output)
 
     def _all(self) -> list[Output]:
         return [*self._outputs.values(), *self._closing]

@@ -1,0 +1,42 @@
+"""From a configuration to a stream."""
+
+import unittest
+
+from cvec_circus import exc
+from cvec_circus.stream.file import FileStream
+from cvec_circus.stream.load import make
+
+
+class MakeTest(unittest.TestCase):
+    def test_a_file_stream_by_its_class_or_its_filename(self):
+        for conf in (
+            {"filename": "/log"},
+            {"class": "FileStream", "filename": "/log"},
+            {"filename": "/log", "max_bytes": "10", "backup_count": 1, "time_format": None},
+        ):
+            with self.subTest(conf=conf):
+                given = dict(conf)
+                stream = make(conf)
+                self.assertIsInstance(stream, FileStream)
+                self.assertEqual(stream.filename, "/log")
+                self.assertEqual(conf, given)
+
+    def test_what_is_not_there_is_refused_in_a_line(self):
+        for conf, text in (
+            (
+                {"class": "StdoutStream"},
+                "class: 'StdoutStream' is not available in this version; FileStream is",
+            ),
+            (
+                {"class": "my.module.Stream"},
+                "class: 'my.module.Stream' is not available in this version; FileStream is",
+            ),
+            (
+                {"filename": "/log", "compress": True},
+                "compress: a FileStream takes only filename, max_bytes, backup_count, time_format",
+            ),
+            ({"class": "FileStream"}, "filename: is missing"),
+        ):
+            with self.subTest(conf=conf), self.assertRaises(exc.OptionError) as caught:
+                make(conf)
+            self.assertEqual(str(caught.exception), text)
