@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 __version__ = "0.1.0"
 
 logger = logging.getLogger("cvec_circus")
+logger.addHandler(logging.NullHandler())
+
+
+def get_arbiter(watchers: Any, **options: Any) -> Any:
+    """Makes an arbiter: all watchers, sockets and plugins of a program of yours.
+
+    See `cvec_circus.arbiter.get_arbiter` for the arguments. The daemon is imported only now: a
+    client, a plugin and the command line do without it.
+    """
+    from cvec_circus.arbiter import get_arbiter
+
+    return get_arbiter(watchers, **options)

@@ -1,4 +1,4 @@
-"""Every exception cvec_circus raises on purpose, a line each, and the exit codes of its commands."""
+"""Every exception that is raised on purpose, a line each, and the exit codes of the commands."""
 
 from __future__ import annotations
 

@@ -108,10 +108,6 @@ class TargetWatcher(Protocol):
         """How many processes are wanted."""
 
     @property
-    def reason(self) -> str:
-        """Why it is not simply running, in a sentence; "" when there is nothing to say."""
-
-    @property
     def is_singleton(self) -> bool:
         """Whether it never has more than one process."""
 
@@ -139,6 +135,9 @@ class CommandTarget(Protocol):
 
     def matching(self, pattern: str, match: str) -> Watchers:
         """The watchers whose names match; a name that one of them bears stands for that one."""
+
+    def reason(self, watcher: Any) -> str:
+        """Why it is not simply running, in a sentence; "" when there is nothing to say."""
 
     def pids(self, watcher: Any) -> list[int]:
         """The pids of its processes, oldest first."""

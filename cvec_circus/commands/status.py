@@ -18,12 +18,13 @@ class Status(Command):
         """Look them up; for one watcher, the state stands where "ok" would."""
         if props["name"] is not None:
             watcher = target.find(props["name"])
-            reason = {"reason": watcher.reason} if watcher.reason else {}
-            return {"status": watcher.state.value, **reason}
+            reason = target.reason(watcher)
+            return {"status": watcher.state.value, **({"reason": reason} if reason else {})}
         watchers = target.watchers()
+        reasons = {watcher.name: target.reason(watcher) for watcher in watchers}
         return {
             "statuses": {watcher.name: watcher.state.value for watcher in watchers},
-            "reasons": {watcher.name: watcher.reason for watcher in watchers if watcher.reason},
+            "reasons": {name: reason for name, reason in reasons.items() if reason},
         }
 
     def words(self, reply: Fields) -> str:

@@ -46,6 +46,24 @@ def bind(server: ServerSocket, what: str, endpoint: str) -> str:
     return server.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
+def close(server: ServerSocket, address: str) -> None:
+    """Close a socket that was bound; what is on its way still goes out.
+
+    libzmq leaves the file of an ipc endpoint behind, so it is taken away here.
+
+    Args:
+        server: The socket.
+        address: Where `bind` said it listens.
+    """
+    server.close()
+    transport, _, path = address.partition("://")
+    if transport == "ipc" and not path.startswith("@"):
+        try:
+            os.unlink(path)
+        except OSError:
+            pass  # somebody has taken it away, or the whole directory
+
+
 def _check(endpoint: str) -> None:
     """Refuse what libzmq takes and nobody means: a port of six digits, somebody else's path.
 

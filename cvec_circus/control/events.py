@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.control.endpoints import bind
+from cvec_circus.control.endpoints import bind, close
 from cvec_circus.wire import topics
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class EventStream:
 
     def close(self) -> None:
         """Close the socket; what is on its way still goes out."""
-        self._socket.close()
+        close(self._socket, self.address)
 
     def _prepare(self, name: str, action: str) -> tuple[str, bytes, str]:
         """Make the parts of an event that are the same each time."""

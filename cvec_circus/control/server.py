@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import zmq
 
-from cvec_circus.control.endpoints import bind
+from cvec_circus.control.endpoints import bind, close
 from cvec_circus.control.replies import Send
 from cvec_circus.wire.messages import DROP_FRAME
 
@@ -61,7 +61,7 @@ class ControlServer:
         """Stop reading and close the socket; answers on their way still go out."""
         if not self._socket.closed:
             self._loop.remove_reader(self._socket)
-            self._socket.close()
+            close(self._socket, self.address)
 
     def _read(self) -> None:
         """Take what has come in, a turn's worth at most; the loop comes back for the rest."""

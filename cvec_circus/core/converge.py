@@ -234,7 +234,7 @@ def expiry(watcher: Watcher, process: ManagedProcess, ports: Ports) -> float | N
 def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error: Exception) -> None:
     """Tries again after a wait, or gives up; what the system is short of counts for nothing."""
     process.failed_starts += 1
-    watcher.trouble = f"cannot start: {error}"
+    watcher.trouble = str(error)
     max_retry = watcher.options["max_retry"]
     shortage = isinstance(error, OSError) and error.errno in SHORTAGES
     if not shortage and max_retry != -1 and process.failed_starts >= max_retry:

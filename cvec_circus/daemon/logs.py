@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+from typing import TextIO
 
 from cvec_circus import logger
 
@@ -26,7 +27,7 @@ class Log:
     """
 
     def __init__(self, level: str, output: str | None) -> None:
-        self._handler: logging.StreamHandler
+        self._handler: logging.StreamHandler[TextIO]
         if output in (None, "", "-"):
             self._handler = logging.StreamHandler(sys.stderr)
         else:
@@ -38,7 +39,8 @@ class Log:
 
     def fileno(self) -> int:
         """The file that lines go to now."""
-        return self._handler.stream.fileno()
+        fd: int = self._handler.stream.fileno()
+        return fd
 
     def close(self) -> None:
         """Ends it; later lines go nowhere."""

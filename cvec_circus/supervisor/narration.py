@@ -39,7 +39,8 @@ def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
         )
     if action == "giveup":
         return logging.WARNING, f"given up: {payload.get('reason')}"
-    return logging.INFO, SENTENCES.get(action, "") + because(cause)
+    level = logging.DEBUG if action == "add" and cause == "config" else logging.INFO
+    return level, SENTENCES.get(action, action) + because(cause)
 
 
 def reaped(cause: str, payload: Payload) -> tuple[int, str]:

@@ -71,6 +71,9 @@ class FakeTarget:
             raise MessageError(f"program {pattern} not found")
         return found
 
+    def reason(self, watcher: FakeWatcher) -> str:
+        return watcher.reason
+
     def pids(self, watcher: FakeWatcher) -> list[int]:
         return list(watcher.pids)
 
