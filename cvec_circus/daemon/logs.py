@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
-from typing import TextIO
+from typing import Any
 
 from cvec_circus import logger
 
@@ -27,7 +27,7 @@ class Log:
     """
 
     def __init__(self, level: str, output: str | None) -> None:
-        self._handler: logging.StreamHandler[TextIO]
+        self._handler: logging.StreamHandler[Any]
         if output in (None, "", "-"):
             self._handler = logging.StreamHandler(sys.stderr)
         else:
