@@ -61,13 +61,17 @@ def _checks(section: dict[str, Any], table: OptionTable) -> dict[str, str]:
     return checks
 
 
-@cache
 def check_of(option: Option) -> str:
     """Return an option's check in the language of validate: `integer(low=0)`."""
-    arguments = [f'"{choice}"' for choice in option.choices]
-    arguments += [f"low={option.low}"] if option.low is not None else []
-    arguments += [f"high={option.high}"] if option.high is not None else []
-    return f"{option.kind}({', '.join(arguments)})"
+    return _check(option.kind, option.choices, option.low, option.high)
+
+
+@cache
+def _check(kind: str, choices: tuple[str, ...], low: float | None, high: float | None) -> str:
+    arguments = [f'"{choice}"' for choice in choices]
+    arguments += [f"low={low}"] if low is not None else []
+    arguments += [f"high={high}"] if high is not None else []
+    return f"{kind}({', '.join(arguments)})"
 
 
 def _checker(kind: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One thing that can be configured. Immutable.
 
     Attributes:
@@ -27,7 +25,7 @@ class Option:
 
     name: str
     kind: str
-    default: Any = field(hash=False)
+    default: Any
     doc: str
     live: bool = True
     reloads: bool = False
