@@ -114,6 +114,13 @@ class EventSequence:
         self._waiting = {seq: event for seq, event in self._waiting.items() if seq > number}
         self._advance()
 
+    def flush(self) -> None:
+        """Nobody will fill the holes any more: what is there is all there is."""
+        if self._waiting:
+            if self.known is None:
+                self.known = min(self._waiting) - 1
+            self._cover(max(self._waiting))
+
     def _cover(self, number: int) -> None:
         """The daemon has sent all that it has up to a number: what is not there is lost."""
         assert self.known is not None

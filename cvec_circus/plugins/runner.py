@@ -1,0 +1,232 @@
+"""Runs one plugin in this process: cvec_circus-plugin, and what the daemon starts.
+
+A person names the class and the endpoints on the command line. The daemon passes everything in the
+environment variable CVEC_CIRCUS_PLUGIN as JSON, so that a configuration arrives byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from cvec_circus import exc, logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.plugins.assignment import (
+    PROGRAM,
+    VARIABLE,
+    Assignment,
+    read_arguments,
+    read_environment,
+)
+from cvec_circus.plugins.load import load_class
+from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.plugins.sequence import EventSequence
+
+DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""The first one stops the plugin, a second one ends it at once."""
+
+HANDLED = (*DEADLY, signal.SIGHUP)
+"""The last one comes twice when a terminal is closed, so a second one means nothing."""
+
+ORPHAN_TIMEOUT = 10.0
+"""Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a plugin until it is stopped. The main thread; installs signal handlers.
+
+    Args:
+        arguments: The command line; None means that of this process.
+
+    Returns:
+        The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    from_daemon = os.environ.pop(VARIABLE, None)
+    try:
+        if from_daemon is not None and not given:
+            assignment = read_environment(from_daemon)
+        else:
+            assignment = read_arguments(given)
+    except exc.ArgumentError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+        return exc.EXIT_USAGE
+    with Signals() as signals:
+        return run(assignment, signals)
+
+
+def run(assignment: Assignment, signals: Signals) -> int:
+    """Load a plugin and live with it.
+
+    Returns:
+        The exit code.
+    """
+    extend_sys_path(assignment.sys_path)
+    try:
+        plugin_class = load_class(assignment.use)
+        signals.log_fd = configure_log(assignment)
+    except (exc.PluginError, OSError) as error:
+        return refuse(assignment, error)
+    if assignment.report is not None:
+        os.close(assignment.report)
+    logger.info("Loading the plugin...")
+    logger.info("Endpoint: %r", assignment.endpoint)
+    logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
+    try:
+        plugin = make(assignment, plugin_class, signals)
+        logger.info("Starting")
+        plugin.start()
+    except exc.PluginError:
+        return exc.EXIT_PROBLEM  # the plugin thread has said why
+    except Exception as error:
+        expected = isinstance(error, (exc.CircusError, ValueError))
+        logger.error("%s: %s", assignment.use, error, exc_info=None if expected else error)
+        return exc.EXIT_PROBLEM
+    return exc.EXIT_OK
+
+
+def make(
+    assignment: Assignment, plugin_class: type[CircusPlugin], signals: Signals
+) -> CircusPlugin:
+    """Make a plugin that is ended by signals, and by the end of the daemon that started it."""
+    plugin = plugin_class(
+        assignment.endpoint,
+        assignment.pubsub_endpoint,
+        assignment.check_delay,
+        None,
+        **assignment.config,
+    )
+    plugin._sequence = EventSequence(assignment.since, assignment.run)
+    plugin._control = signals.control
+    signals.watch(plugin)
+    if assignment.lifeline is not None:
+        watch_lifeline(plugin, signals.control, assignment.lifeline)
+    return plugin
+
+
+class Signals:
+    """Has signals end the plugin. Owned by the main thread, as signals are.
+
+    The handler takes no lock, since it may interrupt whoever holds it. The first signal is only
+    noted: it wakes the control loop through its file descriptor, which no signal slips past, and
+    `stop` is called from there. A second one does not count on anybody to look: it must work while
+    handle_recv or handle_stop hangs.
+
+    Attributes:
+        control: The loop for the plugin's control thread.
+        log_fd: Where to say that a second signal came.
+    """
+
+    def __init__(self) -> None:
+        self.control = Loop(name="control")
+        self.log_fd = 2
+        self._arrived: deque[int] = deque()
+
+    def __enter__(self) -> Signals:
+        signal.set_wakeup_fd(self.control.wakeup.write_fd, warn_on_full_buffer=False)
+        for signum in HANDLED:
+            if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self._note)  # what nohup has had ignored stays ignored
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.set_wakeup_fd(-1)
+        self.control.close()
+
+    def watch(self, plugin: CircusPlugin) -> None:
+        """Stop a plugin when a signal has come, or comes."""
+
+        def look() -> bool:
+            if self._arrived and not plugin._stop_asked:
+                end(plugin)
+            return False
+
+        self.control.each_turn(look)
+        look()
+
+    def _note(self, signum: int, frame: object) -> None:
+        self._arrived.append(signum)
+        if signum in DEADLY and sum(number in DEADLY for number in self._arrived) > 1:
+            os.write(self.log_fd, b"[ERROR] a second signal: ending without handle_stop\n")
+            os._exit(exc.EXIT_PROBLEM)
+
+
+def watch_lifeline(plugin: CircusPlugin, control: Loop, lifeline: int) -> None:
+    """Have the daemon's end be the plugin's. Nobody else would end it, so it has a limit."""
+
+    def gone() -> None:
+        control.remove_reader(lifeline)
+        logger.warning("the daemon is gone")
+        last_resort = threading.Timer(ORPHAN_TIMEOUT, os._exit, (exc.EXIT_PROBLEM,))
+        last_resort.daemon = True
+        last_resort.start()
+        end(plugin)
+
+    control.add_reader(lifeline, gone)
+
+
+def end(plugin: CircusPlugin) -> None:
+    """Stop a plugin by the method that people override, and for certain. The control thread."""
+    try:
+        plugin.stop()
+    except Exception:
+        logger.exception("%s: stop raised", type(plugin).__qualname__)
+    finally:
+        CircusPlugin.stop(plugin)
+
+
+def extend_sys_path(daemon_path: Sequence[str]) -> None:
+    """Import what can be imported from the current directory, and what the daemon can import."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
+
+
+def refuse(assignment: Assignment, error: Exception) -> int:
+    """Say in one line why the plugin cannot be run: to people, and to the daemon if it asks."""
+    print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+    if assignment.log_level == "debug" and error.__cause__ is not None:
+        traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
+    if assignment.report is not None:
+        with open(assignment.report, "w", encoding="utf-8") as report:
+            report.write(f"{error}\n")
+    return exc.EXIT_USAGE
+
+
+def configure_log(assignment: Assignment) -> int:
+    """Log bare lines for a person, and lines with time and name into the daemon's log.
+
+    Returns:
+        The file descriptor of the log.
+
+    Raises:
+        OSError: The log file cannot be opened.
+    """
+    output: logging.StreamHandler[Any]
+    if assignment.log_output == "-":
+        output = logging.StreamHandler(sys.stderr)
+    else:
+        output = logging.FileHandler(assignment.log_output, encoding="utf-8")
+    line = "[%(levelname)s] %(message)s"
+    if assignment.by_daemon:
+        name = str(assignment.config.get("name", assignment.use)).replace("%", "%%")
+        line = f"%(asctime)s {name}[%(process)d] {line}"
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
+    output.setFormatter(logging.Formatter(line))
+    logger.addHandler(output)
+    logger.setLevel(assignment.log_level.upper())
+    logger.propagate = False
+    return int(output.stream.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
