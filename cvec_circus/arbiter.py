@@ -91,25 +91,34 @@ class Arbiter:
             ConflictError: It runs already.
         """
         context = self._given_context or zmq.Context()
-        try:
-            return self._open(context).run()
-        finally:
-            self._closed(context)
+        return self._run(self._open(context), context)
 
     def _open(self, context: zmq.Context[Any]) -> Supervisor:
         """Opens everything that listens; from here on the real addresses are known."""
-        with self._lock:
-            if self._supervisor is not None:
-                raise exc.ConflictError("this arbiter runs already")
-            supervisor = Supervisor(self._configuration, context)
-            self._supervisor = supervisor
-            self.endpoint = supervisor.control.address
-            self.pubsub_endpoint = supervisor.events.address
+        try:
+            with self._lock:
+                if self._supervisor is not None:
+                    raise exc.ConflictError("this arbiter runs already")
+                supervisor = Supervisor(self._configuration, context)
+                self._supervisor = supervisor
+        except exc.CircusError:
+            self._end_context(context)
+            raise
+        self.endpoint = supervisor.control.address
+        self.pubsub_endpoint = supervisor.events.address
         return supervisor
 
-    def _closed(self, context: zmq.Context[Any]) -> None:
-        with self._lock:
-            self._supervisor = None
+    def _run(self, supervisor: Supervisor, context: zmq.Context[Any]) -> int:
+        """The whole life of the supervisor thread."""
+        try:
+            return supervisor.run()
+        finally:
+            supervisor.close()
+            with self._lock:
+                self._supervisor = None
+            self._end_context(context)
+
+    def _end_context(self, context: zmq.Context[Any]) -> None:
         if context is not self._given_context:
             context.term()
 
@@ -156,7 +165,6 @@ class ThreadedArbiter(Arbiter):
     """An arbiter on a thread of its own. Safe from any thread."""
 
     _thread: threading.Thread | None = None
-    _context: zmq.Context[Any] | None = None
 
     def start(self) -> int:
         """Opens everything that listens, and returns while the watchers are started by its thread.
@@ -169,23 +177,12 @@ class ThreadedArbiter(Arbiter):
             ConflictError: It runs already.
         """
         context = self._given_context or zmq.Context()
-        try:
-            supervisor = self._open(context)
-        except exc.CircusError:
-            if context is not self._given_context:
-                context.term()
-            raise
+        supervisor = self._open(context)
         self._thread = threading.Thread(
             target=self._run, args=(supervisor, context), name="supervisor", daemon=True
         )
         self._thread.start()
         return 0
-
-    def _run(self, supervisor: Supervisor, context: zmq.Context[Any]) -> None:
-        try:
-            supervisor.run()
-        finally:
-            self._closed(context)
 
     def stop(self, timeout: float = LONGEST_STOP) -> None:
         """Stops everything, and returns when nothing is left, the thread included."""

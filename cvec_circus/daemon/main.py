@@ -107,20 +107,25 @@ def supervise(configuration: Configuration, log: Log, level: str, is_demo: bool)
                 supervisor.reload(cause)
 
         signals.install(supervisor.loop, on_signal)
-        address = supervisor.control.address
-        logger.info(
-            "cvec_circus %s is up: commands at %s, events at %s",
-            __version__,
-            address,
-            supervisor.events.address,
-        )
-        if is_demo:
-            print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
-        code = supervisor.run()
-        logger.info("stopped")
-        return code
+        try:
+            return serve(supervisor, is_demo)
+        finally:
+            signals.uninstall()
+            supervisor.close()
     finally:
         context.term()
+
+
+def serve(supervisor: Supervisor, is_demo: bool) -> int:
+    """Says that the daemon is up, and supervises until it is told to stop."""
+    address = supervisor.control.address
+    events = supervisor.events.address
+    logger.info("cvec_circus %s is up: commands at %s, events at %s", __version__, address, events)
+    if is_demo:
+        print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
+    code = supervisor.run()
+    logger.info("stopped")
+    return code
 
 
 def check_files(configuration: Configuration) -> None:

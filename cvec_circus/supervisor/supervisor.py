@@ -151,7 +151,7 @@ class Supervisor:
     def run(self) -> int:
         """Starts everything, and returns when everything has been stopped.
 
-        The calling thread becomes the supervisor thread.
+        The calling thread becomes the supervisor thread. `close` is to be called afterwards.
 
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
@@ -226,14 +226,16 @@ class Supervisor:
     def _end(self) -> None:
         """What is left to do when the loop has ended, in the order of the design's shutdown."""
         self.leftover_pids = [
-            process.pid for watcher in self.roster.everybody() for process in watcher.slots.values()
+            process.pid
+            for watcher in self.roster.everybody()
+            for process in watcher.slots.values()
+            if process.pid
         ]
         self.roster.refuse_all("the supervisor has stopped")
         self.pump.stop()
         self.pump.join(2.0)
         self.sampler.stop()
         self.chores.stop()
-        self.close()
         for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
             if not ended:
                 logger.warning("the %s thread has not ended", name)
@@ -241,7 +243,7 @@ class Supervisor:
             logger.error("process %d would not end and is left behind", pid)
 
     def close(self) -> None:
-        """Closes what is open; for a supervisor that never ran, too."""
+        """Closes what is open, after `run` or instead of it. Whoever still asks is told the end."""
         for closer in self._closers:
             closer()
         self._closers.clear()
