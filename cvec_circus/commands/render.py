@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+# Title, key, and how a fraction is shown.
 _COLUMNS = (
-    ("PID", "pid"),
-    ("NAME", "cmdline"),
-    ("USER", "username"),
-    ("NICE", "nice"),
-    ("RSS", "mem_info1"),
-    ("VMS", "mem_info2"),
-    ("CPU%", "cpu"),
-    ("MEM%", "mem"),
-    ("CTIME", "ctime"),
-    ("AGE", "age"),
+    ("PID", "pid", ""),
+    ("NAME", "cmdline", ""),
+    ("USER", "username", ""),
+    ("NICE", "nice", ""),
+    ("RSS", "mem_info1", ""),
+    ("VMS", "mem_info2", ""),
+    ("CPU%", "cpu", ".1f"),
+    ("MEM%", "mem", ".3f"),
+    ("CTIME", "ctime", ""),
+    ("AGE", "age", ".1f"),
 )
 
 
@@ -47,28 +48,26 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> str:
     """Show a process a line under the columns' names, with its watcher in front.
 
     Args:
-        infos: Process info by pid, by the name of the watcher. Children follow their parents,
-            pushed in by two blanks.
+        infos: Process info by pid, by the name of the watcher; a lone "" leaves that column out.
+            Children follow their parents, pushed in by two blanks.
     """
-    rows: list[list[str]] = [["WATCHER", *(title for title, _ in _COLUMNS)]]
-
-    def add(name: str, process: Mapping[str, Any], depth: int) -> None:
-        cells = [_cell(process.get(key, "")) for _, key in _COLUMNS]
-        cells[0] = "  " * depth + cells[0]
-        rows.append([name, *cells])
-        for child in process.get("children") or ():
-            add(name, child, depth + 1)
-
+    rows = [["WATCHER", *(title for title, _, _ in _COLUMNS)]]
     for name in sorted(infos, key=str.lower):
-        processes = infos[name]
-        for process in processes.values():
-            if isinstance(process, Mapping):
-                add(name, process, 0)
-        if not processes:
-            rows.append([name, "-"])
-    width = len(rows[0])
-    return table([[*row, *[""] * (width - len(row))] for row in rows])
+        found = [row for info in infos[name].values() for row in _rows(name, info, 0)]
+        rows.extend(found or [[name, "-", *[""] * (len(_COLUMNS) - 1)]])
+    if list(infos) == [""]:
+        rows = [row[1:] for row in rows]
+    return table(rows)
 
 
-def _cell(given: Any) -> str:
-    return f"{given:.1f}" if isinstance(given, float) else value(given)
+def _rows(name: str, process: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
+    """Make the row of a process and those of its children."""
+    cells = [_cell(process.get(key), how) for _, key, how in _COLUMNS]
+    cells[0] = "  " * depth + cells[0]
+    yield [name, *cells]
+    for child in process.get("children") or ():
+        yield from _rows(name, child, depth + 1)
+
+
+def _cell(given: Any, how: str) -> str:
+    return format(given, how) if isinstance(given, float) else value(given)

@@ -49,11 +49,11 @@ class Stats(Command):
             raise MessageError(missing)
 
         def then(samples: dict[str, Any]) -> None:
-            info = samples.get(watcher.name, {})
+            info = {str(key): row for key, row in samples.get(watcher.name, {}).items()}
             if pid is None:
                 answer.ok(name=watcher.name, info=info)
-            elif pid in info:
-                answer.ok(process=pid, info=info[pid])
+            elif str(pid) in info:
+                answer.ok(process=pid, info=info[str(pid)])
             else:
                 answer.fail(missing, BAD_MESSAGE)
 

@@ -47,7 +47,7 @@ def bind(server: ServerSocket, what: str, endpoint: str) -> str:
 
 
 def close(server: ServerSocket, address: str) -> None:
-    """Close a socket that was bound; what is on its way still goes out.
+    """Close a socket that was bound, once; what is on its way still goes out.
 
     libzmq leaves the file of an ipc endpoint behind, so it is taken away here.
 
@@ -55,6 +55,8 @@ def close(server: ServerSocket, address: str) -> None:
         server: The socket.
         address: Where `bind` said it listens.
     """
+    if server.closed:
+        return  # the file there may be somebody else's by now
     server.close()
     transport, _, path = address.partition("://")
     if transport == "ipc" and not path.startswith("@"):
