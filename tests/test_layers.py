@@ -198,12 +198,13 @@ class TestShapesAreFound(MadeUpTree):
 
     def test_late_imports(self) -> None:
         self.write("base.loop", "class A:\n    def f(self):\n        import json")
-        self.write("system.procfs", "def f():\n    import psutil\n    import json")
+        late = "def f():\n    from cvec_circus.system.procfs import Sampler\n    import json"
+        self.write("supervisor.sampler", late)
         self.write("commands.table", "def f():\n    from cvec_circus.commands import add")
         self.write("ctl.__init__", "def __getattr__(name):\n    from json import load")
         lines = self.found(architecture.late_imports(self.modules()))
         places = [line.partition(": ")[0] for line in lines]
-        self.assertEqual(places, ["base/loop.py:3", "system/procfs.py:3"])
+        self.assertEqual(places, ["base/loop.py:3", "supervisor/sampler.py:3"])
 
     def test_purity(self) -> None:
         self.write("core.watcher", "import heapq\nimport threading")

@@ -45,11 +45,12 @@ ALSO: dict[str, frozenset[str]] = {
     "daemon": frozenset({"demo"}),  # cvec_circusd --demo
 }
 
-# Where an import may stand inside a function: names resolved on first use, and psutil, which is
-# loaded when somebody asks for samples. None stands for "whatever is imported".
+# Where an import may stand inside a function, beside the `__init__.py` files: names resolved on
+# first use, and psutil with what needs it, which is loaded on the sampler thread when somebody asks
+# for samples. None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "commands.table": None,
-    "system.procfs": "psutil",
+    "supervisor.sampler": "cvec_circus.system.procfs",
 }
 
 # Packages without I/O and without threads of their own.
@@ -204,7 +205,7 @@ def _late_is_allowed(module: Module, target: Import) -> bool:
     if module.inner not in LATE_IMPORTS:
         return False
     only = LATE_IMPORTS[module.inner]
-    return only is None or target.target.partition(".")[0] == only
+    return only is None or f"{target.target}.".startswith(f"{only}.")
 
 
 def late_imports(modules: dict[str, Module]) -> Iterator[str]:
