@@ -60,8 +60,10 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> str:
     return table(rows)
 
 
-def _rows(name: str, process: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
+def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
     """Make the row of a process and those of its children."""
+    if not isinstance(process, Mapping):
+        return  # Circus gives a sentence for a process that has just vanished
     cells = [_cell(process.get(key), how) for _, key, how in _COLUMNS]
     cells[0] = "  " * depth + cells[0]
     yield [name, *cells]
