@@ -56,6 +56,14 @@ class TestPages(unittest.TestCase):
             for name in re.findall(r"``((?:cvec_circus|tests|docs|bin)/[\w/.-]+)``", text):
                 self.assertTrue((ROOT / name).exists(), f"{page.name}: {name}")
 
+    def test_the_tour_is_short(self) -> None:
+        text = (DOCS / "design" / "tour.rst").read_text(encoding="utf-8")
+        files = re.findall(r"^\d\. ``(cvec_circus/.*\.py)``", text, re.MULTILINE)
+        self.assertEqual(len(files), 4)
+        files.append("cvec_circus/commands/incr.py")
+        lines = [len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in files]
+        self.assertLess(sum(lines), 1500)
+
     def test_examples_are_python(self) -> None:
         for example in (DOCS / "examples").glob("*.py"):
             ast.parse(example.read_text(encoding="utf-8"))

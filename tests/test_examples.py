@@ -1,0 +1,139 @@
+"""The programs that the documentation shows, run."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+from typing import Any
+
+from cvec_circus.demo.logger import Logger
+from tests.plugins.case import TIMEOUT, PluginCase
+from tests.support.eventually import eventually
+from tests.test_docs import DOCS, ROOT, module_of
+
+EXAMPLES = DOCS / "examples"
+
+
+def example(name: str) -> Any:
+    """Return the module of an example."""
+    return module_of(EXAMPLES / f"{name}.py")
+
+
+class TestPlugins(PluginCase):
+    """The plugins of the page "Writing plugins", against a daemon that has nothing to supervise."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_logger(self) -> None:
+        file = self.folder / "events.log"
+        plugin = self.make(Logger, filename=str(file))
+        thread = self.run_plugin(plugin)
+        self.daemon.publish("web", "spawn", process_pid=4711)
+        self.daemon.publish("a b.c:d", "reap", process_pid=4711, exit_code=-9)
+        self.assertTrue(eventually(lambda: file.exists() and len(self.lines(file)) == 2, TIMEOUT))
+        self.end(plugin, thread)
+        first, second = self.lines(file)
+        self.assertTrue(first.startswith("spawn web::{"), first)
+        self.assertIn("'process_pid': 4711", first)
+        self.assertTrue(second.startswith("reap a_b.c:d::{"), second)
+        self.assertTrue(plugin.file.closed)
+
+    def lines(self, file: Path) -> list[str]:
+        return file.read_text(encoding="utf-8").splitlines()
+
+    def test_notifier(self) -> None:
+        told = self.listen()
+        plugin = self.make(example("notifier").Notifier, url=told.url)
+        self.run_plugin(plugin)
+        self.daemon.publish("web", "spawn", process_pid=1)
+        self.daemon.publish("web", "giveup", reason="it cannot be started")
+        self.assertTrue(told.come.wait(TIMEOUT))
+        self.assertEqual(told.texts, ["web: it cannot be started"])
+
+    def test_notifier_without_anybody_to_tell(self) -> None:
+        plugin = self.make(example("notifier").Notifier, url="http://127.0.0.1:1/")
+        self.run_plugin(plugin)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.daemon.publish("web", "giveup", reason="it cannot be started")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("http://127.0.0.1:1/ cannot be told", logs.output[0])
+
+    def test_scaler(self) -> None:
+        file = self.folder / "wanted"
+        file.write_text("7\n")
+        plugin = self.make(example("scaler").Scaler, watcher="web", file=str(file))
+        self.run_plugin(plugin)
+        self.assertTrue(eventually(lambda: self.daemon.commands("set"), TIMEOUT))
+        asked = self.daemon.commands("set")[0]
+        self.assertEqual(asked["properties"], {"name": "web", "options": {"numprocesses": 7}})
+        self.assertEqual(asked["msg_type"], "cast")
+
+    def listen(self) -> Listener:
+        listener = Listener()
+        self.addCleanup(listener.close)
+        return listener
+
+
+class Listener:
+    """A web server that notes what is posted to it. Made and closed by a test's thread."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.come = threading.Event()
+        listener = self
+
+        class Page(http.server.BaseHTTPRequestHandler):
+            """Notes one request. Owned by the serving thread."""
+
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                listener.texts.append(self.rfile.read(length).decode())
+                self.send_response(204)
+                self.end_headers()
+                listener.come.set()
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Page)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class TestEmbedded(unittest.TestCase):
+    """A program with an arbiter."""
+
+    def test_it_runs(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [sys.executable, "-W", "error", str(EXAMPLES / "embedded.py")],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, r"^\{'idle': '\w+', 'plugin:logger': '\w+'\}$")
+
+
+if __name__ == "__main__":
+    unittest.main()
