@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
+LONGEST_WORD = 64
+"""Characters of a word that are looked at and remembered: it may come from anybody."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean WORD?" for the known word nearest to an unknown one, or "".
@@ -14,7 +17,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         word: What somebody wrote.
         known: What could have been meant.
     """
-    nearest = nearest_to(word, frozenset(known))
+    nearest = nearest_to(word[:LONGEST_WORD], frozenset(known))
     return f"; did you mean {nearest}?" if nearest else ""
 
 
@@ -24,5 +27,5 @@ def nearest_to(word: str, known: frozenset[str]) -> str:
 
     Remembered, because a thousand sections often have the same key.
     """
-    matches = difflib.get_close_matches(word[:64].lower(), sorted(known), n=1, cutoff=0.75)
+    matches = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.75)
     return matches[0] if matches else ""

@@ -17,6 +17,7 @@ from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.base.worker import Worker
+from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.events import EventStream
@@ -172,6 +173,9 @@ class Supervisor:
             else:
                 logger.info("%s: not active, so not started", plugin.name)
         self.roster.start(None, "config", None)
+        # Once things run: a command that is first used after an upgrade on disk must not be of
+        # another version than its daemon.
+        self.loop.post(table.load_all)
 
     def stop(self, cause: str, wait: Wait | None = None) -> None:
         """Begins to stop everything for good; told again, it kills what is left. Owner thread."""
