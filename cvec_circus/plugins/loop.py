@@ -174,7 +174,10 @@ class PluginLoop:
             then: Called on the plugin thread with the result and None, or with None and the
                 exception. Without it an exception is logged.
         """
-        self._jobs.do(self._work, fn, args, then)
+        if then is None:
+            self._jobs.do(fn, *args)
+        else:
+            self._jobs.do(self._work, fn, args, then)
 
     def time(self) -> float:
         """Seconds since 1970, as tornado's loop tells them: for `add_timeout` only.
@@ -290,11 +293,8 @@ class PluginLoop:
         if self._inner is not None:
             self._inner.remove_reader(source)
 
-    def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then | None) -> None:
-        """Do a job. A worker's thread."""
-        if then is None:
-            fn(*args)
-            return
+    def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
+        """Do a job whose result is wanted. A worker's thread."""
         try:
             result = fn(*args)
         except BaseException as error:

@@ -17,6 +17,7 @@ The control thread is the one that calls `start`: the main thread under cvec_cir
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from functools import partial
 from typing import Any
@@ -267,15 +268,18 @@ class CircusPlugin:
         if self._started:
             raise RuntimeError(f"{self._label} has been started before")
         self._started = True
-        given = self._control  # by cvec_circus-plugin, whose signals wake it, and which closes it
-        control = self._control = given or Loop(name=f"{self._label} control")
+        control = self._control or Loop(name=f"{self._label} control")
+        own, self._control = self._control is None, control  # else cvec_circus-plugin has made it
+        wakes = own and wake_by_signals(control)
         try:
             if not self._stop_asked:
                 self._run_threads(control)
         finally:
             if not self._client.close():
                 logger.warning("%s: somebody has left a socket open", self._label)
-            if given is None:
+            if wakes:
+                signal.set_wakeup_fd(-1)
+            if own:
                 control.close()
             self._finished.set()
         if self._failure is not None:
@@ -285,14 +289,15 @@ class CircusPlugin:
         """Start the plugin thread, wait until it is parked, call handle_stop, and let it end."""
         thread = threading.Thread(target=self._live, name=self._label, daemon=True)
         control.each_turn(self._look)
-        thread.start()
+        wait = thread.start
         while not self._parked:
             try:
-                control.run()
+                wait()
             except KeyboardInterrupt:
                 if self._stop_asked:
                     raise  # the second one ends it at once
                 self.stop()
+            wait = control.run
         try:
             if self._initialised:
                 self._call_handle_stop()
@@ -364,6 +369,19 @@ class CircusPlugin:
         self.loop._do(partial(self.handle_recv, data))
         self._at = ""
         return not self.loop._ended
+
+
+def wake_by_signals(control: Loop) -> bool:
+    """Have signals wake the control thread, if it is the main thread and nobody else wants that.
+
+    A signal between the loop's last look and its sleep would go unnoticed otherwise.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    former = signal.set_wakeup_fd(control.wakeup.write_fd, warn_on_full_buffer=False)
+    if former != -1:
+        signal.set_wakeup_fd(former)
+    return former == -1
 
 
 def require_handle_recv(plugin: type[CircusPlugin]) -> None:

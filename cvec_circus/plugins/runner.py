@@ -225,7 +225,8 @@ def configure_log(assignment: Assignment) -> int:
     logger.addHandler(output)
     logger.setLevel(assignment.log_level.upper())
     logger.propagate = False
-    return int(output.stream.fileno())
+    stream = output.stream
+    return 2 if stream is None else int(stream.fileno())
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ UNREACHABLE = 5.0
 LAST_EVENTS = 2.0
 """Seconds that a stopping plugin takes at most for the events that are published already."""
 
-WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 
 
 class Subscription:
@@ -90,7 +90,7 @@ class Subscription:
             context, [f"{topics.WATCHER}.".encode(), topics.sync(self._token).encode()]
         )
         self._monitor = self._subscriber.get_monitor_socket(WATCHED)
-        self._connected = False
+        self._absent = False  # nobody publishes; until that shows, somebody might
         self._connections = 0
         self._backlog = 0
         self._lives = 0
@@ -132,10 +132,10 @@ class Subscription:
         self._then = then
         self._last_question = self._asked + 1
         self._loop.call_later(LAST_EVENTS, self._give_up)
-        if self._connected and not self._silent:
-            self._ask()
-        else:
+        if self._absent or self._silent:
             self._draining = True
+        else:
+            self._ask()
 
     def close(self) -> None:
         """Close the sockets. Nothing is delivered any more."""
@@ -184,11 +184,11 @@ class Subscription:
             except zmq.Again:
                 return
             (event,) = struct.unpack_from("=H", frames[0])
-            self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            if self._connected:
-                self._begin_connection()
-            else:
+            self._absent = event != zmq.EVENT_HANDSHAKE_SUCCEEDED
+            if self._absent:
                 self._draining = self._then is not None
+            else:
+                self._begin_connection()
 
     def _begin_connection(self) -> None:
         """Make certain of the events anew: neither a marker nor a question from before counts."""
@@ -251,7 +251,7 @@ class Subscription:
             self._retry = min(self._retry * 2, LONGEST_RETRY)
 
     def _on_silence(self) -> None:
-        if self._connected:
+        if not self._absent:
             self._ask()
         elif self._sequence.known is None and not self._connections:
             self._sequence.begin_after(0)  # a daemon that comes after us begins after us

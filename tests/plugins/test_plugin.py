@@ -1,0 +1,449 @@
+"""The life of a plugin: which thread calls what, when, and what works there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Any
+from unittest import mock
+
+import zmq
+
+from cvec_circus import exc
+from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins import plugin as plugin_module
+from cvec_circus.wire import topics
+from tests.plugins.case import TIMEOUT, PluginCase, Probe
+from tests.support.eventually import eventually
+
+
+class TestLife(PluginCase):
+    def test_the_order(self) -> None:
+        plugin, thread = self.running()
+        self.end(plugin, thread)
+        expected = ["__init__", "initialize", "handle_init", "handle_stop", "returned"]
+        self.assertEqual(plugin.calls, expected)
+        self.assertFalse(plugin.plugin_thread.is_alive())
+        self.assertEqual(self.errors, [])
+
+    def test_nothing_lives_in_init(self) -> None:
+        """Plugins are made in people's unit tests too: no thread, no file, until it is started."""
+        threads, fds = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        plugin = self.make()
+        plugin.loop.add_callback(print)
+        plugin.loop.call_later(1, print)
+        self.assertEqual(threading.active_count(), threads)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), fds)
+
+    def test_attributes(self) -> None:
+        plugin = Probe("tcp://1:1", "tcp://1:2", 2.5, None, filename="x", name="plugin:p")
+        self.assertEqual(plugin.name, "probe")
+        self.assertEqual(plugin.config, {"filename": "x", "name": "plugin:p"})
+        self.assertEqual((plugin.endpoint, plugin.pubsub_endpoint), ("tcp://1:1", "tcp://1:2"))
+        self.assertEqual((plugin.check_delay, plugin.ssh_server, plugin.active), (2.5, None, True))
+        self.assertIsNotNone(plugin.loop)
+
+    def test_active(self) -> None:
+        for text in ("False", "0", "no", False):
+            plugin = self.make(active=text)
+            self.assertFalse(plugin.active)
+            with self.assertRaises(ValueError):
+                plugin.start()
+            self.assertEqual(plugin.calls, ["__init__"])
+        with self.assertRaises(ValueError):
+            self.make(active="perhaps")
+
+    def test_no_handle_recv(self) -> None:
+        class Empty(CircusPlugin):
+            pass
+
+        with self.assertRaises(exc.PluginError) as caught:
+            self.make(Empty).start()
+        self.assertIn("Empty does not implement handle_recv", str(caught.exception))
+        with self.assertRaises(NotImplementedError):
+            self.make(Empty).handle_recv((b"", b""))
+
+    def test_no_tunnels_yet(self) -> None:
+        with self.assertRaises(exc.SocketError):
+            Probe("tcp://1:1", "tcp://1:2", 1.0, "somewhere")
+
+    def test_only_once(self) -> None:
+        plugin, thread = self.running()
+        self.end(plugin, thread)
+        with self.assertRaises(RuntimeError):
+            plugin.start()
+
+    def test_an_endpoint_that_is_none(self) -> None:
+        plugin = Probe("nonsense", "nonsense", 1.0)
+        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+            with self.assertRaises(exc.PluginError):
+                plugin.start()
+        self.assertEqual(
+            logs.output,
+            ["ERROR:cvec_circus:Probe: cannot connect to 'nonsense': Invalid argument"],
+        )
+        self.assertEqual(plugin.calls, ["__init__"])
+
+    def test_no_daemon(self) -> None:
+        plugin = Probe("ipc:///nonexistent/a", "ipc:///nonexistent/b", 1.0)
+        thread = self.run_plugin(plugin)
+        self.assertTrue(plugin.wait_for(lambda probe: "handle_init" in probe.calls))
+        self.end(plugin, thread)
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+
+    def test_a_person_is_told_that_nobody_is_there(self) -> None:
+        plugin = Probe("ipc:///nonexistent/a", "ipc:///nonexistent/b", 1.0)
+        with mock.patch("cvec_circus.plugins.subscription.UNREACHABLE", 0.01):
+            with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                thread = self.run_plugin(plugin)
+                self.assertTrue(eventually(lambda: logs.output))
+                self.end(plugin, thread)
+        self.assertIn("nobody publishes at ipc:///nonexistent/b yet", logs.output[0])
+
+    def test_a_socket_that_is_left_open_does_not_hold_it_up(self) -> None:
+        plugin, thread = self.running()
+        socket = plugin.context.socket(zmq.DEALER)
+        with mock.patch("cvec_circus.client.end_context", return_value=False):
+            with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                self.end(plugin, thread)
+        self.assertIn("left a socket open", logs.output[0])
+        context = socket.context
+        socket.close(0)
+        context.term()
+
+
+class TestStop(PluginCase):
+    def test_twice(self) -> None:
+        plugin, thread = self.running()
+        plugin.stop()
+        plugin.stop()
+        self.end(plugin, thread)
+        self.assertEqual(plugin.calls.count("handle_stop"), 1)
+
+    def test_before_the_start(self) -> None:
+        plugin = self.make()
+        plugin.stop()
+        self.end(plugin, self.run_plugin(plugin))
+        self.assertEqual(plugin.calls, ["__init__", "returned"])
+
+    def test_stop_and_wait(self) -> None:
+        plugin, thread = self.running()
+        self.assertTrue(plugin.stop_and_wait(TIMEOUT))
+        thread.join(TIMEOUT)
+        self.assertIn("handle_stop", plugin.calls)
+        never = self.make()
+        never.call("list")
+        self.assertTrue(never.stop_and_wait())
+
+    def test_in_handle_init(self) -> None:
+        plugin = self.make()
+        plugin.on_init = plugin.stop
+        self.daemon.publish("web", "spawn")
+        thread = self.run_plugin(plugin)
+        thread.join(TIMEOUT)
+        self.assertEqual(plugin.calls[-3:], ["handle_init", "handle_stop", "returned"])
+        self.assertEqual(plugin.seqs, [])
+
+    def test_in_handle_recv_it_is_the_last(self) -> None:
+        plugin = self.make()
+        plugin.on_recv = lambda data: plugin.stop() if len(plugin.seqs) == 5 else None
+        plugin.loop.call_later(0, self.daemon.flood, 100)
+        self.run_plugin(plugin).join(TIMEOUT)
+        self.assertEqual(plugin.seqs, [1, 2, 3, 4, 5])
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+
+    def test_by_the_loop(self) -> None:
+        for stop in ("stop", "close"):
+            plugin, thread = self.running()
+            plugin.loop.add_callback(getattr(plugin.loop, stop))
+            thread.join(TIMEOUT)
+            self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+
+    def test_by_the_loop_from_elsewhere(self) -> None:
+        plugin, thread = self.running()
+        plugin.loop.stop()
+        thread.join(TIMEOUT)
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+
+    def test_while_handle_init_is_at_it(self) -> None:
+        plugin = self.make()
+        release = threading.Event()
+        plugin.on_init = lambda: release.wait(TIMEOUT)
+        thread = self.run_plugin(plugin)
+        self.assertTrue(plugin.wait_for(lambda probe: "handle_init" in probe.calls))
+        plugin.stop()
+        last = self.daemon.publish("web", "stop")
+        release.set()
+        thread.join(TIMEOUT)
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+        self.assertEqual(plugin.seqs, [last])
+
+    def test_a_stuck_handle_recv_is_named(self) -> None:
+        plugin, thread = self.running()
+        release = threading.Event()
+        plugin.on_recv = lambda data: release.wait(TIMEOUT)
+        stuck = self.daemon.publish("web", "stuck")
+        self.assertTrue(plugin.wait_for(lambda probe: stuck in probe.seqs))
+        with mock.patch.object(plugin_module, "PATIENCE", 0.01):
+            with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                plugin.stop()
+                self.assertTrue(eventually(lambda: logs.output))
+                self.assertNotIn("handle_stop", plugin.calls)
+                release.set()
+                self.end(plugin, thread)
+        self.assertEqual(logs.output, ["WARNING:cvec_circus:Probe: still waiting for handle_recv"])
+
+    def test_overridden(self) -> None:
+        stopped: list[str] = []
+
+        class Own(Probe):
+            def stop(self) -> None:
+                stopped.append(threading.current_thread().name)
+                super().stop()
+
+        plugin, thread = self.running(Own)
+        self.end(plugin, thread)
+        self.assertEqual(stopped[-1:], ["MainThread"])
+
+    def test_keyboard_interrupt_in_the_control_thread(self) -> None:
+        """Somebody runs a plugin in a program of his own, and presses Ctrl-C."""
+        plugin = self.make()
+        plugin.on_init = lambda: os.kill(os.getpid(), signal.SIGINT)
+        plugin.start()
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+        self.assertEqual(plugin.broken, [])
+
+    def test_in_a_signal_handler(self) -> None:
+        plugin = self.make()
+        before = signal.signal(signal.SIGUSR1, lambda signum, frame: plugin.stop())
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        plugin.on_init = lambda: os.kill(os.getpid(), signal.SIGUSR1)
+        plugin.start()
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+        self.assertEqual(plugin.broken, [])
+
+
+class TestFailures(PluginCase):
+    def test_handle_init_raises(self) -> None:
+        for error in (ValueError("no"), SystemExit(3)):
+            plugin = self.make()
+
+            def fail(error: BaseException = error) -> None:
+                raise error
+
+            plugin.on_init = fail
+            self.daemon.publish("web", "spawn")
+            with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+                with self.assertRaises(exc.PluginError):
+                    plugin.start()
+            self.assertEqual(plugin.calls, ["__init__", "initialize", "handle_init"])
+            self.assertEqual(plugin.seqs, [])
+            self.assertIn("handle_init raised", logs.output[0])
+            self.assertIn("Traceback", logs.output[0])
+
+    def test_handle_recv_raises(self) -> None:
+        plugin = self.make()
+
+        def fail(data: tuple[bytes, bytes]) -> None:
+            if len(plugin.seqs) == 2:
+                raise ValueError("second")
+            if len(plugin.seqs) == 3:
+                raise SystemExit(3)
+
+        plugin.on_recv = fail
+        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+            thread = self.run_plugin(plugin)
+            last = self.daemon.flood(5)
+            self.assertTrue(plugin.wait_for(lambda probe: last in probe.seqs))
+            self.end(plugin, thread)
+        self.assertEqual(plugin.seqs, [1, 2, 3, 4, 5])
+        self.assertEqual(len(logs.output), 2)
+        self.assertIn("Probe: Probe.handle_recv raised", logs.output[0])
+        self.assertIn("ValueError: second", logs.output[0])
+        self.assertEqual(self.errors, [])
+
+    def test_handle_stop_raises(self) -> None:
+        plugin, thread = self.running()
+
+        def fail() -> None:
+            raise ValueError("late")
+
+        plugin.on_stop = fail
+        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+            self.end(plugin, thread)
+        self.assertIn("handle_stop raised", logs.output[0])
+        self.assertEqual(plugin.calls[-1], "returned")
+        self.assertFalse(plugin.plugin_thread.is_alive())
+
+    def test_initialize_overridden_without_super(self) -> None:
+        class Own(Probe):
+            def initialize(self) -> None:
+                self.plugin_thread = threading.current_thread()
+
+        plugin = self.make(Own)
+        thread = self.run_plugin(plugin)
+        self.assertTrue(plugin.wait_for(lambda probe: "handle_init" in probe.calls))
+        self.end(plugin, thread)
+        self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
+
+
+class TestCalls(PluginCase):
+    def test_from_everywhere(self) -> None:
+        """From __init__, initialize, handle_init, handle_recv, timers, threads, handle_stop."""
+        said: dict[str, Any] = {}
+
+        class Caller(Probe):
+            def __init__(self, *args: Any, **config: Any) -> None:
+                super().__init__(*args, **config)
+                said["__init__"] = self.call("list")
+
+            def initialize(self) -> None:
+                super().initialize()
+                said["initialize"] = self.call("list")
+
+        plugin = self.make(Caller)
+
+        def say(place: str) -> None:
+            said[place] = plugin.call("list")
+
+        plugin.on_init = lambda: say("handle_init")
+        plugin.on_recv = lambda data: say("handle_recv")
+        plugin.on_stop = lambda: say("handle_stop")
+        done = threading.Event()
+        plugin.loop.call_later(0, lambda: (say("timer"), done.set()))
+        thread = self.run_plugin(plugin)
+        first = self.daemon.publish("web", "spawn")
+        self.assertTrue(plugin.wait_for(lambda probe: first in probe.seqs))
+        self.assertTrue(done.wait(TIMEOUT))
+        own = threading.Thread(target=say, args=("own thread",))
+        own.start()
+        own.join(TIMEOUT)
+        self.end(plugin, thread)
+        self.assertEqual(len(said), 7)
+        self.assertEqual({reply["status"] for reply in said.values()}, {"ok"})
+
+    def test_cast(self) -> None:
+        plugin, thread = self.running()
+        plugin.on_stop = lambda: plugin.cast("incr", name="web")
+        self.end(plugin, thread)
+        self.assertTrue(eventually(lambda: self.daemon.commands("incr")))
+        self.assertEqual(self.daemon.commands("incr")[0]["msg_type"], "cast")
+
+    def test_call_timeout(self) -> None:
+        class Hasty(Probe):
+            call_timeout = 0.05
+
+        plugin = self.make(Hasty)
+        self.addCleanup(plugin.stop_and_wait)
+        self.daemon.muted.add("slow")
+        with self.assertRaises(exc.CallError) as caught:
+            plugin.call("slow")
+        self.assertEqual(str(caught.exception), "Timed out.")
+
+    def test_waiting_has_no_timeout(self) -> None:
+        class Hasty(Probe):
+            call_timeout = 0.0
+
+        plugin = self.make(Hasty)
+        self.addCleanup(plugin.stop_and_wait)
+        self.assertEqual(plugin.call("list", waiting=True)["status"], "ok")
+        self.assertEqual(self.daemon.commands("list")[0]["properties"], {"waiting": True})
+
+    def test_a_call_without_end_in_a_thread_of_its_own(self) -> None:
+        """It is ended with the plugin, and does not hold it up."""
+        plugin, thread = self.running()
+        self.daemon.muted.add("stop")
+        ends: list[str] = []
+
+        def wait() -> None:
+            try:
+                plugin.call("stop", waiting=True)
+            except exc.CallError as error:
+                ends.append(str(error))
+
+        own = threading.Thread(target=wait)
+        own.start()
+        self.assertTrue(eventually(lambda: self.daemon.commands("stop")))
+        self.end(plugin, thread)
+        own.join(TIMEOUT)
+        self.assertEqual(ends, ["The client is closed."])
+
+
+class TestData(PluginCase):
+    def test_split_data(self) -> None:
+        for name, folded in (
+            ("web", "web"),
+            ("One Shot", "one_shot"),
+            ("my.app.v1", "my.app.v1"),
+            ("plugin:logger", "plugin:logger"),
+            ("a: b.c", "a:_b.c"),
+            ("éa", "éa"),
+        ):
+            topic = topics.topic(name, "spawn").encode()
+            self.assertEqual(CircusPlugin.split_data((topic, b"{}")), (folded, "spawn", b"{}"))
+        self.assertEqual(
+            CircusPlugin.split_data((b"watcher.a b.spawn", b"x")), ("a b", "spawn", b"x")
+        )
+
+    def test_load_message(self) -> None:
+        for message in ('{"a": "\u00e9"}', '{"a": "é"}', '{"a": "é"}'.encode()):
+            self.assertEqual(CircusPlugin.load_message(message), {"a": "é"})
+
+    def test_what_is_published_is_what_arrives(self) -> None:
+        plugin = self.make()
+        received: list[tuple[str, str, dict]] = []
+
+        def note(data: tuple[bytes, bytes]) -> None:
+            name, action, payload = plugin.split_data(data)
+            received.append((name, action, plugin.load_message(payload)))
+
+        plugin.on_recv = note
+        thread = self.run_plugin(plugin)
+        last = self.daemon.publish("One Shot.v1:x", "reap", process_pid=7, exit_code=-9)
+        self.assertTrue(plugin.wait_for(lambda probe: last in probe.seqs))
+        self.end(plugin, thread)
+        name, action, message = received[0]
+        self.assertEqual((name, action), ("one_shot.v1:x", "reap"))
+        self.assertEqual(message["watcher"], "One Shot.v1:x")
+        self.assertEqual((message["process_pid"], message["exit_code"]), (7, -9))
+
+
+class TestOrder(PluginCase):
+    def test_callbacks_wait_for_handle_init(self) -> None:
+        plugin = self.make()
+        plugin.loop.add_callback(lambda: plugin._note("callback"))
+        release = threading.Event()
+        plugin.on_init = lambda: release.wait(TIMEOUT)
+        thread = self.run_plugin(plugin)
+        self.assertTrue(plugin.wait_for(lambda probe: "handle_init" in probe.calls))
+        plugin.loop.call_later(0, plugin._note, "timer")
+        self.assertNotIn("callback", plugin.calls)
+        release.set()
+        self.assertTrue(plugin.wait_for(lambda probe: "timer" in probe.calls))
+        self.end(plugin, thread)
+        self.assertLess(plugin.calls.index("handle_init"), plugin.calls.index("callback"))
+
+    def test_what_handle_stop_asks_for_never_happens(self) -> None:
+        plugin, thread = self.running()
+
+        def ask() -> None:
+            plugin.loop.add_callback(self.fail)
+            plugin.loop.call_later(0, self.fail)
+            plugin.loop.run_in_thread(self.fail, then=self.fail)
+            plugin.loop.periodic(self.fail, 1).start()
+
+        plugin.on_stop = ask
+        with mock.patch.object(plugin.loop, "_log_error") as logged:
+            self.end(plugin, thread)
+        logged.assert_not_called()
+
+    def test_timers_and_callbacks_while_events_pour_in(self) -> None:
+        plugin, thread = self.running()
+        ticks = threading.Semaphore(0)
+        plugin.loop.periodic(ticks.release, 1).start()
+        for _ in range(5):
+            self.daemon.flood(300)
+            self.assertTrue(ticks.acquire(timeout=TIMEOUT))
+        self.end(plugin, thread)
