@@ -63,6 +63,7 @@ class WorldPorts:
         self._log_fd = log_fd
         self._random = random.Random()
         self._turn_ends_at = 0.0
+        self._streams: set[tuple[Watcher, str]] = set()
         self.reaper: Reaper
 
     def begin_turn(self) -> None:
@@ -143,13 +144,20 @@ class WorldPorts:
         """See `Ports`."""
         for name, option in launching.OUTPUTS:
             if watcher.options[option]:
+                self._streams.add((watcher, name))
                 self._pump.open((watcher, name), watcher.options[option])
+            else:
+                self._close_stream(watcher, name)
 
     def close_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
-        for name, option in launching.OUTPUTS:
-            if watcher.options[option]:
-                self._pump.close((watcher, name))
+        for name, _ in launching.OUTPUTS:
+            self._close_stream(watcher, name)
+
+    def _close_stream(self, watcher: Watcher, name: str) -> None:
+        if (watcher, name) in self._streams:
+            self._streams.discard((watcher, name))
+            self._pump.close((watcher, name))
 
 
 def _signal_all(pids: list[int], signum: int) -> None:
