@@ -194,6 +194,7 @@ class TestTimers(LoopCase):
         clock.wall += 3600
         inner = loop._open()
         self.addCleanup(loop._close)
+        inner.wakeup.set()
         inner._turn()
         self.assertEqual(called, [])
         clock.advance(5)
@@ -259,6 +260,7 @@ class TestPeriodic(LoopCase):
         self.addCleanup(loop._close)
         for now in (1000.0, 1000.5, 1001.2, 1002.0, 1004.5, 1004.9, 1005.0):
             clock.now = now
+            inner.wakeup.set()
             inner._turn()
         self.assertEqual(called, [1001.2, 1002.0, 1004.5, 1005.0])
 
@@ -278,6 +280,7 @@ class TestPeriodic(LoopCase):
         self.addCleanup(loop._close)
         for now in (1000.0, 1001.5, 1002.0, 1002.5, 1003.0, 1003.5):
             clock.now = now
+            inner.wakeup.set()
             inner._turn()
         self.assertEqual(called, [1001.5, 1002.5, 1003.5])
 
