@@ -36,6 +36,8 @@ class Assignment:
         since: Events with higher numbers are wanted; None for those from now on.
         run: The life of the daemon that `since` belongs to; None for any.
         lifeline: A file descriptor that is at its end when the daemon is gone.
+        progress: A file descriptor of shared memory, eight bytes for the number of the last event
+            that was delivered: what the daemon replays from when the plugin has died.
         report: A file descriptor to write the reason to when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
     """
@@ -51,6 +53,7 @@ class Assignment:
     since: int | None = None
     run: str | None = None
     lifeline: int | None = None
+    progress: int | None = None
     report: int | None = None
     by_daemon: bool = False
 
@@ -136,9 +139,9 @@ def read_environment(text: str) -> Assignment:
         }
         assignment = Assignment(**{**known, "by_daemon": True})
         assignment.log_level = assignment.log_level.lower()
-        for fd in (assignment.lifeline, assignment.report):
+        for fd in (assignment.lifeline, assignment.progress, assignment.report):
             if fd is not None:
-                os.set_inheritable(fd, False)  # neither is for what the plugin starts
+                os.set_inheritable(fd, False)  # none is for what the plugin starts
     except (ValueError, TypeError, AttributeError, OSError) as error:
         raise exc.ArgumentError(f"{VARIABLE} cannot be used: {error}") from None
     return _checked(assignment)

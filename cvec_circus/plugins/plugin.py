@@ -101,6 +101,7 @@ class CircusPlugin:
         self.loop = PluginLoop(self._label)
         self._client = Client(endpoint)
         self._sequence = EventSequence()
+        self._progress = memoryview(bytearray(8)).cast("Q")
         self._subscription: Subscription | None = None
         # What the two threads tell each other. The control thread sleeps in its loop; a signal or
         # stop() wakes it, and it looks. The plugin thread sleeps on _released when it is parked.
@@ -154,6 +155,7 @@ class CircusPlugin:
             self.endpoint,
             self.pubsub_endpoint,
             self._sequence,
+            self._progress,
             self._receive,
         )
         self.loop._wind_down = self._subscription.finish

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import logging
+import mmap
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +105,8 @@ def make(
         **assignment.config,
     )
     plugin._sequence = EventSequence(assignment.since, assignment.run)
+    if assignment.progress is not None:
+        plugin._progress = memoryview(mmap.mmap(assignment.progress, 8)).cast("Q")
     plugin._control = signals.control
     signals.watch(plugin)
     if assignment.lifeline is not None:
@@ -115,10 +117,10 @@ def make(
 class Signals:
     """Has signals end the plugin. Owned by the main thread, as signals are.
 
-    The handler takes no lock, since it may interrupt whoever holds it. The first signal is only
-    noted: it wakes the control loop through its file descriptor, which no signal slips past, and
-    `stop` is called from there. A second one does not count on anybody to look: it must work while
-    handle_recv or handle_stop hangs.
+    A thread of its own hears of them: the interpreter writes their numbers into a pipe the moment
+    they come, and that thread reads it. The handlers do nothing. They would run on the main thread
+    between two steps of its program, which may be far apart: handle_stop may hang, and a signal
+    that comes just before the main thread begins to wait for a lock is not handled before the next.
 
     Attributes:
         control: The loop for the plugin's control thread.
@@ -128,35 +130,59 @@ class Signals:
     def __init__(self) -> None:
         self.control = Loop(name="control")
         self.log_fd = 2
-        self._arrived: deque[int] = deque()
+        self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._write_fd, False)
+        self._lock = threading.Lock()
+        self._plugin: CircusPlugin | None = None
+        self._arrived: list[int] = []
+        self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
 
     def __enter__(self) -> Signals:
-        signal.set_wakeup_fd(self.control.wakeup.write_fd, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         for signum in HANDLED:
             if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, self._note)  # what nohup has had ignored stays ignored
+                signal.signal(signum, _nothing)  # what nohup has had ignored stays ignored
+        self._listener.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         signal.set_wakeup_fd(-1)
+        os.close(self._write_fd)
+        self._listener.join()
+        os.close(self._read_fd)
         self.control.close()
 
     def watch(self, plugin: CircusPlugin) -> None:
         """Stop a plugin when a signal has come, or comes."""
+        with self._lock:
+            self._plugin = plugin
+        if self._arrived:
+            end(plugin)
 
-        def look() -> bool:
-            if self._arrived and not plugin._stop_asked:
-                end(plugin)
-            return False
+    def _listen(self) -> None:
+        """Read the numbers of signals until the pipe is closed. The listening thread."""
+        while True:
+            numbers = os.read(self._read_fd, 64)
+            if not numbers:
+                return
+            for signum in numbers:
+                if signum in HANDLED:
+                    self._hear(signum)
 
-        self.control.each_turn(look)
-        look()
-
-    def _note(self, signum: int, frame: object) -> None:
-        self._arrived.append(signum)
-        if signum in DEADLY and sum(number in DEADLY for number in self._arrived) > 1:
+    def _hear(self, signum: int) -> None:
+        with self._lock:
+            first = not self._arrived
+            self._arrived.append(signum)
+            plugin = self._plugin
+        if sum(number in DEADLY for number in self._arrived) > 1:
             os.write(self.log_fd, b"[ERROR] a second signal: ending without handle_stop\n")
-            os._exit(exc.EXIT_PROBLEM)
+            os._exit(exc.EXIT_PROBLEM)  # not even a lock of the log may stand in the way
+        if first and plugin is not None:
+            self.control.post(end, plugin)
+
+
+def _nothing(signum: int, frame: object) -> None:
+    """A handler, without which the signal would do what it does by default."""
 
 
 def watch_lifeline(plugin: CircusPlugin, control: Loop, lifeline: int) -> None:

@@ -68,6 +68,7 @@ class Subscription:
         endpoint: str,
         pubsub_endpoint: str,
         sequence: EventSequence,
+        progress: memoryview,
         deliver: Callable[[Data], bool],
     ) -> None:
         """Prepare a subscription; `open` begins it.
@@ -78,11 +79,13 @@ class Subscription:
             endpoint: Where the daemon answers.
             pubsub_endpoint: Where it publishes.
             sequence: The events wanted.
+            progress: Where to note, as its first item, the last event that has been delivered.
             deliver: Called with topic and payload of each event; returns whether to go on.
         """
         self._loop = loop
         self._pubsub_endpoint = pubsub_endpoint
         self._sequence = sequence
+        self._progress = progress
         self._deliver = deliver
         self._questions = Questions(loop, context, endpoint)
         self._token = messages.new_id()
@@ -287,7 +290,10 @@ class Subscription:
         until = clock.monotonic() + DELIVERING
         while ready and not self._is_finished():
             event = ready.popleft()
-            if not self._deliver((event.topic, event.payload)):
+            go_on = self._deliver((event.topic, event.payload))
+            if event.seq:
+                self._progress[0] = event.seq
+            if not go_on:
                 return False
             if clock.monotonic() > until:
                 break
