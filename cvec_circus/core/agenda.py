@@ -24,6 +24,9 @@ class Agenda(Generic[Item]):
     def __len__(self) -> int:
         return len(self._due_at)
 
+    def __contains__(self, item: Item) -> bool:
+        return item in self._due_at
+
     def set(self, item: Item, due_at: float | None) -> None:
         """Puts `item` down for that instant; None strikes it off."""
         if due_at is None:

@@ -25,31 +25,46 @@ class Backoff:
     """The memory of one slot: how quickly its processes died. Owned by the supervisor thread.
 
     Attributes:
+        step: How far the wait has doubled.
         deaths: Quick deaths in a row.
+        delay: The wait that the last death has earned, in seconds, without jitter.
         ready_at: The instant from which the slot may spawn again.
         cause: What ended its last process, for the event of the next spawn.
+        is_respawn: Whether that process died by itself, so that nobody waits for the next one.
     """
 
-    __slots__ = ("cause", "deaths", "ready_at", "step")
+    __slots__ = ("cause", "deaths", "delay", "is_respawn", "ready_at", "step")
 
     def __init__(self) -> None:
         self.step = 0
         self.deaths = 0
+        self.delay = 0.0
         self.ready_at = 0.0
         self.cause = ""
+        self.is_respawn = False
 
-    def died(self, lived: float, options: Mapping[str, Any]) -> float:
-        """Records a death after `lived` seconds and returns the wait it earns, without jitter."""
+    def died(self, lived: float, now: float, options: Mapping[str, Any], random: float) -> None:
+        """Works out what a death by itself earns.
+
+        Args:
+            lived: How many seconds the process was there.
+            now: The instant of its death.
+            options: The watcher's.
+            random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.
+        """
+        least = float(options["respawn_delay"])
+        wait = 0.0
         if lived >= options["min_uptime"]:
             self.deaths = 0
             self.step = 0 if lived >= options["backoff_reset"] else max(0, self.step - 1)
-            return float(options["respawn_delay"])
-        self.deaths += 1
-        if not options["backoff"]:
-            return float(options["respawn_delay"])
-        delay = exponential(self.step, options["backoff_max"])
-        self.step += 1
-        return max(delay, float(options["respawn_delay"]))
+        else:
+            self.deaths += 1
+            if options["backoff"]:
+                wait = exponential(self.step, options["backoff_max"])
+                if wait < options["backoff_max"]:
+                    self.step += 1
+        self.delay = max(wait, least)
+        self.ready_at = now + max(jittered(wait, random), least)
 
 
 def exponential(step: int, ceiling: float) -> float:

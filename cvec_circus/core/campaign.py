@@ -28,7 +28,7 @@ class Stage:
 
     starts: bool
     held: list[Watcher]
-    unsettled: set[Watcher]
+    unsettled: dict[Watcher, None]
 
 
 class Campaign:
@@ -37,7 +37,7 @@ class Campaign:
     Stopping: first everybody but the helpers, all in parallel, then the helpers, so that a plugin
     hears the last `stop` of each watcher. Starting: those of the highest priority first, equal ones
     by name, `warmup_delay` seconds apart; the next lower priority when these are active or have
-    given up.
+    given up. Nobody waits for a process that cannot be killed.
 
     Args:
         stops: The watchers to stop.
@@ -57,7 +57,7 @@ class Campaign:
         self._touch = touch
         self._next_at = 0.0
         self._stages: list[Stage] = []
-        for _, group in groupby(sorted(stops, key=_helpers_last), key=_helpers_last):
+        for _, group in groupby(sorted(stops, key=stop_order), key=_is_helper):
             self._add_stage(False, list(group))
         for _, group in groupby(sorted(starts, key=_start_order), key=_priority):
             self._add_stage(True, list(group))
@@ -68,7 +68,7 @@ class Campaign:
                 watcher.start_held = True
             else:
                 watcher.stop_held = True
-        self._stages.append(Stage(starts, watchers[::-1], set(watchers)))
+        self._stages.append(Stage(starts, watchers[::-1], dict.fromkeys(watchers)))
 
     @property
     def is_over(self) -> bool:
@@ -79,7 +79,7 @@ class Campaign:
         """Notes that a watcher has moved."""
         if self._stages and watcher in self._stages[0].unsettled:
             if _has_settled(watcher, self._stages[0].starts):
-                self._stages[0].unsettled.discard(watcher)
+                del self._stages[0].unsettled[watcher]
 
     def advance(self, now: float) -> float | None:
         """Releases whoever may go now.
@@ -91,25 +91,42 @@ class Campaign:
             stage = self._stages[0]
             while stage.held:
                 if stage.starts and now < self._next_at:
-                    return self._next_at
-                watcher = stage.held.pop()
-                if stage.starts:
-                    watcher.start_held = False
-                    self._next_at = now + self._warmup_delay
-                else:
-                    watcher.stop_held = False
-                self._touch(watcher)
+                    if not _has_settled(stage.held[-1], True):
+                        return self._next_at
+                self._release(stage.held.pop(), stage, now)
             if stage.unsettled:
                 return None
             self._stages.pop(0)
+            if self._stages:
+                # Those that were let go may have settled long ago.
+                for watcher in self._stages[0].unsettled:
+                    self._touch(watcher)
         return None
 
-    def forget(self, watcher: Watcher) -> None:
-        """Goes on without a watcher, because it got an order of its own or is removed."""
+    def _release(self, watcher: Watcher, stage: Stage, now: float) -> None:
+        if not stage.starts:
+            watcher.stop_held = False
+        else:
+            watcher.start_held = False
+            if not _has_settled(watcher, True):
+                self._next_at = now + self._warmup_delay
+        self._touch(watcher)
+
+    def let_go(self, watcher: Watcher) -> None:
+        """Holds a watcher back no longer, because it got an order of its own.
+
+        The others still wait until it has settled.
+        """
+        watcher.stop_held = watcher.start_held = False
         for stage in self._stages:
-            stage.unsettled.discard(watcher)
             if watcher in stage.held:
                 stage.held.remove(watcher)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Goes on without a watcher, because it is removed."""
+        self.let_go(watcher)
+        for stage in self._stages:
+            stage.unsettled.pop(watcher, None)
 
     def release_all(self) -> None:
         """Lets everybody go at once."""
@@ -120,7 +137,12 @@ class Campaign:
         self._stages.clear()
 
 
-def _helpers_last(watcher: Watcher) -> bool:
+def stop_order(watcher: Watcher) -> tuple[bool, int, str]:
+    """Helpers last; among the others, who starts last is asked to stop first."""
+    return watcher.helper, int(watcher.options["priority"]), watcher.name
+
+
+def _is_helper(watcher: Watcher) -> bool:
     return watcher.helper
 
 
@@ -133,8 +155,12 @@ def _start_order(watcher: Watcher) -> tuple[int, str]:
 
 
 def _has_settled(watcher: Watcher, starts: bool) -> bool:
-    if starts:
-        if watcher.state is WatcherState.STOPPED:
-            return not watcher.goal_up
-        return watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
-    return watcher.state is WatcherState.STOPPED
+    """Whether nobody has to wait for it any more."""
+    if watcher.unkillable():
+        return True
+    if not starts:
+        has_other_order = watcher.goal_up and not watcher.start_held
+        return watcher.state is WatcherState.STOPPED or has_other_order
+    if watcher.state is WatcherState.STOPPED:
+        return not watcher.goal_up
+    return watcher.state is WatcherState.ACTIVE and not watcher.must_cycle

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
 from cvec_circus.core.ports import Ports
@@ -23,6 +23,9 @@ UNKILLABLE_TIMEOUT = 5.0
 
 COMPLAINT_DELAY = 10.0
 """Seconds between two log lines about it."""
+
+ANNOUNCED_BACKOFF = 1.0
+"""Seconds; a wait this long or longer is worth an event."""
 
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """What the system runs short of and may have again: never a reason to give up."""
@@ -75,7 +78,8 @@ def kill(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
 def complain(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """Names a process that SIGKILL did not end; it stays, and keeps its slot."""
     process.unkillable = True
-    ports.note(watcher, f"process {process.pid} does not end, not even by SIGKILL")
+    what = f"process {process.pid}" if process.has_leader else f"what process {process.pid} left"
+    ports.note(watcher, f"{what} does not end, not even by SIGKILL")
     now = ports.now()
     watcher.due(process, now + COMPLAINT_DELAY, now)
 
@@ -90,10 +94,7 @@ def step_stopped(watcher: Watcher, ports: Ports) -> bool:
     if watcher.predecessor is not None and not watcher.predecessor.is_gone:
         return False
     watcher.predecessor = None
-    watcher.enter(WatcherState.STARTING)
-    watcher.trouble = ""
-    watcher.grants = watcher.numprocesses
-    watcher.hasten(ports.now())
+    watcher.begin_to_start(ports.now())
     ports.open_streams(watcher)
     return False
 
@@ -101,45 +102,34 @@ def step_stopped(watcher: Watcher, ports: Ports) -> bool:
 def step_up(watcher: Watcher, ports: Ports) -> bool:
     """STARTING, ACTIVE: keep as many fresh processes as wanted, and begin to stop if that is."""
     if (not watcher.goal_up or watcher.must_cycle) and not watcher.stop_held:
-        begin_to_stop(watcher)
+        watcher.begin_to_stop()
         return False
     retire_expired(watcher)
     fill_places(watcher, ports)
     shed_surplus(watcher, ports)
     more = spawn_ready(watcher, ports)
     if watcher.reason:
-        begin_to_stop(watcher)
+        watcher.begin_to_stop()
         return False
-    replace_stale(watcher, ports)
     if watcher.state is WatcherState.STARTING and watcher.is_filled and not watcher.awaited:
         watcher.enter(WatcherState.ACTIVE)
         watcher.activations += 1
         ports.publish(watcher, "start", watcher.cause)
-    elif watcher.state is WatcherState.ACTIVE and is_finished(watcher):
-        watcher.order_stop("exit", word="the end of its last process")
-        begin_to_stop(watcher)
+    stop_stale(watcher, ports)
+    more = end_reload(watcher, ports) or more
+    if watcher.state is WatcherState.ACTIVE and is_finished(watcher):
+        if watcher.goal_up and not watcher.must_cycle:
+            watcher.order_stop("exit", word="the end of its last process")
+        watcher.begin_to_stop()
     return more
-
-
-def begin_to_stop(watcher: Watcher) -> None:
-    """STARTING, ACTIVE → STOPPING."""
-    watcher.must_cycle = False
-    watcher.reloading = ""
-    watcher.sequential = False
-    watcher.enter(WatcherState.STOPPING)
 
 
 def step_stopping(watcher: Watcher, ports: Ports) -> bool:
     """STOPPING: stop what runs; when nothing is left it is STOPPED."""
-    if watcher.pending:
-        for process in list(watcher.slots.values()):
-            if process.state is ProcessState.PENDING:
-                watcher.remove(process)
-        watcher.ready.clear()
+    watcher.drop_pending()
     for process in [*watcher.stale, *watcher.fresh]:
         stop_process(watcher, process, ports, watcher.cause)
     if not watcher.slots:
-        watcher.expired.clear()
         watcher.enter(WatcherState.STOPPED)
         ports.publish(watcher, "stop", watcher.cause)
         ports.close_streams(watcher)
@@ -190,7 +180,7 @@ def shed_surplus(watcher: Watcher, ports: Ports) -> None:
         if process.state is ProcessState.PENDING:
             watcher.remove(process)
         elif process.state is ProcessState.RUNNING:
-            stop_process(watcher, process, ports, watcher.cause)
+            stop_process(watcher, process, ports, watcher.size_cause)
 
 
 def spawn_ready(watcher: Watcher, ports: Ports) -> bool:
@@ -213,7 +203,7 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """Starts a process in its slot, or arranges for another attempt, or gives the watcher up."""
     try:
         pid = ports.spawn(watcher, process)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:
         start_failed(watcher, process, ports, error)
         return
     now = ports.now()
@@ -221,6 +211,17 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     watcher.next_spawn_at = now + watcher.options["warmup_delay"]
     watcher.due(process, expiry(watcher, process, ports), now)
     ports.publish(watcher, "spawn", process.spawn_cause, process_pid=process.pid, wid=process.wid)
+
+
+def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
+    """Lets options that have been changed count for what is under way already."""
+    now = ports.now()
+    if "warmup_delay" in changed:
+        watcher.next_spawn_at = min(watcher.next_spawn_at, now + watcher.options["warmup_delay"])
+    if "max_age" in changed or "max_age_variance" in changed:
+        watcher.expired.clear()
+        for process in watcher.fresh:
+            watcher.due(process, expiry(watcher, process, ports), now)
 
 
 def expiry(watcher: Watcher, process: ManagedProcess, ports: Ports) -> float | None:
@@ -233,22 +234,29 @@ def expiry(watcher: Watcher, process: ManagedProcess, ports: Ports) -> float | N
 
 def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error: Exception) -> None:
     """Tries again after a wait, or gives up; what the system is short of counts for nothing."""
-    process.failed_starts += 1
-    watcher.trouble = str(error)
-    max_retry = watcher.options["max_retry"]
-    shortage = isinstance(error, OSError) and error.errno in SHORTAGES
-    if not shortage and max_retry != -1 and process.failed_starts >= max_retry:
-        give_up(watcher, ports, f"{watcher.trouble} ({process.failed_starts} attempts)")
-        return
+    process.attempts += 1
+    watcher.trouble = str(error) or type(error).__name__
+    if not is_shortage(error):
+        process.failed_starts += 1
+        if 0 <= watcher.options["max_retry"] <= process.failed_starts:
+            give_up(watcher, ports, f"{watcher.trouble} ({process.failed_starts} attempts)")
+            return
     ceiling = watcher.options["backoff_max"] if watcher.options["backoff"] else 0.0
-    delay = exponential(process.failed_starts, ceiling or FAILED_START_CEILING)
-    ports.note(watcher, f"{watcher.trouble}; attempt {process.failed_starts}, next in {delay:g} s")
+    delay = exponential(process.attempts, ceiling or FAILED_START_CEILING)
+    ports.note(watcher, f"{watcher.trouble}; attempt {process.attempts}, next in {delay:g} s")
     now = ports.now()
     watcher.due(process, now + jittered(delay, ports.random()), now)
-    if delay >= 1.0:
+    if delay >= ANNOUNCED_BACKOFF:
         ports.publish(
-            watcher, "backoff", "exec", wid=process.wid, deaths=process.failed_starts, delay=delay
+            watcher, "backoff", "exec", wid=process.wid, deaths=process.attempts, delay=delay
         )
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether the system may well have tomorrow what it lacks today."""
+    if isinstance(error, OSError):
+        return error.errno in SHORTAGES
+    return isinstance(error, MemoryError)
 
 
 def give_up(watcher: Watcher, ports: Ports, reason: str) -> None:
@@ -257,18 +265,40 @@ def give_up(watcher: Watcher, ports: Ports, reason: str) -> None:
     ports.publish(watcher, "giveup", "giveup", reason=reason)
 
 
-def replace_stale(watcher: Watcher, ports: Ports) -> None:
+def stop_stale(watcher: Watcher, ports: Ports) -> None:
     """Stops stale processes: all of them once their successors run, or one after the other."""
-    if watcher.stale and not watcher.pending and watcher.is_filled:
-        if not watcher.stops_first:
-            for process in list(watcher.stale):
-                stop_process(watcher, process, ports, watcher.stale_cause)
-        elif not watcher.ending:
-            stop_process(watcher, next(iter(watcher.stale)), ports, watcher.stale_cause)
-    if watcher.reloading and not watcher.stale_count and not watcher.pending:
+    if not watcher.stale or watcher.pending or not watcher.is_filled:
+        return
+    if not watcher.stops_first:
+        for process in list(watcher.stale):
+            stop_process(watcher, process, ports, process.cause)
+    elif not watcher.ending:
+        process = next(iter(watcher.stale))
+        stop_process(watcher, process, ports, process.cause)
+
+
+def end_reload(watcher: Watcher, ports: Ports) -> bool:
+    """Ends the reload in progress when all it replaces is gone, and begins the next one.
+
+    What cannot be killed keeps a reload from having succeeded, but not the next one from beginning.
+
+    Returns:
+        Whether another one has begun.
+    """
+    if not watcher.reloading or watcher.stale or watcher.awaited:
+        return False
+    if watcher.stale_count:
+        unkillable = sum(process.stale for process in watcher.unkillable())
+        if not watcher.next_reload or watcher.stale_count > unkillable:
+            return False
+    else:
         ports.publish(watcher, "reload", watcher.reloading)
-        watcher.reloading = ""
-        watcher.sequential = False
+    if watcher.next_reload:
+        watcher.begin_reload(watcher.next_reload)
+        return True
+    watcher.reloading = ""
+    watcher.sequential = False
+    return False
 
 
 def is_finished(watcher: Watcher) -> bool:
@@ -304,3 +334,10 @@ def stop_process(
     ports.signal(process, signum)
     if signum != signal.SIGKILL:
         ports.signal(process, signal.SIGCONT)
+
+
+def hang_up(watcher: Watcher, ports: Ports, cause: str) -> None:
+    """Has the processes reload by themselves, as `send_hup` says they can."""
+    for process in watcher.fresh:
+        ports.signal(process, signal.SIGHUP)
+    ports.publish(watcher, "reload", cause)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from cvec_circus.core.backoff import jittered
-from cvec_circus.core.converge import UNKILLABLE_TIMEOUT, give_up
+from cvec_circus.core.converge import ANNOUNCED_BACKOFF, UNKILLABLE_TIMEOUT, give_up
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
-
-ANNOUNCED_BACKOFF = 1.0
-"""Seconds; a wait this long or longer is worth an event."""
 
 
 def process_exited(
@@ -52,7 +48,8 @@ def process_exited(
     if watcher.abandoned:
         watcher.remove(process)
         return
-    if exit_code in watcher.fatal_exit_codes and watcher.goal_up and by_itself:
+    wanted = watcher.goal_up and not watcher.must_cycle
+    if exit_code in watcher.fatal_exit_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
     if has_leftovers:
@@ -70,18 +67,27 @@ def group_emptied(watcher: Watcher, process: ManagedProcess) -> None:
 def remember_death(
     watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
 ) -> None:
-    """Works out when the slot may spawn again."""
+    """Works out when its place may be filled again, if it leaves one."""
+    if not process.holds_place:
+        watcher.forget_deaths(process.wid)
+        return
     memory = watcher.backoff(process.wid)
     memory.cause = process.cause
+    memory.is_respawn = by_itself and not process.stale
     if not by_itself:
         memory.ready_at = 0.0
         return
     now = ports.now()
-    delay = memory.died(now - process.spawned_at, watcher.options)
-    memory.ready_at = now + jittered(delay, ports.random())
-    if watcher.goal_up and process.holds_place and memory.deaths and delay >= ANNOUNCED_BACKOFF:
+    memory.died(now - process.spawned_at, now, watcher.options, ports.random())
+    will_wait = memory.deaths and memory.delay >= ANNOUNCED_BACKOFF
+    if will_wait and watcher.goal_up and watcher.options["respawn"]:
         ports.publish(
-            watcher, "backoff", process.cause, wid=process.wid, deaths=memory.deaths, delay=delay
+            watcher,
+            "backoff",
+            process.cause,
+            wid=process.wid,
+            deaths=memory.deaths,
+            delay=memory.delay,
         )
 
 

@@ -24,8 +24,10 @@ class ManagedProcess:
         started: The same by the wall clock, for `stats`; set by the ports.
         due_at: Its next deadline: the spawn while PENDING, the expiry while RUNNING, SIGKILL while
             STOPPING or LEFTOVER, the next complaint after that.
-        failed_starts: Attempts in a row that the system refused for a reason of the command's own.
-        never_ran: Whether the watcher's start still waits for this slot.
+        attempts: Attempts in a row that failed, for whatever reason.
+        failed_starts: Those among them that failed for a reason of the command's own.
+        awaited: While PENDING: whether a start, a reload or an order waits for its spawn. Nobody
+            waits for the successor of a process that died by itself.
         killed: Whether SIGKILL has been sent.
         unkillable: Whether it is still there long after SIGKILL.
         signalled: The last signal a client had sent to it, 0 for none.
@@ -33,6 +35,8 @@ class ManagedProcess:
     """
 
     __slots__ = (
+        "attempts",
+        "awaited",
         "cause",
         "due_at",
         "exit_code",
@@ -40,7 +44,6 @@ class ManagedProcess:
         "holds_place",
         "killed",
         "name",
-        "never_ran",
         "pid",
         "signalled",
         "spawn_cause",
@@ -64,8 +67,9 @@ class ManagedProcess:
         self.spawned_at = 0.0
         self.started = 0.0
         self.due_at: float | None = None
+        self.attempts = 0
         self.failed_starts = 0
-        self.never_ran = False
+        self.awaited = False
         self.killed = False
         self.unkillable = False
         self.signalled = 0

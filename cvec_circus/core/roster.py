@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.core import waiting as judge
 from cvec_circus.core.agenda import Agenda
-from cvec_circus.core.campaign import Campaign
-from cvec_circus.core.converge import converge, stop_process
+from cvec_circus.core.campaign import Campaign, stop_order
+from cvec_circus.core.converge import converge, hang_up, stop_process, take_over
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.states import ProcessState, WatcherState
@@ -97,22 +96,25 @@ class Roster:
         watcher.removed = True
         self._ports.publish(watcher, "remove", cause)
         if nostop and watcher.state is not WatcherState.STOPPING:
-            self._abandon(watcher, waiting)
+            self._abandon(watcher, cause, waiting)
             return
         watcher.order_stop(cause, word="rm")
-        self._leaving[key] = watcher
+        if not watcher.is_gone:
+            self._leaving[key] = watcher
         self.touch(watcher)
 
-    def _abandon(self, watcher: Watcher, waiting: Waiting | None) -> None:
+    def _abandon(self, watcher: Watcher, cause: str, waiting: Waiting | None) -> None:
+        """Lets go of a watcher whose processes run on: nothing of it is looked at any more."""
         watcher.abandoned = True
-        watcher.order_stop("command:rm", word="rm")
+        watcher.order_stop(cause, word="rm")
+        watcher.drop_pending()
+        if not watcher.slots:
+            self._ports.close_streams(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
         for part in self._parts.pop(watcher, []):
-            if part.waiting is waiting:
-                part.waiting.answer(None)
-            else:
-                part.waiting.answer(judge.not_up(part))
+            part.waiting.answer(None if part.waiting is waiting else judge.not_up(part))
+            self._agenda.set(part.waiting, None)
 
     def start(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers up; None is all of them, in order of priority."""
@@ -124,7 +126,7 @@ class Roster:
 
     def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers down; None is all of them, helpers last."""
-        chosen = self.watchers() if watchers is None else watchers
+        chosen = sorted(self.watchers(), key=stop_order) if watchers is None else watchers
         self._await("stop", judge.is_down, chosen, wait)
         for watcher in chosen:
             watcher.order_stop(cause)
@@ -147,19 +149,21 @@ class Roster:
     ) -> None:
         """Wants every process replaced by a fresh one, or sent SIGHUP where `send_hup` says so."""
         chosen = self._chosen(watchers)
-        self._await("reload", judge.is_reloaded, chosen, wait)
-        hung_up = [w for w in chosen if w.options["send_hup"] and not w.is_gone]
-        for watcher in hung_up:
-            self._hang_up(watcher, cause)
+        hung_up = [w for w in chosen if w.options["send_hup"] and w.is_up and not w.must_cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
+        self._await("reload", judge.is_reloaded, chosen, wait, replaced)
+        for watcher in hung_up:
+            watcher.order_start(cause, word="reload")
+            hang_up(watcher, self._ports, cause)
+        if watchers is None:
+            # Those that a campaign is about to start will be fresh anyway, each in its turn.
+            replaced = [w for w in replaced if not w.start_held or (w.is_up and not w.must_cycle)]
+        is_up = [watcher for watcher in replaced if watcher.is_up]
         for watcher in replaced:
             watcher.order_reload(cause, sequential)
-        self._give(replaced)
-
-    def _hang_up(self, watcher: Watcher, cause: str) -> None:
-        for process in watcher.fresh:
-            self._ports.signal(process, signal.SIGHUP)
-        self._ports.publish(watcher, "reload", cause)
+        self._give([*hung_up, *is_up])
+        is_down = [watcher for watcher in replaced if not watcher.is_up]
+        self._give(is_down, starts=watchers is None and bool(is_down) and self._campaign.is_over)
 
     def resize(self, watcher: Watcher, size: int, cause: str, wait: Wait | None) -> None:
         """Wants another number of processes."""
@@ -176,15 +180,16 @@ class Roster:
         table = WATCHER_OPTIONS.by_name
         changed = watcher.change(given)
         reloads = any(name in table and table[name].reloads for name in changed)
-        is_up = watcher.state in (WatcherState.STARTING, WatcherState.ACTIVE)
+        take_over(watcher, changed, self._ports)
         if STREAM_OPTIONS.intersection(changed) and not watcher.is_gone:
             self._ports.open_streams(watcher)
-        predicate = judge.is_reloaded if reloads and is_up else judge.is_sized
-        self._await("set", predicate, [watcher], wait)
+        reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
+        predicate = judge.is_reloaded if reloads else judge.is_sized
+        self._await("set", predicate, [watcher], wait, [watcher])
         watcher.order_size(size, cause)
-        if reloads and is_up and watcher.goal_up and not watcher.must_cycle:
+        if reloads:
             watcher.order_reload(cause)
-            self._campaign.forget(watcher)
+            self._campaign.let_go(watcher)
         self._ports.publish(watcher, "updated", cause)
         self.touch(watcher)
 
@@ -209,6 +214,9 @@ class Roster:
                 )
             elif signum is not None:
                 self._ports.signal(process, signum)
+            if graceful_timeout is not None:
+                now = self._ports.now()
+                watcher.end_by(process, now + graceful_timeout, now)
         self.touch(watcher)
 
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
@@ -218,12 +226,17 @@ class Roster:
         self._await("quit", judge.is_down, self.everybody(), wait)
         if not first_time:
             return
+        now = self._ports.now()
         for watcher in self.watchers():
             watcher.order_stop(cause, word="quit")
             if watcher.helper:
                 patience = min(watcher.options["graceful_timeout"], HELPER_TIMEOUT)
                 watcher.options["graceful_timeout"] = patience
-        self._give(self.watchers(), stops=True)
+                for process in watcher.ending:
+                    watcher.end_by(process, now + patience, now)
+        self._give(sorted(self.everybody(), key=stop_order), stops=True)
+        for watcher in self._leaving.values():
+            self._campaign.let_go(watcher)
 
     def release(self) -> None:
         """Asks at once whoever a campaign holds back until others have settled."""
@@ -236,8 +249,7 @@ class Roster:
         for watcher in self.everybody():
             watcher.options["graceful_timeout"] = 0.0
             for process in watcher.ending:
-                if not process.killed:
-                    watcher.due(process, now, now)
+                watcher.end_by(process, now, now)
             self.touch(watcher)
 
     def _chosen(self, watchers: list[Watcher] | None) -> list[Watcher]:
@@ -267,17 +279,27 @@ class Roster:
             self._agenda.set(CAMPAIGN, None)
         else:
             for watcher in watchers:
-                self._campaign.forget(watcher)
+                self._campaign.let_go(watcher)
         for watcher in watchers:
             self.touch(watcher)
 
     def _await(
-        self, order: str, reached: Reached, watchers: list[Watcher], wait: Wait | None
+        self,
+        order: str,
+        reached: Reached,
+        watchers: list[Watcher],
+        wait: Wait | None,
+        replaced: Collection[Watcher] = (),
     ) -> Waiting | None:
+        """Keeps a reply waiting for those watchers; all processes of the `replaced` have to go."""
         if wait is None:
             return None
         waiting = Waiting(order, reached, wait)
-        self._begin_waiting(waiting, [waiting.add(watcher) for watcher in watchers])
+        parts = [
+            waiting.add(watcher, watcher.spawned() if watcher in replaced else ())
+            for watcher in watchers
+        ]
+        self._begin_waiting(waiting, parts)
         return waiting
 
     def _begin_waiting(self, waiting: Waiting, parts: list[Part]) -> None:
@@ -335,8 +357,8 @@ class Roster:
         self._campaign.saw(watcher)
         if watcher in self._parts:
             self._settle(watcher)
-        if watcher.removed and watcher.is_gone:
-            self._forget(watcher)
+        if watcher.removed:
+            self._see_off(watcher)
 
     def _settle(self, watcher: Watcher) -> None:
         """Answers those who wait for what this watcher has come to."""
@@ -346,15 +368,19 @@ class Roster:
             if part.waiting.closed:
                 self._agenda.set(part.waiting, None)
         still = [part for part in parts if part in part.waiting.open]
+        still += self._parts.get(watcher, [])  # who was answered may have given an order
         if still:
             self._parts[watcher] = still
 
-    def _forget(self, watcher: Watcher) -> None:
-        self._agenda.set(watcher, None)
-        key = fold(watcher.name)
-        if self._leaving.get(key) is watcher:
-            del self._leaving[key]
-        successor = self._watchers.get(key)
+    def _see_off(self, watcher: Watcher) -> None:
+        """Has the next one of its name looked at when a removed watcher is gone, or cannot go."""
+        if watcher.is_gone:
+            self._agenda.set(watcher, None)
+            if self._leaving.get(fold(watcher.name)) is watcher:
+                del self._leaving[fold(watcher.name)]
+        elif not watcher.unkillable():
+            return
+        successor = self._watchers.get(fold(watcher.name))
         if successor is not None:
             self.touch(successor)
 

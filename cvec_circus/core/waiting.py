@@ -32,13 +32,15 @@ class Part:
         watcher: The watcher it depends on.
         activations: How often the watcher has to have become active.
         before: The pids at the time of the order.
-        processes: With `kill`: the processes that have to be gone.
+        wanted_up: Whether it was to be up at that time.
+        processes: With `kill` and `reload`: the processes that have to be gone.
     """
 
     waiting: Waiting
     watcher: Watcher
     activations: int = 0
     before: frozenset[int] = frozenset()
+    wanted_up: bool = False
     processes: list[ManagedProcess] = field(default_factory=list)
 
 
@@ -73,6 +75,7 @@ class Waiting:
             watcher,
             activations=watcher.activations + next_one,
             before=frozenset(watcher.pids()),
+            wanted_up=watcher.goal_up,
             processes=list(processes),
         )
         self.open[part] = None
@@ -134,34 +137,34 @@ def describe(watcher: Watcher, now: float) -> str:
 def is_up(part: Part) -> Verdict:
     """`start`, `restart`: it has become active."""
     watcher = part.watcher
-    if watcher.activations >= part.activations:
+    if watcher.activations >= part.activations and not watcher.must_cycle:
         return DONE
-    return None if watcher.goal_up else not_up(part)
+    if not watcher.goal_up or stayed_up(part):
+        return not_up(part)
+    return None if watcher.is_up else stuck(part, watcher.predecessor or watcher)
 
 
 def is_reloaded(part: Part) -> Verdict:
     """`reload`: every process of before is gone, and every place is filled."""
     watcher = part.watcher
-    if not watcher.goal_up:
+    if not watcher.goal_up or stayed_up(part):
         return not_up(part)
-    if watcher.unkillable():
-        return stuck(part)
-    settled = not watcher.stale_count and not watcher.pending
-    return DONE if settled and watcher.activations >= part.activations else None
+    settled = not left_of(part) and not watcher.awaited and not watcher.must_cycle
+    if settled and watcher.activations >= part.activations:
+        return DONE
+    return stuck(part, watcher)
 
 
 def is_sized(part: Part) -> Verdict:
     """`incr`, `decr`, `set`: as many processes as wanted, and none beside them."""
     watcher = part.watcher
-    if watcher.is_gone and not watcher.goal_up:
-        return DONE
     if not watcher.goal_up:
-        return not_up(part)
-    if watcher.unkillable():
-        return stuck(part)
+        return not_up(part) if part.wanted_up else DONE
     surplus = any(not process.holds_place for process in watcher.ending)
     settled = watcher.is_filled and not surplus and not watcher.stale_count and not watcher.awaited
-    return DONE if settled and watcher.state is WatcherState.ACTIVE else None
+    if settled and watcher.state is WatcherState.ACTIVE and not watcher.must_cycle:
+        return DONE
+    return stuck(part, watcher)
 
 
 def is_down(part: Part) -> Verdict:
@@ -171,26 +174,39 @@ def is_down(part: Part) -> Verdict:
         return DONE
     if watcher.goal_up:
         return f"{part.waiting.order} of {watcher.name} overtaken by {watcher.last_order}"
-    return stuck(part) if watcher.unkillable() else None
+    return stuck(part, watcher)
 
 
 def is_killed(part: Part) -> Verdict:
     """`kill`: those processes are gone, with all that they left behind."""
-    left = [process for process in part.processes if process.state is not ProcessState.REMOVED]
+    left = left_of(part)
     if not left:
         return DONE
-    return stuck(part) if any(process.unkillable for process in left) else None
+    return stuck(part, part.watcher) if any(process.unkillable for process in left) else None
+
+
+def left_of(part: Part) -> list[ManagedProcess]:
+    """The processes that have to be gone and are not."""
+    return [process for process in part.processes if process.state is not ProcessState.REMOVED]
+
+
+def stayed_up(part: Part) -> bool:
+    """Whether it was to go down and come back, and later orders have left it as it was: `restart`,
+    `stop` and `start` in one turn."""
+    watcher = part.watcher
+    is_active = watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
+    return is_active and watcher.activations < part.activations
 
 
 def not_up(part: Part) -> str:
-    """Why a watcher that was to be up is not wanted up any more."""
+    """Why a watcher is not, or not any more, on its way to where the order wanted it."""
     watcher = part.watcher
     if watcher.reason:
         return f"{watcher.name} gave up: {watcher.reason}"
     return f"{part.waiting.order} of {watcher.name} overtaken by {watcher.last_order}"
 
 
-def stuck(part: Part) -> str:
-    """Which processes do not end."""
-    pids = ", ".join(str(process.pid) for process in part.watcher.unkillable())
-    return f"{part.waiting.order} of {part.watcher.name}: process {pids} does not end"
+def stuck(part: Part, watcher: Watcher) -> Verdict:
+    """Which processes of that watcher do not end; "not yet" when there are none."""
+    pids = ", ".join(str(process.pid) for process in watcher.unkillable())
+    return f"{part.waiting.order} of {watcher.name}: process {pids} does not end" if pids else None

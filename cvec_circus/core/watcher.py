@@ -35,17 +35,20 @@ class Watcher:
         predecessor: A removed watcher of the same name that is not all gone: this one waits for it.
         removed: Whether it has left the roster.
         abandoned: Whether it was removed with `nostop`: its processes are nobody's any more.
-        cause: Who or what gave the last order, as published.
-        last_order: The word for it: "start", "stop", ...
+        cause: Who or what last decided whether it is to be up, as published.
+        size_cause: Who or what last decided how many processes it is to have.
+        last_order: The word for the last order: "start", "stop", ...
         reason: Why it gave up; "" if it did not.
         trouble: Why the last start of a process failed; "" after one that did not.
         activations: How often it has become active.
         reloading: The cause of the reload in progress; "" if there is none.
-        sequential: Whether that reload replaces one process after the other.
+        next_reload: The cause of the one that follows it; "" if there is none.
+        sequential: Whether they replace one process after the other.
+        stale_cause: What last made a process stale.
         grants: With `respawn = False`: the spawns that are left of this start.
         places: How many of `numprocesses` places are held.
         pending: How many slots wait for their spawn.
-        awaited: How many of these have never run.
+        awaited: How many of these somebody waits for.
         stale_count: How many processes of before the last reload are not gone yet.
         next_spawn_at: The instant from which the warm-up allows another spawn.
         slots: Every slot by wid.
@@ -78,11 +81,13 @@ class Watcher:
         self.removed = False
         self.abandoned = False
         self.cause = ""
+        self.size_cause = ""
         self.last_order = ""
         self.reason = ""
         self.trouble = ""
         self.activations = 0
         self.reloading = ""
+        self.next_reload = ""
         self.sequential = False
         self.stale_cause = ""
         self.grants = 0
@@ -99,7 +104,7 @@ class Watcher:
         self.expired: deque[ManagedProcess] = deque()
         self.agenda: Agenda[ManagedProcess] = Agenda()
         self._backoffs: dict[int, Backoff] = {}
-        self._free_wids: list[int] = []
+        self._free_wids: list[tuple[bool, int]] = []
         self._next_wid = 1
 
     def __repr__(self) -> str:
@@ -128,6 +133,11 @@ class Watcher:
         return self.places >= self.numprocesses or (not self.options["respawn"] and not self.grants)
 
     @property
+    def is_up(self) -> bool:
+        """Whether it keeps its processes running, or is about to have them all."""
+        return self.state in (WatcherState.STARTING, WatcherState.ACTIVE)
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing of it runs and nothing is left."""
         return self.state is WatcherState.STOPPED
@@ -141,6 +151,11 @@ class Watcher:
     def pids(self) -> list[int]:
         """Their pids."""
         return [process.pid for process in self.leaders()]
+
+    def spawned(self) -> list[ManagedProcess]:
+        """Every process that has been spawned and is not gone with all that it started."""
+        slots = self.slots.values()
+        return [process for process in slots if process.state is not ProcessState.PENDING]
 
     def unkillable(self) -> list[ManagedProcess]:
         """The processes that SIGKILL did not end."""
@@ -161,25 +176,20 @@ class Watcher:
             return f"process {pids} does not end, not even by SIGKILL"
         if self.reason or not self.pending or not self.goal_up:
             return self.reason
-        waiting = [
-            (process.due_at - now, process)
-            for process in self.slots.values()
-            if process.state is ProcessState.PENDING and process.due_at is not None
-        ]
-        if not waiting:
-            return self.trouble
-        delay, process = min(waiting, key=lambda entry: entry[0])
-        left = f"next start in {max(delay, 0.0):.1f} s"
-        deaths = self.backoff(process.wid).deaths
+        pending = (p for p in self.slots.values() if p.state is ProcessState.PENDING)
+        process = min(pending, key=lambda process: process.due_at or now)
+        left = f"next start in {max((process.due_at or now) - now, 0.0):.1f} s"
+        memory = self._backoffs.get(process.wid)
+        deaths = memory.deaths if memory else 0
         if self.trouble:
             return f"{self.trouble}; {left}"
         return f"process {process.wid} died quickly {deaths} times; {left}" if deaths else left
 
     # -- orders: what is wanted
 
-    def order_start(self, cause: str) -> None:
+    def order_start(self, cause: str, word: str = "start") -> None:
         """Wants it up."""
-        self._ordered("start", cause)
+        self._ordered(word, cause)
         self.goal_up = True
 
     def order_stop(self, cause: str, word: str = "stop") -> None:
@@ -192,22 +202,39 @@ class Watcher:
         """Wants it up, with processes that start after it has been down once."""
         self._ordered("restart", cause)
         self.goal_up = True
-        self.must_cycle = self.state in (WatcherState.STARTING, WatcherState.ACTIVE)
+        self.must_cycle = self.is_up
 
     def order_reload(self, cause: str, sequential: bool = False) -> None:
-        """Wants it up, with every process of now replaced by a fresh one."""
+        """Wants it up, with every process of now replaced by a fresh one.
+
+        A reload that comes while another one is in progress begins when that one has ended, and all
+        that come meanwhile are one. Otherwise a storm of reloads would have as many generations
+        running side by side.
+        """
         self._ordered("reload", cause)
         self.goal_up = True
-        if self.state not in (WatcherState.STARTING, WatcherState.ACTIVE):
+        if not self.is_up or self.must_cycle:
             return
-        self.reloading = cause
         self.sequential = sequential
+        if self.reloading:
+            self.next_reload = cause
+        else:
+            self.begin_reload(cause)
+        if not self.stops_first:
+            for process in self.stale:
+                self.release_place(process)
+
+    def begin_reload(self, cause: str) -> None:
+        """Marks every running process as one to be replaced."""
+        self.reloading = cause
+        self.next_reload = ""
         for process in list(self.fresh):
             self.make_stale(process, cause)
 
     def order_size(self, numprocesses: int, cause: str) -> None:
         """Wants another number of processes."""
-        self.cause = cause
+        if numprocesses != self.numprocesses:
+            self.size_cause = cause
         self.impatient = True
         self.grants = max(0, self.grants + numprocesses - self.numprocesses)
         self.options["numprocesses"] = numprocesses
@@ -215,6 +242,7 @@ class Watcher:
     def _ordered(self, word: str, cause: str) -> None:
         self.last_order = word
         self.cause = cause
+        self.size_cause = cause
         self.reason = ""
         self.stop_held = False
         self.start_held = False
@@ -235,36 +263,61 @@ class Watcher:
         assert state in WATCHER_STEPS[self.state], f"{self!r} cannot become {state.value}"
         self.state = state
 
+    def begin_to_start(self, now: float) -> None:
+        """STOPPED → STARTING, from nothing: with no memory of the life before."""
+        self.enter(WatcherState.STARTING)
+        self.trouble = ""
+        self.grants = self.numprocesses
+        self.next_spawn_at = now
+        self._free_wids.clear()
+        self._next_wid = 1
+        self.hasten(now)
+
+    def begin_to_stop(self) -> None:
+        """STARTING, ACTIVE → STOPPING, which ends every reload too."""
+        self.enter(WatcherState.STOPPING)
+        self.must_cycle = False
+        self.reloading = ""
+        self.next_reload = ""
+        self.sequential = False
+        self.expired.clear()
+
     def backoff(self, wid: int) -> Backoff:
         """The memory of that slot's deaths."""
         return self._backoffs.setdefault(wid, Backoff())
+
+    def forget_deaths(self, wid: int) -> None:
+        """Drops that memory, because the place of the slot has gone to another one."""
+        self._backoffs.pop(wid, None)
 
     def hasten(self, now: float) -> None:
         """Forgets every quick death, and makes the spawns that wait for a backoff due now."""
         self.impatient = False
         self._backoffs.clear()
         for process in self.slots.values():
-            if process.state is ProcessState.PENDING and self.agenda.discard(process):
-                process.failed_starts = 0
-                self.due(process, now, now)
+            if process.state is ProcessState.PENDING:
+                process.attempts = process.failed_starts = 0
+                if self.agenda.discard(process):
+                    self.due(process, now, now)
 
     def open_slot(self, now: float) -> ManagedProcess:
-        """Takes a place with a new slot on the lowest free wid, due as soon as backoff allows."""
+        """Takes a place with a new slot, due as soon as backoff allows.
+
+        Its wid is that of a process which has died and left its place, otherwise the lowest.
+        """
         if self._free_wids:
-            wid = heapq.heappop(self._free_wids)
+            _, wid = heapq.heappop(self._free_wids)
         else:
             wid = self._next_wid
             self._next_wid += 1
         memory = self._backoffs.get(wid)
-        cause = memory.cause if memory else ""
-        process = ManagedProcess(
-            self.name, wid, cause or (self.stale and self.stale_cause) or self.cause
-        )
-        process.never_ran = not cause
+        cause = (memory and memory.cause) or (self.stale and self.stale_cause) or self.size_cause
+        process = ManagedProcess(self.name, wid, cause)
+        process.awaited = not (memory and memory.is_respawn)
         self.slots[wid] = process
         self.places += 1
         self.pending += 1
-        self.awaited += process.never_ran
+        self.awaited += process.awaited
         self.due(process, max(now, memory.ready_at if memory else now), now)
         return process
 
@@ -275,6 +328,11 @@ class Watcher:
             self.ready.append(process)
         else:
             self.agenda.set(process, due_at)
+
+    def end_by(self, process: ManagedProcess, kill_at: float, now: float) -> None:
+        """Takes time away from a process that is being stopped, or from what it left behind."""
+        if not process.killed and (process.due_at is None or process.due_at > kill_at):
+            self.due(process, kill_at, now)
 
     def release_place(self, process: ManagedProcess) -> None:
         """Makes room for another process, though this one is still there."""
@@ -287,6 +345,7 @@ class Watcher:
         del self.fresh[process]
         self.stale[process] = None
         process.stale = True
+        process.cause = cause
         self.stale_count += 1
         self.stale_cause = cause
         if not self.options["respawn"]:
@@ -299,10 +358,10 @@ class Watcher:
         process.enter(ProcessState.RUNNING)
         process.pid = pid
         process.spawned_at = now
-        process.failed_starts = 0
+        process.attempts = process.failed_starts = 0
         self.pending -= 1
-        self.awaited -= process.never_ran
-        process.never_ran = False
+        self.awaited -= process.awaited
+        process.awaited = False
         self.fresh[process] = None
         self.trouble = ""
 
@@ -317,8 +376,10 @@ class Watcher:
         """Nothing of that slot is left."""
         if process.state is ProcessState.PENDING:
             self.pending -= 1
-            self.awaited -= process.never_ran
+            self.awaited -= process.awaited
+            process.awaited = False
         process.enter(ProcessState.REMOVED)
+        heapq.heappush(self._free_wids, (not process.holds_place, process.wid))
         self.release_place(process)
         self.stale_count -= process.stale
         self.fresh.pop(process, None)
@@ -326,10 +387,20 @@ class Watcher:
         self.ending.pop(process, None)
         self.agenda.set(process, None)
         del self.slots[process.wid]
-        heapq.heappush(self._free_wids, process.wid)
+
+    def drop_pending(self) -> None:
+        """Removes every slot that waits for its spawn: nothing of it runs."""
+        if self.pending:
+            for process in list(self.slots.values()):
+                if process.state is ProcessState.PENDING:
+                    self.remove(process)
+        self.ready.clear()
 
     def change(self, options: Mapping[str, Any]) -> list[str]:
         """Takes over new values of options and returns the names of those that differ."""
         changed = [name for name, value in options.items() if self.options.get(name) != value]
         self.options.update(options)
+        if "respawn" in changed and not self.options["respawn"]:
+            missing = max(0, self.numprocesses - self.places)
+            self.grants = missing + sum(process.holds_place for process in self.stale)
         return changed

@@ -1,0 +1,267 @@
+"""Random histories of the core: what is ordered, what happens, and what has to be true."""
+
+from __future__ import annotations
+
+import errno
+import random
+from typing import Any
+
+from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.outcome import Outcome, Wait
+from tests.support.watchful import WatchfulWorld
+from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN
+
+REFUSALS = [
+    None,
+    None,
+    None,
+    OSError(errno.ENOENT, "no such file"),
+    OSError(errno.EAGAIN, "again"),
+    MemoryError(),
+]
+
+FATAL = 3
+"""An exit code after which helpers are not started again."""
+
+
+class History:
+    """One random history and its checks. Owned by the test's thread.
+
+    Attributes:
+        log: What was done, for whoever has to find out what went wrong.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.world = WatchfulWorld(seed, warmup_delay=self.rng.choice([0.0, 0.0, 0.3]))
+        self.world.spawns_a_turn = self.rng.choice([0, 1, 3])
+        self.log: list[str] = []
+        self.waits: list[tuple[str, list[Outcome]]] = []
+        for number in range(self.rng.randint(1, 4)):
+            self.add(f"w{number}")
+
+    def add(self, name: str) -> None:
+        rng = self.rng
+        helper = rng.random() < 0.2
+        self.world.add(
+            name,
+            numprocesses=1 if (single := rng.random() < 0.2) else rng.randint(0, 4),
+            singleton=single,
+            respawn=rng.random() < 0.8,
+            warmup_delay=rng.choice([0, 0, 0.5]),
+            graceful_timeout=rng.choice([0, 1, 5]),
+            max_age=rng.choice([0, 0, 20]),
+            max_age_variance=5,
+            max_retry=rng.choice([-1, 1, 5]),
+            priority=rng.choice([0, 0, 5]),
+            autostart=rng.random() < 0.8,
+            stop_children=rng.random() < 0.2,
+            send_hup=rng.random() < 0.1,
+            backoff=rng.random() < 0.8,
+            respawn_delay=rng.choice([0, 0, 0, 2]),
+            helper=helper,
+            fatal_exit_codes=[FATAL] if helper else [],
+        )
+        self.log.append(f"add {name}")
+
+    def play(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+            if self.rng.random() < 0.8:
+                self.world.settle()
+                self.check()
+
+    def step(self) -> None:
+        kinds = {"advance": 4, "die": 3, "order": 6, "several": 1, "weather": 2, "roster": 1}
+        kind = self.rng.choices(list(kinds), list(kinds.values()))[0]
+        if kind == "advance":
+            seconds = self.rng.choice([0.01, 0.3, 2.0, 15.0])
+            self.log.append(f"advance {seconds}")
+            self.world.advance(seconds)
+        elif kind == "die":
+            self.die()
+        elif kind == "several":
+            for _ in range(3):
+                self.order()
+        else:
+            {"order": self.order, "weather": self.weather, "roster": self.change_roster}[kind]()
+
+    def die(self) -> None:
+        if not self.world.alive:
+            return
+        pid = self.rng.choice(list(self.world.alive))
+        exit_code = self.rng.choice([0, 1, FATAL, -9])
+        if exit_code == -9 and self.rng.random() < 0.5:
+            self.world.alive[pid].signalled = 9
+        self.log.append(f"die {pid} {exit_code}")
+        self.world.die(pid, exit_code)
+
+    def weather(self) -> None:
+        rng, world = self.rng, self.world
+        world.temper = rng.choice([OBEDIENT, OBEDIENT, STUBBORN, IMMORTAL])
+        world.leftovers = rng.choice([None, None, 0.2, 3.0])
+        world.stop_delay = rng.choice([0.0, 0.1, 2.0])
+        world.refuse = rng.choice(REFUSALS)
+        self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r}")
+
+    def change_roster(self) -> None:
+        watchers = self.world.roster.watchers()
+        if watchers and self.rng.random() < 0.5:
+            watcher = self.rng.choice(watchers)
+            nostop = self.rng.random() < 0.2
+            self.log.append(f"rm {watcher.name} nostop={nostop}")
+            self.world.roster.remove(watcher, "command:rm", nostop, self.some_wait("rm"))
+            return
+        free = {f"w{n}" for n in range(5)} - {watcher.name for watcher in watchers}
+        if free:
+            self.add(min(free))
+
+    def some_wait(self, order: str) -> Wait | None:
+        if self.rng.random() < 0.4:
+            return None
+        outcomes, wait = self.world.wait(self.rng.choice([None, None, 3.0]))
+        self.waits.append((f"{len(self.waits)}: {order}", outcomes))
+        return wait
+
+    def order(self) -> None:
+        rng, roster = self.rng, self.world.roster
+        watchers = roster.watchers()
+        if not watchers:
+            return
+        one = [rng.choice(watchers)]
+        some = rng.choice([None, one, one, rng.sample(watchers, min(2, len(watchers)))])
+        word = rng.choice(["start", "start", "stop", "restart", "reload", "size", "kill", "set"])
+        names = "all" if some is None else " ".join(watcher.name for watcher in some)
+        wait = self.some_wait(f"{word} {names}")
+        if word == "reload":
+            sequential = rng.random() < 0.5
+            self.log.append(f"reload {names} sequential={sequential}")
+            roster.reload(some, "command:reload", sequential, wait)
+        elif word in ("start", "stop", "restart"):
+            self.log.append(f"{word} {names}")
+            getattr(roster, word)(some, f"command:{word}", wait)
+        else:
+            self.order_one(word, rng.choice(watchers), wait)
+
+    def order_one(self, word: str, watcher: Watcher, wait: Wait | None) -> None:
+        rng, roster = self.rng, self.world.roster
+        if word == "size":
+            size = rng.randint(0, 1 if watcher.is_singleton else 5)
+            self.log.append(f"resize {watcher.name} {size}")
+            roster.resize(watcher, size, "command:incr", wait)
+        elif word == "kill":
+            processes = list(watcher.leaders())[: rng.randint(1, 3)]
+            self.log.append(f"kill {processes}")
+            roster.kill(watcher, processes, rng.choice([None, 9]), rng.choice([None, 0.5]), wait)
+        else:
+            changes = rng.choice(
+                [
+                    {"cmd": rng.choice(["a", "b"]), "graceful_timeout": 1.0},
+                    {"respawn": rng.random() < 0.5, "warmup_delay": 0.0},
+                    {"max_age": rng.choice([0, 5, 20])},
+                    {"numprocesses": rng.randint(0, 1), "cmd": rng.choice(["a", "b"])},
+                    {"priority": rng.randint(0, 3), "autostart": rng.random() < 0.5},
+                ]
+            )
+            self.log.append(f"set {watcher.name} {changes}")
+            roster.set_options(watcher, changes, "command:set", wait)
+
+    # -- what has to be true
+
+    def check(self) -> None:
+        """What is true at every moment of rest."""
+        for watcher in self.world.roster.everybody():
+            check_counts(watcher)
+            check_deadlines(watcher)
+            many = len(watcher.fresh) > watcher.numprocesses
+            assert not many or watcher.state is WatcherState.STOPPING, f"{watcher!r}: too many"
+            if watcher.is_singleton:
+                assert len(watcher.spawned()) <= 1, f"{watcher!r}: two of a singleton"
+            if watcher.state is WatcherState.STOPPED:
+                assert not watcher.slots
+            if watcher.reason:
+                assert not watcher.goal_up and not watcher.fresh, f"{watcher!r} has given up"
+
+    def end(self) -> None:
+        """In fair weather everything gets to where it is wanted, and everybody is answered."""
+        world = self.world
+        world.temper, world.refuse, world.leftovers = OBEDIENT, None, None
+        for process in list(world.groups.values()):
+            world.empty_group(process)
+        for pid in list(world.alive):
+            world.die(pid)
+        world.advance(100)
+        self.log.append("fair weather")
+        self.check()
+        for watcher in world.roster.everybody():
+            up = watcher.state is WatcherState.ACTIVE
+            assert up == watcher.goal_up, f"{watcher!r} is not where it is wanted"
+            assert not watcher.reloading, f"{watcher!r}: a reload that does not end"
+            aging = watcher.options["max_age"] and watcher.stale_count
+            if up and watcher.options["respawn"] and not aging:
+                assert len(watcher.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
+        self.check_answers()
+
+    def let_the_killed_die(self) -> None:
+        """Nothing is immortal any more: what has been sent SIGKILL ends."""
+        for pid, process in list(self.world.alive.items()):
+            if process.killed or self.world.signals.count((pid, 9)):
+                self.world.die(pid, -9)
+        for process in list(self.world.groups.values()):
+            if process.killed:
+                self.world.empty_group(process)
+
+    def check_answers(self) -> None:
+        for order, answers in self.waits:
+            assert len(answers) == 1, f"{order}: {len(answers)} answers"
+
+    def shut_down(self, foul: bool = False) -> None:
+        """Everything ends, within its time, whatever it was at."""
+        world = self.world
+        self.log.append("shut down")
+        if foul:
+            world.leftovers, world.temper = 3.0, STUBBORN
+            self.let_the_killed_die()
+        outcomes, wait = world.wait()
+        world.roster.shut_down("command:quit", wait)
+        if foul and self.rng.random() < 0.5:
+            self.log.append("hurry")
+            world.advance(self.rng.choice([0.0, 0.2]))
+            world.roster.hurry()
+            world.advance(1)
+        else:
+            world.advance(100)
+        assert world.roster.is_down, f"not down: {world.roster.everybody()}"
+        for pid, process in list(world.alive.items()):
+            assert world.owner[pid].abandoned, f"{process!r} was forgotten"
+            world.die(pid)
+        assert len(outcomes) == 1 and outcomes[0].error is None, outcomes
+        assert sorted(world.spawned) == sorted(world.reaped), "not exactly one reap each"
+        assert not world.started - {w for w in world.started if w.abandoned}, "a stop is missing"
+        self.check_answers()
+
+
+def check_counts(watcher: Watcher) -> None:
+    """What the core counts along is what there is."""
+    slots = list(watcher.slots.values())
+    counted: dict[str, Any] = {
+        "places": sum(process.holds_place for process in slots),
+        "pending": sum(process.state is ProcessState.PENDING for process in slots),
+        "awaited": sum(process.awaited for process in slots),
+        "stale_count": sum(process.stale for process in slots),
+    }
+    for name, number in counted.items():
+        assert number == getattr(watcher, name), f"{watcher!r}: {number} {name}"
+    running = [process for process in slots if process.state is ProcessState.RUNNING]
+    assert {*watcher.fresh, *watcher.stale} == set(running), f"{watcher!r}: {running}"
+    assert set(watcher.ending) == set(watcher.spawned()) - set(running)
+
+
+def check_deadlines(watcher: Watcher) -> None:
+    """Whatever waits, waits for an instant: nothing can be forgotten."""
+    for process in watcher.slots.values():
+        if process.state is ProcessState.PENDING:
+            assert process in watcher.ready or process in watcher.agenda, f"{process!r} forgotten"
+        elif process.state is not ProcessState.RUNNING:
+            assert process in watcher.agenda, f"{process!r} has no deadline"
