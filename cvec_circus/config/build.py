@@ -72,16 +72,17 @@ class _Build:
         self.tables = {
             section: table for section in document.tree.sections if (table := self._table(section))
         }
-        self.written = {
-            section: dict(document.tree[section])
-            for section in self.tables
-            if section.startswith(PLUGIN_PREFIX)
-        }
 
     def configuration(self) -> Configuration:
         """Return what the document comes to."""
         for section in self.tables:
             self._expand(section)
+        # A plugin's own configuration is text; the options in it are typed by the validation.
+        self.texts = {
+            section: dict(self.document.tree[section])
+            for section in self.tables
+            if section.startswith(PLUGIN_PREFIX)
+        }
         self.refused = validate(self.document, self.tables)
         assembly = Assembly(self.findings, self._circus())
         add = {
@@ -169,7 +170,7 @@ class _Build:
         assembly.add_watcher(name, given, where, refused)
 
     def _add_plugin(self, assembly: Assembly, section: str, name: str) -> None:
-        config = self.written[section]
+        config = self.texts[section]
         use = config.pop("use", "").strip()
         given = {k: v for k, v in self._given(section).items() if PLUGIN_OPTIONS.find(k)}
         given["env"] = self.environments.of(PLUGIN_PREFIX + name)

@@ -48,7 +48,7 @@ class PluginConfig:
         name: The name of its watcher: `plugin:NAME`.
         use: The full name of its class.
         config: What its constructor gets, but for `name`: the section less `use`. From a file it is
-            text, byte for byte as written, so `$(circus.env.NAME)` is not replaced in it.
+            text, byte for byte as written but for `$(circus.env.NAME)`, which is replaced.
         options: All options of its watcher, typed, but for `cmd`, which the daemon makes.
         active: False for one that is never started.
         where: As for a watcher.

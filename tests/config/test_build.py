@@ -199,10 +199,11 @@ class TestSockets(ConfigTestCase):
 
 
 class TestPlugins(ConfigTestCase):
-    def test_config_is_what_is_written(self) -> None:
+    def test_config_is_the_text_that_is_written(self) -> None:
         [plugin] = self.load(
             "[plugin:My Logger]\nuse = my.plugins.Logger\nfilename = /a b:c/é.log\n"
-            "quoted = \"x; y\", 'z'\nlines = 1\n  2\n  # 3\nnames = $(circus.env.FOO) $HOME %(x)s\n"
+            "quoted = \"x; y\", 'z'\nlines = 1\n  2\n  # 3\n"
+            "names = $(circus.env.FOO) $HOME %(x)s $(circus.wid)\n"
             "priority = 07\nactive = yes\nflapping.x = 1\nempty =\ncmd = own\nnumprocesses = many\n"
             "stdout_stream.filename = /x\n"
         ).plugins
@@ -214,7 +215,7 @@ class TestPlugins(ConfigTestCase):
                 "filename": "/a b:c/é.log",
                 "quoted": "\"x; y\", 'z'",
                 "lines": "1\n2\n# 3",
-                "names": "$(circus.env.FOO) $HOME %(x)s",
+                "names": "foo $HOME %(x)s $(circus.wid)",
                 "priority": "07",
                 "active": "yes",
                 "flapping.x": "1",
@@ -236,10 +237,10 @@ class TestPlugins(ConfigTestCase):
         )
         self.assertIs(plugin.active, True)
 
-    def test_names_are_replaced_in_options_of_its_watcher(self) -> None:
+    def test_the_environment_is_replaced_for_the_plugin_and_its_watcher(self) -> None:
         [plugin] = self.load("[plugin:p]\nuse = a.B\nworking_dir = /$(circus.env.FOO)\n").plugins
         self.assertEqual(plugin.options["working_dir"], "/foo")
-        self.assertEqual(plugin.config, {"working_dir": "/$(circus.env.FOO)"})
+        self.assertEqual(plugin.config, {"working_dir": "/foo"})
         self.assertEqual(plugin.options["priority"], 1)
 
     def test_inactive(self) -> None:

@@ -103,8 +103,7 @@ class TestConfiguration(InEmptyDirectory):
         folder = environ["CVEC_CIRCUS_DEMO_DIR"]
         self.assertEqual(web.options["stderr_stream"]["filename"], f"{folder}/web.log")
         self.assertEqual(tick.options["stdout_stream"]["filename"], f"{folder}/tick.log")
-        self.assertEqual(configuration.plugins[0].options["working_dir"], folder)
-        self.assertEqual(configuration.plugins[0].config["filename"], "events.log")
+        self.assertEqual(configuration.plugins[0].config["filename"], f"{folder}/events.log")
 
 
 class TestWhatToTry(InEmptyDirectory):
