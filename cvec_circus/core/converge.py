@@ -159,11 +159,12 @@ def fill_places(watcher: Watcher, ports: Ports) -> None:
     """Opens a slot for each place that nobody holds, and lets none wait after an order."""
     now = ports.now()
     if watcher.impatient:
+        watcher.impatient = False
         watcher.hasten(now)
     one_shot = not watcher.options["respawn"]
     while not watcher.is_filled and not (watcher.is_singleton and watcher.slots):
         watcher.grants -= one_shot
-        watcher.open_slot(now)
+        watcher.open_slot(now, watcher.size_cause)
 
 
 def shed_surplus(watcher: Watcher, ports: Ports) -> None:

@@ -15,35 +15,44 @@ PENDING   the slot waits for its spawn: its   spawned → RUNNING · the spawn f
           turn in the warm-up, or the end of  again after a wait, or the watcher gives up · no
           a backoff                           longer wanted → removed (nothing runs: never
                                               signalled)
-RUNNING   alive                               it exits → LEFTOVER or removed · unwanted, stale
-                                              and replaced, or expired → STOPPING
+RUNNING   alive                               it exits → LEFTOVER or removed · not wanted any
+                                              more, or its turn to be replaced → STOPPING
 STOPPING  has been sent its stop signal       it exits → LEFTOVER or removed · its time is up
                                               → KILLED
 KILLED    has been sent SIGKILL, with its     it exits → LEFTOVER or removed · still there
           whole process group                 after 5 s → named unkillable, and it stays
 LEFTOVER  it is gone, but what it started     the group is empty → removed · its time is up →
-          in its process group is not: the    SIGKILL for what is left
-          slot is not free yet
+          in its process group is not: the    SIGKILL for what is left · still there 5 s after
+          slot is not free yet                that → named unkillable, and it stays
 ========  ==================================  =================================================
 
 Only the leader is asked to stop (its children too with `stop_children`): a master such as gunicorn
 ends its own workers, and would be broken by a signal to the whole group. What the leader leaves
-behind gets SIGTERM the moment the leader is gone, whatever ended it. A replacement waits until the
-slot is free, because a port may still be held and two generations would be two copies.
+behind gets SIGTERM the moment the leader is gone, whatever ended it, and SIGKILL when the leader's
+time would have been up; a leader that ended by itself leaves it `graceful_timeout` seconds.
 
-**A process holds a place** when it counts towards `numprocesses`. A stale process (one of before
-the last reload) gives its place up so that its successor can start beside it, unless the watcher
-stops first: a singleton, or a sequential reload.
+**A process holds a place** when it counts towards `numprocesses`. It keeps the place until its slot
+is free, leftovers and all, so its successor is spawned only then: a port may still be held, and two
+generations would be two copies. The successor is a new slot with the same wid, after the wait that
+its predecessor's death has earned.
+
+A process gives its place up before that in two cases. One is too many: the oldest goes, though
+what does not run goes first. Or it is *stale*, which is what a reload makes of every process and
+`max_age` of one at a time: its successor starts beside it, and when no slot waits for its spawn
+any more, the stale ones are stopped. Where the watcher stops first (a singleton, or a sequential
+reload) a stale process keeps its place, and one after the other is stopped and then replaced.
 
 **A watcher**:
 
 ========  ===========================================  ========================================
 state     meaning                                      what comes next
 ========  ===========================================  ========================================
-STOPPED   nothing runs, nothing is left                wanted up → STARTING (streams opened)
+STOPPED   nothing runs, nothing is left                wanted up → STARTING (streams opened),
+                                                       once a removed watcher of the same name
+                                                       is gone
 STARTING  its first processes are being spawned        each place filled once → ACTIVE (`start`
-                                                       is published) · stop, or the spawn is
-                                                       given up → STOPPING
+                                                       is published) · stop, restart, or give-up
+                                                       → STOPPING
 ACTIVE    wanted up, and was up since the start        stop, restart, give-up → STOPPING · the
                                                        last one-shot process ends → STOPPING
 STOPPING  its processes are being stopped              none is left → STOPPED (`stop` is
@@ -51,6 +60,9 @@ STOPPING  its processes are being stopped              none is left → STOPPED 
                                                        there STARTING at once if it is wanted
                                                        up by then, which is all a restart is
 ========  ===========================================  ========================================
+
+An order to all watchers reaches each of them in its turn: see `campaign`. Until then the watcher
+goes on as it was, though its goal is the new one already.
 """
 
 from __future__ import annotations
