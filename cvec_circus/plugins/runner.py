@@ -36,8 +36,9 @@ DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 HANDLED = (*DEADLY, signal.SIGHUP)
 """The last one comes twice when a terminal is closed, so a second one means nothing."""
 
-ORPHAN_TIMEOUT = 10.0
-"""Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it."""
+ORPHAN_TIMEOUT = 20.0
+"""Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it. A call
+that waits for the daemon takes up to ten of them to notice."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,10 +105,10 @@ def make(
         None,
         **assignment.config,
     )
-    plugin._sequence = EventSequence(assignment.since, assignment.run)
+    plugin._life.sequence = EventSequence(assignment.since, assignment.run)
     if assignment.progress is not None:
-        plugin._progress = memoryview(mmap.mmap(assignment.progress, 8)).cast("Q")
-    plugin._control = signals.control
+        plugin._life.progress = memoryview(mmap.mmap(assignment.progress, 8)).cast("Q")
+    plugin._life.control = signals.control
     signals.watch(plugin)
     if assignment.lifeline is not None:
         watch_lifeline(plugin, signals.control, assignment.lifeline)

@@ -109,7 +109,7 @@ class PluginCase(LeakCheckedTestCase):
     ) -> Any:
         """Make a plugin that wants the events after `since`, as the daemon starts it."""
         plugin = plugin_class(self.daemon.endpoint, self.daemon.pubsub_endpoint, 1.0, **config)
-        plugin._sequence = EventSequence(since, run)
+        plugin._life.sequence = EventSequence(since, run)
         return plugin
 
     def run_plugin(self, plugin: CircusPlugin) -> threading.Thread:

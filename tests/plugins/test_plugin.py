@@ -12,8 +12,7 @@ from unittest import mock
 import zmq
 
 from cvec_circus import exc
-from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins import plugin as plugin_module
+from cvec_circus.plugins import CircusPlugin, life
 from cvec_circus.wire import topics
 from tests.plugins.case import TIMEOUT, PluginCase, Probe
 from tests.support.eventually import eventually
@@ -44,6 +43,11 @@ class TestLife(PluginCase):
         self.assertEqual((plugin.endpoint, plugin.pubsub_endpoint), ("tcp://1:1", "tcp://1:2"))
         self.assertEqual((plugin.check_delay, plugin.ssh_server, plugin.active), (2.5, None, True))
         self.assertIsNotNone(plugin.loop)
+
+    def test_subclasses_may_call_their_attributes_what_they_like(self) -> None:
+        mine = {name for name in vars(CircusPlugin("tcp://1:1", "tcp://1:2", 1.0))}
+        public = {"active", "check_delay", "config", "endpoint", "loop", "pubsub_endpoint"}
+        self.assertEqual(mine, public | {"ssh_server", "_life"})
 
     def test_active(self) -> None:
         for text in ("False", "0", "no", False):
@@ -186,7 +190,7 @@ class TestStop(PluginCase):
         plugin.on_recv = lambda data: release.wait(TIMEOUT)
         stuck = self.daemon.publish("web", "stuck")
         self.assertTrue(plugin.wait_for(lambda probe: stuck in probe.seqs))
-        with mock.patch.object(plugin_module, "PATIENCE", 0.01):
+        with mock.patch.object(life, "PATIENCE", 0.01):
             with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                 plugin.stop()
                 self.assertTrue(eventually(lambda: logs.output))

@@ -86,7 +86,7 @@ class TestStress(PluginCase):
                 plugin.on_recv = lambda data, p=plugin, n=wanted: (
                     p.stop() if len(p.seqs) == n else None
                 )
-            since = plugin._sequence.known
+            since = plugin._life.sequence.known
             thread = self.run_plugin(plugin)
             if number % 2 == 0:
                 self.assertTrue(plugin.wait_for(lambda p, n=wanted: len(p.seqs) >= n))

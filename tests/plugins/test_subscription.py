@@ -25,7 +25,9 @@ class SubscriptionCase(PluginCase):
 
     def settled(self, plugin: Any) -> None:
         """Wait until the subscription is known to work."""
-        self.assertTrue(eventually(lambda: plugin._subscription and plugin._subscription._certain))
+        self.assertTrue(
+            eventually(lambda: plugin._life._subscription and plugin._life._subscription._certain)
+        )
 
 
 class TestReplay(SubscriptionCase):
@@ -156,7 +158,7 @@ class TestGaps(SubscriptionCase):
         topics: list[bytes] = []
         plugin.on_recv = lambda data: topics.append(data[0])
         self.daemon.answers["events"] = lambda properties: self.daemon.since(**properties)
-        for marker in ("x", plugin._subscription._token + "-7"):
+        for marker in ("x", plugin._life._subscription._token + "-7"):
             plugin.call("events", since=0, marker=marker)
         last = self.daemon.publish("web", "stop")
         self.received(plugin, last)
@@ -227,7 +229,7 @@ class TestUnreliableDaemons(SubscriptionCase):
         plugin = self.make(since=None)
         with mock.patch("cvec_circus.plugins.questions.FIRST_PATIENCE", 0.02):
             self.run_plugin(plugin)
-            self.assertTrue(eventually(lambda: plugin._sequence.known == 0))
+            self.assertTrue(eventually(lambda: plugin._life.sequence.known == 0))
         self.daemon = FakeDaemon(directory)
         self.daemon._own_directory = True
         self.assertNotEqual(run, self.daemon.run)
@@ -315,7 +317,7 @@ class TestLastEvents(SubscriptionCase):
         self.daemon.muted.add("events")
         self.daemon.publish("web", "lost", sent=False)
         last = self.daemon.publish("web", "sent")
-        subscriber = plugin._subscription
+        subscriber = plugin._life._subscription
         self.daemon.stop()
         self.daemon.stop = lambda: None  # type: ignore[method-assign]
         with self.assertLogs("cvec_circus", logging.WARNING) as logs:

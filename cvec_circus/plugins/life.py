@@ -1,0 +1,250 @@
+"""The life of a plugin: what its two threads do, in which order, and how they meet.
+
+1. The control thread starts the plugin thread and sleeps in a loop of its own.
+2. The plugin thread calls `initialize` and `handle_init`, then turns the plugin's loop.
+3. Somebody asks for the end. The control thread wakes and tells the loop to stop: it delivers the
+   events that are published already and calls nothing any more.
+4. The plugin thread *parks*: it wakes the control thread and sleeps until it is *released*.
+5. The control thread calls `handle_stop`, if `handle_init` had returned.
+6. It releases the plugin thread, which closes what it has opened and ends.
+
+Step 4 has no time-out. Where handle_recv hangs, handle_stop is not called, rather than called
+beside it: it may close the file that handle_recv writes. The daemon kills a plugin that takes
+longer than its graceful_timeout.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from functools import partial
+from typing import Protocol
+
+from cvec_circus import exc, logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.client import Client
+from cvec_circus.plugins.loop import PluginLoop
+from cvec_circus.plugins.sequence import EventSequence
+from cvec_circus.plugins.subscription import Subscription
+
+PATIENCE = 5.0
+"""Seconds after which a stop that waits for the plugin's code says so in the log."""
+
+
+class Handlers(Protocol):
+    """What a life calls. Owned by whoever implements it."""
+
+    def initialize(self) -> None:
+        """Called on the plugin thread, first."""
+
+    def handle_init(self) -> None:
+        """Called on the plugin thread, next."""
+
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Called on the plugin thread for every event."""
+
+    def handle_stop(self) -> None:
+        """Called on the control thread."""
+
+    def stop(self) -> None:
+        """Called on the control thread when it is interrupted from the keyboard."""
+
+
+class Life:
+    """Runs the two threads of one plugin, once.
+
+    `run` belongs to the control thread, and so does what is set before it: `sequence`, `progress`
+    and `control`. What follows "the plugin thread" below belongs to that. The flags go one way,
+    from false to true, and each is set by one thread. `ask_to_stop` is safe from any thread.
+
+    Attributes:
+        loop: The plugin's loop.
+        client: What the plugin asks the daemon with.
+        sequence: The events wanted.
+        progress: Its first item is the number of the last event that has been delivered.
+        control: The loop that the control thread sleeps in; `run` makes one if there is none.
+        stop_asked: Somebody has asked for the end.
+        started: `run` has been called.
+        finished: Set when `run` returns.
+    """
+
+    def __init__(self, plugin: Handlers, label: str, endpoint: str, pubsub_endpoint: str) -> None:
+        """Prepare; neither threads nor files are made before `run`.
+
+        Args:
+            plugin: What to call.
+            label: What the plugin is called in the log.
+            endpoint: Where the daemon takes commands.
+            pubsub_endpoint: Where the daemon publishes events.
+        """
+        self.label = label
+        self.loop = PluginLoop(label)
+        self.client = Client(endpoint)
+        self.sequence = EventSequence()
+        self.progress = memoryview(bytearray(8)).cast("Q")
+        self.control: Loop | None = None
+        self.stop_asked = False
+        self.started = False
+        self.finished = threading.Event()
+        self._plugin = plugin
+        self._endpoints = endpoint, pubsub_endpoint
+        self._subscription: Subscription | None = None
+        self._stopping = False
+        self._initialised = False
+        self._parked = False
+        self._released = threading.Event()
+        self._failure: BaseException | None = None
+        self._at = ""
+
+    def ask_to_stop(self) -> None:
+        """Ask for the end. Any thread, any number of times; it does not wait.
+
+        A signal handler may call this in the middle of anything, so it only sets and wakes.
+        """
+        self.stop_asked = True
+        if self.loop._on_thread():
+            self.loop.stop()
+        control = self.control
+        if control is not None:
+            control.wakeup.set()
+
+    # -- the control thread -----------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Live from beginning to end. Blocks; the calling thread is the control thread.
+
+        Raises:
+            PluginError: `initialize` or `handle_init` raised, which is in the log already.
+        """
+        self.started = True
+        own = self.control is None  # else cvec_circus-plugin has made it
+        if self.control is None:
+            self.control = Loop(name=f"{self.label} control")
+        wakes = own and wake_by_signals(self.control)
+        try:
+            if not self.stop_asked:
+                self._run_threads(self.control)
+        finally:
+            if not self.client.close():
+                logger.warning("%s: somebody has left a socket open", self.label)
+            if wakes:
+                signal.set_wakeup_fd(-1)
+            if own:
+                self.control.close()
+            self.finished.set()
+        if self._failure is not None:
+            raise exc.PluginError(f"{self.label}: {self._failure!r}") from self._failure
+
+    def _run_threads(self, control: Loop) -> None:
+        thread = threading.Thread(target=self._live, name=self.label, daemon=True)
+        control.each_turn(self._look)
+        wait = thread.start
+        while not self._parked:
+            try:
+                wait()
+            except KeyboardInterrupt:
+                if self.stop_asked:
+                    raise  # the second one ends it at once
+                self._plugin.stop()
+            wait = control.run
+        try:
+            if self._initialised:
+                self._call_handle_stop()
+        finally:
+            self._released.set()
+            thread.join()
+
+    def _look(self) -> bool:
+        """See what has happened while the control thread slept."""
+        assert self.control is not None
+        if self._parked:
+            self.control.stop()
+        elif self.stop_asked and not self._stopping:
+            self._stopping = True
+            self.loop.stop()
+            self.control.call_later(PATIENCE, self._say_what_is_waited_for)
+        return False
+
+    def _say_what_is_waited_for(self) -> None:
+        if not self._parked:
+            logger.warning("%s: still waiting for %s", self.label, self._at or "a callback")
+
+    def _call_handle_stop(self) -> None:
+        try:
+            self._plugin.handle_stop()
+        except (Exception, SystemExit):
+            logger.exception("%s: handle_stop raised", self.label)
+
+    # -- the plugin thread ------------------------------------------------------------------------
+
+    def subscribe(self) -> None:
+        """Begin to receive events; they are delivered once the loop turns.
+
+        Raises:
+            SocketError: One of the endpoints is none.
+        """
+        self._subscription = Subscription(
+            self.loop._open(),
+            self.client.context,
+            *self._endpoints,
+            self.sequence,
+            self.progress,
+            self._receive,
+        )
+        self.loop._wind_down = self._subscription.finish
+        self._subscription.open()
+
+    def _live(self) -> None:
+        try:
+            self.loop._open()
+            self._at = "initialize"
+            self._plugin.initialize()
+            self._at = "handle_init"
+            self._plugin.handle_init()
+            self._at = ""
+            self._initialised = True
+            self.loop._run()
+        except BaseException as error:  # not even sys.exit() may leave the control thread waiting
+            self._failure = error
+            self._say_failure(error)
+        finally:
+            self._park()
+
+    def _park(self) -> None:
+        self.loop._end()
+        self._parked = True
+        if self.control is not None:
+            self.control.wakeup.set()
+        self._released.wait()
+        if self._subscription is not None:
+            self._subscription.close()
+        self.loop._close()
+
+    def _receive(self, data: tuple[bytes, bytes]) -> bool:
+        """Deliver an event, and tell whether to go on."""
+        self._at = "handle_recv"
+        self.loop._do(partial(self._plugin.handle_recv, data))
+        self._at = ""
+        return not self.loop._ended
+
+    def _say_failure(self, error: BaseException) -> None:
+        if isinstance(error, exc.SocketError):
+            logger.error("%s: %s", self.label, error)
+        else:
+            logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
+
+
+def wake_by_signals(control: Loop) -> bool:
+    """Have signals wake the control thread, if it is the main thread and nobody else wants that.
+
+    A signal between the loop's last look and its sleep would go unnoticed otherwise.
+
+    Returns:
+        Whether `signal.set_wakeup_fd` is to be undone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    former = signal.set_wakeup_fd(control.wakeup.write_fd, warn_on_full_buffer=False)
+    if former != -1:
+        signal.set_wakeup_fd(former)
+    return former == -1
