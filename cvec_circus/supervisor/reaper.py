@@ -35,6 +35,7 @@ class Reaper:
     def __init__(
         self, loop: Loop, chores: Worker, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
     ) -> None:
+        self._loop = loop
         self._exits = exits
         self._on_exit = on_exit
         self._running: dict[int, tuple[Watcher, ManagedProcess]] = {}
@@ -50,12 +51,16 @@ class Reaper:
                 collected again: what cannot be watched must not run.
         """
         try:
-            self._exits.add(pid)
+            is_watched = self._exits.add(pid)
         except OSError:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)  # bounded: nothing survives SIGKILL before its first instruction
             raise
         self._running[pid] = (watcher, process)
+        if not is_watched:
+            # It has ended, and somebody else in this program has collected it, or SIGCHLD is
+            # ignored in it: nothing will ever be seen of it.
+            self._loop.post(self._exited.append, pid)
 
     def _see(self) -> None:
         self._exited.extend(self._exits.ready())

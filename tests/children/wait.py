@@ -21,7 +21,8 @@ ends, ignored, forks = {"TERM": 0}, set(), 0
 while ARGS:
     word = take("word")
     if word == "exit":
-        ends[take("signal")] = int(take("status"))
+        signal_name = take("signal")
+        ends[signal_name] = int(take("status"))
     elif word == "ignore":
         ignored.add(take("signal"))
     elif word == "fork":

@@ -1,0 +1,1 @@
+"""The scripts, end to end."""

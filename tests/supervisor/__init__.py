@@ -1,0 +1,1 @@
+"""The supervisor in the test's own process, with real children."""
