@@ -46,7 +46,7 @@ FIRST_RETRY, LONGEST_RETRY = 0.01, 1.0
 """Seconds until the daemon is asked again when an answer was not enough; doubled each time."""
 
 UNREACHABLE = 5.0
-"""Seconds after which a person is told that nobody publishes."""
+"""Seconds after which a person is told that nobody is there."""
 
 LAST_EVENTS = 2.0
 """Seconds that a stopping plugin takes at most for the events that are published already."""
@@ -83,7 +83,7 @@ class Subscription:
             deliver: Called with topic and payload of each event; returns whether to go on.
         """
         self._loop = loop
-        self._pubsub_endpoint = pubsub_endpoint
+        self._endpoint, self._pubsub_endpoint = endpoint, pubsub_endpoint
         self._sequence = sequence
         self._progress = progress
         self._deliver = deliver
@@ -332,3 +332,5 @@ class Subscription:
     def _say_unreachable(self) -> None:
         if not self._connections:
             logger.warning("nobody publishes at %s yet, still trying", self._pubsub_endpoint)
+        elif not self._answered and not self._silent:
+            logger.warning("nobody answers at %s yet, still trying", self._endpoint)

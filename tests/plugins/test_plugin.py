@@ -98,13 +98,19 @@ class TestLife(PluginCase):
         self.assertEqual(plugin.calls[-2:], ["handle_stop", "returned"])
 
     def test_a_person_is_told_that_nobody_is_there(self) -> None:
-        plugin = Probe("ipc:///nonexistent/a", "ipc:///nonexistent/b", 1.0)
-        with mock.patch("cvec_circus.plugins.subscription.UNREACHABLE", 0.01):
-            with self.assertLogs("cvec_circus", logging.WARNING) as logs:
-                thread = self.run_plugin(plugin)
-                self.assertTrue(eventually(lambda: logs.output))
-                self.end(plugin, thread)
-        self.assertIn("nobody publishes at ipc:///nonexistent/b yet", logs.output[0])
+        nobody = "ipc:///nonexistent/x"
+        for endpoint, pubsub_endpoint, words in (
+            (nobody, nobody, f"nobody publishes at {nobody} yet"),
+            (nobody, self.daemon.pubsub_endpoint, f"nobody answers at {nobody} yet"),
+        ):
+            plugin = Probe(endpoint, pubsub_endpoint, 1.0)
+            with mock.patch("cvec_circus.plugins.subscription.UNREACHABLE", 0.2):
+                with mock.patch("cvec_circus.plugins.subscription.LAST_EVENTS", 0.1):
+                    with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                        thread = self.run_plugin(plugin)
+                        self.assertTrue(eventually(lambda logs=logs: logs.output))
+                        self.end(plugin, thread)
+            self.assertIn(words, logs.output[0])
 
     def test_a_socket_that_is_left_open_does_not_hold_it_up(self) -> None:
         plugin, thread = self.running()

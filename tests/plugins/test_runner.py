@@ -249,13 +249,13 @@ class TestByHand(ProcessCase):
             self.assertIn(line, said[-1])
 
     def test_busy(self) -> None:
-        """Signals in the middle of everything, one after the other."""
-        for _ in range(5):
+        """Signals in the middle of everything."""
+        for number in range(10):
             process = self.by_hand(f"{SUBJECTS}.Busy")
             process.expect("handle_init")
-            for _ in range(3):
-                self.daemon.flood(100)
-            process.kill()
+            for _ in range(number):
+                self.daemon.flood(50)
+            process.kill((signal.SIGTERM, signal.SIGINT)[number % 2])
             process.expect("handle_stop on main")
             self.assertEqual(process.wait(), 0)
 
