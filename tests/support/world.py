@@ -28,11 +28,13 @@ class FakeWorld:
     A test is a history: orders to `roster`, `advance(seconds)`, `die(pid)`, then questions to
     `events` and to the watchers. A process obeys its stop signal after `stop_delay` seconds; a
     STUBBORN one ends by SIGKILL only, an IMMORTAL one not even so. `leftovers` says for how many
-    seconds what a process started goes on after it, None for nothing left.
+    seconds what a process started goes on after it, None for nothing left. `luck` is what the
+    core draws for jitter: 0.5 for none, None for chance.
     """
 
     def __init__(self, seed: int = 0, warmup_delay: float = 0.0) -> None:
         self.rng = random.Random(seed)
+        self.luck: float | None = None
         self.clock = 1000.0
         self.roster = Roster(self, warmup_delay)
         self.events: list[tuple[float, str, str, dict[str, Any]]] = []
@@ -60,7 +62,7 @@ class FakeWorld:
         return self.clock
 
     def random(self) -> float:
-        return self.rng.random()
+        return self.rng.random() if self.luck is None else self.luck
 
     def turn_is_over(self) -> bool:
         if not self.spawns_a_turn:
@@ -188,6 +190,14 @@ class FakeWorld:
         return self._heap[0][0] if self._heap else None
 
     # -- what a test asks
+
+    def pids(self, watcher: Watcher) -> list[int]:
+        """Its running processes that nobody has asked to end, oldest first."""
+        return [process.pid for process in [*watcher.stale, *watcher.fresh]]
+
+    def since(self, mark: int) -> list[tuple[str, str]]:
+        """Watcher and action of each event after the first `mark` ones."""
+        return [(watcher, action) for _, watcher, action, _ in self.events[mark:]]
 
     def actions(self, name: str = "web") -> list[str]:
         """What was published about a watcher, in order."""

@@ -1,0 +1,241 @@
+"""When a dead process is replaced: the restart policy."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.core.backoff import exponential, jittered
+from cvec_circus.core.watcher import Watcher
+from tests.support.world import FakeWorld
+
+
+class BackoffCase(unittest.TestCase):
+    """A world without jitter. Owned by the test's thread."""
+
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+        self.world.luck = 0.5
+
+    def crash(self, lived: float = 0.0, wid: int = 1) -> float:
+        """Ends the process of that slot after `lived` seconds; returns how long it stayed away."""
+        self.world.advance(lived)
+        watcher = self.world.roster.watchers()[0]
+        self.world.die(watcher.slots[wid].pid, 1)
+        died_at = self.world.now()
+        self.world.settle()
+        while watcher.slots[wid].pid not in self.world.alive:
+            next_at = self.world.roster.next_at()
+            assert next_at is not None, "nothing is going to happen any more"
+            self.world.advance(next_at - self.world.now())
+        return round(self.world.now() - died_at, 6)
+
+
+class TestDelays(BackoffCase):
+    def test_quick_deaths_wait_0_50_100_ms_doubling_to_a_second(self) -> None:
+        self.world.up()
+        delays = [self.crash() for _ in range(10)]
+        self.assertEqual(delays, [0, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1, 1])
+
+    def test_backoff_max(self) -> None:
+        self.world.up(backoff_max=0.3)
+        self.assertEqual([self.crash() for _ in range(6)], [0, 0.05, 0.1, 0.2, 0.3, 0.3])
+
+    def test_the_longest_wait_may_be_none(self) -> None:
+        self.world.up(backoff_max=0)
+        self.assertEqual([self.crash() for _ in range(4)], [0, 0, 0, 0])
+
+    def test_backoff_off(self) -> None:
+        self.world.up(backoff=False)
+        self.assertEqual([self.crash() for _ in range(8)], [0] * 8)
+
+    def test_a_life_of_min_uptime_is_replaced_at_once(self) -> None:
+        self.world.up(min_uptime=2)
+        for _ in range(5):
+            self.crash()
+        self.assertGreater(self.crash(1.9), 0)
+        self.assertEqual(self.crash(2), 0)
+
+    def test_and_lowers_the_step_by_one(self) -> None:
+        self.world.up()
+        self.assertEqual([self.crash() for _ in range(4)], [0, 0.05, 0.1, 0.2])
+        self.crash(1)
+        self.assertEqual(self.crash(), 0.2)
+        self.crash(1)
+        self.crash(1)
+        self.assertEqual(self.crash(), 0.1)
+
+    def test_however_long_the_crash_loop_was(self) -> None:
+        self.world.up()
+        for _ in range(50):
+            self.crash()
+        self.crash(1)
+        self.assertEqual(self.crash(), 0.8)
+
+    def test_a_life_of_backoff_reset_clears_it(self) -> None:
+        self.world.up()
+        for _ in range(20):
+            self.crash()
+        self.assertEqual(self.crash(10), 0)
+        self.assertEqual([self.crash() for _ in range(3)], [0, 0.05, 0.1])
+
+    def test_backoff_reset_is_an_option(self) -> None:
+        self.world.up(backoff_reset=60)
+        for _ in range(20):
+            self.crash()
+        self.crash(59)
+        self.assertEqual(self.crash(), 0.8)
+        self.crash(60)
+        self.assertEqual(self.crash(), 0)
+
+    def test_each_slot_backs_off_by_itself(self) -> None:
+        self.world.up(numprocesses=2)
+        self.assertEqual([self.crash() for _ in range(4)], [0, 0.05, 0.1, 0.2])
+        self.assertEqual([self.crash(wid=2) for _ in range(3)], [0, 0.05, 0.1])
+
+    def test_a_crash_loop_keeps_its_slot_where_lower_wids_are_free(self) -> None:
+        watcher = self.world.up()
+        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.advance(0.5)
+        self.assertEqual(list(watcher.slots), [2])
+        self.assertEqual([self.crash(wid=2) for _ in range(4)], [0, 0.05, 0.1, 0.2])
+
+
+class TestRespawnDelay(BackoffCase):
+    def test_every_replacement_waits_so_long_to_the_letter(self) -> None:
+        self.world.luck = 0.0
+        self.world.up(respawn_delay=5)
+        self.assertEqual([self.crash(60), self.crash(60)], [5, 5])
+
+    def test_the_longer_wait_counts(self) -> None:
+        self.world.up(respawn_delay=0.15)
+        self.assertEqual([self.crash() for _ in range(5)], [0.15, 0.15, 0.15, 0.2, 0.4])
+
+    def test_with_backoff_off_too(self) -> None:
+        self.world.up(respawn_delay=0.15, backoff=False)
+        self.assertEqual([self.crash() for _ in range(5)], [0.15] * 5)
+
+    def test_what_was_ordered_does_not_wait(self) -> None:
+        watcher = self.world.up(respawn_delay=5)
+        self.world.advance(60)
+        self.world.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.advance(0.1)
+        self.assertEqual(self.world.spawned, [100, 101])
+        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.advance(0.1)
+        self.assertEqual(self.world.spawned, [100, 101, 102])
+
+
+class TestJitter(BackoffCase):
+    def test_a_wait_is_made_up_to_a_tenth_longer_or_shorter(self) -> None:
+        self.assertEqual([jittered(1.0, luck) for luck in (0.0, 0.5)], [0.9, 1.0])
+        self.assertAlmostEqual(jittered(1.0, 1.0), 1.1)
+
+    def test_watchers_that_crash_together_come_back_one_by_one(self) -> None:
+        self.world.luck = None
+        watchers = [self.world.up(f"w{number}", min_uptime=5) for number in range(200)]
+        for _ in range(8):
+            for watcher in watchers:
+                self.world.die(watcher.slots[1].pid)
+            self.world.advance(1.2)
+        spawns = [at for at, _, action, _ in self.world.events if action == "spawn"][-200:]
+        self.assertGreater(len(set(spawns)), 190)
+        self.assertGreater(max(spawns) - min(spawns), 0.15)
+
+    def test_the_numbers(self) -> None:
+        self.assertEqual([exponential(step, 1e9) for step in range(5)], [0, 0.05, 0.1, 0.2, 0.4])
+        self.assertEqual(exponential(10_000, 3.0), 3.0)
+
+
+class TestWhatIsTold(BackoffCase):
+    def test_a_wait_of_a_second_or_more_is_an_event(self) -> None:
+        self.world.up()
+        for _ in range(6):
+            self.crash()
+        self.assertEqual(self.world.payloads("backoff"), [])
+        self.crash()
+        expected = {"cause": "exit", "wid": 1, "deaths": 7, "delay": 1.0}
+        self.assertEqual(self.world.payloads("backoff"), [expected])
+
+    def test_the_reason_and_the_time_left_can_be_asked_for(self) -> None:
+        watcher = self.world.up()
+        for _ in range(6):
+            self.crash()
+        self.world.die(watcher.slots[1].pid)
+        self.world.advance(0.3)
+        self.assertEqual(
+            watcher.why(self.world.now()), "process 1 died quickly 7 times; next start in 0.7 s"
+        )
+        self.world.advance(0.7)
+        self.assertEqual(watcher.why(self.world.now()), "")
+
+    def test_a_one_shot_that_is_not_replaced_does_not_back_off(self) -> None:
+        self.world.up(respawn=False, respawn_delay=5)
+        self.world.die(100)
+        self.world.settle()
+        self.assertEqual(self.world.payloads("backoff"), [])
+
+    def test_nobody_hears_of_a_backoff_after_a_stop(self) -> None:
+        watcher = self.world.up(respawn_delay=5)
+        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.die(100)
+        self.world.settle()
+        self.assertEqual(self.world.actions(), ["add", "spawn", "start", "reap", "stop"])
+
+
+class TestOrders(BackoffCase):
+    """Every explicit order forgets the deaths and ends the wait."""
+
+    def in_backoff(self, **options: object) -> Watcher:
+        watcher = self.world.up(**options)
+        for _ in range(7):
+            self.crash()
+        self.world.die(watcher.slots[1].pid)
+        self.world.settle()
+        self.spawned = len(self.world.spawned)
+        self.world.advance(0.1)
+        self.assertEqual(len(self.world.spawned), self.spawned)
+        return watcher
+
+    def assert_hastened(self, watcher: Watcher) -> None:
+        self.world.settle()
+        self.assertEqual(len(self.world.spawned), self.spawned + 1)
+        self.assertEqual([self.crash() for _ in range(3)], [0, 0.05, 0.1])
+
+    def test_start(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.start([watcher], "command:start", None)
+        self.assert_hastened(watcher)
+
+    def test_restart(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.restart([watcher], "command:restart", None)
+        self.assert_hastened(watcher)
+
+    def test_reload(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.assert_hastened(watcher)
+
+    def test_reload_by_sighup(self) -> None:
+        watcher = self.in_backoff(send_hup=True)
+        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.assert_hastened(watcher)
+
+    def test_resize_to_the_same_number(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.resize(watcher, 1, "command:incr", None)
+        self.assert_hastened(watcher)
+
+    def test_set(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.set_options(watcher, {"max_retry": 7}, "command:set", None)
+        self.assert_hastened(watcher)
+
+    def test_kill(self) -> None:
+        watcher = self.in_backoff()
+        self.world.roster.kill(watcher, [], None, None, None)
+        self.assert_hastened(watcher)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,185 @@
+"""Starts that the system refuses: tried again after a wait, given up after max_retry."""
+
+from __future__ import annotations
+
+import errno
+import unittest
+
+from cvec_circus.core.states import WatcherState
+from tests.support.world import FakeWorld
+
+MISSING = FileNotFoundError(errno.ENOENT, "no such file")
+
+
+class TestFailedStarts(unittest.TestCase):
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+        self.world.luck = 0.5
+
+    def attempts(self) -> int:
+        """Counts the attempts by what the log says of them."""
+        return sum("attempt " in note for note in self.world.notes)
+
+    def test_five_attempts_a_growing_wait_apart_and_then_no_more(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up()
+        started_at = self.world.now()
+        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.world.advance(60)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+        at, _, _, payload = next(event for event in self.world.events if event[2] == "giveup")
+        self.assertAlmostEqual(at - started_at, 0.05 + 0.1 + 0.2 + 0.4)
+        self.assertEqual(payload["reason"], "[Errno 2] no such file (5 attempts)")
+        self.assertEqual(watcher.reason, payload["reason"])
+        self.assertEqual(watcher.why(self.world.now()), payload["reason"])
+        self.assertEqual(self.world.actions(), ["add", "giveup", "stop"])
+
+    def test_why_and_when_is_known_between_the_attempts(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up()
+        self.world.advance(0.25)
+        self.assertEqual(
+            watcher.why(self.world.now()), "[Errno 2] no such file; next start in 0.1 s"
+        )
+
+    def test_an_attempt_that_succeeds_ends_it(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up()
+        self.world.advance(0.4)
+        self.world.refuse = None
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.why(self.world.now()), "")
+
+    def test_only_failures_in_a_row_count(self) -> None:
+        watcher = self.world.up(max_retry=2)
+        for _ in range(5):
+            self.world.refuse = MISSING
+            self.world.advance(60)
+            self.world.die(watcher.slots[1].pid)
+            self.world.settle()
+            self.world.refuse = None
+            self.world.advance(60)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_max_retry_of_one_gives_up_at_the_first(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up(max_retry=1)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+
+    def test_max_retry_of_minus_one_never_gives_up(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up(max_retry=-1)
+        self.world.advance(3600)
+        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertGreater(self.attempts(), 3000)
+        self.world.refuse = None
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_attempts_are_a_second_apart_at_most(self) -> None:
+        self.world.refuse = MISSING
+        self.world.up(max_retry=-1)
+        self.world.up("other", max_retry=-1, backoff=False)
+        self.world.advance(100)
+        before = self.attempts()
+        self.world.advance(100)
+        self.assertEqual(self.attempts() - before, 200)
+
+    def test_waits_of_a_second_are_told(self) -> None:
+        self.world.refuse = MISSING
+        self.world.up(max_retry=-1)
+        self.world.advance(3)
+        expected = {"cause": "exec", "wid": 1, "deaths": 6, "delay": 1.0}
+        self.assertEqual(self.world.payloads("backoff")[0], expected)
+
+    def test_what_the_system_is_short_of_never_counts(self) -> None:
+        for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+            with self.subTest(errno.errorcode[number]):
+                self.world.refuse = OSError(number, "none left")
+                watcher = self.world.up(f"w{number}", max_retry=1)
+                self.world.advance(60)
+                self.assertIs(watcher.state, WatcherState.STARTING)
+                self.world.refuse = None
+                self.world.advance(1.1)
+                self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_no_memory_in_the_daemon_itself_is_such_a_shortage(self) -> None:
+        self.world.refuse = MemoryError()
+        watcher = self.world.up(max_retry=1)
+        self.world.advance(60)
+        self.assertRegex(watcher.why(self.world.now()), "^MemoryError; next start in")
+        self.world.refuse = None
+        self.world.advance(1.1)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_nor_does_it_count_together_with_failures_that_do(self) -> None:
+        self.world.refuse = OSError(errno.EAGAIN, "again")
+        watcher = self.world.up(max_retry=2)
+        self.world.advance(10)
+        self.world.refuse = MISSING
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.reason, "[Errno 2] no such file (2 attempts)")
+
+    def test_options_that_make_no_command_count(self) -> None:
+        self.world.refuse = ValueError("cmd: No closing quotation")
+        watcher = self.world.up(max_retry=2)
+        self.world.advance(10)
+        self.assertEqual(watcher.reason, "cmd: No closing quotation (2 attempts)")
+
+    def test_giving_up_stops_what_runs(self) -> None:
+        watcher = self.world.up(numprocesses=2, max_retry=1)
+        self.world.advance(60)
+        self.world.refuse = MISSING
+        self.world.die(100)
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+        causes = [payload["cause"] for payload in self.world.payloads("reap")]
+        self.assertEqual(causes, ["exit", "giveup"])
+        self.assertEqual(self.world.payloads("stop"), [{"cause": "giveup"}])
+
+    def test_an_order_starts_the_counting_anew(self) -> None:
+        self.world.refuse = MISSING
+        watcher = self.world.up()
+        self.world.advance(0.4)
+        self.world.roster.start([watcher], "command:start", None)
+        self.world.advance(0.7)
+        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.world.advance(0.1)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.world.refuse = None
+        self.world.roster.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.reason, "")
+
+    def test_exit_codes_that_mean_it_is_of_no_use(self) -> None:
+        watcher = self.world.up(fatal_exit_codes=[2])
+        self.world.advance(60)
+        self.world.die(100, 2, report="cannot import name 'Loger'")
+        self.world.settle()
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.reason, "cannot import name 'Loger'")
+        self.assertEqual(self.world.actions()[-3:], ["reap", "giveup", "stop"])
+
+    def test_such_a_code_means_nothing_when_the_process_was_asked_to_end(self) -> None:
+        watcher = self.world.up(fatal_exit_codes=[2])
+        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.settle()
+        self.world.die(100, 2)
+        self.world.settle()
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_nor_when_a_restart_has_been_ordered_before(self) -> None:
+        watcher = self.world.up(fatal_exit_codes=[2])
+        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.die(100, 2)
+        self.world.settle()
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+
+if __name__ == "__main__":
+    unittest.main()

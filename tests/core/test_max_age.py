@@ -1,0 +1,104 @@
+"""max_age: processes replaced because they are old, one of a watcher at a time."""
+
+from __future__ import annotations
+
+import unittest
+
+from tests.support.world import FakeWorld
+
+
+class TestMaxAge(unittest.TestCase):
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+        self.world.luck = 0.5
+        self.world.stop_delay = 1.0
+
+    def up(self, **options: object):
+        return self.world.up(**{"max_age": 100, "max_age_variance": 0, **options})
+
+    def test_new_first_and_only_when_it_is_old_enough(self) -> None:
+        watcher = self.up()
+        self.world.advance(99.9)
+        self.assertEqual(self.world.spawned, [100])
+        self.world.advance(0.1)
+        self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn", "kill"])
+        self.world.advance(1)
+        self.assertEqual(watcher.pids(), [101])
+
+    def test_one_of_a_watcher_at_a_time(self) -> None:
+        watcher = self.up(numprocesses=3)
+        self.world.advance(100)
+        for number in range(1, 4):
+            self.assertEqual(self.world.actions().count("kill"), number)
+            self.assertEqual(len(watcher.fresh), 3)
+            self.world.advance(1)
+        self.assertEqual(self.world.actions().count("kill"), 3)
+        self.assertEqual(sorted(watcher.pids()), [103, 104, 105])
+
+    def test_what_an_old_one_left_behind_counts_as_well(self) -> None:
+        self.world.leftovers = 3.0
+        self.up(numprocesses=2)
+        self.world.advance(103.9)
+        self.assertEqual(self.world.actions().count("kill"), 1)
+        self.world.advance(0.1)
+        self.assertEqual(self.world.actions().count("kill"), 2)
+
+    def test_singletons_stop_first(self) -> None:
+        self.up(singleton=True)
+        self.world.advance(100)
+        self.assertEqual(self.world.actions()[-1], "kill")
+        self.world.advance(1)
+        self.assertEqual(self.world.actions()[-2:], ["reap", "spawn"])
+
+    def test_the_variance_is_drawn_for_each_process(self) -> None:
+        self.world.luck = None
+        watcher = self.up(numprocesses=20, max_age_variance=50)
+        due = {process.due_at - self.world.now() for process in watcher.slots.values()}
+        self.assertEqual(len(due), 20)
+        self.assertGreaterEqual(min(due), 100)
+        self.assertLess(max(due), 150)
+
+    def test_it_is_no_reload(self) -> None:
+        self.up()
+        self.world.advance(1000)
+        self.assertNotIn("reload", self.world.actions())
+        self.assertEqual({p["cause"] for p in self.world.payloads("kill")}, {"max_age"})
+        self.assertEqual({p["cause"] for p in self.world.payloads("reap")}, {"max_age"})
+        causes = [payload["cause"] for payload in self.world.payloads("spawn")]
+        self.assertEqual(causes, ["config"] + ["max_age"] * (len(causes) - 1))
+
+    def test_a_death_between_two_of_them_keeps_its_own_cause(self) -> None:
+        watcher = self.up()
+        for _ in range(3):
+            self.world.advance(50)
+            self.world.die(watcher.pids()[0])
+            self.world.advance(101)
+        causes = [payload["cause"] for payload in self.world.payloads("spawn")]
+        self.assertEqual(causes, ["config", *["exit", "max_age"] * 3])
+
+    def test_a_new_max_age_counts_for_those_that_run(self) -> None:
+        watcher = self.up(numprocesses=2)
+        self.world.advance(60)
+        self.world.roster.set_options(watcher, {"max_age": 50.0}, "command:set", None)
+        self.world.advance(5)
+        self.assertEqual(sorted(watcher.pids()), [102, 103])
+
+    def test_and_none_at_all_for_those_that_are_due_too(self) -> None:
+        watcher = self.up(numprocesses=3)
+        self.world.advance(100)
+        self.world.roster.set_options(watcher, {"max_age": 0}, "command:set", None)
+        self.world.advance(1000)
+        self.assertEqual(self.world.actions().count("kill"), 1)
+        self.assertEqual(len(watcher.fresh), 3)
+
+    def test_one_shots_are_replaced_too(self) -> None:
+        watcher = self.up(respawn=False)
+        self.world.advance(101)
+        self.assertEqual(watcher.pids(), [101])
+        self.world.die(101)
+        self.world.settle()
+        self.assertEqual(self.world.actions()[-1], "stop")
+
+
+if __name__ == "__main__":
+    unittest.main()

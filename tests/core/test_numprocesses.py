@@ -1,0 +1,116 @@
+"""More or fewer processes: incr, decr, and what goes first."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.core.states import WatcherState
+from tests.support.world import FakeWorld
+
+
+class TestNumprocesses(unittest.TestCase):
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+
+    def resize(self, watcher, size: int, cause: str = "command:decr") -> None:
+        self.world.roster.resize(watcher, size, cause, None)
+        self.world.settle()
+
+    def test_more(self) -> None:
+        watcher = self.world.up()
+        self.resize(watcher, 3, "command:incr")
+        self.assertEqual(watcher.pids(), [100, 101, 102])
+        self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn", "spawn"])
+        self.assertEqual(self.world.payloads("spawn")[-1]["cause"], "command:incr")
+
+    def test_fewer_the_oldest_first(self) -> None:
+        watcher = self.world.up(numprocesses=3)
+        self.world.advance(60)
+        self.world.die(watcher.slots[1].pid)
+        self.world.settle()
+        self.resize(watcher, 1)
+        killed = [payload["process_pid"] for payload in self.world.payloads("kill")]
+        self.assertEqual(killed, [101, 102])
+        self.world.advance(1)
+        self.assertEqual(watcher.pids(), [103])
+
+    def test_what_does_not_run_yet_goes_before_what_runs(self) -> None:
+        watcher = self.world.up(numprocesses=4, warmup_delay=5)
+        self.world.advance(5)
+        self.resize(watcher, 2)
+        self.world.advance(60)
+        self.assertEqual(watcher.pids(), [100, 101])
+        self.assertEqual(self.world.payloads("kill"), [])
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_what_is_ending_anyway_goes_before_what_runs(self) -> None:
+        watcher = self.world.up(numprocesses=2)
+        self.world.roster.kill(watcher, [watcher.slots[2]], None, None, None)
+        self.resize(watcher, 1)
+        self.world.advance(1)
+        self.assertEqual(watcher.pids(), [100])
+
+    def test_none_is_active_with_nothing_running(self) -> None:
+        watcher = self.world.up(numprocesses=2)
+        self.resize(watcher, 0)
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.slots, {})
+        self.assertNotIn("stop", self.world.actions())
+        self.resize(watcher, 1)
+        self.assertEqual(len(watcher.pids()), 1)
+
+    def test_back_and_forth_in_one_turn_is_nothing(self) -> None:
+        watcher = self.world.up(numprocesses=2)
+        for size in (5, 0, 3, 2):
+            self.world.roster.resize(watcher, size, "command:incr", None)
+        self.world.advance(1)
+        self.assertEqual(self.world.actions(), ["add", "spawn", "spawn", "start"])
+
+    def test_of_a_stopped_watcher_it_only_changes_the_number(self) -> None:
+        watcher = self.world.add()
+        self.resize(watcher, 3)
+        self.assertEqual(self.world.spawned, [])
+        self.world.roster.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertEqual(len(watcher.pids()), 3)
+
+    def test_while_it_is_stopping_too(self) -> None:
+        watcher = self.world.up()
+        self.world.roster.stop([watcher], "command:stop", None)
+        self.resize(watcher, 3, "command:incr")
+        self.world.advance(1)
+        self.assertEqual(self.world.spawned, [100])
+        self.assertEqual(self.world.payloads("stop"), [{"cause": "command:stop"}])
+
+    def test_fewer_during_a_graceful_reload(self) -> None:
+        watcher = self.world.up(numprocesses=3, warmup_delay=5)
+        self.world.advance(60)
+        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.advance(1)
+        self.resize(watcher, 2)
+        self.world.advance(60)
+        self.assertEqual(watcher.pids(), [103, 104])
+        self.assertEqual(self.world.actions().count("reload"), 1)
+
+    def test_fewer_during_a_sequential_reload_takes_the_old_ones(self) -> None:
+        self.world.stop_delay = 1.0
+        watcher = self.world.up(numprocesses=3)
+        self.world.roster.reload([watcher], "command:reload", True, None)
+        self.world.advance(1.5)
+        self.resize(watcher, 1)
+        self.world.advance(60)
+        self.assertEqual(watcher.pids(), [103])
+        self.assertEqual(len(self.world.spawned), 4)
+
+    def test_a_singletons_place_is_one(self) -> None:
+        watcher = self.world.up(singleton=True)
+        self.resize(watcher, 0)
+        self.resize(watcher, 1)
+        self.assertEqual(self.world.spawned, [100])
+        self.world.advance(1)
+        self.assertEqual(watcher.pids(), [101])
+
+
+if __name__ == "__main__":
+    unittest.main()
