@@ -81,15 +81,19 @@ class CircusPlugin:
 
         Raises:
             SocketError: An ssh server was named.
-            ValueError: ``active`` is neither true nor false.
+            OptionError: ``active`` is neither true nor false.
         """
         refuse_ssh(ssh_server)
+        try:
+            active = to_boolean(config.get("active", True))
+        except ValueError as error:
+            raise exc.OptionError("active", str(error)) from None
         self.endpoint = endpoint
         self.pubsub_endpoint = pubsub_endpoint
         self.check_delay = check_delay
         self.ssh_server = ssh_server
         self.config = config
-        self.active = to_boolean(config.get("active", True))
+        self.active = active
         # All else is in one place, so that subclasses may call their attributes what they like.
         label = str(config.get("name") or type(self).__qualname__)
         self._life = Life(self, label, endpoint, pubsub_endpoint)

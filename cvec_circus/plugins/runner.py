@@ -60,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exc.ArgumentError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
         return exc.EXIT_USAGE
-    with Signals() as signals:
-        return run(assignment, signals)
+    return run(assignment, Signals())
 
 
 def run(assignment: Assignment, signals: Signals) -> int:
@@ -83,14 +82,18 @@ def run(assignment: Assignment, signals: Signals) -> int:
     logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
     try:
         plugin = make(assignment, plugin_class, signals)
-        logger.info("Starting")
+    except Exception as error:
+        ours = isinstance(error, exc.CircusError)
+        logger.error("%s: %s", assignment.use, error, exc_info=None if ours else error)
+        return exc.EXIT_PROBLEM
+    logger.info("Starting")
+    try:
         plugin.start()
+    except ValueError as error:
+        logger.error("%s", error)
+        return exc.EXIT_PROBLEM
     except exc.PluginError:
         return exc.EXIT_PROBLEM  # the plugin thread has said why
-    except Exception as error:
-        expected = isinstance(error, (exc.CircusError, ValueError))
-        logger.error("%s: %s", assignment.use, error, exc_info=None if expected else error)
-        return exc.EXIT_PROBLEM
     return exc.EXIT_OK
 
 
@@ -129,44 +132,32 @@ class Signals:
     """
 
     def __init__(self) -> None:
+        """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
         self.control = Loop(name="control")
         self.log_fd = 2
-        self._read_fd, self._write_fd = os.pipe()
-        os.set_blocking(self._write_fd, False)
+        self._read_fd, write_fd = os.pipe()
+        os.set_blocking(write_fd, False)
         self._lock = threading.Lock()
         self._plugin: CircusPlugin | None = None
         self._arrived: list[int] = []
-        self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
-
-    def __enter__(self) -> Signals:
-        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         for signum in HANDLED:
             if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
                 signal.signal(signum, _nothing)  # what nohup has had ignored stays ignored
-        self._listener.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        signal.set_wakeup_fd(-1)
-        os.close(self._write_fd)
-        self._listener.join()
-        os.close(self._read_fd)
-        self.control.close()
+        threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def watch(self, plugin: CircusPlugin) -> None:
         """Stop a plugin when a signal has come, or comes."""
         with self._lock:
             self._plugin = plugin
-        if self._arrived:
+            arrived = bool(self._arrived)
+        if arrived:
             end(plugin)
 
     def _listen(self) -> None:
-        """Read the numbers of signals until the pipe is closed. The listening thread."""
+        """Read the numbers of signals. The listening thread."""
         while True:
-            numbers = os.read(self._read_fd, 64)
-            if not numbers:
-                return
-            for signum in numbers:
+            for signum in os.read(self._read_fd, 64):
                 if signum in HANDLED:
                     self._hear(signum)
 

@@ -65,7 +65,7 @@ class ForgetfulStop(Talker):
 class FailingConstructor(Talker):
     def __init__(self, *args: Any, **config: Any) -> None:
         super().__init__(*args, **config)
-        raise ValueError("this filename is none") if "filename" in config else KeyError("filename")
+        raise ValueError("no filename")
 
 
 class FailingInit(Talker):
@@ -111,6 +111,14 @@ class Busy(Talker):
     def handle_stop(self) -> None:
         self.call("list")
         super().handle_stop()
+
+
+class Lingering(Talker):
+    """Has a thread that does not end with it."""
+
+    def handle_init(self) -> None:
+        threading.Thread(target=threading.Event().wait).start()
+        super().handle_init()
 
 
 class NoRecv(CircusPlugin):

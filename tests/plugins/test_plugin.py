@@ -56,7 +56,7 @@ class TestLife(PluginCase):
             with self.assertRaises(ValueError):
                 plugin.start()
             self.assertEqual(plugin.calls, ["__init__"])
-        with self.assertRaises(ValueError):
+        with self.assertRaises(exc.OptionError):
             self.make(active="perhaps")
 
     def test_no_handle_recv(self) -> None:

@@ -164,6 +164,14 @@ class TestByHand(ProcessCase):
             self.assertEqual(process.wait(), 1)
             self.assertIn("a second signal: ending without handle_stop", process.rest())
 
+    def test_a_second_signal_ends_a_thread_that_outlives_the_plugin(self) -> None:
+        process = self.by_hand(f"{SUBJECTS}.Lingering")
+        process.expect("handle_init")
+        process.kill()
+        process.expect("handle_stop on main")
+        process.kill(signal.SIGINT)
+        self.assertEqual(process.wait(), 1)
+
     def test_a_terminal_that_is_closed_says_so_twice(self) -> None:
         process = self.by_hand(f"{SUBJECTS}.Talker")
         process.expect("handle_init")
@@ -227,7 +235,7 @@ class TestByHand(ProcessCase):
 
     def test_failing(self) -> None:
         for name, lines in (
-            ("FailingConstructor", ["[ERROR]", "Traceback", "KeyError: 'filename'"]),
+            ("FailingConstructor", ["[ERROR]", "Traceback", "ValueError: no filename"]),
             ("FailingInit", ["handle_init raised", "Traceback", "KeyError: 'init'"]),
         ):
             process = self.spawn([*LAUNCHER, f"{SUBJECTS}.{name}"])
@@ -238,7 +246,6 @@ class TestByHand(ProcessCase):
 
     def test_failing_in_one_line(self) -> None:
         for name, switch, line in (
-            ("FailingConstructor", "filename:x", "FailingConstructor: this filename is none"),
             ("Talker", "active:no", "Talker is not active"),
             ("Talker", "active:perhaps", "'perhaps' is neither true nor false"),
         ):
