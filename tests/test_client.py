@@ -1,4 +1,4 @@
-"""The clients: who may call when, what a time-out leaves behind, what is refused."""
+"""Clients: who may call when, what a time-out leaves behind, what is refused."""
 
 from __future__ import annotations
 
@@ -9,53 +9,13 @@ from unittest import mock
 import zmq
 
 from cvec_circus import exc
-from cvec_circus.base.clock import SYSTEM
-from cvec_circus.client import CircusClient, Client
+from cvec_circus.client import Client
 from cvec_circus.connect import (
-    DEFAULT_ENDPOINT_DEALER,
-    connect,
     end_context,
-    endpoint_from,
-    open_dealer,
-    open_subscriber,
 )
 from cvec_circus.wire import messages
+from tests.support.client_case import ClientCase
 from tests.support.eventually import eventually
-from tests.support.fake_daemon import FakeDaemon
-from tests.support.leaks import LeakCheckedTestCase
-
-
-class ClientCase(LeakCheckedTestCase):
-    """A daemon, and clients that are closed at the end."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.daemon = FakeDaemon()
-        self.addCleanup(self.daemon.stop)
-
-    def client(self, **options: Any) -> Client:
-        client = Client(self.daemon.endpoint, **options)
-        self.addCleanup(client.close)
-        return client
-
-    def in_threads(self, count: int, fn: Any) -> None:
-        """Call fn(number) in as many threads at once, and fail with what it raises."""
-        errors: list[BaseException] = []
-
-        def run(number: int) -> None:
-            try:
-                fn(number)
-            except BaseException as error:
-                errors.append(error)
-
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        self.assertFalse([thread for thread in threads if thread.is_alive()])
-        if errors:
-            raise errors[0]
 
 
 class TestCalls(ClientCase):
@@ -329,93 +289,3 @@ class TestClosing(ClientCase):
         self.assertFalse(end_context(context, timeout=0.05))
         socket.close(0)
         self.assertTrue(eventually(lambda: context.closed))
-
-
-class TestCircusClient(ClientCase):
-    def circus_client(self, **options: Any) -> CircusClient:
-        client = CircusClient(endpoint=self.daemon.endpoint, **options)
-        self.addCleanup(client.stop)
-        return client
-
-    def test_call_takes_a_mapping(self) -> None:
-        client = self.circus_client()
-        message = {"command": "list", "properties": {}}
-        reply = client.call(message)
-        self.assertEqual(reply["watchers"], ["web"])
-        self.assertEqual(message, {"command": "list", "properties": {}})
-        with self.assertRaises(TypeError):
-            client.call("list")  # type: ignore[arg-type]
-
-    def test_send_message(self) -> None:
-        self.assertEqual(self.circus_client().send_message("list")["status"], "ok")
-        self.circus_client().send_message("list", name="web", timeout=3)
-        self.assertEqual(self.daemon.requests[-1]["properties"], {"name": "web", "timeout": 3})
-
-    def test_cast(self) -> None:
-        client = self.circus_client()
-        client.cast("incr", name="web")
-        self.assertEqual(client.call({"command": "decr", "msg_type": "cast"}), {})
-        client.send_message("list")
-        self.assertEqual([m["command"] for m in self.daemon.requests], ["incr", "decr", "list"])
-
-    def test_the_timeout_holds_for_waiting_too(self) -> None:
-        self.daemon.muted.add("stop")
-        client = self.circus_client(timeout=0.05)
-        begun = SYSTEM.monotonic()
-        with self.assertRaises(exc.CallError) as caught:
-            client.send_message("stop", waiting=True)
-        self.assertEqual(str(caught.exception), "Timed out.")
-        self.assertLess(SYSTEM.monotonic() - begun, 5.0)
-
-    def test_no_timeout(self) -> None:
-        self.assertEqual(self.circus_client(timeout=None).send_message("list")["status"], "ok")
-
-    def test_the_positions_of_the_arguments(self) -> None:
-        with zmq.Context() as context:
-            client = CircusClient(context, self.daemon.endpoint, 2.0, None, None)
-            self.assertIs(client.context, context)
-            self.assertEqual(client.call({"command": "list"})["status"], "ok")
-            client.stop()
-
-    def test_stop_twice(self) -> None:
-        client = self.circus_client()
-        client.send_message("list")
-        client.stop()
-        client.stop()
-        with self.assertRaises(exc.CallError):
-            client.send_message("list")
-
-    def test_shared_by_threads(self) -> None:
-        client = self.circus_client()
-
-        def talk(number: int) -> None:
-            for _ in range(25):
-                self.assertEqual(client.send_message("list")["watchers"], ["web"])
-
-        self.in_threads(4, talk)
-
-    def test_no_tunnels_yet(self) -> None:
-        with self.assertRaises(exc.SocketError) as caught:
-            CircusClient(ssh_server="somewhere")
-        self.assertIn("not available in this version", str(caught.exception))
-
-
-class TestConnect(LeakCheckedTestCase):
-    def test_endpoint_from_the_environment(self) -> None:
-        self.assertEqual(endpoint_from({}), DEFAULT_ENDPOINT_DEALER)
-        ours, theirs = {"CVEC_CIRCUSCTL_ENDPOINT": "ours"}, {"CIRCUSCTL_ENDPOINT": "theirs"}
-        self.assertEqual(endpoint_from({**ours, **theirs}), "ours")
-        self.assertEqual(endpoint_from(theirs), "theirs")
-        self.assertEqual(endpoint_from({"CVEC_CIRCUSCTL_ENDPOINT": ""}), DEFAULT_ENDPOINT_DEALER)
-
-    def test_what_is_no_endpoint(self) -> None:
-        with zmq.Context() as context:
-            with self.assertRaises(exc.SocketError) as caught:
-                open_dealer(context, "nonsense")
-            self.assertEqual(
-                str(caught.exception), "cannot connect to 'nonsense': Invalid argument"
-            )
-            with self.assertRaises(exc.SocketError):
-                connect(open_subscriber(context, [b"watcher."]), "nonsense")
-            with self.assertRaises(exc.SocketError):
-                open_dealer(context, None)  # type: ignore[arg-type]

@@ -21,6 +21,9 @@ LAUNCHER = [sys.executable, "-W", "error", str(ROOT / "bin" / "cvec_circus-plugi
 MODULE = [sys.executable, "-W", "error", "-m", "cvec_circus.plugins.runner"]
 TIMEOUT = 30.0
 
+SUBJECTS = "tests.plugins.subjects"
+"""The module of the plugins that are run."""
+
 FOUR_LINES = """\
 [INFO] Loading the plugin...
 [INFO] Endpoint: {endpoint!r}

@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import sys
 import threading
 from datetime import timedelta
-from typing import Any, Callable
+from typing import Callable
 
 import zmq
 
-from cvec_circus.plugins import AsyncPeriodicCallback, PeriodicCallback, PluginLoop
-from cvec_circus.plugins import jobs as jobs_module
-from cvec_circus.plugins.jobs import Jobs
-from cvec_circus.plugins.periodic import announce, current_loop
+from cvec_circus.plugins import PluginLoop
+from tests.plugins.loop_case import LoopCase
 from tests.support.clock import FakeClock
-from tests.support.leaks import LeakCheckedTestCase
-
-
-class LoopCase(LeakCheckedTestCase):
-    """A loop that runs in a thread of its own until the test ends."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.loop = PluginLoop("test")
-        self.thread = threading.Thread(target=self._live, name="plugin thread")
-        self.ran_on: list[str] = []
-        self.addCleanup(self.end)
-
-    def _live(self) -> None:
-        self.loop._open()
-        self.loop._run()
-        self.loop._close()
-
-    def start(self) -> None:
-        self.thread.start()
-
-    def end(self) -> None:
-        self.loop.stop()
-        if self.thread.ident is not None:
-            self.thread.join(10)
-            self.assertFalse(self.thread.is_alive())
-
-    def wait_for(self, register: Callable[[Callable[[], None]], Any]) -> Any:
-        """Hand over a callback and wait until it has been called on the plugin thread."""
-        called = threading.Event()
-
-        def callback() -> None:
-            self.ran_on.append(threading.current_thread().name)
-            called.set()
-
-        result = register(callback)
-        self.assertTrue(called.wait(10), "not called")
-        self.assertEqual(set(self.ran_on), {"plugin thread"})
-        return result
-
-    def until_idle(self) -> None:
-        """Wait until what was asked for before has been done."""
-        self.wait_for(self.loop.add_callback)
 
 
 class TestCallbacks(LoopCase):
@@ -202,146 +155,6 @@ class TestTimers(LoopCase):
         self.assertEqual(called, [1])
 
 
-class TestPeriodic(LoopCase):
-    def test_periodic(self) -> None:
-        count: list[str] = []
-        done = threading.Event()
-
-        def tick() -> None:
-            count.append(threading.current_thread().name)
-            if len(count) == 3:
-                periodic.stop()
-                done.set()
-
-        periodic = self.loop.periodic(tick, 1)
-        self.assertFalse(periodic.is_running())
-        self.start()
-        periodic.start()
-        periodic.start()
-        self.assertTrue(done.wait(10))
-        self.assertFalse(periodic.is_running())
-        self.wait_for(lambda callback: self.loop.call_later(0.01, callback))
-        self.assertEqual(count, ["plugin thread"] * 3)
-
-    def test_it_goes_on_after_an_exception(self) -> None:
-        done = threading.Event()
-        count: list[int] = []
-
-        def tick() -> None:
-            count.append(1)
-            if len(count) == 2:
-                done.set()
-            raise ValueError("tick")
-
-        periodic = PeriodicCallback(tick, timedelta(milliseconds=1), self.loop)
-        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
-            self.start()
-            periodic.start()
-            self.assertTrue(done.wait(10))
-            periodic.stop()
-            self.until_idle()
-        self.assertIn("ValueError: tick", logs.output[0])
-
-    def test_stop_before_the_first_call(self) -> None:
-        periodic = self.loop.periodic(self.fail, 10)
-        self.start()
-        periodic.start()
-        periodic.stop()
-        periodic.stop()
-        self.wait_for(lambda callback: self.loop.call_later(0.03, callback))
-
-    def test_on_a_grid(self) -> None:
-        """Late calls do not push back later ones, and missed ones are left out."""
-        clock = FakeClock(now=1000.0)
-        loop = PluginLoop("test", clock)
-        called: list[float] = []
-        loop.periodic(lambda: called.append(clock.now), 1000).start()
-        inner = loop._open()
-        self.addCleanup(loop._close)
-        for now in (1000.0, 1000.5, 1001.2, 1002.0, 1004.5, 1004.9, 1005.0):
-            clock.now = now
-            inner.wakeup.set()
-            inner._turn()
-        self.assertEqual(called, [1001.2, 1002.0, 1004.5, 1005.0])
-
-    def test_restarted_by_its_own_callback(self) -> None:
-        clock = FakeClock(now=1000.0)
-        loop = PluginLoop("test", clock)
-        called: list[float] = []
-
-        def tick() -> None:
-            called.append(clock.now)
-            periodic.stop()
-            periodic.start()
-
-        periodic = loop.periodic(tick, 1000)
-        periodic.start()
-        inner = loop._open()
-        self.addCleanup(loop._close)
-        for now in (1000.0, 1001.5, 1002.0, 1002.5, 1003.0, 1003.5):
-            clock.now = now
-            inner.wakeup.set()
-            inner._turn()
-        self.assertEqual(called, [1001.5, 1002.5, 1003.5])
-
-    def test_the_default_loop(self) -> None:
-        self.assertIs(current_loop(), self.loop)
-        other = PluginLoop("other")
-        self.assertIs(AsyncPeriodicCallback(print, 10)._loop, other)
-        found: list[object] = []
-        self.start()
-        self.wait_for(
-            lambda callback: self.loop.add_callback(
-                lambda: (found.append(PeriodicCallback(print, 10)._loop), callback())
-            )
-        )
-        announce(other)
-        self.wait_for(
-            lambda callback: self.loop.add_callback(
-                lambda: (found.append(PeriodicCallback(print, 10)._loop), callback())
-            )
-        )
-        self.assertEqual(found, [self.loop, self.loop])
-
-    def test_no_loop_at_all(self) -> None:
-        PluginLoop("gone")
-        gc.collect()
-        with self.assertRaises(RuntimeError) as caught:
-            PeriodicCallback(print, 10)
-        self.assertIn("CircusPlugin.__init__", str(caught.exception))
-
-    def test_no_time(self) -> None:
-        for milliseconds in (0, -1, timedelta(0)):
-            with self.assertRaises(ValueError):
-                self.loop.periodic(print, milliseconds)
-
-
-class TestTornado(LoopCase):
-    """tornado's PeriodicCallback, in the shapes it has had, is refused with one helpful line."""
-
-    def assert_refused(self, act: Callable[[], object]) -> None:
-        with self.assertRaises(TypeError) as caught:
-            act()
-        self.assertIn("self.loop.periodic", str(caught.exception))
-        self.assertNotIn("\n", str(caught.exception))
-
-    def test_given_the_loop(self) -> None:
-        """Up to version 4 it took a loop, and asked it for a time-out."""
-
-        class Old:
-            def _run(self) -> None: ...
-
-        Old.__module__ = "tornado.ioloop"
-        self.assert_refused(lambda: self.loop.add_timeout(self.loop.time() + 1, Old()._run))
-        self.assert_refused(lambda: self.loop.call_later(1, Old()._run))
-        self.assert_refused(lambda: self.loop.add_callback(Old()._run))
-
-    def test_the_loop_as_a_factor(self) -> None:
-        """Since version 5 the third argument is the jitter, which it multiplies."""
-        self.assert_refused(lambda: self.loop * 0.3)  # type: ignore[operator]
-        self.assert_refused(lambda: 0.3 * self.loop)  # type: ignore[operator]
-
-
 class TestReaders(LoopCase):
     def test_a_pipe(self) -> None:
         read_fd, write_fd = os.pipe()
@@ -377,80 +190,6 @@ class TestReaders(LoopCase):
                 self.wait_for(read)
                 self.loop.remove_reader(pull)
                 self.until_idle()
-
-
-class TestRunInThread(LoopCase):
-    def run_and_wait(self, fn: Callable[..., Any], *args: Any) -> tuple[Any, Any, str]:
-        results: list[tuple[Any, Any, str]] = []
-        done = threading.Event()
-
-        def then(result: Any, error: Any) -> None:
-            results.append((result, error, threading.current_thread().name))
-            done.set()
-
-        self.loop.run_in_thread(fn, *args, then=then)
-        self.assertTrue(done.wait(10))
-        return results[0]
-
-    def test_the_result(self) -> None:
-        self.start()
-        result = self.run_and_wait(lambda x: (x, threading.current_thread().name), 3)
-        self.assertEqual(result, ((3, "test worker 1"), None, "plugin thread"))
-
-    def test_the_exception(self) -> None:
-        self.start()
-        result, error, _ = self.run_and_wait(int, "x")
-        self.assertIsNone(result)
-        self.assertIsInstance(error, ValueError)
-
-    def test_nobody_wants_the_result(self) -> None:
-        self.start()
-        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
-            self.loop.run_in_thread(int, "x")
-            self.run_and_wait(int, "1")
-            self.loop._jobs.stop()
-            for worker in self.loop._jobs._workers:
-                worker.join(10)
-        self.assertIn("invalid literal", logs.output[0])
-
-    def test_one_that_hangs_does_not_hold_up_the_others(self) -> None:
-        release = threading.Event()
-        self.addCleanup(release.set)
-        self.start()
-        for _ in range(jobs_module.WORKERS - 1):
-            self.loop.run_in_thread(release.wait, 30)
-        for number in range(20):
-            self.assertEqual(self.run_and_wait(int, number)[0], number)
-        self.assertEqual(len(self.loop._jobs._workers), jobs_module.WORKERS)
-        release.set()
-
-    def test_dropped_after_the_stop(self) -> None:
-        begun, release = threading.Event(), threading.Event()
-
-        def job() -> None:
-            begun.set()
-            release.wait(30)
-
-        self.start()
-        for _ in range(jobs_module.WORKERS):
-            self.loop.run_in_thread(job, then=self.fail)
-        self.loop.run_in_thread(self.fail)
-        self.assertTrue(begun.wait(10))
-        self.end()
-        self.loop.run_in_thread(self.fail)
-        release.set()
-
-    def test_jobs_of_their_own(self) -> None:
-        crashes: list[str] = []
-        done = threading.Event()
-        jobs = Jobs("j", lambda error, name: (crashes.append(f"{name}: {error!r}"), done.set()))
-        jobs.do(sys.exit, 3)
-        self.assertTrue(done.wait(10))
-        self.assertEqual(crashes, ["exit: SystemExit(3)"])
-        jobs.stop()
-        jobs.do(self.fail)
-        for worker in jobs._workers:
-            self.assertTrue(worker.join(10))
 
 
 class TestTheEnd(LoopCase):
