@@ -111,7 +111,8 @@ class Arbiter:
     def _run(self, supervisor: Supervisor, context: zmq.Context[Any]) -> int:
         """The whole life of the supervisor thread."""
         try:
-            return supervisor.run()
+            with supervisor.loop.wakeup.set_by_signals():
+                return supervisor.run()
         finally:
             supervisor.close()
             with self._lock:
@@ -139,7 +140,10 @@ class Arbiter:
         return found
 
     def stop(self, timeout: float = LONGEST_STOP) -> None:
-        """Stops everything, and returns when nothing is left. Any thread but the supervisor's.
+        """Stops everything, and returns when nothing is left.
+
+        On the supervisor thread itself, such as in a signal handler of a program that is in
+        `start`, it only begins that.
 
         Args:
             timeout: Seconds to wait at most.
@@ -150,15 +154,22 @@ class Arbiter:
         supervisor = self._supervisor
         if supervisor is None:
             return
+        if supervisor.loop.on_thread():
+            supervisor.loop.post(supervisor.stop, "stop")
+            return
         done = threading.Lock()
         done.acquire()
 
         def then(outcome: Outcome) -> None:
             done.release()
 
-        if supervisor.loop.post(supervisor.stop, "stop", Wait(then)):
-            if not done.acquire(timeout=timeout):
-                raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s")
+        try:
+            # Asked, because what is only posted in the last turn of the loop is never done.
+            supervisor.loop.ask(supervisor.stop, "stop", Wait(then), timeout=timeout)
+        except exc.SupervisorStopped:
+            return
+        if not done.acquire(timeout=timeout):
+            raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s")
 
 
 class ThreadedArbiter(Arbiter):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cvec_circus.base.clock import poll_milliseconds
 
@@ -69,6 +72,26 @@ class Wakeup:
         poll = select.poll()
         poll.register(self._read_fd, select.POLLIN)
         return bool(poll.poll(poll_milliseconds(timeout)))
+
+    @contextmanager
+    def set_by_signals(self) -> Iterator[None]:
+        """Have every signal set the flag meanwhile, so that its handler runs at once.
+
+        A signal that comes between a thread's last look and its sleep does not end the sleep, and
+        Python calls no handler before it is awake. Does nothing on any thread but the main one,
+        which is the only one to run handlers, and where somebody else has asked for it already.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        former = -1
+        if is_main:
+            former = signal.set_wakeup_fd(self.write_fd, warn_on_full_buffer=False)
+            if former != -1:
+                signal.set_wakeup_fd(former)
+        try:
+            yield
+        finally:
+            if is_main and former == -1:
+                signal.set_wakeup_fd(-1)
 
     def close(self) -> None:
         """Close both ends. The thread that polls does it, when it polls no more."""

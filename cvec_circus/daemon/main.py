@@ -103,7 +103,6 @@ def supervise(configuration: Configuration, log: Log, level: str, is_demo: bool)
             if signum in signals.STOP:
                 supervisor.stop(cause)
             else:
-                logger.info("reloading (%s)", cause)
                 supervisor.reload(cause)
 
         signals.install(supervisor.loop, on_signal)

@@ -5,11 +5,13 @@
 3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so
    that a plugin hears the last `stop` of each of them.
 4. When all are down the loop ends. It ends as well when the time is up: the longest
-   graceful_timeout and 2 s, and 7 s more for helpers where there are any. Then what is left is
-   named.
+   graceful_timeout and 2 s, and 7 s more for helpers where there are any. Whatever was promised
+   more time before, by a `kill` with a graceful_timeout of its own, is killed a second earlier.
+   What is left then is named.
 5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
 
-A second signal, or a second order to stop by a signal, gives nobody any more time.
+A second signal gives nobody any more time. One that follows a `quit` is the first: systemd sends
+it as soon as its ExecStop, which may well be a `quit`, has returned.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Shutdown:
         self._roster = roster
         self._loop = loop
         self._over = False
+        self._signalled = False
 
     @property
     def begun(self) -> bool:
@@ -38,9 +41,11 @@ class Shutdown:
 
     def begin(self, cause: str, wait: Wait | None = None) -> None:
         """Begins it. A second signal kills what is left; a second `quit` only waits for the end."""
+        is_signal = cause.startswith("signal:")
+        is_second, self._signalled = self._signalled and is_signal, self._signalled or is_signal
         if self.begun:
             self._roster.shut_down(cause, wait)
-            if cause.startswith("signal:"):
+            if is_second:
                 logger.warning("told to stop again (%s): killing what is left", cause)
                 self._roster.hurry()
             return
@@ -54,6 +59,7 @@ class Shutdown:
         self._loop.call_later(bound, self._roster.release)
         if any(watcher.helper for watcher in watchers):
             bound += HELPER_TIMEOUT + MARGIN
+        self._loop.call_later(bound - MARGIN / 2, self._roster.hurry)
         self._loop.call_later(bound, self._give_up)
 
     def look(self) -> None:

@@ -165,8 +165,11 @@ class Supervisor:
         return 1 if self.leftover_pids else 0
 
     def _begin(self) -> None:
+        if self.shutdown.begun:
+            return
         for watcher in self.configuration.watchers:
-            self.roster.add(Watcher(watcher.name, watcher.options), "config")
+            # A copy, because orders change it, and an arbiter may be started again.
+            self.roster.add(Watcher(watcher.name, dict(watcher.options)), "config")
         for plugin in self.configuration.plugins:
             if plugin.active:
                 self.roster.add(self._helpers.watcher(plugin), "config")
@@ -183,16 +186,21 @@ class Supervisor:
 
     def reload(self, cause: str) -> None:
         """Replaces every process, and opens every log file anew. Owner thread."""
+        if self.shutdown.begun:
+            return
+        logger.info("reloading (%s)", cause)
         self.pump.reopen()
         self.roster.reload(None, cause, False, None)
 
     def _end_turn(self) -> bool:
         self.ports.begin_turn()
-        more = self.ports.reaper.work(self.ports.turn_is_over)
-        more = self.roster.turn() or more
-        self._arm()
-        self.shutdown.look()
-        return more
+        try:
+            more = self.ports.reaper.work(self.ports.turn_is_over)
+            return self.roster.turn() or more
+        finally:
+            # Even if one watcher has a fault of ours, the others keep their deadlines.
+            self._arm()
+            self.shutdown.look()
 
     def _arm(self) -> None:
         """Has the loop wake for the core's next deadline."""

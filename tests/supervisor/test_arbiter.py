@@ -1,0 +1,231 @@
+"""An arbiter inside a program: its life, and what it leaves of itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import unittest
+from typing import Any
+
+import zmq
+
+import cvec_circus
+from cvec_circus import exc
+from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from tests.support.daemon import folder
+from tests.support.eventually import eventually
+from tests.support.leaks import LeakCheckedTestCase, children
+from tests.support.wire import TIMEOUT, Wire
+
+SLEEP = {"name": "a", "cmd": "sleep 1000", "numprocesses": 2}
+
+
+class ArbiterCase(LeakCheckedTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = folder(self)
+        self.endpoints = (f"ipc://{self.folder}/control", f"ipc://{self.folder}/events")
+
+    def make(self, kind: type[Arbiter] = ThreadedArbiter, *watchers: Any, **options: Any) -> Any:
+        return kind(watchers or [SLEEP], *self.endpoints, **options)
+
+    def nothing_left(self) -> None:
+        self.assertEqual(children(), {})
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class TestThreadedArbiter(ArbiterCase):
+    def test_many_lives(self) -> None:
+        for number in range(50):
+            arbiter = self.make()
+            arbiter.start()
+            if number % 2:
+                self.assertEqual(set(arbiter.statuses()), {"a"})
+            arbiter.stop()
+            self.assertFalse(arbiter.running)
+            self.nothing_left()
+
+    def test_stopped_right_after_the_start(self) -> None:
+        arbiter = self.make()
+        for _ in range(50):
+            arbiter.start()
+            arbiter.stop(TIMEOUT)
+            self.nothing_left()
+
+    def test_stopped_before_it_has_begun(self) -> None:
+        # The order is there before the thread's first turn.
+        arbiter = self.make()
+        supervisor = arbiter._open(zmq.Context())
+        supervisor.loop.post(supervisor.stop, "stop")
+        context = supervisor.events._socket.context
+        runner = threading.Thread(target=arbiter._run, args=(supervisor, context))
+        runner.start()
+        runner.join(1.5)
+        self.assertFalse(runner.is_alive(), "it began after its end")
+        self.nothing_left()
+
+    def test_stopped_by_several_threads_at_once(self) -> None:
+        for _ in range(10):
+            arbiter = self.make()
+            arbiter.start()
+            threads = [threading.Thread(target=arbiter.stop, args=(TIMEOUT,)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(TIMEOUT)
+                self.assertFalse(thread.is_alive())
+            self.nothing_left()
+
+    def test_stop_without_start(self) -> None:
+        arbiter = self.make()
+        arbiter.stop()
+        with self.assertRaises(exc.SupervisorStopped):
+            arbiter.statuses()
+
+    def test_a_second_life_has_the_options_of_the_first(self) -> None:
+        arbiter = self.make()
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        for _ in range(2):
+            self.assertEqual(arbiter.ask(lambda s: s.roster.get("a").numprocesses), 2)
+            arbiter.ask(lambda s: s.roster.resize(s.roster.get("a"), 3, "test", None))
+            arbiter.ask(lambda s: s.roster.hurry())
+            arbiter.stop()
+            arbiter.start()
+        patience = arbiter.ask(lambda s: s.roster.get("a").options["graceful_timeout"])
+        self.assertEqual(patience, 30.0)
+
+    def test_started_twice(self) -> None:
+        for kind in (ThreadedArbiter, Arbiter):
+            arbiter = self.make()
+            arbiter.start()
+            with self.assertRaises(exc.ConflictError):
+                kind.start(arbiter)
+            self.assertTrue(arbiter.running)
+            arbiter.stop()
+            self.nothing_left()
+
+    def test_an_endpoint_in_use(self) -> None:
+        first = self.make()
+        first.start()
+        self.addCleanup(first.stop)
+        for _ in range(3):
+            second = self.make(plugins=[], sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}])
+            with self.assertRaisesRegex(
+                exc.SocketError, "pubsub_endpoint ipc:.*Address already in use"
+            ):
+                second.start()
+            self.assertFalse(second.running)
+        self.assertEqual(first.statuses().keys(), {"a"})
+
+    def test_a_context_of_the_programs_own(self) -> None:
+        context: zmq.Context[Any] = zmq.Context()
+        self.addCleanup(context.term)
+        for _ in range(3):
+            arbiter = self.make(context=context)
+            arbiter.start()
+            arbiter.stop()
+            self.assertFalse(context.closed)
+
+    def test_addresses_of_its_own_choice(self) -> None:
+        arbiter = ThreadedArbiter([SLEEP], "tcp://127.0.0.1:0", "tcp://127.0.0.1:*")
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        self.assertNotIn(":0", arbiter.endpoint)
+        wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
+        self.assertEqual(wire.call("ping")["pid"], os.getpid())
+
+    def test_quit_over_the_wire(self) -> None:
+        arbiter = self.make()
+        arbiter.start()
+        wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
+        wire.order("quit")
+        self.assertTrue(eventually(lambda: not arbiter.running))
+        arbiter.stop()
+        self.nothing_left()
+
+    def test_questions_at_the_end_are_answered(self) -> None:
+        arbiter = self.make()
+        arbiter.start()
+        ended = threading.Event()
+
+        def keep_asking() -> None:
+            try:
+                while True:
+                    arbiter.statuses()
+            except exc.SupervisorStopped:
+                ended.set()
+
+        threads = [threading.Thread(target=keep_asking) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        arbiter.stop()
+        for thread in threads:
+            thread.join(TIMEOUT)
+            self.assertFalse(thread.is_alive())
+
+    def test_no_signal_handler_is_installed(self) -> None:
+        before = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
+        arbiter = self.make()
+        arbiter.start()
+        after = {signum: signal.getsignal(signum) for signum in signal.valid_signals()}
+        arbiter.stop()
+        self.assertEqual(before, after)
+
+
+class TestArbiter(ArbiterCase):
+    def run_in_a_thread(self, arbiter: Arbiter) -> threading.Thread:
+        self.codes: list[int] = []
+        thread = threading.Thread(target=lambda: self.codes.append(arbiter.start()))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(arbiter.stop)
+        self.assertTrue(eventually(lambda: arbiter.running))
+        return thread
+
+    def test_it_blocks_until_another_thread_stops_it(self) -> None:
+        for _ in range(10):
+            arbiter = self.make(Arbiter)
+            thread = self.run_in_a_thread(arbiter)
+            self.assertEqual(set(arbiter.statuses()), {"a"})
+            arbiter.stop()
+            thread.join(TIMEOUT)
+            self.assertEqual(self.codes, [0])
+            self.nothing_left()
+
+    def test_a_signal_handler_of_the_program_may_stop_it(self) -> None:
+        # The program runs it on its main thread, where its signal handlers run too.
+        arbiter = self.make(Arbiter)
+        before = signal.signal(signal.SIGUSR1, lambda signum, frame: arbiter.stop())
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+
+        def interrupt() -> None:
+            self.assertTrue(eventually(lambda: arbiter.running))
+            arbiter.statuses()
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        self.assertEqual(arbiter.start(), 0)
+        thread.join()
+        self.nothing_left()
+
+    def test_what_it_is_made_of_is_checked_at_once(self) -> None:
+        with self.assertRaisesRegex(exc.ConfigError, "numprocesses: 'two' is not a whole number"):
+            self.make(Arbiter, {**SLEEP, "numprocesses": "two"})
+
+    def test_get_arbiter(self) -> None:
+        arbiter = cvec_circus.get_arbiter(
+            ({"cmd": "sleep 1000"}, {"cmd": "sleep 999", "name": "b"}),
+            controller=self.endpoints[0],
+            pubsub_endpoint=self.endpoints[1],
+            background=True,
+        )
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        self.assertEqual(set(arbiter.statuses()), {"sleep", "b"})
+
+
+if __name__ == "__main__":
+    unittest.main()
