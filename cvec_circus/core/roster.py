@@ -135,6 +135,8 @@ class Roster:
     def restart(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers down once and then up; None is all of them: all down before one is up."""
         chosen = self._chosen(watchers)
+        if watchers is None:
+            chosen.sort(key=stop_order)
         self._await("restart", judge.is_up, chosen, wait)
         for watcher in chosen:
             watcher.order_restart(cause)

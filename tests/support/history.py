@@ -6,6 +6,7 @@ import errno
 import random
 from typing import Any
 
+from cvec_circus.core.converge import converge
 from cvec_circus.core.states import ProcessState, WatcherState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -149,6 +150,7 @@ class History:
         if word == "size":
             size = rng.randint(0, 1 if watcher.is_singleton else 5)
             self.log.append(f"resize {watcher.name} {size}")
+            self.world.resized.add(watcher)
             roster.resize(watcher, size, "command:incr", wait)
         elif word == "kill":
             processes = list(watcher.leaders())[: rng.randint(1, 3)]
@@ -165,6 +167,8 @@ class History:
                 ]
             )
             self.log.append(f"set {watcher.name} {changes}")
+            if "numprocesses" in changes:
+                self.world.resized.add(watcher)
             roster.set_options(watcher, changes, "command:set", wait)
 
     # -- what has to be true
@@ -174,6 +178,7 @@ class History:
         for watcher in self.world.roster.everybody():
             check_counts(watcher)
             check_deadlines(watcher)
+            self.check_rest(watcher)
             many = len(watcher.fresh) > watcher.numprocesses
             assert not many or watcher.state is WatcherState.STOPPING, f"{watcher!r}: too many"
             if watcher.is_singleton:
@@ -182,6 +187,14 @@ class History:
                 assert not watcher.slots
             if watcher.reason:
                 assert not watcher.goal_up and not watcher.fresh, f"{watcher!r} has given up"
+
+    def check_rest(self, watcher: Watcher) -> None:
+        """One more pass without news changes nothing."""
+        world = self.world
+        before = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
+        assert not converge(watcher, world), f"{watcher!r} is not done"
+        after = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
+        assert before == after, f"{watcher!r} goes on without news"
 
     def end(self) -> None:
         """In fair weather everything gets to where it is wanted, and everybody is answered."""

@@ -15,12 +15,16 @@ class WatchfulWorld(FakeWorld):
 
     It knows nothing of how the core works: only what may be spawned when, and in which order events
     make sense.
+
+    Attributes:
+        resized: The watchers whose number of processes a test has changed.
     """
 
     def __init__(self, seed: int = 0, warmup_delay: float = 0.0) -> None:
         super().__init__(seed, warmup_delay)
         self.started: set[Watcher] = set()
         self.removed: set[Watcher] = set()
+        self.resized: set[Watcher] = set()
         self.asked: dict[int, str] = {}
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
@@ -29,12 +33,16 @@ class WatchfulWorld(FakeWorld):
         assert not watcher.must_cycle or held, f"{watcher!r} is to restart and spawns"
         assert not watcher.removed, f"{watcher!r} is removed and spawns"
         assert not watcher.reason, f"{watcher!r} has given up and spawns"
+        crowd = 0
         for pid, other in [*self.alive.items(), *self.groups.items()]:
             owner = self.owner[pid]
             if owner is watcher:
+                crowd += not other.stale
                 assert other.wid != process.wid, f"{process!r}: {other!r} is still there"
             elif fold(owner.name) == fold(watcher.name):
                 assert owner.abandoned, f"{process!r}: a predecessor is still there: {other!r}"
+        crowded = crowd >= watcher.numprocesses and watcher not in self.resized
+        assert not crowded, f"{process!r} spawns into a place that is not free"
         return super().spawn(watcher, process)
 
     def publish(self, watcher: Watcher, action: str, cause: str, **payload: Any) -> None:

@@ -1,0 +1,192 @@
+"""Every event says who or what brought it about, and every process is reaped exactly once."""
+
+from __future__ import annotations
+
+import unittest
+from collections import Counter
+
+from cvec_circus.core.facts import process_exited
+from tests.support.world import STUBBORN, FakeWorld
+
+
+class CauseCase(unittest.TestCase):
+    """A world and short questions to it. Owned by the test's thread."""
+
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+        self.roster = self.world.roster
+
+    def causes(self, action: str) -> list[str]:
+        return [payload["cause"] for payload in self.world.payloads(action)]
+
+
+class TestCauses(CauseCase):
+    def test_start(self) -> None:
+        watcher = self.world.up()
+        self.assertEqual(self.causes("add"), ["config"])
+        self.assertEqual(self.causes("spawn"), ["config"])
+        self.assertEqual(self.causes("start"), ["config"])
+        self.roster.stop([watcher], "command:stop", None)
+        self.world.advance(1)
+        self.roster.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertEqual(self.causes("spawn")[1:], ["command:start"])
+        self.assertEqual(self.causes("start")[1:], ["command:start"])
+
+    def test_stop(self) -> None:
+        watcher = self.world.up()
+        self.roster.stop([watcher], "command:stop", None)
+        self.world.advance(1)
+        for action in ("kill", "reap", "stop"):
+            self.assertEqual(self.causes(action), ["command:stop"])
+
+    def test_the_end_of_the_daemon(self) -> None:
+        self.world.up()
+        self.roster.shut_down("signal:TERM")
+        self.world.advance(1)
+        for action in ("kill", "reap", "stop"):
+            self.assertEqual(self.causes(action), ["signal:TERM"])
+
+    def test_an_exit_by_itself(self) -> None:
+        self.world.up()
+        self.world.die(100, 3)
+        self.world.settle()
+        expected = {"cause": "exit", "process_pid": 100, "exit_code": 3, "wid": 1}
+        self.assertEqual(self.world.payloads("reap"), [expected])
+        self.assertEqual(self.causes("spawn"), ["config", "exit"])
+
+    def test_a_signal_from_a_stranger_is_an_exit(self) -> None:
+        self.world.up()
+        self.world.die(100, -9)
+        self.assertEqual(self.causes("reap"), ["exit"])
+
+    def test_a_signal_a_client_had_sent_is_not(self) -> None:
+        watcher = self.world.up()
+        watcher.slots[1].signalled = 9
+        self.world.die(100, -9)
+        self.world.settle()
+        self.assertEqual(self.causes("reap"), ["command:signal"])
+        self.assertEqual(self.causes("spawn")[1:], ["command:signal"])
+
+    def test_but_another_signal_than_that_is(self) -> None:
+        watcher = self.world.up()
+        watcher.slots[1].signalled = 1
+        self.world.die(100, -11)
+        self.assertEqual(self.causes("reap"), ["exit"])
+
+    def test_restart_and_reload(self) -> None:
+        watcher = self.world.up()
+        self.roster.restart([watcher], "command:restart", None)
+        self.world.advance(1)
+        self.roster.reload([watcher], "signal:HUP", False, None)
+        self.world.advance(1)
+        self.assertEqual(self.causes("reap"), ["command:restart", "signal:HUP"])
+        self.assertEqual(self.causes("spawn"), ["config", "command:restart", "signal:HUP"])
+        self.assertEqual(self.causes("reload"), ["signal:HUP"])
+
+    def test_max_age_in_the_middle_of_a_reload_keeps_its_own(self) -> None:
+        self.world.temper = STUBBORN
+        watcher = self.world.up(numprocesses=2, max_age=10, max_age_variance=0)
+        self.world.advance(10)
+        self.roster.reload([watcher], "command:reload", False, None)
+        self.world.advance(60)
+        self.assertEqual(self.causes("reap")[:3], ["max_age", "command:reload", "command:reload"])
+
+    def test_a_number_of_processes(self) -> None:
+        watcher = self.world.up()
+        self.roster.resize(watcher, 2, "command:incr", None)
+        self.world.settle()
+        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.advance(1)
+        self.assertEqual(self.causes("spawn"), ["config", "command:incr"])
+        self.assertEqual(self.causes("reap"), ["command:decr"])
+
+    def test_it_is_no_cause_for_anything_else(self) -> None:
+        watcher = self.world.up(warmup_delay=5, numprocesses=2)
+        self.roster.resize(watcher, 3, "command:incr", None)
+        self.world.advance(60)
+        self.assertEqual(self.causes("start"), ["config"])
+        self.roster.stop([watcher], "command:stop", None)
+        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.advance(1)
+        self.assertEqual(set(self.causes("kill")), {"command:stop"})
+        self.assertEqual(self.causes("stop"), ["command:stop"])
+
+    def test_kill(self) -> None:
+        watcher = self.world.up()
+        self.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.advance(1)
+        self.assertEqual(self.causes("kill"), ["command:kill"])
+        self.assertEqual(self.causes("reap"), ["command:kill"])
+        self.assertEqual(self.causes("spawn"), ["config", "command:kill"])
+
+    def test_set(self) -> None:
+        watcher = self.world.up()
+        self.roster.set_options(watcher, {"cmd": "other"}, "command:set", None)
+        self.world.advance(1)
+        for action in ("updated", "kill", "reap", "reload"):
+            self.assertEqual(self.causes(action), ["command:set"])
+
+    def test_rm(self) -> None:
+        watcher = self.world.up()
+        self.roster.remove(watcher, "command:rm", False, None)
+        self.world.advance(1)
+        for action in ("remove", "kill", "reap", "stop"):
+            self.assertEqual(self.causes(action), ["command:rm"])
+
+    def test_a_one_shot(self) -> None:
+        self.world.up(respawn=False)
+        self.world.die(100)
+        self.world.settle()
+        self.assertEqual(self.causes("stop"), ["exit"])
+
+    def test_giving_up(self) -> None:
+        self.world.up(numprocesses=2, fatal_exit_codes=[2])
+        self.world.die(100, 2)
+        self.world.advance(1)
+        self.assertEqual(self.causes("giveup"), ["giveup"])
+        self.assertEqual(self.causes("reap"), ["exit", "giveup"])
+        self.assertEqual(self.causes("stop"), ["giveup"])
+
+
+class TestOneReapEach(CauseCase):
+    def test_whatever_ended_them(self) -> None:
+        watcher = self.world.up(numprocesses=3, max_age=50, max_age_variance=10, graceful_timeout=1)
+        self.world.die(100, 1)
+        self.world.settle()
+        self.roster.reload([watcher], "command:reload", False, None)
+        self.world.advance(1)
+        self.roster.reload([watcher], "command:reload", True, None)
+        self.world.leftovers = 0.5
+        self.world.advance(10)
+        self.world.temper = STUBBORN
+        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.advance(100)
+        self.roster.restart([watcher], "command:restart", None)
+        self.world.advance(10)
+        self.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.advance(10)
+        self.roster.stop([watcher], "command:stop", None)
+        self.world.advance(10)
+        self.assertGreater(len(self.world.spawned), 10)
+        self.assertEqual(sorted(self.world.reaped), self.world.spawned)
+
+    def test_a_status_that_was_lost(self) -> None:
+        watcher = self.world.up()
+        process = self.world.alive.pop(100)
+        process_exited(watcher, process, self.world, -1, status_lost=True)
+        payload = self.world.payloads("reap")[0]
+        self.assertEqual((payload["exit_code"], payload["status_lost"]), (-1, True))
+
+    def test_alternation_of_start_and_stop(self) -> None:
+        watcher = self.world.up()
+        for word in ("restart", "restart", "stop", "start", "restart"):
+            getattr(self.roster, word)([watcher], f"command:{word}", None)
+            self.world.advance(1)
+        told = [action for action in self.world.actions() if action in ("start", "stop")]
+        self.assertEqual(told, ["start", "stop"] * 4 + ["start"])
+        self.assertEqual(Counter(self.world.actions())["reap"], 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,148 @@
+"""Waiting replies of other orders, time-outs, and answers that give orders."""
+
+from __future__ import annotations
+
+import errno
+import unittest
+
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.outcome import Outcome, Wait
+from tests.core.waiting_case import WaitingCase
+from tests.support.world import IMMORTAL, STUBBORN
+
+MISSING = FileNotFoundError(errno.ENOENT, "no such file")
+
+
+class TestSizes(WaitingCase):
+    def test_more_when_they_run(self) -> None:
+        watcher = self.world.up(warmup_delay=5)
+        outcomes = self.resize(watcher, 3)
+        self.world.advance(9.9)
+        self.assertEqual(outcomes, [])
+        self.world.advance(0.1)
+        outcome = self.assert_done(outcomes)
+        self.assertEqual((outcome.started, outcome.numprocesses), ([101, 102], 3))
+
+    def test_fewer_when_the_others_are_gone(self) -> None:
+        watcher = self.world.up(numprocesses=3)
+        outcomes = self.resize(watcher, 1)
+        self.assertEqual(outcomes, [])
+        self.world.advance(1)
+        self.assertEqual(self.assert_done(outcomes).stopped, [100, 101])
+
+    def test_of_a_watcher_that_is_down_at_once(self) -> None:
+        self.assert_done(self.resize(self.world.add(), 3))
+
+    def test_and_of_one_that_is_stopping(self) -> None:
+        watcher = self.world.up()
+        self.roster.stop([watcher], "command:stop", None)
+        self.world.settle()
+        self.assert_done(self.resize(watcher, 3))
+
+    def test_overtaken_by_a_later_stop(self) -> None:
+        watcher = self.world.up("w1", warmup_delay=5)
+        outcomes = self.resize(watcher, 3)
+        self.roster.stop([watcher], "command:stop", None)
+        self.world.settle()
+        self.assert_fails(outcomes, "change of numprocesses of w1 overtaken by stop")
+
+    def test_a_process_that_does_not_end_is_named(self) -> None:
+        self.world.temper = IMMORTAL
+        watcher = self.world.up(numprocesses=2, graceful_timeout=1)
+        outcomes = self.resize(watcher, 1)
+        self.world.advance(6)
+        self.assert_fails(outcomes, "change of numprocesses of web: process 100 does not end")
+
+
+class TestKill(WaitingCase):
+    def kill(self, watcher: Watcher, *wids: int) -> list[Outcome]:
+        outcomes, wait = self.world.wait()
+        chosen = [watcher.slots[wid] for wid in wids]
+        self.roster.kill(watcher, chosen, None, None, wait)
+        self.world.settle()
+        return outcomes
+
+    def test_when_those_are_gone_with_all_they_left(self) -> None:
+        self.world.leftovers = 1.0
+        watcher = self.world.up(numprocesses=2)
+        outcomes = self.kill(watcher, 1)
+        self.world.advance(1.9)
+        self.assertEqual(outcomes, [])
+        self.world.advance(0.1)
+        self.assertEqual(self.assert_done(outcomes).stopped, [100])
+
+    def test_nobody_to_kill_is_done(self) -> None:
+        self.assert_done(self.kill(self.world.add()))
+
+    def test_one_that_does_not_end_is_named(self) -> None:
+        self.world.temper = IMMORTAL
+        watcher = self.world.up(graceful_timeout=1)
+        outcomes = self.kill(watcher, 1)
+        self.world.advance(6)
+        self.assert_fails(outcomes, "kill of web: process 100 does not end")
+
+
+class TestTimeouts(WaitingCase):
+    def test_the_answer_says_what_is_missing(self) -> None:
+        self.world.temper = STUBBORN
+        watcher = self.world.up(graceful_timeout=30)
+        outcomes = self.order("stop", [watcher], timeout=3)
+        self.world.advance(2.9)
+        self.assertEqual(outcomes, [])
+        self.world.advance(0.1)
+        self.assert_fails(
+            outcomes, "stop timed out after 3 s: web is stopping (process 100 has not ended)"
+        )
+        self.world.advance(60)
+        self.assertEqual(len(outcomes), 1)
+
+    def test_three_of_many_are_named(self) -> None:
+        self.world.temper = STUBBORN
+        for name in "abcde":
+            self.world.up(name)
+        outcomes = self.order("stop", None, timeout=0.5)
+        self.world.advance(1)
+        error = outcomes[0].error or ""
+        self.assertTrue(error.startswith("stop timed out after 0.5 s: a is stopping"), error)
+        self.assertTrue(error.endswith("; ..."), error)
+        self.assertEqual(error.count("has not ended"), 3)
+
+    def test_why_it_does_not_start(self) -> None:
+        self.world.luck = 0.5
+        self.world.refuse = MISSING
+        outcomes = self.order("start", [self.world.add(max_retry=-1)], timeout=0.25)
+        self.world.advance(1)
+        self.assert_fails(
+            outcomes,
+            "start timed out after 0.25 s: "
+            "web is starting ([Errno 2] no such file; next start in 0.1 s)",
+        )
+
+    def test_an_answer_that_came_in_time_leaves_no_deadline(self) -> None:
+        watcher = self.world.up()
+        self.assert_done(self.order("start", [watcher], timeout=60))
+        self.assertIsNone(self.roster.next_at())
+
+    def test_the_order_itself_goes_on(self) -> None:
+        self.world.temper = STUBBORN
+        watcher = self.world.up(graceful_timeout=5)
+        self.order("stop", [watcher], timeout=1)
+        self.world.advance(5)
+        self.assertTrue(watcher.is_gone)
+
+
+class TestAnswersThatOrder(WaitingCase):
+    def test_who_is_answered_may_give_an_order_on_the_spot(self) -> None:
+        watcher = self.world.up()
+        outcomes: list[Outcome] = []
+
+        def start(outcome: Outcome) -> None:
+            self.roster.start([watcher], "command:start", Wait(outcomes.append))
+
+        self.roster.stop([watcher], "command:stop", Wait(start))
+        self.world.advance(5)
+        self.assertEqual(self.assert_done(outcomes).started, [101])
+
+
+if __name__ == "__main__":
+    unittest.main()
