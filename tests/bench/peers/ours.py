@@ -1,0 +1,67 @@
+"""cvec_circus itself."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cvec_circus
+from tests.bench.peers.subject import ROOT, Plugin, Program, Running, Subject
+
+
+class Ours(Subject):
+    """The checkout that this file is in, run by the Python that runs the benchmark."""
+
+    name = "ours"
+    settings = "loglevel = warning; flapping programs: backoff = False; all else as by default"
+    logs = frozenset({"plain", "rotating", "stamped"})
+
+    def version(self) -> str:
+        return cvec_circus.__version__
+
+    def start(
+        self, folder: Path, programs: Sequence[Program], plugins: Sequence[Plugin] = ()
+    ) -> Running:
+        endpoint = f"ipc://{folder}/control"
+        lines = [
+            "[circus]",
+            f"endpoint = {endpoint}",
+            f"pubsub_endpoint = ipc://{folder}/events",
+            "loglevel = warning",
+        ]
+        for program in programs:
+            lines += _watcher(folder, program)
+        for plugin in plugins:
+            lines += [f"[plugin:{plugin.name}]", f"use = tests.bench.tools.probe.{plugin.cls}"]
+            lines += [f"{key} = {value}" for key, value in plugin.options.items()]
+        config = folder / "circus.ini"
+        config.write_text("\n".join(lines) + "\n")
+        binaries = ROOT / "bin"
+        return Running(
+            [sys.executable, str(binaries / "cvec_circusd"), str(config)],
+            folder,
+            protocol="circus",
+            endpoint=endpoint,
+            ctl=[sys.executable, str(binaries / "cvec_circusctl"), "--endpoint", endpoint],
+        )
+
+
+def _watcher(folder: Path, program: Program) -> list[str]:
+    lines = [
+        f"[watcher:{program.name}]",
+        f"cmd = {shlex.join(program.argv)}",
+        f"numprocesses = {program.count}",
+    ]
+    if program.flaps:
+        lines.append("backoff = False")
+    if not program.autostart:
+        lines.append("autostart = False")
+    if program.log:
+        lines.append(f"stdout_stream.filename = {folder}/{program.name}.log")
+    if program.log == "rotating":
+        lines += ["stdout_stream.max_bytes = 52428800", "stdout_stream.backup_count = 60"]
+    if program.log == "stamped":
+        lines.append("stdout_stream.time_format = %Y-%m-%d %H:%M:%S")
+    return lines

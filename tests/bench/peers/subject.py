@@ -1,0 +1,141 @@
+"""What a measurement asks of a supervisor, whichever it is."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cvec_circus.base.clock import SYSTEM
+
+HERE = Path(__file__).resolve().parent.parent
+ROOT = HERE.parent.parent
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is to be supervised. Immutable.
+
+    Attributes:
+        name: Of the watcher.
+        argv: The command.
+        count: How many processes.
+        log: "" for none, "plain", "rotating" or "stamped".
+        flaps: Whether it dies at once, and is to be started again at once.
+        autostart: Whether it starts.
+    """
+
+    name: str
+    argv: Sequence[str]
+    count: int = 1
+    log: str = ""
+    flaps: bool = False
+    autostart: bool = True
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin beside the programs. Immutable; `cls` is a class of tests.bench.tools.probe."""
+
+    name: str
+    cls: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Running:
+    """A supervisor that runs. Owned by the measurement; a context that ends it.
+
+    Attributes:
+        began: The instant before it was started.
+        pid: Of the supervisor.
+        protocol: How clients talk to it: see tools/client.py.
+        endpoint: Where.
+        ctl: The command line of its client.
+        folder: Where its logs are, as NAME.log.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        protocol: str = "",
+        endpoint: str = "",
+        ctl: Sequence[str] = (),
+    ) -> None:
+        self.folder = folder
+        self.protocol = protocol
+        self.endpoint = endpoint
+        self.ctl = list(ctl)
+        with open(folder / "stderr", "wb") as stderr:
+            self.began = SYSTEM.monotonic()
+            self._process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                cwd=folder,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def stop(self, timeout: float = 60.0) -> float:
+        """Ask it to end by SIGTERM, and return how many seconds that took."""
+        fd = os.pidfd_open(self.pid)
+        try:
+            began = SYSTEM.monotonic()
+            self._process.send_signal(signal.SIGTERM)
+            if not select.select([fd], [], [], timeout)[0]:
+                raise TimeoutError(f"it has not ended within {timeout:g} s")
+            took = SYSTEM.monotonic() - began
+        finally:
+            os.close(fd)
+        self._process.wait(timeout)
+        return took
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._process.poll() is None:
+            try:
+                self.stop(30)
+            except TimeoutError:
+                self._process.kill()
+                self._process.wait(30)
+
+    def said(self) -> str:
+        """Return the end of what it has written, for error messages."""
+        return (self.folder / "stderr").read_text(errors="replace")[-600:]
+
+
+class Subject(ABC):
+    """A supervisor to measure. Owned by the benchmark's main thread.
+
+    Attributes:
+        name: What it is called in the table.
+        settings: How it is configured.
+        logs: The kinds of log it can write.
+        has_control: Whether it takes commands.
+    """
+
+    name = ""
+    settings = ""
+    logs: frozenset[str] = frozenset({"plain"})
+    has_control = True
+
+    @abstractmethod
+    def version(self) -> str:
+        """Name the release that is measured."""
+
+    @abstractmethod
+    def start(
+        self, folder: Path, programs: Sequence[Program], plugins: Sequence[Plugin] = ()
+    ) -> Running:
+        """Start it in an empty folder."""

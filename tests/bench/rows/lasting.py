@@ -1,0 +1,75 @@
+"""Processes that die over and over: how fast they are replaced, and what that leaves behind."""
+
+from __future__ import annotations
+
+from tests.bench import machine
+from tests.bench.peers.subject import Subject
+from tests.bench.row import Measured, Metric, Row, Target
+from tests.bench.world import World
+
+FLAPPING_AT_ONCE = 50
+
+
+def flapping(subject: Subject, world: World) -> Measured:
+    """Fifty children that end at once, without backoff."""
+    programs = [world.program("w", "die", count=FLAPPING_AT_ONCE, flaps=True)]
+    with subject.start(world.folder, programs):
+        world.reports.take(FLAPPING_AT_ONCE)
+        world.reports.pause(1.0)
+        world.reports.drain()
+        world.reports.pause(world.n(5, 1))
+        births = [report.at for report in world.reports.drain()]
+    if len(births) < 2:
+        return {"flapping": 0.0}
+    return {"flapping": (len(births) - 1) / (births[-1] - births[0])}
+
+
+def deaths(subject: Subject, world: World) -> Measured:
+    """Ten thousand deaths, after as many as fill the history of events."""
+    programs = [world.program("w", "die", count=FLAPPING_AT_ONCE, flaps=True)]
+    with subject.start(world.folder, programs) as running:
+        world.reports.take(world.n(6000, 500), timeout=300)
+        before = _held(running.pid)
+        world.reports.take(world.n(10_000, 500), timeout=300)
+        after = _held(running.pid)
+        world.reports.pause(0.2)
+        running.stop()
+    return {f"deaths_{name}": after[name] - before[name] for name in ("rss", "fds", "threads")} | {
+        "deaths_zombies": after["zombies"]
+    }
+
+
+def _held(pid: int) -> Measured:
+    """What it holds; of files and zombies the least in some looks, since some are on their way."""
+    looks = range(10)
+    return {
+        "rss": machine.rss(pid),
+        "fds": min(machine.fds(pid) for _ in looks),
+        "threads": machine.threads(pid),
+        "zombies": min(machine.zombies(pid) for _ in looks),
+    }
+
+
+FLAPPING = Row(
+    "flapping",
+    flapping,
+    (
+        Metric(
+            "flapping",
+            "respawns/s of 50 flapping children, no backoff",
+            "/s",
+            Target(700, more=True),
+        ),
+    ),
+    ("circus", "supervisor", "floor"),
+)
+DEATHS = Row(
+    "deaths",
+    deaths,
+    (
+        Metric("deaths_rss", "10 000 deaths: growth of RSS", "MiB", Target(1.0)),
+        Metric("deaths_fds", "… of open files", "", Target(4)),
+        Metric("deaths_threads", "… of threads", "", Target(0)),
+        Metric("deaths_zombies", "… zombies", "", Target(4)),
+    ),
+)

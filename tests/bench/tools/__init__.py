@@ -1,0 +1,1 @@
+"""Programs that the measurements start: clients, echoes, plugins."""

@@ -1,0 +1,76 @@
+"""Plugins of ours that report what they hear."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from cvec_circus.plugins import CircusPlugin
+from tests.bench.tools.teller import Teller
+
+
+class Probe(CircusPlugin):
+    """Reports at once what it hears: with `mode = deaths` each end of a process, else counts."""
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        super().__init__(*args, **config)
+        self._deaths = config["mode"] == "deaths"
+        self._reports = config["reports"]
+        self._teller: Teller
+
+    def handle_init(self) -> None:
+        """Report that it is there."""
+        self._teller = Teller(self._reports, "probe")
+
+    def handle_recv(self, data: Any) -> None:
+        """Take an event."""
+        topic, text = data
+        if not self._deaths:
+            self._teller.counted()
+        elif topic.endswith(b".reap"):
+            self._teller.heard(json.loads(text)["process_pid"])
+
+
+class Logger(CircusPlugin):
+    """Writes every event to a file, as the Logger of the documentation."""
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        super().__init__(*args, **config)
+        self._filename = config["filename"]
+
+    def handle_init(self) -> None:
+        """Open the file."""
+        self._file = open(self._filename, "a+", encoding="utf-8", buffering=1)
+
+    def handle_stop(self) -> None:
+        """Close it."""
+        self._file.close()
+
+    def handle_recv(self, data: Any) -> None:
+        """Write a line."""
+        topic, text = data
+        self._file.write(f"{topic.decode()}: {text.decode()}\n")
+
+
+class Blocked(CircusPlugin):
+    """Never comes back from its first event."""
+
+    def handle_recv(self, data: Any) -> None:
+        """Block."""
+        threading.Event().wait()
+
+
+class Asking(CircusPlugin):
+    """Asks for `stats` over and over."""
+
+    def handle_init(self) -> None:
+        """Begin."""
+        self.loop.add_callback(self._ask)
+
+    def _ask(self) -> None:
+        self.call("stats")
+        self.loop.add_callback(self._ask)
+
+    def handle_recv(self, data: Any) -> None:
+        """Take no notice."""
