@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0; 1 when it could not begin, or when something would not end; 2 for a
         command line that makes no sense.
     """
+    fill_standard_files()
     signals.reset()
     arguments = parser().parse_args(argv)
     if not arguments.demo and not arguments.config:
@@ -61,14 +62,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     except exc.CircusError as error:
         print(f"cvec_circusd: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"cvec_circusd: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"cvec_circusd: {where}{error.strerror}", file=sys.stderr)
     return exc.EXIT_PROBLEM
+
+
+def fill_standard_files() -> None:
+    """Opens /dev/null for each of stdin, stdout and stderr that is closed.
+
+    Otherwise a pipe of ours would get that number, and the log and every child would write to it.
+    """
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        os.set_inheritable(fd, True)
+        fd = os.dup(fd)
+    os.close(fd)
+
+
+def working_dir() -> str:
+    """The folder that the daemon was started in, and its processes are."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise exc.CircusError("the working directory does not exist any more") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads the configuration and supervises what it says; see `main` for what is raised."""
     path = str(demo.prepare(os.environ)) if arguments.demo else arguments.config
-    configuration = load(path, os.environ, os.getcwd())
+    configuration = load(path, os.environ, working_dir())
     circus = configuration.circus
     level = arguments.log_level or circus["loglevel"]
     if circus["umask"] is not None:
@@ -81,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not pidfile:
             return supervise(configuration, log, level, arguments.demo)
         held = Pidfile(pidfile)
+        signals.hold()
         held.create()
         try:
             return supervise(configuration, log, level, arguments.demo)
@@ -94,6 +117,7 @@ def supervise(configuration: Configuration, log: Log, level: str, is_demo: bool)
     """Runs a supervisor on this thread, with signals."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     check_files(configuration)
+    signals.hold()
     context = zmq.Context()
     try:
         supervisor = Supervisor(configuration, context, log_level=level, log_fd=log.fileno)

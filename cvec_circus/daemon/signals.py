@@ -20,11 +20,21 @@ def reset() -> None:
 
     Called on the main thread before anything else. A daemon that was started with SIGCHLD ignored
     would never learn how a child ended, and what is ignored or blocked is inherited by children.
+    SIGINT loses Python's handler, so that a Ctrl-C this early shows no traceback.
     """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for signum in signal.valid_signals() - KEPT:
         if signal.getsignal(signum) is signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def hold() -> None:
+    """Puts off every signal to the daemon until `install`.
+
+    Called on the main thread before anything is made that has to be taken away again.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, RELOAD))
 
 
 def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
@@ -41,6 +51,7 @@ def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
     signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
     for signum in (*STOP, RELOAD):
         signal.signal(signum, handle)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def uninstall() -> None:

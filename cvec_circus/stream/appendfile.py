@@ -42,6 +42,10 @@ class AppendFile:
         """Whether writing can be tried."""
         return self._fd >= 0
 
+    def fileno(self) -> int:
+        """Tell the open file's number; -1 when none is open."""
+        return self._fd
+
     def open(self) -> bool:
         """Open the file by its name; the one that was open is kept when that fails.
 

@@ -102,7 +102,7 @@ class Target:
 
     def options(self, watcher: Watcher) -> Fields:
         """Its options as the wire shows them."""
-        return public(watcher.options, os.getcwd())
+        return public(watcher.options, _working_dir())
 
     def sockets(self) -> list[Fields]:
         """The managed sockets."""
@@ -216,6 +216,14 @@ class Target:
     def quit(self, wait: Wait | None) -> None:
         """Stops everything and ends the daemon."""
         self._shutdown.begin("command:quit", wait)
+
+
+def _working_dir() -> str | None:
+    """The folder of processes that have none of their own, None if somebody has deleted it."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
 
 
 def _chosen(watcher: Watcher, pid: int | None) -> list[ManagedProcess]:

@@ -18,7 +18,7 @@ TIMEOUT = 20.0
 
 def command(name: str, *args: object) -> list[str]:
     """Make the argv that runs tests/children/<name>.py with this Python."""
-    return [sys.executable, "-I", "-u", str(FOLDER / f"{name}.py"), *map(str, args)]
+    return [sys.executable, "-I", str(FOLDER / f"{name}.py"), *map(str, args)]
 
 
 class Lines:

@@ -159,8 +159,7 @@ class Daemon:
         self._start(argv, {**os.environ, **(env or {})})
         if up:
             self.log.containing(" is up: ")
-            self.wire = Wire(test, self.endpoint, self.pubsub_endpoint)
-            self.run = self.wire.call("ping")["run"]
+            self.connect()
 
     def _start(self, argv: list[str], env: Mapping[str, str]) -> None:
         out, theirs_out = os.pipe()
@@ -182,6 +181,11 @@ class Daemon:
             os.close(theirs_out)
             os.close(theirs_log)
         self._test.addCleanup(self._clean_up)
+
+    def connect(self) -> None:
+        """Become a client of it."""
+        self.wire = Wire(self._test, self.endpoint, self.pubsub_endpoint)
+        self.run = self.wire.call("ping")["run"]
 
     def _clean_up(self) -> None:
         if self.process.poll() is None:

@@ -1,0 +1,187 @@
+"""The daemon's log: what a person reads, and that nothing which befalls the file stops the daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import unittest
+
+from cvec_circus import __version__
+from tests.support.daemon import Daemon, DaemonCase
+from tests.support.eventually import eventually
+
+SCRIPT = """
+[watcher:web]
+cmd = sleep 1000
+min_uptime = 0
+
+[watcher:broken]
+cmd = /no/such/program --port 80
+max_retry = 2
+
+[watcher:once]
+cmd = sh -c "exit 3"
+respawn = False
+"""
+
+READ = f"""
+INFO cvec_circus {__version__} is up: commands at ipc://DIR/control, events at ipc://DIR/events
+WARNING broken: cannot run /no/such/program: No such file or directory; attempt 1, next in 0.05 s
+INFO once: process P1 started (config)
+INFO once: started (config)
+INFO web: process P2 started (config)
+INFO web: started (config)
+WARNING broken: given up: cannot run /no/such/program: No such file or directory (2 attempts)
+INFO broken: stopped (giveup)
+WARNING once: process P1 exited with 3
+INFO once: stopped (exit)
+WARNING web: process P2 was ended by KILL
+INFO web: process P3 started
+INFO web: process P3 was ended by TERM (command:stop)
+INFO web: stopped (command:stop)
+INFO stopping (signal:TERM)
+INFO stopped
+"""
+
+
+class TestWhatIsRead(DaemonCase):
+    """A start, a death, a bad exec, a stop: line by line."""
+
+    maxDiff = None
+
+    def test_the_whole_log(self) -> None:
+        daemon = self.daemon(SCRIPT)
+        events = daemon.wire.events
+        events.wait("stop", 2)
+        (pid,) = daemon.wire.pids("web")
+        os.kill(pid, signal.SIGKILL)
+        events.wait("spawn", 3)
+        daemon.order("stop", name="web")
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        self.assertEqual(self.in_order(self.plain(daemon)), self.in_order(READ.split("\n")[1:-1]))
+
+    def plain(self, daemon: Daemon) -> list[str]:
+        """The log with its folder and its pids replaced, each pid by the order of its start."""
+        pids: dict[str, str] = {}
+
+        def name(found: re.Match[str]) -> str:
+            return f"process {pids.setdefault(found[1], f'P{len(pids) + 1}')} "
+
+        lines = [f"{level} {text}" for level, text in daemon.told()]
+        self.assertEqual(len(lines), len(daemon.log.seen), "a line of another form")
+        named = [re.sub(r"process (\d+) ", name, line) for line in lines]
+        return [line.replace(str(daemon.folder), "DIR") for line in named]
+
+    @staticmethod
+    def in_order(lines: list[str]) -> dict[str, list[str]]:
+        """The lines of each watcher, and of the daemon: only these are in an order of their own."""
+        found: dict[str, list[str]] = {}
+        for line in lines:
+            subject = re.match(r"\w+ (web|broken|once): ", line)
+            found.setdefault(subject[1] if subject else "", []).append(line)
+        return found
+
+    def test_levels(self) -> None:
+        daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n", "--log-level", "WARNING", up=False)
+        daemon.connect()
+        daemon.wire.events.next("start")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.ended(), [])
+        daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n", circus="loglevel = debug")
+        daemon.order("stop")
+        daemon.signal(signal.SIGTERM)
+        text = "\n".join(daemon.ended())
+        self.assertIn("[DEBUG] a: added (config)", text)
+        self.assertRegex(
+            text, r"\[DEBUG\] a: process \d+ is asked to stop by TERM \(command:stop\)"
+        )
+
+    def test_bad_input_is_nobodys_error(self) -> None:
+        daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n")
+        daemon.wire.events.next("start")
+        for command, properties in (
+            ("zork", {}),
+            ("stop", {"name": "nope"}),
+            ("set", {"name": "a", "options": {"numproceses": 2}}),
+            ("signal", {"name": "a", "signum": 999}),
+            ("incr", {"name": "a", "nb": -5}),
+            ("add", {"name": "a", "cmd": "true"}),
+        ):
+            daemon.wire.refused(command, **properties)
+        before = len(daemon.log.seen)
+        daemon.signal(signal.SIGTERM)
+        log = daemon.ended()
+        self.assertEqual({level for level, _ in daemon.told()}, {"INFO"}, log[before:])
+
+
+class TestWhatBefallsIt(DaemonCase):
+    """The file is moved, deleted, full; the pipe has no reader."""
+
+    TEXT = "[watcher:a]\ncmd = sleep 1000\nmin_uptime = 0\n"
+
+    def logging_to(self, *words: object) -> Daemon:
+        daemon = self.daemon(
+            self.TEXT, "--log-output", *words, prepare=lambda f: (f / "logs").mkdir(), up=False
+        )
+        self.assertTrue(eventually((daemon.folder / "control").exists))
+        daemon.connect()
+        daemon.wire.events.next("start")
+        return daemon
+
+    def die(self, daemon: Daemon) -> str:
+        """Have the process die, and return the line of its end."""
+        (pid,) = daemon.wire.pids("a")
+        os.kill(pid, signal.SIGKILL)
+        daemon.wire.events.next("reap", process_pid=pid)
+        daemon.wire.events.next("spawn")
+        return f"a: process {pid} was ended by KILL"
+
+    def test_it_follows_its_name(self) -> None:
+        daemon = self.logging_to("logs/daemon.log")
+        path = daemon.folder / "logs" / "daemon.log"
+        self.assertIn("is up", path.read_text())
+        path.rename(path.with_name("moved"))
+        self.assertIn(self.die(daemon), path.read_text())
+        path.unlink()
+        self.assertIn(self.die(daemon), path.read_text())
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.ended(), [])
+        self.assertTrue(path.read_text().endswith("] stopped\n"))
+
+    def test_its_folder_is_gone_for_a_while(self) -> None:
+        daemon = self.logging_to("logs/daemon.log")
+        folder = daemon.folder / "logs"
+        shutil.rmtree(folder)
+        for _ in range(3):
+            self.die(daemon)
+        folder.mkdir()
+        self.assertIn(self.die(daemon), (folder / "daemon.log").read_text())
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
+    def test_a_full_disk(self) -> None:
+        daemon = self.logging_to("/dev/full")
+        for _ in range(3):
+            self.die(daemon)
+        daemon.signal(signal.SIGTERM)
+        (line,) = daemon.ended()
+        self.assertIn("cannot write the log /dev/full: No space left on device", line)
+
+    def test_a_pipe_that_nobody_reads(self) -> None:
+        daemon = self.daemon(self.TEXT)
+        daemon.wire.events.next("start")
+        broken, end = os.pipe()
+        os.close(broken)
+        os.dup2(end, daemon.log.fd)  # the only reader is gone with it
+        os.close(end)
+        for _ in range(3):
+            self.die(daemon)
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(20), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
