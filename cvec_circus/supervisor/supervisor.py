@@ -157,7 +157,8 @@ class Supervisor:
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
-        self.loop.post(self._begin)
+        # Not posted: a command that comes in with the first turn is about these watchers.
+        self._begin()
         try:
             self.loop.run()
         finally:
@@ -165,8 +166,6 @@ class Supervisor:
         return 1 if self.leftover_pids else 0
 
     def _begin(self) -> None:
-        if self.shutdown.begun:
-            return
         for watcher in self.configuration.watchers:
             # A copy, because orders change it, and an arbiter may be started again.
             self.roster.add(Watcher(watcher.name, dict(watcher.options)), "config")

@@ -1,4 +1,4 @@
-"""The daemon's log: what a person reads, and that nothing which befalls the file stops the daemon."""
+"""The daemon's log: what a person reads; and what befalls the file does not befall the daemon."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class TestWhatIsRead(DaemonCase):
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.ended(), [])
         daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n", circus="loglevel = debug")
+        daemon.wire.events.next("start")
         daemon.order("stop")
         daemon.signal(signal.SIGTERM)
         text = "\n".join(daemon.ended())
