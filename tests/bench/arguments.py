@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from cvec_circus.exc import CircusError
 from tests.bench import chart, machine
 from tests.bench.growth import GROWTHS, LATER, QUICK_SIZES, SIZES, Curve
 from tests.bench.report import show, table
@@ -83,8 +84,11 @@ def grow(only: Sequence[str], child: Path, quick: bool) -> dict[str, Curve]:
         for size in QUICK_SIZES if quick else SIZES:
             if growth.key in only:
                 print(f"  {growth.key}: {size} ...", file=sys.stderr, flush=True)
-                with World(child, quick, 0.0) as world:
-                    curves.setdefault(growth.key, {})[size] = growth.measure(world, size)
+                try:
+                    with World(child, quick, 0.0) as world:
+                        curves.setdefault(growth.key, {})[size] = growth.measure(world, size)
+                except (OSError, TimeoutError, CircusError) as error:
+                    print(f"{growth.key} of {size}: not measured: {error}")
     return curves
 
 

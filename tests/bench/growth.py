@@ -116,9 +116,9 @@ def adding(world: World, size: int) -> float:
 
 
 GROWTHS = (
-    Growth("converge", "deciding about one death in a watcher of N", "µs", converge),
-    Growth("status", "status of N watchers", "ms", status),
-    Growth("replay", "a plugin's replay of N events, per event", "µs", replay),
-    Growth("adding", "adding a watcher beside N", "µs", adding),
+    Growth("grow-converge", "deciding about one death in a watcher of N", "µs", converge),
+    Growth("grow-status", "status of N watchers", "ms", status),
+    Growth("grow-replay", "a plugin's replay of N events, per event", "µs", replay),
+    Growth("grow-adding", "adding a watcher beside N", "µs", adding),
 )
 LATER = "reloadconfig of N watchers with one changed: there is no reloadconfig in this version"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
+from cvec_circus.exc import CircusError
 from tests.bench import machine
 from tests.bench.peers.circus import Circus
 from tests.bench.peers.floored import Floor
@@ -120,7 +122,7 @@ class Run:
         with World(self._child, self._quick, self._soak) as world, machine.Quiet() as quiet:
             try:
                 measured = measure(world)
-            except (OSError, TimeoutError, ValueError) as error:
+            except (OSError, ValueError, CircusError, subprocess.SubprocessError) as error:
                 self.results.failures[f"{row.key}/{name}"] = f"{type(error).__name__}: {error}"
                 return
         self.results.note(name, measured, quiet.others)

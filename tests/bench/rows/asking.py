@@ -100,19 +100,19 @@ def status(subject: Subject, world: World) -> Measured:
     """The command line's client, from its start to its end."""
     with subject.start(world.folder, [world.program("one")]) as running:
         world.reports.take(1)
-        return {"status": 1000 * wall([*running.ctl, "status"], world.n(15, 4))}
+        return {"status": 1000 * wall([*running.ctl, "status"], world.n(15, 3))}
 
 
 def python(world: World) -> Measured:
     """Start a Python that does nothing."""
-    return {"status": 1000 * wall([sys.executable, "-c", "pass"], world.n(15, 4))}
+    return {"status": 1000 * wall([sys.executable, "-c", "pass"], world.n(15, 3))}
 
 
 def python_zmq(world: World) -> Measured:
     """Start a Python that imports zmq and argparse, and nothing else."""
     argv = [sys.executable, "-c", "import zmq, argparse"]
     subprocess.run(argv, check=True)
-    return {"status": 1000 * wall(argv, world.n(15, 4))}
+    return {"status": 1000 * wall(argv, world.n(15, 3))}
 
 
 PEERS = ("circus", "supervisor")

@@ -46,7 +46,7 @@ def respawn(subject: Subject, world: World) -> Measured:
     """Twenty children, killed one after the other."""
     with subject.start(world.folder, [world.program("w", count=20)]):
         births = world.reports.take(20)
-        took = kill_each(world, births, world.n(200, 40), world.n(30, 3))
+        took = kill_each(world, births, world.n(200, 20), world.n(30, 3))
     return {"respawn_p50": 1000 * median(took), "respawn_p99": 1000 * quantile(took, 0.99)}
 
 

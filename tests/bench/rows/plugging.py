@@ -22,19 +22,19 @@ def measure(subject: Subject, world: World) -> Measured:
     folder.mkdir()
     plugins = [
         Plugin(f"logger{number}", "Logger", {"filename": f"{folder}/events{number}"})
-        for number in range(10)
+        for number in range(world.n(10, 2))
     ]
     plugins += [Plugin("blocked", "Blocked"), Plugin("asking", "Asking")]
     with subject.start(folder, programs, plugins) as running:
         births = world.reports.take(20)
-        world.reports.pause(world.n(5, 3))  # twelve Pythons start
+        world.reports.pause(world.n(5, 1))  # many Pythons start
         beside = median(kill_each(world, births, count, 15))
         before = machine.rss(running.pid)
         with world.client(running, "numwatchers") as asking:
             asking.begin()
-            world.reports.pause(min(world.soak, world.n(20, 2)))
+            world.reports.pause(min(world.soak, world.n(20, 1)))
             asked = [seconds for _, seconds in asking.end()]
-        world.reports.pause(max(0.0, world.soak - world.n(20, 2)) if not world.quick else 0)
+        world.reports.pause(max(0.0, world.soak - world.n(20, 1)) if not world.quick else 0)
         grown = machine.rss(running.pid) - before
     return {
         "plugins_ratio": beside / without,

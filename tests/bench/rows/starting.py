@@ -27,7 +27,7 @@ router.recv()
 def measure(subject: Subject, world: World) -> Measured:
     """Start it with one program, several times."""
     took = []
-    for number in range(world.n(5, 2)):
+    for number in range(world.n(5, 1)):
         folder = world.folder / str(number)
         folder.mkdir()
         with subject.start(folder, [world.program("one")]) as running:
@@ -41,7 +41,7 @@ def measure(subject: Subject, world: World) -> Measured:
 def imports(world: World) -> Measured:
     """Have a Python import what the daemon needs of others."""
     took = []
-    for _ in range(world.n(5, 2)):
+    for _ in range(world.n(5, 1)):
         began = SYSTEM.monotonic()
         with subprocess.Popen([sys.executable, "-c", IMPORTS], stdout=subprocess.PIPE) as process:
             assert process.stdout

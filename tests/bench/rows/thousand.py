@@ -22,7 +22,7 @@ def measure(subject: Subject, world: World) -> Measured:
     with subject.start(world.folder, programs) as running:
         births = world.reports.take(count, timeout=120)
         found["start_1000"] = max(birth.at for birth in births) - running.began
-        world.reports.pause(2.0)
+        world.reports.pause(world.n(2, 1))
         found["pss_1000"] = machine.pss(running.pid)
         found.update(idle(running, world))
         took = kill_each(world, births[:20], world.n(100, 20), world.n(15, 2))
@@ -37,7 +37,7 @@ def measure(subject: Subject, world: World) -> Measured:
 
 def idle(running: Running, world: World) -> Measured:
     """What it does while nothing happens, scaled to 30 seconds."""
-    seconds = world.n(30, 3)
+    seconds = world.n(30, 1)
     cpu, switches = machine.cpu(running.pid), machine.switches(running.pid)
     world.reports.pause(seconds)
     scale = 30 / seconds
