@@ -1,0 +1,127 @@
+"""Listening sockets that the daemon holds and its processes serve."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import unittest
+
+from tests.support.daemon import Daemon, DaemonCase, alive, child
+from tests.support.eventually import eventually
+
+SERVE = child("serve", "FD").replace("FD", "$(circus.sockets.web)")
+TEXT = f"""
+[socket:web]
+host = 127.0.0.1
+port = 0
+
+[socket:other]
+host = 127.0.0.1
+port = 0
+
+[watcher:web]
+cmd = {SERVE}
+use_sockets = True
+numprocesses = 2
+min_uptime = 0
+
+[watcher:plain]
+cmd = sleep 1000
+"""
+
+
+class TestServing(DaemonCase):
+    """Two workers, one socket."""
+
+    def serve(self) -> Daemon:
+        daemon = self.daemon(TEXT)
+        for _ in range(2):
+            daemon.out.until("ready")
+        self.look_up(daemon)
+        return daemon
+
+    def look_up(self, daemon: Daemon) -> None:
+        sockets = {entry["name"]: entry for entry in daemon.call("listsockets")["sockets"]}
+        self.port = sockets["web"]["port"]
+        self.fd = str(sockets["web"]["fd"])
+
+    def ask(self) -> int | None:
+        """Ask for the pid of whoever answers; None if he is killed over it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
+            try:
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                answer = b""
+                while block := client.recv(65536):
+                    answer += block
+            except ConnectionResetError:
+                return None
+        return int(answer.rpartition(b"\r\n\r\n")[2]) if answer else None
+
+    def test_both_workers_answer(self) -> None:
+        daemon = self.serve()
+        workers = set(daemon.wire.pids("web"))
+        answered: set[int | None] = set()
+
+        def ask() -> bool:
+            answered.add(self.ask())
+            return answered == workers
+
+        self.assertTrue(eventually(ask, 20.0), (answered, workers))
+        for pid in workers:
+            self.assertEqual(set(os.listdir(f"/proc/{pid}/fd")), {"0", "1", "2", self.fd})
+        (plain,) = daemon.wire.pids("plain")
+        self.assertEqual(set(os.listdir(f"/proc/{plain}/fd")), {"0", "1", "2"})
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        with self.assertRaises(ConnectionRefusedError):
+            self.ask()
+
+    def test_nobody_is_refused_while_workers_are_killed(self) -> None:
+        daemon = self.serve()
+        lost = 0
+        for number in range(100):
+            if number % 10 == 5:
+                daemon.wire.events.wait("spawn", 2 + number // 10, watcher="web")
+                os.kill(daemon.wire.pids("web")[number % 2], signal.SIGKILL)
+            lost += self.ask() is None
+        self.assertLessEqual(lost, 10)
+        reaped = daemon.wire.events.wait("reap", 10)
+        self.assertEqual({event["exit_code"] for event in reaped}, {-signal.SIGKILL})
+        self.assertEqual(daemon.wire.status("web")[0], "active")
+
+    def test_nobody_is_refused_while_none_is_there(self) -> None:
+        daemon = self.serve()
+        daemon.order("stop", name="web")
+        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            daemon.order("start", name="web")
+            self.assertIn(b"200 OK", client.recv(65536))
+        self.assertEqual(len(daemon.wire.pids("web")), 2)
+
+    def test_a_socket_that_is_not_there(self) -> None:
+        daemon = self.daemon(
+            "[watcher:a]\ncmd = sleep $(circus.sockets.wbe)\nuse_sockets = True\nmax_retry = 1\n"
+            "[socket:web]\nhost = 127.0.0.1\nport = 0\n"
+        )
+        daemon.wire.events.next("giveup")
+        state, reason = daemon.wire.status("a")
+        self.assertEqual(state, "stopped")
+        self.assertIn("wbe", reason)
+        self.assertIn("web", reason)
+
+    def test_a_master_that_is_killed(self) -> None:
+        # Its orphans still hold the socket; they end before the next master begins.
+        line = f"sh -c '{SERVE} & {SERVE} & wait'"
+        daemon = self.daemon(TEXT.replace(f"cmd = {SERVE}", f"cmd = {line}"))
+        orphans = [int(daemon.out.until("ready")) for _ in range(4)]
+        self.look_up(daemon)
+        for pid in daemon.wire.pids("web"):
+            os.kill(pid, signal.SIGKILL)
+        successors = [int(daemon.out.until("ready")) for _ in range(4)]
+        self.assertFalse(any(map(alive, orphans)))
+        self.assertIn(self.ask(), successors)
+
+
+if __name__ == "__main__":
+    unittest.main()
