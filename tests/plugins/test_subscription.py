@@ -196,8 +196,8 @@ class TestUnreliableDaemons(SubscriptionCase):
         plugin = self.make(since=0)
         with mock.patch.object(subscription, "LONGEST_RETRY", 0.02):
             with self.assertLogs("cvec_circus", logging.WARNING) as logs:
+                self.daemon.flood(3)  # before it subscribes: only an answer can bring them
                 self.run_plugin(plugin)
-                self.daemon.flood(3)
                 self.assertEqual(self.received(plugin, 3), [1, 2, 3])
         self.assertIn("its answer cannot be used", logs.output[0])
 
