@@ -113,7 +113,7 @@ def step_up(watcher: Watcher, ports: Ports) -> bool:
         return False
     if watcher.state is WatcherState.STARTING and watcher.is_filled and not watcher.awaited:
         watcher.enter(WatcherState.ACTIVE)
-        watcher.activations += 1
+        watcher.active_life = watcher.lives
         ports.publish(watcher, "start", watcher.cause)
     stop_stale(watcher, ports)
     more = end_reload(watcher, ports) or more

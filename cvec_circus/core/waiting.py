@@ -30,7 +30,7 @@ class Part:
     Attributes:
         waiting: The reply.
         watcher: The watcher it depends on.
-        activations: How often the watcher has to have become active.
+        life: The life in which the watcher has to become active.
         before: The pids at the time of the order.
         wanted_up: Whether it was to be up at that time.
         processes: With `kill` and `reload`: the processes that have to be gone.
@@ -38,7 +38,7 @@ class Part:
 
     waiting: Waiting
     watcher: Watcher
-    activations: int = 0
+    life: int = 0
     before: frozenset[int] = frozenset()
     wanted_up: bool = False
     processes: list[ManagedProcess] = field(default_factory=list)
@@ -68,12 +68,11 @@ class Waiting:
 
     def add(self, watcher: Watcher, processes: Iterable[ManagedProcess] = ()) -> Part:
         """Makes the reply wait for that watcher too; called before the order is applied."""
-        at_rest = watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
-        next_one = 0 if at_rest and self.order != "restart" else 1
+        stays_up = watcher.is_up and not watcher.must_cycle and self.order != "restart"
         part = Part(
             self,
             watcher,
-            activations=watcher.activations + next_one,
+            life=watcher.lives if stays_up else watcher.lives + 1,
             before=frozenset(watcher.pids()),
             wanted_up=watcher.goal_up,
             processes=list(processes),
@@ -137,7 +136,7 @@ def describe(watcher: Watcher, now: float) -> str:
 def is_up(part: Part) -> Verdict:
     """`start`, `restart`: it has become active."""
     watcher = part.watcher
-    if watcher.activations >= part.activations and not watcher.must_cycle:
+    if watcher.active_life >= part.life:
         return DONE
     if not watcher.goal_up or stayed_up(part):
         return not_up(part)
@@ -149,8 +148,8 @@ def is_reloaded(part: Part) -> Verdict:
     watcher = part.watcher
     if not watcher.goal_up or stayed_up(part):
         return not_up(part)
-    settled = not left_of(part) and not watcher.awaited and not watcher.must_cycle
-    if settled and watcher.activations >= part.activations:
+    is_active = watcher.state is WatcherState.ACTIVE and watcher.active_life >= part.life
+    if is_active and not left_of(part) and not watcher.awaited:
         return DONE
     return stuck(part, watcher)
 
@@ -194,8 +193,7 @@ def stayed_up(part: Part) -> bool:
     """Whether it was to go down and come back, and later orders have left it as it was: `restart`,
     `stop` and `start` in one turn."""
     watcher = part.watcher
-    is_active = watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
-    return is_active and watcher.activations < part.activations
+    return watcher.is_up and not watcher.must_cycle and watcher.lives < part.life
 
 
 def not_up(part: Part) -> str:

@@ -35,7 +35,8 @@ class Watcher(Slots):
         size_cause: Who or what last decided how many processes it is to have.
         last_order: The word for the last order: "start", "stop", ...
         reason: Why it gave up; "" if it did not.
-        activations: How often it has become active.
+        lives: How often it has begun to start.
+        active_life: The number of the life in which it was last active.
         reloading: The cause of the reload in progress; "" if there is none.
         next_reload: The cause of the one that follows it; "" if there is none.
         next_spawn_at: The instant from which the warm-up allows another spawn.
@@ -64,7 +65,8 @@ class Watcher(Slots):
         self.size_cause = ""
         self.last_order = ""
         self.reason = ""
-        self.activations = 0
+        self.lives = 0
+        self.active_life = 0
         self.reloading = ""
         self.next_reload = ""
         self.next_spawn_at = 0.0
@@ -190,6 +192,7 @@ class Watcher(Slots):
     def begin_to_start(self, now: float) -> None:
         """STOPPED → STARTING, from nothing: with no memory of the life before."""
         self.enter(WatcherState.STARTING)
+        self.lives += 1
         self.trouble = ""
         self.grants = self.numprocesses
         self.next_spawn_at = now

@@ -336,6 +336,10 @@ class TestRestartAll(CampaignCase):
         self.world.advance(19)
         self.assertIs(helper.state, WatcherState.ACTIVE)
         self.assertEqual(outcomes, [])
+        self.world.temper = "obedient"
+        self.world.advance(60)
+        self.assertEqual(outcomes[0].kept, [])
+        self.assertEqual(len(outcomes[0].started), 3)
 
 
 if __name__ == "__main__":
