@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.plugins.process import LAUNCHER, MODULE, ROOT, SUBJECTS, ProcessCase
+from tests.plugins.process import LAUNCHER, MODULE, ROOT, SUBJECTS, PluginProcess, ProcessCase
 from tests.support.eventually import eventually
 
 
@@ -51,7 +51,7 @@ class TestByHand(ProcessCase):
             process = self.by_hand(f"{SUBJECTS}.{name}")
             process.expect("handle_init")
             if name == "HangingRecv":
-                eventually(lambda: self.daemon.publish("web", "x") > 20, timeout=1.0)
+                self._publish_until_heard(process)
             else:
                 process.kill()
             process.expect(hangs_in)
@@ -59,6 +59,13 @@ class TestByHand(ProcessCase):
             process.kill(signal.SIGTERM)
             self.assertEqual(process.wait(), 1)
             self.assertIn("a second signal: ending without handle_stop", process.rest())
+
+    def _publish_until_heard(self, process: PluginProcess) -> None:
+        def is_heard() -> bool:
+            self.daemon.publish("web", "x")
+            return not process.stdout.empty()
+
+        self.assertTrue(eventually(is_heard))
 
     def test_a_second_signal_ends_a_thread_that_outlives_the_plugin(self) -> None:
         process = self.by_hand(f"{SUBJECTS}.Lingering")
