@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
 from cvec_circus.core.ports import Ports
@@ -207,6 +207,11 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     except (OSError, ValueError, MemoryError) as error:
         start_failed(watcher, process, ports, error)
         return
+    except Exception:
+        # A fault of ours. The loop reports it and goes on; the slot must not be forgotten.
+        now = ports.now()
+        watcher.due(process, now + FAILED_START_CEILING, now)
+        raise
     now = ports.now()
     watcher.ran(process, pid, now)
     watcher.next_spawn_at = now + watcher.options["warmup_delay"]
@@ -335,6 +340,24 @@ def stop_process(
     ports.signal(process, signum)
     if signum != signal.SIGKILL:
         ports.signal(process, signal.SIGCONT)
+
+
+def end_now(
+    watcher: Watcher,
+    processes: Iterable[ManagedProcess],
+    ports: Ports,
+    signum: int | None,
+    graceful_timeout: float | None,
+) -> None:
+    """The command `kill`: ends processes, or gives less time to those that are being stopped."""
+    for process in processes:
+        if process.state is ProcessState.RUNNING:
+            stop_process(watcher, process, ports, "command:kill", signum, graceful_timeout)
+        elif signum is not None:
+            ports.signal(process, signum)
+        if graceful_timeout is not None:
+            now = ports.now()
+            watcher.end_by(process, now + graceful_timeout, now)
 
 
 def hang_up(watcher: Watcher, ports: Ports, cause: str) -> None:

@@ -9,10 +9,10 @@ from cvec_circus import exc
 from cvec_circus.core import waiting as judge
 from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, stop_order
-from cvec_circus.core.converge import converge, hang_up, stop_process, take_over
+from cvec_circus.core.converge import converge, end_now, hang_up, take_over
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.states import WatcherState
 from cvec_circus.core.waiting import Part, Reached, Waiting
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -209,16 +209,7 @@ class Roster:
             waiting = Waiting("kill", judge.is_killed, wait)
             self._begin_waiting(waiting, [waiting.add(watcher, chosen)])
         watcher.impatient = True
-        for process in chosen:
-            if process.state is ProcessState.RUNNING:
-                stop_process(
-                    watcher, process, self._ports, "command:kill", signum, graceful_timeout
-                )
-            elif signum is not None:
-                self._ports.signal(process, signum)
-            if graceful_timeout is not None:
-                now = self._ports.now()
-                watcher.end_by(process, now + graceful_timeout, now)
+        end_now(watcher, chosen, self._ports, signum, graceful_timeout)
         self.touch(watcher)
 
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
@@ -353,9 +344,11 @@ class Roster:
             self._agenda.set(CAMPAIGN, self._campaign.advance(now))
 
     def _look_at(self, watcher: Watcher) -> None:
-        if converge(watcher, self._ports):
-            self.touch(watcher)
-        self._agenda.set(watcher, watcher.next_deadline())
+        try:
+            if converge(watcher, self._ports):
+                self.touch(watcher)
+        finally:
+            self._agenda.set(watcher, watcher.next_deadline())
         self._campaign.saw(watcher)
         if watcher in self._parts:
             self._settle(watcher)
