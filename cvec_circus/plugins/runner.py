@@ -203,8 +203,8 @@ def end(plugin: CircusPlugin) -> None:
 
 def extend_sys_path(daemon_path: Sequence[str]) -> None:
     """Import what can be imported from the current directory, and what the daemon can import."""
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # not its name: it may have none any more
     sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
 
 
