@@ -12,8 +12,8 @@ from typing import Callable
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import Client
 from cvec_circus.core.states import ProcessState
-from tests.bench.peers.ours import Ours
-from tests.bench.peers.subject import ROOT, Program
+from tests.bench.peers.ours import Ours, installed
+from tests.bench.peers.subject import Program
 from tests.bench.reports import COUNT
 from tests.bench.rows.telling import cast
 from tests.bench.tools.teller import EACH
@@ -73,7 +73,7 @@ def replay(world: World, size: int) -> float:
         with Client(running.endpoint) as client:
             while client.call("events", since=0, limit=1)["seq"] < wanted:
                 world.reports.pause(0.02)
-        options = {"mode": "count", "reports": str(world.reports.path)}
+        options = {"mode": "count", "tag": "probe", "reports": str(world.reports.path)}
         given = {
             "use": "tests.bench.tools.probe.Probe",
             "config": {"name": "plugin:probe", **options},
@@ -85,7 +85,7 @@ def replay(world: World, size: int) -> float:
         plugin = subprocess.Popen(
             [sys.executable, "-m", "cvec_circus.plugins.runner"],
             env={**os.environ, "CVEC_CIRCUS_PLUGIN": json.dumps(given)},
-            cwd=ROOT,
+            cwd=installed(),
         )
         try:
             [born] = world.reports.take(1, tag="probe", timeout=30)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
+import compileall
+import functools
 import shlex
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import cvec_circus
 from tests.bench.peers.subject import ROOT, Plugin, Program, Running, Subject
+
+
+@functools.cache
+def installed() -> Path:
+    """Copy the checkout to where its byte code is beside it, as pip leaves the peers."""
+    folder = Path(tempfile.mkdtemp(prefix="cb-ours-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("bin", "cvec_circus", "tests/bench", "tests/support"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "tests/__init__.py", folder / "tests")
+    compileall.compile_dir(folder, quiet=1)
+    return folder
 
 
 class Ours(Subject):
@@ -38,7 +56,7 @@ class Ours(Subject):
             lines += [f"{key} = {value}" for key, value in plugin.options.items()]
         config = folder / "circus.ini"
         config.write_text("\n".join(lines) + "\n")
-        binaries = ROOT / "bin"
+        binaries = installed() / "bin"
         return Running(
             [sys.executable, str(binaries / "cvec_circusd"), str(config)],
             folder,

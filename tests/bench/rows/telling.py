@@ -22,9 +22,9 @@ SETTLE = 1.5
 """Seconds for a plugin of a peer to subscribe after it has said that it is there."""
 
 
-def probe(world: World, mode: str) -> Plugin:
+def probe(world: World, mode: str, tag: str = "probe") -> Plugin:
     """A plugin that reports to us."""
-    options = {"mode": mode, "reports": str(world.reports.path)}
+    options = {"mode": mode, "tag": tag, "reports": str(world.reports.path)}
     return Plugin("probe", "Probe", options)
 
 
@@ -83,13 +83,17 @@ def rate(world: World, seconds: float) -> float:
 def burst(subject: Subject, world: World, folder: Path) -> Measured:
     """Change an option over and over: each change is an event, and no process comes of it."""
     count = world.n(4000, 1000)
-    with subject.start(folder, [world.program("one")], [probe(world, "count")]) as running:
+    with subject.start(folder, [world.program("one")], [probe(world, "count", "burst")]) as running:
         world.reports.take(1, tag="one")
-        world.reports.take(1, tag="probe", timeout=30)
+        world.reports.take(1, tag="burst", timeout=30)
         world.reports.pause(SETTLE if subject.name != "ours" else 0.2)
         cast(running.endpoint, count)
         world.reports.pause(world.n(3, 1))
-        heard = [report for report in world.reports.drain() if report.kind == COUNT]
+        heard = [
+            report
+            for report in world.reports.drain()
+            if report.kind == COUNT and report.tag == "burst"
+        ]
     if len(heard) < 2:
         return {"events_burst": 0.0, "events_missed": count}
     first, last = heard[0], heard[-1]

@@ -15,10 +15,11 @@ class Probe(CircusPlugin):
         super().__init__(*args, **config)
         self._deaths = config["mode"] == "deaths"
         self._reports = config["reports"]
+        self._tag = config["tag"]
 
     def handle_init(self):
         """Report that it is there."""
-        self._teller = Teller(self._reports, "probe")
+        self._teller = Teller(self._reports, self._tag)
 
     def handle_stop(self):
         """Nothing to close."""

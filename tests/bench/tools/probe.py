@@ -17,11 +17,12 @@ class Probe(CircusPlugin):
         super().__init__(*args, **config)
         self._deaths = config["mode"] == "deaths"
         self._reports = config["reports"]
+        self._tag = config["tag"]
         self._teller: Teller
 
     def handle_init(self) -> None:
         """Report that it is there."""
-        self._teller = Teller(self._reports, "probe")
+        self._teller = Teller(self._reports, self._tag)
 
     def handle_recv(self, data: Any) -> None:
         """Take an event."""
