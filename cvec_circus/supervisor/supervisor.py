@@ -224,12 +224,15 @@ class Supervisor:
             ended.status_lost,
             self._helpers.report(process),
         )
-        if watcher.abandoned and not watcher.slots:
-            self.ports.close_streams(watcher)
-        self.roster.touch(watcher)
+        self._moved(watcher)
 
     def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
         facts.group_emptied(watcher, process)
+        self._moved(watcher)
+
+    def _moved(self, watcher: Watcher) -> None:
+        if watcher.abandoned and not watcher.slots:
+            self.ports.close_streams(watcher)  # nobody converges it any more
         self.roster.touch(watcher)
 
     # -- the end of it
@@ -237,10 +240,7 @@ class Supervisor:
     def _end(self) -> None:
         """What is left to do when the loop has ended, in the order of the design's shutdown."""
         self.leftover_pids = [
-            process.pid
-            for watcher in self.roster.everybody()
-            for process in watcher.slots.values()
-            if process.pid
+            process.pid for watcher in self.roster.everybody() for process in watcher.spawned()
         ]
         self.roster.refuse_all("the supervisor has stopped")
         self.pump.stop()

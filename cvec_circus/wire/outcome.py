@@ -15,7 +15,7 @@ class Outcome:
         started: Pids that run now and did not when the order was given.
         stopped: Pids that ran when the order was given and are gone now.
         kept: Pids that ran then and run now.
-        numprocesses: How many processes run now, over all watchers of the order.
+        numprocesses: How many processes are wanted now, over all watchers of the order.
     """
 
     error: str | None = None
