@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 from typing import Optional
 
 from cvec_circus import logger
+from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.stream.appendfile import AppendFile
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
+
+READER_TIMEOUT = 0.1
+"""Seconds that the log waits once for whoever reads it."""
 
 Trouble = Optional[str]
 
@@ -48,15 +53,22 @@ class Log:
 
 
 class Stderr(logging.Handler):
-    """Writes lines to stderr, unbuffered. Safe from any thread.
+    """Writes lines to stderr, unbuffered. Safe from any thread, for handlers have locks.
 
-    Python's own stream would keep what a closed pipe does not take, and have the daemon exit with
-    code 120 for it in the end.
+    Nobody waits long for whoever reads them: a pager that shows the first page, or a terminal after
+    Ctrl-S, must not stop the supervisor. Python's own stream would wait; it would also keep what a
+    closed pipe does not take, and have the daemon exit with code 120 for that in the end.
     """
 
+    _lost = 0
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes a line; one that stderr does not take is lost."""
-        write_to_stderr(line(self, record))
+        """Writes a line, and says before it how many could not be written."""
+        text = line(self, record)
+        if self._lost:
+            text = b"(%d lines are missing here: nobody read them)\n" % self._lost + text
+        is_written = write_to_stderr(text, 0.0 if self._lost else READER_TIMEOUT)
+        self._lost = 0 if is_written else self._lost + 1
 
     def fileno(self) -> int:
         """The file that lines go to."""
@@ -72,7 +84,7 @@ class FollowedFile(logging.Handler):
 
     def __init__(self, filename: str) -> None:
         super().__init__()
-        self._file = AppendFile(os.path.abspath(filename))
+        self._file = AppendFile(os.path.abspath(filename), may_use_reserve=True)
         self._trouble: Trouble = None
         self._is_ragged = False
         if not self._file.open():
@@ -110,10 +122,24 @@ def line(handler: logging.Handler, record: logging.LogRecord) -> bytes:
     return handler.format(record).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def write_to_stderr(text: bytes) -> None:
-    """Writes to stderr what it takes."""
+def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:
+    """Writes to stderr.
+
+    Args:
+        text: What to write.
+        timeout: Seconds to wait for a pipe or terminal that is full.
+
+    Returns:
+        False if it is still full. What stderr has no use for, because it is closed, counts as
+        written.
+    """
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
     while text:
+        if not poll.poll(poll_milliseconds(timeout)):
+            return False
         try:
-            text = text[os.write(2, text) :]
+            text = text[os.write(2, text[: select.PIPE_BUF]) :]
         except OSError:
-            return  # nobody reads it any more, or its disk is full
+            return True
+    return True

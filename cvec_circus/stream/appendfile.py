@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.stream.lines import Buffer
+from cvec_circus.system import files
 
 # Not O_NONBLOCK's usual meaning only: opening a FIFO without it waits for a reader.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -30,8 +31,15 @@ class AppendFile:
         trouble: What went wrong last, for people: "No space left on device".
     """
 
-    def __init__(self, filename: str) -> None:
+    def __init__(self, filename: str, may_use_reserve: bool = False) -> None:
+        """Make it without opening the file.
+
+        Args:
+            filename: Its absolute name.
+            may_use_reserve: Whether it may have one of the last file descriptors.
+        """
         self.filename = filename
+        self._may_use_reserve = may_use_reserve
         self.regular = False
         self.trouble = "not open"
         self._fd = -1
@@ -56,6 +64,10 @@ class AppendFile:
             fd = os.open(self.filename, _FLAGS, 0o666)
         except OSError as error:
             self.trouble = describe(error)
+            return False
+        if files.is_reserved(fd) and not self._may_use_reserve:
+            os.close(fd)
+            self.trouble = os.strerror(errno.EMFILE)
             return False
         self.close()
         self._fd = fd

@@ -13,6 +13,9 @@ from cvec_circus.system import proctable
 from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.system.proctable import ProcessRow
 
+RETRY_DELAY = 0.1
+"""Seconds until a group is listed again that could not be, for want of files or memory."""
+
 Emptied = Callable[[Watcher, ManagedProcess], None]
 
 
@@ -81,11 +84,26 @@ class Leftovers:
 
     def _look(self, group: Group) -> None:
         """On the chores thread."""
-        self._loop.post(self._found, group, list(proctable.members(group.process.pid)))
+        try:
+            rows = list(proctable.members(group.process.pid))
+        except OSError:
+            self._loop.post(self._list_later, group)
+        else:
+            self._loop.post(self._found, group, rows)
+
+    def _list_later(self, group: Group) -> None:
+        self._loop.call_later(RETRY_DELAY, self._list, group)
 
     def _found(self, group: Group, rows: list[ProcessRow]) -> None:
+        if self._groups.get(group.process.pid) is not group:
+            return  # listed twice, and empty the first time
         for row in rows:
-            if self._exits.add(row.pid, row.start_time):
+            try:
+                is_there = self._exits.add(row.pid, row.start_time)
+            except OSError:
+                self._list_later(group)
+                return
+            if is_there:
                 group.survivors.add(row.pid)
                 self._by_survivor[row.pid] = group
                 if group.killed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Callable
@@ -18,12 +19,15 @@ from cvec_circus.stream.pump import Pump
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.reaper import Reaper
-from cvec_circus.system import proctable
-from cvec_circus.system.launch import LaunchSpec, launch
+from cvec_circus.system import files, proctable
+from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 TURN = 0.005
 """Seconds of work on exits and spawns before the sockets are looked at again. With 256 exits a turn
 a ping took up to 554 ms while 1000 processes died at once; with a turn like this one, 37 ms."""
+
+
+TOO_MANY = os.strerror(errno.EMFILE)
 
 
 class WorldPorts:
@@ -84,6 +88,8 @@ class WorldPorts:
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """See `Ports`."""
+        if not files.has_room(self._loop.wakeup.fd):
+            raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
         env = launching.environment(watcher, process, self._events.run)
         argv, fds = launching.command_line(watcher, process, env, self._sockets)
         inherited = self._log_fd() if watcher.helper else None
@@ -112,7 +118,12 @@ class WorldPorts:
 
     def signal_children(self, process: ManagedProcess, signum: int, recursive: bool = True) -> None:
         """See `Ports`; without `recursive`, only its direct children."""
-        self._chores.do(self._find_children, process.pid, signum, recursive)
+        try:
+            self._chores.do(self._find_children, process.pid, signum, recursive)
+        except RuntimeError as error:
+            # The system gives us no thread. What the children do not hear now, they hear when
+            # their leader is gone.
+            logger.warning("%s: cannot signal the children: %s", process.name, error)
 
     def _find_children(self, pid: int, signum: int, recursive: bool) -> None:
         """On the chores thread."""

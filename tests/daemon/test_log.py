@@ -183,6 +183,23 @@ class TestWhatBefallsIt(DaemonCase):
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.process.wait(20), 0)
 
+    def test_a_pipe_whose_reader_takes_a_break(self) -> None:
+        daemon = self.daemon(self.TEXT)
+        daemon.wire.events.next("start")
+        fill = os.open(f"/proc/{daemon.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(fill, b"x" * 511 + b"\n")
+        os.close(fill)
+        for _ in range(3):
+            self.die(daemon)
+        while set(daemon.log.next() or "") == {"x"}:
+            pass
+        daemon.signal(signal.SIGTERM)
+        log = daemon.ended()
+        missing = [line for line in log if "lines are missing here: nobody read them" in line]
+        self.assertEqual(len(missing), 1, log[-5:])
+
 
 if __name__ == "__main__":
     unittest.main()

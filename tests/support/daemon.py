@@ -89,8 +89,9 @@ class Output(Lines):
 
     def containing(self, text: str, timeout: float = TIMEOUT) -> str:
         """Wait for a line that has that in it, and return it."""
+        deadline = SYSTEM.monotonic() + timeout
         while True:
-            line = self.next(timeout)
+            line = self.next(deadline - SYSTEM.monotonic())
             if line is None:
                 shown = "\n".join(self.seen[-20:])
                 raise AssertionError(f"the program ended without a line with {text!r}:\n{shown}")

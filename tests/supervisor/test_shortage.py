@@ -1,0 +1,96 @@
+"""What the system is short of, and has again a moment later."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import unittest
+from typing import Any
+from unittest import mock
+
+from cvec_circus.supervisor import ports
+from cvec_circus.system import exits, proctable
+from tests.support.daemon import alive
+from tests.support.embedded import EmbeddedCase
+
+SLEEP = {"name": "a", "cmd": "sleep 1000"}
+
+
+def failing(times: int, number: int, real: Any) -> Any:
+    """Make a function that raises that OSError so many times, and then does as `real`."""
+    left = [times]
+
+    def call(*args: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(number, os.strerror(number))
+        return real(*args)
+
+    return call
+
+
+class TestSpawning(EmbeddedCase):
+    """What may be there again is tried again, however often; max_retry does not count it."""
+
+    def test_no_process(self) -> None:
+        for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+            with (
+                self.subTest(number),
+                mock.patch.object(ports, "launch", failing(4, number, ports.launch)),
+            ):
+                self.arbit({**SLEEP, "max_retry": 2, "backoff_max": 0.05})
+                self.events.next("spawn")
+                self.assertEqual(self.events.of("giveup"), [])
+                self.arbiter.stop()
+
+    def test_a_process_that_cannot_be_watched(self) -> None:
+        # It must not run: nobody would know of its end.
+        watched: list[int] = []
+        real = exits.PidfdExitWatcher.add
+        refuse = failing(3, errno.EMFILE, real)
+
+        def add(watcher: Any, pid: int, start_time: int | None = None) -> bool:
+            watched.append(pid)
+            return refuse(watcher, pid, start_time)
+
+        with mock.patch.object(exits.PidfdExitWatcher, "add", add):
+            self.arbit({**SLEEP, "max_retry": 1, "backoff_max": 0.05})
+            spawned = self.events.next("spawn")["process_pid"]
+        self.assertEqual(len(watched), 4)
+        self.assertEqual([pid for pid in watched if alive(pid)], [spawned])
+        self.assertEqual(len(self.events.of("spawn")), 1)
+
+
+class TestLeftovers(EmbeddedCase):
+    """A group that cannot be listed, or watched, is looked at again."""
+
+    def stop_headless(self) -> None:
+        program = self.program("levels", "exit", "ignore")
+        self.arbit({"name": "a", **program, "graceful_timeout": 0.2})
+        leader, child = (int(self.lines.until("level")) for _ in range(2))
+        self.lines.until("ready")
+        os.kill(leader, signal.SIGKILL)
+        self.wire.order("stop", name="a")
+        self.assertFalse(alive(child))
+
+    def test_proc_cannot_be_read(self) -> None:
+        broken = failing(2, errno.EMFILE, proctable.members)
+        with mock.patch.object(proctable, "members", broken):
+            self.stop_headless()
+
+    def test_the_survivors_cannot_be_watched(self) -> None:
+        real = exits.PidfdExitWatcher.add
+        refuse = failing(2, errno.EMFILE, real)
+
+        def add(watcher: Any, pid: int, start_time: int | None = None) -> bool:
+            if start_time is None:
+                return real(watcher, pid)
+            return refuse(watcher, pid, start_time)
+
+        with mock.patch.object(exits.PidfdExitWatcher, "add", add):
+            self.stop_headless()
+
+
+if __name__ == "__main__":
+    unittest.main()
