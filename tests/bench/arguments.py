@@ -12,6 +12,7 @@ from pathlib import Path
 from cvec_circus.exc import CircusError
 from tests.bench import chart, machine
 from tests.bench.growth import GROWTHS, LATER, QUICK_SIZES, SIZES, Curve
+from tests.bench.page import page
 from tests.bench.report import show, table
 from tests.bench.row import Row
 from tests.bench.rows.table import ROWS
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="small sizes, over in less than a minute")
     add("--soak", type=float, default=60.0, metavar="SECONDS", help="of the plugins; default: 60")
     add("--json", type=Path, metavar="FILE", help="write every figure there")
+    add("--rst", type=Path, metavar="FILE", help="write the table there as reStructuredText")
     add("--chart", type=Path, metavar="FILE", help="draw ratios and growth there, as SVG")
     return made
 
@@ -64,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "growth": curves,
         }
         given.json.write_text(json.dumps(everything, indent=1) + "\n")
+    if given.rst:
+        given.rst.write_text("\n".join(page(rows, run.results)) + "\n", encoding="utf-8")
     if given.chart:
         given.chart.write_text(picture(rows, run.results, curves), encoding="utf-8")
     return 0
