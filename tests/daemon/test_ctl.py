@@ -1,0 +1,223 @@
+"""cvec_circusctl with a daemon behind it: every command as a person types it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import unittest
+
+from cvec_circus import __version__
+from cvec_circus.commands import table
+from tests.ctl.ctl_case import Run, run
+from tests.support.daemon import Daemon, DaemonCase, alive, child, gone
+
+TEXT = f"""
+[watcher:web]
+cmd = sleep 1000
+numprocesses = 2
+
+[watcher:One Shot]
+cmd = sh -c "exit 3"
+respawn = False
+
+[watcher:solo]
+cmd = {child("wait", "fork")}
+singleton = True
+
+[watcher:broken]
+cmd = /no/such/program
+max_retry = 1
+
+[socket:sock]
+host = 127.0.0.1
+port = 0
+"""
+
+
+class TestCommands(DaemonCase):
+    """A session at a prompt."""
+
+    daemon_: Daemon
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.typed: set[str] = set()
+        self.daemon_ = self.daemon(TEXT)
+        events = self.daemon_.wire.events
+        events.wait("start", 3)
+        events.wait("stop", 2)
+        self.child = int(self.daemon_.out.until("child"))
+        self.daemon_.out.until("ready")
+
+    def ctl(self, line: str, code: int = 0) -> Run:
+        words = shlex.split(line)
+        self.typed.update(set(words) & set(table.NAMES))
+        done = run("--endpoint", self.daemon_.endpoint, *words)
+        self.assertEqual(done.code, code, (line, done))
+        self.assertEqual(done.err == "", code == 0, (line, done))
+        return done
+
+    def says(self, line: str, *expected: str) -> str:
+        out = self.ctl(line).out
+        for text in expected:
+            self.assertIn(text, out, line)
+        return out
+
+    def prints(self, line: str, expected: str) -> None:
+        self.assertEqual(self.ctl(line).out, f"{expected}\n", line)
+
+    def refused(self, line: str, expected: str) -> None:
+        done = self.ctl(line, code=3)
+        self.assertEqual(done.out, "", line)
+        self.assertEqual(done.err, f"error: {expected}\n", line)
+
+    def pids(self, name: str) -> list[str]:
+        return self.ctl(f"list '{name}'").out.strip().split(",")
+
+    def test_a_session(self) -> None:
+        self.questions()
+        self.numbers_and_options()
+        self.ups_and_downs()
+        self.signals()
+        self.comings_and_goings()
+        self.refusals()
+        self.the_end()
+        self.assertEqual(set(table.NAMES) - self.typed, set())
+
+    def questions(self) -> None:
+        self.prints("list", "broken,one shot,solo,web")
+        self.prints(
+            "status",
+            "broken: stopped (cannot run /no/such/program: No such file or directory (1 attempts))\n"
+            "One Shot: stopped\nsolo: active\nweb: active",
+        )
+        self.prints("status WEB", "active")
+        self.prints("status 'one shot'", "stopped")
+        self.prints("numwatchers", "4")
+        self.prints("numprocesses", "3")
+        self.prints("numprocesses web", "2")
+        self.says("options web", "cmd: sleep 1000\n", "numprocesses: 2\n", "respawn: True\n")
+        self.prints("get web cmd stop_signal", "cmd: sleep 1000\nstop_signal: 15")
+        self.says("globaloptions", f"endpoint: {self.daemon_.endpoint}\n", "check_delay: 5.0\n")
+        self.says("globaloptions check_delay", "check_delay: 5.0\n")
+        self.says("listsockets", "sock at 127.0.0.1:")
+        self.says("ping", f"pid: {self.daemon_.pid}\n", f"version: {__version__}\n", "uptime: ")
+        self.says("dstats", "PID", str(self.daemon_.pid))
+        self.says("stats", "WATCHER", "sleep", str(self.child), *self.pids("web"))
+        first, second = self.pids("web")
+        self.assertNotIn(second, self.says(f"stats web {first}", first))
+        self.says("events --limit 1", "watcher.web.add ", "(there are more)")
+        self.says("--json status solo", '"status": "active"')
+
+    def numbers_and_options(self) -> None:
+        self.prints("incr web 2 --waiting", "4")
+        self.assertEqual(len(self.pids("web")), 4)
+        self.prints("decr web --waiting", "3")
+        self.prints("decr web", "ok")
+        self.says("incr solo", "a singleton: the number of processes stays as it is")
+        self.prints("set web numprocesses 1 graceful_timeout 7 --waiting", "ok")
+        self.prints(
+            "get web numprocesses graceful_timeout", "graceful_timeout: 7.0\nnumprocesses: 1"
+        )
+        before = self.pids("web")
+        self.prints("set web env A=1,B=2 --waiting", "ok")
+        self.assertNotEqual(self.pids("web"), before)
+        self.says("options web", "env: A=1,B=2\n")
+
+    def ups_and_downs(self) -> None:
+        self.prints("stop web --waiting", "ok")
+        self.prints("status web", "stopped")
+        self.prints("start web --waiting", "ok")
+        (first,) = self.pids("web")
+        self.prints("restart w* --waiting", "ok")
+        (second,) = self.pids("web")
+        self.prints("reload web --waiting", "ok")
+        (third,) = self.pids("web")
+        self.prints("reload 's.lo|web' --match regex --sequential --waiting", "ok")
+        (fourth,) = self.pids("web")
+        self.prints("reload web --terminate --waiting", "ok")
+        (fifth,) = self.pids("web")
+        self.assertEqual(len({first, second, third, fourth, fifth}), 5)
+        reply = json.loads(self.ctl("--json restart web --waiting").out)
+        self.assertEqual(reply["info"]["stopped"], [int(fifth)])
+        self.daemon_.out.until("ready")  # solo was reloaded
+
+    def signals(self) -> None:
+        (pid,) = self.pids("solo")
+        (worker,) = (line.split()[1] for line in self.ctl("stats solo").out.splitlines()[2:])
+        self.prints("signal solo USR1", "ok")
+        self.assertEqual(self.daemon_.out.until("signal"), "USR1")
+        self.prints(f"signal solo {pid} {worker} USR2", "ok")
+        self.assertEqual(self.daemon_.out.until("signal"), "USR2")
+        self.prints("signal solo SIGHUP --children", "ok")
+        self.assertEqual(self.daemon_.out.until("signal"), "HUP")
+        self.prints("kill solo --waiting", "ok")
+        self.assertFalse(alive(int(pid)) or alive(int(worker)))
+        self.daemon_.out.until("ready")
+        (pid,) = self.pids("solo")
+        self.prints(f"kill solo {pid} --signum KILL --graceful_timeout 5 --waiting", "ok")
+        self.daemon_.out.until("ready")
+
+    def comings_and_goings(self) -> None:
+        self.prints("add new 'sleep 1000' --start --waiting", "ok")
+        self.prints("add other sleep 1000", "ok")
+        self.prints("status other", "stopped")
+        self.prints("start other --waiting", "ok")
+        (new,), (other,) = self.pids("new"), self.pids("other")
+        self.prints("rm new --waiting", "ok")
+        self.assertFalse(alive(int(new)))
+        self.prints("rm other --nostop --waiting", "ok")
+        self.prints("list", "broken,one shot,solo,web")
+        self.assertTrue(alive(int(other)))
+        self.nostop = int(other)
+
+    def refusals(self) -> None:
+        self.refused("status nope", "program nope not found")
+        self.refused("add web 'sleep 5'", "'web' already exist")
+        self.refused("start broken --waiting", self.why_broken())
+        self.refused("get web nokey", "'nokey' option not found")
+        self.refused("stats web 1", "process 1 not found in 'web'")
+        self.assertIn("not available in this version", self.ctl("reloadconfig", 3).err)
+        self.assertIn("not available in this version", self.ctl("listen", 3).err)
+        reply = json.loads(self.ctl_json_error("--json stop nope"))
+        self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
+        self.assertIn("did you mean", self.ctl("strat web", 2).err)
+
+    def why_broken(self) -> str:
+        why = "cannot run /no/such/program: No such file or directory (1 attempts)"
+        return f"broken gave up: {why}"
+
+    def ctl_json_error(self, line: str) -> str:
+        return run("--endpoint", self.daemon_.endpoint, *shlex.split(line)).out
+
+    def the_end(self) -> None:
+        self.prints("quit --waiting", "ok")
+        self.assertEqual(self.daemon_.process.wait(20), 0)
+        self.assertTrue(alive(self.nostop))
+        self.ctl("--timeout 0.2 status", 4)
+
+
+class TestTheScript(DaemonCase):
+    """bin/cvec_circusctl itself."""
+
+    def test_exit_codes(self) -> None:
+        daemon = self.daemon(TEXT)
+        done = daemon.ctl("status", "solo")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "active\n", ""))
+        done = daemon.ctl("status", "nope")
+        expected = (3, "", "error: program nope not found\n")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), expected)
+        done = daemon.ctl("stauts")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        pids = daemon.wire.pids("web")
+        done = daemon.ctl("quit", "--waiting")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok\n", ""))
+        daemon.ended()
+        self.assertTrue(gone(*pids))
+        done = daemon.ctl("--timeout", "0.1", "status")
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,109 @@
+"""Processes that cannot be started: what `status` says, and that nothing else minds."""
+
+from __future__ import annotations
+
+import os
+import re
+import unittest
+from typing import Any
+
+from tests.support.embedded import EmbeddedCase
+from tests.support.eventually import eventually
+
+
+class TestReasons(EmbeddedCase):
+    """Every way to fail, with its own reason, at once."""
+
+    def write(self, name: str, text: str, mode: int = 0o755) -> str:
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(mode)
+        return str(path)
+
+    def failing(self) -> dict[str, tuple[dict[str, Any], str]]:
+        """The options of each watcher, and what its reason says."""
+        empty = self.write("empty", "")
+        return {
+            "missing": ({"cmd": "/no/such/program"}, "/no/such/program: No such file or directory"),
+            "not in PATH": ({"cmd": "no-such-program x"}, "no-such-program: there is no such"),
+            "no right": ({"cmd": self.write("no-right", "", 0o644)}, "no-right: Permission denied"),
+            "folder": ({"cmd": str(self.folder)}, "Permission denied"),
+            "interpreter": ({"cmd": self.write("bad", "#!/no/such/sh\n")}, "interpreter"),
+            "no program": ({"cmd": self.write("text", "hello\n")}, "it is no program"),
+            "empty file": ({"cmd": empty}, "it is no program"),
+            "too long": ({"cmd": "true", "args": ["x" * 3_000_000]}, "Argument list too long"),
+            "no folder": ({"cmd": "true", "working_dir": "/no/such"}, "working directory /no/such"),
+            "a file": ({"cmd": "true", "working_dir": empty}, "Not a directory"),
+            "quote": ({"cmd": "echo 'x"}, "cmd cannot be split into words"),
+            "args": ({"cmd": "echo", "args": 'x "y'}, "args cannot be split into words"),
+            "nothing": ({"cmd": "$(circus.env.NOTHING)", "env": {"NOTHING": ""}}, "cmd is empty"),
+        }
+
+    def test_each_reason(self) -> None:
+        failing = self.failing()
+        watchers = [
+            {"name": name, "max_retry": 1, **options} for name, (options, _) in failing.items()
+        ]
+        self.arbit({"name": "fine", "cmd": "sleep 1000"}, *watchers)
+        given_up = {event["watcher"]: event for event in self.events.wait("giveup", len(watchers))}
+        self.assertEqual(set(given_up), set(failing))
+        (pid,) = self.wire.pids("fine")
+        for name, (_, expected) in failing.items():
+            state, reason = self.wire.status(name)
+            self.assertEqual(state, "stopped", name)
+            self.assertIn(expected, reason, name)
+            self.assertEqual(given_up[name]["reason"], reason)
+            self.assertNotIn("Errno", reason)
+            self.assertLess(len(reason), 400, name)
+        self.assertEqual(self.wire.pids("fine"), [pid])
+        self.assertEqual(self.events.of("spawn", watcher="fine")[0]["process_pid"], pid)
+        self.assertEqual(len(self.events.of("spawn")), 1)
+
+    def test_a_waiting_start_is_told(self) -> None:
+        self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": 2, "autostart": False})
+        refused = self.wire.refused("start", name="a", waiting=True)
+        self.assertIn("a gave up: cannot run /no/such/program: No such file", refused)
+        self.assertIn("(2 attempts)", refused)
+
+    def test_the_reason_while_it_is_tried_again(self) -> None:
+        self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": -1})
+        said = r"^cannot run .*: No such file or directory; next start in [01]\.\d s$"
+        self.assertTrue(eventually(lambda: re.search(said, self.wire.status("a")[1])))
+        self.assertEqual(self.wire.status("a")[0], "starting")
+        self.assertEqual(self.wire.call("status")["reasons"].keys(), {"a"})
+
+    def test_a_program_that_turns_up(self) -> None:
+        path = self.folder / "late"
+        self.arbit({"name": "a", "cmd": str(path), "max_retry": -1, "backoff_max": 0.1})
+        self.assertEqual(self.wire.status("a")[0], "starting")
+        self.write("late.new", "#!/bin/sh\nexec sleep 1000\n")
+        os.rename(self.folder / "late.new", path)
+        self.events.next("spawn")
+        self.events.next("start")
+        self.assertEqual(self.wire.status("a"), ("active", ""))
+
+    def test_a_program_that_is_mended_starts_by_set(self) -> None:
+        self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": 1})
+        self.events.next("giveup")
+        self.wire.order("set", name="a", options={"cmd": "sleep 1000"})
+        self.wire.order("start", name="a")
+        self.assertEqual(self.wire.status("a"), ("active", ""))
+
+    def test_a_restart_into_what_cannot_be_started(self) -> None:
+        self.arbit({"name": "a", "cmd": "sleep 1000", "max_retry": 1})
+        self.events.next("start")
+        self.wire.call("set", name="a", options={"cmd": "/no/such/program"})
+        self.events.next("giveup")
+        state, reason = self.wire.status("a")
+        self.assertIn("/no/such/program", reason)
+        self.assertIn(state, ("stopping", "stopped"))
+
+    def test_quick_deaths_are_told(self) -> None:
+        self.arbit({"name": "a", "cmd": "false", "backoff_max": 1000.0})
+        said = r"^process 1 died quickly \d+ times; next start in \d\.\d s$"
+        self.assertTrue(eventually(lambda: re.search(said, self.wire.status("a")[1])))
+        self.assertEqual(self.wire.status("a")[0], "active")
+
+
+if __name__ == "__main__":
+    unittest.main()
