@@ -117,7 +117,7 @@ class Lingering(Talker):
     """Has a thread that does not end with it."""
 
     def handle_init(self) -> None:
-        threading.Thread(target=threading.Event().wait).start()
+        threading.Thread(target=threading.Event().wait, daemon=False).start()
         super().handle_init()
 
 
