@@ -38,7 +38,7 @@ def _cells(metric: Metric, results: Results) -> list[str]:
     cells.append(", ".join(f"{name} {_figure(figures)}" for name, figures in found.items()))
     said = verdict(metric, results)
     target = str(metric.target or "").replace("<=", "≤").replace(">=", "≥")
-    return [*cells, target, said.partition(":")[0].lower()]
+    return [*cells, target, f"{said.partition(':')[0].split()[0].lower()}" if said else ""]
 
 
 def _figure(figures: Figures) -> str:

@@ -51,7 +51,11 @@ def verdict(metric: Metric, results: Results) -> str:
     if metric.target is None or "ours" not in medians:
         return ""
     misses = metric.target.misses(medians)
-    return f"MISSES: {'; '.join(misses)}" if misses else "holds"
+    said = f"MISSES: {'; '.join(misses)}" if misses else "holds"
+    judged = [name for name in ("ours", *metric.target.ratios) if name in medians]
+    if any(results.figures[metric.key][name].disturbed for name in judged):
+        said += " (disturbed)"
+    return said
 
 
 def show(value: float) -> str:
