@@ -92,7 +92,7 @@ class Pump:
 
     def reopen(self, key: Hashable | None = None) -> bool:
         """Have the files opened anew, those of all streams unless a key is given."""
-        return self._order(self._reopen, key)
+        return self._thread is not None and self._order(self._reopen, key)
 
     def close(
         self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None

@@ -6,15 +6,12 @@ import signal
 from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.chores import Chores
 from cvec_circus.system import proctable
 from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.system.proctable import ProcessRow
-
-RETRY_DELAY = 0.1
-"""Seconds until a group is listed again that could not be, for want of files or memory."""
 
 Emptied = Callable[[Watcher, ManagedProcess], None]
 
@@ -46,7 +43,7 @@ class Leftovers:
         on_empty: Called when nothing is left of a group.
     """
 
-    def __init__(self, loop: Loop, chores: Worker, exits: ExitWatcher, on_empty: Emptied) -> None:
+    def __init__(self, loop: Loop, chores: Chores, exits: ExitWatcher, on_empty: Emptied) -> None:
         self._loop = loop
         self._chores = chores
         self._exits = exits
@@ -87,12 +84,9 @@ class Leftovers:
         try:
             rows = list(proctable.members(group.process.pid))
         except OSError:
-            self._loop.post(self._list_later, group)
+            self._loop.post(self._chores.do_later, self._look, group)
         else:
             self._loop.post(self._found, group, rows)
-
-    def _list_later(self, group: Group) -> None:
-        self._loop.call_later(RETRY_DELAY, self._list, group)
 
     def _found(self, group: Group, rows: list[ProcessRow]) -> None:
         if self._groups.get(group.process.pid) is not group:
@@ -101,7 +95,7 @@ class Leftovers:
             try:
                 is_there = self._exits.add(row.pid, row.start_time)
             except OSError:
-                self._list_later(group)
+                self._chores.do_later(self._look, group)
                 return
             if is_there:
                 group.survivors.add(row.pid)

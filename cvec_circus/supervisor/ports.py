@@ -5,18 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pump import Pump
 from cvec_circus.supervisor import launching, narration
+from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files, proctable
@@ -50,7 +51,7 @@ class WorldPorts:
         self,
         loop: Loop,
         clock: Clock,
-        chores: Worker,
+        chores: Chores,
         events: EventStream,
         sockets: SocketRegistry,
         pump: Pump,
@@ -68,6 +69,7 @@ class WorldPorts:
         self._random = random.Random()
         self._turn_ends_at = 0.0
         self._streams: set[tuple[Watcher, str]] = set()
+        self._unopened: set[Watcher] = set()
         self.reaper: Reaper
 
     def begin_turn(self) -> None:
@@ -90,6 +92,8 @@ class WorldPorts:
         """See `Ports`."""
         if not files.has_room(self._loop.wakeup.fd):
             raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
+        if watcher in self._unopened:
+            self._open_streams(watcher)
         env = launching.environment(watcher, process, self._events.run)
         argv, fds = launching.command_line(watcher, process, env, self._sockets)
         inherited = self._log_fd() if watcher.helper else None
@@ -118,12 +122,7 @@ class WorldPorts:
 
     def signal_children(self, process: ManagedProcess, signum: int, recursive: bool = True) -> None:
         """See `Ports`; without `recursive`, only its direct children."""
-        try:
-            self._chores.do(self._find_children, process.pid, signum, recursive)
-        except RuntimeError as error:
-            # The system gives us no thread. What the children do not hear now, they hear when
-            # their leader is gone.
-            logger.warning("%s: cannot signal the children: %s", process.name, error)
+        self._chores.do(self._find_children, process.pid, signum, recursive)
 
     def _find_children(self, pid: int, signum: int, recursive: bool) -> None:
         """On the chores thread."""
@@ -153,15 +152,31 @@ class WorldPorts:
 
     def open_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
+        try:
+            self._open_streams(watcher)
+        except OSError:
+            self._unopened.add(watcher)  # none of its processes starts until there are streams
+
+    def _open_streams(self, watcher: Watcher) -> None:
         for name, option in launching.OUTPUTS:
             if watcher.options[option]:
-                self._streams.add((watcher, name))
-                self._pump.open((watcher, name), watcher.options[option])
+                self._open_stream(watcher, name, watcher.options[option])
             else:
                 self._close_stream(watcher, name)
+        self._unopened.discard(watcher)
+
+    def _open_stream(self, watcher: Watcher, name: str, conf: Mapping[str, Any]) -> None:
+        try:
+            self._pump.open((watcher, name), conf)
+        except (OSError, RuntimeError) as error:
+            # The pump has no thread yet, and gets none now.
+            text = f"cannot start a process: nobody to read what it writes: {error}"
+            raise LaunchError(errno.EAGAIN, text) from error
+        self._streams.add((watcher, name))
 
     def close_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
+        self._unopened.discard(watcher)
         for name, _ in launching.OUTPUTS:
             self._close_stream(watcher, name)
 

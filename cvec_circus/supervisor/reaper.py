@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.system.exits import Exit, ExitWatcher, collect
 
@@ -33,7 +33,7 @@ class Reaper:
     """
 
     def __init__(
-        self, loop: Loop, chores: Worker, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
+        self, loop: Loop, chores: Chores, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
     ) -> None:
         self._loop = loop
         self._exits = exits
@@ -53,8 +53,8 @@ class Reaper:
         try:
             is_watched = self._exits.add(pid)
         except OSError:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)  # bounded: nothing survives SIGKILL before its first instruction
+            _signal_group(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
             raise
         self._running[pid] = (watcher, process)
         if not is_watched:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus import logger
+from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.worker import Worker
@@ -32,8 +32,15 @@ class SamplerThread:
         self._sampler: Sampler | None = None
 
     def sample(self, pids: list[int], then: Then) -> None:
-        """Has `then` called with what there is to say about each process that still is there."""
-        self._worker.do(self._measure, pids, then)
+        """Has `then` called with what there is to say about each process that still is there.
+
+        Raises:
+            CircusError: The system has no thread for it.
+        """
+        try:
+            self._worker.do(self._measure, pids, then)
+        except RuntimeError as error:
+            raise exc.CircusError(f"nothing can be measured now: {error}") from None
 
     def _measure(self, pids: list[int], then: Then) -> None:
         """On the sampler thread."""

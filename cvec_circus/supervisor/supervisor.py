@@ -16,7 +16,6 @@ from cvec_circus import __version__, exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.base.worker import Worker
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.dispatch import Dispatcher
@@ -30,6 +29,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pump import Pump
+from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
@@ -85,7 +85,7 @@ class Supervisor:
         self.sockets = SocketRegistry()
         self.pump = Pump(clock)
         self.sampler = SamplerThread(self.loop, clock)
-        self.chores = Worker("chores", _log_crash)
+        self.chores = Chores(self.loop)
         self._exits = exits.choose()
         self._helpers = Helpers(circus["check_delay"], log_level)
         self._timer: Timer | None = None
@@ -286,7 +286,3 @@ class Supervisor:
 
 def _wake() -> None:
     """The deadline's timer only has to end the waiting: the end of the turn does the rest."""
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("chores: %s failed", description, exc_info=error)

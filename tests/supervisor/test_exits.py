@@ -107,6 +107,35 @@ class TestManyDeaths(EmbeddedCase):
         self.assertEqual(children(), {})
 
 
+class TestQuickDeaths(EmbeddedCase):
+    """A child that ends before anybody looks, or just when it is told to."""
+
+    def test_each_is_told_once(self) -> None:
+        self.arbit({"name": "a", "cmd": "true", "min_uptime": 0, "numprocesses": 3})
+        self.events.wait("reap", 60)
+        self.wire.order("stop", name="a")
+        self.events.sync()
+        spawned, reaped = (
+            [event["process_pid"] for event in self.events.of(action)]
+            for action in ("spawn", "reap")
+        )
+        self.assertEqual(sorted(reaped), sorted(spawned))
+        codes = {event["exit_code"] for event in self.events.of("reap", cause="exit")}
+        self.assertEqual(codes, {0})
+
+    def test_the_end_and_the_stop_at_once(self) -> None:
+        self.arbit({"name": "a", "cmd": "sh -c 'exit 5'", "min_uptime": 0, "autostart": False})
+        for _ in range(50):
+            self.wire.call("start", name="a")
+            self.wire.order("stop", name="a")
+        self.events.sync()
+        reaped = [event["process_pid"] for event in self.events.of("reap")]
+        self.assertEqual(len(reaped), len(set(reaped)))
+        self.assertEqual(len(reaped), len(self.events.of("spawn")))
+        for event in self.events.of("reap"):
+            self.assertIn(event["exit_code"], (5, -signal.SIGTERM))
+
+
 class TestSessions(EmbeddedCase):
     """A child is on its own."""
 

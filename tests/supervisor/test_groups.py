@@ -104,6 +104,19 @@ class TestLeftovers(EmbeddedCase):
         self.assertFalse(alive(worker))
         self.assertEqual(len(self.events.of("spawn")), 1)
 
+    def test_a_leader_with_many_children(self) -> None:
+        text = """
+            trap "" TERM
+            i=0; while [ $i -lt 50 ]; do sleep 1000 & i=$((i+1)); done
+            echo ready >"$0"; wait
+        """
+        options = {"name": "many", "cmd": "sh", "args": ["-c", text, self.fifo()]}
+        self.arbit({**options, "graceful_timeout": SHORT})
+        self.lines.until("ready")
+        self.assertEqual(len(marked(self.run_id)), 51)
+        self.wire.order("stop", name="many")
+        self.assertEqual(marked(self.run_id), [])
+
     def test_restart_while_headless_workers_end(self) -> None:
         leader, worker = self.start("exit", "ignore", graceful_timeout=SHORT)
         os.kill(leader, signal.SIGKILL)
@@ -152,5 +165,7 @@ class TestStopping(EmbeddedCase):
 
     def kill_strays(self) -> None:
         self.arbiter.stop()
-        for pid in marked(self.run_id):
+        strays = marked(self.run_id)
+        for pid in strays:
             os.kill(pid, signal.SIGKILL)
+        self.assertTrue(gone(*strays))

@@ -6,7 +6,7 @@ import os
 import signal
 import unittest
 
-from tests.support.daemon import alive
+from tests.support.daemon import alive, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.leaks import children
 
@@ -169,6 +169,7 @@ class TestLeaving(EmbeddedCase):
         self.wire.order("stop")
         self.assertTrue(alive(child), "what was left alone was not left alone")
         os.kill(child, signal.SIGKILL)
+        self.assertTrue(gone(child))
         self.assertEqual(len(self.events.of("spawn")), 2)
 
     def test_nostop_in_the_middle_of_a_start(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 import unittest
 from typing import Any
 from unittest import mock
@@ -13,6 +14,7 @@ from cvec_circus.supervisor import ports
 from cvec_circus.system import exits, proctable
 from tests.support.daemon import alive
 from tests.support.embedded import EmbeddedCase
+from tests.support.eventually import eventually
 
 SLEEP = {"name": "a", "cmd": "sleep 1000"}
 
@@ -90,6 +92,67 @@ class TestLeftovers(EmbeddedCase):
 
         with mock.patch.object(exits.PidfdExitWatcher, "add", add):
             self.stop_headless()
+
+
+class TestThreads(EmbeddedCase):
+    """A thread that cannot be started is started later; nothing is lost by it."""
+
+    def without(self, name: str, times: int) -> Any:
+        """Have the system refuse the threads of that name so many times."""
+        real = threading.Thread.start
+        left = [times]
+
+        def start(thread: threading.Thread) -> None:
+            if thread.name == name and left[0]:
+                left[0] -= 1
+                raise RuntimeError("can't start new thread")
+            real(thread)
+
+        return mock.patch.object(threading.Thread, "start", start)
+
+    def test_the_pump(self) -> None:
+        log = self.folder / "log"
+        text = "echo here; exec sleep 1000"
+        with self.without("pump", 3):
+            self.arbit(
+                {
+                    "name": "a",
+                    "cmd": "sh",
+                    "args": ["-c", text],
+                    "max_retry": 1,
+                    "stdout_stream.filename": str(log),
+                },
+                {**SLEEP, "name": "b"},
+            )
+            said = "nobody to read what it writes: can't start new thread; next start in"
+            self.assertTrue(eventually(lambda: said in self.wire.status("a")[1]))
+            self.events.next("start", watcher="a")
+        self.assertTrue(eventually(lambda: log.exists() and log.read_text() == "here\n"))
+        self.assertEqual(self.wire.status("b"), ("active", ""))
+
+    def test_the_pump_for_ever(self) -> None:
+        with self.without("pump", 1000):
+            self.arbit({**SLEEP, "stdout_stream.filename": str(self.folder / "log")})
+            self.wire.order("stop", name="a")
+            self.arbiter.stop()
+
+    def test_the_chores(self) -> None:
+        self.arbit(
+            {"name": "a", **self.program("levels", "exit", "ignore"), "graceful_timeout": 0.2}
+        )
+        leader, child = (int(self.lines.until("level")) for _ in range(2))
+        self.lines.until("ready")
+        with self.without("chores", 2):
+            os.kill(leader, signal.SIGKILL)
+            self.wire.order("stop", name="a")
+        self.assertFalse(alive(child))
+
+    def test_the_sampler(self) -> None:
+        self.arbit(SLEEP)
+        with self.without("sampler", 1):
+            refused = self.wire.refused("stats", name="a")
+        self.assertEqual(refused, "nothing can be measured now: can't start new thread")
+        self.wire.call("stats", name="a")
 
 
 if __name__ == "__main__":
