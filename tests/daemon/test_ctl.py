@@ -33,6 +33,8 @@ host = 127.0.0.1
 port = 0
 """
 
+BROKEN = "cannot run /no/such/program: No such file or directory (1 attempts)"
+
 
 class TestCommands(DaemonCase):
     """A session at a prompt."""
@@ -88,8 +90,7 @@ class TestCommands(DaemonCase):
         self.prints("list", "broken,one shot,solo,web")
         self.prints(
             "status",
-            "broken: stopped (cannot run /no/such/program: No such file or directory (1 attempts))\n"
-            "One Shot: stopped\nsolo: active\nweb: active",
+            f"broken: stopped ({BROKEN})\nOne Shot: stopped\nsolo: active\nweb: active",
         )
         self.prints("status WEB", "active")
         self.prints("status 'one shot'", "stopped")
@@ -174,7 +175,7 @@ class TestCommands(DaemonCase):
     def refusals(self) -> None:
         self.refused("status nope", "program nope not found")
         self.refused("add web 'sleep 5'", "'web' already exist")
-        self.refused("start broken --waiting", self.why_broken())
+        self.refused("start broken --waiting", f"broken gave up: {BROKEN}")
         self.refused("get web nokey", "'nokey' option not found")
         self.refused("stats web 1", "process 1 not found in 'web'")
         self.assertIn("not available in this version", self.ctl("reloadconfig", 3).err)
@@ -182,10 +183,6 @@ class TestCommands(DaemonCase):
         reply = json.loads(self.ctl_json_error("--json stop nope"))
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
         self.assertIn("did you mean", self.ctl("strat web", 2).err)
-
-    def why_broken(self) -> str:
-        why = "cannot run /no/such/program: No such file or directory (1 attempts)"
-        return f"broken gave up: {why}"
 
     def ctl_json_error(self, line: str) -> str:
         return run("--endpoint", self.daemon_.endpoint, *shlex.split(line)).out

@@ -61,14 +61,12 @@ def gone(*pids: int, timeout: float = TIMEOUT) -> bool:
 
 def marked(run: str) -> list[int]:
     """List the processes that a daemon of that run has started, and those that they started."""
+    mark = MARK + run.encode()
     found = []
     for name in os.listdir("/proc"):
-        with contextlib.suppress(OSError):
-            if (
-                name.isdecimal()
-                and MARK + run.encode() in Path(f"/proc/{name}/environ").read_bytes()
-            ):
-                if alive(int(name)):
+        if name.isdecimal():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                if mark in file.read() and alive(int(name)):
                     found.append(int(name))
     return found
 

@@ -60,8 +60,25 @@ def files() -> dict[object, str]:
 
 def children() -> dict[object, str]:
     """Name the child processes of this process, zombies too."""
-    me = psutil.Process()
-    return {child.pid: f"child {child.pid} {child.status()}" for child in me.children()}
+    found: dict[object, str] = {}
+    for pid in child_pids():
+        try:
+            found[pid] = f"child {pid} {psutil.Process(pid).status()}"
+        except psutil.NoSuchProcess:
+            pass  # somebody has collected it meanwhile
+    return found
+
+
+def child_pids() -> list[int]:
+    """List the pids of the children; the kernel keeps a list for each thread."""
+    pids: list[int] = []
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children") as file:
+                pids += map(int, file.read().split())
+    except FileNotFoundError:
+        pids = [child.pid for child in psutil.Process().children()]
+    return pids
 
 
 LOOKS = (threads, files, children)
