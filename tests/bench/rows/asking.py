@@ -64,7 +64,7 @@ def _clients(running: Running, world: World) -> Measured:
     with contextlib.ExitStack() as stack:
         everybody: list[Asking] = [
             stack.enter_context(world.client(running, CHEAP[running.protocol]))
-            for _ in range(CLIENTS_AT_ONCE)
+            for _ in range(world.n(CLIENTS_AT_ONCE, 4))
         ]
         for asking in everybody:
             asking.begin()

@@ -12,7 +12,7 @@ from tests.bench.world import World, median, quantile
 def measure(subject: Subject, world: World) -> Measured:
     """Respawns without plugins, then respawns and requests beside twelve of them."""
     programs = [world.program("w", count=20)]
-    count = world.n(150, 20)
+    count = world.n(150, 10)
     alone = world.folder / "alone"
     alone.mkdir()
     with subject.start(alone, programs):

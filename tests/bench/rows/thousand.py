@@ -16,7 +16,7 @@ from tests.bench.world import World, median, quantile
 
 def measure(subject: Subject, world: World) -> Measured:
     """Go through the life of a daemon with a thousand watchers."""
-    count = world.n(1000, 150)
+    count = world.n(1000, 100)
     programs = [world.program(f"w{number}") for number in range(count)]
     found: Measured = {}
     with subject.start(world.folder, programs) as running:
