@@ -101,7 +101,7 @@ class Arbiter:
                     raise exc.ConflictError("this arbiter runs already")
                 supervisor = Supervisor(self._configuration, context)
                 self._supervisor = supervisor
-        except exc.CircusError:
+        except BaseException:
             self._end_context(context)
             raise
         self.endpoint = supervisor.control.address
@@ -114,10 +114,13 @@ class Arbiter:
             with supervisor.loop.wakeup.set_by_signals():
                 return supervisor.run()
         finally:
-            supervisor.close()
-            with self._lock:
-                self._supervisor = None
-            self._end_context(context)
+            self._close(supervisor, context)
+
+    def _close(self, supervisor: Supervisor, context: zmq.Context[Any]) -> None:
+        supervisor.close()
+        with self._lock:
+            self._supervisor = None
+        self._end_context(context)
 
     def _end_context(self, context: zmq.Context[Any]) -> None:
         if context is not self._given_context:
@@ -186,13 +189,19 @@ class ThreadedArbiter(Arbiter):
         Raises:
             SocketError: An endpoint or a listening socket cannot be opened.
             ConflictError: It runs already.
+            RuntimeError: The system has no thread for it.
         """
         context = self._given_context or zmq.Context()
         supervisor = self._open(context)
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(supervisor, context), name="supervisor", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            self._close(supervisor, context)
+            raise
+        self._thread = thread
         return 0
 
     def stop(self, timeout: float = LONGEST_STOP) -> None:

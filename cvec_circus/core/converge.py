@@ -150,7 +150,7 @@ STEPS: dict[WatcherState, Callable[[Watcher, Ports], bool]] = {
 def retire_expired(watcher: Watcher) -> None:
     """Makes the next process that is older than `max_age` stale, one of a watcher at a time."""
     while watcher.expired and not watcher.stale_count:
-        process = watcher.expired.popleft()
+        process = watcher.expired.pop(0)
         if process in watcher.fresh:
             watcher.make_stale(process, "max_age")
 
@@ -188,11 +188,11 @@ def spawn_ready(watcher: Watcher, ports: Ports) -> bool:
     """Spawns what is due, as fast as the warm-up and this turn allow."""
     while watcher.ready:
         if watcher.ready[0].state is not ProcessState.PENDING:
-            watcher.ready.popleft()
+            watcher.ready.pop(0)
             continue
         if ports.now() < watcher.next_spawn_at:
             return False
-        spawn(watcher, watcher.ready.popleft(), ports)
+        spawn(watcher, watcher.ready.pop(0), ports)
         if watcher.reason:
             return False
         if ports.turn_is_over():

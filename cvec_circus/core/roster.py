@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from cvec_circus import exc
@@ -70,7 +71,8 @@ class Roster:
     @property
     def is_down(self) -> bool:
         """Whether nothing runs and nothing is left."""
-        return all(watcher.is_gone for watcher in self.everybody())
+        everybody = chain(self._watchers.values(), self._leaving.values())
+        return all(watcher.is_gone for watcher in everybody)
 
     # -- orders
 

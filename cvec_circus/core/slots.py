@@ -7,7 +7,6 @@ has to be counted again: each change of a slot goes through a method that keeps 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +39,29 @@ class Slots:
         agenda: The deadlines of the slots.
     """
 
+    __slots__ = (
+        "_backoffs",
+        "_free_wids",
+        "_next_wid",
+        "agenda",
+        "awaited",
+        "ending",
+        "expired",
+        "fresh",
+        "grants",
+        "name",
+        "options",
+        "pending",
+        "places",
+        "ready",
+        "sequential",
+        "slots",
+        "stale",
+        "stale_cause",
+        "stale_count",
+        "trouble",
+    )
+
     def __init__(self, name: str, options: dict[str, Any]) -> None:
         self.name = name
         self.options = options
@@ -55,8 +77,8 @@ class Slots:
         self.fresh: dict[ManagedProcess, None] = {}
         self.stale: dict[ManagedProcess, None] = {}
         self.ending: dict[ManagedProcess, None] = {}
-        self.ready: deque[ManagedProcess] = deque()
-        self.expired: deque[ManagedProcess] = deque()
+        self.ready: list[ManagedProcess] = []
+        self.expired: list[ManagedProcess] = []
         self.agenda: Agenda[ManagedProcess] = Agenda()
         self._backoffs: dict[int, Backoff] = {}
         self._free_wids: list[tuple[bool, int]] = []

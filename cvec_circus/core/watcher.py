@@ -42,6 +42,29 @@ class Watcher(Slots):
         next_spawn_at: The instant from which the warm-up allows another spawn.
     """
 
+    __slots__ = (
+        "abandoned",
+        "active_life",
+        "cause",
+        "fatal_exit_codes",
+        "goal_up",
+        "helper",
+        "impatient",
+        "last_order",
+        "lives",
+        "must_cycle",
+        "next_reload",
+        "next_spawn_at",
+        "predecessor",
+        "reason",
+        "reloading",
+        "removed",
+        "size_cause",
+        "start_held",
+        "state",
+        "stop_held",
+    )
+
     def __init__(
         self,
         name: str,

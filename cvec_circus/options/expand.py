@@ -20,12 +20,17 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         text: An option's value, or one word of it.
         values: What each name stands for, under its lower-case name: "wid", "env.path".
     """
-    if "circus." not in text.lower():
+    if not has_names(text):
         return text
     return _NAME.sub(
         lambda found: values.get((found[1] or found[2]).lower(), found[0]),
         text,
     )
+
+
+def has_names(text: str) -> bool:
+    """Tell whether there can be a name in a text at all."""
+    return "circus." in text.lower()
 
 
 def env_values(env: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 from cvec_circus import exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.expand import expand, watcher_values
+from cvec_circus.options.expand import expand, has_names, watcher_values
 from cvec_circus.sockets.registry import SocketRegistry
 
 MARK = "CVEC_CIRCUS_MARK"
@@ -44,8 +45,10 @@ def command_line(
             fds = sockets.used_by("\n".join(texts))
         except exc.OptionError as error:
             raise ValueError(error.reason) from error
-    shown = sockets.fds() if options["use_sockets"] else {}
-    values = watcher_values(options, env, shown, name=watcher.name, wid=process.wid)
+    values: dict[str, str] = {}
+    if any(has_names(text) for text in texts):
+        shown = sockets.fds() if options["use_sockets"] else {}
+        values = watcher_values(options, env, shown, name=watcher.name, wid=process.wid)
     words = _split(expand(options["cmd"], values), "cmd")
     if isinstance(options["args"], str):
         words += _split(expand(options["args"], values), "args")
@@ -62,9 +65,15 @@ def _arguments(args: Any) -> list[str]:
 
 def _split(text: str, name: str) -> list[str]:
     try:
-        return shlex.split(text)
+        return list(_words(text))
     except ValueError as error:
         raise ValueError(f"{name} cannot be split into words: {error}: {text!r}") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _words(text: str) -> tuple[str, ...]:
+    """Remembered: a process is often started again, and this takes longer than all the rest."""
+    return tuple(shlex.split(text))
 
 
 class Outputs:

@@ -97,7 +97,7 @@ class Supervisor:
         ]
         try:
             self._listen(context, circus)
-        except exc.CircusError:
+        except BaseException:
             self.close()
             raise
         self._build(log_fd)
@@ -175,9 +175,9 @@ class Supervisor:
             else:
                 logger.info("%s: not active, so not started", plugin.name)
         self.roster.start(None, "config", None)
-        # Once things run: a command that is first used after an upgrade on disk must not be of
-        # another version than its daemon.
-        self.loop.post(table.load_all)
+        # A command that is first used after an upgrade on disk must not be of another version than
+        # its daemon. Not in the first turn, which has to do with spawning.
+        self.loop.post(self.loop.post, table.load_all)
 
     def stop(self, cause: str, wait: Wait | None = None) -> None:
         """Begins to stop everything for good; told again, it kills what is left. Owner thread."""
