@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -177,6 +178,13 @@ class TestSurroundings(DaemonCase):
         second = self.daemon(prepare=lambda f: os.rename(first.folder / "control", f / "control"))
         second.signal(signal.SIGTERM)
         second.ended()
+
+    def test_two_daemons_on_one_endpoint(self) -> None:
+        first = self.daemon()
+        second = self.daemon(prepare=lambda f: shutil.copy(first.config, f), up=False)
+        (line,) = second.ended(1)
+        self.assertIn(f"endpoint {first.pubsub_endpoint}: cannot listen: Address already in", line)
+        self.assertEqual(first.call("ping")["pid"], first.pid)
 
     def test_closed_standard_files(self) -> None:
         wrapper = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]

@@ -7,12 +7,14 @@ import signal
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 import zmq
 
 import cvec_circus
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from cvec_circus.client import Client
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase, children
@@ -45,6 +47,46 @@ class TestThreadedArbiter(ArbiterCase):
             arbiter.stop()
             self.assertFalse(arbiter.running)
             self.nothing_left()
+
+    def test_many_lives_with_all_it_can_have(self) -> None:
+        log = {"stdout_stream": {"filename": f"{self.folder}/log"}}
+        for _ in range(10):
+            arbiter = self.make(
+                ThreadedArbiter,
+                {**SLEEP, **log, "use_sockets": True, "args": "$(circus.sockets.web)"},
+                sockets=[{"name": "web", "host": "127.0.0.1", "port": 0}],
+            )
+            arbiter.start()
+            with Client(arbiter.endpoint, timeout=TIMEOUT) as client:
+                self.assertEqual(client.call("stats", name="a")["name"], "a")
+                client.call("restart", name="a", waiting=True)
+            arbiter.stop()
+            os.unlink(f"{self.folder}/log")
+            self.nothing_left()
+
+    def test_a_stop_that_takes_too_long(self) -> None:
+        rude = "trap '' TERM; echo; while :; do read x; done"
+        arbiter = self.make(ThreadedArbiter, {"name": "a", "cmd": "sh", "args": ["-c", rude]})
+        arbiter.start()
+        wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
+        wire.events.next("start")
+        with self.assertRaisesRegex(TimeoutError, "has not stopped within 0.1 s"):
+            arbiter.stop(0.1)
+        self.assertEqual(wire.refused("start"), "arbiter is stopping")
+        arbiter.ask(lambda supervisor: supervisor.roster.hurry())
+        arbiter.stop()
+        self.nothing_left()
+
+    def test_a_thread_that_the_system_refuses(self) -> None:
+        arbiter = self.make()
+        refused = mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("none"))
+        for _ in range(3):
+            with refused, self.assertRaisesRegex(RuntimeError, "none"):
+                arbiter.start()
+            self.assertFalse(arbiter.running)
+        arbiter.start()
+        arbiter.stop()
+        self.nothing_left()
 
     def test_stopped_right_after_the_start(self) -> None:
         arbiter = self.make()

@@ -85,6 +85,8 @@ class TestChaos(EmbeddedCase):
 
     def look(self, seed: int) -> None:
         self.events.sync()
+        # What was removed may still be on its way out.
+        self.events.wait("reap", len(self.events.of("spawn")))
         spawned, reaped = (
             sorted(event["process_pid"] for event in self.events.of(action))
             for action in ("spawn", "reap")
