@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 
@@ -33,8 +34,9 @@ class Leftovers:
 
     A group is listed on the chores thread, because that reads all of /proc. Each survivor is then
     watched by its own pidfd, checked by its start time, so nothing is looked for twice and no
-    stranger with a pid used again is ever signalled. When all of them are gone the group is listed
-    once more: they may have had children meanwhile.
+    stranger with a pid used again is ever signalled. When all of them are gone and the group is
+    not, it is listed once more: they may have had children meanwhile, or are zombies that nobody
+    has collected yet.
 
     Args:
         loop: The supervisor's loop.
@@ -73,7 +75,10 @@ class Leftovers:
         self._exits.discard(pid)
         group.survivors.discard(pid)
         if not group.survivors:
-            self._list(group)
+            if is_empty(group.process.pid):
+                self._end(group)
+            else:
+                self._list(group)
         return True
 
     def _list(self, group: Group) -> None:
@@ -91,6 +96,10 @@ class Leftovers:
     def _found(self, group: Group, rows: list[ProcessRow]) -> None:
         if self._groups.get(group.process.pid) is not group:
             return  # listed twice, and empty the first time
+        if any(row.pid == group.process.pid for row in rows):
+            # The leader was collected long ago. Somebody else has its number, and a group of that
+            # number: so ours was empty.
+            rows = []
         for row in rows:
             try:
                 is_there = self._exits.add(row.pid, row.start_time)
@@ -107,6 +116,9 @@ class Leftovers:
         if rows:
             self._list(group)
             return
+        self._end(group)
+
+    def _end(self, group: Group) -> None:
         del self._groups[group.process.pid]
         self._on_empty(group.watcher, group.process)
 
@@ -115,3 +127,14 @@ class Leftovers:
             self._exits.send_signal(pid, signum)
         except PermissionError:
             pass  # it has become somebody else; it stays, and is named unkillable in time
+
+
+def is_empty(pgid: int) -> bool:
+    """Tells whether there is nobody in a process group, not even a zombie."""
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

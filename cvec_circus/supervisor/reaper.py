@@ -11,7 +11,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.chores import Chores
-from cvec_circus.supervisor.leftovers import Leftovers
+from cvec_circus.supervisor.leftovers import Leftovers, is_empty
 from cvec_circus.system.exits import Exit, ExitWatcher, collect
 
 Exited = Callable[[Watcher, ManagedProcess, Exit, bool], None]
@@ -84,7 +84,7 @@ class Reaper:
             _signal_group(pid, signal.SIGTERM)
         self._exits.discard(pid)
         ended = collect(pid)
-        has_leftovers = not watcher.abandoned and _signal_group(pid, 0)
+        has_leftovers = not watcher.abandoned and not is_empty(pid)
         if has_leftovers:
             self.leftovers.track(watcher, process)
         self._on_exit(watcher, process, ended, has_leftovers)
@@ -112,12 +112,9 @@ class Reaper:
         return not self._running
 
 
-def _signal_group(pgid: int, signum: int) -> bool:
-    """Sends a signal to a process group; False when there is nobody in it."""
+def _signal_group(pgid: int, signum: int) -> None:
+    """Sends a signal to whoever is left in a process group."""
     try:
         os.killpg(pgid, signum)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    except (ProcessLookupError, PermissionError):
+        pass  # there is nobody, or nobody that we may signal: then the group is not empty
