@@ -168,8 +168,8 @@ class TestTelling(EmbeddedCase):
         self.assertTrue(all(event["cause"] for event in seen))
 
     def test_old_events_are_lost_and_that_is_said(self) -> None:
-        self.arbit({**SLEEP, "numprocesses": 8}, event_history=5)
-        self.events.next("start")
+        self.arbit({**SLEEP, "numprocesses": 8, "autostart": False}, event_history=5)
+        self.wire.order("start", name="a")
         reply = self.wire.call("events")
         self.assertEqual((reply["lost"], len(reply["events"]), reply["seq"]), (5, 5, 10))
 

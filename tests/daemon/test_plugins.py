@@ -1,0 +1,150 @@
+"""Plugins as the daemon's helpers: broken ones, stubborn ones, and their end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import unittest
+from pathlib import Path
+
+from tests.support.daemon import Daemon, DaemonCase, gone
+from tests.support.eventually import eventually
+
+MODULE = """
+import os, select, signal
+from cvec_circus.plugins import CircusPlugin
+
+class Writer(CircusPlugin):
+    name = "writer"
+
+    def handle_init(self):
+        self.file = open("told", "a", 1)
+
+    def handle_recv(self, data):
+        self.file.write(data[0].decode() + "\\n")
+
+    def handle_stop(self):
+        self.file.write("stopped\\n")
+
+class Stubborn(CircusPlugin):
+    name = "stubborn"
+
+    def handle_init(self):
+        open("stubborn", "w").close()
+
+    def handle_recv(self, data):
+        pass
+
+    def handle_stop(self):
+        select.select([], [], [], 1000)
+
+class Crashing(CircusPlugin):
+    name = "crashing"
+
+    def handle_init(self):
+        raise ValueError("it does not want to")
+
+    def handle_recv(self, data):
+        pass
+
+class NoPlugin:
+    pass
+"""
+
+WATCHER = "[watcher:a]\ncmd = sleep 1000\nmin_uptime = 0\n"
+
+
+class TestPlugins(DaemonCase):
+    """A plugin's trouble is its own."""
+
+    def start(self, *sections: str) -> Daemon:
+        return self.daemon(
+            WATCHER + "\n".join(sections),
+            prepare=lambda folder: (folder / "ours.py").write_text(MODULE),
+        )
+
+    def told(self, daemon: Daemon) -> list[str]:
+        path = daemon.folder / "told"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def test_broken_ones(self) -> None:
+        daemon = self.start(
+            "[plugin:gone]\nuse = no.such.Module",
+            "[plugin:nameless]\nuse = ours.NoSuchClass",
+            "[plugin:other]\nuse = ours.NoPlugin",
+            "[plugin:off]\nuse = no.such.Module\nactive = False",
+            "[plugin:crashing]\nuse = ours.Crashing\nbackoff_max = 0.05",
+        )
+        events = daemon.wire.events
+        events.wait("giveup", 3)
+        events.wait("reap", 5)  # the other one is tried again, as any program is
+        statuses = daemon.call("status")
+        self.assertEqual(statuses["statuses"].pop("a"), "active")
+        self.assertIn(statuses["statuses"].pop("plugin:crashing"), ("active", "starting"))
+        self.assertEqual(
+            statuses["statuses"],
+            {"plugin:gone": "stopped", "plugin:nameless": "stopped", "plugin:other": "stopped"},
+        )
+        reasons = statuses["reasons"]
+        for name, text in (("gone", "no.such"), ("nameless", "NoSuchClass"), ("other", "NoPlugin")):
+            self.assertIn(text, reasons[f"plugin:{name}"])
+            self.assertEqual(len(events.of("spawn", watcher=f"plugin:{name}")), 1)
+        self.assertEqual(len(events.of("spawn", watcher="a")), 1)
+        daemon.signal(signal.SIGTERM)
+        log = "\n".join(daemon.ended())
+        self.assertIn("plugin:off: not active, so not started", log)
+        self.assertEqual([text for level, text in daemon.told() if level == "ERROR"], [])
+
+    def test_it_hears_the_last_of_everybody(self) -> None:
+        daemon = self.start("[plugin:writer]\nuse = ours.Writer")
+        self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
+        daemon.order("restart", name="a")
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        told = self.told(daemon)
+        self.assertEqual(told[-1], "stopped")
+        self.assertEqual(told.count("watcher.a.stop"), 2)
+        self.assertEqual(told.count("watcher.a.reap"), 2)
+
+    def test_killed_over_and_over(self) -> None:
+        daemon = self.start("[plugin:writer]\nuse = ours.Writer\nmin_uptime = 0")
+        events = daemon.wire.events
+        self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
+        before = self.files(daemon)
+        for number in range(3):
+            (plugin,) = daemon.wire.pids("plugin:writer")
+            (process,) = daemon.wire.pids("a")
+            os.kill(plugin, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
+            events.wait("spawn", number + 2, watcher="plugin:writer")
+            events.wait("spawn", number + 2, watcher="a")
+            self.assertTrue(
+                eventually(
+                    lambda: self.told(daemon).count("watcher.a.spawn") == number + 2  # noqa: B023
+                )
+            )
+        self.assertEqual(self.told(daemon).count("watcher.a.reap"), 3)
+        self.assertTrue(eventually(lambda: self.files(daemon) <= before))
+
+    def test_one_that_does_not_stop(self) -> None:
+        daemon = self.start("[plugin:stubborn]\nuse = ours.Stubborn\ngraceful_timeout = 0.3")
+        self.assertTrue(eventually((daemon.folder / "stubborn").exists))
+        daemon.signal(signal.SIGTERM)
+        log = "\n".join(daemon.ended(timeout=10))
+        self.assertIn("plugin:stubborn: process", log)
+        self.assertIn("was ended by KILL", log)
+
+    def test_it_does_not_outlive_the_daemon(self) -> None:
+        daemon = self.start("[plugin:writer]\nuse = ours.Writer")
+        self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
+        (plugin,) = daemon.wire.pids("plugin:writer")
+        daemon.signal(signal.SIGKILL)
+        self.assertTrue(gone(plugin))
+        self.assertEqual(self.told(daemon)[-1], "stopped")
+
+    def files(self, daemon: Daemon) -> int:
+        return len(os.listdir(Path("/proc", str(daemon.pid), "fd")))
+
+
+if __name__ == "__main__":
+    unittest.main()
