@@ -246,6 +246,7 @@ class TestInherited(DaemonCase):
         )
         daemon.wire.events.next("start")
         (pid,) = daemon.wire.pids("a")
+        self.assertTrue(eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) == 3))  # loaded
         self.assertEqual(sorted(os.listdir(f"/proc/{pid}/fd")), ["0", "1", "2"])
         self.assertEqual(os.readlink(f"/proc/{pid}/fd/0"), "/dev/null")
 

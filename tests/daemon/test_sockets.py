@@ -71,6 +71,7 @@ class TestServing(DaemonCase):
         for pid in workers:
             self.assertEqual(set(os.listdir(f"/proc/{pid}/fd")), {"0", "1", "2", self.fd})
         (plain,) = daemon.wire.pids("plain")
+        self.assertTrue(eventually(lambda: len(os.listdir(f"/proc/{plain}/fd")) == 3))  # loaded
         self.assertEqual(set(os.listdir(f"/proc/{plain}/fd")), {"0", "1", "2"})
         daemon.signal(signal.SIGTERM)
         daemon.ended()

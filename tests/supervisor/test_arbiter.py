@@ -65,11 +65,13 @@ class TestThreadedArbiter(ArbiterCase):
             self.nothing_left()
 
     def test_a_stop_that_takes_too_long(self) -> None:
-        rude = "trap '' TERM; echo; while :; do read x; done"
+        ready = self.folder / "ready"
+        rude = f"trap '' TERM; : >{ready}; exec sleep 1000"
         arbiter = self.make(ThreadedArbiter, {"name": "a", "cmd": "sh", "args": ["-c", rude]})
         arbiter.start()
         wire = Wire(self, arbiter.endpoint, arbiter.pubsub_endpoint)
-        wire.events.next("start")
+        self.assertTrue(eventually(ready.exists))
+        ready.unlink()
         with self.assertRaisesRegex(TimeoutError, "has not stopped within 0.1 s"):
             arbiter.stop(0.1)
         self.assertEqual(wire.refused("start"), "arbiter is stopping")

@@ -23,12 +23,12 @@ class TestChaos(EmbeddedCase):
     """Whatever happens: every process is told of twice, at its spawn and at its end."""
 
     def watchers(self) -> list[dict[str, Any]]:
-        rude = "trap '' TERM; while :; do read x; done"
+        rude = "trap '' TERM; exec sleep 1000"
         leaves = "sleep 1000 & exec sleep 1000"
         log = {"stdout_stream.filename": str(self.folder / "log")}
         return [
             {"name": "w0", "cmd": "sleep 1000", "numprocesses": 3},
-            {"name": "w1", "cmd": "sh", "args": ["-c", rude], "close_child_stdin": False},
+            {"name": "w1", "cmd": "sh", "args": ["-c", rude]},
             {"name": "w2", "cmd": "sh", "args": ["-c", leaves], "numprocesses": 2, **log},
             {"name": "w3", "cmd": "true", "min_uptime": 0, "respawn_delay": 0.01},
             {"name": "w4", "cmd": "sleep 1000", "singleton": True, "max_age": 0.05},

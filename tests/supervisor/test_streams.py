@@ -45,9 +45,7 @@ class TestFileStream(EmbeddedCase):
             self.assertIn(f"{event['process_pid']} has no newline", text)
 
     def test_stop_has_written_what_was_said_on_term(self) -> None:
-        self.arbit(
-            self.shell("trap 'echo farewell; exit' TERM; echo here; while :; do read x; done")
-        )
+        self.arbit(self.shell("trap 'echo farewell; exit' TERM; echo here; sleep 1000 & wait"))
         self.assertTrue(self.holds("here"))
         self.wire.order("stop", name="a")
         self.assertTrue(self.holds("farewell"))
