@@ -72,7 +72,8 @@ class FakeWorld:
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         if self.refuse is not None:
-            raise self.refuse
+            # Without the traces of the times before, which would all be kept.
+            raise self.refuse.with_traceback(None)
         pid = next(self._pids)
         self.alive[pid] = process
         self.owner[pid] = watcher
