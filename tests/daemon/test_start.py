@@ -118,6 +118,7 @@ class TestRefusals(DaemonCase):
             text=True,
             timeout=60,
             cwd=self.folder,
+            env={"PATH": os.environ["PATH"]},  # a relative path in PYTHONPATH would be Python's end
             check=False,
         )
         self.assertEqual(done.returncode, 1)
