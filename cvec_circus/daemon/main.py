@@ -126,8 +126,10 @@ def supervise(configuration: Configuration, log: Log, level: str, is_demo: bool)
             cause = f"signal:{signum.name[3:]}"
             if signum in signals.STOP:
                 supervisor.stop(cause)
-            else:
+            elif signum == signals.RELOAD:
                 supervisor.reload(cause)
+            else:
+                logger.warning("%s means nothing here", signum.name)
 
         signals.install(supervisor.loop, on_signal)
         try:

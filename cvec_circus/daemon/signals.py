@@ -10,6 +10,9 @@ from cvec_circus.base.loop import Loop
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RELOAD = signal.SIGHUP
+MEANINGLESS = (signal.SIGUSR1, signal.SIGUSR2)
+"""These mean something to many daemons, and would be the end of one that does not know them."""
+HEARD = (*STOP, RELOAD, *MEANINGLESS)
 
 KEPT = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 """Python ignores these for its own good, and a child gets the default back when it is spawned."""
@@ -34,7 +37,7 @@ def hold() -> None:
 
     Called on the main thread before anything is made that has to be taken away again.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*STOP, RELOAD))
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
 
 
 def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
@@ -49,7 +52,7 @@ def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
         loop.post(on_signal, signal.Signals(signum))
 
     signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
-    for signum in (*STOP, RELOAD):
+    for signum in HEARD:
         signal.signal(signum, handle)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
@@ -57,5 +60,5 @@ def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
 def uninstall() -> None:
     """Ends that; called before the loop's wake-up is closed."""
     signal.set_wakeup_fd(-1)
-    for signum in (*STOP, RELOAD):
+    for signum in HEARD:
         signal.signal(signum, signal.SIG_IGN)

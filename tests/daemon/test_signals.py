@@ -215,6 +215,20 @@ class TestReload(DaemonCase):
         self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
 
 
+class TestOthers(DaemonCase):
+    """Signals that other daemons reopen their logs by."""
+
+    def test_they_do_no_harm(self) -> None:
+        daemon = self.daemon(watchers(1))
+        pid = daemon.wire.events.next("spawn")["process_pid"]
+        for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCHLD):
+            daemon.signal(signum)
+        daemon.log.containing("[WARNING] SIGUSR2 means nothing here")
+        self.assertEqual(daemon.wire.pids("w000"), [pid])
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
+
 class TestInherited(DaemonCase):
     """What the daemon was started with does not reach its children."""
 
