@@ -113,7 +113,7 @@ class TestLeftovers(EmbeddedCase):
         options = {"name": "many", "cmd": "sh", "args": ["-c", text, self.fifo()]}
         self.arbit({**options, "graceful_timeout": SHORT})
         self.lines.until("ready")
-        self.assertEqual(len(marked(self.run_id)), 51)
+        self.assertTrue(eventually(lambda: len(marked(self.run_id)) == 51))
         self.wire.order("stop", name="many")
         self.assertEqual(marked(self.run_id), [])
 
