@@ -84,7 +84,6 @@ class TestChaos(EmbeddedCase):
             self.look(SEED)
 
     def look(self, seed: int) -> None:
-        self.events.sync()
         # What was removed may still be on its way out.
         self.events.wait("reap", len(self.events.of("spawn")))
         spawned, reaped = (

@@ -128,14 +128,18 @@ class Events:
         """Wait until there have been that many of them since the beginning, and return them."""
         self._take()
         self._until(
-            lambda: len(self.of(topic, **payload)) >= count,
+            lambda: len(self._of(topic, payload)) >= count,
             f"{topic} {payload or ''} for the {count}th time",
             timeout,
         )
-        return self.of(topic, **payload)
+        return self._of(topic, payload)
 
     def of(self, topic: str, **payload: Any) -> list[Event]:
-        """Return those taken in so far that are of that topic or action, and say what is given."""
+        """Return all up to now that are of that topic or action, and say what is given."""
+        self.sync()
+        return self._of(topic, payload)
+
+    def _of(self, topic: str, payload: Event) -> list[Event]:
         return [
             event
             for event in self.seen
