@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus import __version__, exc, logger
+from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
