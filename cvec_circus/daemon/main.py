@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.logs import LEVELS, Log
 from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.system import files
 from cvec_circus.system.pidfile import Pidfile
 
 SWITCH_INTERVAL = 0.001
@@ -155,7 +155,7 @@ def serve(supervisor: Supervisor, is_demo: bool) -> int:
 
 def check_files(configuration: Configuration) -> None:
     """Warns when the limit on open files is too low for what is configured."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = files.limit()
     needed = FILES_OF_OURS + len(configuration.sockets)
     for watcher in configuration.watchers:
         pipes = bool(watcher.options["stdout_stream"]) + bool(watcher.options["stderr_stream"])

@@ -59,6 +59,26 @@ class TestReasons(EmbeddedCase):
         self.assertEqual(self.events.of("spawn", watcher="fine")[0]["process_pid"], pid)
         self.assertEqual(len(self.events.of("spawn")), 1)
 
+    def test_what_no_program_can_be_given(self) -> None:
+        self.arbit()
+        odd: list[dict[str, Any]] = [
+            {"cmd": "true \ud800"},
+            {"cmd": "\ud800"},
+            {"cmd": "true", "options": {"env": {"A": "\ud800"}}},
+            {"cmd": "true", "options": {"env": {"A=B": "x"}}},
+            {"cmd": "true", "options": {"env": {"A": "x\0y"}}},
+            {"cmd": "true", "options": {"working_dir": "/\ud800"}},
+        ]
+        for number, properties in enumerate(odd):
+            with self.subTest(properties):
+                reply = self.wire.client.call("add", name=f"odd{number}", start=True, **properties)
+                if reply["status"] == "ok":
+                    self.assertTrue(eventually(lambda: self.wire.call("status").get("reasons")))
+                    self.wire.call("rm", name=f"odd{number}")
+                else:
+                    self.assertEqual(reply["errno"], 3, reply)
+        self.assertEqual(self.wire.call("status")["statuses"], {})
+
     def test_a_waiting_start_is_told(self) -> None:
         self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": 2, "autostart": False})
         refused = self.wire.refused("start", name="a", waiting=True)
