@@ -18,15 +18,23 @@ Emptied = Callable[[Watcher, ManagedProcess], None]
 
 
 class Group:
-    """The rest of one process group. Owned by the supervisor thread."""
+    """The rest of one process group. Owned by the supervisor thread.
 
-    __slots__ = ("killed", "process", "survivors", "watcher")
+    Attributes:
+        watcher: Whose process the leader was.
+        process: Its slot.
+        survivors: The pids that are watched.
+        signum: What whoever turns up is sent: nothing at first, because SIGTERM has gone to the
+            whole group; then SIGTERM, for those that were born after it; in the end SIGKILL.
+    """
+
+    __slots__ = ("process", "signum", "survivors", "watcher")
 
     def __init__(self, watcher: Watcher, process: ManagedProcess) -> None:
         self.watcher = watcher
         self.process = process
         self.survivors: set[int] = set()
-        self.killed = False
+        self.signum = 0
 
 
 class Leftovers:
@@ -63,7 +71,7 @@ class Leftovers:
         """Sends SIGKILL to all that is left, and to all that turns up from now on."""
         group = self._groups.get(process.pid)
         if group is not None:
-            group.killed = True
+            group.signum = signal.SIGKILL
             for pid in group.survivors:
                 self._send(pid, signal.SIGKILL)
 
@@ -78,6 +86,7 @@ class Leftovers:
             if is_empty(group.process.pid):
                 self._end(group)
             else:
+                group.signum = group.signum or signal.SIGTERM
                 self._list(group)
         return True
 
@@ -109,8 +118,8 @@ class Leftovers:
             if is_there:
                 group.survivors.add(row.pid)
                 self._by_survivor[row.pid] = group
-                if group.killed:
-                    self._send(row.pid, signal.SIGKILL)
+                if group.signum:
+                    self._send(row.pid, group.signum)
         if group.survivors:
             return
         if rows:

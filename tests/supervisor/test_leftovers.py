@@ -101,7 +101,10 @@ class TestLeftovers(LeakCheckedTestCase):
 
     def test_survivors_with_children_of_their_own(self) -> None:
         self.track([10], [11, 12], [])
+        self.assertEqual(self.exits.sent, [])  # SIGTERM has gone to the whole group
         self.leftovers.exited(10)
+        self.assertEqual(self.exits.sent, [(11, signal.SIGTERM), (12, signal.SIGTERM)])
+        self.exits.sent.clear()
         self.leftovers.kill(self.process)
         self.assertEqual(set(self.exits.sent), {(11, signal.SIGKILL), (12, signal.SIGKILL)})
         self.leftovers.exited(12)

@@ -46,7 +46,8 @@ class TestFileStream(EmbeddedCase):
             self.assertIn(f"{event['process_pid']} has no newline", text)
 
     def test_stop_has_written_what_was_said_on_term(self) -> None:
-        # No trap of a shell: a signal just before its wait would be seen after it.
+        # No shell that waits for a child: one that SIGTERM meets between its fork and its exec has
+        # forgotten it when it begins, and goes on until it is killed.
         self.arbit(self.shell(f"exec {child('wait')}"))
         self.assertTrue(self.holds("ready"))
         self.wire.order("stop", name="a")
