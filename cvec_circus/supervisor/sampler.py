@@ -30,6 +30,7 @@ class SamplerThread:
         self._clock = clock
         self._worker = Worker("sampler", _log_crash)
         self._sampler: Sampler | None = None
+        self._asked: dict[object, Then] = {}
 
     def sample(self, pids: list[int], then: Then) -> None:
         """Has `then` called with what there is to say about each process that still is there.
@@ -37,19 +38,32 @@ class SamplerThread:
         Raises:
             CircusError: The system has no thread for it.
         """
+        question = object()
         try:
-            self._worker.do(self._measure, pids, then)
+            self._worker.do(self._measure, pids, question)
         except RuntimeError as error:
             raise exc.CircusError(f"nothing can be measured now: {error}") from None
+        # Answers come by post, so none is there before this.
+        self._asked[question] = then
 
-    def _measure(self, pids: list[int], then: Then) -> None:
+    def _measure(self, pids: list[int], question: object) -> None:
         """On the sampler thread."""
         rows: dict[int, dict[str, Any]] = {}
         try:
             rows = self._procfs().sample(pids)
         finally:
             # Whatever happened, somebody waits for an answer.
-            self._loop.post(then, rows)
+            self._loop.post(self._answer, question, rows)
+
+    def _answer(self, question: object, rows: dict[int, dict[str, Any]]) -> None:
+        then = self._asked.pop(question, None)
+        if then is not None:
+            then(rows)
+
+    def answer_all(self) -> None:
+        """Answers whoever still waits, with nothing: the loop that brings the rows has ended."""
+        for question in list(self._asked):
+            self._answer(question, {})
 
     def _procfs(self) -> Sampler:
         if self._sampler is None:

@@ -242,6 +242,7 @@ class Supervisor:
         self.leftover_pids = [
             process.pid for watcher in self.roster.everybody() for process in watcher.spawned()
         ]
+        self.sampler.answer_all()
         self.roster.refuse_all("the supervisor has stopped")
         self.pump.stop()
         self.pump.join(2.0)
