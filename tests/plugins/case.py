@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.sequence import EventSequence
+from tests.support.dispositions import heed_signals
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -96,6 +97,7 @@ class PluginCase(LeakCheckedTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        heed_signals(self)
         self.daemon = FakeDaemon()
         self.addCleanup(lambda: self.daemon.stop())
         self.errors: list[BaseException] = []
