@@ -14,7 +14,8 @@ from cvec_circus import __version__, demo, exc, logger
 from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.logs import LEVELS, Log
+from cvec_circus.daemon.arguments import parse
+from cvec_circus.daemon.logs import Log
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files
 from cvec_circus.system.pidfile import Pidfile
@@ -27,21 +28,6 @@ FILES_OF_OURS = 64
 """File descriptors the daemon needs beside those of its processes."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(
-        prog="cvec_circusd", description="Start programs and keep them alive."
-    )
-    what = made.add_mutually_exclusive_group()
-    what.add_argument("config", nargs="?", help="the configuration file")
-    what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
-    made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
-    made.add_argument("--log-output", metavar="FILE", help="log to a file; - is stderr, as without")
-    made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
-    made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
-    return made
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the daemon on the main thread until it is told to stop.
 
@@ -51,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     fill_standard_files()
     signals.reset()
-    arguments = parser().parse_args(argv)
-    if not arguments.demo and not arguments.config:
-        parser().error("which configuration? Give a file, or --demo")
+    arguments = parse(argv)
     try:
         return run(arguments)
     except exc.ConfigError as error:

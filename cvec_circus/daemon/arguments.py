@@ -1,0 +1,40 @@
+"""The command line of cvec_circusd."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from cvec_circus import __version__
+from cvec_circus.daemon.logs import LEVELS
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="cvec_circusd", description="Start programs and keep them alive."
+    )
+    what = made.add_mutually_exclusive_group()
+    what.add_argument("config", nargs="?", help="the configuration file")
+    what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
+    made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
+    made.add_argument("--log-output", metavar="FILE", help="log to a file; - is stderr, as without")
+    made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
+    made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
+    return made
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line.
+
+    Args:
+        argv: Its words without the program's name; None for those of this process.
+
+    Raises:
+        SystemExit: It makes no sense (2), or everything is said with it: `--help` (0).
+    """
+    made = parser()
+    arguments = made.parse_args(argv)
+    if not arguments.demo and not arguments.config:
+        made.error("which configuration? Give a file, or --demo")
+    return arguments
