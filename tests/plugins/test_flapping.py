@@ -1,0 +1,311 @@
+"""Flapping: its rules against a daemon with nothing to supervise, its effect with real children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import unittest
+from pathlib import Path
+from typing import Any
+
+from cvec_circus.exc import OptionError
+from cvec_circus.plugins import flapping
+from cvec_circus.plugins.flapping import FLAPPING_OPTIONS, Flapping
+from cvec_circus.plugins.load import load_class
+from tests.plugins.case import TIMEOUT, PluginCase
+from tests.support.daemon import Daemon, DaemonCase, child
+from tests.support.eventually import eventually
+
+NEVER = 3600
+
+
+class FlappingCase(PluginCase):
+    """A Flapping plugin that is told of deaths at instants that the test chooses."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.options: dict[str, dict[str, Any]] = {}
+        self.daemon.answers["options"] = lambda properties: {
+            "options": self.options.get(properties["name"], {})
+        }
+
+    def flapping(self, **config: Any) -> Flapping:
+        """Run a plugin that starts nothing again unless told to; the check delay is 1 s."""
+        self.plugin: Flapping = self.make(Flapping, **{"retry_in": NEVER, **config})
+        self.thread = self.run_plugin(self.plugin)
+        return self.plugin
+
+    def died(self, *instants: float, name: str = "web", cause: str = "exit") -> None:
+        """Have processes die at these seconds."""
+        for instant in instants:
+            self.daemon.publish(name, "reap", cause=cause, time=instant, exit_code=1)
+
+    def verdict(self) -> None:
+        """Have a watcher flap for certain, which shows that all before has been looked at."""
+        self.daemon.publish("last", "remove")
+        self.options["last"] = {"flapping.attempts": 1}
+        self.died(0, name="last")
+        self.assertTrue(eventually(lambda: ("stop", "last") in self.orders(), TIMEOUT))
+
+    def orders(self) -> list[tuple[str, str]]:
+        """What was ordered so far: command and watcher."""
+        return [
+            (message["command"], message["properties"]["name"])
+            for message in list(self.daemon.requests)
+            if message["command"] in ("start", "stop")
+        ]
+
+    def stopped(self, name: str = "web") -> int:
+        """How often the watcher has been stopped, once everything published is looked at."""
+        self.verdict()
+        return self.orders().count(("stop", name))
+
+    def come_back(self, at: float, name: str = "web") -> None:
+        """Have the watcher be down, and up again."""
+        self.daemon.publish(name, "stop", time=at)
+        self.daemon.publish(name, "start", time=at)
+
+
+class TestCounting(FlappingCase):
+    """What makes a watcher flap."""
+
+    def test_two_deaths_within_a_second_and_the_check_delay(self) -> None:
+        self.flapping()
+        self.died(100, 102)
+        self.assertEqual(self.stopped(), 1)
+
+    def test_two_deaths_farther_apart(self) -> None:
+        self.flapping()
+        self.died(100, 102.1, 104.2, 106.3)
+        self.assertEqual(self.stopped(), 0)
+
+    def test_the_window_slides(self) -> None:
+        self.flapping(attempts="3", window="9")
+        self.died(100, 109, 118, 119)
+        self.assertEqual(self.stopped(), 1)
+
+    def test_each_watcher_counts_for_itself(self) -> None:
+        self.flapping()
+        self.died(100, name="web")
+        self.died(100, name="other")
+        self.assertEqual(self.stopped("web") + self.stopped("other"), 0)
+
+    def test_deaths_that_somebody_asked_for(self) -> None:
+        self.flapping()
+        for cause in ("command:kill", "command:signal", "command:stop", "max_age", "signal:HUP"):
+            self.died(100, 100, 100, cause=cause)
+        self.assertEqual(self.stopped(), 0)
+
+    def test_one_shots_do_not_flap(self) -> None:
+        self.options["web"] = {"respawn": False}
+        self.flapping()
+        self.died(100, 100, 100)
+        self.assertEqual(self.stopped(), 0)
+
+    def test_the_name_is_meant_as_it_is_written(self) -> None:
+        self.flapping()
+        self.died(100, 100, name="My [web]*")
+        self.verdict()
+        self.assertIn(("stop", "My [web]*"), self.orders())
+        self.assertEqual(self.daemon.commands("stop")[0]["properties"]["match"], "simple")
+
+    def test_deaths_on_the_way_down_do_not_count(self) -> None:
+        self.flapping(max_retry=0)
+        self.died(100, 100, 100, 100, 100, 100)
+        self.assertEqual(self.stopped(), 1)
+        self.come_back(at=101)
+        self.died(102, 103)
+        self.assertEqual(self.stopped(), 2)
+
+    def test_a_watcher_that_is_gone_is_forgotten(self) -> None:
+        self.flapping()
+        self.died(100)
+        self.daemon.publish("web", "remove")
+        self.died(100)
+        self.assertEqual(self.stopped(), 0)
+
+
+class TestRetrying(FlappingCase):
+    """What follows."""
+
+    def test_it_is_started_again_in_time(self) -> None:
+        self.flapping(retry_in=0.05)
+        self.died(100, 100)
+        self.assertTrue(eventually(lambda: len(self.orders()) == 2, TIMEOUT))
+        self.assertEqual(self.orders(), [("stop", "web"), ("start", "web")])
+
+    def test_but_not_for_ever(self) -> None:
+        self.flapping(retry_in=0.05, max_retry=2)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            for instant in (100, 200, 300):
+                starts = self.orders().count(("start", "web"))
+                self.died(instant, instant)
+                if instant < 300:
+                    self.assertTrue(
+                        eventually(
+                            lambda: self.orders().count(("start", "web")) > starts,  # noqa: B023
+                            TIMEOUT,
+                        )
+                    )
+                    self.come_back(at=instant + 99.5)
+            self.assertEqual(self.stopped(), 3)
+        self.assertEqual(self.orders().count(("start", "web")), 2)
+        self.assertIn("web: flapping, stopped after 2 retries", "\n".join(logs.output))
+
+    def test_for_ever_if_told_so(self) -> None:
+        self.flapping(retry_in=0, max_retry=-1)
+        for number in range(8):
+            self.died(100 + number, 100 + number)
+            self.assertTrue(eventually(lambda: len(self.orders()) == 2 * number + 2, TIMEOUT))  # noqa: B023
+            self.come_back(at=100.5 + number)
+
+    def test_a_life_gives_all_retries_back(self) -> None:
+        self.flapping(max_retry=1)
+        for instant in (100, 200, 300):
+            self.died(instant, instant)
+            self.come_back(at=instant + 50)
+        self.verdict()
+        self.assertEqual(self.plugin.records["web"].tries, 1)
+
+    def test_whoever_starts_it_meanwhile_has_done_it(self) -> None:
+        self.flapping()
+        self.died(100, 100)
+        self.verdict()
+        timer = self.plugin.records["web"].timer
+        self.assertIsNotNone(timer)
+        self.come_back(at=101)
+        self.verdict()
+        self.assertIsNone(self.plugin.records["web"].timer)
+        self.assertIsNone(timer._pending)
+
+    def test_what_waits_is_started_when_the_plugin_ends(self) -> None:
+        self.flapping()
+        self.died(100, 100)
+        self.verdict()
+        self.end(self.plugin, self.thread)
+        self.assertTrue(eventually(lambda: ("start", "web") in self.orders(), TIMEOUT))
+
+
+class TestOptions(FlappingCase):
+    """Its own, and those of the watchers."""
+
+    def test_defaults_as_in_circus(self) -> None:
+        self.assertEqual(
+            FLAPPING_OPTIONS.defaults(),
+            {"attempts": 2, "window": 1.0, "retry_in": 7.0, "max_retry": 5, "active": True},
+        )
+
+    def test_text_from_a_file(self) -> None:
+        plugin = self.make(Flapping, attempts="3", window="2.5", max_retry="-1", name="plugin:f")
+        self.addCleanup(plugin.stop_and_wait)
+        self.assertEqual(
+            plugin.options,
+            {"attempts": 3, "window": 2.5, "retry_in": 7.0, "max_retry": -1, "active": True},
+        )
+
+    def test_values_that_cannot_be(self) -> None:
+        for given in ({"attempts": "0"}, {"window": "soon"}, {"max_retry": -2}, {"retry_in": -1}):
+            with self.subTest(given), self.assertRaises(OptionError):
+                self.make(Flapping, **given)
+
+    def test_those_of_a_watcher_come_first(self) -> None:
+        self.options["web"] = {"flapping.attempts": "3", "flapping.window": 10}
+        self.flapping()
+        self.died(100, 105)
+        self.assertEqual(self.stopped(), 0)
+        self.died(110)
+        self.assertEqual(self.stopped(), 1)
+
+    def test_a_watcher_can_be_left_alone(self) -> None:
+        self.options["web"] = {"flapping.active": "False"}
+        self.flapping()
+        self.died(100, 100, 100)
+        self.assertEqual(self.stopped(), 0)
+
+    def test_they_are_asked_for_once_and_after_a_change(self) -> None:
+        self.flapping(attempts=9)
+        self.died(100, 101, 102)
+        self.verdict()
+        asked = [message["properties"]["name"] for message in self.daemon.commands("options")]
+        self.assertEqual(asked, ["web", "last"])
+        self.options["web"] = {"flapping.attempts": 4}
+        self.daemon.publish("web", "updated")
+        self.died(103)
+        self.assertEqual(self.stopped(), 0)
+        self.died(101, 102, 103)
+        self.assertEqual(self.stopped(), 1)
+
+    def test_a_wrong_one_is_told_and_left_out(self) -> None:
+        self.options["web"] = {"flapping.attemps": "3", "flapping.window": "soon"}
+        self.flapping()
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.died(100, 101)
+            self.assertEqual(self.stopped(), 1)
+        told = "\n".join(logs.output)
+        self.assertIn("web: flapping.attemps: unknown option; did you mean attempts?", told)
+        self.assertIn("web: flapping.window: 'soon' is not a number", told)
+
+    def test_it_is_found_by_its_name(self) -> None:
+        self.assertIs(load_class("cvec_circus.plugins.flapping.Flapping"), Flapping)
+
+    def test_it_is_short_enough_to_be_read(self) -> None:
+        lines = Path(flapping.__file__).read_text(encoding="utf-8").splitlines()
+        self.assertLess(len(lines), 120)
+
+
+PLUGIN = "[plugin:flapping]\nuse = cvec_circus.plugins.flapping.Flapping\n"
+FAILING = "cmd = /bin/false\ncopy_env = True\n"
+
+
+class TestWithRealChildren(DaemonCase):
+    """A daemon, programs that end by themselves, and others."""
+
+    def flapping(self, text: str, options: str) -> Daemon:
+        return self.daemon(f"{text}\n{PLUGIN}{options}")
+
+    def test_stopped_started_again_and_given_up(self) -> None:
+        daemon = self.flapping(
+            f"[watcher:a]\n{FAILING}[watcher:calm]\ncmd = sleep 1000",
+            "retry_in = 0.2\nmax_retry = 2",
+        )
+        events = daemon.wire.events
+        daemon.log.containing("a: flapping, retry 1 in 0.2 s")
+        daemon.log.containing("a: flapping, retry 2 in 0.2 s")
+        daemon.log.containing("a: flapping, stopped after 2 retries")
+        stops = events.wait("watcher.a.stop", 3)
+        starts = events.of("watcher.a.start")
+        self.assertEqual(len(starts), 3)
+        for stop, start in zip(stops, starts[1:]):
+            self.assertGreaterEqual(start["time"] - stop["time"], 0.15)
+        self.assertEqual(daemon.wire.status("a")[0], "stopped")
+        self.assertEqual(daemon.wire.status("calm")[0], "active")
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
+    def test_a_watcher_with_options_of_its_own(self) -> None:
+        own = "flapping.attempts = 4\nflapping.max_retry = 0\n"
+        daemon = self.flapping(f"[watcher:a]\n{FAILING}{own}", "")
+        events = daemon.wire.events
+        events.wait("watcher.a.stop", 1)
+        self.assertGreaterEqual(len(events.of("watcher.a.reap")), 4)
+        self.assertEqual(len(events.of("watcher.a.start")), 1)
+
+    def test_a_process_that_is_killed_by_command(self) -> None:
+        waiting = f"cmd = {child('wait')}\ncopy_env = True\n"
+        daemon = self.flapping(f"[watcher:a]\n{waiting}[watcher:b]\n{waiting}", "max_retry = 0")
+        events = daemon.wire.events
+        for number in range(1, 4):
+            daemon.order("kill", name="a")
+            events.wait("watcher.a.reap", number, cause="command:kill")
+            events.wait("watcher.a.spawn", number + 1)
+        for number in range(1, 3):
+            events.wait("watcher.b.spawn", number)
+            os.kill(daemon.wire.pids("b")[0], signal.SIGKILL)  # which nobody here has sent
+            events.wait("watcher.b.reap", number, cause="exit")
+        events.wait("watcher.b.stop", 1)  # so all about a has been looked at, too
+        self.assertEqual(events.of("watcher.a.stop"), [])
+        self.assertEqual(daemon.wire.status("a")[0], "active")
+
+
+if __name__ == "__main__":
+    unittest.main()
