@@ -133,6 +133,9 @@ class CommandTarget(Protocol):
     def find(self, name: str) -> TargetWatcher:
         """The watcher of that name, in any case."""
 
+    def known(self, name: str | None = None) -> Watchers:
+        """The watcher of that name, or all by name: those left out of the configuration too."""
+
     def matching(self, pattern: str, match: str) -> Watchers:
         """The watchers whose names match; a name that one of them bears stands for that one."""
 

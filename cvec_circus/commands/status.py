@@ -17,10 +17,10 @@ class Status(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Look them up; for one watcher, the state stands where "ok" would."""
         if props["name"] is not None:
-            watcher = target.find(props["name"])
+            [watcher] = target.known(props["name"])
             reason = target.reason(watcher)
             return {"status": watcher.state.value, **({"reason": reason} if reason else {})}
-        watchers = target.watchers()
+        watchers = target.known()
         reasons = {watcher.name: target.reason(watcher) for watcher in watchers}
         return {
             "statuses": {watcher.name: watcher.state.value for watcher in watchers},

@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus.config.configuration import (
     Configuration,
+    LeftOut,
     PluginConfig,
     SocketConfig,
     WatcherConfig,
@@ -38,11 +39,17 @@ class Assembly:
     def __init__(self, findings: Findings, circus: dict[str, Any]) -> None:
         self.configuration = Configuration(circus)
         self.findings = findings
+        self._runnable: dict[str, WatcherConfig | PluginConfig] = {}
         self._watcher_names: dict[str, str] = {}
         self._socket_names: dict[str, str] = {}
 
     def add_watcher(
-        self, name: str, given: Mapping[str, Any], where: Where, refused: Iterable[str] = ()
+        self,
+        name: str,
+        given: Mapping[str, Any],
+        where: Where,
+        refused: Iterable[str] = (),
+        section: str = "",
     ) -> None:
         """Add a watcher.
 
@@ -51,8 +58,9 @@ class Assembly:
             given: Its options, typed.
             where: Where they stand; the section itself under "".
             refused: The keys that were given but not taken, which is said already.
+            section: The header of its section, if it comes from a file.
         """
-        section = f"watcher:{name}"
+        section = section or f"watcher:{name}"
         self._check_name(name, section, where, self._watcher_names)
         if not given.get("cmd") and "cmd" not in refused:
             text = "missing; say which program to run"
@@ -62,7 +70,10 @@ class Assembly:
                 text = "$WID is not replaced here; write $(circus.wid)"
                 self.findings.warn(where.get(key), text, section, key)
         full = self._complete(given, section, where)
-        self.configuration.watchers.append(WatcherConfig(name, full, where))
+        watcher = WatcherConfig(name, full, where)
+        self.configuration.watchers.append(watcher)
+        if name:
+            self._runnable[section] = watcher
 
     def add_plugin(
         self,
@@ -71,16 +82,21 @@ class Assembly:
         config: dict[str, Any],
         given: Mapping[str, Any],
         where: Where,
+        section: str = "",
     ) -> None:
         """Add a plugin; the arguments are those of `PluginConfig`, the options typed but few."""
-        self._check_name(name, name, where, self._watcher_names)
+        section = section or name
+        self._check_name(name, section, where, self._watcher_names)
         if not use:
             text = "missing; say which class to run, such as myproject.plugins.Logger"
-            self.findings.problem(where.get("use") or where.get(""), text, name, "use")
+            self.findings.problem(where.get("use") or where.get(""), text, section, "use")
         options = {key: value for key, value in given.items() if key not in ("use", "active")}
-        full = self._complete({**PLUGIN_WATCHER_DEFAULTS, **options}, name, where)
+        full = self._complete({**PLUGIN_WATCHER_DEFAULTS, **options}, section, where)
         active = given.get("active", True)
-        self.configuration.plugins.append(PluginConfig(name, use, config, full, active, where))
+        plugin = PluginConfig(name, use, config, full, active, where)
+        self.configuration.plugins.append(plugin)
+        if name != PLUGIN_PREFIX:
+            self._runnable[section] = plugin
 
     def add_socket(self, name: str, given: Mapping[str, Any], where: Where) -> None:
         """Add a socket with typed options."""
@@ -89,15 +105,40 @@ class Assembly:
         known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
         self.configuration.sockets.append(SocketConfig(name, known, where))
 
-    def finish(self) -> Configuration:
+    def finish(self, leave_out: bool = False) -> Configuration:
         """Return the configuration.
+
+        Args:
+            leave_out: Whether a watcher or plugin that is wrong in itself is left out, as long as
+                something else is to run and is all right.
 
         Raises:
             ConfigError: Everything that is wrong with it.
         """
-        self.findings.raise_problems()
-        self.configuration.warnings = self.findings.warnings
-        return self.configuration
+        if not (leave_out and self._rest_is_right()):
+            self.findings.raise_problems()
+        configuration = self.configuration
+        for section in self.findings.sections_with_problems():
+            self._leave_out(section)
+        configuration.left_out.sort(key=lambda one: one.name)
+        configuration.warnings = self.findings.warnings
+        return configuration
+
+    def _rest_is_right(self) -> bool:
+        """Whether all problems are those of watchers and plugins, and some of these have none."""
+        wrong = self.findings.sections_with_problems()
+        rest = [one for section, one in self._runnable.items() if section not in wrong]
+        is_any = any(not isinstance(one, PluginConfig) or one.active for one in rest)
+        return is_any and wrong <= self._runnable.keys()
+
+    def _leave_out(self, section: str) -> None:
+        one = self._runnable[section]
+        if isinstance(one, PluginConfig):
+            self.configuration.plugins.remove(one)
+        else:
+            self.configuration.watchers.remove(one)
+        left_out = LeftOut(one.name, self.findings.problems_of(section))
+        self.configuration.left_out.append(left_out)
 
     def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> dict[str, Any]:
         try:
@@ -109,7 +150,7 @@ class Assembly:
 
     def _check_name(self, name: str, section: str, where: Where, names: dict[str, str]) -> None:
         """Refuse a name that is empty, or that clients could not tell from another one."""
-        bare = name[len(PLUGIN_PREFIX) :] if section == name else name
+        bare = name[len(PLUGIN_PREFIX) :] if section.startswith(PLUGIN_PREFIX) else name
         if not bare:
             text = "the name is missing; write [" + section.partition(":")[0] + ":NAME]"
             self.findings.problem(where.get(""), text, section)

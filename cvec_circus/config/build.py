@@ -48,8 +48,12 @@ def load(
         environ: The environment that `$(circus.env.NAME)` and `$NAME` see; None for the process'.
         cwd: The folder that a relative `path` begins in; None for the process'.
 
+    Returns:
+        What it comes to. A watcher or plugin that is wrong in itself is in `left_out` instead.
+
     Raises:
-        ConfigError: Everything that is wrong, at once.
+        ConfigError: Everything that is wrong, at once: with the file, the daemon, the sockets or
+            the environment; or with so many watchers and plugins that nothing is left to run.
     """
     environ = os.environ if environ is None else environ
     document = read(path, environ, os.getcwd() if cwd is None else cwd)
@@ -94,7 +98,7 @@ class _Build:
             prefix, name = _take_apart(section)
             if prefix in add:
                 add[prefix](assembly, section, name)
-        return assembly.finish()
+        return assembly.finish(leave_out=True)
 
     def _table(self, section: str) -> OptionTable | None:
         """Return the table of a section; warn of one that has no meaning."""
@@ -167,14 +171,15 @@ class _Build:
         note_near_misses(self.findings, self._own_keys(section), section, where)
         given["env"] = {**self.environments.of(name), **given.get("env", {})}
         refused = [key for in_section, key in self.refused if in_section == section]
-        assembly.add_watcher(name, given, where, refused)
+        assembly.add_watcher(name, given, where, refused, section)
 
     def _add_plugin(self, assembly: Assembly, section: str, name: str) -> None:
         config = self.texts[section]
         use = config.pop("use", "").strip()
         given = {k: v for k, v in self._given(section).items() if PLUGIN_OPTIONS.find(k)}
         given["env"] = self.environments.of(PLUGIN_PREFIX + name)
-        assembly.add_plugin(PLUGIN_PREFIX + name, use, config, given, self._where(section))
+        where = self._where(section)
+        assembly.add_plugin(PLUGIN_PREFIX + name, use, config, given, where, section)
 
     def _add_socket(self, assembly: Assembly, section: str, name: str) -> None:
         where = self._where(section)

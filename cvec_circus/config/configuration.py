@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from cvec_circus.config.findings import Place
 
+NOWHERE: Mapping[str, Place] = MappingProxyType({})
+"""Where the options of something stand that no file has made."""
 
-@dataclass
-class WatcherConfig:
+
+class WatcherConfig(NamedTuple):
     """One watcher. Immutable by convention.
 
     Attributes:
@@ -22,11 +24,10 @@ class WatcherConfig:
 
     name: str
     options: dict[str, Any]
-    where: Mapping[str, Place] = field(default_factory=dict)
+    where: Mapping[str, Place] = NOWHERE
 
 
-@dataclass
-class SocketConfig:
+class SocketConfig(NamedTuple):
     """One listening socket. Immutable by convention.
 
     Attributes:
@@ -37,11 +38,10 @@ class SocketConfig:
 
     name: str
     options: dict[str, Any]
-    where: Mapping[str, Place] = field(default_factory=dict)
+    where: Mapping[str, Place] = NOWHERE
 
 
-@dataclass
-class PluginConfig:
+class PluginConfig(NamedTuple):
     """One plugin. Immutable by convention.
 
     Attributes:
@@ -59,10 +59,21 @@ class PluginConfig:
     config: dict[str, Any]
     options: dict[str, Any]
     active: bool = True
-    where: Mapping[str, Place] = field(default_factory=dict)
+    where: Mapping[str, Place] = NOWHERE
 
 
-@dataclass
+class LeftOut(NamedTuple):
+    """A watcher or plugin that is wrong in itself, so that the others run without it. Immutable.
+
+    Attributes:
+        name: The name of its watcher, as written; `plugin:NAME` for a plugin.
+        problems: A line for each thing that is wrong with it.
+    """
+
+    name: str
+    problems: list[str]
+
+
 class Configuration:
     """Everything that a configuration says. Immutable by convention.
 
@@ -72,10 +83,13 @@ class Configuration:
         sockets: Likewise.
         plugins: Likewise.
         warnings: A line for each thing that is odd.
+        left_out: The watchers and plugins that cannot be run as they stand.
     """
 
-    circus: dict[str, Any]
-    watchers: list[WatcherConfig] = field(default_factory=list)
-    sockets: list[SocketConfig] = field(default_factory=list)
-    plugins: list[PluginConfig] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, circus: dict[str, Any]) -> None:
+        self.circus = circus
+        self.watchers: list[WatcherConfig] = []
+        self.sockets: list[SocketConfig] = []
+        self.plugins: list[PluginConfig] = []
+        self.warnings: list[str] = []
+        self.left_out: list[LeftOut] = []

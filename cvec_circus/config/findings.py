@@ -22,6 +22,20 @@ class Place(NamedTuple):
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
+class Finding(NamedTuple):
+    """One thing that was found. Immutable.
+
+    Attributes:
+        place: Where it stands; None for what comes from no file.
+        line: What to say of it.
+        section: The section it is in; "" if it is in none.
+    """
+
+    place: Place | None
+    line: str
+    section: str
+
+
 class Findings:
     """Everything wrong and everything odd in a configuration. Owned by the thread that loads it.
 
@@ -30,8 +44,8 @@ class Findings:
     """
 
     def __init__(self) -> None:
-        self._problems: list[tuple[Place | None, str]] = []
-        self._warnings: list[tuple[Place | None, str]] = []
+        self._problems: list[Finding] = []
+        self._warnings: list[Finding] = []
 
     def problem(self, place: Place | None, text: str, section: str = "", key: str = "") -> None:
         """Take down a problem.
@@ -42,16 +56,24 @@ class Findings:
             section: The section it is in.
             key: The key it is about.
         """
-        self._problems.append((place, _line(place, section, key, text)))
+        self._problems.append(Finding(place, _line(place, section, key, text), section))
 
     def warn(self, place: Place | None, text: str, section: str = "", key: str = "") -> None:
         """Take down something odd; the arguments are those of `problem`."""
-        self._warnings.append((place, _line(place, section, key, text)))
+        self._warnings.append(Finding(place, _line(place, section, key, text), section))
 
     @property
     def warnings(self) -> list[str]:
         """The warnings, a line each, in the order of the files and their lines."""
         return _in_order(self._warnings)
+
+    def problems_of(self, section: str) -> list[str]:
+        """Return the problems in a section, a line each, in the order of the lines."""
+        return _in_order([found for found in self._problems if found.section == section])
+
+    def sections_with_problems(self) -> set[str]:
+        """Return the sections that have problems; "" stands for those that are in none."""
+        return {found.section for found in self._problems}
 
     def raise_problems(self) -> None:
         """Do nothing when there is no problem.
@@ -68,10 +90,10 @@ def _line(place: Place | None, section: str, key: str, text: str) -> str:
     return " ".join([part for part in parts if part and part != ":"] + [text])
 
 
-def _in_order(found: list[tuple[Place | None, str]]) -> list[str]:
+def _in_order(found: list[Finding]) -> list[str]:
     paths: dict[str, int] = {}
-    for place, _ in found:
+    for place, _, _ in found:
         if place:
             paths.setdefault(place.path, len(paths))
     in_order = sorted(found, key=lambda one: (paths[one[0].path], one[0].line) if one[0] else ())
-    return [line for _, line in in_order]
+    return [one.line for one in in_order]

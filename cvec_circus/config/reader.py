@@ -8,7 +8,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from configobj import ConfigObj
 
@@ -20,8 +20,7 @@ DEFAULT = "DEFAULT"
 LARGEST_FILE = 16 * 1024 * 1024
 
 
-@dataclass
-class Document:
+class Document(NamedTuple):
     """All files of a configuration as one. Owned by the thread that loads it.
 
     Attributes:
@@ -34,9 +33,9 @@ class Document:
 
     findings: Findings
     tree: ConfigObj
-    headers: dict[str, Place] = field(default_factory=dict)
-    places: dict[tuple[str, str], Place] = field(default_factory=dict)
-    inherited: set[tuple[str, str]] = field(default_factory=set)
+    headers: dict[str, Place]
+    places: dict[tuple[str, str], Place]
+    inherited: set[tuple[str, str]]
 
     def place(self, section: str, key: str = "") -> Place | None:
         """Return where a key stands, or its section if nobody wrote the key."""

@@ -83,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for warning in configuration.warnings:
             logger.warning("%s", warning)
+        for name, problems in configuration.left_out:
+            for problem in problems:
+                logger.warning("%s is left out: %s", name, problem)
         pidfile = arguments.pidfile or circus["pidfile"]
         if not pidfile:
             return supervise(configuration, log, level, arguments.demo)

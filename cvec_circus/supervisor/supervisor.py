@@ -141,6 +141,7 @@ class Supervisor:
             self.shutdown,
             self.global_options,
             self.description,
+            self.configuration.left_out,
         )
         self._dispatcher = Dispatcher(target, self.clock)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cvec_circus import exc
+from cvec_circus.config.configuration import LeftOut
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
@@ -18,7 +19,9 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.sampler import SamplerThread
 from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
+from cvec_circus.wire.topics import fold
 
 Fields = dict[str, Any]
 
@@ -37,6 +40,7 @@ class Target:
         shutdown: The end of it all.
         global_options: Returns what `globaloptions` answers.
         description: Returns what `ping` answers.
+        left_out: What the configuration has and cannot be run.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Target:
         shutdown: Shutdown,
         global_options: Callable[[], Fields],
         description: Callable[[], Fields],
+        left_out: Iterable[LeftOut] = (),
     ) -> None:
         self._roster = roster
         self._ports = ports
@@ -58,6 +63,7 @@ class Target:
         self._shutdown = shutdown
         self.global_options = global_options
         self.description = description
+        self._left_out = {fold(one.name): _stand_in(one) for one in left_out}
 
     # -- questions
 
@@ -74,8 +80,23 @@ class Target:
         """The watcher of that name, in any case."""
         watcher = self._roster.get(name)
         if watcher is None:
+            self._refuse_left_out(name)
             raise exc.MessageError(f"program {name} not found")
         return watcher
+
+    def known(self, name: str | None = None) -> list[Watcher]:
+        """The watcher of that name, or all by name: those left out of the configuration too."""
+        if name is None:
+            absent = [w for w in self._left_out.values() if self._roster.get(w.name) is None]
+            return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
+        if self._roster.get(name) is None and fold(name) in self._left_out:
+            return [self._left_out[fold(name)]]
+        return [self.find(name)]
+
+    def _refuse_left_out(self, name: str) -> None:
+        watcher = self._left_out.get(fold(name))
+        if watcher is not None:
+            raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
     def matching(self, pattern: str, match: str) -> list[Watcher]:
         """The watchers whose names match; one that bears the very name stands for itself."""
@@ -89,6 +110,9 @@ class Target:
             raise exc.MessageError(f"{pattern!r} is no regular expression: {error}") from error
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
+            for watcher in self._left_out.values():
+                if expression.match(watcher.name):
+                    self._refuse_left_out(watcher.name)
             raise exc.MessageError(f"program {pattern} not found")
         return found
 
@@ -162,6 +186,7 @@ class Target:
         """Adds a watcher with converted options."""
         watcher = Watcher(name, WATCHER_OPTIONS.complete(options))
         self._roster.add(watcher, "command:add")
+        self._left_out.pop(fold(name), None)
         if start:
             self._roster.start([watcher], "command:add", wait)
         elif wait is not None:
@@ -216,6 +241,13 @@ class Target:
     def quit(self, wait: Wait | None) -> None:
         """Stops everything and ends the daemon."""
         self._shutdown.begin("command:quit", wait)
+
+
+def _stand_in(left_out: LeftOut) -> Watcher:
+    """A watcher for `status` to show, which is on no roster: nothing ever starts it."""
+    watcher = Watcher(left_out.name, {**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    watcher.reason = f"left out: {left_out.problems[0]}"
+    return watcher
 
 
 def _working_dir() -> str | None:

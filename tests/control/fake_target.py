@@ -63,6 +63,9 @@ class FakeTarget:
         except KeyError:
             raise MessageError(f"program {name} not found") from None
 
+    def known(self, name: str | None = None) -> list[FakeWatcher]:
+        return self.watchers() if name is None else [self.find(name)]
+
     def matching(self, pattern: str, match: str) -> list[FakeWatcher]:
         if match == "simple":
             return [self.find(pattern)]

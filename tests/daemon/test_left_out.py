@@ -1,0 +1,79 @@
+"""A watcher or plugin that is wrong in itself: the others run, and everybody can see why it does
+not."""
+
+from __future__ import annotations
+
+import unittest
+
+from tests.support.daemon import DaemonCase
+
+TEXT = """\
+[watcher:good]
+cmd = sleep 1000
+
+[watcher:Bad One]
+cmd = sleep 1000
+numprocesses = two
+max_retry = many
+
+[plugin:broken]
+singleton = perhaps
+"""
+
+
+class TestLeftOut(DaemonCase):
+    def test_the_others_run(self) -> None:
+        daemon = self.daemon(TEXT)
+        place = str(daemon.config)
+        bad = f"{place}:10: [watcher:Bad One] numprocesses: 'two' is not a whole number"
+        broken = f"{place}:13: [plugin:broken] use: missing; say which class to run"
+        status = daemon.call("status")
+        self.assertEqual(
+            status["statuses"],
+            {"good": status["statuses"]["good"], "Bad One": "stopped", "plugin:broken": "stopped"},
+        )
+        self.assertEqual(status["reasons"]["Bad One"], f"left out: {bad}")
+        self.assertIn(f"left out: {broken}", status["reasons"]["plugin:broken"])
+        one = daemon.wire.client.call("status", name="bad one")
+        self.assertEqual((one["status"], one["reason"]), ("stopped", f"left out: {bad}"))
+        self.assertEqual(daemon.call("list")["watchers"], ["good"])
+        self.assertEqual(daemon.call("numwatchers")["numwatchers"], 1)
+        for command, properties in (
+            ("start", {"name": "bad one"}),
+            ("stop", {"name": "Bad*"}),
+            ("options", {"name": "Bad One"}),
+            ("incr", {"name": "Bad One"}),
+            ("set", {"name": "Bad One", "options": {"max_retry": 1}}),
+            ("rm", {"name": "Bad_One"}),
+            ("list", {"name": "Bad One"}),
+        ):
+            with self.subTest(command):
+                reply = daemon.wire.client.call(command, **properties)
+                self.assertEqual(reply["reason"], f"Bad One was left out: {bad}")
+                self.assertEqual(reply["errno"], 5)
+        daemon.order("start")
+        daemon.order("restart", match="glob", name="*")
+        self.assertEqual(daemon.call("status")["statuses"]["Bad One"], "stopped")
+        daemon.order("add", name="Bad One", cmd="sleep 1000", start=True)
+        self.assertEqual(len(daemon.wire.pids("Bad One")), 1)
+        self.assertNotIn("Bad One", daemon.call("status")["reasons"])
+        daemon.order("rm", name="Bad One")
+        self.assertEqual(set(daemon.call("status")["statuses"]), {"good", "plugin:broken"})
+        daemon.order("quit")
+        warnings = [text for level, text in self.told(daemon) if level == "WARNING"]
+        self.assertIn(f"Bad One is left out: {bad}", warnings)
+        self.assertEqual(len([text for text in warnings if " is left out: " in text]), 3)
+
+    def told(self, daemon) -> list[tuple[str, str]]:
+        daemon.ended()
+        return daemon.told()
+
+    def test_nothing_is_left(self) -> None:
+        daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\nnumprocesses = x\n", up=False)
+        log = daemon.ended(1)
+        self.assertEqual(len(log), 1, log)
+        self.assertIn("[watcher:a] numprocesses: 'x' is not a whole number", log[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
