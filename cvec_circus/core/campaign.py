@@ -8,16 +8,14 @@ What a campaign adds is the sequence: it holds watchers back and releases them s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 
 
-@dataclass
-class Stage:
+class Stage(NamedTuple):
     """Watchers that are asked together. Owned by the supervisor thread.
 
     Attributes:

@@ -8,7 +8,6 @@ up; when a process turns out to be unkillable; or at the time-out its sender ask
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Optional
 
 from cvec_circus.core.process import ManagedProcess
@@ -23,7 +22,6 @@ be."""
 Verdict = Optional[str]
 
 
-@dataclass(eq=False)
 class Part:
     """One watcher's share of a waiting reply. Owned by the supervisor thread.
 
@@ -36,12 +34,21 @@ class Part:
         processes: With `kill` and `reload`: the processes that have to be gone.
     """
 
-    waiting: Waiting
-    watcher: Watcher
-    life: int = 0
-    before: frozenset[int] = frozenset()
-    wanted_up: bool = False
-    processes: list[ManagedProcess] = field(default_factory=list)
+    __slots__ = ("before", "life", "processes", "waiting", "wanted_up", "watcher")
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        watcher: Watcher,
+        life: int,
+        processes: Iterable[ManagedProcess],
+    ) -> None:
+        self.waiting = waiting
+        self.watcher = watcher
+        self.life = life
+        self.before = frozenset(watcher.pids())
+        self.wanted_up = watcher.goal_up
+        self.processes = list(processes)
 
 
 Reached = Callable[[Part], Verdict]
@@ -69,14 +76,7 @@ class Waiting:
     def add(self, watcher: Watcher, processes: Iterable[ManagedProcess] = ()) -> Part:
         """Makes the reply wait for that watcher too; called before the order is applied."""
         stays_up = watcher.is_up and not watcher.must_cycle and self.order != "restart"
-        part = Part(
-            self,
-            watcher,
-            life=watcher.lives if stays_up else watcher.lives + 1,
-            before=frozenset(watcher.pids()),
-            wanted_up=watcher.goal_up,
-            processes=list(processes),
-        )
+        part = Part(self, watcher, watcher.lives if stays_up else watcher.lives + 1, processes)
         self.open[part] = None
         self.watchers.append(watcher)
         self.before |= part.before

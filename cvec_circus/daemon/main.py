@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import zmq
 
-from cvec_circus import __version__, demo, exc, logger
+from cvec_circus import __version__, exc, logger
 from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.daemon import signals
@@ -73,7 +73,7 @@ def working_dir() -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads the configuration and supervises what it says; see `main` for what is raised."""
-    path = str(demo.prepare(os.environ)) if arguments.demo else arguments.config
+    path = demo_path() if arguments.demo else arguments.config
     configuration = load(path, os.environ, working_dir())
     circus = configuration.circus
     level = arguments.log_level or circus["loglevel"]
@@ -98,6 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
             held.unlink()
     finally:
         log.close()
+
+
+def demo_path() -> str:
+    """Prepares the demonstration and returns its configuration file. Nobody else imports it."""
+    from cvec_circus import demo
+
+    return str(demo.prepare(os.environ))
 
 
 def supervise(configuration: Configuration, log: Log, level: str, is_demo: bool) -> int:
@@ -134,6 +141,8 @@ def serve(supervisor: Supervisor, is_demo: bool) -> int:
     events = supervisor.events.address
     logger.info("cvec_circus %s is up: commands at %s, events at %s", __version__, address, events)
     if is_demo:
+        from cvec_circus import demo
+
         print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
     code = supervisor.run()
     logger.info("stopped")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -27,5 +26,9 @@ def nearest_to(word: str, known: frozenset[str]) -> str:
 
     Remembered, because a thousand sections often have the same key.
     """
+    # Most daemons and command lines never need it, and it takes as long to import as all our
+    # tables of options.
+    import difflib
+
     matches = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.75)
     return matches[0] if matches else ""

@@ -8,9 +8,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cvec_circus
 from cvec_circus.config.configuration import PluginConfig
@@ -24,7 +22,7 @@ VARIABLE = "CVEC_CIRCUS_PLUGIN"
 UNUSABLE = frozenset({2})
 """Exit codes with which the runner says that starting it again is of no use."""
 
-PACKAGE_PARENT = str(Path(cvec_circus.__file__).resolve().parent.parent)
+PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.realpath(cvec_circus.__file__)))
 
 PROGRESS = struct.Struct("=Q")
 """What a plugin notes after each event: its number. It stands in memory that daemon and plugin
@@ -33,8 +31,7 @@ share, so the successor of one that was killed begins where that one had got to.
 REPORT_SIZE = 4096
 
 
-@dataclass(frozen=True)
-class Extra:
+class Extra(NamedTuple):
     """What a helper gets beside its command line. Immutable.
 
     Attributes:
@@ -42,7 +39,7 @@ class Extra:
         fds: Files, under their own numbers.
     """
 
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str]
     fds: tuple[int, ...] = ()
 
 
@@ -92,7 +89,7 @@ class Helpers:
         """
         plugin = self._plugins.get(watcher)
         if plugin is None:
-            yield Extra()
+            yield Extra({})
             return
         progress = self._progress_of(watcher)
         ours, theirs = os.pipe()

@@ -14,7 +14,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.system import proctable
@@ -26,8 +26,7 @@ STRANGER_POLL_TIMEOUT = 0.1
 """Seconds between two looks at a process that is no child of ours, where there are no pidfds."""
 
 
-@dataclass(frozen=True)
-class Exit:
+class Exit(NamedTuple):
     """How a process ended. Immutable.
 
     Attributes:

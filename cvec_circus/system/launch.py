@@ -6,12 +6,11 @@ import errno
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
+from types import MappingProxyType
+from typing import NamedTuple, NoReturn
 
 
-@dataclass(frozen=True)
-class LaunchSpec:
+class LaunchSpec(NamedTuple):
     """All there is to say about a child before it starts. Immutable.
 
     Attributes:
@@ -24,15 +23,18 @@ class LaunchSpec:
         stderr: The same, or subprocess.STDOUT.
         pass_fds: File descriptors that the child gets under their own numbers, beside these three.
             It gets no others.
+        executable: The file to run in place of `argv[0]`, which stays what the program is told to
+            be called; found in the same way. None for `argv[0]`.
     """
 
     argv: Sequence[str]
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     stdin: int | None = None
     stdout: int | None = None
     stderr: int | None = None
     pass_fds: Sequence[int] = ()
+    executable: str | None = None
 
 
 class LaunchError(OSError):
@@ -67,6 +69,7 @@ def launch(spec: LaunchSpec) -> int:
     try:
         process = subprocess.Popen(
             list(spec.argv),
+            executable=spec.executable,
             cwd=spec.cwd,
             env=dict(spec.env),
             stdin=spec.stdin,
@@ -80,7 +83,7 @@ def launch(spec: LaunchSpec) -> int:
     except OSError as error:
         _explain(spec, error)
     except (ValueError, IndexError) as error:
-        program = spec.argv[0] if spec.argv else "nothing"
+        program = spec.executable or (spec.argv[0] if spec.argv else "nothing")
         raise ValueError(f"cannot run {program!r}: {error}") from error
     # As if it had been collected. Otherwise Popen warns when the object goes, and remembers the
     # pid to wait for it at the next Popen of anybody: it would steal the exit status, perhaps
@@ -104,7 +107,7 @@ def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
         return f"cannot start a process: {reason}"
     if spec.cwd is not None and error.filename == spec.cwd:
         return f"cannot enter the working directory {spec.cwd}: {reason}"
-    program = spec.argv[0]
+    program = spec.executable or spec.argv[0]
     if error.errno == errno.ENOENT:
         if not os.path.dirname(program):
             path = os.pathsep.join(os.get_exec_path(dict(spec.env)))

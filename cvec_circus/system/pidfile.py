@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 from cvec_circus import exc
 from cvec_circus.system import proctable
@@ -89,7 +88,8 @@ class Pidfile:
 
     def _write(self, pid: int) -> None:
         folder, name = os.path.split(self.path)
-        fd, draft = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        draft = os.path.join(folder, f".{name}.{os.getpid()}")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
             with open(fd, "w", encoding="ascii") as file:
                 os.fchmod(fd, 0o644)

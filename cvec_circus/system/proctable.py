@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ZOMBIE, DEAD = "Z", "X"
 
@@ -18,8 +18,7 @@ ZOMBIE, DEAD = "Z", "X"
 STATE, PPID, PGRP, THREADS, START_TIME = 0, 1, 2, 17, 19
 
 
-@dataclass(frozen=True)
-class ProcessRow:
+class ProcessRow(NamedTuple):
     """A process as it was when it was looked at. Immutable.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Callable
+from collections.abc import Iterable
+from typing import Callable, NamedTuple
 
 
-@dataclass
 class Outcome:
     """What an order did. Immutable by convention: made by the core, read by the command.
 
@@ -18,15 +17,24 @@ class Outcome:
         numprocesses: How many processes are wanted now, over all watchers of the order.
     """
 
-    error: str | None = None
-    started: list[int] = field(default_factory=list)
-    stopped: list[int] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)
-    numprocesses: int = 0
+    __slots__ = ("error", "kept", "numprocesses", "started", "stopped")
+
+    def __init__(
+        self,
+        error: str | None = None,
+        started: Iterable[int] = (),
+        stopped: Iterable[int] = (),
+        kept: Iterable[int] = (),
+        numprocesses: int = 0,
+    ) -> None:
+        self.error = error
+        self.started = list(started)
+        self.stopped = list(stopped)
+        self.kept = list(kept)
+        self.numprocesses = numprocesses
 
 
-@dataclass(frozen=True)
-class Wait:
+class Wait(NamedTuple):
     """Somebody waits for the end of an order. Owned by the supervisor thread.
 
     Attributes:

@@ -46,10 +46,12 @@ ALSO: dict[str, frozenset[str]] = {
 }
 
 # Where an import may stand inside a function, beside the `__init__.py` files: names resolved on
-# first use, and psutil with what needs it, which is loaded on the sampler thread when somebody asks
-# for samples. None stands for "whatever is imported".
+# first use, and what takes time to load and is seldom needed (psutil, on the sampler thread when
+# somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "commands.table": None,
+    "daemon.main": "cvec_circus.demo",
+    "options.nearest": "difflib",
     "supervisor.sampler": "cvec_circus.system.procfs",
 }
 
