@@ -16,6 +16,7 @@ from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 if TYPE_CHECKING:
+    from cvec_circus.commands.render import Table
     from cvec_circus.wire.outcome import Outcome, Wait
 
 Fields = dict[str, Any]
@@ -141,6 +142,9 @@ class CommandTarget(Protocol):
 
     def reason(self, watcher: Any) -> str:
         """Why it is not simply running, in a sentence; "" when there is nothing to say."""
+
+    def detail(self, watcher: Any) -> Fields:
+        """What `status` tells of it with `details`: numbers, the last death, the reason."""
 
     def pids(self, watcher: Any) -> list[int]:
         """The pids of its processes, oldest first."""
@@ -320,7 +324,7 @@ class Command:
         except MessageError as problem:
             raise ArgumentError(str(problem).replace("message invalid: ", "")) from None
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> str | Table:
         """Say a reply that is no error to people; client side."""
         return "ok"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
-from cvec_circus.commands.render import process_table
+from cvec_circus.commands.render import Table, process_table
 
 
 class Dstats(Command):
@@ -17,6 +17,6 @@ class Dstats(Command):
         target.sample_daemon(lambda info: answer.ok(info=info))
         return None
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show the daemon as `stats` shows a process."""
         return process_table({"daemon": {"": reply["info"]}})

@@ -14,7 +14,7 @@ from cvec_circus.commands.base import (
     Property,
 )
 from cvec_circus.commands.kinds import to_names
-from cvec_circus.commands.render import key_lines
+from cvec_circus.commands.render import Table, key_lines
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.nearest import did_you_mean
 
@@ -42,6 +42,6 @@ class Get(Command):
             raise ArgumentError("NAME and at least one OPTION are wanted")
         return self.typed({"name": args[0], "keys": list(args[1:]), **switches})
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show an option a line."""
         return key_lines(reply["options"])

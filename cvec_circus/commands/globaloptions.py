@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, Property
-from cvec_circus.commands.render import key_lines
+from cvec_circus.commands.render import Table, key_lines
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_text
 
@@ -27,6 +27,6 @@ class GlobalOptions(Command):
             raise MessageError(f"{wanted[:60]!r} not an existing option")
         return {"options": {wanted: options[wanted]}}
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show an option a line."""
         return key_lines(reply["options"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
+from cvec_circus.commands.render import Table
 
 
 class ListSockets(Command):
@@ -15,10 +16,10 @@ class ListSockets(Command):
         """Look them up."""
         return {"sockets": target.sockets()}
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> str | Table:
         """Show a socket a line."""
-        lines = []
+        rows = []
         for socket in reply["sockets"]:
             where = socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"
-            lines.append(f"{socket['fd']}: {socket['name']} at {where}")
-        return "\n".join(lines) or "no sockets"
+            rows.append((str(socket["fd"]), socket["name"], where, str(socket["backlog"])))
+        return Table(("FD", "NAME", "ADDRESS", "BACKLOG"), rows) if rows else "no sockets"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import NAME, Answer, Command, CommandTarget, Fields
-from cvec_circus.commands.render import key_lines
+from cvec_circus.commands.render import Table, key_lines
 
 
 class Options(Command):
@@ -19,6 +19,6 @@ class Options(Command):
         """Look them up."""
         return {"options": target.options(target.find(props["name"]))}
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show an option a line."""
         return key_lines(reply["options"])

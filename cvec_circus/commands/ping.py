@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
-from cvec_circus.commands.render import key_lines
+from cvec_circus.commands.render import Table, key_lines
 
 
 class Ping(Command):
@@ -16,7 +16,7 @@ class Ping(Command):
         """Describe the daemon."""
         return target.description()
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show an entry a line."""
         shown = {key: reply[key] for key in reply if key not in ("status", "time", "id")}
         return key_lines(shown)

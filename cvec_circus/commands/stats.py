@@ -13,7 +13,7 @@ from cvec_circus.commands.base import (
     Property,
     Switch,
 )
-from cvec_circus.commands.render import process_table
+from cvec_circus.commands.render import Table, process_table
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer
 from cvec_circus.wire.messages import BAD_MESSAGE, COMMAND_FAILED
@@ -60,7 +60,7 @@ class Stats(Command):
         target.sample([watcher], pid, then)
         return None
 
-    def words(self, reply: Fields) -> str:
+    def words(self, reply: Fields) -> Table:
         """Show a table of processes."""
         if "infos" in reply:
             return process_table(reply["infos"])

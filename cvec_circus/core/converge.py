@@ -114,6 +114,7 @@ def step_up(watcher: Watcher, ports: Ports) -> bool:
     if watcher.state is WatcherState.STARTING and watcher.is_filled and not watcher.awaited:
         watcher.enter(WatcherState.ACTIVE)
         watcher.active_life = watcher.lives
+        watcher.active_at = ports.now()
         ports.publish(watcher, "start", watcher.cause)
     stop_stale(watcher, ports)
     more = end_reload(watcher, ports) or more

@@ -8,12 +8,29 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.states import ProcessState
+
+
+class Death(NamedTuple):
+    """What a person wants to know of a process that has ended. Immutable.
+
+    Attributes:
+        wid, pid: Of the process.
+        exit_code: Its exit code, negative for a signal; None when somebody else collected it.
+        cause: What ended it, as published.
+        at: The instant at which that became known.
+    """
+
+    wid: int
+    pid: int
+    exit_code: int | None
+    cause: str
+    at: float
 
 
 class Slots:
@@ -30,6 +47,9 @@ class Slots:
         awaited: How many of these somebody waits for.
         stale_count: How many stale processes are not gone yet, with all that they left behind.
         trouble: Why the last start of a process failed; "" after one that did not.
+        restarts: How many processes were spawned in place of one that had died by itself.
+        last_death: Of the process that ended last; None while none has.
+        active_at: The instant at which it last became active.
         slots: Every slot by wid.
         fresh, stale: The running processes in order of their spawn: those to keep, and those to
             replace.
@@ -43,17 +63,20 @@ class Slots:
         "_backoffs",
         "_free_wids",
         "_next_wid",
+        "active_at",
         "agenda",
         "awaited",
         "ending",
         "expired",
         "fresh",
         "grants",
+        "last_death",
         "name",
         "options",
         "pending",
         "places",
         "ready",
+        "restarts",
         "sequential",
         "slots",
         "stale",
@@ -73,6 +96,9 @@ class Slots:
         self.awaited = 0
         self.stale_count = 0
         self.trouble = ""
+        self.restarts = 0
+        self.last_death: Death | None = None
+        self.active_at = 0.0
         self.slots: dict[int, ManagedProcess] = {}
         self.fresh: dict[ManagedProcess, None] = {}
         self.stale: dict[ManagedProcess, None] = {}
@@ -215,6 +241,7 @@ class Slots:
         process.spawned_at = now
         process.attempts = process.failed_starts = 0
         self.pending -= 1
+        self.restarts += not process.awaited
         self.awaited -= process.awaited
         process.awaited = False
         self.fresh[process] = None

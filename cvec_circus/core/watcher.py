@@ -105,6 +105,11 @@ class Watcher(Slots):
         return self.state in (WatcherState.STARTING, WatcherState.ACTIVE)
 
     @property
+    def is_active(self) -> bool:
+        """Whether it is up with all that it wanted."""
+        return self.state is WatcherState.ACTIVE
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing of it runs and nothing is left."""
         return self.state is WatcherState.STOPPED

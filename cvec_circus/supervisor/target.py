@@ -13,6 +13,7 @@ from cvec_circus.config.configuration import LeftOut
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
+from cvec_circus.core.slots import Death
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.sockets.registry import SocketRegistry
@@ -119,6 +120,19 @@ class Target:
     def reason(self, watcher: Watcher) -> str:
         """Why it is in its state, in a sentence; "" when there is nothing to explain."""
         return watcher.why(self._ports.now())
+
+    def detail(self, watcher: Watcher) -> Fields:
+        """What `status` tells of it with `details`."""
+        now, death = self._ports.now(), watcher.last_death
+        return {
+            "state": watcher.state.value,
+            "processes": len(watcher.pids()),
+            "numprocesses": watcher.numprocesses,
+            "restarts": watcher.restarts,
+            "last_death": death and _told(death, now),
+            "uptime": round(now - watcher.active_at, 3) if watcher.is_active else None,
+            "reason": watcher.why(now),
+        }
 
     def pids(self, watcher: Watcher) -> list[int]:
         """The pids of its processes, in order of wid."""
@@ -256,6 +270,11 @@ def _working_dir() -> str | None:
         return os.getcwd()
     except FileNotFoundError:
         return None
+
+
+def _told(death: Death, now: float) -> Fields:
+    *known, at = death
+    return {**dict(zip(Death._fields, known)), "age": round(now - at, 3)}
 
 
 def _chosen(watcher: Watcher, pid: int | None) -> list[ManagedProcess]:

@@ -25,6 +25,8 @@ class FakeWatcher:
         self.state = State.ACTIVE if pids else State.STOPPED
         self.reason = rest.pop("reason", "")
         self.is_singleton = rest.pop("singleton", False)
+        self.restarts = rest.pop("restarts", 0)
+        self.last_death: dict[str, Any] | None = rest.pop("last_death", None)
         self.options = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
 
 
@@ -76,6 +78,17 @@ class FakeTarget:
 
     def reason(self, watcher: FakeWatcher) -> str:
         return watcher.reason
+
+    def detail(self, watcher: FakeWatcher) -> dict[str, Any]:
+        return {
+            "state": watcher.state.value,
+            "processes": len(watcher.pids),
+            "numprocesses": watcher.numprocesses,
+            "restarts": watcher.restarts,
+            "last_death": watcher.last_death,
+            "uptime": 4000.25 if watcher.pids else None,
+            "reason": watcher.reason,
+        }
 
     def pids(self, watcher: FakeWatcher) -> list[int]:
         return list(watcher.pids)

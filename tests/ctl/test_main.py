@@ -29,9 +29,8 @@ HEAVY = (
 
 class TestReplies(CtlCase):
     def test_words(self) -> None:
-        states = "One Shot: stopped (exited with 3)\nsolo: active\nweb: active\n"
-        self.assertEqual(self.ctl("status").out, states)
         self.assertEqual(self.ctl("status", "web").out, "active\n")
+        self.assertEqual(self.ctl("status", "one shot").out, "stopped (exited with 3)\n")
         self.assertEqual(self.ctl("list").out, "one shot,solo,web\n")
         self.assertEqual(self.ctl("list", "web").out, "6178,6179\n")
         self.assertEqual(self.ctl("numprocesses").out, "3\n")
@@ -42,9 +41,41 @@ class TestReplies(CtlCase):
         self.assertIn("singleton", self.ctl("incr", "solo").out)
         self.assertEqual(self.ctl("get", "web", "cmd").out, "cmd: sleep 1000\n")
         self.assertIn("check_delay: 1.0\n", self.ctl("globaloptions").out)
-        self.assertEqual(self.ctl("listsockets").out, "7: sock at 127.0.0.1:18088\n")
+        sockets = "FD  NAME  ADDRESS          BACKLOG\n7   sock  127.0.0.1:18088  2048\n"
+        self.assertEqual(self.ctl("listsockets").out, sockets)
         self.assertIn("version: 0\n", self.ctl("ping").out)
         self.assertEqual(self.ctl("events").out, "no events\n")
+
+    def test_status(self) -> None:
+        web = self.target.find("web")
+        death = {"wid": 1, "pid": 6177, "exit_code": -9, "cause": "exit", "age": 125.5}
+        self.loop.ask(setattr, web, "last_death", death)
+        self.loop.ask(setattr, web, "restarts", 3)
+        shown = (
+            "NAME      STATE    PROCESSES  RESTARTS  LAST DEATH        UPTIME   REASON\n"
+            "One Shot  stopped  0/1        0         -                 -        exited with 3\n"
+            "solo      active   1/1        0         -                 1 h 6 m\n"
+            "web       active   2/2        3         SIGKILL, 2 m ago  1 h 6 m\n"
+        )
+        self.assertEqual(self.ctl("status").out, shown)
+        shown = (
+            "STATE   PROCESSES  RESTARTS  LAST DEATH        UPTIME   REASON\n"
+            "active  2/2        3         SIGKILL, 2 m ago  1 h 6 m\n"
+        )
+        self.assertEqual(self.ctl("status", "web", "--details").out, shown)
+        reply = json.loads(self.ctl("status", "--json").out)
+        self.assertEqual(reply["watchers"]["web"]["last_death"], death)
+        self.assertEqual(reply["statuses"]["web"], "active")
+
+    def test_status_of_a_daemon_that_knows_no_details(self) -> None:
+        def older(frames: list[bytes], send: Any) -> None:
+            statuses = {"web": "active", "Api": "stopped"}
+            found = {"status": "ok", "statuses": statuses, "time": 1.0}
+            send(json.dumps({**found, "id": json.loads(frames[0])["id"]}).encode())
+
+        self.loop.ask(setattr, self, "dispatch", older)
+        shown = "NAME  STATE    REASON\nApi   stopped\nweb   active\n"
+        self.assertEqual(self.ctl("status").out, shown)
 
     def test_tables_are_aligned(self) -> None:
         head, *rows = self.ctl("stats").out.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import unittest
 
@@ -88,10 +89,11 @@ class TestCommands(DaemonCase):
 
     def questions(self) -> None:
         self.prints("list", "broken,one shot,solo,web")
-        self.prints(
-            "status",
-            f"broken: stopped ({BROKEN})\nOne Shot: stopped\nsolo: active\nweb: active",
-        )
+        head, *rows = self.ctl("status").out.splitlines()
+        self.assertEqual(head.split()[:4], ["NAME", "STATE", "PROCESSES", "RESTARTS"])
+        self.assertRegex(rows[0], rf"^broken    stopped  0/1 +0 +- +- +{re.escape(BROKEN)}$")
+        self.assertRegex(rows[1], r"^One Shot  stopped  0/1 +0 +exit 3, \d+ s ago +-$")
+        self.assertRegex(rows[2], r"^solo      active   1/1 +0 +- +\d+ s$")
         self.prints("status WEB", "active")
         self.prints("status 'one shot'", "stopped")
         self.prints("numwatchers", "4")
@@ -101,7 +103,7 @@ class TestCommands(DaemonCase):
         self.prints("get web cmd stop_signal", "cmd: sleep 1000\nstop_signal: 15")
         self.says("globaloptions", f"endpoint: {self.daemon_.endpoint}\n", "check_delay: 5.0\n")
         self.says("globaloptions check_delay", "check_delay: 5.0\n")
-        self.says("listsockets", "sock at 127.0.0.1:")
+        self.says("listsockets", "sock  127.0.0.1:")
         self.says("ping", f"pid: {self.daemon_.pid}\n", f"version: {__version__}\n", "uptime: ")
         self.says("dstats", "PID", str(self.daemon_.pid))
         self.says("stats", "WATCHER", "sleep", str(self.child), *self.pids("web"))
