@@ -72,9 +72,31 @@ _COMMAND = [
         "The same names are replaced as in `cmd`.",
         reloads=True,
     ),
-    Option("shell", "boolean", False, "Run `cmd` by a shell.", reloads=True, available=False),
-    Option("shell_args", "args", None, "Arguments for the shell.", reloads=True, available=False),
-    Option("executable", "text", None, "The program file to run.", reloads=True, available=False),
+    Option(
+        "shell",
+        "boolean",
+        False,
+        "Have `/bin/sh -c` run the command. Its words are quoted for the shell, as in Circus, so "
+        "`|`, `;` and `$HOME` mean themselves; where they are to mean something, write "
+        "`cmd = sh -c '...'` without `shell`.",
+        reloads=True,
+    ),
+    Option(
+        "shell_args",
+        "args",
+        None,
+        "What that shell gets after the command, as `$0`, `$1` and so on. Only with `shell`. "
+        "The same names are replaced as in `cmd`.",
+        reloads=True,
+    ),
+    Option(
+        "executable",
+        "text",
+        None,
+        "The program file to run instead of the first word of `cmd`, which stays the name that the "
+        "program is called by. With `shell`, the shell to use.",
+        reloads=True,
+    ),
     Option(
         "working_dir",
         "text",

@@ -18,6 +18,8 @@ from cvec_circus.sockets.registry import SocketRegistry
 MARK = "CVEC_CIRCUS_MARK"
 """The variable that names what a dead daemon, or a double fork, has left: run:watcher:wid."""
 
+SHELL = "/bin/sh"
+
 OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
 
 
@@ -34,11 +36,17 @@ def command_line(
 ) -> tuple[list[str], list[int]]:
     """Returns the words of the command and the listening sockets it refers to.
 
+    With `shell`, the words are quoted for the shell that gets them, as Circus does it: what they
+    say can never be more than words.
+
     Raises:
         ValueError: The command cannot be split into words, is empty, or names an unknown socket.
     """
     options = watcher.options
-    texts = [options["cmd"], *_arguments(options["args"])]
+    given = [options["cmd"], options["args"]]
+    if options["shell"]:
+        given.append(options["shell_args"])
+    texts = [text for one in given for text in _texts(one)]
     fds: list[int] = []
     if options["use_sockets"]:
         try:
@@ -49,18 +57,24 @@ def command_line(
     if any(has_names(text) for text in texts):
         shown = sockets.fds() if options["use_sockets"] else {}
         values = watcher_values(options, env, shown, name=watcher.name, wid=process.wid)
-    words = _split(expand(options["cmd"], values), "cmd")
-    if isinstance(options["args"], str):
-        words += _split(expand(options["args"], values), "args")
-    else:
-        words += [expand(str(word), values) for word in options["args"] or ()]
+    words = [*_expanded(options, "cmd", values), *_expanded(options, "args", values)]
     if not words:
         raise ValueError("cmd is empty")
+    if options["shell"]:
+        shell = options["executable"] or SHELL
+        words = [shell, "-c", shlex.join(words), *_expanded(options, "shell_args", values)]
     return words, fds
 
 
-def _arguments(args: Any) -> list[str]:
-    return [args] if isinstance(args, str) else [str(word) for word in args or ()]
+def _texts(given: Any) -> list[str]:
+    return [given] if isinstance(given, str) else [str(word) for word in given or ()]
+
+
+def _expanded(options: Mapping[str, Any], name: str, values: Mapping[str, str]) -> list[str]:
+    """The words of an option, with the names in it replaced."""
+    if isinstance(options[name], str):
+        return _split(expand(options[name], values), name)
+    return [expand(word, values) for word in _texts(options[name])]
 
 
 def _split(text: str, name: str) -> list[str]:

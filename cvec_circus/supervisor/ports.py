@@ -104,6 +104,7 @@ class WorldPorts:
                     cwd=watcher.options["working_dir"],
                     env={**env, **extra.env},
                     pass_fds=[*fds, *extra.fds],
+                    executable=watcher.options["executable"],
                     **outputs.files,
                 )
                 pid = launch(spec)

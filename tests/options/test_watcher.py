@@ -130,9 +130,6 @@ class TestAvailable(unittest.TestCase):
             ("uid", "nobody"),
             ("gid", 5),
             ("umask", "022"),
-            ("shell", "true"),
-            ("shell_args", "-x"),
-            ("executable", "/bin/x"),
             ("virtualenv", "/x"),
             ("copy_path", True),
             ("on_demand", 1),
@@ -147,12 +144,25 @@ class TestAvailable(unittest.TestCase):
                     WATCHER_OPTIONS.convert({key: value})
 
     def test_their_defaults_are_taken(self) -> None:
-        given = {"uid": "", "shell": "off", "hooks": {}, "stdin_socket": None, "copy_path": "0"}
+        given = {"uid": "", "umask": "", "hooks": {}, "stdin_socket": None, "copy_path": "0"}
         self.assertEqual(WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given)), full())
+
+    def test_a_shell(self) -> None:
+        given = {"shell": "on", "shell_args": "a 'b c'", "executable": "/bin/x"}
+        expected = {"shell": True, "shell_args": "a 'b c'", "executable": "/bin/x"}
+        self.assertEqual(WATCHER_OPTIONS.convert(given), expected)
+        self.assertEqual(
+            WATCHER_OPTIONS.convert({"shell_args": ["a", 1]}), {"shell_args": ["a", "1"]}
+        )
+        self.assertEqual(
+            WATCHER_OPTIONS.convert({"executable": "", "shell_args": None}),
+            {"executable": None, "shell_args": None},
+        )
 
     def test_what_needs_fresh_processes(self) -> None:
         reloads = {option.name for option in WATCHER_OPTIONS if option.reloads}
         self.assertLessEqual({"cmd", "args", "env", "working_dir", "stdout_stream"}, reloads)
+        self.assertLessEqual({"shell", "shell_args", "executable"}, reloads)
         self.assertFalse(reloads & {"stop_signal", "numprocesses", "graceful_timeout"})
 
 
