@@ -4,8 +4,6 @@ A value comes as text (from a file or a command line) or typed (from a JSON mess
 The configuration files and the wire share these functions, so `numprocesses = two` and
 `{"numprocesses": "two"}` are refused with the same words. Each raises ValueError with a text that
 does not name the option: the caller knows its name, and for a file its line as well.
-
-ConfigObj's validate hands bounds over as text, so `low` and `high` are numbers in either form.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ import re
 import shlex
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Callable, Union
+from typing import Any, Callable, Optional
 
 from cvec_circus.system.signals import to_signum
 
-Bound = Union[float, str, None]
+Bound = Optional[float]
 
 LONGEST_SECONDS = 1e9
 """No wait is longer (31 years): what is more is a slip, and a poll could not wait for it."""
@@ -232,7 +230,7 @@ def _is_finite(value: int | float) -> bool:
 
 
 def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
-    if low is not None and number < float(low):
-        raise ValueError(f"{shown(number)} is less than {float(low):g}")
-    if high is not None and number > float(high):
-        raise ValueError(f"{shown(number)} is more than {float(high):g}")
+    if low is not None and number < low:
+        raise ValueError(f"{shown(number)} is less than {low:g}")
+    if high is not None and number > high:
+        raise ValueError(f"{shown(number)} is more than {high:g}")
