@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     what = made.add_mutually_exclusive_group()
     what.add_argument("config", nargs="?", help="the configuration file")
     what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
+    made.add_argument("--daemon", action="store_true", help="go to the background when it is up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
     made.add_argument("--log-output", metavar="FILE", help="log to a file; - is stderr, as without")
     made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
@@ -37,4 +38,6 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = made.parse_args(argv)
     if not arguments.demo and not arguments.config:
         made.error("which configuration? Give a file, or --demo")
+    if arguments.demo and arguments.daemon:
+        made.error("the demonstration is for a terminal; --daemon is not")
     return arguments

@@ -26,6 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("supervisor",),
     ("arbiter",),
     ("daemon",),
+    ("circusd",),
 )
 
 # What stands beside the rows, or may see less than its row allows. A dotted name is one module.
@@ -50,7 +51,9 @@ ALSO: dict[str, frozenset[str]] = {
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "commands.table": None,
-    "daemon.main": "cvec_circus.demo",
+    "circusd": None,  # whoever only wants `daemonize` has no use for the rest
+    "daemon.life": None,  # what only some starts need
+    "daemon.main": None,
     "options.nearest": "difflib",
     "supervisor.sampler": "cvec_circus.system.procfs",
 }

@@ -1,0 +1,16 @@
+"""The daemon as others import it: `main`, and `daemonize` for programs of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cvec_circus.system.daemonize import daemonize
+
+__all__ = ["daemonize", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs cvec_circusd; see `cvec_circus.daemon.main.main`."""
+    from cvec_circus.daemon.main import main
+
+    return main(argv)

@@ -1,0 +1,149 @@
+"""The life of the daemon: umask, log, pid file and signals around a supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+
+import zmq
+
+from cvec_circus import __version__, logger
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.daemon import signals
+from cvec_circus.daemon.logs import Log
+from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.system import files
+from cvec_circus.system.pidfile import Pidfile
+
+SWITCH_INTERVAL = 0.001
+"""Seconds after which a thread that computes lets the others in. With Python's 5 ms, one stream
+class that burns CPU made a respawn take 33 ms instead of 7."""
+
+FILES_OF_OURS = 64
+"""File descriptors the daemon needs beside those of its processes."""
+
+
+class Life:
+    """One run of the daemon. Owned by the main thread.
+
+    Args:
+        arguments: The command line. What it says has precedence.
+        configuration: What to supervise.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, configuration: Configuration) -> None:
+        circus = configuration.circus
+        self._configuration = configuration
+        self._is_demo: bool = arguments.demo
+        self._is_detached: bool = arguments.daemon
+        self._umask: int | None = circus["umask"]
+        self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
+        self._level: str = arguments.log_level or circus["loglevel"]
+        self._output: str = arguments.log_output or circus["logoutput"]
+        self._log: Log
+
+    def run(self) -> int:
+        """Lives it to the end; see `cvec_circus.daemon.main.main` for what is returned and raised.
+
+        In a daemon that has detached itself, nothing was opened and no thread started before this.
+        """
+        if self._umask is not None:
+            os.umask(self._umask)
+        self._log = Log(self._level, self._output)
+        try:
+            self._tell_oddities()
+            if not self._pidfile:
+                return self._supervise()
+            held = Pidfile(self._pidfile)
+            signals.hold()
+            held.create()
+            try:
+                return self._supervise()
+            finally:
+                held.unlink()
+        finally:
+            self._log.close()
+
+    def _tell_oddities(self) -> None:
+        for warning in self._configuration.warnings:
+            logger.warning("%s", warning)
+        for name, problems in self._configuration.left_out:
+            for problem in problems:
+                logger.warning("%s is left out: %s", name, problem)
+        check_files(self._configuration)
+        if self._is_detached and self._log.fileno() == 2:
+            logger.warning("nobody will read this log in the background: name a file for it")
+
+    def _supervise(self) -> int:
+        """Runs a supervisor on this thread, with signals."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        signals.hold()
+        context = zmq.Context()
+        try:
+            supervisor = Supervisor(
+                self._configuration, context, log_level=self._level, log_fd=self._log.fileno
+            )
+
+            def on_signal(signum: signal.Signals) -> None:
+                cause = f"signal:{signum.name[3:]}"
+                if signum in signals.STOP:
+                    supervisor.stop(cause)
+                elif signum == signals.RELOAD:
+                    supervisor.reload(cause)
+                else:
+                    logger.warning("%s means nothing here", signum.name)
+
+            signals.install(supervisor.loop, on_signal)
+            try:
+                return self._serve(supervisor)
+            finally:
+                signals.uninstall()
+                supervisor.close()
+        finally:
+            context.term()
+
+    def _serve(self, supervisor: Supervisor) -> int:
+        """Says that the daemon is up, and supervises until it is told to stop."""
+        address = supervisor.control.address
+        events = supervisor.events.address
+        logger.info(
+            "cvec_circus %s is up: commands at %s, events at %s", __version__, address, events
+        )
+        if self._is_demo:
+            from cvec_circus import demo
+
+            print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
+        supervisor.loop.post(self._begun)
+        code = supervisor.run()
+        logger.info("stopped")
+        return code
+
+    def _begun(self) -> None:
+        """Tells whoever started the daemon that it is up.
+
+        Called in the first turn of the loop: commands are taken, sockets listen, every watcher has
+        been told to start, and none has a process yet that could inherit a terminal. Nobody waits
+        for the processes themselves. One of them may be broken, or come late by a warmup_delay, and
+        starting it until it runs is what the daemon is up for.
+        """
+        if self._is_detached:
+            from cvec_circus.system import daemonize
+
+            daemonize.release()
+
+
+def check_files(configuration: Configuration) -> None:
+    """Warns when the limit on open files is too low for what is configured."""
+    limit = files.limit()
+    needed = FILES_OF_OURS + len(configuration.sockets)
+    for watcher in configuration.watchers:
+        pipes = bool(watcher.options["stdout_stream"]) + bool(watcher.options["stderr_stream"])
+        needed += watcher.options["numprocesses"] * (1 + pipes) + pipes
+    if needed > limit:
+        logger.warning(
+            "about %d open files are needed for all processes, and only %d are allowed (ulimit -n)",
+            needed,
+            limit,
+        )
