@@ -60,8 +60,11 @@ class SocketError(CircusError):
     """A listening socket or an endpoint that cannot be opened."""
 
 
-class PidfileError(CircusError):
-    """A pid file that cannot be written, or that belongs to a daemon that lives."""
+class PidfileError(CircusError, RuntimeError):
+    """A pid file that cannot be written, or that belongs to a daemon that lives.
+
+    Programs that were written for Circus catch the RuntimeError.
+    """
 
 
 class PluginError(CircusError):

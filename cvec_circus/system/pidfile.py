@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import stat
 
-from cvec_circus import exc
+from cvec_circus import exc, logger
 from cvec_circus.system import proctable
 
 BOOT_TIME_ERROR = 2.0
@@ -13,13 +16,18 @@ BOOT_TIME_ERROR = 2.0
 LARGEST_PID = 2**22
 """Linux never gives a larger one."""
 
+OURS = ("cvec_circusd", "cvec_circus.daemon.main")
+"""What one of the first words of a daemon's command line ends with."""
+
+WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
+
 
 class Pidfile:
     """A file with a pid and a newline in it. Owned by the thread that made it.
 
-    A file left by a daemon that was killed does not keep the next one from starting, even if its
-    number is another process's by now: a process that began after the file was written is not the
-    one that is meant.
+    Whoever has created it holds a lock on it to his end, and the kernel lets go of that however he
+    ends. So a file that a killed daemon has left keeps nobody from starting, whatever process has
+    its number by now; and of two that start at once one gets it.
 
     Attributes:
         path: Where the file is.
@@ -29,30 +37,29 @@ class Pidfile:
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self.pid: int | None = None
+        self._fd = -1
 
     def create(self, pid: int | None = None) -> None:
-        """Write the file, at once and whole: nobody ever reads half a pid.
+        """Write the file, or take over one that nobody needs any more, which is a warning.
 
         Args:
             pid: The daemon's; None for this process.
 
         Raises:
-            PidfileError: A daemon that runs has put its pid there, or it cannot be written.
+            PidfileError: It is that of a daemon that runs, or it cannot be written.
         """
         pid = os.getpid() if pid is None else pid
+        self.pid = None
         try:
-            other = self.read()
-            if other is not None and other != pid and self._is_alive(other):
-                raise exc.PidfileError(
-                    f"already running with pid {other}, as {self.path} says: stop it first, "
-                    "or remove the file"
-                )
-            self._write(pid)
+            while not self._take(pid):
+                pass  # its owner has removed it meanwhile, and there may be another one
         except OSError as error:
             raise exc.PidfileError(
                 f"cannot write the pid file {self.path}: {error.strerror}"
             ) from error
-        self.pid = pid
+        finally:
+            if self.pid is None:
+                self._release()
 
     def read(self) -> int | None:
         """Tell the pid in the file; None when there is no file, or no pid in it.
@@ -62,10 +69,9 @@ class Pidfile:
         """
         try:
             with open(self.path, "rb") as file:
-                pid = int(file.read(64))
-        except (FileNotFoundError, ValueError):
+                return _parsed(file.read(64))
+        except FileNotFoundError:
             return None
-        return pid if 0 < pid <= LARGEST_PID else None
 
     def unlink(self) -> None:
         """Remove the file if it still holds what `create` has put there, else leave it alone."""
@@ -77,24 +83,116 @@ class Pidfile:
         except OSError:
             pass  # it is not ours to read or to remove any more, and leaving it does no harm
         self.pid = None
+        self._release()
+
+    def _take(self, pid: int) -> bool:
+        """Lock the file and write to it.
+
+        Returns:
+            False when it is not the file of that name any more.
+        """
+        self._release()
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        is_locked = self._lock(pid)
+        try:
+            if not os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
+                return False
+        except FileNotFoundError:
+            return False
+        self._judge(pid, is_locked)
+        self._write(pid)
+        self.pid = pid
+        return True
+
+    def _lock(self, pid: int) -> bool:
+        """Lock the file.
+
+        Returns:
+            Whether that tells anything: another Pidfile of this process may have it, and there are
+            file systems without locks.
+        """
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = self._content()[1]
+            if other == pid:
+                return False
+            if other is None or not _runs(other):
+                raise exc.PidfileError(
+                    f"already running, or just starting: {self.path} is locked"
+                ) from None
+            raise self._taken_by(other) from None
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                raise
+            return False
+        return True
+
+    def _judge(self, pid: int, is_locked: bool) -> None:
+        """Find out what the file is that nobody holds."""
+        text, other = self._content()
+        if not text or other == pid:
+            return
+        if other is None:
+            logger.warning("%s is no pid file, and becomes one: there is no pid in it", self.path)
+        elif not self._is_alive(other):
+            logger.warning("%s was left by process %d, which is gone", self.path, other)
+        elif is_locked and not _is_ours(other):
+            logger.warning("%s names process %d, which is no daemon of ours", self.path, other)
+        else:
+            raise self._taken_by(other)
+
+    def _taken_by(self, pid: int) -> exc.PidfileError:
+        return exc.PidfileError(f"already running with pid {pid}, as {self.path} says")
 
     def _is_alive(self, pid: int) -> bool:
+        """Whether that process runs, and did so when its number was written."""
         found = proctable.row(pid)
         if found is None or not found.runs:
             return False
         ticks = os.sysconf("SC_CLK_TCK")
         began = proctable.boot_time() + found.start_time / ticks
-        return began <= os.stat(self.path).st_mtime + BOOT_TIME_ERROR
+        return began <= os.fstat(self._fd).st_mtime + BOOT_TIME_ERROR
+
+    def _content(self) -> tuple[bytes, int | None]:
+        """The beginning of what is in the file, and the pid that it is."""
+        text = os.pread(self._fd, 64, 0)
+        return text, _parsed(text)
 
     def _write(self, pid: int) -> None:
-        folder, name = os.path.split(self.path)
-        draft = os.path.join(folder, f".{name}.{os.getpid()}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        try:
-            with open(fd, "w", encoding="ascii") as file:
-                os.fchmod(fd, 0o644)
-                file.write(f"{pid}\n")
-            os.replace(draft, self.path)
-        except BaseException:
-            os.unlink(draft)
-            raise
+        """Replace what is in there. Nobody reads half a pid: it covers all of the old one."""
+        is_regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
+        text = b"%d\n" % pid
+        os.pwrite(self._fd, text.ljust(64 if is_regular else 0, b"\n"), 0)
+        if is_regular:
+            os.ftruncate(self._fd, len(text))
+            os.fchmod(self._fd, 0o644)
+
+    def _release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _parsed(text: bytes) -> int | None:
+    """The pid that a text is."""
+    try:
+        pid = int(text)
+    except ValueError:
+        return None
+    return pid if 0 < pid <= LARGEST_PID else None
+
+
+def _runs(pid: int) -> bool:
+    found = proctable.row(pid)
+    return found is not None and found.runs
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process looks like a cvec_circusd, one that holds the lock of another file."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = os.fsdecode(file.read(4096)).split("\0")[:4]
+    except OSError:
+        return False
+    return any(word.endswith(OURS) for word in words)

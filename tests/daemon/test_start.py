@@ -141,7 +141,10 @@ class TestPidfile(DaemonCase):
         first = self.daemon(circus="pidfile = {DIR}/pid")
         second = self.daemon("", "--pidfile", first.folder / "pid", up=False)
         (line,) = second.ended(1)
-        self.assertIn(f"already running with pid {first.pid}", line)
+        path = first.folder / "pid"
+        self.assertEqual(
+            line, f"cvec_circusd: already running with pid {first.pid}, as {path} says"
+        )
         self.assertEqual((first.folder / "pid").read_text(), f"{first.pid}\n")
         self.assertEqual(first.call("ping")["pid"], first.pid)
 
@@ -159,6 +162,26 @@ class TestPidfile(DaemonCase):
     def test_one_with_nonsense_in_it(self) -> None:
         daemon = self.daemon("", "--pidfile", "pid", prepare=lambda f: (f / "pid").write_text("x"))
         self.assertEqual((daemon.folder / "pid").read_text(), f"{daemon.pid}\n")
+        self.assertIn("[WARNING]", daemon.log.seen[0])
+        self.assertIn("is no pid file, and becomes one", daemon.log.seen[0])
+
+    def test_the_one_of_a_process_that_is_no_daemon(self) -> None:
+        text = f"{os.getpid()}\n"
+        daemon = self.daemon("", "--pidfile", "pid", prepare=lambda f: (f / "pid").write_text(text))
+        self.assertEqual((daemon.folder / "pid").read_text(), f"{daemon.pid}\n")
+        self.assertIn(f"names process {os.getpid()}, which is no daemon", daemon.log.seen[0])
+
+    def test_two_at_once(self) -> None:
+        path = folder(self) / "pid"
+        daemons = [self.daemon("", "--pidfile", path, up=False) for _ in range(2)]
+        lines = [daemon.log.next() or "" for daemon in daemons]
+        self.assertEqual(sorted("already running" in line for line in lines), [False, True], lines)
+        loser, winner = sorted(daemons, key=lambda d: "already running" not in d.log.seen[0])
+        self.assertEqual(len(loser.ended(1)), 1)
+        self.assertEqual(path.read_text(), f"{winner.pid}\n")
+        winner.signal(signal.SIGTERM)
+        winner.ended()
+        self.assertFalse(path.exists())
 
     def test_one_that_somebody_else_has_taken(self) -> None:
         daemon = self.daemon("", "--pidfile", "pid")

@@ -34,10 +34,12 @@ CLIENT_SIDE = frozenset({"exc", "base", "system", "options", "wire", "commands"}
 SPECIAL: dict[str, frozenset[str]] = {
     "connect": CLIENT_SIDE,
     "client": CLIENT_SIDE | {"connect"},
-    "ctl": CLIENT_SIDE | {"connect", "client"},
-    "plugins": CLIENT_SIDE | {"connect", "client"},
+    "feed": CLIENT_SIDE | {"connect"},
+    "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
+    "plugins": CLIENT_SIDE | {"connect", "client", "feed"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
+    "pidfile": frozenset({"system"}),
 }
 
 # Seen by more than their place says: the reason stands beside each.
@@ -56,6 +58,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.main": None,
     "options.nearest": "difflib",
     "supervisor.sampler": "cvec_circus.system.procfs",
+    "ctl.main": "cvec_circus.ctl",
 }
 
 # Packages without I/O and without threads of their own.

@@ -1,13 +1,22 @@
 """The pid file: whose it is, and whose it is not any more."""
 
+import errno
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 import tempfile
+from pathlib import Path
+from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.system.pidfile import Pidfile
 from tests.support.children import Child
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.logs import silent
+
+ROOT = str(Path(__file__).resolve().parents[2])
 
 
 class PidfileTest(LeakCheckedTestCase):
@@ -18,6 +27,7 @@ class PidfileTest(LeakCheckedTestCase):
         self.folder = folder.name
         self.path = os.path.join(self.folder, "daemon.pid")
         self.pidfile = Pidfile(self.path)
+        self.addCleanup(self.pidfile.unlink)
 
     def text(self):
         with open(self.path) as file:
@@ -45,41 +55,151 @@ class PidfileTest(LeakCheckedTestCase):
         self.assertFalse(os.path.exists(self.path))
 
     def test_a_daemon_that_runs_keeps_it(self):
-        child = Child(self, "wait")
-        self.write(b"%d\n" % child.pid)
-        with self.assertRaisesRegex(
-            exc.PidfileError, f"already running with pid {child.pid}, as {self.path} says"
-        ):
+        holder = self.hold()
+        with self.assertRaises(exc.PidfileError) as caught:
             self.pidfile.create()
+        self.assertEqual(
+            str(caught.exception), f"already running with pid {holder.pid}, as {self.path} says"
+        )
+        self.assertIsInstance(caught.exception, RuntimeError)
         self.pidfile.unlink()
-        self.assertEqual(self.pidfile.read(), child.pid)
+        self.assertEqual(self.pidfile.read(), holder.pid)
 
-    def test_one_that_has_ended_does_not(self):
-        child = Child(self, "wait")
-        child.end()
-        self.write(b"%d\n" % child.pid)
-        self.pidfile.create()
-        self.assertEqual(self.pidfile.read(), os.getpid())
-
-    def test_nor_one_whose_number_somebody_has_got_since(self):
+    def test_one_that_holds_another_file(self):
+        """Somebody has written its pid there: it is a daemon of ours all the same."""
         child = Child(self, "wait")
         self.write(b"%d\n" % child.pid)
-        os.utime(self.path, (1e9, 1e9))
-        self.pidfile.create()
-        self.assertEqual(self.pidfile.read(), os.getpid())
+        with mock.patch("cvec_circus.system.pidfile.OURS", ("wait.py",)):
+            with self.assertRaisesRegex(exc.PidfileError, f"running with pid {child.pid},"):
+                self.pidfile.create()
+
+    def test_one_that_has_not_written_its_pid_yet(self):
+        with open(self.path, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with self.assertRaisesRegex(
+                exc.PidfileError, "running, or just starting: .* is locked"
+            ):
+                self.pidfile.create()
+
+    def test_what_another_program_has_left_or_taken(self):
+        gone, foreign, later = (Child(self, "wait") for _ in range(3))
+        gone.end()
+        for pid, old, says in (
+            (gone.pid, False, f"was left by process {gone.pid}, which is gone"),
+            (foreign.pid, False, f"names process {foreign.pid}, which is no daemon of ours"),
+            (later.pid, True, f"was left by process {later.pid}, which is gone"),
+        ):
+            self.write(b"%d\n" % pid)
+            if old:
+                os.utime(self.path, (1e9, 1e9))
+            self.warns(f"{self.path} {says}")
+
+    def test_one_that_was_killed(self):
+        holder = self.hold()
+        holder.kill()
+        holder.wait()
+        self.assertEqual(self.pidfile.read(), holder.pid)
+        self.warns(f"{self.path} was left by process {holder.pid}, which is gone")
 
     def test_our_own_number_left_by_an_earlier_life(self):
         self.write(b"%d\n" % os.getpid())
-        self.pidfile.create()
+        with silent(self):
+            self.pidfile.create()
+            self.pidfile.create()
+            again = Pidfile(self.path)
+            again.create()
         self.assertEqual(self.pidfile.read(), os.getpid())
+        again.unlink()
+        self.assertFalse(os.path.exists(self.path))
 
     def test_what_is_no_pid_is_replaced(self):
-        for text in (b"", b"garbage", b"\0\xff", b"-1", b"0", b"12 13", b"9" * 400):
-            with self.subTest(text=text):
+        for text in (b"garbage", b"\0\xff", b"-1", b"0", b"12 13", b"9" * 400, b"x\n" * 5000):
+            with self.subTest(text=text[:20]):
                 self.write(text)
                 self.assertIsNone(Pidfile(self.path).read())
+                self.warns(f"{self.path} is no pid file, and becomes one: there is no pid in it")
+        self.write(b"")
+        with silent(self):
+            self.pidfile.create()
+
+    def test_what_can_be_written_and_is_no_file(self):
+        before = os.stat(os.devnull)
+        with silent(self):
+            pidfile = Pidfile(os.devnull)
+            pidfile.create()
+            pidfile.unlink()
+        self.assertEqual(os.stat(os.devnull).st_mode, before.st_mode)
+
+    def test_without_locks(self):
+        error = OSError(errno.ENOLCK, "No locks available")
+        child = Child(self, "wait")
+        with mock.patch("fcntl.flock", side_effect=error):
+            self.write(b"%d\n" % child.pid)
+            with self.assertRaisesRegex(exc.PidfileError, f"running with pid {child.pid},"):
                 self.pidfile.create()
-                self.assertEqual(self.pidfile.read(), os.getpid())
+            os.utime(self.path, (1e9, 1e9))
+            self.warns(f"{self.path} was left by process {child.pid}, which is gone")
+
+    def test_one_that_is_removed_meanwhile(self):
+        self.write(b"1\n")
+        taken = []
+
+        def flock(fd, operation):
+            if not taken:
+                os.unlink(self.path)  # its owner ends
+            taken.append(fd)
+
+        with mock.patch("fcntl.flock", side_effect=flock), silent(self):
+            self.pidfile.create()
+        self.assertEqual(len(taken), 2)
+        self.assertEqual(self.pidfile.read(), os.getpid())
+
+    def test_of_many_that_start_at_once_one_gets_it(self):
+        for _ in range(5):
+            self.write(b"12345678\n")
+            start, go = os.pipe()
+            holders = [self.program("sys.stdin.read(1)", start) for _ in range(6)]
+            os.close(start)
+            os.close(go)
+            told = [holder.stdout.readline() for holder in holders]
+            (winner,) = [h for h, line in zip(holders, told) if line == "held\n"]
+            self.assertEqual(self.pidfile.read(), winner.pid, told)
+            for holder in holders:
+                holder.kill()
+                holder.wait()
+
+    def hold(self):
+        """Start a process that has the file."""
+        holder = self.program("", subprocess.DEVNULL)
+        self.assertEqual(holder.stdout.readline(), "held\n")
+        return holder
+
+    def program(self, before, stdin):
+        text = (
+            f"import os, select, sys\nsys.path.insert(0, {ROOT!r})\n"
+            f"from cvec_circus.pidfile import Pidfile\n{before}\n"
+            f"Pidfile({self.path!r}).create(os.getpid())\n"
+            "print('held', flush=True)\nselect.select([], [], [])"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", text],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def warns(self, text):
+        """Take the file, with that warning, and give it back."""
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            self.pidfile.create()
+        self.assertEqual(caught.output, [f"WARNING:cvec_circus:{text}"])
+        self.assertEqual(self.text(), f"{os.getpid()}\n")
+        self.pidfile.unlink()
 
     def test_unlink_leaves_what_another_daemon_has_written(self):
         self.pidfile.create()
