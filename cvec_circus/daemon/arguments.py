@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from cvec_circus import __version__
-from cvec_circus.daemon.logs import LEVELS
+from cvec_circus.logs.log import LEVELS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,7 +19,16 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
     made.add_argument("--daemon", action="store_true", help="go to the background when it is up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
-    made.add_argument("--log-output", metavar="FILE", help="log to a file; - is stderr, as without")
+    made.add_argument(
+        "--log-output",
+        metavar="FILE",
+        help="log to a file, or to syslog://HOST or syslog:///dev/log; - is stderr, as without",
+    )
+    made.add_argument(
+        "--logger-config",
+        metavar="FILE",
+        help="configure Python's logging: ini, json or yaml; the two above say nothing then",
+    )
     made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
     made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
     return made

@@ -12,7 +12,7 @@ import zmq
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.logs import Log
+from cvec_circus.logs.log import Log, LoggerConfig, configure
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files
 from cvec_circus.system.pidfile import Pidfile
@@ -42,6 +42,7 @@ class Life:
         self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
         self._level: str = arguments.log_level or circus["loglevel"]
         self._output: str = arguments.log_output or circus["logoutput"]
+        self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
         self._log: Log
 
     def run(self) -> int:
@@ -51,7 +52,7 @@ class Life:
         """
         if self._umask is not None:
             os.umask(self._umask)
-        self._log = Log(self._level, self._output)
+        self._log = configure(logger, self._level, self._output, self._logger_config)
         try:
             self._tell_oddities()
             if not self._pidfile:
@@ -83,7 +84,7 @@ class Life:
         context = zmq.Context()
         try:
             supervisor = Supervisor(
-                self._configuration, context, log_level=self._level, log_fd=self._log.fileno
+                self._configuration, context, log_level=self._log.level, log_fd=self._log.fileno
             )
 
             def on_signal(signum: signal.Signals) -> None:
@@ -91,6 +92,7 @@ class Life:
                 if signum in signals.STOP:
                     supervisor.stop(cause)
                 elif signum == signals.RELOAD:
+                    self._log.reopen()
                     supervisor.reload(cause)
                 else:
                     logger.warning("%s means nothing here", signum.name)

@@ -82,7 +82,8 @@ ARBITER_OPTIONS = OptionTable(
             "logoutput",
             "text",
             "-",
-            "The file of the daemon's log, or `-` for standard error.",
+            "The daemon's log: a file, which may be moved away at any time; `-` for standard error; "
+            "`syslog://HOST[:PORT]?FACILITY` or `syslog:///dev/log?FACILITY` (`user` without one).",
         ),
         _row(
             "include",
@@ -98,7 +99,14 @@ ARBITER_OPTIONS = OptionTable(
             "Folders whose `*.ini` files are read, as with `include`.",
         ),
         _row("fqdn_prefix", "text", None, "What the daemon's name begins with."),
-        _row("loggerconfig", "text", None, "A logging configuration file.", available=False),
+        _row(
+            "loggerconfig",
+            "logging",
+            None,
+            "A configuration of Python's `logging`: a file that ends in `.ini`, `.json` or `.yaml` "
+            "(with PyYAML installed); a mapping when embedding. The logger is `cvec_circus`. "
+            "`loglevel` and `logoutput` say nothing then.",
+        ),
         _row("debug_gc", "boolean", False, "Trace garbage collection.", available=False),
         _row("proc_name", "text", None, "The daemon's process title.", available=False),
         _row("endpoint_owner", "account", None, "Who owns ipc endpoints.", available=False),

@@ -155,6 +155,11 @@ def to_stream(value: Any) -> dict[str, Any]:
     return to_mapping(value or {})
 
 
+def to_logging(value: Any) -> str | dict[str, Any]:
+    """Return a configuration of Python's logging: the path of a file, or a mapping."""
+    return to_mapping(value) if isinstance(value, Mapping) else to_text(value)
+
+
 def to_mapping(value: Any) -> dict[str, Any]:
     """Return a mapping of names to values of any kind."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
@@ -194,6 +199,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "endpoint": to_endpoint,
     "environment": to_environment,
     "integer": to_integer,
+    "logging": to_logging,
     "mapping": to_mapping,
     "number": to_number,
     "seconds": to_seconds,

@@ -21,6 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("base",),
     ("system", "options", "wire"),
     ("commands", "config", "sockets", "stream"),
+    ("logs",),
     ("core",),
     ("control",),
     ("supervisor",),
@@ -40,6 +41,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
     "pidfile": frozenset({"system"}),
+    "util": frozenset({"logs"}),
 }
 
 # Seen by more than their place says: the reason stands beside each.
@@ -56,6 +58,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.life": None,  # what only some starts need
     "daemon.main": None,
+    "logs.log": None,  # syslog and logging.config
     "options.nearest": "difflib",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",

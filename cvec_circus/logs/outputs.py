@@ -1,4 +1,4 @@
-"""Where the daemon's log goes. Whatever becomes of it there, the daemon runs on."""
+"""Log lines on their way to stderr, and to a file that may be moved away."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ import os
 import select
 from typing import Optional
 
-from cvec_circus import logger
 from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.stream.appendfile import AppendFile
-
-FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
-LEVELS = ("debug", "info", "warning", "error", "critical")
 
 READER_TIMEOUT = 0.1
 """Seconds that the log waits once for whoever reads it."""
@@ -20,39 +16,18 @@ READER_TIMEOUT = 0.1
 Trouble = Optional[str]
 
 
-class Log:
-    """The log of a program. Owned by the main thread; writing to it is safe from any thread.
+class Output(logging.Handler):
+    """Where the lines of a logger go. Safe from any thread, for handlers have locks."""
 
-    A file is followed when it is moved away: the next line opens a new one under the old name.
+    def fileno(self) -> int:
+        """The file that lines go to now, -1 if there is none."""
+        return -1
 
-    Args:
-        level: One of `LEVELS`, in any case.
-        output: The path of a file, "-" or None for stderr.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
-
-    def __init__(self, level: str, output: str | None) -> None:
-        to_stderr = output in (None, "", "-")
-        self._handler: Stderr | FollowedFile = Stderr() if to_stderr else FollowedFile(str(output))
-        self._handler.setFormatter(logging.Formatter(FORMAT))
-        logger.addHandler(self._handler)
-        logger.setLevel(level.upper())
-        logger.propagate = False
-
-    def fileno(self) -> int | None:
-        """The file that lines go to now, None if there is none."""
-        fd = self._handler.fileno()
-        return None if fd < 0 else fd
-
-    def close(self) -> None:
-        """Ends it; later lines go nowhere."""
-        logger.removeHandler(self._handler)
-        self._handler.close()
+    def reopen(self) -> None:
+        """Opens anew whatever it writes to, for it may have been moved away."""
 
 
-class Stderr(logging.Handler):
+class Stderr(Output):
     """Writes lines to stderr, unbuffered. Safe from any thread, for handlers have locks.
 
     Nobody waits long for whoever reads them: a pager that shows the first page, or a terminal after
@@ -75,7 +50,7 @@ class Stderr(logging.Handler):
         return 2
 
 
-class FollowedFile(logging.Handler):
+class FollowedFile(Output):
     """Appends lines to a file and follows its name. Safe from any thread, for handlers have locks.
 
     What the standard library has for this raises in the middle of whoever logs when the directory
@@ -104,12 +79,20 @@ class FollowedFile(logging.Handler):
     def _tell(self, trouble: Trouble) -> None:
         if trouble is not None and trouble != self._trouble:
             name = self._file.filename
-            write_to_stderr(f"cvec_circusd: cannot write the log {name}: {trouble}\n".encode())
+            write_to_stderr(f"cvec_circus: cannot write the log {name}: {trouble}\n".encode())
         self._trouble = trouble
 
     def fileno(self) -> int:
         """The file that lines go to now, -1 if there is none."""
         return self._file.fileno()
+
+    def reopen(self) -> None:
+        """Opens the file of that name, and keeps the one that is open where that fails."""
+        self.acquire()
+        try:
+            self._file.open()
+        finally:
+            self.release()
 
     def close(self) -> None:
         """Closes the file."""
@@ -118,8 +101,12 @@ class FollowedFile(logging.Handler):
 
 
 def line(handler: logging.Handler, record: logging.LogRecord) -> bytes:
-    """Returns a record as a line of text."""
-    return handler.format(record).encode("utf-8", "backslashreplace") + b"\n"
+    """Returns a record as a line of text; one that says more than it has words for, too."""
+    try:
+        text = handler.format(record)
+    except Exception as error:
+        text = f"[{record.levelname}] {record.msg!r} with {record.args!r}: {error}"
+    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:

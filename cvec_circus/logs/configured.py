@@ -1,0 +1,149 @@
+"""A log that a logging configuration of the user's describes: ini, json, yaml, or a mapping."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import logging.config
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.logs.log import Log, forget
+
+YAML = (".yaml", ".yml")
+CIRCUS = "circus"
+
+
+class ConfiguredLog(Log):
+    """A log whose handlers are the user's. Owned by the thread that made it.
+
+    None of them can stop the program: what one raises goes where `logging` reports such things.
+
+    Args:
+        target: The logger. It is never disabled, whatever the configuration says of other loggers.
+        config: The path of a file, or a mapping.
+
+    Raises:
+        ConfigError: It cannot be used; in one line.
+    """
+
+    def __init__(self, target: logging.Logger, config: str | Mapping[str, Any]) -> None:
+        super().__init__(target)
+        where = "" if isinstance(config, Mapping) else f" {config}"
+        forget(target)
+        target.propagate = True
+        try:
+            apply(config)
+        except Exception as error:  # there is no end to what classes of the user's may raise
+            raise exc.ConfigError([f"loggerconfig{where}: {describe(error)}"]) from error
+        target.disabled = False
+        for handler in self._handlers():
+            guard(handler)
+        if not target.handlers and logging.getLogger(CIRCUS).handlers:
+            target.warning(
+                "the logging configuration%s names the logger %r; this one is %r",
+                where,
+                CIRCUS,
+                target.name,
+            )
+
+    def fileno(self) -> int | None:
+        """The file that lines go to; the first one of several, None if there is none."""
+        for handler in self._handlers():
+            if isinstance(handler, logging.FileHandler) and handler.stream is not None:
+                return int(handler.stream.fileno())
+        return None
+
+    def reopen(self) -> None:
+        """Opens every file anew, but those that would lose what is in them."""
+        for handler in self._handlers():
+            if isinstance(handler, logging.FileHandler) and "w" not in handler.mode:
+                reopen(handler)
+
+    def _handlers(self) -> Iterator[logging.Handler]:
+        """Every handler that a line of the logger comes to."""
+        found: logging.Logger | None = self._target
+        while found is not None:
+            yield from found.handlers
+            found = found.parent if found.propagate else None
+
+
+def apply(config: str | Mapping[str, Any]) -> None:
+    """Has `logging` do what a configuration says.
+
+    Raises:
+        Exception: Whatever it says is not understood, or cannot be done.
+    """
+    if isinstance(config, Mapping):
+        loaded: Any = config
+    else:
+        ending = os.path.splitext(config)[1].lower()
+        with open(config, encoding="utf-8") as file:
+            if ending == ".json":
+                loaded = json.load(file)
+            elif ending in YAML:
+                loaded = yaml().safe_load(file)
+            else:
+                logging.config.fileConfig(file, disable_existing_loggers=False)
+                return
+        if not isinstance(loaded, Mapping):
+            raise ValueError("this is no mapping of names to values")
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
+
+
+def yaml() -> Any:
+    """Returns PyYAML.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        return importlib.import_module("yaml")
+    except ImportError:
+        raise ImportError(
+            "yaml needs PyYAML, which is not installed: pip install 'cvec_circus[yaml]'"
+        ) from None
+
+
+def describe(error: BaseException) -> str:
+    """Returns what is wrong in one line, with the reason under the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    elif isinstance(error, KeyError):
+        text = f"there is no {error}"
+    else:
+        text = str(error) or type(error).__name__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        text = f"{text}: {describe(cause)}"
+    return " ".join(text.split())
+
+
+def guard(handler: logging.Handler) -> None:
+    """Has a handler report its own failures, as a handler should and some of the library's do not.
+
+    `WatchedFileHandler`, for one, raises where the folder is gone: in the midst of whoever logs.
+    """
+    emit = handler.emit
+
+    def emit_safely(record: logging.LogRecord) -> None:
+        try:
+            emit(record)
+        except Exception:
+            handler.handleError(record)
+
+    handler.emit = emit_safely  # type: ignore[method-assign]
+
+
+def reopen(handler: logging.FileHandler) -> None:
+    """Has a handler open its file with the next line."""
+    handler.acquire()
+    try:
+        stream, handler.stream = handler.stream, None
+        if stream is not None:
+            stream.close()
+    finally:
+        handler.release()

@@ -1,0 +1,127 @@
+"""The log of a program: opened by what a configuration says, followed, and closed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Union
+
+from cvec_circus import exc
+from cvec_circus.logs.outputs import FollowedFile, Output, Stderr
+
+FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+SYSLOG = "syslog:"
+
+LoggerConfig = Union[str, Mapping[str, Any], None]
+
+
+class Log:
+    """Where the lines of a logger go. Owned by the thread that made it; logging is for any thread.
+
+    Args:
+        target: The logger.
+    """
+
+    def __init__(self, target: logging.Logger) -> None:
+        self._target = target
+
+    @property
+    def level(self) -> str:
+        """The word for the least severity that is logged."""
+        word = logging.getLevelName(self._target.getEffectiveLevel()).lower()
+        return word if word in LEVELS else "info"
+
+    def fileno(self) -> int | None:
+        """The file that lines go to now, None if there is none."""
+        return None
+
+    def reopen(self) -> None:
+        """Opens anew what the lines go to."""
+
+    def close(self) -> None:
+        """Ends it, when the program has no more to say."""
+
+
+class OutputLog(Log):
+    """One output with a form of ours. Owned by the thread that made it.
+
+    Whatever was opened for the same logger before is closed.
+
+    Args:
+        target: The logger.
+        level: One of `LEVELS`, in any case.
+        output: The path of a file, "-" or None for stderr, or a `syslog://` URL.
+
+    Raises:
+        OSError: The file cannot be opened, or the syslog cannot be reached.
+        OptionError: The level or the URL makes no sense.
+    """
+
+    def __init__(self, target: logging.Logger, level: str, output: str | None) -> None:
+        super().__init__(target)
+        if str(level).lower() not in LEVELS:
+            raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
+        self._output = open_output(output)
+        self._output.setFormatter(logging.Formatter(FORMAT))
+        forget(target)
+        target.addHandler(self._output)
+        target.setLevel(level.upper())
+        target.propagate = False
+
+    def fileno(self) -> int | None:
+        """The file that lines go to now, None if there is none."""
+        fd = self._output.fileno()
+        return None if fd < 0 else fd
+
+    def reopen(self) -> None:
+        """Opens the file of that name, which may be another one now."""
+        self._output.reopen()
+
+    def close(self) -> None:
+        """Ends it; later lines go nowhere."""
+        self._target.removeHandler(self._output)
+        self._output.close()
+
+
+def forget(target: logging.Logger) -> None:
+    """Ends what was opened for a logger before."""
+    for handler in target.handlers[:]:
+        if isinstance(handler, Output):
+            target.removeHandler(handler)
+            handler.close()
+
+
+def open_output(output: str | None) -> Output:
+    """Opens what `OutputLog` calls an output; see there."""
+    if output in (None, "", "-"):
+        return Stderr()
+    if str(output).startswith(SYSLOG):
+        from cvec_circus.logs.syslog import Syslog
+
+        return Syslog(str(output))
+    return FollowedFile(str(output))
+
+
+def configure(
+    target: logging.Logger, level: str, output: str | None, config: LoggerConfig = None
+) -> Log:
+    """Opens a log. With a logging configuration, that says everything, and the rest says nothing.
+
+    Args:
+        target: The logger.
+        level: See `OutputLog`.
+        output: See `OutputLog`.
+        config: The path of a logging configuration, ini, json or yaml; or a mapping as
+            `logging.config.dictConfig` takes it.
+
+    Raises:
+        OSError: See `OutputLog`.
+        OptionError: See `OutputLog`.
+        ConfigError: The logging configuration cannot be used; in one line.
+    """
+    if config:
+        from cvec_circus.logs.configured import ConfiguredLog
+
+        return ConfiguredLog(target, config)
+    return OutputLog(target, level, output)
