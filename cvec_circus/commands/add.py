@@ -42,6 +42,7 @@ class Add(Command):
         Property("start", to_boolean, default=False, doc="Start it at once."),
     )
     usage = "NAME CMD [ARG ...]"
+    named = (("ARG", "args"),)
     switches = (Switch("start", "start", True),)
     mutating = True
 

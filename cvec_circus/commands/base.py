@@ -244,7 +244,9 @@ class Command:
             match without naming them.
         arguments: Properties that the command line takes by position, in this order.
         usage: What the help shows for the arguments.
+        named: The words of `usage` that stand for a property of another name.
         switches: What the command line takes by name; ``--waiting`` comes by itself.
+        local: Switches that the command line itself follows; the daemon does not hear of them.
         mutating: Whether it changes anything: refused while the daemon is stopping.
         urgent: Answered while the daemon is stopping although it changes something.
     """
@@ -254,7 +256,9 @@ class Command:
     properties: tuple[Property, ...] = ()
     arguments: tuple[str, ...] = ()
     usage = ""
+    named: tuple[tuple[str, str], ...] = ()
     switches: tuple[Switch, ...] = ()
+    local: tuple[Switch, ...] = ()
     mutating = False
     urgent = False
 
@@ -309,6 +313,18 @@ class Command:
         if len(args) > len(self.arguments):
             raise ArgumentError(f"too many arguments: {' '.join(args[len(self.arguments) :])}")
         return self.typed({**dict(zip(self.arguments, args)), **switches})
+
+    @property
+    def switches_shown(self) -> tuple[Switch, ...]:
+        """Every switch that a person may type."""
+        return (*self.all_switches, *self.local)
+
+    @property
+    def takes(self) -> dict[str, str]:
+        """What the words of `usage` mean, for the help."""
+        words = self.usage.replace("[", " ").replace("]", " ").split()
+        named = {word: dict(self.named).get(word, word.lower()) for word in words if word != "..."}
+        return {word: self.by_name[key].doc for word, key in named.items() if key in self.by_name}
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
         """Type what a command line gives; nothing is added to it.

@@ -26,6 +26,7 @@ class Get(Command):
     doc = "Show some options of a watcher."
     properties = (NAME, Property("keys", to_names, mandatory=True, doc="The options' names."))
     usage = "NAME OPTION [OPTION ...]"
+    named = (("OPTION", "keys"),)
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Pick the options out."""

@@ -32,6 +32,7 @@ class Incr(Command):
     )
     arguments = ("name", "nb")
     usage = "NAME [NUMBER]"
+    named = (("NUMBER", "nb"),)
     mutating = True
     sign = 1
 

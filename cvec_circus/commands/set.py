@@ -31,6 +31,7 @@ class Set(Command):
         Property("options", to_mapping, mandatory=True, doc="Options and their new values."),
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
+    named = (("OPTION", "options"),)
     mutating = True
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:

@@ -33,6 +33,7 @@ class Signal(Command):
         Property("recursive", to_boolean, default=False, doc="Their children as well."),
     )
     usage = "NAME [PID [CHILDPID]] SIGNAL"
+    named = (("SIGNAL", "signum"),)
     switches = (Switch("children", "children", True), Switch("recursive", "recursive", True))
     mutating = True
 

@@ -31,6 +31,7 @@ class Stats(Command):
     )
     arguments = ("name", "process")
     usage = "[NAME [PID]]"
+    named = (("PID", "process"),)
     switches = (Switch("extended", "extended", True),)
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:

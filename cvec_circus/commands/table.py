@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command
@@ -24,7 +24,7 @@ _CLASSES = {
     "incr": "cvec_circus.commands.incr:Incr",
     "kill": "cvec_circus.commands.kill:Kill",
     "list": "cvec_circus.commands.list:List",
-    "listen": "cvec_circus.commands.unavailable:Listen",
+    "listen": "cvec_circus.commands.listen:Listen",
     "listsockets": "cvec_circus.commands.listsockets:ListSockets",
     "numprocesses": "cvec_circus.commands.numprocesses:NumProcesses",
     "numwatchers": "cvec_circus.commands.numwatchers:NumWatchers",
@@ -60,12 +60,18 @@ def find(name: str) -> Command | None:
 
 
 def near(name: str) -> str:
-    """Make the hint that follows an unknown name: letters in another order come first."""
-    word = name[:60].lower()
-    for known in NAMES:
-        if sorted(known) == sorted(word):
-            return f"; did you mean {known}?"
-    return did_you_mean(word, NAMES)
+    """Make the hint that follows an unknown name; "" when none is near."""
+    meant = nearest(name)
+    return f"; did you mean {meant}?" if meant else ""
+
+
+def nearest(name: str, known: tuple[str, ...] = NAMES) -> str:
+    """Return the known name that was probably meant: letters in another order come first."""
+    word = name[:LONGEST_WORD].lower()
+    for each in known:
+        if sorted(each) == sorted(word):
+            return each
+    return nearest_to(word, frozenset(known))
 
 
 def load_all() -> dict[str, Command]:

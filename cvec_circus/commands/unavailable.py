@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, Property
-from cvec_circus.commands.kinds import to_names
+from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
 from cvec_circus.exc import MessageError
 from cvec_circus.wire.messages import COMMAND_FAILED
 
@@ -14,14 +13,6 @@ class _Unavailable(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Refuse."""
         raise MessageError(f"{self.name} is not available in this version", COMMAND_FAILED)
-
-
-class Listen(_Unavailable):
-    """Immutable. The command `listen`."""
-
-    name = "listen"
-    doc = "Not available in this version: follow events."
-    properties = (Property("topics", to_names, doc="Beginnings of topics."),)
 
 
 class ReloadConfig(_Unavailable):

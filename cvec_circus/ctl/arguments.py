@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from cvec_circus import __version__
 from cvec_circus.commands import table
@@ -16,33 +17,65 @@ if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields, Switch
 
 PROG = "cvec_circusctl"
+SHELLS = ("bash", "zsh", "fish")
 
 #: Options that the word after them belongs to.
-_WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile"})
+WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
 _NEGATIVE = re.compile(r"-[0-9.]+")
+_HELP = "help"
 
 
-def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Command | None, Fields]:
+class Line(NamedTuple):
+    """Immutable. A command line that has been understood.
+
+    Attributes:
+        options: What holds whatever the command is: endpoint, timeout, json, prettify ...; in
+            `local` the switches that the daemon does not hear of.
+        command: None when there is none.
+        properties: What to send along.
+    """
+
+    options: argparse.Namespace
+    command: Command | None
+    properties: Fields
+
+
+def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Line:
     """Understand a command line.
 
     Options stand before the command or after it; what follows ``--`` is taken as it is.
 
-    Returns:
-        The options, the command (None when there is none) and the properties to send.
+    Args:
+        argv: The words.
+        defaults: The options of the line before this one, for those that this one does not set.
 
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
+        ArgumentError: The command is none.
     """
-    parser = _main_parser()
+    parser = main_parser()
     at = _command_index(argv)
-    options = parser.parse_args(argv[:at])
+    options = parser.parse_args(argv[:at], copy.copy(defaults))
     if at == len(argv):
-        parser.print_help()
-        return options, None, {}
-    command = table.find(argv[at])
+        return Line(options, None, {})
+    if argv[at] == _HELP:
+        _help(parser, argv[at + 1 :])
+    command = find(argv[at])
+    return Line(options, command, _properties(command, argv[at + 1 :], options))
+
+
+def find(name: str) -> Command:
+    """Find a command by its name.
+
+    Raises:
+        ArgumentError: There is none; its text says which one was probably meant.
+    """
+    command = table.find(name)
     if command is None:
-        parser.error(f"unknown command {argv[at]!r}{table.near(argv[at])}")
-    return options, command, _properties(command, argv[at + 1 :], options)
+        meant = table.nearest(name, (*table.NAMES, _HELP))
+        hint = f"did you mean {meant}?" if meant else "no such command; `help` lists them"
+        raise ArgumentError(f"{name}: {hint}")
+    return command
 
 
 def usage_error(reason: str) -> NoReturn:
@@ -51,14 +84,26 @@ def usage_error(reason: str) -> NoReturn:
     Raises:
         SystemExit: With 2.
     """
-    _main_parser().error(reason)
+    main_parser().error(reason)
+
+
+def _help(parser: argparse.ArgumentParser, words: Sequence[str]) -> NoReturn:
+    """Show the help of a command, or of them all, and end.
+
+    Raises:
+        SystemExit: With 0.
+    """
+    names = [word for word in words if not word.startswith("-") and word != _HELP]
+    shown = command_parser(find(names[0])) if names else parser
+    shown.print_help()
+    raise SystemExit(0)
 
 
 def _command_index(argv: Sequence[str]) -> int:
     """Find the command: the first word that is no option and no option's value."""
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in _WITH_VALUE else 1
+        at += 2 if argv[at] in WITH_VALUE else 1
     return min(at, len(argv))
 
 
@@ -67,26 +112,53 @@ class _MainParser(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """Show the options, and a line for each command."""
-        width = max(map(len, table.NAMES))
-        commands = table.load_all().values()
-        lines = [f"  {command.name.ljust(width)}  {command.doc}" for command in commands]
-        ending = f"`{PROG} COMMAND --help` shows more of a command."
+        docs = {command.name: command.doc for command in table.load_all().values()}
+        docs[_HELP] = "Show this, or more of a command."
+        width = max(map(len, docs))
+        lines = [f"  {name.ljust(width)}  {docs[name]}" for name in sorted(docs)]
+        ending = f"`{PROG} help COMMAND` shows more of a command. Without one, a shell begins."
         return "\n".join([super().format_help(), "commands:", *lines, "", ending, ""])
 
 
-def _main_parser() -> argparse.ArgumentParser:
+def main_parser() -> argparse.ArgumentParser:
+    """Make the parser of what stands before the command."""
     parser = _MainParser(
         prog=PROG,
-        usage="%(prog)s [OPTION ...] COMMAND [ARGUMENT ...]",
+        usage="%(prog)s [OPTION ...] [COMMAND [ARGUMENT ...]]",
         description="Talk to cvec_circusd.",
         allow_abbrev=False,
     )
     _add_options(parser)
+    shells = "print what makes SHELL complete command lines: bash, zsh or fish"
+    parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def command_parser(command: Command) -> argparse.ArgumentParser:
+    """Make the parser of what stands behind a command, less its arguments."""
+    takes = command.takes
+    width = max(map(len, takes), default=0)
+    lines = [f"  {word.ljust(width)}  {text}" for word, text in takes.items()]
+    parser = argparse.ArgumentParser(
+        prog=f"{PROG} {command.name}",
+        usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
+        description="\n".join([command.doc, *(["", "arguments:", *lines] if lines else [])]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        add_help=False,
+    )
+    group = parser.add_argument_group("switches") if command.switches_shown else parser
+    for switch in command.switches_shown:
+        _add_switch(group, command, switch)
+    group = parser.add_argument_group("options of all commands")
+    group.add_argument("-h", "--help", action="help", help="show this help")
+    _add_options(group)
+    return parser
+
+
+def _add_options(parser: argparse._ActionsContainer) -> None:
     """Declare the options that do not depend on the command."""
 
     def value(name: str, shown: str, text: str, kind: Any = str) -> None:
@@ -104,16 +176,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _properties(command: Command, rest: Sequence[str], options: argparse.Namespace) -> Fields:
     """Understand what follows the command; options found there go into `options`."""
-    parser = argparse.ArgumentParser(
-        prog=f"{PROG} {command.name}",
-        usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
-        description=command.doc,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
-    )
-    for switch in command.all_switches:
-        _add_switch(parser, command, switch)
-    _add_options(parser)
+    parser = command_parser(command)
     at = rest.index("--") if "--" in rest else len(rest)
     found, args = parser.parse_known_args(rest[:at])
     _refuse_unknown(parser, command, args)
@@ -123,17 +186,17 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
             switches[key[1:]] = value
         else:
             setattr(options, key, value)
+    options.local = {switch.prop for switch in command.local} & switches.keys()
     try:
         return command.message([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
 
 
-def _add_switch(parser: argparse.ArgumentParser, command: Command, switch: Switch) -> None:
+def _add_switch(parser: argparse._ActionsContainer, command: Command, switch: Switch) -> None:
     """Declare a switch; what it sets is kept under " PROPERTY", a name that no option has."""
-    prop = command.by_name[switch.prop]
     spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
-    dest, text = f" {prop.name}", switch.doc or prop.doc
+    dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].doc
     if switch.value is None:
         parser.add_argument(*spellings, dest=dest, metavar=switch.name.upper(), help=text)
     else:
@@ -146,7 +209,7 @@ def _refuse_unknown(parser: argparse.ArgumentParser, command: Command, args: Seq
     """End with a line about the first word that looks like a switch and is none."""
     for word in args:
         if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
-            known = [f"--{switch.name}" for switch in command.all_switches]
+            known = [f"--{switch.name}" for switch in command.switches_shown]
             near = did_you_mean(word, [*known, "--endpoint", "--timeout", "--json", "--prettify"])
             parser.error(f"unknown switch {word}{near or '; words of a program stand after --'}")
 

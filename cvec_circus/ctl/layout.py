@@ -116,7 +116,7 @@ def _blocks(table: Table, page: Page) -> Iterator[str]:
         if number:
             yield ""
         for column, (title, cell) in enumerate(zip(table.titles, row)):
-            if cell:
+            if cell not in ("", "-"):
                 shown = _state(cell, page) if column == table.marked else cell
                 yield f"{_padded(title.lower(), widest)}{_GAP}{shown}"
 

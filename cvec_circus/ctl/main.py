@@ -1,11 +1,13 @@
 """cvec_circusctl: the flow from the command line to the exit code.
 
 Nothing is imported here that the way to a reply does not need: a prompt that shows the state of a
-daemon runs this several times a second.
+daemon runs this several times a second. What a shell, a stream of events or an explanation needs
+is imported when it comes to that.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,11 +15,13 @@ from typing import TYPE_CHECKING
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
 from cvec_circus.connect import endpoint_from, refuse_ssh
-from cvec_circus.ctl.arguments import parse, usage_error
-from cvec_circus.ctl.output import show
+from cvec_circus.ctl.arguments import PROG, Line, parse, usage_error
+from cvec_circus.ctl.output import complain, show
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from cvec_circus.commands.base import Command, Fields
 
 #: Seconds that the daemon gets on top of a time-out that it was told, to say that it has passed.
@@ -38,21 +42,59 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
     """
-    options, command, properties = parse(sys.argv[1:] if argv is None else list(argv))
-    if command is None:
-        return exc.EXIT_OK
+    if "_ARGCOMPLETE" in os.environ:
+        from cvec_circus.ctl.completion import complete
+
+        complete()
+    try:
+        line = parse(sys.argv[1:] if argv is None else list(argv))
+        if line.command is None:
+            return without_command(line.options)
+        return run(line)
+    except exc.ArgumentError as problem:
+        complain(f"{PROG}: {problem}")
+        return exc.EXIT_USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def without_command(options: Namespace) -> int:
+    """Do what a line without a command asks for: a shell, unless an option says otherwise."""
+    if options.completion:
+        from cvec_circus.ctl.completion import print_script
+
+        return print_script(options.completion)
+    from cvec_circus.ctl.shell import Shell
+
+    return Shell(options, run).run()
+
+
+def run(line: Line) -> int:
+    """Carry out a command.
+
+    Returns:
+        The exit code, as `main`.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was typed.
+        SystemExit: With 2: an option is not available.
+    """
+    options, command, properties = line
+    assert command is not None
     try:
         refuse_ssh(options.ssh)
     except exc.SocketError as problem:
         usage_error(str(problem))
     endpoint = options.endpoint or endpoint_from()
     try:
+        if command.name == "listen" or "follow" in options.local:
+            from cvec_circus.ctl.follow import follow
+
+            return follow(endpoint, options, properties)
         reply = ask(endpoint, command, properties, options.timeout)
     except exc.CallError as problem:
-        print(unreachable(str(problem), endpoint, options.timeout), file=sys.stderr)
+        complain(unreachable(str(problem), options))
         return exc.EXIT_UNREACHABLE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     show(command, reply, options.json, options.prettify)
     return exc.EXIT_REFUSED if reply.get("status") == "error" else exc.EXIT_OK
 
@@ -76,11 +118,10 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         return client.exchange(messages.call(command.name, properties), limit)
 
 
-def unreachable(reason: str, endpoint: str, timeout: float | None) -> str:
-    """Say why there is no reply."""
+def unreachable(reason: str, options: Namespace) -> str:
+    """Say why there is no reply, and what to check."""
     if reason != TIMED_OUT:
         return f"error: {reason}"
-    return (
-        f"cannot reach {endpoint} within {timeout or CALL_TIMEOUT:g} s: "
-        "is cvec_circusd running, and is --endpoint right?"
-    )
+    from cvec_circus.ctl.reach import why_unreachable
+
+    return why_unreachable(options.endpoint, options.timeout or CALL_TIMEOUT)

@@ -23,14 +23,20 @@ def show(command: Command, reply: Fields, as_json: bool, prettify: bool) -> None
         say(_words(command, reply))
 
 
-def say(text: str) -> None:
-    """Print to the standard output, with what its encoding cannot show written out."""
+def say(text: str) -> bool:
+    """Print to the standard output, with what its encoding cannot show written out.
+
+    Returns:
+        False when the reader has seen enough and is gone, as `head` is.
+    """
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except BrokenPipeError:
-        # The reader has seen enough, as `head` has; what is left must not be flushed at the end.
+        # What is left must not be flushed at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def complain(text: str) -> None:

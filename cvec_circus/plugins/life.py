@@ -23,9 +23,9 @@ from typing import Protocol
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.client import Client
+from cvec_circus.feed.sequence import EventSequence
+from cvec_circus.feed.subscription import Subscription
 from cvec_circus.plugins.loop import PluginLoop
-from cvec_circus.plugins.sequence import EventSequence
-from cvec_circus.plugins.subscription import Subscription
 
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""

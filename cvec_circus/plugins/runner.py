@@ -19,6 +19,7 @@ from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins.assignment import (
     PROGRAM,
     VARIABLE,
@@ -28,7 +29,6 @@ from cvec_circus.plugins.assignment import (
 )
 from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
-from cvec_circus.plugins.sequence import EventSequence
 
 DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """The first one stops the plugin, a second one ends it at once."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -97,8 +98,7 @@ class TestReplies(CtlCase):
         self.assertEqual((result.out, result.err), ("", "error: program nope not found\n"))
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
-        for command in ("reloadconfig", "listen"):
-            self.assertIn("not available in this version", self.fails(3, command).err)
+        self.assertIn("not available in this version", self.fails(3, "reloadconfig").err)
         self.assertIn("not available in this version", self.fails(3, "stats", "--extended").err)
 
     def test_control_characters_do_not_reach_the_terminal(self) -> None:
@@ -139,7 +139,7 @@ class TestWithoutADaemon(unittest.TestCase):
             result = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *line)
             self.assertEqual((result.code, result.out), (4, ""))
             text = (
-                "cannot reach ipc:///no/such within 0.1 s: "
+                "cannot reach ipc:///no/such within 0.1 s: there is no such socket; "
                 "is cvec_circusd running, and is --endpoint right?\n"
             )
             self.assertEqual(result.err, text)
@@ -155,7 +155,11 @@ class TestWithoutADaemon(unittest.TestCase):
         self.assertIn(reason, result.err.splitlines()[-1], argv)
 
     def test_wrong_command_lines_are_exit_2(self) -> None:
-        self.usage("did you mean status?", "statsu")
+        self.assertEqual(run("statsu").err, "cvec_circusctl: statsu: did you mean status?\n")
+        self.usage("zork: no such command; `help` lists them", "zork")
+        self.usage("hepl: did you mean help?", "hepl")
+        self.usage("statsu: did you mean status?", "help", "statsu")
+        self.usage("--limit and --follow", "events", "--follow", "--limit", "3")
         self.usage("--zork", "--zork", "status")
         self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
         self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
@@ -176,7 +180,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("tunnels are not available", "status", "--ssh", "host")
 
     def test_help_and_version(self) -> None:
-        for argv in ([], ["--help"], ["-h"], ["--json"]):
+        for argv in (["help"], ["--help"], ["-h"], ["--json", "help"], ["help", "help"]):
             result = run(*argv)
             self.assertEqual((result.code, result.err), (0, ""))
             for command in table.load_all().values():
@@ -188,9 +192,18 @@ class TestWithoutADaemon(unittest.TestCase):
         for command in table.load_all().values():
             result = run(command.name, "--help")
             self.assertEqual(result.code, 0)
+            self.assertEqual(run("help", command.name), result)
             self.assertIn(command.usage, result.out)
-            for switch in command.all_switches:
+            self.assertIn(command.doc, result.out)
+            for switch in (*command.all_switches, *command.local):
                 self.assertIn(f"--{switch.name}", result.out)
+            for word, text in command.takes.items():
+                self.assertRegex(result.out, rf"\n  {word} +{re.escape(text)}")
+
+    def test_every_word_of_a_usage_is_explained(self) -> None:
+        for command in table.load_all().values():
+            words = set(re.findall("[A-Z]+", command.usage)) - {"VALUE"}
+            self.assertEqual(set(command.takes), words, command.name)
 
 
 class TestScript(CtlCase):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable
 
+from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins.sequence import EventSequence
 from tests.support.dispositions import heed_signals
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase

@@ -103,8 +103,8 @@ class TestLife(PluginCase):
             (nobody, self.daemon.pubsub_endpoint, f"nobody answers at {nobody} yet"),
         ):
             plugin = Probe(endpoint, pubsub_endpoint, 1.0)
-            with mock.patch("cvec_circus.plugins.subscription.UNREACHABLE", 0.2):
-                with mock.patch("cvec_circus.plugins.subscription.LAST_EVENTS", 0.1):
+            with mock.patch("cvec_circus.feed.subscription.UNREACHABLE", 0.2):
+                with mock.patch("cvec_circus.feed.subscription.LAST_EVENTS", 0.1):
                     with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                         thread = self.run_plugin(plugin)
                         self.assertTrue(eventually(lambda logs=logs: logs.output))

@@ -7,8 +7,8 @@ import random
 import unittest
 from unittest import mock
 
-from cvec_circus.plugins import sequence
-from cvec_circus.plugins.sequence import EventSequence
+from cvec_circus.feed import sequence
+from cvec_circus.feed.sequence import EventSequence
 
 
 def event(seq: int, run: str = "a") -> tuple[bytes, bytes]:

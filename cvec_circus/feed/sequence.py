@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
 
 class EventSequence:
-    """Puts the events of a daemon in order. Owned by the plugin thread.
+    """Puts the events of a daemon in order. Owned by the thread of the subscription.
 
     The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the last of them for
     whoever asks. So a hole in the numbers of what comes in is an event that was lost on the way,

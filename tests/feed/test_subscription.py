@@ -7,7 +7,7 @@ import threading
 from typing import Any
 from unittest import mock
 
-from cvec_circus.plugins import subscription
+from cvec_circus.feed import subscription
 from cvec_circus.wire import messages
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.eventually import eventually
@@ -170,7 +170,7 @@ class TestUnreliableDaemons(SubscriptionCase):
         self.daemon.muted.add("events")
         self.daemon.flood(3)
         plugin = self.make(since=0)
-        with mock.patch("cvec_circus.plugins.questions.FIRST_PATIENCE", 0.02):
+        with mock.patch("cvec_circus.feed.questions.FIRST_PATIENCE", 0.02):
             self.run_plugin(plugin)
             self.assertTrue(eventually(lambda: len(self.questions()) >= 3))
         self.daemon.muted.clear()
@@ -227,7 +227,7 @@ class TestUnreliableDaemons(SubscriptionCase):
         self.daemon._own_directory = False
         self.daemon.stop()
         plugin = self.make(since=None)
-        with mock.patch("cvec_circus.plugins.questions.FIRST_PATIENCE", 0.02):
+        with mock.patch("cvec_circus.feed.questions.FIRST_PATIENCE", 0.02):
             self.run_plugin(plugin)
             self.assertTrue(eventually(lambda: plugin._life.sequence.known == 0))
         self.daemon = FakeDaemon(directory)

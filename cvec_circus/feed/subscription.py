@@ -21,8 +21,8 @@ from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.connect import connect, open_subscriber
-from cvec_circus.plugins.questions import Questions
-from cvec_circus.plugins.sequence import EventSequence
+from cvec_circus.feed.questions import Questions
+from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.wire import messages, topics
 
 Data = tuple[bytes, bytes]
@@ -49,7 +49,7 @@ UNREACHABLE = 5.0
 """Seconds after which a person is told that nobody is there."""
 
 LAST_EVENTS = 2.0
-"""Seconds that a stopping plugin takes at most for the events that are published already."""
+"""Seconds that a stopping subscriber takes at most for the events that are published already."""
 
 WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 
@@ -57,7 +57,7 @@ WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CON
 class Subscription:
     """Receives the events of a daemon and delivers each once, in order.
 
-    Owned by the plugin thread. It never waits: it lives from the readers and timers of the loop,
+    Owned by the thread of its loop. It never waits: it lives from the loop's readers and timers,
     so a daemon that is not there, yet or any more, holds up nobody.
     """
 
@@ -74,7 +74,7 @@ class Subscription:
         """Prepare a subscription; `open` begins it.
 
         Args:
-            loop: The loop of the plugin thread.
+            loop: The loop of the thread.
             context: Where to open sockets.
             endpoint: Where the daemon answers.
             pubsub_endpoint: Where it publishes.

@@ -1,0 +1,173 @@
+"""listen and events --follow, with a daemon behind them."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import unittest
+from typing import Any
+
+from cvec_circus.commands.events import event_line
+from cvec_circus.ctl.follow import reachable
+from tests.ctl.ctl_case import run
+from tests.support.daemon import DaemonCase, script
+from tests.support.eventually import eventually
+from tests.support.wire import TIMEOUT
+
+TEXT = """
+[watcher:web]
+cmd = sleep 1000
+
+[watcher:One Shot]
+cmd = sh -c "exit 3"
+respawn = False
+"""
+
+
+class FollowCase(DaemonCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon_ = self.daemon(TEXT)
+        self.daemon_.wire.events.wait("stop", 1)
+
+    def ctl(self, *words: object, **options: Any) -> subprocess.Popen[str]:
+        """Start a command line that does not end by itself."""
+        process = subprocess.Popen(
+            script("cvec_circusctl", "--endpoint", self.daemon_.endpoint, *words),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+        def end() -> None:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            process.stderr.close()
+
+        self.addCleanup(end)
+        return process
+
+    def line(self, process: subprocess.Popen[str]) -> str:
+        """Read a line."""
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        self.assertTrue(line.endswith("\n"), process.poll())
+        return line[:-1]
+
+    def stopped(self, process: subprocess.Popen[str], code: int) -> str:
+        """Wait for the quiet end; return what had not been read."""
+        self.assertEqual((process.wait(TIMEOUT), process.stderr.read()), (code, ""))
+        return process.stdout.read()
+
+    def last(self) -> int:
+        """The number of the last event."""
+        return int(self.daemon_.call("events", since=0, limit=0)["seq"])
+
+
+class TestEvents(FollowCase):
+    def test_all_of_them_and_then_what_happens(self) -> None:
+        process = self.ctl("events", "--follow", "--json")
+        before = self.last()
+        events = [json.loads(self.line(process)) for _ in range(before)]
+        for _ in range(3):
+            self.daemon_.order("restart", name="web")
+        events += [json.loads(self.line(process)) for _ in range(self.last() - before)]
+        seqs = [event["payload"]["seq"] for event in events]
+        self.assertEqual(seqs, list(range(1, self.last() + 1)))
+        replayed = self.daemon_.call("events", since=0)["events"]
+        told = [[event["topic"], event["payload"]] for event in events]
+        self.assertEqual(told, [[topic, json.loads(text)] for topic, text in replayed])
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(self.stopped(process, 130), "")
+
+    def test_since_a_number(self) -> None:
+        process = self.ctl("events", "--follow", "--since", self.last())
+        self.daemon_.order("stop", name="web")
+        line = self.line(process)
+        self.assertRegex(line, rf"^\S+ \S+ #{self.last() - 2} web kill cause=command:stop ")
+        process.send_signal(signal.SIGINT)
+        self.stopped(process, 130)
+
+    def test_the_daemon_ends(self) -> None:
+        process = self.ctl("events", "--follow", "--since", self.last())
+        self.daemon_.call("quit", waiting=True)
+        self.daemon_.ended()
+        lines = [self.line(process)]
+        while " web stop " not in lines[-1]:
+            lines.append(self.line(process))
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        self.stopped(process, 130)
+
+    def test_a_reader_that_leaves(self) -> None:
+        process = self.ctl("events", "--follow")
+        self.line(process)
+        process.stdout.close()
+        self.assertEqual(process.wait(TIMEOUT), 0)
+        self.assertEqual(process.stderr.read(), "")
+
+
+class TestListen(FollowCase):
+    def heard(self, process: subprocess.Popen[str]) -> bool:
+        """Make something happen, and tell whether something is printed."""
+        self.daemon_.order("restart", name="One Shot")
+        self.daemon_.order("restart", name="web")
+        return bool(select.select([process.stdout], [], [], 0)[0])
+
+    def test_some_topics(self) -> None:
+        for topic in ("web", "watcher.web", "WEB"):
+            process = self.ctl("listen", topic)
+            self.assertTrue(eventually(lambda process=process: self.heard(process), TIMEOUT))
+            process.send_signal(signal.SIGINT)
+            lines = self.stopped(process, 130).splitlines()
+            self.assertEqual({line.split()[3] for line in lines}, {"web"})
+
+    def test_without_topics(self) -> None:
+        process = self.ctl("listen")
+        self.assertTrue(eventually(lambda: self.heard(process), TIMEOUT))
+        process.send_signal(signal.SIGINT)
+        lines = self.stopped(process, 130).splitlines()
+        self.assertTrue(any(' "One Shot" spawn ' in line for line in lines), lines)
+
+    def test_a_reader_that_leaves_while_nothing_happens(self) -> None:
+        read, write = os.pipe()
+        line = script("cvec_circusctl", "--endpoint", self.daemon_.endpoint, "listen")
+        process = subprocess.Popen(line, stdout=write, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        os.close(write)
+        os.close(read)
+        self.assertEqual(process.wait(TIMEOUT), 0)
+        self.assertEqual(process.stderr.read(), b"")
+
+    def test_no_daemon(self) -> None:
+        for words in (["listen"], ["events", "--follow"]):
+            done = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *words)
+            self.assertEqual((done.code, done.out), (4, ""))
+            self.assertIn("there is no such socket", done.err)
+
+
+class TestLines(unittest.TestCase):
+    def test_events(self) -> None:
+        payload = {"time": 0.25, "seq": 7, "run": "ab", "watcher": "A b", "cause": "exit", "wid": 1}
+        line = event_line("watcher.a_b.reap", json.dumps(payload))
+        self.assertRegex(line, r'^\d{4}-\d\d-\d\d \S+\.250 #7 "A b" reap cause=exit wid=1$')
+        line = event_line("watcher.a.b.kill", '{"time": 1.0, "process_pid": 5}')
+        self.assertRegex(line, r"^\S+ \S+\.000 a\.b kill process_pid=5$")
+        for odd in ("[]", "{}", "x", '{"time": "z"}', '{"time": 1e300}', "3"):
+            self.assertEqual(event_line("a.b", odd), f"a.b {odd}")
+
+    def test_where_to_subscribe(self) -> None:
+        for theirs in ("tcp://0.0.0.0:6", "tcp://[::]:6", "tcp://*:6"):
+            self.assertEqual(reachable(theirs, "tcp://10.0.0.1:5"), "tcp://10.0.0.1:6")
+            self.assertEqual(reachable(theirs, "ipc:///x"), theirs)
+        self.assertEqual(reachable("tcp://127.0.0.1:6", "tcp://a:5"), "tcp://127.0.0.1:6")
+        self.assertEqual(reachable("ipc:///x", "tcp://a:5"), "ipc:///x")
+
+
+if __name__ == "__main__":
+    unittest.main()
