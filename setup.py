@@ -39,7 +39,13 @@ setup(
     package_data={"cvec_circus": ["py.typed"], "cvec_circus.demo": ["*.ini"]},
     scripts=["bin/cvec_circusd", "bin/cvec_circusctl", "bin/cvec_circus-plugin"],
     install_requires=REQUIRES,
-    extras_require={"test": TEST, "docs": DOCS, "dev": DEV},
+    extras_require={
+        "yaml": ["PyYAML"],  # a loggerconfig in yaml
+        "title": ["setproctitle"],  # proc_name in the whole of what ps shows
+        "test": TEST,
+        "docs": DOCS,
+        "dev": DEV,
+    },
     zip_safe=False,
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -19,6 +19,7 @@ KINDS = {
     "endpoint": "an address of ZeroMQ",
     "environment": "names and values",
     "integer": "a whole number",
+    "logging": "the path of a file, or names and values",
     "mapping": "names and values",
     "number": "a number",
     "seconds": "seconds",

@@ -128,7 +128,7 @@ class Syslog(Output):
                 self._deliver(datagram)
                 return True
             except OSError as error:
-                trouble = error.strerror
+                trouble = error.strerror or str(error)
                 if isinstance(error, BlockingIOError):
                     break
         if not self._lost:

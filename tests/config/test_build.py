@@ -135,13 +135,12 @@ class TestCircus(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[circus]\nloggerconfig = x\ndebug_gc = true\nproc_name = x\n"
+                "[circus]\npapa_endpoint = x\nloggerconfig = x\numask = rwx\n"
                 "endpoint_owner = root\ncheck_delay =\nendpoint = 5555\nloglevel = loud\n"
             ),
             [
-                f"main.ini:2: [circus] loggerconfig: {LATER}",
-                f"main.ini:3: [circus] debug_gc: {LATER}",
-                f"main.ini:4: [circus] proc_name: {LATER}",
+                f"main.ini:2: [circus] papa_endpoint: {LATER}",
+                "main.ini:4: [circus] umask: 'rwx' is not an octal mask from 0 to 777",
                 f"main.ini:5: [circus] endpoint_owner: {LATER}",
                 "main.ini:6: [circus] check_delay: '' is not a number",
                 "main.ini:7: [circus] endpoint: '5555' is no endpoint such as tcp://127.0.0.1:5555",

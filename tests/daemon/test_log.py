@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import unittest
+from pathlib import Path
 
 from cvec_circus import __version__
 from tests.support.daemon import Daemon, DaemonCase
@@ -116,6 +119,69 @@ class TestWhatIsRead(DaemonCase):
         daemon.signal(signal.SIGTERM)
         log = daemon.ended()
         self.assertEqual({level for level, _ in daemon.told()}, {"INFO"}, log[before:])
+
+
+class TestWhereItGoes(DaemonCase):
+    """Syslog, and a configuration of Python's logging."""
+
+    TEXT = "[watcher:a]\ncmd = sleep 1000\n"
+
+    def connected(self, daemon: Daemon) -> Daemon:
+        self.assertTrue(eventually((daemon.folder / "control").exists))
+        daemon.connect()
+        daemon.wire.events.next("start")
+        return daemon
+
+    def test_syslog(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+            server.settimeout(20)
+
+            def listen(folder: Path) -> None:
+                server.bind(str(folder / "dev-log"))
+
+            circus = "logoutput = syslog://{DIR}/dev-log?local2"
+            daemon = self.daemon(self.TEXT, circus=circus, prepare=listen, up=False)
+            pattern = rf"^<150>.{{15}} cvec_circus\[{daemon.pid}\]: cvec_circus \S+ is up: "
+            self.assertRegex(server.recv(4096).decode(), pattern)
+            self.connected(daemon)
+            daemon.signal(signal.SIGTERM)
+            received = ""
+            while not received.endswith("]: stopped"):
+                received = server.recv(4096).decode()
+            (daemon.folder / "dev-log").unlink()
+            self.assertEqual(daemon.ended(), [])
+
+    def test_a_logging_configuration(self) -> None:
+        def configure(folder: Path) -> None:
+            config = {
+                "handlers": {"file": {"class": "logging.FileHandler", "filename": "log"}},
+                "root": {"level": "INFO", "handlers": ["file"]},
+                "version": 1,
+            }
+            (folder / "log.json").write_text(json.dumps(config))
+
+        daemon = self.daemon(self.TEXT, "--logger-config", "log.json", prepare=configure, up=False)
+        log = self.connected(daemon).folder / "log"
+        self.assertIn("a: started (config)\n", log.read_text())
+        log.rename(log.with_name("log.1"))
+        daemon.signal(signal.SIGHUP)
+        daemon.wire.events.next("reload")
+        self.assertTrue(log.read_text().startswith("reloading (signal:HUP)\n"))
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.ended(), [])
+        self.assertTrue(log.read_text().endswith("\nstopped\n"))
+
+    def test_one_that_cannot_be_used(self) -> None:
+        for circus, says in (
+            ("loggerconfig = {DIR}/none.ini", "none.ini: No such file or directory"),
+            ("loggerconfig = {DIR}/circus.ini", "circus.ini: "),
+            ("logoutput = syslog:///dev/log?nonsense", "there is no facility 'nonsense'"),
+            ("logoutput = syslog://{DIR}/none", "none: No such file or directory"),
+        ):
+            with self.subTest(circus):
+                (line,) = self.daemon(circus=circus, up=False).ended(1)
+                self.assertTrue(line.startswith("cvec_circusd: "), line)
+                self.assertIn(says, line)
 
 
 class TestWhatBefallsIt(DaemonCase):
