@@ -13,8 +13,9 @@ from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.daemon import signals
 from cvec_circus.logs.log import Log, LoggerConfig, configure
+from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
-from cvec_circus.system import files
+from cvec_circus.system import files, titles
 from cvec_circus.system.pidfile import Pidfile
 
 SWITCH_INTERVAL = 0.001
@@ -40,7 +41,10 @@ class Life:
         self._is_detached: bool = arguments.daemon
         self._umask: int | None = circus["umask"]
         self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
-        self._level: str = arguments.log_level or circus["loglevel"]
+        self._name: str = circus["proc_name"]
+        self._traces_garbage: bool = circus["debug_gc"]
+        level = "debug" if circus["debug"] else circus["loglevel"]
+        self._level: str = arguments.log_level or level
         self._output: str = arguments.log_output or circus["logoutput"]
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
         self._log: Log
@@ -50,11 +54,14 @@ class Life:
 
         In a daemon that has detached itself, nothing was opened and no thread started before this.
         """
+        name_process(self._name)
         if self._umask is not None:
             os.umask(self._umask)
         self._log = configure(logger, self._level, self._output, self._logger_config)
         try:
             self._tell_oddities()
+            if self._traces_garbage:
+                trace_garbage()
             if not self._pidfile:
                 return self._supervise()
             held = Pidfile(self._pidfile)
@@ -134,6 +141,21 @@ class Life:
             from cvec_circus.system import daemonize
 
             daemonize.release()
+
+
+def name_process(name: str) -> None:
+    """Gives the daemon its name, in all that ps shows if it is not the usual one."""
+    if name == PROC_NAME:
+        titles.set_name(name)
+    elif name:
+        titles.set_title(name)
+
+
+def trace_garbage() -> None:
+    """Has garbage collections logged, to the end of the process."""
+    from cvec_circus.daemon.garbage import GarbageTrace
+
+    GarbageTrace().start()
 
 
 def check_files(configuration: Configuration) -> None:

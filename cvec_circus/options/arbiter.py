@@ -10,6 +10,8 @@ from cvec_circus.options.table import OptionTable
 CHECK_DELAY_IN_FILES = 5.0
 """A file without `check_delay` has this one; `Arbiter` and `get_arbiter` have the table's."""
 
+PROC_NAME = "cvec_circusd"
+
 _LATER = "statistics come in a later version; the daemon runs without them"
 _WEB = "there is no web console here; the daemon runs without it"
 _GONE = "nothing here needs it; leave it out"
@@ -82,7 +84,7 @@ ARBITER_OPTIONS = OptionTable(
             "logoutput",
             "text",
             "-",
-            "The daemon's log: a file, which may be moved away at any time; `-` for standard error; "
+            "The daemon's log: a file, which may be moved away any time; `-` for standard error; "
             "`syslog://HOST[:PORT]?FACILITY` or `syslog:///dev/log?FACILITY` (`user` without one).",
         ),
         _row(
@@ -107,11 +109,29 @@ ARBITER_OPTIONS = OptionTable(
             "(with PyYAML installed); a mapping when embedding. The logger is `cvec_circus`. "
             "`loglevel` and `logoutput` say nothing then.",
         ),
-        _row("debug_gc", "boolean", False, "Trace garbage collection.", available=False),
-        _row("proc_name", "text", None, "The daemon's process title.", available=False),
+        _row(
+            "debug",
+            "boolean",
+            False,
+            "Log from level debug on, unless the command line names a level.",
+        ),
+        _row(
+            "debug_gc",
+            "boolean",
+            False,
+            "Whether the daemon logs each of its garbage collections: large ones as info, small "
+            "ones as debug.",
+        ),
+        _row(
+            "proc_name",
+            "text",
+            PROC_NAME,
+            "What the daemon is called in `ps -o comm`, `top` and `pgrep`, up to 15 bytes of it. "
+            "Another one than the default replaces the command line in `ps`, too, where "
+            "setproctitle is installed.",
+        ),
         _row("endpoint_owner", "account", None, "Who owns ipc endpoints.", available=False),
         _row("papa_endpoint", "text", None, "The papa kernel's address.", available=False),
-        _row("debug", "boolean", False, "More to read on the terminal.", warning=_GONE),
         _row("httpd", "boolean", False, "Circus' web console.", warning=_WEB),
         _row("httpd_host", "text", "localhost", "Where the web console listens."),
         _row("httpd_port", "text", "8080", "Where the web console listens."),
