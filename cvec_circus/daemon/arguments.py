@@ -16,6 +16,18 @@ def parser() -> argparse.ArgumentParser:
     )
     what = made.add_mutually_exclusive_group()
     what.add_argument("config", nargs="?", help="the configuration file")
+    what.add_argument(
+        "--check",
+        nargs="+",
+        metavar="FILE",
+        help="say everything that is wrong or odd with configuration files, and run nothing; "
+        "exit code 1 for problems",
+    )
+    what.add_argument(
+        "--print-config",
+        metavar="FILE",
+        help="print a configuration with every option and where it comes from, and run nothing",
+    )
     what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
     made.add_argument("--daemon", action="store_true", help="go to the background when it is up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
@@ -45,7 +57,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """
     made = parser()
     arguments = made.parse_args(argv)
-    if not arguments.demo and not arguments.config:
+    if not (arguments.config or arguments.demo or arguments.check or arguments.print_config):
         made.error("which configuration? Give a file, or --demo")
     if arguments.demo and arguments.daemon:
         made.error("the demonstration is for a terminal; --daemon is not")

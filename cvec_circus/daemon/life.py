@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import zmq
 
@@ -17,6 +18,11 @@ from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, titles
 from cvec_circus.system.pidfile import Pidfile
+
+if TYPE_CHECKING:
+    from cvec_circus.base.loop import Loop
+    from cvec_circus.daemon.service import Service
+    from cvec_circus.system.notify import Notifier
 
 SWITCH_INTERVAL = 0.001
 """Seconds after which a thread that computes lets the others in. With Python's 5 ms, one stream
@@ -32,9 +38,15 @@ class Life:
     Args:
         arguments: The command line. What it says has precedence.
         configuration: What to supervise.
+        notifier: Whoever wants to hear how it fares, None if nobody does.
     """
 
-    def __init__(self, arguments: argparse.Namespace, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        configuration: Configuration,
+        notifier: Notifier | None = None,
+    ) -> None:
         circus = configuration.circus
         self._configuration = configuration
         self._is_demo: bool = arguments.demo
@@ -47,6 +59,7 @@ class Life:
         self._level: str = arguments.log_level or level
         self._output: str = arguments.log_output or circus["logoutput"]
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
+        self._service = service(notifier, configuration)
         self._log: Log
 
     def run(self) -> int:
@@ -99,8 +112,7 @@ class Life:
                 if signum in signals.STOP:
                     supervisor.stop(cause)
                 elif signum == signals.RELOAD:
-                    self._log.reopen()
-                    supervisor.reload(cause)
+                    self._reload(supervisor, cause)
                 else:
                     logger.warning("%s means nothing here", signum.name)
 
@@ -124,12 +136,23 @@ class Life:
             from cvec_circus import demo
 
             print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
-        supervisor.loop.post(self._begun)
+        if self._service is not None:
+            supervisor.shutdown.announce = self._service.stopping
+        supervisor.loop.post(self._begun, supervisor.loop)
         code = supervisor.run()
         logger.info("stopped")
         return code
 
-    def _begun(self) -> None:
+    def _reload(self, supervisor: Supervisor, cause: str) -> None:
+        self._log.reopen()
+        if self._service is None or supervisor.shutdown.begun:
+            supervisor.reload(cause)
+            return
+        self._service.reloading()
+        supervisor.reload(cause)
+        self._service.reloaded()
+
+    def _begun(self, loop: Loop) -> None:
         """Tells whoever started the daemon that it is up.
 
         Called in the first turn of the loop: commands are taken, sockets listen, every watcher has
@@ -137,10 +160,21 @@ class Life:
         for the processes themselves. One of them may be broken, or come late by a warmup_delay, and
         starting it until it runs is what the daemon is up for.
         """
+        if self._service is not None:
+            self._service.ready(loop)
         if self._is_detached:
             from cvec_circus.system import daemonize
 
             daemonize.release()
+
+
+def service(notifier: Notifier | None, configuration: Configuration) -> Service | None:
+    """Returns what tells the service manager. Only who has one imports it."""
+    if notifier is None:
+        return None
+    from cvec_circus.daemon.service import Service
+
+    return Service(notifier, configuration)
 
 
 def name_process(name: str) -> None:

@@ -6,12 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.config.build import load
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.arguments import parse
 from cvec_circus.daemon.life import Life
+
+if TYPE_CHECKING:
+    from cvec_circus.system.notify import Notifier
+
+SERVICE_VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+"""What a service manager sets for this process and no other."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,11 +66,23 @@ def working_dir() -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads the configuration and lives by it; see `main` for what is raised."""
+    if arguments.check or arguments.print_config:
+        return look(arguments)
+    notifier = take_notifier()
     path = demo_path() if arguments.demo else arguments.config
     configuration = load(path, os.environ, working_dir())
     if arguments.daemon:
         detach()
-    return Life(arguments, configuration).run()
+    return Life(arguments, configuration, notifier).run()
+
+
+def look(arguments: argparse.Namespace) -> int:
+    """Says what is to be said of configuration files. Nobody else imports what that takes."""
+    from cvec_circus.daemon import check
+
+    if arguments.print_config:
+        return check.print_config(arguments.print_config, os.environ, working_dir())
+    return check.check(arguments.check, os.environ, working_dir())
 
 
 def demo_path() -> str:
@@ -71,6 +90,15 @@ def demo_path() -> str:
     from cvec_circus import demo
 
     return str(demo.prepare(os.environ))
+
+
+def take_notifier() -> Notifier | None:
+    """Returns the way to the service manager, and keeps it from the children."""
+    if not SERVICE_VARIABLES.intersection(os.environ):
+        return None
+    from cvec_circus.system import notify
+
+    return notify.take(os.environ)
 
 
 def detach() -> None:

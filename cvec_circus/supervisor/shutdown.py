@@ -16,6 +16,8 @@ it as soon as its ExecStop, which may well be a `quit`, has returned.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
@@ -26,7 +28,13 @@ MARGIN = 2.0
 
 
 class Shutdown:
-    """The end of a supervisor. Owned by the supervisor thread."""
+    """The end of a supervisor. Owned by the supervisor thread.
+
+    Attributes:
+        announce: Called when it begins, with the cause and the seconds it takes at most.
+    """
+
+    announce: Callable[[str, float], object] | None = None
 
     def __init__(self, roster: Roster, loop: Loop) -> None:
         self._roster = roster
@@ -61,6 +69,8 @@ class Shutdown:
             bound += HELPER_TIMEOUT + MARGIN
         self._loop.call_later(bound - MARGIN / 2, self._roster.hurry)
         self._loop.call_later(bound, self._give_up)
+        if self.announce is not None:
+            self.announce(cause, bound)
 
     def look(self) -> None:
         """Ends the loop when everything is down. Called at the end of every turn."""
