@@ -11,7 +11,9 @@ logger = logging.getLogger("cvec_circus")
 logger.addHandler(logging.NullHandler())
 
 
-def get_arbiter(watchers: Any, **options: Any) -> Any:
+def get_arbiter(
+    watchers: Any, controller: str | None = None, pubsub_endpoint: str | None = None, **options: Any
+) -> Any:
     """Makes an arbiter: all watchers, sockets and plugins of a program of yours.
 
     See `cvec_circus.arbiter.get_arbiter` for the arguments. The daemon is imported only now: a
@@ -19,4 +21,4 @@ def get_arbiter(watchers: Any, **options: Any) -> Any:
     """
     from cvec_circus.arbiter import get_arbiter
 
-    return get_arbiter(watchers, **options)
+    return get_arbiter(watchers, controller, pubsub_endpoint, **options)

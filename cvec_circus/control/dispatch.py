@@ -45,15 +45,19 @@ class Dispatcher:
         """
         reply = Reply(send, self._clock)
         try:
-            self._carry_out(frames, reply)
+            self.carry_out(messages.decode(only(frames)), reply)
         except Exception as problem:
             if not is_told(problem):
                 logger.error("%s failed", reply.label, exc_info=problem)
             if not reply.answered:
                 reply.fail(*explain(problem))
 
-    def _carry_out(self, frames: Sequence[bytes], reply: Reply) -> None:
-        message = messages.decode(only(frames))
+    def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
+        """Carry out a message, and answer it now or later.
+
+        Raises:
+            Exception: What keeps it from being carried out; then it is not answered.
+        """
         reply.message_id = message.get("id")
         reply.cast = message.get("msg_type") == "cast"
         command = look_up(message)

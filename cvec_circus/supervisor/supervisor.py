@@ -20,7 +20,7 @@ from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.events import EventStream
-from cvec_circus.control.replies import Send
+from cvec_circus.control.replies import Reply, Send
 from cvec_circus.control.server import ControlServer
 from cvec_circus.core import facts
 from cvec_circus.core.process import ManagedProcess
@@ -55,6 +55,8 @@ class Supervisor:
         clock: The time.
         log_level: The word for the log's level, for the plugins.
         log_fd: Returns the file that the log goes to, None where that is stderr.
+        sockets: Listening sockets beside those of the configuration.
+        when_started: Answered when everything that starts by itself has been started.
 
     Attributes:
         loop: Everything happens on it.
@@ -64,6 +66,7 @@ class Supervisor:
         control: Where commands are taken.
         pump: Reads what the children write.
         sampler: Measures processes.
+        target: The commands' view of it all.
         started_at: The instant at which it began.
         leftover_pids: After `run`: the processes that would not end.
     """
@@ -75,6 +78,8 @@ class Supervisor:
         clock: Clock = SYSTEM,
         log_level: str = "info",
         log_fd: Callable[[], int | None] = lambda: None,
+        sockets: Sequence[CircusSocket] = (),
+        when_started: Wait | None = None,
     ) -> None:
         circus = configuration.circus
         self.configuration = configuration
@@ -89,6 +94,7 @@ class Supervisor:
         self._exits = exits.choose()
         self._helpers = Helpers(circus["check_delay"], log_level)
         self._timer: Timer | None = None
+        self._when_started = when_started
         self._closers = [
             self.loop.close,
             self._exits.close,
@@ -96,15 +102,19 @@ class Supervisor:
             self.sockets.close_all,
         ]
         try:
-            self._listen(context, circus)
+            self._listen(context, circus, sockets)
         except BaseException:
             self.close()
             raise
         self._build(log_fd)
         self.loop.each_turn(self._end_turn)
 
-    def _listen(self, context: zmq.Context[Any], circus: dict[str, Any]) -> None:
+    def _listen(
+        self, context: zmq.Context[Any], circus: dict[str, Any], sockets: Sequence[CircusSocket]
+    ) -> None:
         """Opens everything that listens, all of it before anything is spawned."""
+        for given in sockets:
+            self.sockets.add(given)
         for managed in self.configuration.sockets:
             self.sockets.add(CircusSocket(name=managed.name, **managed.options))
         self.sockets.bind_all()
@@ -132,7 +142,7 @@ class Supervisor:
         self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.shutdown = Shutdown(self.roster, self.loop)
-        target = Target(
+        self.target = Target(
             self.roster,
             self.ports,
             self.events,
@@ -143,10 +153,14 @@ class Supervisor:
             self.description,
             self.configuration.left_out,
         )
-        self._dispatcher = Dispatcher(target, self.clock)
+        self._dispatcher = Dispatcher(self.target, self.clock)
 
     def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
         self._dispatcher(frames, send)
+
+    def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
+        """Carries out a command of the program that embeds us: see `Dispatcher.carry_out`."""
+        self._dispatcher.carry_out(message, reply)
 
     # -- the life of it
 
@@ -161,10 +175,27 @@ class Supervisor:
         # Not posted: a command that comes in with the first turn is about these watchers.
         self._begin()
         try:
-            self.loop.run()
+            self._turn()
         finally:
             self._end()
         return 1 if self.leftover_pids else 0
+
+    def _turn(self) -> None:
+        """Turns the loop to its end. In a program that has no handler for Ctrl-C, that is raised
+        here in the middle of something: the first stops everything, the second kills what is left.
+        """
+        interrupts: list[KeyboardInterrupt] = []
+        while True:
+            try:
+                self.loop.run()
+                break
+            except KeyboardInterrupt as interrupt:
+                interrupts.append(interrupt)
+                if len(interrupts) > 2:
+                    raise
+                self.stop("signal:INT")
+        if interrupts:
+            raise interrupts[0]
 
     def _begin(self) -> None:
         for watcher in self.configuration.watchers:
@@ -175,7 +206,7 @@ class Supervisor:
                 self.roster.add(self._helpers.watcher(plugin), "config")
             else:
                 logger.info("%s: not active, so not started", plugin.name)
-        self.roster.start(None, "config", None)
+        self.roster.start(None, "config", self._when_started)
         # A command that is first used after an upgrade on disk must not be of another version than
         # its daemon. Not in the first turn, which has to do with spawning.
         self.loop.post(self.loop.post, table.load_all)

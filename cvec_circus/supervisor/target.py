@@ -6,7 +6,8 @@ import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, Optional
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import LeftOut
@@ -25,6 +26,7 @@ from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
 Fields = dict[str, Any]
+BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]], None]
 
 
 class Target:
@@ -42,6 +44,10 @@ class Target:
         global_options: Returns what `globaloptions` answers.
         description: Returns what `ping` answers.
         left_out: What the configuration has and cannot be run.
+
+    Attributes:
+        before_reload: Called with the names of watchers that are to be reloaded, None for all, with
+            what then reloads them, and with who waits for it; None does so at once.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Target:
         self._sockets = sockets
         self._sampler = sampler
         self._shutdown = shutdown
+        self.before_reload: BeforeReload | None = None
         self.global_options = global_options
         self.description = description
         self._left_out = {fold(one.name): _stand_in(one) for one in left_out}
@@ -191,6 +198,22 @@ class Target:
         self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
     ) -> None:
         """Wants fresh processes in place of those that run."""
+        go = partial(self._reload, watchers, graceful, sequential, wait)
+        if self.before_reload is None:
+            go()
+        else:
+            names = None if watchers is None else [watcher.name for watcher in watchers]
+            self.before_reload(names, go, wait)
+
+    def _reload(
+        self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
+    ) -> None:
+        if self.stopping:
+            if wait is not None:
+                wait.then(Outcome(error="arbiter is stopping"))
+            return
+        if watchers is not None:  # one may have been removed meanwhile
+            watchers = [watcher for watcher in watchers if not watcher.removed]
         if graceful or sequential:
             self._roster.reload(watchers, "command:reload", sequential, wait)
         else:

@@ -25,7 +25,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("control",),
     ("supervisor",),
-    ("arbiter",),
+    ("embedding",),
+    ("watcher", "arbiter"),
     ("daemon",),
     ("circusd",),
 )

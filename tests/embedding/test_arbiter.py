@@ -13,28 +13,11 @@ import zmq
 
 import cvec_circus
 from cvec_circus import exc
-from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from cvec_circus.arbiter import Arbiter, ThreadedArbiter, _stop
 from cvec_circus.client import Client
-from tests.support.daemon import folder
+from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
-from tests.support.leaks import LeakCheckedTestCase, children
 from tests.support.wire import TIMEOUT, Wire
-
-SLEEP = {"name": "a", "cmd": "sleep 1000", "numprocesses": 2}
-
-
-class ArbiterCase(LeakCheckedTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.folder = folder(self)
-        self.endpoints = (f"ipc://{self.folder}/control", f"ipc://{self.folder}/events")
-
-    def make(self, kind: type[Arbiter] = ThreadedArbiter, *watchers: Any, **options: Any) -> Any:
-        return kind(watchers or [SLEEP], *self.endpoints, **options)
-
-    def nothing_left(self) -> None:
-        self.assertEqual(children(), {})
-        self.assertEqual(os.listdir(self.folder), [])
 
 
 class TestThreadedArbiter(ArbiterCase):
@@ -100,10 +83,9 @@ class TestThreadedArbiter(ArbiterCase):
     def test_stopped_before_it_has_begun(self) -> None:
         # The order is there before the thread's first turn.
         arbiter = self.make()
-        supervisor = arbiter._open(zmq.Context())
-        supervisor.loop.post(supervisor.stop, "stop")
-        context = supervisor.events._socket.context
-        runner = threading.Thread(target=arbiter._run, args=(supervisor, context))
+        arbiter._open(None)
+        arbiter._reach.post(_stop)
+        runner = threading.Thread(target=arbiter._run)
         runner.start()
         runner.join(1.5)
         self.assertFalse(runner.is_alive(), "it began after its end")
@@ -219,15 +201,6 @@ class TestThreadedArbiter(ArbiterCase):
 
 
 class TestArbiter(ArbiterCase):
-    def run_in_a_thread(self, arbiter: Arbiter) -> threading.Thread:
-        self.codes: list[int] = []
-        thread = threading.Thread(target=lambda: self.codes.append(arbiter.start()))
-        thread.start()
-        self.addCleanup(thread.join)
-        self.addCleanup(arbiter.stop)
-        self.assertTrue(eventually(lambda: arbiter.running))
-        return thread
-
     def test_it_blocks_until_another_thread_stops_it(self) -> None:
         for _ in range(10):
             arbiter = self.make(Arbiter)
@@ -251,7 +224,7 @@ class TestArbiter(ArbiterCase):
 
         thread = threading.Thread(target=interrupt)
         thread.start()
-        self.assertEqual(arbiter.start(), 0)
+        self.assertEqual(arbiter.start().result(), 0)
         thread.join()
         self.nothing_left()
 

@@ -1,0 +1,1 @@
+"""What stands behind the objects that a program which embeds an arbiter holds in its hands."""

@@ -1,0 +1,1 @@
+"""Tests of what a program holds that embeds an arbiter."""

@@ -1,0 +1,245 @@
+"""The beginning and the end of an arbiter: who is told, and what overtakes what."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import unittest
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from tests.embedding.arbiter_case import ArbiterCase
+from tests.support.eventually import eventually
+from tests.support.leaks import child_pids
+from tests.support.wire import TIMEOUT
+
+MISSING = {"name": "a", "cmd": "/no/such/program", "max_retry": 0}
+
+
+class TestBeginning(ArbiterCase):
+    def begun(self, *watchers: Any) -> tuple[Any, Any]:
+        """Start an arbiter, and return what `cb` was called with, and on which thread."""
+        called: list[Any] = []
+        come = threading.Event()
+
+        def cb(started: Any) -> None:
+            called.append((started, threading.current_thread().name))
+            come.set()
+
+        self.arbiter = self.make(ThreadedArbiter, *watchers)
+        self.end = self.arbiter.start(cb=cb)
+        self.addCleanup(self.arbiter.stop)
+        self.assertTrue(come.wait(TIMEOUT))
+        return called[0]
+
+    def test_everything_is_started(self) -> None:
+        started, thread = self.begun()
+        self.assertEqual(thread, "supervisor")
+        self.assertIsNone(started.exception())
+        self.assertEqual(started.result()["started"], self.arbiter.get_watcher("a").pids)
+        self.assertEqual(len(started.result()["started"]), 2)
+
+    def test_something_cannot_be_started(self) -> None:
+        started, _ = self.begun(MISSING)
+        self.assertIsInstance(started.exception(), exc.CircusError)
+        self.assertIn("/no/such/program", str(started.exception()))
+        self.assertTrue(self.arbiter.running)
+
+    def test_the_end(self) -> None:
+        self.begun()
+        self.assertFalse(self.end.done())
+        self.arbiter.stop()
+        self.assertEqual((self.end.result(0), self.end.exception()), (0, None))
+
+    def test_of_a_blocking_one(self) -> None:
+        arbiter = self.make(Arbiter)
+        end = arbiter.start(cb=lambda started: arbiter.stop())
+        self.assertEqual((end.result(0), end.exception(0)), (0, None))
+        self.nothing_left()
+
+    def test_a_callback_may_do_anything_but_wait(self) -> None:
+        arbiter = self.make(Arbiter)
+        seen: dict[str, Any] = {}
+
+        def cb(started: Any) -> None:
+            watcher = arbiter.get_watcher("a")
+            seen.update(states=arbiter.statuses(), pids=watcher.pids, number=watcher.numprocesses)
+            order = watcher.incr()
+            try:
+                order.result()
+            except RuntimeError as error:
+                seen["error"] = str(error)
+            order.add_done_callback(lambda order: seen.update(now=order.result()))
+            order.add_done_callback(lambda order: arbiter.stop())
+
+        arbiter.start(cb)
+        self.assertEqual((seen["states"], seen["number"]), ({"a": "active"}, 2))
+        self.assertEqual(len(seen["pids"]), 2)
+        self.assertIn("would wait for itself", seen["error"])
+        self.assertEqual(seen["now"], 3)
+        self.nothing_left()
+
+    def test_an_order_that_the_end_overtakes_is_answered(self) -> None:
+        arbiter = self.make(Arbiter)
+        orders = []
+
+        def cb(started: Any) -> None:
+            arbiter._reach.ask(lambda supervisor: supervisor.loop.stop())
+            orders.append(arbiter.get_watcher("a").incr())
+
+        with self.assertLogs("cvec_circus", "ERROR"):  # its processes were not asked to end
+            self.assertEqual(arbiter.start(cb).result(), 1)
+        self.assertIsInstance(orders[0].exception(0), exc.CircusError)
+        for pid in child_pids():
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self.nothing_left()
+
+    def test_a_callback_that_raises(self) -> None:
+        arbiter = self.make(Arbiter)
+
+        def cb(started: Any) -> None:
+            arbiter.stop()
+            raise ZeroDivisionError
+
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            arbiter.start(cb)
+        self.assertIn("ZeroDivisionError", "".join(logs.output))
+
+
+class TestEarlyStop(ArbiterCase):
+    """A stop that comes before the start which it means, or in the middle of it."""
+
+    def test_right_after_the_start_of_its_thread(self) -> None:
+        for _ in range(100):
+            arbiter = self.make(Arbiter)
+            thread = threading.Thread(target=arbiter.start)
+            thread.start()
+            arbiter.stop(TIMEOUT)
+            thread.join(TIMEOUT)
+            self.assertFalse(thread.is_alive(), "the stop was lost")
+            self.assertFalse(arbiter.running)
+        self.nothing_left()
+
+    def test_before_the_start_by_another_thread(self) -> None:
+        arbiter = self.make(Arbiter)
+        arbiter.stop()
+        thread = threading.Thread(target=arbiter.start)
+        thread.start()
+        thread.join(TIMEOUT)
+        self.assertFalse(thread.is_alive())
+        self.nothing_left()
+
+    def test_before_the_start_by_the_same_thread(self) -> None:
+        for kind in (ThreadedArbiter, Arbiter):
+            arbiter = self.make(kind)
+            arbiter.stop()
+            started: list[Any] = []
+            arbiter.start(
+                cb=lambda one, started=started, it=arbiter: (started.append(one), it.stop())
+            )
+            self.assertTrue(eventually(lambda it=arbiter: not it.running))
+            arbiter.stop()
+            self.assertIsNone(started[0].exception())
+
+    def test_after_the_end(self) -> None:
+        arbiter = self.make()
+        for _ in range(3):
+            arbiter.start()
+            arbiter.stop()
+            other = threading.Thread(target=arbiter.stop)
+            other.start()
+            other.join()
+        arbiter.start()
+        self.assertTrue(eventually(lambda: arbiter.statuses() == {"a": "active"}))
+        arbiter.stop()
+
+    def test_while_it_opens(self) -> None:
+        arbiter = self.make()
+        configure = arbiter._configure
+
+        def configure_and_stop() -> None:
+            configure()
+            thread = threading.Thread(target=arbiter.stop)
+            thread.start()
+            self.addCleanup(thread.join)
+            self.assertTrue(eventually(lambda: arbiter._stopped_early))
+
+        arbiter._configure = configure_and_stop
+        end = arbiter.start()
+        self.assertEqual(end.result(TIMEOUT), 0)
+        arbiter.stop()
+        self.nothing_left()
+
+    def test_a_hundred_rounds_of_one_arbiter(self) -> None:
+        arbiter = self.make()
+        for number in range(100):
+            end = arbiter.start()
+            if number % 3 == 0:
+                arbiter.get_watcher("a").status()
+            arbiter.stop(TIMEOUT)
+            self.assertEqual(end.result(0), 0)
+        self.nothing_left()
+
+    def test_stop_returns_when_nothing_is_left_of_a_blocking_one(self) -> None:
+        arbiter = self.make(Arbiter)
+        thread = self.run_in_a_thread(arbiter)
+        arbiter.statuses()
+        arbiter.stop()
+        self.nothing_left()
+        thread.join(TIMEOUT)
+
+
+class TestInterrupted(ArbiterCase):
+    """Ctrl-C in a program that has no handler for it."""
+
+    def interrupt(self, arbiter: Any) -> None:
+        """Interrupt the main thread, which is in `start`, once it is up."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+
+        def cb(started: Any) -> None:
+            thread = threading.Thread(target=lambda: os.kill(os.getpid(), signal.SIGINT))
+            thread.start()
+            self.addCleanup(thread.join)
+
+        with self.assertRaises(KeyboardInterrupt):
+            arbiter.start(cb)
+
+    def test_everything_is_stopped(self) -> None:
+        arbiter = self.make(Arbiter)
+        self.interrupt(arbiter)
+        self.assertFalse(arbiter.running)
+        self.nothing_left()
+        arbiter.start(lambda started: arbiter.stop())  # and it can be started again
+
+    def test_a_signal_between_the_start_and_the_first_turn(self) -> None:
+        # Its handler runs on the thread that is about to turn the loop.
+        arbiter = self.make(Arbiter)
+        seen: list[Any] = []
+
+        def handle(signum: int, frame: object) -> None:
+            seen.append(arbiter.statuses())
+            arbiter.stop()
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+        arbiter._is_stopped_already = lambda: (os.kill(os.getpid(), signal.SIGUSR1), False)[1]
+        self.assertEqual(arbiter.start().result(), 0)
+        self.assertEqual(seen, [{}])
+        self.nothing_left()
+
+    def test_an_exception_in_the_middle_of_the_start(self) -> None:
+        arbiter = self.make(Arbiter)
+        arbiter._is_stopped_already = lambda: 1 / 0
+        for _ in range(2):
+            with self.assertRaises(ZeroDivisionError):
+                arbiter.start()
+            self.assertFalse(arbiter.running)
+        self.nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,117 @@
+"""What an arbiter says: nothing, unless it is told to."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import unittest
+from typing import Any
+
+from cvec_circus import exc, logger
+from tests.embedding.arbiter_case import ArbiterCase
+from tests.support.eventually import eventually
+
+QUIET = """
+import sys
+from cvec_circus import get_arbiter
+arbiter = get_arbiter(
+    [{"cmd": "sleep 1000"}, {"name": "none", "cmd": "/no/such/program", "max_retry": 1}],
+    "ipc://%(folder)s/control", "ipc://%(folder)s/events", background=True,
+    plugins=[{"use": "cvec_circus.demo.logger.Logger", "name": "p", "filename": "%(folder)s/p"}],
+)
+arbiter.start().add_done_callback(lambda end: print(end.result()))
+arbiter.start_watchers().exception()
+assert arbiter.statuses() == {"sleep": "active", "none": "stopped", "plugin:p": "active"}
+arbiter.reload().exception()
+arbiter.stop()
+"""
+
+
+class TestLog(ArbiterCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = self.folder / "log"
+        self.before = self.state()
+
+    def state(self) -> tuple[Any, ...]:
+        return logger.level, logger.propagate, list(logger.handlers), logger.disabled
+
+    def logged(self, text: str = "stopping", **options: Any) -> str:
+        arbiter = self.make(**options)
+        arbiter.start()
+        arbiter.stop()
+        self.assertEqual(self.state(), self.before, "the logger is not what it was")
+        return self.file.read_text() if self.file.exists() else ""
+
+    def test_a_program_that_has_not_asked_for_a_log(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", QUIET % {"folder": self.folder}],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout), (0, "0\n"), done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 0, done.stderr)
+
+    def test_output_and_level(self) -> None:
+        for _ in range(3):
+            self.assertIn("[INFO] stopping", self.logged(logoutput=str(self.file)))
+        self.assertEqual(self.file.read_text().count("] stopping (stop)"), 3)
+
+    def test_level(self) -> None:
+        text = self.logged(logoutput=str(self.file), loglevel="error")
+        self.assertEqual(text, "")
+        with self.assertRaisesRegex(exc.ConfigError, "loglevel"):
+            self.make(loglevel="loud")
+
+    def test_debug(self) -> None:
+        levels = []
+        arbiter = self.make(logoutput=str(self.file), debug=True)
+        arbiter.start()
+        levels.append(logger.level)
+        arbiter.stop()
+        self.assertEqual(levels, [logging.DEBUG])
+        self.assertEqual(self.state(), self.before)
+
+    def test_dict(self) -> None:
+        config = {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"short": {"format": "%(levelname)s|%(message)s"}},
+            "handlers": {
+                "file": {
+                    "class": "logging.FileHandler",
+                    "filename": str(self.file),
+                    "formatter": "short",
+                }
+            },
+            "loggers": {"cvec_circus": {"handlers": ["file"], "level": "INFO"}},
+        }
+        self.assertIn("INFO|stopping (stop)\n", self.logged(loggerconfig=config))
+
+    def test_a_file_that_cannot_be_opened(self) -> None:
+        arbiter = self.make(logoutput=f"{self.folder}/no/log")
+        with self.assertRaises(OSError):
+            arbiter.start()
+        self.assertFalse(arbiter.running)
+        self.assertEqual(self.state(), self.before)
+
+    def test_an_arbiter_that_cannot_be_opened_has_no_log(self) -> None:
+        arbiter = self.make(logoutput=str(self.file))
+        arbiter._given.circus["endpoint"] = "ipc:///no/such/folder/control"
+        with self.assertRaises(exc.SocketError):
+            arbiter.start()
+        self.assertEqual(self.state(), self.before)
+
+    def test_the_program_has_set_up_logging(self) -> None:
+        with self.assertLogs("cvec_circus", "INFO") as logs:
+            arbiter = self.make()
+            arbiter.start()
+            arbiter.stop()
+        self.assertTrue(eventually(lambda: "stopping (stop)" in "".join(logs.output)))
+
+
+if __name__ == "__main__":
+    unittest.main()
