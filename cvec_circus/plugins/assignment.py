@@ -31,7 +31,7 @@ class Assignment:
         pubsub_endpoint: Where it publishes events.
         check_delay: Its check delay in seconds.
         log_level: The least severity to log, one of `LEVELS`.
-        log_output: The file to log to; "-" for standard error.
+        log_output: The file to log to, or the URL of a syslog; "-" for standard error.
         sys_path: Where the daemon imports from.
         since: Events with higher numbers are wanted; None for those from now on.
         run: The life of the daemon that `since` belongs to; None for any.

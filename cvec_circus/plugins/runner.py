@@ -15,7 +15,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
@@ -73,7 +72,7 @@ def run(assignment: Assignment, signals: Signals) -> int:
     try:
         plugin_class = load_class(assignment.use)
         signals.log_fd = configure_log(assignment)
-    except (exc.PluginError, OSError) as error:
+    except (exc.PluginError, exc.OptionError, OSError) as error:
         return refuse(assignment, error)
     if assignment.report is not None:
         os.close(assignment.report)
@@ -210,12 +209,13 @@ def extend_sys_path(daemon_path: Sequence[str]) -> None:
 
 def refuse(assignment: Assignment, error: Exception) -> int:
     """Say in one line why the plugin cannot be run: to people, and to the daemon if it asks."""
-    print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
     if assignment.log_level == "debug" and error.__cause__ is not None:
         traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
     if assignment.report is not None:
         with open(assignment.report, "w", encoding="utf-8") as report:
-            report.write(f"{error}\n")
+            report.write(f"{text}\n")
     return exc.EXIT_USAGE
 
 
@@ -226,13 +226,16 @@ def configure_log(assignment: Assignment) -> int:
         The file descriptor of the log.
 
     Raises:
-        OSError: The log file cannot be opened.
+        OSError: The log file cannot be opened, or the syslog cannot be reached.
+        OptionError: The URL of the syslog makes no sense.
     """
-    output: logging.StreamHandler[Any]
-    if assignment.log_output == "-":
-        output = logging.StreamHandler(sys.stderr)
-    else:
-        output = logging.FileHandler(assignment.log_output, encoding="utf-8")
+    output: logging.Handler = logging.StreamHandler(sys.stderr)
+    log_fd = 2
+    if assignment.log_output != "-":
+        from cvec_circus.logs.log import open_output  # what the daemon starts has no use for it
+
+        output = opened = open_output(assignment.log_output)
+        log_fd = max(opened.fileno(), 2)
     line = "[%(levelname)s] %(message)s"
     if assignment.by_daemon:
         name = str(assignment.config.get("name", assignment.use)).replace("%", "%%")
@@ -243,8 +246,7 @@ def configure_log(assignment: Assignment) -> int:
     logger.addHandler(output)
     logger.setLevel(assignment.log_level.upper())
     logger.propagate = False
-    stream = output.stream
-    return 2 if stream is None else int(stream.fileno())
+    return log_fd
 
 
 if __name__ == "__main__":

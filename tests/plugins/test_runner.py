@@ -134,7 +134,12 @@ class TestByHand(ProcessCase):
             argv = [*LAUNCHER, "--log-output", directory, f"{SUBJECTS}.Talker"]
             process = self.spawn(argv)
             self.assertEqual(process.wait(), 2)
-            self.assertIn("Is a directory", process.rest())
+            expected = f"cvec_circus-plugin: {directory}: Is a directory\n"
+            self.assertEqual(process.rest(), expected)
+            argv = [*LAUNCHER, "--log-output", "syslog://h?x", f"{SUBJECTS}.Talker"]
+            process = self.spawn(argv)
+            self.assertEqual(process.wait(), 2)
+            self.assertIn("there is no facility 'x'", process.rest())
 
     def test_failing(self) -> None:
         for name, lines in (

@@ -38,7 +38,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "client": CLIENT_SIDE | {"connect"},
     "feed": CLIENT_SIDE | {"connect"},
     "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
-    "plugins": CLIENT_SIDE | {"connect", "client", "feed"},
+    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
     "pidfile": frozenset({"system"}),
@@ -61,6 +61,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
     "options.nearest": "difflib",
+    "plugins.runner": "cvec_circus.logs",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",
 }
