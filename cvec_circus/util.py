@@ -5,9 +5,20 @@ from __future__ import annotations
 import logging
 import re
 
+from cvec_circus.connect import (
+    DEFAULT_ENDPOINT_DEALER,
+    DEFAULT_ENDPOINT_STATS,
+    DEFAULT_ENDPOINT_SUB,
+)
 from cvec_circus.logs.log import Log, LoggerConfig, configure
 
-__all__ = ["configure_logger", "human2bytes"]
+__all__ = [
+    "DEFAULT_ENDPOINT_DEALER",
+    "DEFAULT_ENDPOINT_STATS",
+    "DEFAULT_ENDPOINT_SUB",
+    "configure_logger",
+    "human2bytes",
+]
 
 _UNITS = (
     ("B", "byte", ""),
@@ -29,6 +40,7 @@ def configure_logger(
     level: str = "INFO",
     output: str | None = "-",
     loggerconfig: LoggerConfig = None,
+    name: str | None = None,
 ) -> Log:
     """Opens a log for a logger, mostly for `cvec_circus.logger`, as the daemon does for itself.
 
@@ -41,6 +53,7 @@ def configure_logger(
             `syslog://HOST[:PORT]?FACILITY`, `syslog:///dev/log?FACILITY`.
         loggerconfig: A file (ini, json or yaml) or a mapping with a configuration of `logging`.
             It decides then, and `level` and `output` do not.
+        name: Means nothing, as in Circus.
 
     Returns:
         The log: `reopen()` after a rotation, `close()` at the end. Calling this again for the same

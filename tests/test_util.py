@@ -44,6 +44,13 @@ class TestConfigureLogger(LogCase):
         self.logger.info("two")
         self.assertNotIn("two", self.text())
 
+    def test_words_of_circus(self) -> None:
+        self.catch_stderr()
+        log = configure_logger(self.logger, "DEBUG", "stdout", "Default", name="x")
+        self.addCleanup(log.close)
+        self.logger.debug("one")
+        self.assertIn("[DEBUG] one", self.text("stderr"))
+
     def test_silent_by_itself(self) -> None:
         kinds = {type(handler) for handler in logging.getLogger("cvec_circus").handlers}
         self.assertEqual(kinds, {logging.NullHandler})

@@ -29,14 +29,14 @@ class Service:
         self._notifier = notifier
         self._clock = clock
         self._status = status(configuration)
-        self._loop: Loop | None = None
+        self._is_stopping = False
 
     def ready(self, loop: Loop) -> None:
         """The daemon is up; from now on it says so as often as a watchdog wants to hear it."""
-        self._tell("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status}")
-        self._loop = loop
+        if not self._is_stopping:  # a signal may have come first
+            self._tell("READY=1", f"MAINPID={os.getpid()}", f"STATUS={self._status}")
         if self._notifier.watchdog is not None:
-            self._feed()
+            self._feed(loop, self._notifier.watchdog / 2)
 
     def reloading(self) -> None:
         """Every watcher is about to be told to reload."""
@@ -52,6 +52,7 @@ class Service:
 
     def stopping(self, cause: str, bound: float) -> None:
         """The end has begun; it may take `bound` seconds, whatever the unit says."""
+        self._is_stopping = True
         extension = int((bound + END_TIMEOUT) * 1e6)
         self._tell("STOPPING=1", f"STATUS=stopping ({cause})", f"EXTEND_TIMEOUT_USEC={extension}")
 
@@ -59,11 +60,10 @@ class Service:
         if not self._notifier.notify("\n".join(lines)):
             logger.warning("cannot tell %s: %s", self._notifier.address, lines[0])
 
-    def _feed(self) -> None:
+    def _feed(self, loop: Loop, delay: float) -> None:
         """Tells a watchdog that the loop turns, twice as often as it has to."""
-        assert self._loop is not None and self._notifier.watchdog is not None
         self._notifier.notify("WATCHDOG=1")
-        self._loop.call_later(self._notifier.watchdog / 2, self._feed)
+        loop.call_later(delay, self._feed, loop, delay)
 
 
 def status(configuration: Configuration) -> str:

@@ -7,14 +7,19 @@ import json
 import logging
 import logging.config
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.logs.log import Log, forget
+from cvec_circus.logs.outputs import write_to_stderr
 
 YAML = (".yaml", ".yml")
 CIRCUS = "circus"
+
+MOST_TROUBLES = 100
+"""Troubles of a handler that are told; each of them is told once."""
 
 
 class ConfiguredLog(Log):
@@ -42,7 +47,8 @@ class ConfiguredLog(Log):
         target.disabled = False
         for handler in self._handlers():
             guard(handler)
-        if not target.handlers and logging.getLogger(CIRCUS).handlers:
+        has_own = any(not isinstance(each, logging.NullHandler) for each in target.handlers)
+        if not has_own and logging.getLogger(CIRCUS).handlers:
             target.warning(
                 "the logging configuration%s names the logger %r; this one is %r",
                 where,
@@ -123,19 +129,29 @@ def describe(error: BaseException) -> str:
 
 
 def guard(handler: logging.Handler) -> None:
-    """Has a handler report its own failures, as a handler should and some of the library's do not.
+    """Has a handler say on stderr what goes wrong with it, once, and without waiting for a reader.
 
-    `WatchedFileHandler`, for one, raises where the folder is gone: in the midst of whoever logs.
+    Most would print a traceback for each line, and wait. Some raise in the midst of whoever logs,
+    such as `WatchedFileHandler` where the folder is gone.
     """
     emit = handler.emit
+    said: set[str] = set()
+
+    def report(record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        text = f"cvec_circus: cannot write the log by {type(handler).__name__}: {error}\n"
+        if text not in said and len(said) < MOST_TROUBLES:
+            said.add(text)
+            write_to_stderr(text.encode(errors="backslashreplace"))
 
     def emit_safely(record: logging.LogRecord) -> None:
         try:
             emit(record)
         except Exception:
-            handler.handleError(record)
+            report(record)
 
     handler.emit = emit_safely  # type: ignore[method-assign]
+    handler.handleError = report  # type: ignore[method-assign]
 
 
 def reopen(handler: logging.FileHandler) -> None:

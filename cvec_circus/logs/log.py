@@ -12,6 +12,11 @@ from cvec_circus.logs.outputs import FollowedFile, Output, Stderr
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 SYSLOG = "syslog:"
+STDERR = (None, "", "-", "stdout")
+"""The last one is what Circus calls stderr."""
+
+NO_CONFIG = "default"
+"""Circus' word for a logging configuration that is none."""
 
 LoggerConfig = Union[str, Mapping[str, Any], None]
 
@@ -94,7 +99,7 @@ def forget(target: logging.Logger) -> None:
 
 def open_output(output: str | None) -> Output:
     """Opens what `OutputLog` calls an output; see there."""
-    if output in (None, "", "-"):
+    if output in STDERR:
         return Stderr()
     if str(output).startswith(SYSLOG):
         from cvec_circus.logs.syslog import Syslog
@@ -120,7 +125,7 @@ def configure(
         OptionError: See `OutputLog`.
         ConfigError: The logging configuration cannot be used; in one line.
     """
-    if config:
+    if config and not (isinstance(config, str) and config.strip().lower() == NO_CONFIG):
         from cvec_circus.logs.configured import ConfiguredLog
 
         return ConfiguredLog(target, config)

@@ -122,8 +122,16 @@ class TestConfigured(LogCase):
         mapping["handlers"]["file"]["filename"] = str(self.path("logs/log"))
         self.open(config=mapping)
         shutil.rmtree(self.path("logs"))
-        with mock.patch.object(logging, "raiseExceptions", False):
+        for _ in range(3):
             self.logger.info("lost")
+        told = self.text("stderr")
+        self.assertEqual(told.count("cannot write the log by WatchedFileHandler: "), 1)
+        self.assertIn("No such file or directory", told)
+        self.path("logs").mkdir()
+        self.logger.info("back")
+        self.logger.info("%d", "lost")
+        self.assertIn("back", self.text("logs/log"))
+        self.assertIn("%d format", self.text("stderr"))
 
     def test_an_output_of_before_ends(self) -> None:
         self.open(str(self.path("before")))
