@@ -1,1 +1,12 @@
 """The commands of the wire, one file each; shared by the daemon and its command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_commands() -> dict[str, Any]:
+    """Load every command; returns them by name."""
+    from cvec_circus.commands.table import load_all
+
+    return load_all()

@@ -26,7 +26,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("control",),
     ("supervisor",),
     ("embedding",),
-    ("watcher", "arbiter"),
+    ("watcher", "process", "arbiter"),
+    ("testing",),
     ("daemon",),
     ("circusd",),
 )
@@ -41,8 +42,9 @@ SPECIAL: dict[str, frozenset[str]] = {
     "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
+    "consumer": CLIENT_SIDE | {"connect"},
     "pidfile": frozenset({"system"}),
-    "util": frozenset({"logs"}),
+    "util": frozenset({"connect", "logs"}),
 }
 
 # Seen by more than their place says: the reason stands beside each.
