@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 LIVE_KEPT = 20_000
 """Events kept that came in live behind a gap. What is beyond it is asked for again, later."""
+
+HEAD = re.compile(
+    rb'\{"run": "([0-9a-f]+)", "watcher": "(?:[^"\\]|\\.)*", "seq": ([1-9][0-9]{0,17}),'
+)
+"""How our daemon's events begin. Every plugin looks for the number in every event, and here it is
+found in a tenth of the time that the whole event takes to parse."""
 
 UNNUMBERED = 0
 """The number of an event that has none, or whose number means nothing any more."""
@@ -101,7 +108,8 @@ class EventSequence:
             return True
         replayed = 0
         for topic, payload in reply["events"]:
-            event = Event(_mark(payload)[1], topic.encode(), payload.encode())
+            text = payload.encode()
+            event = Event(_mark(text)[1], topic.encode(), text)
             replayed = max(replayed, event.seq)
             if event.seq > self.known:
                 self._waiting[event.seq] = event
@@ -159,8 +167,11 @@ class EventSequence:
             self.ready.append(event._replace(seq=UNNUMBERED))
 
 
-def _mark(payload: bytes | str) -> tuple[str, int]:
+def _mark(payload: bytes) -> tuple[str, int]:
     """Read the run and the number of an event; ("", UNNUMBERED) when it has none."""
+    head = HEAD.match(payload)
+    if head is not None:
+        return head[1].decode(), int(head[2])
     try:
         message = json.loads(payload)
         seq = message["seq"]

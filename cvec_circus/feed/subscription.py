@@ -51,6 +51,12 @@ UNREACHABLE = 5.0
 LAST_EVENTS = 2.0
 """Seconds that a stopping subscriber takes at most for the events that are published already."""
 
+READABLE = int(zmq.POLLIN)
+NOBLOCK = int(zmq.NOBLOCK)
+"""Plain numbers, for an operation with zmq's flags costs a microsecond each time."""
+
+MARKER = topics.sync("").encode()
+
 WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED
 
 
@@ -156,21 +162,22 @@ class Subscription:
         for _ in range(READ_A_TURN):
             if len(self._sequence.ready) >= READY_KEPT:
                 break
-            try:
-                frames = self._subscriber.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            if not self._has_input():
                 self._run_dry()
                 break
+            frames = self._subscriber.recv_multipart(NOBLOCK)
             self._backlog += 1
             if len(frames) == 2:
                 self._take(frames[0], frames[1])
         if self._sequence.incomplete and self._timer is None and not self._questions.busy:
             self._ask()
 
+    def _has_input(self) -> bool:
+        return bool(int(self._subscriber.get(zmq.EVENTS)) & READABLE)
+
     def _take(self, topic: bytes, payload: bytes) -> None:
-        kind, marker, _ = topics.split(topic)
-        if kind == topics.SYNC:
-            self._seen = int(marker.rpartition("-")[2])
+        if topic.startswith(MARKER):
+            self._seen = int(topic.rpartition(b"-")[2])
         else:
             self._sequence.live(topic, payload)
 
@@ -183,7 +190,7 @@ class Subscription:
     def _read_monitor(self) -> None:
         while True:
             try:
-                frames = self._monitor.recv_multipart(zmq.NOBLOCK)
+                frames = self._monitor.recv_multipart(NOBLOCK)
             except zmq.Again:
                 return
             (event,) = struct.unpack_from("=H", frames[0])
@@ -306,7 +313,7 @@ class Subscription:
         """Tell whether all is delivered that was published when the end was asked for."""
         ready, known = self._sequence.ready, self._sequence.known
         if self._draining:
-            if not ready and not int(self._subscriber.get(zmq.EVENTS)) & zmq.POLLIN:
+            if not ready and not self._has_input():
                 self._sequence.flush()
                 return not ready
         elif self._last_event is not None and known is not None:

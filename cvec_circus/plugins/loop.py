@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from types import CoroutineType
 from typing import Any, Union
 
 from cvec_circus import logger
@@ -278,7 +278,7 @@ class PluginLoop:
         except BaseException as error:  # sys.exit() in a callback must not end the loop, either
             self._log_error(error, _name(call))
         else:
-            if inspect.iscoroutine(result):
+            if isinstance(result, CoroutineType):
                 result.close()
                 logger.error("%s: %s is a coroutine, which no loop runs", self._name, _name(call))
 
