@@ -22,6 +22,10 @@ class TestPages(TranscriptCase):
         self.play("tutorial")
         self.assert_all_ended()
 
+    def test_broken(self) -> None:
+        self.save("broken/typos.ini")
+        self.play("broken")
+
 
 class TestShapes(unittest.TestCase):
     """What counts as the same."""
