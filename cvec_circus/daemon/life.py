@@ -104,7 +104,11 @@ class Life:
         context = zmq.Context()
         try:
             supervisor = Supervisor(
-                self._configuration, context, log_level=self._log.level, log_fd=self._log.fileno
+                self._configuration,
+                context,
+                log_level=self._log.level,
+                log_url=self._log.url,
+                log_fd=self._log.fileno,
             )
 
             def on_signal(signum: signal.Signals) -> None:

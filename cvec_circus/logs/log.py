@@ -41,6 +41,11 @@ class Log:
         """The file that lines go to now, None if there is none."""
         return None
 
+    @property
+    def url(self) -> str:
+        """How another process writes to the same place, "-" if it inherits a file for that."""
+        return "-"
+
     def reopen(self) -> None:
         """Opens anew what the lines go to."""
 
@@ -78,6 +83,11 @@ class OutputLog(Log):
         """The file that lines go to now, None if there is none."""
         fd = self._output.fileno()
         return None if fd < 0 else fd
+
+    @property
+    def url(self) -> str:
+        """How another process writes to the same place, "-" if it inherits a file for that."""
+        return self._output.url
 
     def reopen(self) -> None:
         """Opens the file of that name, which may be another one now."""

@@ -17,7 +17,15 @@ Trouble = Optional[str]
 
 
 class Output(logging.Handler):
-    """Where the lines of a logger go. Safe from any thread, for handlers have locks."""
+    """Where the lines of a logger go. Safe from any thread, for handlers have locks.
+
+    Attributes:
+        url: How another process writes to the same place, "-" if it inherits a file for that.
+        subject: What every line is about, where the form of the lines does not say it.
+    """
+
+    url = "-"
+    subject = ""
 
     def fileno(self) -> int:
         """The file that lines go to now, -1 if there is none."""

@@ -51,7 +51,7 @@ class Syslog(Output):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._url = url
+        self.url = url
         self._lost = 0
         self._socket: socket.socket | None = None
         parts = urlsplit(url)
@@ -80,18 +80,18 @@ class Syslog(Output):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Sends a record, each line of it by itself."""
-        first, *others = line(self, record).rstrip(b"\n").split(b"\n")
-        tag = first.partition(b": ")[0] + b": "
-        header = self._header(record)
+        tag, _, message = line(self, record).rstrip(b"\n").partition(b": ")
+        tag += f": {self.subject}: ".encode(errors="replace") if self.subject else b": "
+        tag = self._header(record) + tag
+        lines = message.split(b"\n")
         if self._lost:
-            if not self._send(header + tag + b"%d lines are missing here" % self._lost):
-                self._lost += 1 + len(others)
+            if not self._send(tag + b"%d lines are missing here" % self._lost):
+                self._lost += len(lines)
                 return
             self._lost = 0
-        texts = [first, *(tag + text for text in others)]
-        for number, text in enumerate(texts):
-            if not self._send((header + text)[:LONGEST]):
-                self._lost = len(texts) - number
+        for number, text in enumerate(lines):
+            if not self._send((tag + text)[:LONGEST]):
+                self._lost = len(lines) - number
                 return
 
     def reopen(self) -> None:
@@ -132,7 +132,7 @@ class Syslog(Output):
                 if isinstance(error, BlockingIOError):
                     break
         if not self._lost:
-            text = f"cvec_circus: cannot write the log {self._url}: {trouble}\n"
+            text = f"cvec_circus: cannot write the log {self.url}: {trouble}\n"
             write_to_stderr(text.encode(errors="backslashreplace"))
         return False
 

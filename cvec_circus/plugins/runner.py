@@ -229,16 +229,10 @@ def configure_log(assignment: Assignment) -> int:
         OSError: The log file cannot be opened, or the syslog cannot be reached.
         OptionError: The URL of the syslog makes no sense.
     """
-    output: logging.Handler = logging.StreamHandler(sys.stderr)
-    log_fd = 2
-    if assignment.log_output != "-":
-        from cvec_circus.logs.log import open_output  # what the daemon starts has no use for it
-
-        output = opened = open_output(assignment.log_output)
-        log_fd = max(opened.fileno(), 2)
+    output, log_fd = open_log(assignment)
     line = "[%(levelname)s] %(message)s"
     if assignment.by_daemon:
-        name = str(assignment.config.get("name", assignment.use)).replace("%", "%%")
+        name = subject(assignment).replace("%", "%%")
         line = f"%(asctime)s {name}[%(process)d] {line}"
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
@@ -247,6 +241,27 @@ def configure_log(assignment: Assignment) -> int:
     logger.setLevel(assignment.log_level.upper())
     logger.propagate = False
     return log_fd
+
+
+def open_log(assignment: Assignment) -> tuple[logging.Handler, int]:
+    """Return what writes the log, and its file descriptor; see `configure_log`."""
+    if assignment.log_output != "-":
+        from cvec_circus.logs.log import open_output  # most have no use for it
+
+        try:
+            output = open_output(assignment.log_output)
+        except OSError:
+            if not assignment.by_daemon:
+                raise  # a daemon's syslog may be gone for a while, and its plugins are to run
+        else:
+            output.subject = subject(assignment)
+            return output, max(output.fileno(), 2)
+    return logging.StreamHandler(sys.stderr), 2
+
+
+def subject(assignment: Assignment) -> str:
+    """What the log calls a plugin."""
+    return str(assignment.config.get("name", assignment.use))
 
 
 if __name__ == "__main__":

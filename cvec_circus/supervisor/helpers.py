@@ -50,15 +50,17 @@ class Helpers:
     tells that the daemon is gone, and the helper ends too.
     """
 
-    def __init__(self, check_delay: float, log_level: str) -> None:
+    def __init__(self, check_delay: float, log_level: str, log_url: str = "-") -> None:
         """Makes the lifeline.
 
         Args:
             check_delay: Seconds; handed to the plugins, which may have a use for it.
             log_level: The word for the daemon's level, for the plugins' own logs.
+            log_url: Where the plugins log to by themselves: a syslog, or "-" for their stderr.
         """
         self._check_delay = check_delay
         self._log_level = log_level
+        self._log_url = log_url
         self._lifeline, self._life = os.pipe()
         self._plugins: dict[Watcher, PluginConfig] = {}
         self._progress: dict[Watcher, int] = {}
@@ -120,6 +122,7 @@ class Helpers:
             "report": report,
             "progress": progress,
             "log_level": self._log_level,
+            "log_output": self._log_url,
         }
 
     def _progress_of(self, watcher: Watcher) -> int:

@@ -54,6 +54,7 @@ class Supervisor:
         context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the plugins.
+        log_url: The syslog that the log goes to, for the plugins; "-" if it goes elsewhere.
         log_fd: Returns the file that the log goes to, None where that is stderr.
         sockets: Listening sockets beside those of the configuration.
         when_started: Answered when everything that starts by itself has been started.
@@ -77,6 +78,7 @@ class Supervisor:
         context: zmq.Context[Any],
         clock: Clock = SYSTEM,
         log_level: str = "info",
+        log_url: str = "-",
         log_fd: Callable[[], int | None] = lambda: None,
         sockets: Sequence[CircusSocket] = (),
         when_started: Wait | None = None,
@@ -92,7 +94,7 @@ class Supervisor:
         self.sampler = SamplerThread(self.loop, clock)
         self.chores = Chores(self.loop)
         self._exits = exits.choose()
-        self._helpers = Helpers(circus["check_delay"], log_level)
+        self._helpers = Helpers(circus["check_delay"], log_level, log_url)
         self._timer: Timer | None = None
         self._when_started = when_started
         self._closers = [

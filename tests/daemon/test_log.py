@@ -140,10 +140,14 @@ class TestWhereItGoes(DaemonCase):
                 server.bind(str(folder / "dev-log"))
 
             circus = "logoutput = syslog://{DIR}/dev-log?local2"
-            daemon = self.daemon(self.TEXT, circus=circus, prepare=listen, up=False)
+            plugin = "[plugin:p]\nuse = cvec_circus.plugins.flapping.Flapping\n"
+            daemon = self.daemon(self.TEXT + plugin, circus=circus, prepare=listen, up=False)
             pattern = rf"^<150>.{{15}} cvec_circus\[{daemon.pid}\]: cvec_circus \S+ is up: "
             self.assertRegex(server.recv(4096).decode(), pattern)
             self.connected(daemon)
+            pattern = r"^<150>.{15} cvec_circus\[\d+\]: plugin:p: Loading the plugin"
+            while not re.match(pattern, server.recv(4096).decode()):
+                pass
             daemon.signal(signal.SIGTERM)
             received = ""
             while not received.endswith("]: stopped"):

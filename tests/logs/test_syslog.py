@@ -90,6 +90,11 @@ class TestLocal(SyslogCase):
         self.open(f"syslog://{self.path('dev')}?local0")
         self.logger.warning("here")
         self.received(server, r"<132>STAMP TAG: here")
+        for handler in self.logger.handlers:
+            handler.subject = "plugin:x"  # type: ignore[attr-defined]
+        self.logger.warning("one\ntwo: three")
+        self.received(server, r"<132>STAMP TAG: plugin:x: one")
+        self.received(server, r"<132>STAMP TAG: plugin:x: two: three")
 
     def test_a_syslog_that_is_started_again(self) -> None:
         self.catch_stderr()
