@@ -14,7 +14,7 @@ from cvec_circus.exc import ArgumentError
 from cvec_circus.options.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from cvec_circus.commands.base import Command, Fields, Switch
+    from cvec_circus.commands.base import Command, Fields
 
 PROG = "cvec_circusctl"
 SHELLS = ("bash", "zsh", "fish")
@@ -149,13 +149,26 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         add_help=False,
     )
-    group = parser.add_argument_group("switches") if command.switches_shown else parser
-    for switch in command.switches_shown:
-        _add_switch(group, command, switch)
+    if command.switches_shown:
+        add_switches(parser.add_argument_group("switches"), command)
     group = parser.add_argument_group("options of all commands")
     group.add_argument("-h", "--help", action="help", help="show this help")
     _add_options(group)
     return parser
+
+
+def add_switches(parser: argparse._ActionsContainer, command: Command) -> None:
+    """Declare the switches of a command; what one sets is kept under " PROPERTY", a name that no
+    option has."""
+    for switch in command.switches_shown:
+        spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
+        dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].doc
+        if switch.value is None:
+            parser.add_argument(*spellings, dest=dest, metavar=switch.name.upper(), help=text)
+        else:
+            parser.add_argument(
+                *spellings, dest=dest, action="store_const", const=switch.value, help=text
+            )
 
 
 def _add_options(parser: argparse._ActionsContainer) -> None:
@@ -191,18 +204,6 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
         return command.message([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
-
-
-def _add_switch(parser: argparse._ActionsContainer, command: Command, switch: Switch) -> None:
-    """Declare a switch; what it sets is kept under " PROPERTY", a name that no option has."""
-    spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
-    dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].doc
-    if switch.value is None:
-        parser.add_argument(*spellings, dest=dest, metavar=switch.name.upper(), help=text)
-    else:
-        parser.add_argument(
-            *spellings, dest=dest, action="store_const", const=switch.value, help=text
-        )
 
 
 def _refuse_unknown(parser: argparse.ArgumentParser, command: Command, args: Sequence[str]) -> None:

@@ -1,0 +1,192 @@
+"""The shell of cvec_circusctl: one command a line, from a person or from a pipe.
+
+An error does not end it; the end of the input, or `exit`, does.
+"""
+
+from __future__ import annotations
+
+import os
+import readline
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Callable
+
+from cvec_circus import __version__, exc
+from cvec_circus.commands import table
+from cvec_circus.connect import endpoint_from
+from cvec_circus.ctl.arguments import PROG, WITH_VALUE, Line, parse
+from cvec_circus.ctl.candidates import OPTIONS, VALUES, Candidates
+from cvec_circus.ctl.output import complain, say
+
+PROMPT = f"{PROG}> "
+HISTORY = 1000
+"""Lines of history that are kept."""
+
+_INTERRUPTED = 130
+_OWN = ("exit", "help")
+_SURE = "Stop all watchers and end the daemon? `exit` only leaves this shell. [y/N] "
+
+
+class Shell:
+    """Reads commands and carries them out. Owned by the main thread."""
+
+    def __init__(self, options: Namespace, carry_out: Callable[[Line], int]) -> None:
+        """Prepare.
+
+        Args:
+            options: What holds for every line that does not say otherwise.
+            carry_out: Carries a line out and returns its exit code.
+        """
+        self._options = options
+        self._carry_out = carry_out
+        self._code = exc.EXIT_OK
+
+    def run(self) -> int:
+        """Read and carry out until the input ends.
+
+        Returns:
+            The exit code of the last command.
+        """
+        if not sys.stdin.isatty():
+            return self._run(_next_line)
+        endpoint = self._options.endpoint or endpoint_from()
+        say(f"{PROG} {__version__}, {endpoint}: `help` lists the commands, Ctrl-D leaves")
+        path = history_path()
+        former = readline.get_completer(), readline.get_completer_delims()
+        prepare(Completer(self._options.endpoint), path)
+        try:
+            return self._run(lambda: input(PROMPT), ask=input)
+        finally:
+            keep_history(path)
+            readline.set_completer(former[0])
+            readline.set_completer_delims(former[1])
+
+    def _run(self, read: Callable[[], str], ask: Callable[[str], str] | None = None) -> int:
+        while True:
+            try:
+                words = shlex.split(read(), comments=True)
+                if words == ["exit"]:
+                    return self._code
+                if words and (words != ["quit"] or ask is None or ask(_SURE)[:1] in "yY"):
+                    self._line(words)
+            except EOFError:
+                if ask is not None:
+                    say("")
+                return self._code
+            except KeyboardInterrupt:
+                say("")
+                self._code = _INTERRUPTED
+            except ValueError as problem:  # a quotation without an end, bytes that are no text
+                complain(f"this line cannot be read: {problem}")
+                self._code = exc.EXIT_USAGE
+                if isinstance(problem, UnicodeError):
+                    return self._code
+
+    def _line(self, words: Sequence[str]) -> None:
+        """Carry a line out and note its exit code."""
+        try:
+            line = parse(words, self._options)
+            if line.command is None:
+                self._options = line.options
+            else:
+                self._code = self._carry_out(line)
+        except exc.ArgumentError as problem:
+            complain(str(problem))
+            self._code = exc.EXIT_USAGE
+        except SystemExit as end:
+            self._code = int(end.code or 0)
+
+
+def _next_line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def history_path(environ: Mapping[str, str] = os.environ) -> str:
+    """Tell where the history is kept."""
+    state = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "cvec_circus", "ctl_history")
+
+
+def prepare(completer: Completer, path: str) -> None:
+    """Have readline complete words, and know the lines of former times."""
+    readline.set_completer(completer)
+    readline.set_completer_delims(" \t\n")
+    readline.parse_and_bind("tab: complete")
+    readline.clear_history()
+    try:
+        readline.read_history_file(path)
+    except OSError:
+        pass  # the first time, or it may not be read: there is none then
+
+
+def keep_history(path: str) -> None:
+    """Write the history, for the person alone to read."""
+    readline.set_history_length(HISTORY)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        readline.write_history_file(path)
+    except OSError as problem:
+        complain(f"the history is not kept: {problem}")
+
+
+class Completer:
+    """Completes the word before the cursor; readline calls it. Owned by the main thread."""
+
+    def __init__(self, endpoint: str | None) -> None:
+        self._candidates = Candidates(endpoint)
+        self._matches: list[str] = []
+
+    def __call__(self, text: str, state: int) -> str | None:
+        """Return the match number `state`, or None behind the last one."""
+        if state == 0:
+            before = readline.get_line_buffer()[: readline.get_begidx()]
+            self._matches = self.matches(before, text)
+        return self._matches[state] if state < len(self._matches) else None
+
+    def matches(self, before: str, text: str) -> list[str]:
+        """Return the words that may stand where one has been begun, in the quotes they need.
+
+        Args:
+            before: The line up to that word.
+            text: What there is of the word.
+        """
+        start = text.lstrip("'\"").lower()
+        found = (word for word in self._all(_words(before), text) if word.lower().startswith(start))
+        return [f"{shlex.quote(word)} " for word in dict.fromkeys(found)]
+
+    def _all(self, before: list[str], text: str) -> Sequence[str]:
+        if before and before[-1] in VALUES:
+            return VALUES[before[-1]]
+        words = _without_options(before)
+        if not words or words == ["help"]:
+            return OPTIONS if text.startswith("-") else sorted((*table.NAMES, *_OWN))
+        command = table.find(words[0])
+        if command is None:
+            return ()
+        if text.startswith("-"):
+            return self._candidates.switches(command)
+        return self._candidates.words(command, words[1:])
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()  # inside a quotation
+
+
+def _without_options(words: Sequence[str]) -> list[str]:
+    """Leave out the options and switches, and the values of those that have one."""
+    kept: list[str] = []
+    former = ""
+    for word in words:
+        if not word.startswith("-") and former not in WITH_VALUE and former not in VALUES:
+            kept.append(word)
+        former = word
+    return kept

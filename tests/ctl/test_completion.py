@@ -1,0 +1,164 @@
+"""What completes a command line: the words, and the shells of the system that show them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from cvec_circus.commands import table
+from cvec_circus.ctl import completion
+from cvec_circus.ctl.arguments import PROG, SHELLS
+from cvec_circus.ctl.candidates import Candidates
+from cvec_circus.ctl.shell import Completer
+from tests.ctl.ctl_case import CtlCase, run
+from tests.support.daemon import script
+
+BASH = """
+COMP_LINE="$1" COMP_POINT=${#1} COMP_TYPE=9
+read -ra COMP_WORDS <<<"$1"
+[[ "$1" == *" " ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_python_argcomplete cvec_circusctl
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+class TestWords(CtlCase):
+    def test_every_place_of_every_command(self) -> None:
+        candidates = Candidates(self.address)
+        names = ["One Shot", "solo", "web"]
+        first = {
+            "add": [],
+            "globaloptions": sorted(self.target.global_options()),
+            "listen": names,
+        }
+        for name, command in table.load_all().items():
+            with self.subTest(name):
+                expected = first.get(name, names if "name" in command.by_name else [])
+                self.assertEqual(candidates.words(command, []), expected)
+
+    def test_further_places(self) -> None:
+        def words(line: str) -> list[str]:
+            name, *before = line.split()
+            return Candidates(self.address).words(table.load_all()[name], before)
+
+        for line in ("kill web", "stats web"):
+            self.assertEqual(words(line), ["6178", "6179"])
+        self.assertEqual(words("signal web")[:3], ["6178", "6179", "HUP"])
+        self.assertIn("TERM", words("signal web 6178"))
+        for line in ("get web", "get web cmd", "get web cmd cmd"):
+            self.assertEqual(words(line), ["cmd", "flapping.max_retry", "numprocesses"])
+        for line in ("set web", "set web cmd x", "set web cmd x cmd y"):
+            self.assertIn("graceful_timeout", words(line))
+            self.assertIn("flapping.max_retry", words(line))
+        for line in ("set web cmd", "set web cmd x cmd", "status web", "incr web 1", "add a b"):
+            self.assertEqual(words(line), [])
+        self.assertEqual(words("listen web"), ["One Shot", "solo", "web"])
+
+    def test_matches(self) -> None:
+        completer = Completer(self.address)
+        for before, text, matches in (
+            ("", "numw", ["numwatchers "]),
+            ("", "ex", ["exit "]),
+            ("", "--js", ["--json "]),
+            ("--json ", "dst", ["dstats "]),
+            ("--timeout 5 ", "dst", ["dstats "]),
+            ("status ", "'o", ["'One Shot' "]),
+            ("stop --waiting ", "W", ["web "]),
+            ("stop --match ", "", ["glob ", "simple ", "regex "]),
+            ("stop --match glob ", "w", ["web "]),
+            ("status 'One ", "s", []),
+            ("reload ", "--s", ["--sequential "]),
+            ("zork ", "", []),
+        ):
+            with self.subTest(before=before, text=text):
+                self.assertEqual(completer.matches(before, text), matches)
+
+    def test_no_daemon(self) -> None:
+        with mock.patch("cvec_circus.ctl.candidates.PATIENCE", 0.05):
+            self.assertEqual(Completer("ipc:///no/such").matches("status ", ""), [])
+
+
+@unittest.skipIf(completion.autocomplete is None, "argcomplete is not installed")
+class TestShells(CtlCase):
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        command = Path(folder.name, PROG)
+        words = " ".join(f"'{word}'" for word in script("cvec_circusctl"))
+        command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
+        self.env = {
+            **os.environ,
+            "PATH": f"{folder.name}:{os.environ['PATH']}",
+            "HOME": folder.name,
+            "CVEC_CIRCUSCTL_ENDPOINT": self.address,
+        }
+
+    def shell(self, *words: str) -> list[str]:
+        if shutil.which(words[0]) is None:
+            self.skipTest(f"{words[0]} is not installed")
+        done = subprocess.run(
+            words, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split("\n")[:-1]
+
+    def test_bash(self) -> None:
+        program = f'eval "$({PROG} --completion bash)"\n{BASH}'
+        for line, found in (
+            (f"{PROG} numw", ["numwatchers "]),
+            (f"{PROG} status w", ["web "]),
+            (f"{PROG} status O", ["One\\ Shot "]),
+            (f"{PROG} stop --match ", ["glob", "simple", "regex"]),
+            (f"{PROG} get web flap", ["flapping.max_retry "]),
+            (f"{PROG} help numw", ["numwatchers "]),
+            (f"{PROG} --prett", ["--prettify "]),
+        ):
+            with self.subTest(line):
+                self.assertEqual(self.shell("bash", "-c", program, "bash", line), found)
+
+    def test_fish(self) -> None:
+        program = f"{PROG} --completion fish | source; complete -C '{PROG} status w'"
+        self.assertEqual(
+            [line.split("\t")[0] for line in self.shell("fish", "-c", program)], ["web"]
+        )
+
+    def test_zsh_takes_the_script(self) -> None:
+        program = f'autoload -U compinit; compinit -D; eval "$({PROG} --completion zsh)"; '
+        program += f"print $_comps[{PROG}]"
+        self.assertEqual(self.shell("zsh", "-fc", program), ["_python_argcomplete"])
+
+    def test_the_scripts(self) -> None:
+        for shell in SHELLS:
+            done = run("--completion", shell)
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assertIn(PROG, done.out)
+        self.assertEqual(run("--completion", "tcsh").code, 2)
+
+    def test_nothing_of_it_is_loaded_for_a_command(self) -> None:
+        program = (
+            "import sys; from cvec_circus.ctl.main import main; "
+            f"main(['--endpoint', {self.address!r}, 'list']); print('argcomplete' in sys.modules)"
+        )
+        self.assertEqual(self.shell(sys.executable, "-c", program)[-1], "False")
+
+
+class TestWithoutTheLibrary(unittest.TestCase):
+    def test_it_says_what_to_install(self) -> None:
+        with mock.patch.object(completion, "autocomplete", None):
+            done = run("--completion", "bash")
+            self.assertEqual((done.code, done.out), (1, ""))
+            self.assertEqual(done.err, f"{PROG}: {completion.MISSING}\n")
+            completion.complete()
+
+
+if __name__ == "__main__":
+    unittest.main()
