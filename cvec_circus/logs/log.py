@@ -43,7 +43,7 @@ class Log:
 
     @property
     def url(self) -> str:
-        """How another process writes to the same place, "-" if it inherits a file for that."""
+        """How another process writes to the same place: a path, the URL of a syslog, or "-"."""
         return "-"
 
     def reopen(self) -> None:
@@ -86,7 +86,7 @@ class OutputLog(Log):
 
     @property
     def url(self) -> str:
-        """How another process writes to the same place, "-" if it inherits a file for that."""
+        """How another process writes to the same place: a path, the URL of a syslog, or "-"."""
         return self._output.url
 
     def reopen(self) -> None:

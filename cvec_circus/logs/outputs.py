@@ -20,7 +20,7 @@ class Output(logging.Handler):
     """Where the lines of a logger go. Safe from any thread, for handlers have locks.
 
     Attributes:
-        url: How another process writes to the same place, "-" if it inherits a file for that.
+        url: How another process writes to the same place: a path, the URL of a syslog, or "-".
         subject: What every line is about, where the form of the lines does not say it.
     """
 
@@ -67,7 +67,8 @@ class FollowedFile(Output):
 
     def __init__(self, filename: str) -> None:
         super().__init__()
-        self._file = AppendFile(os.path.abspath(filename), may_use_reserve=True)
+        self.url = os.path.abspath(filename)
+        self._file = AppendFile(self.url, may_use_reserve=True)
         self._trouble: Trouble = None
         self._is_ragged = False
         if not self._file.open():
@@ -86,8 +87,7 @@ class FollowedFile(Output):
 
     def _tell(self, trouble: Trouble) -> None:
         if trouble is not None and trouble != self._trouble:
-            name = self._file.filename
-            write_to_stderr(f"cvec_circus: cannot write the log {name}: {trouble}\n".encode())
+            write_to_stderr(f"cvec_circus: cannot write the log {self.url}: {trouble}\n".encode())
         self._trouble = trouble
 
     def fileno(self) -> int:

@@ -252,7 +252,7 @@ def open_log(assignment: Assignment) -> tuple[logging.Handler, int]:
             output = open_output(assignment.log_output)
         except OSError:
             if not assignment.by_daemon:
-                raise  # a daemon's syslog may be gone for a while, and its plugins are to run
+                raise  # its syslog may be gone for a while, and the plugin is to run all the same
         else:
             output.subject = subject(assignment)
             return output, max(output.fileno(), 2)

@@ -56,7 +56,7 @@ class Helpers:
         Args:
             check_delay: Seconds; handed to the plugins, which may have a use for it.
             log_level: The word for the daemon's level, for the plugins' own logs.
-            log_url: Where the plugins log to by themselves: a syslog, or "-" for their stderr.
+            log_url: Where the plugins log to: a path, the URL of a syslog, or "-" for stderr.
         """
         self._check_delay = check_delay
         self._log_level = log_level

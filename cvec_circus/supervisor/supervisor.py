@@ -54,7 +54,8 @@ class Supervisor:
         context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the plugins.
-        log_url: The syslog that the log goes to, for the plugins; "-" if it goes elsewhere.
+        log_url: What the plugins open to write to the same log: a path, the URL of a syslog; "-" if
+            they inherit it.
         log_fd: Returns the file that the log goes to, None where that is stderr.
         sockets: Listening sockets beside those of the configuration.
         when_started: Answered when everything that starts by itself has been started.

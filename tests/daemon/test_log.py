@@ -222,6 +222,31 @@ class TestWhatBefallsIt(DaemonCase):
         self.assertEqual(daemon.ended(), [])
         self.assertTrue(path.read_text().endswith("] stopped\n"))
 
+    def test_plugins_follow_it_too(self) -> None:
+        module = (
+            "from cvec_circus import logger\nfrom cvec_circus.plugins import CircusPlugin\n"
+            "class Teller(CircusPlugin):\n"
+            "    def handle_recv(self, data):\n"
+            "        logger.info('hears %s', data[0])\n"
+        )
+        daemon = self.daemon(
+            self.TEXT + "[plugin:t]\nuse = ours.Teller\n",
+            "--log-output",
+            "log",
+            prepare=lambda folder: (folder / "ours.py").write_text(module),
+            up=False,
+        )
+        self.assertTrue(eventually((daemon.folder / "control").exists))
+        daemon.connect()
+        path = daemon.folder / "log"
+        self.assertTrue(eventually(lambda: "hears b'watcher.a.start'" in path.read_text()))
+        path.rename(path.with_name("moved"))
+        daemon.order("stop", name="a")
+        hears = re.compile(r" plugin:t\[\d+\] \[INFO\] hears b'watcher.a.stop'\n")
+        self.assertTrue(eventually(lambda: path.exists() and hears.search(path.read_text())))
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
     def test_its_folder_is_gone_for_a_while(self) -> None:
         daemon = self.logging_to("logs/daemon.log")
         folder = daemon.folder / "logs"
