@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cvec_circus import exc
-from cvec_circus.config.build import load
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.arguments import parse
-from cvec_circus.daemon.life import Life
 
 if TYPE_CHECKING:
     from cvec_circus.system.notify import Notifier
@@ -68,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Reads the configuration and lives by it; see `main` for what is raised."""
     if arguments.check or arguments.print_config:
         return look(arguments)
+    from cvec_circus.config.build import load
+    from cvec_circus.daemon.life import Life  # half of the time that a start takes
+
     notifier = take_notifier()
     path = demo_path() if arguments.demo else arguments.config
     configuration = load(path, os.environ, working_dir())
