@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -86,6 +87,9 @@ class Life:
         self.stop_asked = False
         self.started = False
         self.finished = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=label, daemon=True)
+        self._own_control = True
+        self._wakes = False
         self._plugin = plugin
         self._endpoints = endpoint, pubsub_endpoint
         self._subscription: Subscription | None = None
@@ -95,6 +99,16 @@ class Life:
         self._released = threading.Event()
         self._failure: BaseException | None = None
         self._at = ""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether `handle_init` has returned."""
+        return self._initialised
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is called on the plugin thread any more."""
+        return self._parked
 
     def ask_to_stop(self) -> None:
         """Ask for the end. Any thread, any number of times; it does not wait.
@@ -116,29 +130,68 @@ class Life:
         Raises:
             PluginError: `initialize` or `handle_init` raised, which is in the log already.
         """
-        self.started = True
-        own = self.control is None  # else cvec_circus-plugin has made it
-        if self.control is None:
-            self.control = Loop(name=f"{self.label} control")
-        wakes = own and wake_by_signals(self.control)
+        self._prepare()
         try:
             if not self.stop_asked:
-                self._run_threads(self.control)
+                self._stay(self._start)
         finally:
-            if not self.client.close():
-                logger.warning("%s: somebody has left a socket open", self.label)
-            if wakes:
-                signal.set_wakeup_fd(-1)
-            if own:
-                self.control.close()
-            self.finished.set()
+            self._let_go()
+        self._raise_failure()
+
+    def begin(self) -> None:
+        """The first half of `run`, for tests: returns once there is a plugin thread.
+
+        The control thread is the calling one. `finish` follows there, after `ask_to_stop`.
+        """
+        self._prepare()
+        try:
+            self._start()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def finish(self) -> None:
+        """The second half of `run`: the end of the plugin thread, and of everything else.
+
+        Raises:
+            PluginError: See `run`.
+        """
+        assert self.control is not None
+        try:
+            self._stay(self.control.run)
+        finally:
+            self._let_go()
+        self._raise_failure()
+
+    def _prepare(self) -> None:
+        self.started = True
+        self._own_control = self.control is None  # else cvec_circus-plugin has made it
+        if self.control is None:
+            self.control = Loop(name=f"{self.label} control")
+        self._wakes = self._own_control and wake_by_signals(self.control)
+
+    def _start(self) -> None:
+        assert self.control is not None
+        self.control.each_turn(self._look)
+        self._thread.start()
+
+    def _let_go(self) -> None:
+        assert self.control is not None
+        if not self.client.close():
+            logger.warning("%s: somebody has left a socket open", self.label)
+        if self._wakes:
+            signal.set_wakeup_fd(-1)
+        if self._own_control:
+            self.control.close()
+        self.finished.set()
+
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise exc.PluginError(f"{self.label}: {self._failure!r}") from self._failure
 
-    def _run_threads(self, control: Loop) -> None:
-        thread = threading.Thread(target=self._live, name=self.label, daemon=True)
-        control.each_turn(self._look)
-        wait = thread.start
+    def _stay(self, wait: Callable[[], None]) -> None:
+        """Sleep until the plugin thread is parked, and see it out."""
+        assert self.control is not None
         while not self._parked:
             try:
                 wait()
@@ -146,13 +199,13 @@ class Life:
                 if self.stop_asked:
                     raise  # the second one ends it at once
                 self._plugin.stop()
-            wait = control.run
+            wait = self.control.run
         try:
             if self._initialised:
                 self._call_handle_stop()
         finally:
             self._released.set()
-            thread.join()
+            self._thread.join()
 
     def _look(self) -> bool:
         """See what has happened while the control thread slept."""

@@ -51,6 +51,7 @@ SPECIAL: dict[str, frozenset[str]] = {
 ALSO: dict[str, frozenset[str]] = {
     "options": frozenset({"system.signals"}),  # an option may be a signal's name
     "daemon": frozenset({"demo"}),  # cvec_circusd --demo
+    "testing": frozenset({"client", "feed", "plugins"}),  # it is both sides of the wire
 }
 
 # Where an import may stand inside a function, beside the `__init__.py` files: names resolved on

@@ -1,0 +1,8 @@
+"""For unittest suites of programs that embed an arbiter, and of plugins."""
+
+from __future__ import annotations
+
+from cvec_circus.testing.case import ArbiterTestCase
+from cvec_circus.testing.events import Event
+
+__all__ = ["ArbiterTestCase", "Event"]

@@ -1,0 +1,125 @@
+"""Every event of an arbiter, for a test that waits for some of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import zmq
+
+from cvec_circus.base.loop import Loop
+from cvec_circus.feed.sequence import EventSequence
+from cvec_circus.feed.subscription import Subscription
+
+SHOWN = 12
+"""How many of the last events a failure shows."""
+
+
+class Event(NamedTuple):
+    """An event as it was published. Immutable.
+
+    Attributes:
+        topic: Its topic: ``watcher.web.spawn``.
+        payload: What it tells.
+    """
+
+    topic: str
+    payload: dict[str, Any]
+
+    def says(self, topic: str, payload: dict[str, Any]) -> bool:
+        """Whether its topic begins with that one, and its payload has all of that one."""
+        ours = self.payload
+        return self.topic.startswith(topic) and all(
+            key in ours and ours[key] == value for key, value in payload.items()
+        )
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.payload}"
+
+
+class EventLog:
+    """The events of an arbiter, from a number on, with none missing. Owned by the test's thread.
+
+    They are taken in while somebody waits for one.
+
+    Attributes:
+        seen: Every event so far, in order.
+    """
+
+    def __init__(self, endpoint: str, pubsub_endpoint: str, since: int, run: str) -> None:
+        """Subscribe.
+
+        Args:
+            endpoint: Where the arbiter takes commands.
+            pubsub_endpoint: Where it publishes events.
+            since: The events wanted are those with higher numbers.
+            run: The arbiter's life that this number belongs to.
+        """
+        self.seen: list[Event] = []
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._loop = Loop(name="events")
+        self._reached: Callable[[], bool] = bool
+        self._subscription = Subscription(
+            self._loop,
+            self._context,
+            endpoint,
+            pubsub_endpoint,
+            EventSequence(since, run),
+            memoryview(bytearray(8)).cast("Q"),
+            self._take,
+        )
+        self._subscription.open()
+
+    def _take(self, data: tuple[bytes, bytes]) -> bool:
+        topic, payload = data
+        self.seen.append(Event(topic.decode(), json.loads(payload)))
+        if self._reached():
+            self._loop.stop()
+        return True
+
+    def find(
+        self, topic: str, payload: dict[str, Any], timeout: float, first: int = 0
+    ) -> tuple[int, Event]:
+        """Wait for an event.
+
+        Args:
+            topic: What its topic begins with.
+            payload: What its payload has.
+            timeout: Seconds to wait at most.
+            first: The index in `seen` from which to look.
+
+        Returns:
+            Its index, and the event.
+
+        Raises:
+            AssertionError: There is none in time; the text shows the last events.
+        """
+        found: list[int] = []
+        looked_at = first
+
+        def reached() -> bool:
+            nonlocal looked_at
+            while looked_at < len(self.seen) and not found:
+                if self.seen[looked_at].says(topic, payload):
+                    found.append(looked_at)
+                looked_at += 1
+            return bool(found)
+
+        if not reached():
+            self._reached = reached
+            timer = self._loop.call_later(timeout, self._loop.stop)
+            self._loop.run()
+            timer.cancel()
+            self._reached = bool
+        if not found:
+            shown = "\n".join(map(str, self.seen[-SHOWN:])) or "none at all"
+            wanted = f"{topic} {payload or ''}".strip()
+            raise AssertionError(f"no {wanted} within {timeout:g} s; the last events:\n{shown}")
+        return found[0], self.seen[found[0]]
+
+    def close(self) -> None:
+        """Close everything."""
+        self._subscription.close()
+        self._loop.close()
+        self._context.term()

@@ -1,0 +1,1 @@
+"""Tests of what programs test themselves with."""
