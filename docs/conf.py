@@ -30,3 +30,13 @@ html_theme_options = {
 }
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_static_path: list[str] = []
+
+man_pages = [
+    (f"man/{name}", name, does, author, 1)
+    for name, does in (
+        ("cvec_circusctl", "talk to cvec_circusd"),
+        ("cvec_circusd", "start programs and keep them alive"),
+        ("cvec_circus-plugin", "run a plugin of cvec_circusd"),
+    )
+]
+man_make_section_directory = False

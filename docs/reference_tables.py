@@ -2,6 +2,8 @@
 
     .. option-table:: cvec_circus.options.watcher:WATCHER_OPTIONS
     .. command-table::
+    .. command-line-table::
+    .. parser-table:: MODULE:FUNCTION
 
 What they say is made by `reference_text.py`.
 """
@@ -15,7 +17,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from reference_text import command_lines, option_lines
+from reference_text import command_line_lines, command_lines, option_lines, parser_lines
 
 
 class OptionTableDirective(Directive):
@@ -38,6 +40,26 @@ class CommandTableDirective(Directive):
         return parsed(self, command_lines(table.load_all().values()))
 
 
+class CommandLineTableDirective(Directive):
+    """`.. command-line-table::`"""
+
+    def run(self) -> list[nodes.Node]:
+        """Render every command as a person types it."""
+        table = importlib.import_module("cvec_circus.commands.table")
+        return parsed(self, command_line_lines(table.load_all().values()))
+
+
+class ParserTableDirective(Directive):
+    """`.. parser-table:: MODULE:FUNCTION`"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Render the options of the parser that the function makes."""
+        module, _, name = self.arguments[0].partition(":")
+        return parsed(self, parser_lines(getattr(importlib.import_module(module), name)()))
+
+
 def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:
     """Have Sphinx read generated lines as if they stood on the page."""
     container = nodes.container()
@@ -50,4 +72,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Register the directives; Sphinx calls this."""
     app.add_directive("option-table", OptionTableDirective)
     app.add_directive("command-table", CommandTableDirective)
+    app.add_directive("command-line-table", CommandLineTableDirective)
+    app.add_directive("parser-table", ParserTableDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

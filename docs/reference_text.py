@@ -109,3 +109,40 @@ def _property(prop: Any) -> str:
     default = f" `{prop.default}` by default." if prop.default else ""
     mandatory = " **Mandatory.**" if prop.mandatory else ""
     return f"* `{prop.name}`: {literal(prop.doc)}{default}{mandatory}"
+
+
+def command_line_lines(commands: Iterable[Any]) -> Iterator[str]:
+    """Yield reStructuredText on what a person may type behind cvec_circusctl."""
+    for command in commands:
+        yield " ".join(filter(None, (f"**{command.name}**", f"``{command.usage}``"))).replace(
+            " ````", ""
+        )
+        yield f"   {literal(command.doc)}"
+        yield ""
+        for word, text in command.takes.items():
+            yield f"   * ``{word}``: {literal(text)}"
+        for switch in command.switches_shown:
+            text = switch.doc or command.by_name[switch.prop].doc
+            value = f" {switch.name.upper()}" if switch.value is None else ""
+            yield f"   * ``--{switch.name}{value}``: {literal(text)}"
+        yield ""
+
+
+def parser_lines(parser: Any) -> Iterator[str]:
+    """Yield reStructuredText on the arguments and options of an argparse parser."""
+    for action in parser._actions:
+        if action.help in (None, "==SUPPRESS=="):
+            continue
+        names = ", ".join(action.option_strings)
+        value = _value(action)
+        yield f"``{' '.join(filter(None, (names, value)))}``"
+        yield f"   {literal(action.help[0].upper() + action.help[1:])}."
+        yield ""
+
+
+def _value(action: Any) -> str:
+    """Show what stands behind an option, or in the place of an argument."""
+    if action.nargs == 0:
+        return ""
+    shown = action.metavar or "|".join(action.choices or ()) or action.dest.upper()
+    return f"{shown} ..." if action.nargs in ("+", "*") else str(shown)

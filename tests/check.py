@@ -18,13 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def steps(scratch: str) -> dict[str, list[str]]:
     """Name every step and the Python arguments that run it; `scratch` takes the built docs."""
-    docs = ["-W", "--keep-going", "-q", "-E", "-d", f"{scratch}/doctrees", "-b", "html"]
+    docs = ["-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-d", f"{scratch}/doctrees"]
     return {
         "format": ["-m", "ruff", "format", "--check"],
         "lint": ["-m", "ruff", "check"],
         "types": ["-m", "mypy"],
         "suite": ["-W", "error", "-m", "unittest"],
-        "docs": ["-m", "sphinx", *docs, "docs", f"{scratch}/html"],
+        "docs": [*docs, "-b", "html", "docs", f"{scratch}/html"],
+        "man": [*docs, "-b", "man", "docs", f"{scratch}/man"],
     }
 
 

@@ -76,20 +76,7 @@ def read_arguments(arguments: Sequence[str]) -> Assignment:
         ArgumentError: It cannot be understood.
         SystemExit: It asks for the help or the version, which is printed.
     """
-    parser = OneLineParser(
-        prog=PROGRAM, description="Run a plugin of cvec_circusd in this process, until Ctrl-C."
-    )
-    add = parser.add_argument
-    add("plugin", metavar="CLASS", help="dotted name of the class: myproject.plugins.Logger")
-    add("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="where the daemon takes commands")
-    add("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="where the daemon publishes events")
-    add("--config", default="", help="key:value, several joined by :::")
-    add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
-    add("--log-level", default="info", choices=LEVELS, type=str.lower, help="default: info")
-    add("--log-output", default="-", metavar="FILE", help="default: standard error")
-    add("--ssh", metavar="SERVER", help="not available in this version")
-    add("--version", action="version", version=__version__)
-    given = parser.parse_args(arguments)
+    given = argument_parser().parse_args(arguments)
     try:
         refuse_ssh(given.ssh)
     except exc.SocketError as error:
@@ -105,6 +92,24 @@ def read_arguments(arguments: Sequence[str]) -> Assignment:
             log_output=given.log_output,
         )
     )
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """Make the parser of a person's command line."""
+    parser = OneLineParser(
+        prog=PROGRAM, description="Run a plugin of cvec_circusd in this process, until Ctrl-C."
+    )
+    add = parser.add_argument
+    add("plugin", metavar="CLASS", help="dotted name of the class: myproject.plugins.Logger")
+    add("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="where the daemon takes commands")
+    add("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="where the daemon publishes events")
+    add("--config", default="", help="key:value, several joined by :::")
+    add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
+    add("--log-level", default="info", choices=LEVELS, type=str.lower, help="default: info")
+    add("--log-output", default="-", metavar="FILE", help="default: standard error")
+    add("--ssh", metavar="SERVER", help="not available in this version")
+    add("--version", action="version", version=__version__)
+    return parser
 
 
 def read_config(text: str) -> dict[str, Any]:
