@@ -15,6 +15,7 @@ from cvec_circus.config.configuration import (
 )
 from cvec_circus.config.findings import Findings, Place
 from cvec_circus.exc import OptionError
+from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import OptionTable
@@ -24,6 +25,8 @@ from cvec_circus.wire.topics import fold
 PLUGIN_PREFIX = "plugin:"
 
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
+
+_OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 
 Where = Mapping[str, Place]
 
@@ -174,8 +177,11 @@ def note_unknown(
 
 
 def note_near_misses(findings: Findings, keys: Iterable[str], section: str, where: Where) -> None:
-    """Warn of freeform options of a watcher that look like a slip."""
+    """Warn of freeform options of a watcher that look like a slip, or had a meaning in Circus."""
     for key in keys:
+        if key in _OBSOLETE:
+            findings.warn(where.get(key), ARBITER_OPTIONS.by_name[key].warning, section, key)
+            continue
         near = "" if "." in key or WATCHER_OPTIONS.find(key) else WATCHER_OPTIONS.near(key)
         if near:
             text = f"unknown option, kept as it is{near}"

@@ -13,7 +13,7 @@ from typing import Any
 from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_near_misses, note_unknown
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import COMMON, PREFIX, Environments
-from cvec_circus.config.findings import Place
+from cvec_circus.config.findings import Findings, Place
 from cvec_circus.config.reader import Document, read
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
@@ -55,8 +55,8 @@ def load(
             the environment; or with so many watchers and plugins that nothing is left to run.
     """
     environ = os.environ if environ is None else environ
-    document = read(path, environ, os.getcwd() if cwd is None else cwd)
-    return _Build(document, Environments(document, environ)).configuration()
+    document = read(path, environ, os.getcwd() if cwd is None else cwd, Findings())
+    return Build(document, environ).configuration()
 
 
 def _take_apart(section: str) -> tuple[str, str]:
@@ -65,19 +65,34 @@ def _take_apart(section: str) -> tuple[str, str]:
     return kind + colon, name.strip()
 
 
-class _Build:
-    """One load of one document. Owned by the thread that loads it."""
+class Build:
+    """One load of one document. Owned by the thread that loads it.
 
-    def __init__(self, document: Document, environments: Environments) -> None:
+    Attributes:
+        document: What the files say; `assembly` replaces names of variables in it.
+        findings: What is wrong with it, and what is odd.
+        environments: What it says of the environment of each watcher.
+        tables: The table of each section that has one.
+    """
+
+    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
         self.document = document
         self.findings = document.findings
-        self.environments = environments
+        self.environments = Environments(document, environ)
         self.tables = {
             section: table for section in document.tree.sections if (table := self._table(section))
         }
 
     def configuration(self) -> Configuration:
-        """Return what the document comes to."""
+        """Return what the document comes to.
+
+        Raises:
+            ConfigError: As for `load`.
+        """
+        return self.assembly().finish(leave_out=True)
+
+    def assembly(self) -> Assembly:
+        """Replace names of variables, and put together what the document comes to."""
         for section in self.tables:
             self._expand(section)
         assembly = Assembly(self.findings, self._circus())
@@ -90,7 +105,7 @@ class _Build:
             prefix, name = _take_apart(section)
             if prefix in add:
                 add[prefix](assembly, section, name)
-        return assembly.finish(leave_out=True)
+        return assembly
 
     def _table(self, section: str) -> OptionTable | None:
         """Return the table of a section; warn of one that has no meaning."""
@@ -106,13 +121,15 @@ class _Build:
         keys = self.document.tree[section]
         for key in keys.scalars:
             if "circus.env." in keys[key].lower():
-                keys[key] = expand(keys[key], self._values(section))
+                keys[key] = self.replaced(section, keys[key])
 
-    def _values(self, section: str) -> dict[str, str]:
+    def replaced(self, section: str, text: str) -> str:
+        """Return a value of a section with the names of variables in it replaced."""
         prefix, name = _take_apart(section)
         if prefix == PLUGIN_PREFIX:
             name = PLUGIN_PREFIX + name
-        return self.environments.values(name if prefix in (WATCHER_PREFIX, PLUGIN_PREFIX) else "")
+        runs = prefix in (WATCHER_PREFIX, PLUGIN_PREFIX)
+        return expand(text, self.environments.values(name if runs else ""))
 
     def _given(self, section: str) -> dict[str, Any]:
         """Return what a section says, typed; what cannot be taken becomes a problem.

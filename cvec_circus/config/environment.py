@@ -44,6 +44,7 @@ class Environments:
         self._folded = {name.lower(): value for name, value in environ.items()}
         self._values = env_values(environ)
         self.common: dict[str, str] = {}
+        self._headers: list[str] = []
         self._sections: list[dict[str, str]] = []
         self._named: dict[str, list[int]] = {}
         self._wild: list[tuple[re.Pattern[str], int]] = []
@@ -56,6 +57,7 @@ class Environments:
 
     def _add(self, section: str, document: Document) -> None:
         number = len(self._sections)
+        self._headers.append(section)
         self._sections.append(self._expanded(document.tree[section]))
         for pattern in section[len(PREFIX) :].split(","):
             pattern = pattern.strip()
@@ -77,11 +79,23 @@ class Environments:
         own = self._own(name) if name else {}
         return {**self._common_values, **env_values(own)} if own else self._common_values
 
-    def _own(self, name: str) -> dict[str, str]:
+    def section(self, header: str) -> dict[str, str]:
+        """Return what one of the sections says, with the names in it replaced."""
+        return self.common if header == COMMON else self._sections[self._headers.index(header)]
+
+    def sections_of(self, name: str) -> list[str]:
+        """Return the headers of the sections that the watcher of that name gets; the last wins."""
+        common = [COMMON] if self.common else []
+        return common + [self._headers[number] for number in self._numbers(name)]
+
+    def _numbers(self, name: str) -> list[int]:
         numbers = set(self._named.get(name, ()))
         numbers.update(number for pattern, number in self._wild if pattern.match(name))
+        return sorted(numbers)
+
+    def _own(self, name: str) -> dict[str, str]:
         own: dict[str, str] = {}
-        for number in sorted(numbers):
+        for number in self._numbers(name):
             own.update(self._sections[number])
         return own
 

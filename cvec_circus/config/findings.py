@@ -27,25 +27,42 @@ class Finding(NamedTuple):
 
     Attributes:
         place: Where it stands; None for what comes from no file.
-        line: What to say of it.
+        text: What to say of it, after the place.
         section: The section it is in; "" if it is in none.
+        is_problem: Whether it makes something unusable.
     """
 
     place: Place | None
-    line: str
+    text: str
     section: str
+    is_problem: bool
+
+    @property
+    def line(self) -> str:
+        """The line for a log: `file:line: [section] key: what is wrong; what to do`."""
+        return f"{self.place}: {self.text}" if self.place else self.text
 
 
 class Findings:
     """Everything wrong and everything odd in a configuration. Owned by the thread that loads it.
 
     Problems make it unusable, warnings do not. All are collected, so that a file is mended in one
-    go. Each becomes a line: `file:line: [section] key: what is wrong; what to do`.
+    go.
+
+    Attributes:
+        thorough: Whether somebody wants to hear of everything that looks like a slip. A daemon
+            does not: much of it is meant as it stands, and it would be said at every start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thorough: bool = False) -> None:
+        self.thorough = thorough
+        self._files: dict[str, int] = {}
         self._problems: list[Finding] = []
         self._warnings: list[Finding] = []
+
+    def begin(self, path: str) -> None:
+        """A file is about to be read; what is found in it comes after what earlier files have."""
+        self._files.setdefault(path, len(self._files))
 
     def problem(self, place: Place | None, text: str, section: str = "", key: str = "") -> None:
         """Take down a problem.
@@ -56,20 +73,30 @@ class Findings:
             section: The section it is in.
             key: The key it is about.
         """
-        self._problems.append(Finding(place, _line(place, section, key, text), section))
+        self._problems.append(Finding(place, _text(section, key, text), section, True))
 
     def warn(self, place: Place | None, text: str, section: str = "", key: str = "") -> None:
         """Take down something odd; the arguments are those of `problem`."""
-        self._warnings.append(Finding(place, _line(place, section, key, text), section))
+        self._warnings.append(Finding(place, _text(section, key, text), section, False))
+
+    def hint(self, place: Place | None, text: str, section: str = "", key: str = "") -> None:
+        """Take down what looks like a slip, if it is wanted; otherwise as `warn`."""
+        if self.thorough:
+            self.warn(place, text, section, key)
 
     @property
     def warnings(self) -> list[str]:
         """The warnings, a line each, in the order of the files and their lines."""
-        return _in_order(self._warnings)
+        return [found.line for found in self._in_order(self._warnings)]
+
+    def everything(self) -> list[Finding]:
+        """Return the problems and the warnings, in the order of the files and their lines."""
+        return self._in_order([*self._problems, *self._warnings])
 
     def problems_of(self, section: str) -> list[str]:
         """Return the problems in a section, a line each, in the order of the lines."""
-        return _in_order([found for found in self._problems if found.section == section])
+        found = [found for found in self._problems if found.section == section]
+        return [found.line for found in self._in_order(found)]
 
     def sections_with_problems(self) -> set[str]:
         """Return the sections that have problems; "" stands for those that are in none."""
@@ -82,18 +109,17 @@ class Findings:
             ConfigError: All problems, in the order of the files and their lines.
         """
         if self._problems:
-            raise ConfigError(_in_order(self._problems))
+            raise ConfigError([found.line for found in self._in_order(self._problems)])
+
+    def _in_order(self, found: list[Finding]) -> list[Finding]:
+        return sorted(found, key=self._position)
+
+    def _position(self, one: Finding) -> tuple[int, int]:
+        if one.place is None:
+            return -1, 0
+        return self._files.get(one.place.path, 0), one.place.line
 
 
-def _line(place: Place | None, section: str, key: str, text: str) -> str:
-    parts = [f"{place}:" if place else "", f"[{section}]" if section else "", f"{key}:"]
-    return " ".join([part for part in parts if part and part != ":"] + [text])
-
-
-def _in_order(found: list[Finding]) -> list[str]:
-    paths: dict[str, int] = {}
-    for place, _, _ in found:
-        if place:
-            paths.setdefault(place.path, len(paths))
-    in_order = sorted(found, key=lambda one: (paths[one[0].path], one[0].line) if one[0] else ())
-    return [one.line for one in in_order]
+def _text(section: str, key: str, text: str) -> str:
+    parts = [f"[{section}]" if section else "", f"{key}:" if key else "", text]
+    return " ".join(part for part in parts if part)

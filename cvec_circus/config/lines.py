@@ -18,7 +18,7 @@ has it a use for what continues a key that was given already; here that goes wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cvec_circus.config.findings import Findings, Place
@@ -37,12 +37,16 @@ class Entry(NamedTuple):
         key: The key; None for the header.
         value: The value, its lines joined by newlines.
         line: The number of the line that it begins on.
+        note: What was cut from the value's first line, the ";" included.
+        indented: The lines that continue the value, with their numbers.
     """
 
     section: str
     key: str | None
     value: str
     line: int
+    note: str = ""
+    indented: Sequence[tuple[int, str]] = ()
 
 
 def parse(text: str, path: str, findings: Findings) -> list[Entry]:
@@ -56,8 +60,7 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
     complaints: list[tuple[int, str]] = []
     entries: list[Entry] = []
     section: str | None = None
-    for number, line in _logical_lines(text):
-        first = line[0]
+    for number, first, indented in _logical_lines(text):
         if first.startswith("["):
             section = _header(first)
             if section:
@@ -69,11 +72,12 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
             complaints.append((number, "this stands before the first section, such as [circus]"))
             section = ""  # one complaint stands for all lines up to there
         elif section:
-            key, separator, value = _split(first)
+            key, separator, value, note = _split(first)
             if not key or not separator:
                 complaints.append((number, "this is neither KEY = VALUE nor a section header"))
                 continue
-            entries.append(Entry(section, key, "\n".join([value, *line[1:]]), number))
+            value = "\n".join([value, *(line for _, line in indented)])
+            entries.append(Entry(section, key, value, number, note, indented))
     for number, complaint in complaints[:MOST_COMPLAINTS]:
         findings.problem(Place(path, number), complaint)
     if len(complaints) > MOST_COMPLAINTS:
@@ -82,30 +86,32 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
     return entries
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield lines with their continuations and the number of the first; no comments, no blanks."""
-    current: list[str] = []
+def _logical_lines(text: str) -> Iterator[tuple[int, str, list[tuple[int, str]]]]:
+    """Yield the number of a line, its text, and the lines that continue it with their numbers."""
+    current = ""
     begins = 0
+    indented: list[tuple[int, str]] = []
     continuable = False
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         stripped = line.strip()
-        if not stripped or line[0] in "#;" or _is_remark(line, stripped):
+        if not stripped or line[0] in "#;" or is_remark(line):
             continue
         if continuable and line[0].isspace():
-            current.append(stripped)
+            indented.append((number, stripped))
             continue
         if stripped[0] in "#;":
             continue
         if current:
-            yield begins, current
-        current, begins = [stripped], number
+            yield begins, current, indented
+        current, begins, indented = stripped, number, []
         continuable = stripped[0] != "["
     if current:
-        yield begins, current
+        yield begins, current, indented
 
 
-def _is_remark(line: str, stripped: str) -> bool:
-    return line[0] in "rR" and stripped.split(None, 1)[0].lower() == "rem"
+def is_remark(line: str) -> bool:
+    """Tell whether the word `rem` makes a line a comment."""
+    return line[:1] in ("r", "R") and line.split(None, 1)[0].lower() == "rem"
 
 
 def _header(line: str) -> str:
@@ -122,14 +128,14 @@ def _header(line: str) -> str:
     return ""
 
 
-def _split(line: str) -> tuple[str, str, str]:
-    """Return key, separator and value; the separator is "" when there is none."""
+def _split(line: str) -> tuple[str, str, str, str]:
+    """Return key, separator, value and note; the separator is "" when there is none."""
     places = [place for place in (line.find("="), line.find(":")) if place >= 0]
     if not places:
-        return line, "", ""
+        return line, "", "", ""
     at = min(places)
-    value = line[at + 1 :].strip()
-    note = value.find(";")
-    if note > 0 and value[note - 1].isspace():
-        value = value[:note].rstrip()
-    return line[:at].rstrip(), line[at], "" if value == '""' else value
+    value, note = line[at + 1 :].strip(), ""
+    semicolon = value.find(";")
+    if semicolon > 0 and value[semicolon - 1].isspace():
+        value, note = value[:semicolon].rstrip(), value[semicolon:]
+    return line[:at].rstrip(), line[at], "" if value == '""' else value, note

@@ -29,6 +29,7 @@ class Document(NamedTuple):
         headers: Where each section begins.
         places: Where each key stands, by section and key.
         inherited: The keys (section, key) that come from `[DEFAULT]`.
+        written: Every entry with its file, if the findings are to be thorough.
     """
 
     findings: Findings
@@ -36,6 +37,7 @@ class Document(NamedTuple):
     headers: dict[str, Place]
     places: dict[tuple[str, str], Place]
     inherited: set[tuple[str, str]]
+    written: list[tuple[Entry, str]]
 
     def place(self, section: str, key: str = "") -> Place | None:
         """Return where a key stands, or its section if nobody wrote the key."""
@@ -53,28 +55,41 @@ class _Gathering:
         self.sections: dict[str, dict[str, str]] = {}
         self.headers: dict[str, Place] = {}
         self.places: dict[tuple[str, str], Place] = {}
+        self.written: list[tuple[Entry, str]] = []
 
     def add(self, entries: list[Entry], path: str) -> dict[str, dict[str, str]]:
         """Take the entries of a file in, and return what it says by itself."""
         own: dict[str, dict[str, str]] = {}
-        for section, key, value, line in entries:
-            place = Place(path, line)
+        if self.findings.thorough:
+            self.written += [(entry, path) for entry in entries]
+        for entry in entries:
+            section, key, value = entry[:3]
+            place = Place(path, entry.line)
+            is_known = section in own
             said = own.setdefault(section, {})
             kept = self.sections.setdefault(section, {})
             if key is None:
-                self.headers.setdefault(section, place)
-                continue
-            if key in said:
-                first = self.places[section, key]
-                where = f"line {first.line}" if first.path == path else str(first)
-                text = f"given in {where} already; this one is ignored"
-                self.findings.warn(place, text, section, key)
-                continue
-            said[key] = value
-            if key not in kept:
+                first = self.headers.setdefault(section, place)
+                if is_known:
+                    self._note_section(section, place, first)
+            elif key in kept:
+                self._note_key(section, key, place, is_slip=key in said)
+            else:
                 kept[key] = value
                 self.places[section, key] = place
+            if key is not None:
+                said.setdefault(key, value)
         return own
+
+    def _note_section(self, section: str, place: Place, first: Place) -> None:
+        text = f"begun in {_named(first, place)} already; both are read as one section"
+        self.findings.hint(place, text, section)
+
+    def _note_key(self, section: str, key: str, place: Place, is_slip: bool) -> None:
+        """Tell of a key that is given twice: in one file it is a slip, over several it may not."""
+        first = self.places[section, key]
+        text = f"given in {_named(first, place)} already; this one is ignored"
+        (self.findings.warn if is_slip else self.findings.hint)(place, text, section, key)
 
     def document(self) -> Document:
         """Return all of it, with what `[DEFAULT]` says in every section that does not say it."""
@@ -89,10 +104,15 @@ class _Gathering:
         tree = ConfigObj(list_values=False, interpolation=False)
         for section, keys in self.sections.items():
             tree[section] = keys
-        return Document(self.findings, tree, self.headers, places, inherited)
+        return Document(self.findings, tree, self.headers, places, inherited, self.written)
 
 
-def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
+def _named(first: Place, second: Place) -> str:
+    """Return what to call a place when the other one is known."""
+    return f"line {first.line}" if first.path == second.path else str(first)
+
+
+def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) -> Document:
     """Return what a file and the files that it includes say.
 
     Every file is read once, however often and in whatever circle it is included.
@@ -101,8 +121,9 @@ def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
         path: The main file.
         environ: The daemon's environment, for `$(circus.env.NAME)` in what is included.
         cwd: The folder that a relative `path` begins in.
+        findings: Takes what is wrong and what is odd.
     """
-    gathering = _Gathering(Findings())
+    gathering = _Gathering(findings)
     waiting = collections.deque([path])
     seen = set()
     while waiting:
@@ -111,15 +132,16 @@ def read(path: str, environ: Mapping[str, str], cwd: str) -> Document:
         if identity in seen:
             continue
         seen.add(identity)
-        text = _text_of(current, cwd, gathering.findings)
-        own = gathering.add(parse(text, current, gathering.findings), current)
+        findings.begin(current)
+        text = _text_of(current, cwd, findings)
+        own = gathering.add(parse(text, current, findings), current)
         for key, pattern in _patterns(own.get("circus", {}), environ, own.get("env", {})):
             named = os.path.join(os.path.dirname(path), pattern)
             found = _matches(named, cwd)
             if not found:
                 place = gathering.places["circus", key]
                 said = f"nothing is there at {named}; paths are relative to the main file"
-                gathering.findings.warn(place, said, "circus", key)
+                findings.warn(place, said, "circus", key)
             waiting.extend(found)
     return gathering.document()
 

@@ -28,6 +28,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     )
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names in a text as they are written, without the "circus." before them."""
+    return [dollar or brackets for dollar, brackets in _NAME.findall(text)]
+
+
 def has_names(text: str) -> bool:
     """Tell whether there can be a name in a text at all."""
     return "circus." in text.lower()

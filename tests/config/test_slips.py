@@ -1,0 +1,252 @@
+"""What `--check` warns of: everything that Circus swallows without a word."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.config.examination import examine
+from tests.config.support import ENVIRON, ConfigTestCase
+
+WEB = "[watcher:web]\ncmd = sleep 10\n"
+
+
+class SlipsCase(ConfigTestCase):
+    def found(self, text: str) -> list[str]:
+        """Return what is said of a main file, without its name."""
+        self.write("main.ini", text)
+        findings = examine("main.ini", ENVIRON, str(self.folder)).build.findings
+        said = [
+            f"{'! ' if one.is_problem else ''}{one.line.replace('main.ini:', '')}"
+            for one in findings.everything()
+        ]
+        for line in said:
+            self.assertNotIn("\n", line)
+        return said
+
+    def says(self, text: str, *expected: str) -> None:
+        self.assertEqual(self.found(text), list(expected))
+
+    def silent(self, *texts: str) -> None:
+        for text in texts:
+            with self.subTest(text):
+                self.assertEqual(self.found(text), [])
+
+
+class TestLines(SlipsCase):
+    def test_indented_options(self) -> None:
+        self.says(
+            f"{WEB}  numprocesses = 3\n\n# note\n\tstdout_stream.filename: /x\n",
+            "3: [watcher:web] numprocesses: indented, so a part of cmd above; begin numprocesses "
+            "at the margin",
+            "6: [watcher:web] stdout_stream.filename: indented, so a part of cmd above; begin "
+            "stdout_stream.filename at the margin",
+        )
+        self.says(
+            f"{WEB}[env]\nA = 1\n  B_C = 2\n",
+            "5: [env] B_C: indented, so a part of A above; begin B_C at the margin",
+        )
+        self.silent(
+            f"{WEB}args = a\n  --numprocesses=3\n  b = c\n",
+            "[watcher:web]\n  cmd = sleep 10\n",
+            f"{WEB}[env]\nA = 1\n  b = 2\n",
+            f"{WEB}[plugin:p]\nuse = a.B\nrules =\n  all = 1\n",
+        )
+
+    def test_twice(self) -> None:
+        self.says(
+            f"{WEB}priority = 1\npriority = 2\n{WEB}",
+            "4: [watcher:web] priority: given in line 3 already; this one is ignored",
+            "5: [watcher:web] begun in line 1 already; both are read as one section",
+            "6: [watcher:web] cmd: given in line 2 already; this one is ignored",
+        )
+
+    def test_twice_over_files(self) -> None:
+        self.write("more.ini", f"{WEB}priority = 3\n")
+        text = f"[circus]\ninclude = more.ini\n{WEB}"
+        self.says(
+            text,
+            "more.ini:2: [watcher:web] cmd: given in 4 already; this one is ignored",
+        )
+        self.assertEqual(self.load(text).warnings, [])
+
+    def test_unknown_sections(self) -> None:
+        self.says(
+            f"{WEB}[watchers:x]\ncmd = x\n",
+            "3: [watchers:x] unknown section, ignored; did you mean watcher?",
+        )
+
+    def test_nothing_to_run(self) -> None:
+        self.write("main.ini", "")
+        said = " nothing is to run; write a [watcher:NAME] with a cmd"
+        self.says("[circus]\n[socket:s]\n", said)
+        self.says("", said)
+        self.silent("[plugin:p]\nuse = a.B\n")
+
+
+class TestValues(SlipsCase):
+    def test_quotes_around_a_command(self) -> None:
+        said = "the quotes make this one word, the name of a program; leave them out"
+        said = f"2: [watcher:w] cmd: {said}"
+        self.says('[watcher:w]\ncmd = "sleep 10"\n', said)
+        self.says("[watcher:w]\ncmd = 'sleep 10'\n", said)
+        self.silent(
+            '[watcher:w]\ncmd = "/opt/my app" "b"\n',
+            '[watcher:w]\ncmd = "sleep" 10\n',
+            "[watcher:w]\ncmd = 'sleep'\n",
+            "[watcher:w]\ncmd = echo\nargs = 'a b'\n",
+        )
+
+    def test_quotes_around_other_values(self) -> None:
+        said = "the quotes are a part of the value; leave them out"
+        self.says(
+            f'{WEB}working_dir = "/x"\nplug.in = \'y\'\n[env]\nA = "1"\n'
+            "[circus]\npidfile = 'z'\n",
+            f"3: [watcher:web] working_dir: {said}",
+            f"4: [watcher:web] plug.in: {said}",
+            f"6: [env] A: {said}",
+            f"8: [circus] pidfile: {said}",
+        )
+        self.silent(f"{WEB}working_dir = a'b'\nx.y = \"\"\n")
+
+    def test_hashes(self) -> None:
+        said = "# begins no comment here, it is in the value; give the comment a line of its own"
+        self.says(f"{WEB}x.y = 1 # 2\n", f"3: [watcher:web] x.y: {said}")
+        self.says("[watcher:w]\ncmd = sleep 10\t# note\n", f"2: [watcher:w] cmd: {said}")
+        self.says(
+            f"{WEB}priority = 1 # note\n[watcher:x]\ncmd = x\n",
+            "! 3: [watcher:web] priority: '1 # note' is not a whole number",
+            f"3: [watcher:web] priority: {said}",
+        )
+        self.silent(f"{WEB}x.y = a#b #fff\n[env]\nPASSWORD = #x# #y\n")
+
+    def test_variables(self) -> None:
+        self.says(
+            f"{WEB}working_dir = ${{HOME}}/x\n"
+            "[circus]\nlogoutput = $HOME/y\n[socket:s]\nhost = $H\n",
+            "3: [watcher:web] working_dir: ${HOME} is replaced in [env] sections only; write "
+            "$(circus.env.HOME)",
+            "5: [circus] logoutput: $HOME is replaced in [env] sections only; write "
+            "$(circus.env.HOME)",
+            "7: [socket:s] host: $H is replaced in [env] sections only; write $(circus.env.H)",
+        )
+        self.says(
+            "[watcher:w]\ncmd = echo $FOO\nargs = $N\n",
+            "2: [watcher:w] cmd: $FOO is replaced in [env] sections only; write $(circus.env.FOO)",
+            "3: [watcher:w] args: $N is replaced in [env] sections only; write $(circus.env.N)",
+        )
+        self.silent(
+            "[watcher:w]\ncmd = bash -lc 'echo $FOO | wc'\n",
+            "[watcher:w]\ncmd = sh\nargs = -c 'echo $FOO'\n",
+            f"{WEB}working_dir = /$(circus.env.FOO)/$5\nplug.in = $FOO\n",
+            f"{WEB}[env]\nA = $FOO:${{N}}\n[plugin:p]\nuse = a.B\nx = $FOO\n",
+        )
+
+    def test_names(self) -> None:
+        self.says(
+            "[watcher:w]\ncmd = a $(circus.wdi) ((circus.numprocess))\n"
+            "working_dir = /((circus.wid))\nargs = $(circus.env.NOPE) $(circus.own)\nown = 1\n",
+            "2: [watcher:w] cmd: $(circus.wdi) means nothing and stays as it is",
+            "2: [watcher:w] cmd: $(circus.numprocess) means nothing and stays as it is; did you "
+            "mean numprocesses?",
+            "3: [watcher:w] working_dir: $(circus.wid) is replaced in cmd, args, shell_args only",
+            "4: [watcher:w] args: there is no variable NOPE; give it a value in [env]",
+        )
+        self.silent("[watcher:w]\ncmd = a $(CIRCUS.WID) $(circus.NAME) $(circus.env.foo)\n")
+
+    def test_sockets(self) -> None:
+        socket = "[socket:Web]\nport = 80\n"
+        text = "[watcher:w]\ncmd = a $(circus.sockets.{})\n{}"
+        self.silent(text.format("WEB", "use_sockets = 1\n") + socket)
+        self.says(
+            text.format("web", "") + socket,
+            "2: [watcher:w] cmd: refers to a socket; add use_sockets = True",
+        )
+        self.says(
+            text.format("webb", "use_sockets = 1\n") + socket,
+            "! 2: [watcher:w] cmd: there is no [socket:webb]; did you mean web?",
+        )
+
+    def test_old_wid(self) -> None:
+        self.says(
+            "[watcher:w]\ncmd = a ${WID}\n",
+            "2: [watcher:w] cmd: $WID is not replaced here; write $(circus.wid)",
+        )
+
+
+class TestCommands(SlipsCase):
+    def test_what_cannot_be_split(self) -> None:
+        said = "cannot be split into words: no closing quotation"
+        self.says(
+            "[watcher:w]\ncmd = it's\nargs = \"\n",
+            f"! 2: [watcher:w] cmd: {said}; close the quotes",
+            f"! 3: [watcher:w] args: {said}; close the quotes",
+        )
+        self.says(
+            "[watcher:w]\ncmd = sh -c 'a ; b'\n",
+            f'! 2: [watcher:w] cmd: {said}; "; b\'" was cut off as a comment',
+        )
+        self.silent("[watcher:w]\ncmd = sh -c 'a; b'\n", "[watcher:w]\ncmd = a ; it's a note\n")
+
+    def test_a_broken_watcher_is_looked_at_too(self) -> None:
+        self.says(
+            "[watcher:w]\ncmd = it's\nsingleton = 1\nnumprocesses = 2\n[watcher:x]\ncmd = x\n",
+            "! 2: [watcher:w] cmd: cannot be split into words: no closing quotation; close the "
+            "quotes",
+            "! 4: [watcher:w] numprocesses: a singleton has one process at most",
+        )
+
+    def test_shell_syntax(self) -> None:
+        for cmd, operator in (
+            ("a | b", "|"),
+            ("a && b", "&&"),
+            ("a; b", "a;"),
+            ("a > /b", ">"),
+            ("a 2>&1", "2>&1"),
+            ("a &", "&"),
+        ):
+            said = f"{operator} means nothing without a shell; write cmd = sh -c '...'"
+            self.says(f"[watcher:w]\ncmd = {cmd}\n", f"2: [watcher:w] cmd: {said}")
+            said = f"{operator} is quoted for the shell; write cmd = sh -c '...', no shell"
+            self.says(f"[watcher:w]\ncmd = {cmd}\nshell = 1\n", f"2: [watcher:w] cmd: {said}")
+        self.silent(
+            "[watcher:w]\ncmd = sh -c 'a | b && c'\n",
+            "[watcher:w]\ncmd = a http://x/?b&c=d e=f>g\n",
+            "[watcher:w]\ncmd = a\nshell = 1\nshell_args = b\n",
+        )
+
+    def test_shell_args_alone(self) -> None:
+        said = "3: [watcher:web] shell_args: of no use without a shell; add shell = True"
+        self.says(f"{WEB}shell_args = a\n", said)
+
+
+class TestWholes(SlipsCase):
+    def test_a_pause(self) -> None:
+        said = "this delays no respawn; for a pause, give the watcher a respawn_delay"
+        self.says(f"[circus]\ncheck_delay = 6\n{WEB}", f"2: [circus] check_delay: {said}")
+        self.silent(f"[circus]\ncheck_delay = 5\n{WEB}", f"[circus]\ncheck_delay = 0.1\n{WEB}")
+
+    def test_what_circus_needed(self) -> None:
+        said = "nothing here needs it; leave it out"
+        text = f"{WEB}check_flapping = True\n"
+        self.says(text, f"3: [watcher:web] check_flapping: {said}")
+        self.assertEqual(len(self.load(text).warnings), 1)
+
+    def test_environments_of_nobody(self) -> None:
+        self.says(
+            f"{WEB}[env:web,webs,x*]\nA = 1\n",
+            "3: [env:web,webs,x*] no watcher is called webs; did you mean web?",
+            "3: [env:web,webs,x*] no watcher is called x*",
+        )
+        self.silent(f"{WEB}[plugin:p]\nuse = a.B\n[env:plugin:p, w?b]\nA = 1\n")
+
+    def test_a_daemon_hears_nothing_of_it(self) -> None:
+        text = (
+            "[circus]\ncheck_delay = 60\n[watcher:w]\ncmd = 'a | b' # c\n  priority = 1\n"
+            'working_dir = $HOME\nx.y = "1"\n[watcher:w]\n[env:y]\nA = 1\n'
+        )
+        self.assertEqual(self.load(text).warnings, [])
+        self.assertEqual(len(self.found(text)), 7)
+
+
+if __name__ == "__main__":
+    unittest.main()

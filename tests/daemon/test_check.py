@@ -1,0 +1,133 @@
+"""`--check` and `--print-config`, as a person types them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+from cvec_circus.daemon.check import check
+from tests.support.daemon import folder, script
+
+BROKEN = Path(__file__).resolve().parents[2] / "docs" / "examples" / "broken"
+
+RIGHT = "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\n[plugin:p]\nuse = a.B\n"
+LEFT_OUT = f"{RIGHT}[watcher:bad]\ncmd = x\nnumprocesses = two\n"
+
+
+class TestBrokenExamples(unittest.TestCase):
+    """Files that are broken on purpose, and what is said of them beside each."""
+
+    maxDiff = None
+
+    def test_ten_of_them(self) -> None:
+        names = sorted(path.stem for path in BROKEN.glob("*.ini"))
+        self.assertGreaterEqual(len(names), 10)
+        self.assertEqual(names, sorted(path.stem for path in BROKEN.glob("*.txt")))
+
+    def test_what_is_said(self) -> None:
+        environ = {"HOME": "/root"}
+        for path in sorted(BROKEN.glob("*.ini")):
+            with self.subTest(path.name), contextlib.redirect_stdout(io.StringIO()) as said:
+                code = check([path.name], environ, str(BROKEN))
+            expected = path.with_suffix(".txt").read_text()
+            self.assertEqual(said.getvalue(), expected)
+            self.assertEqual(code, int(" problem: " in expected), path.name)
+
+
+class TestCommandLine(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = folder(self)
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text)
+        return name
+
+    def run_daemon(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            script("cvec_circusd", *words),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.folder,
+            env={**os.environ, "N": "10"},
+            check=False,
+        )
+
+    def test_check(self) -> None:
+        right = self.write("right.ini", RIGHT)
+        done = self.run_daemon("--check", right)
+        self.assertEqual(done.stdout, "right.ini: ok; 1 watcher, 1 socket, 1 plugin\n")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_check_several(self) -> None:
+        files = (
+            self.write("a.ini", f"{RIGHT}[watcher:x]\ncmd = x\nsignleton = 1\n"),
+            self.write("b.ini", LEFT_OUT),
+            "missing.ini",
+            self.write("c.ini", "[circus]\ncheck_delay = x\n[watcher:w]\nnumproceses = 1\n"),
+        )
+        done = self.run_daemon("--check", *files)
+        self.assertEqual(
+            done.stdout.splitlines(),
+            [
+                "a.ini:8: warning: [watcher:x] signleton: unknown option, kept as it is; did you "
+                "mean singleton?",
+                "a.ini: ok, 1 warning; 2 watchers, 1 socket, 1 plugin",
+                "b.ini:8: problem: [watcher:bad] numprocesses: 'two' is not a whole number",
+                "b.ini: 1 problem; the daemon runs without bad",
+                "missing.ini: problem: cannot be read: No such file or directory",
+                "missing.ini: 1 problem; the daemon does not start",
+                "c.ini:2: problem: [circus] check_delay: 'x' is not a number",
+                "c.ini:3: problem: [watcher:w] cmd: missing; say which program to run",
+                "c.ini:4: warning: [watcher:w] numproceses: unknown option, kept as it is; did you "
+                "mean numprocesses?",
+                "c.ini: 2 problems, 1 warning; the daemon does not start",
+            ],
+        )
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+
+    def test_warnings_alone_are_no_failure(self) -> None:
+        self.assertEqual(self.run_daemon("--check", self.write("a.ini", "")).returncode, 0)
+
+    def test_what_a_terminal_must_not_act_upon(self) -> None:
+        done = self.run_daemon("--check", self.write("a.ini", "[\x1b[31m\x07é]\n"))
+        self.assertIn("[\\x1b[31m\\x07é] unknown section", done.stdout)
+
+    def test_print_config(self) -> None:
+        done = self.run_daemon("--print-config", self.write("right.ini", RIGHT))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("# right.ini:2, from sleep $(circus.env.N)\ncmd = sleep 10\n", done.stdout)
+        again = self.run_daemon("--print-config", self.write("again.ini", done.stdout))
+        keys = [line for line in done.stdout.splitlines() if not line.startswith("# ")]
+        self.assertLessEqual(set(keys), set(again.stdout.splitlines()))
+
+    def test_print_config_with_a_problem(self) -> None:
+        done = self.run_daemon("--print-config", self.write("a.ini", LEFT_OUT))
+        line = "a.ini:8: [watcher:bad] numprocesses: 'two' is not a whole number"
+        self.assertEqual((done.returncode, done.stderr), (1, f"cvec_circusd: {line}\n"))
+        self.assertIn(f"\n# bad is left out: {line}\n", done.stdout)
+        self.assertIn("\n[watcher:web]\n", done.stdout)
+        done = self.run_daemon("--print-config", self.write("b.ini", "[circus\n"))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual(
+            done.stderr, "cvec_circusd: b.ini:1: this is no section header; write [NAME]\n"
+        )
+
+    def test_one_thing_at_a_time(self) -> None:
+        for words in (
+            ("a.ini", "--check", "b.ini"),
+            ("--check", "a.ini", "--print-config", "a.ini"),
+            ("--check",),
+            (),
+        ):
+            with self.subTest(words):
+                done = self.run_daemon(*words)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
