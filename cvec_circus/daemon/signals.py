@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from cvec_circus.base.loop import Loop
+if TYPE_CHECKING:
+    from cvec_circus.base.loop import Loop
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 RELOAD = signal.SIGHUP

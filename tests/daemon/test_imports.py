@@ -12,8 +12,12 @@ NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, thread
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
-    "ast asyncio cvec_circus.client cvec_circus.ctl cvec_circus.demo cvec_circus.plugins"
-    " dataclasses difflib inspect pathlib psutil shutil tempfile urllib.parse".split()
+    "ast asyncio ctypes cvec_circus.client cvec_circus.ctl cvec_circus.daemon.check"
+    " cvec_circus.daemon.garbage cvec_circus.daemon.service cvec_circus.demo"
+    " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
+    " cvec_circus.system.daemonize cvec_circus.system.notify dataclasses difflib inspect"
+    " logging.config logging.handlers pathlib psutil setproctitle shutil tempfile urllib.parse"
+    " yaml".split()
 )
 """Each takes milliseconds, or memory, that a daemon which does not need it must not spend."""
 
@@ -28,6 +32,15 @@ class TestImports(unittest.TestCase):
     """The daemon starts with nothing that it does not need yet."""
 
     def test_nothing_is_imported_before_it_is_needed(self) -> None:
-        loaded = modules("import cvec_circus.daemon.main")
+        loaded = modules("import cvec_circus.config.build, cvec_circus.daemon.life")
+        loaded |= modules("import cvec_circus.daemon.main")
         self.assertIn("cvec_circus.supervisor.supervisor", loaded)
         self.assertEqual((loaded - modules(NEEDED)) & LATE, set())
+
+    def test_what_a_command_line_is_read_with(self) -> None:
+        loaded = modules("import cvec_circus.daemon.main")
+        self.assertEqual(loaded & {"zmq", "configobj", "subprocess", "socket"}, set())
+
+    def test_what_a_program_goes_to_the_background_with(self) -> None:
+        loaded = modules("from cvec_circus.circusd import daemonize")
+        self.assertEqual(loaded & {"zmq", "configobj", "argparse", "subprocess", "socket"}, set())
