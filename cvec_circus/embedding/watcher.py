@@ -30,11 +30,6 @@ class Watcher:
     `watcher.stop()` begins to stop it, `watcher.stop().result()` returns when nothing of it is
     left. An order that makes no sense raises at once. On the supervisor thread, which is where
     callbacks of promises run, everything works but waiting; that raises RuntimeError.
-
-    Attributes:
-        name: Its name.
-        env: Its environment, with all of the program's own under it if `copy_env` is set.
-        prereload_fn: Called with this object before a reload, None for nothing.
     """
 
     def __init__(
@@ -62,7 +57,8 @@ class Watcher:
             warmup_delay: Seconds between the starts of two of them.
             working_dir: Their working directory.
             env: Variables of their environment.
-            prereload_fn: See the class.
+            prereload_fn: Called with this object before a reload. It may take its time: it has a
+                thread of its own. If it raises, nothing is reloaded.
             rlimits: Limits of resources by their names.
             loop: None; there are no loops of others here.
             **options: Any other option; None stands for "not given".
@@ -140,7 +136,10 @@ class Watcher:
 
     @property
     def env(self) -> dict[str, str]:
-        """See the class."""
+        """Its environment, with all of the program's own under it if `copy_env` is set.
+
+        What is changed in it while the arbiter does not run, the processes get.
+        """
         now = self._now()
         if now is None:
             return self._env
@@ -154,7 +153,7 @@ class Watcher:
 
     @property
     def prereload_fn(self) -> Callable[[Watcher], object] | None:
-        """See the class."""
+        """What is called with this object before a reload; None for nothing."""
         return self._prereload_fn
 
     @prereload_fn.setter
