@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
@@ -71,7 +71,7 @@ def run(assignment: Assignment, signals: Signals) -> int:
     extend_sys_path(assignment.sys_path)
     try:
         plugin_class = load_class(assignment.use)
-        signals.log_fd = configure_log(assignment)
+        signals.log_fileno = configure_log(assignment)
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refuse(assignment, error)
     if assignment.report is not None:
@@ -127,13 +127,13 @@ class Signals:
 
     Attributes:
         control: The loop for the plugin's control thread.
-        log_fd: Where to say that a second signal came.
+        log_fileno: Tells the file to say in that a second signal came.
     """
 
     def __init__(self) -> None:
         """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
         self.control = Loop(name="control")
-        self.log_fd = 2
+        self.log_fileno: Callable[[], int] = _stderr
         self._read_fd, write_fd = os.pipe()
         os.set_blocking(write_fd, False)
         self._lock = threading.Lock()
@@ -166,7 +166,7 @@ class Signals:
             self._arrived.append(signum)
             plugin = self._plugin
         if sum(number in DEADLY for number in self._arrived) > 1:
-            os.write(self.log_fd, b"[ERROR] a second signal: ending without handle_stop\n")
+            os.write(self.log_fileno(), b"[ERROR] a second signal: ending without handle_stop\n")
             os._exit(exc.EXIT_PROBLEM)  # not even a lock of the log may stand in the way
         if first and plugin is not None:
             self.control.post(end, plugin)
@@ -219,17 +219,17 @@ def refuse(assignment: Assignment, error: Exception) -> int:
     return exc.EXIT_USAGE
 
 
-def configure_log(assignment: Assignment) -> int:
+def configure_log(assignment: Assignment) -> Callable[[], int]:
     """Log bare lines for a person, and lines with time and name into the daemon's log.
 
     Returns:
-        The file descriptor of the log.
+        A function that tells the log's file descriptor, which may change.
 
     Raises:
         OSError: The log file cannot be opened, or the syslog cannot be reached.
         OptionError: The URL of the syslog makes no sense.
     """
-    output, log_fd = open_log(assignment)
+    output, fileno = open_log(assignment)
     line = "[%(levelname)s] %(message)s"
     if assignment.by_daemon:
         name = subject(assignment).replace("%", "%%")
@@ -240,11 +240,11 @@ def configure_log(assignment: Assignment) -> int:
     logger.addHandler(output)
     logger.setLevel(assignment.log_level.upper())
     logger.propagate = False
-    return log_fd
+    return fileno
 
 
-def open_log(assignment: Assignment) -> tuple[logging.Handler, int]:
-    """Return what writes the log, and its file descriptor; see `configure_log`."""
+def open_log(assignment: Assignment) -> tuple[logging.Handler, Callable[[], int]]:
+    """Return what writes the log, and what tells its file descriptor; see `configure_log`."""
     if assignment.log_output != "-":
         from cvec_circus.logs.log import open_output  # most have no use for it
 
@@ -255,8 +255,12 @@ def open_log(assignment: Assignment) -> tuple[logging.Handler, int]:
                 raise  # its syslog may be gone for a while, and the plugin is to run all the same
         else:
             output.subject = subject(assignment)
-            return output, max(output.fileno(), 2)
-    return logging.StreamHandler(sys.stderr), 2
+            return output, lambda: max(output.fileno(), 2)
+    return logging.StreamHandler(sys.stderr), _stderr
+
+
+def _stderr() -> int:
+    return 2
 
 
 def subject(assignment: Assignment) -> str:
