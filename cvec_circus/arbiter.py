@@ -193,6 +193,7 @@ class Arbiter(Watchers):
                 self._configuration,
                 context,
                 log_level=log.level,
+                log_url=log.url,
                 log_fd=log.fileno,
                 sockets=self._given.sockets,
                 when_started=None if cb is None else Wait(partial(self._tell_started, cb)),

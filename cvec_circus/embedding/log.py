@@ -52,6 +52,11 @@ class BorrowedLogger:
         """The file that lines go to, for the plugins; None if that is standard error."""
         return self._log.fileno() if self.is_open else None
 
+    @property
+    def url(self) -> str:
+        """What the plugins open to write to the same log; "-" if they inherit it."""
+        return self._log.url if self.is_open else "-"
+
     def close(self) -> None:
         """Give the logger back as it was."""
         if not self.is_open:
