@@ -106,9 +106,8 @@ class Loop:
         self._turn_ends: list[Callable[[], bool]] = []
         self._posts: deque[tuple[Callable[..., object], tuple[Any, ...], Question | None]]
         self._posts = deque()
-        # Guards _posts against _closed: nothing may be put there once nobody will take it out.
-        # Re-entrant, so that a signal handler that interrupts a post may post too.
-        self._lock = threading.RLock()
+        # No lock guards it against the end: a signal handler that interrupts a post may wait for
+        # the end, and the end would wait for the lock that the post holds.
         self._closed = False
         self._stopping = False
         self._more_work = False
@@ -226,14 +225,9 @@ class Loop:
 
         Sockets and files that were read from stay open: they are their owners'.
         """
-        with self._lock:
-            self._closed = True
-            self.thread_id = None  # numbers of threads are used again
-            left = list(self._posts)
-            self._posts.clear()
-        for _, _, question in left:
-            if question is not None:
-                question.fail(_stopped())
+        self._closed = True
+        self.thread_id = None  # numbers of threads are used again
+        self._drop_posts()
         for key in list(self._readers):
             self._poller.unregister(key)
         self._readers.clear()
@@ -305,12 +299,25 @@ class Loop:
     def _put(
         self, fn: Callable[..., object], args: tuple[Any, ...], question: Question | None
     ) -> bool:
-        with self._lock:
-            if self._closed:
-                return False
-            self._posts.append((fn, args, question))
+        if self._closed:
+            return False
+        self._posts.append((fn, args, question))
+        if self._closed:
+            # It was closed between the two, and what was left dropped, perhaps before this came.
+            self._drop_posts()
+            return question is not None  # which has failed: whoever asked is told by it
         self.wakeup.set()
         return True
+
+    def _drop_posts(self) -> None:
+        """Fail what nobody will take out any more; by any thread, once it is closed."""
+        while self._posts:
+            try:
+                _, _, question = self._posts.popleft()
+            except IndexError:
+                return  # another thread has taken the last one
+            if question is not None:
+                question.fail(_stopped())
 
     def _assert_owner(self) -> None:
         if self.thread_id is not None and not self.on_thread():

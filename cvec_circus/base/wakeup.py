@@ -30,8 +30,11 @@ class Wakeup:
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self.write_fd, False)
         # Against close(), after which the number may be somebody else's file. Re-entrant, so that
-        # a signal handler that interrupts set() may call it too.
+        # a signal handler that interrupts set() may call it too; and close() does not wait for it,
+        # because that handler may wait for whoever closes.
         self._lock = threading.RLock()
+        self._is_closing = False
+        self._setters = 0
 
     @property
     def fd(self) -> int:
@@ -45,12 +48,16 @@ class Wakeup:
     def set(self) -> None:
         """Wake whoever polls. Any thread, any signal handler; never blocks; nothing once closed."""
         with self._lock:
-            if self.write_fd < 0:
-                return
+            self._setters += 1
             try:
-                os.write(self.write_fd, b"\0")
+                if self.write_fd >= 0:
+                    os.write(self.write_fd, b"\0")
             except BlockingIOError:
                 pass  # the pipe is full, so the flag is set
+            finally:
+                self._setters -= 1
+        if self._is_closing:
+            self.close()
 
     def clear(self) -> None:
         """Take the flag down. Do it before looking at what the flag announces, not after."""
@@ -94,9 +101,18 @@ class Wakeup:
                 signal.set_wakeup_fd(-1)
 
     def close(self) -> None:
-        """Close both ends. The thread that polls does it, when it polls no more."""
-        with self._lock:
-            if self.write_fd >= 0:
+        """Close both ends. The thread that polls does it, when it polls no more.
+
+        A thread that is setting the flag in this moment closes them when it has.
+        """
+        self._is_closing = True
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            # A signal handler may have interrupted set(), and set it too: then that closes them.
+            if self.write_fd >= 0 and not self._setters:
                 os.close(self._read_fd)
                 os.close(self.write_fd)
                 self._read_fd = self.write_fd = -1
+        finally:
+            self._lock.release()

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections import deque
 
 from cvec_circus import exc
 from cvec_circus.base.loop import POSTS_A_TURN, Loop
@@ -241,3 +242,61 @@ class TurnTest(LoopTestCase):
         for _ in range(3):
             self.loop.post(self.loop.stop)
             self.loop.run()
+
+
+class EndTest(LoopTestCase):
+    """A signal handler may interrupt a post at any place, and wait for the end of the loop."""
+
+    def interrupted(self, handler):
+        """Have a function called between the first and the last step of the next post."""
+
+        class Posts(deque):
+            def append(self, item):
+                posts, loop._posts = loop._posts, deque(loop._posts)
+                handler()
+                loop._posts = posts
+                super().append(item)
+
+        loop = self.loop
+        loop._posts = Posts()
+
+    def close_in_a_thread(self):
+        thread = threading.Thread(target=self.loop.close)
+        thread.start()
+        thread.join(TIMEOUT)
+        self.assertFalse(thread.is_alive(), "the end waits for whoever waits for it")
+
+    def test_a_post_that_the_end_overtakes(self):
+        self.interrupted(self.close_in_a_thread)
+        self.assertFalse(self.loop.post(self.got.put, 1))
+        self.assertFalse(self.loop._posts)
+
+    def test_a_question_that_the_end_overtakes(self):
+        self.interrupted(self.close_in_a_thread)
+        with self.assertRaises(exc.SupervisorStopped):
+            self.loop.ask(int, timeout=TIMEOUT)
+        with self.assertRaises(exc.SupervisorStopped):
+            self.loop.ask(int, timeout=TIMEOUT)
+
+    def test_many_questions_while_it_ends(self):
+        for _ in range(50):
+            loop = Loop()
+            begin = threading.Barrier(5)
+            answers = []
+
+            def ask(loop=loop, begin=begin, answers=answers):
+                begin.wait()
+                for _ in range(20):
+                    try:
+                        loop.ask(int, timeout=TIMEOUT)
+                    except exc.SupervisorStopped:
+                        answers.append("stopped")
+
+            threads = [threading.Thread(target=ask) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            begin.wait()
+            loop.close()
+            for thread in threads:
+                thread.join(TIMEOUT)
+            self.assertEqual(answers, ["stopped"] * 80)

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from unittest import mock
 
 from cvec_circus.base.wakeup import Wakeup
 from tests.support.leaks import LeakCheckedTestCase
@@ -94,3 +95,35 @@ class WakeupTest(LeakCheckedTestCase):
         thread.start()
         thread.join(30)
         self.assertEqual(signal.set_wakeup_fd(-1), -1)
+
+    def interrupted(self, handler):
+        """Call a function in the middle of set(), as a signal handler would be."""
+
+        def write(fd, text):
+            with mock.patch("os.write", real):
+                handler()
+            return real(fd, text)
+
+        real = os.write
+        with mock.patch("os.write", write):
+            self.wakeup.set()
+
+    def test_closed_by_another_thread_while_it_is_being_set(self):
+        thread = threading.Thread(target=self.wakeup.close)
+
+        def handler():
+            thread.start()
+            thread.join(30)
+            self.assertFalse(thread.is_alive(), "close() waits for a thread that waits for it")
+            self.assertGreaterEqual(self.wakeup.fd, 0)
+            self.wakeup.set()
+            self.assertGreaterEqual(self.wakeup.fd, 0)
+
+        self.interrupted(handler)
+        self.assertEqual((self.wakeup.fd, self.wakeup.write_fd), (-1, -1))
+
+    def test_closed_by_the_thread_that_is_setting_it(self):
+        self.interrupted(self.wakeup.close)
+        self.assertEqual(self.wakeup.fd, -1)
+        self.wakeup.set()
+        self.wakeup.close()
