@@ -122,7 +122,11 @@ class Supervisor:
             self.sockets.add(CircusSocket(name=managed.name, **managed.options))
         self.sockets.bind_all()
         self.events = EventStream(
-            context, circus["pubsub_endpoint"], self.clock, circus["event_history"]
+            context,
+            circus["pubsub_endpoint"],
+            self.clock,
+            circus["event_history"],
+            self.loop.call_later,
         )
         self._closers.insert(0, self.events.close)
         self.control = ControlServer(self.loop, context, circus["endpoint"], self._dispatch)

@@ -24,7 +24,14 @@ class TestEventStream(LeakCheckedTestCase):
         self.stream = self.make(history=10)
 
     def make(self, history: int) -> EventStream:
-        stream = EventStream(self.context, self.endpoint, self.clock, history)
+        self.later: list[tuple[float, Any]] = []
+        stream = EventStream(
+            self.context,
+            self.endpoint,
+            self.clock,
+            history,
+            lambda delay, fn: self.later.append((delay, fn)),
+        )
         self.addCleanup(stream.close)
         return stream
 
@@ -72,6 +79,34 @@ class TestEventStream(LeakCheckedTestCase):
         received = [self.receive(subscriber)[0] for _ in range(3)]
         self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
         self.assertEqual(self.seqs(0), [1, 2])
+
+    def test_events_that_are_held_go_out_together(self) -> None:
+        subscriber = self.subscribe()
+        self.stream.hold = 0.002
+        self.stream.publish("web", "reap", "exit")
+        self.stream.publish("web", "spawn", "exit")
+        self.assertEqual(self.seqs(0), [1, 2])
+        ((delay, flush),) = self.later
+        self.assertEqual(delay, 0.002)
+        self.stream.hold = 0.0
+        flush()
+        received = [self.receive(subscriber)[1]["seq"] for _ in range(2)]
+        self.stream.publish("web", "stop", "exit")
+        received.append(self.receive(subscriber)[1]["seq"])
+        self.assertEqual(received, [1, 2, 3])
+        self.assertEqual(len(self.later), 1)
+
+    def test_a_marker_and_the_end_do_not_overtake_what_is_held(self) -> None:
+        subscriber = self.subscribe()
+        self.stream.hold = 0.002
+        self.stream.publish("web", "start", "config")
+        self.stream.sync("token-1")
+        self.stream.publish("web", "stop", "config")
+        self.stream.close()
+        received = [self.receive(subscriber)[0] for _ in range(3)]
+        self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
+        for _, flush in self.later:
+            flush()
 
     def test_names_of_every_kind(self) -> None:
         subscriber = self.subscribe()
