@@ -4,6 +4,7 @@
     .. command-table::
     .. command-line-table::
     .. parser-table:: MODULE:FUNCTION
+    .. switch-table::
 
 What they say is made by `reference_text.py`.
 """
@@ -17,7 +18,13 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from reference_text import command_line_lines, command_lines, option_lines, parser_lines
+from reference_text import (
+    command_line_lines,
+    command_lines,
+    option_lines,
+    parser_lines,
+    switch_lines,
+)
 
 
 class OptionTableDirective(Directive):
@@ -60,6 +67,16 @@ class ParserTableDirective(Directive):
         return parsed(self, parser_lines(getattr(importlib.import_module(module), name)()))
 
 
+class SwitchTableDirective(Directive):
+    """`.. switch-table::`"""
+
+    def run(self) -> list[nodes.Node]:
+        """Render every row of the table of switches."""
+        rows = importlib.import_module("tests.compatibility.rows")
+        self.state.document.settings.env.note_dependency(str(rows.FILE))
+        return parsed(self, switch_lines(rows.read(), rows.STATES))
+
+
 def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:
     """Have Sphinx read generated lines as if they stood on the page."""
     container = nodes.container()
@@ -72,6 +89,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Register the directives; Sphinx calls this."""
     app.add_directive("option-table", OptionTableDirective)
     app.add_directive("command-table", CommandTableDirective)
+    app.add_directive("switch-table", SwitchTableDirective)
     app.add_directive("command-line-table", CommandLineTableDirective)
     app.add_directive("parser-table", ParserTableDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,7 +7,7 @@ cannot say anything that the program does not do. `reference_tables.py` hands th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 KINDS = {
@@ -146,3 +146,23 @@ def _value(action: Any) -> str:
         return ""
     shown = action.metavar or "|".join(action.choices or ()) or action.dest.upper()
     return f"{shown} ..." if action.nargs in ("+", "*") else str(shown)
+
+
+def switch_lines(rows: Iterable[Any], states: Mapping[str, str]) -> Iterator[str]:
+    """Yield reStructuredText that has a table for each group of switches."""
+    group = ""
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            yield from (
+                "",
+                f".. list-table:: {group}",
+                "   :header-rows: 1",
+                "   :widths: 2 4 6",
+                "",
+            )
+            yield from ("   * - what", "     - here", "     - shown by")
+        here = states[row.state] + (f": {row.note}" if row.note else "")
+        yield from (f"   * - ``{row.name}``", f"     - {literal(here)}")
+        yield f"     - ``{row.test[len('tests.') :]}``"
+    yield ""

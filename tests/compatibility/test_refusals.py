@@ -1,0 +1,232 @@
+"""What Circus has and this version has not: refused by name, or accepted with a warning.
+
+The names come from the table of switches, so a row cannot say what is not so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.arbiter import Arbiter
+from cvec_circus.commands import table
+from cvec_circus.config.build import load
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.sockets.managed import CircusSocket
+from tests.compatibility.rows import of
+from tests.support.daemon import BIN, script
+
+LATER = "not available in this version"
+RIGHT = "[watcher:right]\ncmd = sleep 1\n"
+
+VALUES = {"replace": "True", "so_reuseport": "True", "copy_path": "True", "on_demand": "True"}
+"""What to give to a key that has the default "off"; others get PLAIN."""
+
+NUMBERS = {"proto", "umask", "endpoint_owner", "httpd_port", "uid", "gid"}
+PLAIN = "5"
+WORDS = {"httpd", "statsd", "httpd_close_outputs", "statsd_close_outputs"}
+
+
+def value(key: str) -> str:
+    """Return a value of that key which is not its default."""
+    if key in WORDS:
+        return "True"
+    if key == "stats_endpoint":
+        return "tcp://127.0.0.1:7777"
+    return VALUES.get(key, PLAIN)
+
+
+class RefusalCase(unittest.TestCase):
+    """Reads configurations."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = Path(folder.name) / "circus.ini"
+
+    def load(self, text: str) -> Configuration:
+        """Read a configuration."""
+        self.file.write_text(text)
+        return load(str(self.file), {})
+
+    def assert_left_out(self, key: str, given: str) -> None:
+        """A watcher with that key is left out, and the reason names it; `set` refuses it."""
+        loaded = self.load(f"{RIGHT}[watcher:a]\ncmd = sleep 1\n{key} = {given}\n")
+        self.assertEqual([left.name for left in loaded.left_out], ["a"], key)
+        (problem,) = loaded.left_out[0].problems
+        self.assertIn(f"[watcher:a] {key}: ", problem)
+        self.assertIn(LATER, problem)
+
+    def assert_refused(self, text: str, *words: str) -> None:
+        """The whole configuration is refused by that."""
+        with self.assertRaises(exc.ConfigError) as caught:
+            self.load(text)
+        for word in (*words, LATER):
+            self.assertIn(word, str(caught.exception))
+
+
+class TestLater(RefusalCase):
+    """Rows of the state "later"."""
+
+    def test_watcher_section(self) -> None:
+        keys = of("[watcher:NAME]", "later")
+        self.assertGreater(len(keys), 8)
+        for key in keys:
+            if key not in ("hooks", "rlimits"):  # a mapping, and no key of files
+                with self.subTest(key):
+                    self.assert_left_out(key.replace("*", "any"), value(key))
+        with self.assertRaisesRegex(exc.OptionError, f"hooks: {LATER}"):
+            WATCHER_OPTIONS.convert({"hooks": {"before_start": "a.b"}})
+
+    def test_rlimits(self) -> None:
+        with self.assertRaisesRegex(exc.OptionError, "rlimits: unknown option"):
+            WATCHER_OPTIONS.convert({"rlimits": {"nofile": 5}})
+        with self.assertRaisesRegex(exc.OptionError, f"rlimit_nofile: {LATER}"):
+            WATCHER_OPTIONS.convert({"rlimit_nofile": 5})
+
+    def test_hooks(self) -> None:
+        names = of("hooks", "later")
+        self.assertEqual(len(names), 11)
+        for name in names:
+            with self.subTest(name):
+                self.assert_left_out(f"hooks.{name}", "my.module.hook")
+
+    def test_streams(self) -> None:
+        for name in "WatchedFileStream TimedRotatingFileStream FancyStdoutStream".split():
+            self.assertTrue(of(name, "later"))
+        for name in (
+            "WatchedFileStream",
+            "TimedRotatingFileStream",
+            "FancyStdoutStream",
+            "StdoutStream",
+            "QueueStream",
+            "my.own.Stream",
+        ):
+            for stream in ("stdout_stream", "stderr_stream"):
+                with self.subTest(f"{stream} {name}"):
+                    self.assert_left_out(f"{stream}.class", name)
+        for key in ("rotate_when", "rotate_interval", "utc", "color"):
+            with self.subTest(key):
+                self.assert_left_out(f"stdout_stream.{key}", "1")
+
+    def test_circus_section(self) -> None:
+        for key in of("[circus]", "later"):
+            with self.subTest(key):
+                self.assert_refused(f"[circus]\n{key} = {value(key)}\n{RIGHT}", f"[circus] {key}: ")
+
+    def test_socket_section(self) -> None:
+        keys = of("[socket:NAME]", "later")
+        self.assertGreater(len(keys), 4)
+        for key in keys:
+            with self.subTest(key):
+                text = f"[socket:s]\n{key} = {value(key)}\n{RIGHT}"
+                self.assert_refused(text, f"[socket:s] {key}: ")
+                with self.assertRaisesRegex(exc.OptionError, f"{key}: is {LATER}"):
+                    CircusSocket(name="s", **{key: int(PLAIN) if key in NUMBERS else value(key)})
+
+    def test_arbiter(self) -> None:
+        self.assertEqual(of("Arbiter", "later"), ["endpoint_owner", "ssh_server"])
+        with self.assertRaisesRegex(exc.ConfigError, f"endpoint_owner: {LATER}"):
+            Arbiter([], endpoint_owner="root")
+        with self.assertRaisesRegex(TypeError, "ssh_server: there are no tunnels"):
+            Arbiter([], ssh_server="a")  # type: ignore[arg-type]
+
+    def test_tunnels(self) -> None:
+        done = self.run_program("cvec_circusctl", "--ssh", "me@there", "status")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"ssh me@there: tunnels are {LATER}", done.stderr)
+        self.assertIn("ssh -L", done.stderr)
+        done = self.run_program(
+            "cvec_circusctl", "--ssh", "me@there", "--ssh_keyfile", "key", "status"
+        )
+        self.assertIn(f"ssh me@there: tunnels are {LATER}", done.stderr)
+
+    def test_programs(self) -> None:
+        installed = {path.name for path in BIN.iterdir()}
+        page = (BIN.parent / "docs" / "migration.rst").read_text(encoding="utf-8")
+        missing = page[page.index("Not there yet") :]
+        for name, words in (
+            ("cvec_circusd-stats", "the statistics daemon"),
+            ("cvec_circus-top", "**cvec_circus-top**"),
+        ):
+            self.assertNotIn(name, installed)
+            self.assertIn(words, " ".join(missing.split()))
+
+    def run_program(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of ours to its end."""
+        return subprocess.run(
+            script(*words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "NO_COLOR": "1"},
+            check=False,
+        )
+
+
+class TestGone(unittest.TestCase):
+    """Rows of the state "gone"."""
+
+    def test_ipython(self) -> None:
+        self.assertEqual(of("commands", "gone"), ["ipython"])
+        self.assertNotIn("ipython", table.NAMES)
+
+
+class TestAccepted(RefusalCase):
+    """Rows of the states "warns" and "ignored"."""
+
+    def test_with_a_warning(self) -> None:
+        keys = of("[circus]", "warns")
+        self.assertGreater(len(keys), 3)
+        for key in set(keys) - {"check_delay"}:  # which --check warns about
+            with self.subTest(key):
+                warnings = self.load(f"[circus]\n{key} = {value(key)}\n{RIGHT}").warnings
+                self.assertTrue(any(f"[circus] {key}: " in text for text in warnings), warnings)
+
+    def test_without_one(self) -> None:
+        for key in of("[circus]", "ignored"):
+            with self.subTest(key):
+                loaded = self.load(f"[circus]\n{key} = {value(key)}\n{RIGHT}")
+                self.assertEqual(loaded.warnings, [])
+
+    def test_by_an_arbiter(self) -> None:
+        for key in of("Arbiter", "warns", "ignored"):
+            given: Any = "tcp://127.0.0.1:7777" if key == "stats_endpoint" else value(key)
+            with self.subTest(key):
+                arbiter = Arbiter([{"name": "a", "cmd": "sleep 1"}], **{key: given})
+                self.assertFalse(arbiter.running)
+
+
+class TestOthers(RefusalCase):
+    """Rows that work, and are too small for a place of their own."""
+
+    def test_fqdn_prefix(self) -> None:
+        here = socket.getfqdn()
+        self.assertEqual(Arbiter([]).fqdn, here)
+        self.assertEqual(Arbiter([], fqdn_prefix="blue").fqdn, f"blue@{here}")
+        loaded = self.load(f"[circus]\nfqdn_prefix = blue\n{RIGHT}")
+        self.assertEqual((loaded.circus["fqdn_prefix"], loaded.warnings), ("blue", []))
+
+    def test_help_of_a_plugin(self) -> None:
+        done = subprocess.run(
+            script("cvec_circus-plugin", "--help"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        for switch in of("circus-plugin", "same"):
+            if switch.startswith("--"):
+                self.assertIn(switch, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
