@@ -22,7 +22,16 @@ SCRIPT = ROOT / "bin" / "cvec_circusctl"
 
 # What answering one command may not load: each costs more than the answer.
 HEAVY = (
-    *("asyncio", "configobj", "psutil", "subprocess", "tornado", "logging.config", "inspect"),
+    *(
+        "shutil",
+        "asyncio",
+        "configobj",
+        "psutil",
+        "subprocess",
+        "tornado",
+        "logging.config",
+        "inspect",
+    ),
     *("cvec_circus.core", "cvec_circus.control", "cvec_circus.config", "cvec_circus.stream"),
     *("cvec_circus.commands.stop", "cvec_circus.options.watcher", "dataclasses", "unittest"),
 )

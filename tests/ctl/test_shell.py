@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -42,9 +43,18 @@ class Terminal:
         self.theirs = theirs
         test.addCleanup(os.close, theirs)
 
-    def until(self, text: str) -> str:
+    def interrupt(self) -> None:
+        """Press Ctrl-C, again if it came in the moment before Python began to wait for a key."""
+        for _ in range(int(TIMEOUT)):
+            self.type("\x03")
+            with contextlib.suppress(AssertionError):
+                self.until(PROMPT, 1.0)
+                return
+        self.test.fail("Ctrl-C has no effect")
+
+    def until(self, text: str, timeout: float = TIMEOUT) -> str:
         """Read until a text has come, and return all that came."""
-        deadline = SYSTEM.monotonic() + TIMEOUT
+        deadline = SYSTEM.monotonic() + timeout
         seen = ""
         while text not in seen:
             left = deadline - SYSTEM.monotonic()
@@ -98,14 +108,12 @@ class TestOnATerminal(CtlCase):
         terminal = self.shell()
         terminal.type("status we")
         terminal.until("status we")
-        terminal.type("\x03")
-        terminal.until(PROMPT)
+        terminal.interrupt()
         self.assertEqual(terminal.enter("list web"), ["6178,6179"])
         self.loop.ask(setattr, self.target, "outcome", None)
         terminal.type("stop web --waiting\n")
         self.assertTrue(eventually(self.ordered, TIMEOUT))
-        terminal.type("\x03")
-        terminal.until(PROMPT)
+        terminal.interrupt()
         self.assertEqual(self.left(terminal), 130)
 
     def left(self, terminal: Terminal) -> int:
@@ -134,8 +142,7 @@ class TestOnATerminal(CtlCase):
             with self.subTest(typed=typed):
                 terminal.type(typed)
                 terminal.until(whole[-3:])
-                terminal.type("\x03")
-                terminal.until(PROMPT)
+                terminal.type("\x15")  # away with the line
         terminal.type("sta\t\t")
         said = terminal.until("status")
         self.assertIn("start", said)
