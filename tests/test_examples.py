@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import io
 import os
 import subprocess
 import sys
@@ -50,6 +52,17 @@ class TestPlugins(PluginCase):
 
     def lines(self, file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").splitlines()
+
+    def test_announcer(self) -> None:
+        self.daemon.answers["list"] = lambda properties: {"pids": [1, 2]}
+        plugin = self.make(example("announcer").Announcer, words="is up, is down")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            thread = self.run_plugin(plugin)
+            self.daemon.publish("web", "start")
+            self.daemon.publish("web", "stop")
+            self.assertTrue(eventually(lambda: said.getvalue().count("\n") == 2, TIMEOUT))
+            self.end(plugin, thread)
+        self.assertEqual(said.getvalue(), "web is up with 2 processes\nweb is down\n")
 
     def test_notifier(self) -> None:
         told = self.listen()

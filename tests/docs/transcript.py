@@ -38,6 +38,12 @@ BLOCK = re.compile(
     r"(?P<skip>^\.\. not run\n\n)?^\.\. code-block:: console\n\n(?P<text>(?:   .*\n|\n)+)",
     re.MULTILINE,
 )
+STAYING = re.compile(r"cvec_circusd (?!--check)|cvec_circus-plugin ")
+"""Commands that stay in the foreground."""
+
+PLACES = {"tcp://127.0.0.1:5555": ".control", "tcp://127.0.0.1:5556": ".events"}
+"""The endpoints of the pages, and the sockets that a test has in their place."""
+
 NUMBER = re.compile(r"\d+(?:\\?[.,:]\d+)*")
 
 CURL = """#!{python}
@@ -127,14 +133,14 @@ class TranscriptCase(LeakCheckedTestCase):
         """Run a page from its beginning to its end."""
         for number, step in enumerate(steps(page), 1):
             with self.subTest(f"{page}, {number}: {step.command}"):
-                if step.command.startswith("cvec_circusd ") and "--check" not in step.command:
+                if STAYING.match(step.command):
                     self.begin(step)
                 else:
                     self.run_step(step)
 
     def begin(self, step: Step) -> None:
-        """Start a daemon in a terminal of its own."""
-        daemon = Background(self, step.command)
+        """Start a daemon or a plugin in a terminal of its own."""
+        daemon = Background(self, self.here(step.command))
         self.daemons.append(daemon)
         self.addCleanup(daemon.end)
         wanted = shape(step.output)
@@ -158,7 +164,7 @@ class TranscriptCase(LeakCheckedTestCase):
     def run_command(self, command: str) -> str:
         """Run a line as a shell does, and return what it prints."""
         done = subprocess.run(
-            ["/bin/sh", "-c", command.replace(PORT, self.port)],
+            ["/bin/sh", "-c", self.here(command)],
             cwd=self.folder,
             env=self.environ,
             stdout=subprocess.PIPE,
@@ -168,6 +174,12 @@ class TranscriptCase(LeakCheckedTestCase):
             check=False,
         )
         return done.stdout if not done.stdout or done.stdout.endswith("\n") else done.stdout + "\n"
+
+    def here(self, text: str) -> str:
+        """Put the places of the test into a text in place of those of the pages."""
+        for place, name in PLACES.items():
+            text = text.replace(place, f"ipc://{self.folder}/{name}")
+        return text.replace(PORT, self.port)
 
     def assert_all_ended(self) -> None:
         """Every daemon has ended by itself."""
@@ -202,8 +214,8 @@ class Background:
     def output(self) -> str:
         """What it has printed so far."""
         text = "".join(self._lines)
-        for path, place in ((".control", "127.0.0.1:5555"), (".events", "127.0.0.1:5556")):
-            text = text.replace(f"ipc://{self._folder}/{path}", f"tcp://{place}")
+        for place, name in PLACES.items():
+            text = text.replace(f"ipc://{self._folder}/{name}", place)
         return text
 
     def end(self) -> None:
