@@ -2,8 +2,8 @@
 
 Only the last column of a table may be wide, and only as wide as what it holds: nothing is ever cut
 off, because a name or a reason is there to be read and copied. Where a terminal is too narrow, a
-note goes on a line of its own below its row, and if even that does not fit, a row becomes a block
-with a cell a line. What goes into a pipe is aligned as well, but knows no width and no colours.
+note goes on a line of its own below its row, then the name on one above it, and if even that does
+not fit, a row becomes a block with a cell a line. What goes into a pipe is aligned as well, but knows no width and no colours.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def lay_out(table: Table, page: Page) -> str:
     table = table._replace(rows=clean)
     if not table.titles:
         return "\n".join(_pairs(table, page))
-    for lines in (_aligned, _with_notes_below):
+    for lines in (_aligned, _with_notes_below, _with_names_above):
         text = list(lines(table, page))
         if page.width is None or max(_width(_bare(line)) for line in text) <= page.width:
             return "\n".join(text)
@@ -109,6 +109,30 @@ def _with_notes_below(table: Table, page: Page) -> Iterator[str]:
             yield from _wrapped(row[-1], page.width)
 
 
+def _with_names_above(table: Table, page: Page) -> Iterator[str]:
+    """The name of what rows are about, and under it those rows, pushed in, with their notes."""
+    if table.marked == 0:
+        yield from _with_notes_below(table, page)
+        return
+    narrow = None if page.width is None else page.width - len(_INDENT)
+    former = None
+    rest = table._replace(
+        titles=table.titles[1:-1] if table.note else table.titles[1:],
+        rows=[row[1:-1] if table.note else row[1:] for row in table.rows],
+        marked=None if table.marked is None else table.marked - 1,
+        note=False,
+    )
+    lines = _aligned(rest, page)
+    yield _INDENT + next(lines)
+    for line, row in zip(lines, table.rows):
+        if row[0] != former:
+            yield row[0]
+        former = row[0]
+        yield (_INDENT + line).rstrip()
+        if table.note and row[-1]:
+            yield from (_INDENT + note for note in _wrapped(row[-1], narrow))
+
+
 def _blocks(table: Table, page: Page) -> Iterator[str]:
     """A cell a line, with an empty line between the rows."""
     widest = max(map(_width, table.titles))
@@ -125,7 +149,7 @@ def _wrapped(text: str, width: int | None) -> Iterator[str]:
     """A sentence in lines that are pushed in; a long word stays whole."""
     line = _INDENT
     for word in text.split(" "):
-        if line.strip() and width and _width(line) + 1 + _width(word) > width:
+        if line.strip() and width and _width(line) + _width(word) > width:
             yield line.rstrip()
             line = _INDENT
         line += f"{word} "

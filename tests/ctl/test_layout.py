@@ -41,6 +41,27 @@ class TestTables(unittest.TestCase):
         ]
         self.assertEqual(self.shown(TABLE, Page(26)), wanted)
 
+    def test_long_names(self) -> None:
+        rows = [
+            ("a name that is rather long", "active", "2/2", ""),
+            ("a name that is rather long", "active", "3/3", "a reason, and some more words"),
+            ("b", "stopped", "0/1", ""),
+        ]
+        wanted = [
+            "    STATE    PROCESSES",
+            "a name that is rather long",
+            "    active   2/2",
+            "    active   3/3",
+            "        a reason, and some",
+            "        more words",
+            "b",
+            "    stopped  0/1",
+        ]
+        self.assertEqual(self.shown(TABLE._replace(rows=rows), Page(26)), wanted)
+        table = Table(("A", "B"), [("a long name", "1"), ("a long name", "2")])
+        wanted = ["    B", "a long name", "    1", "    2"]
+        self.assertEqual(self.shown(table, Page(11)), wanted)
+
     def test_too_narrow_for_a_row(self) -> None:
         wanted = [
             "name       web",
@@ -52,7 +73,7 @@ class TestTables(unittest.TestCase):
             "processes  0/1",
             "reason     cannot run it: not there",
         ]
-        for width in (25, 1):
+        for width in (21, 1):
             self.assertEqual(self.shown(TABLE, Page(width)), wanted)
 
     def test_a_table_without_notes(self) -> None:
