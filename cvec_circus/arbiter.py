@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -108,6 +110,7 @@ class Arbiter(Watchers):
         self._is_opening = False
         self._stopped_by: int | None = None
         self._stopped_early = False
+        self._pid = 0
         self._life: _Life | None = None
         self._end = Promise()
         self._end.keep(exc.EXIT_OK)
@@ -175,6 +178,8 @@ class Arbiter(Watchers):
             self.endpoint = life.supervisor.control.address
             self.pubsub_endpoint = life.supervisor.events.address
             self._reach.begin(life.supervisor)
+            self._pid = os.getpid()
+            atexit.register(self._stop_at_exit)
             if self._is_stopped_already():
                 self._reach.post(_stop)
         except BaseException as error:
@@ -256,6 +261,7 @@ class Arbiter(Watchers):
             if self._life is not None:
                 self._life.close()
         finally:
+            atexit.unregister(self._stop_at_exit)
             self._reach.end()
             self._life = None
             if failure is None:
@@ -290,6 +296,14 @@ class Arbiter(Watchers):
             end.exception(timeout)
         except TimeoutError:
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
+
+    def _stop_at_exit(self) -> None:
+        """Leave no processes behind when the program ends, perhaps by an exception.
+
+        Not in a child that it has forked: the arbiter's thread is not there.
+        """
+        if os.getpid() == self._pid:
+            self.stop()
 
 
 class ThreadedArbiter(Arbiter):

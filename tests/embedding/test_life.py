@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import unittest
 from typing import Any
@@ -14,6 +16,16 @@ from tests.embedding.arbiter_case import ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.leaks import child_pids
 from tests.support.wire import TIMEOUT
+
+PROGRAM = """
+import threading
+from cvec_circus import get_arbiter
+arbiter = get_arbiter([{"name": "a", "cmd": "sleep 1000"}], "%s", "%s", background=True)
+up = threading.Event()
+arbiter.start(cb=lambda started: up.set())
+assert up.wait(20)
+%s
+"""
 
 MISSING = {"name": "a", "cmd": "/no/such/program", "max_retry": 0}
 
@@ -238,6 +250,40 @@ class TestInterrupted(ArbiterCase):
             with self.assertRaises(ZeroDivisionError):
                 arbiter.start()
             self.assertFalse(arbiter.running)
+        self.nothing_left()
+
+
+class TestExit(ArbiterCase):
+    """A program that does not stop its arbiter."""
+
+    def end(self, how: str) -> subprocess.CompletedProcess[str]:
+        # Whoever is left holds the pipe open, and so keeps this from returning.
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROGRAM % (*self.endpoints, how)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_it_ends(self) -> None:
+        done = self.end("pass")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.nothing_left()
+
+    def test_it_raises(self) -> None:
+        done = self.end("raise SystemExit(3)")
+        self.assertEqual((done.returncode, done.stderr), (3, ""))
+        self.nothing_left()
+
+    def test_its_forked_children_leave_the_arbiter_alone(self) -> None:
+        done = self.end(
+            "import os, sys\n"
+            "child = os.fork()\n"
+            "if not child: sys.exit(5)\n"
+            "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), arbiter.statuses())"
+        )
+        self.assertEqual((done.stdout, done.stderr), ("5 {'a': 'active'}\n", ""))
         self.nothing_left()
 
 

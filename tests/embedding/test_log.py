@@ -13,16 +13,16 @@ from tests.embedding.arbiter_case import ArbiterCase
 from tests.support.eventually import eventually
 
 QUIET = """
-import sys
 from cvec_circus import get_arbiter
+from tests.support.eventually import eventually
 arbiter = get_arbiter(
     [{"cmd": "sleep 1000"}, {"name": "none", "cmd": "/no/such/program", "max_retry": 1}],
     "ipc://%(folder)s/control", "ipc://%(folder)s/events", background=True,
     plugins=[{"use": "cvec_circus.demo.logger.Logger", "name": "p", "filename": "%(folder)s/p"}],
 )
 arbiter.start().add_done_callback(lambda end: print(end.result()))
-arbiter.start_watchers().exception()
-assert arbiter.statuses() == {"sleep": "active", "none": "stopped", "plugin:p": "active"}
+up = {"sleep": "active", "none": "stopped", "plugin:p": "active"}
+assert eventually(lambda: arbiter.statuses() == up)
 arbiter.reload().exception()
 arbiter.stop()
 """
