@@ -17,7 +17,7 @@ class TestPages(TranscriptCase):
         self.assert_all_ended()
 
     def test_tutorial(self) -> None:
-        names = ("web.py", "worker.py", "backlog.py", "tutorial.ini")
+        names = ("web.py", "worker.py", "backlog.py", "test_backlog.py", "tutorial.ini")
         self.save(*(f"tutorial/{name}" for name in names))
         self.play("tutorial")
         self.assert_all_ended()
