@@ -23,7 +23,7 @@ def version() -> str:
 # requirements.txt holds the same lines; tests/test_packaging.py compares them.
 REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
-TEST = ["gunicorn", *COMPLETION]
+TEST = ["gunicorn", "hypothesis", *COMPLETION]
 DOCS = ["sphinx"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 

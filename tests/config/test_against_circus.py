@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import unittest
 from typing import Any
+from unittest import mock
 
 from cvec_circus.config.configuration import WatcherConfig
 from tests.config.support import ENVIRON, ConfigTestCase
@@ -24,7 +26,8 @@ for path in sys.argv[1:]:
         config = get_config(path)
         for watcher in config["watchers"]:
             watcher["stop_signal"] = int(watcher["stop_signal"])
-        found[path] = {key: config[key] for key in ("watchers", "plugins", "sockets", "check_delay")}
+        wanted = ("watchers", "plugins", "sockets", "check_delay")
+        found[path] = {key: config[key] for key in wanted}
     except Exception as error:
         found[path] = repr(error)
 print(json.dumps(found))
@@ -33,13 +36,16 @@ print(json.dumps(found))
 WEB = "[watcher:web]\ncmd = x\n"
 
 SAME = {
-    "comments": "# a\n; b\nrem c\nREM d = 1\n[watcher:w]\n#a = 1\ncmd = x\n;b = 2\nrem c = 3\nx.y = 1\n",
+    "comments": "# a\n; b\nrem c\nREM d = 1\n[watcher:w]\n#a = 1\ncmd = x\n;b = 2\nrem c = 3\n"
+    "x.y = 1\n",
     "separators": "[watcher:w]\ncmd: a=b\nx.a = b:c\nx.b=c\nx.c  :  d\nx.d == e\nx.e :f=g\n",
     "keys": "[watcher:w]\ncmd = x\nKey.Case = 1\nx y.z = 2\n",
     "continuations": "[watcher:w]\ncmd = a\n  b\n\tc\n\n  # d\nargs =\n  e\n\n# note\n  f ; g\n",
-    "notes": "[watcher:w]\ncmd = a ; note\nx.a = b; c\nx.b = a;b ;c\nx.c = ;d\nx.d = a\t;b\nx.e = e ;\n",
+    "notes": "[watcher:w]\ncmd = a ; note\nx.a = b; c\nx.b = a;b ;c\nx.c = ;d\n"
+    "x.d = a\t;b\nx.e = e ;\n",
     "hashes": "[watcher:w]\ncmd = a # b\nx.a = p#s\nx.b = #fff\n",
-    "verbatim": "[watcher:w]\ncmd = 'a' \"b\"\nx.a = a, b,c\nx.b = %(x)s %d 100%\nx.c = \"q\"\nx.d = ''\n",
+    "verbatim": "[watcher:w]\ncmd = 'a' \"b\"\nx.a = a, b,c\nx.b = %(x)s %d 100%\n"
+    "x.c = \"q\"\nx.d = ''\n",
     "empty": '[watcher:w]\ncmd = x\nx.a = ""\nx.b =\nx.c:\n',
     "headers": "[watcher:w] ; note\ncmd = x\n[env] # note\nA = 1\n[watcher:v] [y]\ncmd = y\n",
     "blanks": "[watcher:w]  \ncmd = x  \t\nx.a =   a  b  \n",
@@ -52,8 +58,10 @@ SAME = {
     "includes by variables": f"[circus]\ninclude = $(circus.env.FOO).conf\n{WEB}",
     "includes over lines": f"[circus]\ninclude = a.conf\n  b1.conf\n{WEB}",
     "the environment copied": f"{WEB}copy_env = yes\n[env]\nA = $(circus.env.FOO)\nFOO = bar\n",
-    "default": "[DEFAULT]\nmax_retry = -1\nx.y = 1\ncmd = d\n[watcher:w]\nmax_retry = 3\n[watcher:v]\n"
-    "cmd = v\n[env]\nA = 1\n",
+    "variables": f"{WEB}x.y = $FOO\n[env]\nA = $FOO:${{HOME}}\nB = $NOPE $A $$FOO $\n[env:web]\n"
+    "C = $N$Mixed ${N}x $foo\n",
+    "default": "[DEFAULT]\nmax_retry = -1\nx.y = 1\ncmd = d\n[watcher:w]\nmax_retry = 3\n"
+    "[watcher:v]\ncmd = v\n[env]\nA = 1\n",
     "booleans": "".join(
         f"[watcher:{number}]\ncmd = x\nsingleton = {word}\nrespawn = {word}\n"
         for number, word in enumerate("true True TRUE yes on 1 false False no off 0 Off".split())
@@ -67,19 +75,21 @@ SAME = {
     "numbers from the environment": "[watcher:w]\ncmd = x\nnumprocesses = $(circus.env.N)\n"
     "max_retry = ((circus.env.n))\n[env]\nOWN = 5\n[watcher:v]\ncmd = x\n"
     "numprocesses = $(circus.env.own)\n",
-    "names": "[watcher:w]\ncmd = $(circus.env.FOO) ((circus.env.foo)) $(CIRCUS.ENV.Foo) $(circus.wid) "
-    "$(circus.env.NOPE) ((circus.sockets.web)) $(other.x) $(circus.env.DOLLAR)\n"
+    "names": "[watcher:w]\ncmd = $(circus.env.FOO) ((circus.env.foo)) $(CIRCUS.ENV.Foo) "
+    "$(circus.wid) $(circus.env.NOPE) ((circus.sockets.web)) $(other.x) $(circus.env.DOLLAR)\n"
     "args = $FOO ${FOO} $WID\nworking_dir = /$(circus.env.Mixed)/$HOME\nx.y = $(circus.env.FOO)\n",
     "names of own variables": "[watcher:w]\ncmd = $(circus.env.A) $(circus.env.B) $(circus.env.C)\n"
     "[env]\nA = 1\nB = 2\n[env:w]\nB = 3\n[env:v]\nC = 4\n",
-    "patterns": "[env:w*]\nA = 1\nB = 1\n[env:web, wob]\nB = 2\n[env:w?b,x]\nC = 3\n[env:WEB]\nD = 4\n"
-    f"[env]\nA = 0\nE = 5\n{WEB}[watcher:wob]\ncmd = x\n[watcher:x]\ncmd = x\n",
+    "patterns": "[env:w*]\nA = 1\nB = 1\n[env:web, wob]\nB = 2\n[env:w?b,x]\nC = 3\n"
+    f"[env:WEB]\nD = 4\n[env]\nA = 0\nE = 5\n{WEB}[watcher:wob]\ncmd = x\n[watcher:x]\ncmd = x\n",
     "streams": f"{WEB}stdout_stream.class = FileStream\nstdout_stream.filename = /x.log\n"
     "stderr_stream.filename = /$(circus.env.FOO).log\n",
     "freeform": f"{WEB}own = 1\nown.two = a, b\nflapping.max_retry = 3\n",
     "shell": f"{WEB}shell = yes\nexecutable = /bin/bash\nshell_args = a b\n",
-    "plugins": f"[plugin:p]\nuse = a.B\nx = $(circus.env.FOO) $HOME $(circus.wid)\ny = 1 ; 2\nz = a\n  b\n{WEB}",
-    "sockets": f"[socket:web]\nhost = 127.0.0.1\nport = 8000\n[socket:api]\nhost = $(circus.env.FOO)\n{WEB}",
+    "plugins": f"[plugin:p]\nuse = a.B\nx = $(circus.env.FOO) $HOME $(circus.wid)\ny = 1 ; 2\n"
+    f"z = a\n  b\n{WEB}",
+    "sockets": f"[socket:web]\nhost = 127.0.0.1\nport = 8000\n[socket:api]\n"
+    f"host = $(circus.env.FOO)\n{WEB}",
     "no circus section": WEB,
     "check_delay": f"[circus]\ncheck_delay = 0.5\n{WEB}",
     "unknown sections": f"[other]\na = 1\n{WEB}",
@@ -111,7 +121,9 @@ class TestAgainstCircus(ConfigTestCase):
     def compare_watcher(self, ours: WatcherConfig, theirs: dict[str, Any]) -> None:
         options = ours.options
         self.assertEqual(ours.name, theirs.pop("name"))
-        env = without_name(theirs.pop("env"))
+        with mock.patch.dict(os.environ, ENVIRON, clear=True):  # as its watchers do later
+            env = without_name(theirs.pop("env"))
+            env = {key: os.path.expandvars(value) for key, value in env.items()}
         self.assertEqual(options["env"], {key: env[key] for key in options["env"]})
         if not options["copy_env"]:
             self.assertEqual(options["env"], env)
