@@ -47,8 +47,12 @@ class Events(Command):
         if reply.get("lost"):
             lines.insert(0, f"({reply['lost']} earlier events are no longer kept)")
         if reply.get("more"):
-            lines.append("(there are more: --since the number behind the last #)")
+            lines.append(f"(there are more: --since {_last(reply)})")
         return "\n".join(lines) or "no events"
+
+
+def _last(reply: Fields) -> Any:
+    return json.loads(reply["events"][-1][1])["seq"] if reply["events"] else "N"
 
 
 def event_line(topic: str, payload: str) -> str:

@@ -50,6 +50,10 @@ class Candidates:
             found += self._for(word, command, before)
         return found
 
+    def names(self) -> list[str]:
+        """Return the names of all watchers."""
+        return sorted(self._ask("status").get("statuses", ()))
+
     def switches(self, command: Command) -> list[str]:
         """Return what may stand anywhere behind a command."""
         return [*(f"--{switch.name}" for switch in command.switches_shown), *OPTIONS]
@@ -57,7 +61,7 @@ class Candidates:
     def _for(self, word: str, command: Command, before: Sequence[str]) -> list[str]:
         """Return what a word of the usage may stand for."""
         if word in ("NAME", "TOPIC"):
-            return sorted(self._ask("status").get("statuses", ()))
+            return self.names()
         if word == "PID":
             return [str(pid) for pid in self._ask("list", name=before[0]).get("pids", ())]
         if word == "SIGNAL":

@@ -8,6 +8,7 @@ is imported when it comes to that.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the daemon gets on top of a time-out that it was told, to say that it has passed.
 GRACE = 1.0
-#: The exit code of what Ctrl-C has ended, as shells have it.
-INTERRUPTED = 130
+#: What a daemon answers to a name that no watcher bears.
+NOT_FOUND = re.compile("program .* not found")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{PROG}: {problem}")
         return exc.EXIT_USAGE
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return exc.EXIT_INTERRUPTED
 
 
 def without_command(options: Namespace) -> int:
@@ -95,8 +96,16 @@ def run(line: Line) -> int:
     except exc.CallError as problem:
         complain(unreachable(str(problem), options))
         return exc.EXIT_UNREACHABLE
-    show(command, reply, options.json, options.prettify)
-    return exc.EXIT_REFUSED if reply.get("status") == "error" else exc.EXIT_OK
+    if reply.get("status") != "error":
+        show(command, reply, options.json, options.prettify)
+        return exc.EXIT_OK
+    hint = ""
+    if NOT_FOUND.fullmatch(str(reply.get("reason"))) and not (options.json or options.prettify):
+        from cvec_circus.ctl.reach import near_watcher
+
+        hint = near_watcher(str(properties.get("name")), endpoint)
+    show(command, reply, options.json, options.prettify, hint)
+    return exc.EXIT_REFUSED
 
 
 def ask(endpoint: str, command: Command, properties: Fields, timeout: float | None) -> Fields:

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
 
 
-def show(command: Command, reply: Fields, as_json: bool, prettify: bool) -> None:
-    """Print a reply: what people want on the standard output, an error on the standard error."""
+def show(command: Command, reply: Fields, as_json: bool, prettify: bool, hint: str = "") -> None:
+    """Print a reply: what people want on the standard output, an error on the standard error.
+
+    Args:
+        command: What the reply is to.
+        reply: The reply.
+        as_json: Whether it is for a program.
+        prettify: The same, a value a line.
+        hint: Follows an error, for people.
+    """
     if as_json or prettify:
         say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
     elif reply.get("status") == "error":
-        complain(f"error: {reply.get('reason')}")
+        complain(f"error: {reply.get('reason')}{hint}")
     else:
         say(_words(command, reply))
 

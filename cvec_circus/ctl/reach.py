@@ -1,4 +1,4 @@
-"""What to check when a daemon does not answer: one line that says what is there and what is not."""
+"""What to check when there is no daemon, or no watcher, of the name that was given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping
 
 from cvec_circus.connect import ENDPOINT_VARIABLES, endpoint_from
+from cvec_circus.ctl.candidates import Candidates
+from cvec_circus.options.nearest import did_you_mean
 
 PROBE_TIMEOUT = 0.5
 """Seconds that a connection may take that only has to show whether anybody listens."""
@@ -29,6 +31,11 @@ def why_unreachable(
         f"cannot reach {endpoint}{named} within {timeout:g} s: {found}is cvec_circusd running, "
         "and is --endpoint right?"
     )
+
+
+def near_watcher(name: str, endpoint: str) -> str:
+    """Make the hint that follows a name that no watcher has; "" when none is near."""
+    return did_you_mean(name, Candidates(endpoint).names())
 
 
 def _source(environ: Mapping[str, str]) -> str:

@@ -24,7 +24,6 @@ PROMPT = f"{PROG}> "
 HISTORY = 1000
 """Lines of history that are kept."""
 
-_INTERRUPTED = 130
 _OWN = ("exit", "help")
 _SURE = "Stop all watchers and end the daemon? `exit` only leaves this shell. [y/N] "
 
@@ -76,8 +75,10 @@ class Shell:
                     say("")
                 return self._code
             except KeyboardInterrupt:
+                self._code = exc.EXIT_INTERRUPTED
+                if ask is None:
+                    return self._code
                 say("")
-                self._code = _INTERRUPTED
             except ValueError as problem:  # a quotation without an end, bytes that are no text
                 complain(f"this line cannot be read: {problem}")
                 self._code = exc.EXIT_USAGE

@@ -105,6 +105,9 @@ class TestReplies(CtlCase):
     def test_errors_are_exit_3(self) -> None:
         result = self.fails(3, "status", "nope")
         self.assertEqual((result.out, result.err), ("", "error: program nope not found\n"))
+        self.assertEqual(self.fails(3, "status", "wbe").err, "error: program wbe not found\n")
+        hint = "error: program soloo not found; did you mean solo?\n"
+        self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
         self.assertIn("not available in this version", self.fails(3, "reloadconfig").err)
