@@ -96,7 +96,7 @@ class Reach:
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
         if self.on_owner():
-            if not self.post(_carry_out, message, promise, shape):
+            if not self.post(_carry_out_or_fail, message, promise, shape):
                 promise.fail(stopped())
             return promise
         try:
@@ -104,9 +104,6 @@ class Reach:
         except BaseException:
             self._open.discard(promise)
             raise
-        error = promise.exception() if promise.done() else None
-        if error is not None:
-            raise error
         return promise
 
 
@@ -140,8 +137,15 @@ def _carry_out(
     supervisor: Supervisor, message: dict[str, Any], promise: Promise, shape: Callable[[Any], Any]
 ) -> None:
     """On the supervisor thread."""
+    supervisor.carry_out(message, PromisedReply(promise, shape, supervisor.clock))
+
+
+def _carry_out_or_fail(
+    supervisor: Supervisor, message: dict[str, Any], promise: Promise, shape: Callable[[Any], Any]
+) -> None:
+    """The same, for a promise that is in somebody's hands already."""
     try:
-        supervisor.carry_out(message, PromisedReply(promise, shape, supervisor.clock))
+        _carry_out(supervisor, message, promise, shape)
     except Exception as error:  # whoever gave the order is told of it, be it a fault of ours
         promise.fail(error)
 

@@ -154,10 +154,23 @@ class TestRunning(ArbiterCase):
         self.assertEqual(self.arbiter.numprocesses(), 3)
 
     def test_an_order_that_is_overtaken(self) -> None:
+        # Nothing comes of this signal, so it does not end before its time is up.
+        self.watcher.set_options(stop_signal="URG").result(TIMEOUT)
         stop = self.watcher.stop()
-        self.watcher.start().result(TIMEOUT)
+        start = self.watcher.start()
         with self.assertRaisesRegex(exc.CircusError, "stop of w overtaken by start"):
             stop.result(TIMEOUT)
+        self.arbiter.ask(lambda supervisor: supervisor.roster.hurry())
+        self.assertEqual(len(start.result(TIMEOUT)["started"]), 2)
+
+    def test_an_order_that_comes_to_nothing(self) -> None:
+        # Its failure is the promise's, however soon it comes.
+        missing = self.arbiter.add_watcher("none", "/no/such/program", max_retry=0)
+        for _ in range(50):
+            with self.assertRaisesRegex(exc.CircusError, "none gave up"):
+                starting = missing.start()
+                self.assertIsNotNone(starting.exception(TIMEOUT))
+                starting.result()
 
     def test_orders_that_make_no_sense(self) -> None:
         with self.assertRaises(exc.MessageError):
