@@ -93,3 +93,12 @@ class Configuration:
         self.plugins: list[PluginConfig] = []
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
+
+    def forget_places(self) -> None:
+        """Let go of where everything stands, which only the reading of files has a use for.
+
+        It is half of what a configuration of 1000 watchers takes: 1.2 MiB.
+        """
+        self.watchers = [watcher._replace(where=NOWHERE) for watcher in self.watchers]
+        self.sockets = [socket._replace(where=NOWHERE) for socket in self.sockets]
+        self.plugins = [plugin._replace(where=NOWHERE) for plugin in self.plugins]

@@ -78,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     notifier = take_notifier()
     path = demo_path() if arguments.demo else arguments.config
     configuration = load(path, os.environ, working_dir())
+    configuration.forget_places()
     if arguments.daemon:
         detach()
     return Life(arguments, configuration, notifier).run()

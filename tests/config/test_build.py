@@ -77,6 +77,17 @@ class TestWatchers(ConfigTestCase):
         )
 
 
+class TestPlaces(ConfigTestCase):
+    def test_they_can_be_forgotten(self) -> None:
+        text = "[watcher:w]\ncmd = x\n[socket:s]\nport = 1\n[plugin:p]\nuse = a.B\n"
+        configuration, complete = self.load(text), self.load(text)
+        configuration.forget_places()
+        for kind in ("watchers", "sockets", "plugins"):
+            [without], [one] = getattr(configuration, kind), getattr(complete, kind)
+            self.assertEqual(without.where, {})
+            self.assertEqual(without, one._replace(where=without.where))
+
+
 class TestCircus(ConfigTestCase):
     def test_defaults(self) -> None:
         for text in ("", "[circus]\n", "[watcher:w]\ncmd = x\n"):
