@@ -4,6 +4,7 @@
     .. command-table::
     .. command-line-table::
     .. parser-table:: MODULE:FUNCTION
+    .. figure-table::
     .. switch-table::
 
 What they say is made by `reference_text.py`.
@@ -21,6 +22,7 @@ from docutils.statemachine import StringList
 from reference_text import (
     command_line_lines,
     command_lines,
+    figure_lines,
     option_lines,
     parser_lines,
     switch_lines,
@@ -77,6 +79,14 @@ class SwitchTableDirective(Directive):
         return parsed(self, switch_lines(rows.read(), rows.STATES))
 
 
+class FigureTableDirective(Directive):
+    """`.. figure-table::`"""
+
+    def run(self) -> list[nodes.Node]:
+        """Render what `stats` says of a process."""
+        return parsed(self, figure_lines())
+
+
 def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:
     """Have Sphinx read generated lines as if they stood on the page."""
     container = nodes.container()
@@ -89,6 +99,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Register the directives; Sphinx calls this."""
     app.add_directive("option-table", OptionTableDirective)
     app.add_directive("command-table", CommandTableDirective)
+    app.add_directive("figure-table", FigureTableDirective)
     app.add_directive("switch-table", SwitchTableDirective)
     app.add_directive("command-line-table", CommandLineTableDirective)
     app.add_directive("parser-table", ParserTableDirective)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from answers import ANSWERS, FIGURES
+
 KINDS = {
     "account": "a name or a number",
     "args": "text or a list of words",
@@ -99,9 +101,26 @@ def command_lines(commands: Iterable[Any]) -> Iterator[str]:
         yield ""
         if command.mutating:
             yield from ("   Takes `waiting`, `timeout` and `match` as well.", "")
+        yield from _answer(ANSWERS.get(command.name, {}))
     if missing:
         yield f"Not available in this version: {', '.join(missing)}."
         yield ""
+
+
+def _answer(fields: Mapping[str, str]) -> Iterator[str]:
+    """Describe what the answer to a command has in it."""
+    if fields:
+        yield from ("   The answer has:", "")
+        yield from (f"   * `{name}`: {literal(text)}" for name, text in fields.items())
+        yield ""
+
+
+def figure_lines() -> Iterator[str]:
+    """Yield a table of what is said of a process."""
+    yield from (".. list-table::", "   :widths: 1 4", "")
+    for name, text in FIGURES.items():
+        yield from (f"   * - `{name}`", f"     - {text}")
+    yield ""
 
 
 def _property(prop: Any) -> str:

@@ -24,10 +24,14 @@ PAGES = sorted(DOCS.rglob("*.rst"))
 
 
 def module_of(path: Path) -> object:
-    """Import a file that belongs to no package."""
+    """Import a file that belongs to no package; it may import those beside it."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    with mock.patch.object(sys, "dont_write_bytecode", True):
+    places = [str(path.parent), *sys.path]
+    with (
+        mock.patch.object(sys, "dont_write_bytecode", True),
+        mock.patch.object(sys, "path", places),
+    ):
         spec.loader.exec_module(module)
     return module
 

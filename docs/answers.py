@@ -1,0 +1,99 @@
+"""What each command answers, beside `status`, `time` and `id`: for the page of commands.
+
+A test gives every command to a daemon and compares the fields, so nothing here can be out of date.
+"""
+
+from __future__ import annotations
+
+MOVED = "With `waiting`: pids of the processes that were `started`, and that were there: `kept`."
+
+ANSWERS: dict[str, dict[str, str]] = {
+    "add": {
+        "started": "With `start` and `waiting`: the pids of its processes.",
+        "kept": "With `start` and `waiting`: pids of processes that were there.",
+    },
+    "decr": {
+        "numprocesses": "With `waiting`, and of a singleton: how many it is to have now.",
+        "singleton": "True for a singleton, whose number does not change.",
+    },
+    "dstats": {"info": "The figures of the daemon's process: see below."},
+    "events": {
+        "events": "The events, oldest first: pairs of topic and payload, both as text.",
+        "more": "Whether there are more than `limit`.",
+        "lost": "How many of them the daemon does not have any more.",
+        "seq": "The number of the latest event of all.",
+        "run": "Which life of the daemon this is.",
+    },
+    "get": {"options": "The options that were asked for, by name."},
+    "globaloptions": {"options": "The options, by name."},
+    "incr": {
+        "numprocesses": "With `waiting`, and of a singleton: how many it is to have now.",
+        "singleton": "True for a singleton, whose number does not change.",
+    },
+    "kill": {},
+    "list": {
+        "watchers": "Without `name`: the names of all watchers, in lower case and in order.",
+        "pids": "With `name`: the pids of its processes.",
+    },
+    "listsockets": {
+        "sockets": "For each socket an object with `fd`, `name`, `backlog`, `host` and `port`."
+    },
+    "numprocesses": {
+        "numprocesses": "How many processes there are.",
+        "watcher_name": "With `name`: that name.",
+    },
+    "numwatchers": {"numwatchers": "How many watchers there are."},
+    "options": {"options": "Every option, by name, those of your own too."},
+    "ping": {
+        "pid": "The daemon's.",
+        "version": "The daemon's.",
+        "run": "Which life of the daemon this is: the word that is in its events.",
+        "uptime": "Seconds since its start.",
+    },
+    "quit": {},
+    "reload": {
+        "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
+        "that were there and still are: `kept`."
+    },
+    "restart": {
+        "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
+        "that were there and still are: `kept`."
+    },
+    "rm": {},
+    "set": {},
+    "signal": {},
+    "start": {"info": MOVED},
+    "stats": {
+        "infos": "Without `name`: the figures of all processes, by watcher and pid: see below.",
+        "name": "With `name`: that name.",
+        "info": "With `name`: the figures of its processes, by pid. With `process`: its figures.",
+        "process": "With `process`: that pid.",
+    },
+    "status": {
+        "statuses": "Without `name`: the state of each watcher: active, stopped, starting or "
+        "stopping. With `name`, `status` itself is the state.",
+        "reasons": "Without `name`: a sentence for each watcher that is not simply running.",
+        "reason": "With `name`: that sentence, if there is one.",
+        "watchers": "With `details`: more about each watcher, by name: see below.",
+        "watcher": "With `details` and `name`: more about that one.",
+    },
+    "stop": {"info": "With `waiting`: null."},
+}
+
+FIGURES = {
+    "pid": "its pid",
+    "cmdline": "the base name of its program",
+    "username": "whose it is",
+    "nice": "its niceness",
+    "cpu": "per cent of one processor since it was last asked about",
+    "mem": "per cent of the machine's memory",
+    "mem_info1": "what it has in memory (RSS), as text: ``1.45M``",
+    "mem_info2": "what it has addresses for (VMS), as text",
+    "ctime": "how long it has used a processor, as text: ``0:00.10``",
+    "create_time": "when it was created, in seconds since 1970",
+    "age": "for how long it has been there, in seconds",
+    "children": "the same about the processes that it has started",
+    "started": "when the daemon started it, in seconds since 1970; not of children",
+    "wid": "the number of its slot; not of children",
+}
+"""What `stats` and `dstats` say of a process. Any of them may be "N/A"."""

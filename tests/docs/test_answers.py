@@ -1,0 +1,77 @@
+"""What the page of commands says about answers is what a daemon answers."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from cvec_circus.commands import table
+from tests.support.embedded import EmbeddedCase
+from tests.test_docs import DOCS, module_of
+
+ALWAYS = {"status", "time", "id"}
+NOT_ASKED = {"listen", "reloadconfig"}
+"""Commands that have no answer."""
+
+
+class TestAnswers(EmbeddedCase):
+    """Every command, in each of its forms."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.page = module_of(DOCS / "answers.py")
+        self.fields: dict[str, set[str]] = {}
+        self.arbit(
+            {"name": "web", "cmd": "sleep 1000", "numprocesses": 2},
+            {"name": "one", "cmd": "sleep 1000", "singleton": True},
+            {"name": "mailer", "cmd": "/no/such/program", "max_retry": 1},
+            sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}],
+        )
+        self.events.wait("giveup", 1)
+        self.events.wait("start", 2)
+
+    def ask(self, command: str, **properties: Any) -> dict[str, Any]:
+        """Give a command, which has to succeed, and note the fields of the answer."""
+        reply = self.wire.call(command, **properties)
+        self.assertLessEqual(ALWAYS, set(reply))
+        self.fields.setdefault(command, set()).update(set(reply) - ALWAYS)
+        return reply
+
+    def test_all_fields(self) -> None:
+        for command in ("dstats", "globaloptions", "listsockets", "numwatchers", "ping"):
+            self.ask(command)
+        for command in ("list", "numprocesses", "stats", "status"):
+            self.ask(command)
+            self.ask(command, name="web")
+        (pid, _) = self.ask("list", name="web")["pids"]
+        self.ask("stats", name="web", process=pid)
+        for name in ("web", "mailer"):
+            self.ask("status", name=name, details=True)
+        self.ask("status", details=True)
+        self.ask("options", name="web")
+        self.ask("get", name="web", keys=["cmd"])
+        self.ask("events", limit=1)
+        for command in ("incr", "decr"):
+            self.ask(command, name="web", waiting=True)
+            self.ask(command, name="one")
+        for command in ("kill", "reload", "restart", "start", "stop"):
+            self.ask(command, name="web", waiting=True)
+        self.ask("signal", name="one", signum="CONT")
+        self.ask("set", name="one", options={"max_age": 1000}, waiting=True)
+        self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
+        self.ask("rm", name="new", waiting=True)
+        self.ask("quit")
+        self.assertEqual(set(self.page.ANSWERS), set(table.NAMES) - NOT_ASKED)
+        documented = {command: set(fields) for command, fields in self.page.ANSWERS.items()}
+        self.assertEqual(documented, self.fields)
+
+    def test_figures(self) -> None:
+        infos = self.ask("stats")["infos"]["web"]
+        for info in infos.values():
+            self.assertEqual(set(info), set(self.page.FIGURES))
+        own = set(self.ask("dstats")["info"])
+        self.assertEqual(own, set(self.page.FIGURES) - {"started", "wid"})
+
+
+if __name__ == "__main__":
+    unittest.main()
