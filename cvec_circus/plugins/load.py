@@ -29,9 +29,15 @@ def load_class(name: str) -> type[CircusPlugin]:
         raise PluginError(
             f"{name!r} is no dotted name of a class, such as myproject.plugins.Logger"
         )
-    found = _attribute(_import(name, place), place, attribute)
-    if not isinstance(found, type) or not issubclass(found, CircusPlugin):
-        raise PluginError(f"{name} is no plugin: it does not derive from CircusPlugin")
+    try:
+        found = _attribute(_import(name, place), place, attribute)
+        if not isinstance(found, type) or not issubclass(found, CircusPlugin):
+            base = f"{CircusPlugin.__module__.rpartition('.')[0]}.{CircusPlugin.__name__}"
+            raise PluginError(f"{name} is no plugin: it does not derive from {base}")
+    except PluginError as error:
+        if name.startswith("circus."):
+            raise PluginError(f"{error}; did you mean cvec_{name}?") from error.__cause__
+        raise
     try:
         require_handle_recv(found)
     except PluginError:
@@ -45,9 +51,15 @@ def _import(name: str, place: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{place}.".startswith(f"{error.name}."):
             raise PluginError(f"cannot import {name}: there is no module {error.name}") from None
-        raise PluginError(f"cannot import {name}: {_describe(error)}") from error
+        hint = "; it is called cvec_circus here" if _is_circus(error.name) else ""
+        raise PluginError(f"cannot import {name}: {_describe(error)}{hint}") from error
     except (Exception, SystemExit) as error:
         raise PluginError(f"cannot import {name}: {_describe(error)}") from error
+
+
+def _is_circus(module: str | None) -> bool:
+    """Tell whether a module is one of the program whose plugins run here."""
+    return module is not None and module.partition(".")[0] == "circus"
 
 
 def _attribute(module: ModuleType, place: str, attribute: str) -> Any:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from cvec_circus import __version__, exc
 from cvec_circus.plugins.load import load_class
@@ -88,6 +89,17 @@ class TestLoad(unittest.TestCase):
             reason = self.load(text)
             self.assertIn("cannot import broken_subject.P: ", reason)
             self.assertIn(words, reason)
+
+    def test_names_of_circus(self) -> None:
+        with mock.patch.dict(sys.modules, {"circus": None}):
+            for name in ("circus.plugins.flapping.Flapping", "circus.x.Y"):
+                with self.assertRaises(exc.PluginError) as caught:
+                    load_class(name)
+                self.assertIn(f"cannot import {name}: ", str(caught.exception))
+                self.assertIn(f"; did you mean cvec_{name}?", str(caught.exception))
+            for text in ("import circus", "from circus.plugins import CircusPlugin"):
+                self.assertIn("; it is called cvec_circus here", self.load(text))
+        self.assertNotIn("cvec", self.load("import circusx"))
 
     def test_names_that_are_none(self) -> None:
         for name in ("", "Logger", ".Logger", "a..b", "a.b.", "a b.c", "../x.Logger"):
