@@ -21,6 +21,11 @@ def sleeper(name: str = "w", **options: Any) -> Watcher:
     return Watcher(name=name, cmd="sleep", args=["1000"], **options)
 
 
+def environment(pid: int) -> dict[str, str]:
+    with open(f"/proc/{pid}/environ") as file:
+        return dict(item.partition("=")[::2] for item in file.read().split("\0") if item)
+
+
 class TestBefore(ArbiterCase):
     """While no arbiter runs, a watcher is its options."""
 
@@ -69,8 +74,9 @@ class TestBefore(ArbiterCase):
         watcher.env.update(C="3", CIRCUS_TEST_LEFT="y")
         arbiter = self.started(watcher)
         arbiter.start_watchers().result(TIMEOUT)
-        with open(f"/proc/{watcher.pids[0]}/environ") as file:
-            env = dict(item.partition("=")[::2] for item in file.read().split("\0") if item)
+        # A program that has just begun shows no environment for a moment.
+        self.assertTrue(eventually(lambda: "A" in environment(watcher.pids[0])))
+        env = environment(watcher.pids[0])
         self.assertEqual([env[key] for key in ("A", "B", "C")], ["1", "2", "3"])
         self.assertEqual((env["CIRCUS_TEST_LEFT"], env["PATH"]), ("y", os.environ["PATH"]))
         shown = dict(watcher.options())["env"]
