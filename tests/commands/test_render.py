@@ -3,6 +3,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.commands import render
+from cvec_circus.ctl.layout import Page, lay_out
 
 
 class TestRender(unittest.TestCase):
@@ -16,14 +17,18 @@ class TestRender(unittest.TestCase):
         ):
             self.assertEqual(render.value(value), shown)
 
+    def lines(self, table: render.Table) -> list[str]:
+        """The lines of a table in a pipe."""
+        return lay_out(table, Page()).splitlines()
+
     def test_keys(self) -> None:
-        self.assertEqual(render.key_lines({"b": 1, "a": None}), "a:\nb: 1")
-        self.assertEqual(render.key_lines({}), "")
+        self.assertEqual(self.lines(render.key_lines({"b": 1, "a": None})), ["a:", "b: 1"])
+        self.assertEqual(self.lines(render.key_lines({})), [])
 
     def test_children_follow_their_parents(self) -> None:
         child = {"pid": 8, "cmdline": "worker", "children": []}
         process = {"pid": 7, "cmdline": "master", "mem": 0.25, "children": [child]}
-        head, *rows = render.process_table({"web": {"7": process}, "idle": {}}).splitlines()
+        head, *rows = self.lines(render.process_table({"web": {"7": process}, "idle": {}}))
         self.assertEqual(
             [row.split()[:2] for row in rows], [["idle", "-"], ["web", "7"], ["web", "8"]]
         )
@@ -32,7 +37,9 @@ class TestRender(unittest.TestCase):
         self.assertIn("0.250", rows[1])
 
     def test_what_vanished_or_is_denied(self) -> None:
-        self.assertIn("N/A", render.process_table({"web": {"7": {"pid": 7, "username": "N/A"}}}))
-        vanished = render.process_table({"web": {"7": "No such process"}})
-        self.assertEqual(vanished.splitlines()[1].split(), ["web", "-"])
-        self.assertTrue(render.process_table({"": {"7": {"pid": 7}}}).startswith("PID "))
+        table = render.process_table({"web": {"7": {"pid": 7, "username": "N/A"}}})
+        self.assertIn("N/A", self.lines(table)[1])
+        vanished = self.lines(render.process_table({"web": {"7": "No such process"}}))
+        self.assertEqual(vanished[1].split(), ["web", "-"])
+        head = self.lines(render.process_table({"": {"7": {"pid": 7}}}))[0]
+        self.assertTrue(head.startswith("PID "))

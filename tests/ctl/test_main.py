@@ -128,6 +128,8 @@ class TestReplies(CtlCase):
     def test_the_environment_names_the_daemon(self) -> None:
         for variable in ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT"):
             with mock.patch.dict(os.environ, {variable: self.address}):
+                for other in {"CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT"} - {variable}:
+                    os.environ.pop(other, None)
                 self.assertEqual(run("numwatchers").out, "3\n")
         both = {"CVEC_CIRCUSCTL_ENDPOINT": self.address, "CIRCUSCTL_ENDPOINT": "ipc:///no/such"}
         with mock.patch.dict(os.environ, both):
