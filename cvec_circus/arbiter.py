@@ -166,13 +166,13 @@ class Arbiter(Watchers):
         with self._lock:
             if self._is_opening or self._life is not None:
                 raise exc.ConflictError("this arbiter runs already")
+            if owns:  # first, because a signal handler that calls `stop` must not wait from now on
+                self._reach.own()
             self._is_opening = True
             self._stopped_early = False
             self._end = end = Promise(self._reach.on_owner)
             self._has_begun = True
         try:
-            if owns:  # at once, because a signal handler may call `stop` from now on
-                self._reach.own()
             self._configure()
             self._life = life = self._make(cb)
             self.endpoint = life.supervisor.control.address

@@ -7,22 +7,19 @@ import unittest
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.client import CircusClient
-from tests.embedding.arbiter_case import ArbiterCase
-from tests.support.wire import TIMEOUT
+from cvec_circus.testing import ArbiterTestCase
 
 THREADS = 8
 ROUNDS = 60
 
 
-class TestSharedClient(ArbiterCase):
+class TestSharedClient(ArbiterTestCase):
+    watchers = tuple(
+        {"name": f"w{number}", "cmd": "sleep 1000", "numprocesses": 0} for number in range(THREADS)
+    )
+
     def setUp(self) -> None:
         super().setUp()
-        names = [f"w{number}" for number in range(THREADS)]
-        sleepers = [{"name": name, "cmd": "sleep 1000", "numprocesses": 0} for name in names]
-        self.arbiter = self.started(*sleepers)
-        self.client = CircusClient(endpoint=self.arbiter.endpoint, timeout=TIMEOUT)
-        self.addCleanup(self.client.stop)
         self.problems: list[Any] = []
 
     def in_threads(self, fn: Any) -> None:
@@ -69,9 +66,7 @@ class TestSharedClient(ArbiterCase):
                 for _ in range(ROUNDS):
                     self.expect(self.client.send_message("ping")["status"], "ok")
             else:
-                reply = self.client.send_message(
-                    "incr", name="w0", nb=2, waiting=True, timeout=TIMEOUT
-                )
+                reply = self.client.send_message("incr", name="w0", nb=2, waiting=True, timeout=20)
                 self.expect(reply["numprocesses"], 2)
 
         self.in_threads(use)
