@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import unittest
 from pathlib import Path
@@ -290,6 +291,19 @@ class TestWithRealChildren(DaemonCase):
         events.wait("watcher.a.stop", 1)
         self.assertGreaterEqual(len(events.of("watcher.a.reap")), 4)
         self.assertEqual(len(events.of("watcher.a.start")), 1)
+
+    def test_the_plugin_ends_while_a_watcher_waits(self) -> None:
+        daemon = self.flapping(f"[watcher:a]\n{FAILING}", "retry_in = 1000")
+        events = daemon.wire.events
+        events.wait("watcher.a.stop", 1)
+        daemon.order("restart", name="plugin:flapping")
+        events.wait("watcher.a.start", 2)  # the old one has seen to that
+        events.wait("watcher.a.stop", 2)  # and the new one knows what to do
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        told = [text for level, text in daemon.told() if level in ("WARNING", "ERROR")]
+        expected = re.compile(r"a: (process \d+ exited with 1|flapping, retry 1 in 1000 s)")
+        self.assertEqual([text for text in told if not expected.fullmatch(text)], [])
 
     def test_a_process_that_is_killed_by_command(self) -> None:
         waiting = f"cmd = {child('wait')}\ncopy_env = True\n"
