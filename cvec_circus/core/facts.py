@@ -5,7 +5,6 @@ from __future__ import annotations
 from cvec_circus.core.converge import ANNOUNCED_BACKOFF, UNKILLABLE_TIMEOUT, give_up
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.slots import Death
 from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
 
@@ -36,8 +35,7 @@ def process_exited(
     if by_itself:
         by_client = bool(process.signalled) and exit_code == -process.signalled
         process.cause = "command:signal" if by_client else "exit"
-    known = None if status_lost else exit_code
-    watcher.last_death = Death(process.wid, process.pid, known, process.cause, ports.now())
+    watcher.died(process, None if status_lost else exit_code, ports.now())
     payload: dict[str, object] = {"status_lost": True} if status_lost else {}
     ports.publish(
         watcher,

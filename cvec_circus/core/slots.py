@@ -7,6 +7,7 @@ has to be counted again: each change of a slot goes through a method that keeps 
 from __future__ import annotations
 
 import heapq
+import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -33,6 +34,10 @@ class Death(NamedTuple):
     at: float
 
 
+_DEATH = struct.Struct("=iihd")
+_LOST = -0x8000  # stands for an exit code that nobody knows
+
+
 class Slots:
     """The bookkeeping half of a watcher: what is so. Owned by the supervisor thread.
 
@@ -48,7 +53,6 @@ class Slots:
         stale_count: How many stale processes are not gone yet, with all that they left behind.
         trouble: Why the last start of a process failed; "" after one that did not.
         restarts: How many processes were spawned in place of one that had died by itself.
-        last_death: Of the process that ended last; None while none has.
         active_at: The instant at which it last became active.
         slots: Every slot by wid.
         fresh, stale: The running processes in order of their spawn: those to keep, and those to
@@ -61,6 +65,8 @@ class Slots:
 
     __slots__ = (
         "_backoffs",
+        "_death",
+        "_death_cause",
         "_free_wids",
         "_next_wid",
         "active_at",
@@ -70,7 +76,6 @@ class Slots:
         "expired",
         "fresh",
         "grants",
-        "last_death",
         "name",
         "options",
         "pending",
@@ -97,7 +102,6 @@ class Slots:
         self.stale_count = 0
         self.trouble = ""
         self.restarts = 0
-        self.last_death: Death | None = None
         self.active_at = 0.0
         self.slots: dict[int, ManagedProcess] = {}
         self.fresh: dict[ManagedProcess, None] = {}
@@ -106,6 +110,10 @@ class Slots:
         self.ready: list[ManagedProcess] = []
         self.expired: list[ManagedProcess] = []
         self.agenda: Agenda[ManagedProcess] = Agenda()
+        # A death is kept packed, 51 bytes that no garbage collection looks at: there may be a
+        # thousand watchers, and all but a few of them have had one.
+        self._death = b""
+        self._death_cause = ""
         self._backoffs: dict[int, Backoff] = {}
         self._free_wids: list[tuple[bool, int]] = []
         self._next_wid = 1
@@ -152,6 +160,20 @@ class Slots:
         return [process for process in self.ending if process.unkillable]
 
     # -- deaths, and when the slot may spawn again
+
+    @property
+    def last_death(self) -> Death | None:
+        """Of the process that ended last; None while none has."""
+        if not self._death:
+            return None
+        wid, pid, exit_code, at = _DEATH.unpack(self._death)
+        return Death(wid, pid, None if exit_code == _LOST else exit_code, self._death_cause, at)
+
+    def died(self, process: ManagedProcess, exit_code: int | None, now: float) -> None:
+        """A process has ended: `exit_code` is None when somebody else has collected it."""
+        code = _LOST if exit_code is None else exit_code
+        self._death = _DEATH.pack(process.wid, process.pid, code, now)
+        self._death_cause = process.cause
 
     def backoff(self, wid: int) -> Backoff:
         """The memory of that slot's deaths."""

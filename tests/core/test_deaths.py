@@ -67,7 +67,8 @@ class TestDeaths(unittest.TestCase):
         self.assertFalse(self.watcher.is_active)
 
     def test_a_watcher_stays_small(self) -> None:
-        self.assertLessEqual(sys.getsizeof(Death(1, 2, 3, "exit", 4.0)), 100)
+        self.die(1)
+        self.assertLessEqual(sys.getsizeof(self.watcher._death), 52)
         self.assertFalse(hasattr(self.watcher, "__dict__"))
 
 
