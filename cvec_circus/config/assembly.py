@@ -26,7 +26,8 @@ PLUGIN_PREFIX = "plugin:"
 
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
-_OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
+OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
+"""Keys of Circus that mean nothing here, neither for the daemon nor for a watcher."""
 
 Where = Mapping[str, Place]
 
@@ -177,12 +178,13 @@ def note_unknown(
 
 
 def note_near_misses(findings: Findings, keys: Iterable[str], section: str, where: Where) -> None:
-    """Warn of freeform options of a watcher that look like a slip, or had a meaning in Circus."""
+    """Warn of options of a watcher that mean nothing, and of freeform ones that look like slips."""
     for key in keys:
-        if key in _OBSOLETE:
-            findings.warn(where.get(key), ARBITER_OPTIONS.by_name[key].warning, section, key)
-            continue
-        near = "" if "." in key or WATCHER_OPTIONS.find(key) else WATCHER_OPTIONS.near(key)
-        if near:
+        option = WATCHER_OPTIONS.find(key)
+        obsolete = ARBITER_OPTIONS.by_name[key] if key in OBSOLETE else option
+        near = "" if "." in key or option else WATCHER_OPTIONS.near(key)
+        if obsolete is not None and obsolete.warning:
+            findings.warn(where.get(key), obsolete.warning, section, key)
+        elif near:
             text = f"unknown option, kept as it is{near}"
             findings.warn(where.get(key), text, section, key)

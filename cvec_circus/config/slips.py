@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from cvec_circus.config.assembly import OBSOLETE
 from cvec_circus.config.configuration import Configuration, WatcherConfig
 from cvec_circus.config.findings import Place
 from cvec_circus.config.lines import Entry
@@ -20,6 +21,7 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -145,6 +147,7 @@ class Slips:
         if not any(_CODE.fullmatch(word) for word in words):
             self._look_at_syntax(watcher, section)
         self._look_at_shell(watcher, section)
+        self._look_at_own_options(watcher, section)
         self._look_at_command_names(watcher, section)
 
     def _complain_of(self, section: str, key: str, trouble: str) -> None:
@@ -172,6 +175,25 @@ class Slips:
     def _look_at_shell(self, watcher: WatcherConfig, section: str) -> None:
         if watcher.options.get("shell_args") and not watcher.options.get("shell"):
             self._hint("of no use without a shell; add shell = True", section, "shell_args")
+
+    def _look_at_own_options(self, watcher: WatcherConfig, section: str) -> None:
+        """Options that are none: only hooks, plugins and the command can have a use for them."""
+        used = {
+            name.lower()
+            for key in COMMAND_KEYS
+            for text in _texts(watcher.options.get(key))
+            for name in names_in(text)
+        }
+        for key in self._document.tree[section]:
+            is_ours = self._option(section, key) or "." in key or key in OBSOLETE
+            inherited = (section, key) in self._document.inherited
+            if is_ours or inherited or key.lower() in used or WATCHER_OPTIONS.near(key):
+                continue
+            if key.isupper():
+                said = f"an option of your own, no variable; that belongs into [env:{watcher.name}]"
+            else:
+                said = "unknown option, kept as it is; nothing reads it but hooks and plugins"
+            self._hint(said, section, key)
 
     def _look_at_command_names(self, watcher: WatcherConfig, section: str) -> None:
         known = {name.lower() for name in watcher.options} | {"wid", "name"}

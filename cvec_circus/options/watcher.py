@@ -11,6 +11,9 @@ from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 
 STREAMS = ("stdout_stream", "stderr_stream")
+IGNORED = "refresh_time"
+"""A part of a stream that many files for Circus have. It is taken, and means nothing."""
+
 _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
@@ -50,6 +53,13 @@ def _stream_rows(stream: str, channel: str) -> list[Option]:
             "text",
             None,
             "A strftime format. With it each line begins `<time> [<pid>] | `.",
+        ),
+        row(
+            IGNORED,
+            "number",
+            None,
+            "How often Circus wrote.",
+            warning="nothing waits to be written; leave it out",
         ),
         Option(f"{stream}.*", "text", None, "Parts of other streams.", available=False),
     ]
@@ -331,6 +341,8 @@ class WatcherTable(OptionTable):
                 stream, _, part = key.partition(".")
                 full[stream] = {**full[stream], part: full.pop(key)}
         for stream in STREAMS:
+            if IGNORED in full[stream]:
+                full[stream] = {k: v for k, v in full[stream].items() if k != IGNORED}
             if full[stream] and "class" not in full[stream]:
                 full[stream] = {"class": "FileStream", **full[stream]}
         for key, reason in contradictions(full):

@@ -154,6 +154,14 @@ class TestFiles(ConfigTestCase):
         self.assertNotIn("__name__", options)
         self.assertNotIn("__name__", options["env"])
 
+    def test_what_many_files_say_of_streams(self) -> None:
+        text = f"{WEB}stderr_stream.filename = /x\nstderr_stream.refresh_time = 0.3\n"
+        configuration = self.load(text)
+        stream = configuration.watchers[0].options["stderr_stream"]
+        self.assertEqual(stream, {"class": "FileStream", "filename": "/x"})
+        said = "main.ini:4: [watcher:web] stderr_stream.refresh_time: nothing waits to be written"
+        self.assertEqual(configuration.warnings, [said + "; leave it out"])
+
     def test_the_class_of_a_stream(self) -> None:
         for given in ("", "stdout_stream.class = FileStream\n"):
             options = self.watcher(f"{WEB}stdout_stream.filename = /x\n{given}").options

@@ -231,6 +231,16 @@ class TestWholes(SlipsCase):
         self.says(text, f"3: [watcher:web] check_flapping: {said}")
         self.assertEqual(len(self.load(text).warnings), 1)
 
+    def test_options_of_ones_own(self) -> None:
+        self.says(
+            f"{WEB}restart_on_error = True\nMALLOC_LIMIT = 9\nown.x = 1\n",
+            "3: [watcher:web] restart_on_error: unknown option, kept as it is; nothing reads it "
+            "but hooks and plugins",
+            "4: [watcher:web] MALLOC_LIMIT: an option of your own, no variable; that belongs into "
+            "[env:web]",
+        )
+        self.silent("[watcher:w]\ncmd = x $(circus.port)\nport = 80\n")
+
     def test_environments_of_nobody(self) -> None:
         self.says(
             f"{WEB}[env:web,webs,x*]\nA = 1\n",

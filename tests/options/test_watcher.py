@@ -124,6 +124,17 @@ class TestTogether(unittest.TestCase):
             WATCHER_OPTIONS.complete({"numprocesses": 2}, full(singleton=True))
 
 
+class TestPartsThatMeanNothing(unittest.TestCase):
+    def test_refresh_time(self) -> None:
+        for given in (
+            {"stdout_stream.filename": "/x", "stdout_stream.refresh_time": "0.3"},
+            {"stdout_stream": {"filename": "/x", "refresh_time": 0.3}},
+        ):
+            full = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+            self.assertEqual(full["stdout_stream"], {"class": "FileStream", "filename": "/x"})
+            self.assertEqual([key for key in full if key.startswith("stdout_stream.")], [])
+
+
 class TestAvailable(unittest.TestCase):
     def test_not_there_yet(self) -> None:
         for key, value in (
