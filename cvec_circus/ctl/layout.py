@@ -3,7 +3,8 @@
 Only the last column of a table may be wide, and only as wide as what it holds: nothing is ever cut
 off, because a name or a reason is there to be read and copied. Where a terminal is too narrow, a
 note goes on a line of its own below its row, then the name on one above it, and if even that does
-not fit, a row becomes a block with a cell a line. What goes into a pipe is aligned as well, but knows no width and no colours.
+not fit, a row becomes a block with a cell a line. What goes into a pipe is aligned as well, but
+knows no width and no colours.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ class Page(NamedTuple):
     colour: bool = False
 
 
-def page_of(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Page:
+def page_of(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> Page:
     """Find out what a stream shows: a terminal of some width, or anything else.
 
     Colours are only for terminals that know them, and not where NO_COLOR is set to anything.
     """
     try:
-        if not stream.isatty():
+        if stream is None or not stream.isatty():
             return Page()
         width = os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):

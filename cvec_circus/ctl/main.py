@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exc.EXIT_USAGE
     except KeyboardInterrupt:
         return exc.EXIT_INTERRUPTED
+    except OSError as problem:
+        complain(f"{PROG}: the output cannot be written: {problem.strerror}")
+        return exc.EXIT_PROBLEM
 
 
 def without_command(options: Namespace) -> int:

@@ -35,21 +35,29 @@ def say(text: str) -> bool:
     """Print to the standard output, with what its encoding cannot show written out.
 
     Returns:
-        False when the reader has seen enough and is gone, as `head` is.
+        False when the reader has seen enough and is gone, as `head` is, or when there is none.
+
+    Raises:
+        OSError: It cannot be written.
     """
+    if sys.stdout is None:
+        return False
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-    except BrokenPipeError:
-        # What is left must not be flushed at the end.
+    except OSError as problem:
+        # What is left must not be flushed at the end, which would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
+        if isinstance(problem, BrokenPipeError):
+            return False
+        raise
     return True
 
 
 def complain(text: str) -> None:
-    """Print a line to the standard error."""
-    print(plain(text), file=sys.stderr)
+    """Print a line to the standard error, if there is one."""
+    if sys.stderr is not None:
+        print(plain(text), file=sys.stderr)
 
 
 def _words(command: Command, reply: Fields) -> str:

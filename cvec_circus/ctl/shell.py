@@ -48,6 +48,8 @@ class Shell:
         Returns:
             The exit code of the last command.
         """
+        if sys.stdin is None:  # closed by whoever has started it
+            return self._code
         if not sys.stdin.isatty():
             return self._run(_next_line)
         endpoint = self._options.endpoint or endpoint_from()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -246,6 +247,19 @@ class TestScript(CtlCase):
         done = subprocess.run(line, stdout=write, stderr=subprocess.PIPE, timeout=60)
         os.close(write)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_an_output_that_cannot_be_written(self) -> None:
+        line = shlex.join([sys.executable, str(SCRIPT), "--endpoint", self.address, "list"])
+        for where, code, err in (
+            (">/dev/full", 1, "the output cannot be written: No space left on device\n"),
+            (">&-", 0, ""),
+            ("2>&- >/dev/full", 1, ""),
+        ):
+            with self.subTest(where):
+                done = subprocess.run(
+                    ["sh", "-c", f"{line} {where}"], stderr=subprocess.PIPE, text=True, timeout=60
+                )
+                self.assertEqual((done.returncode, done.stderr[-len(err) or 99 :]), (code, err))
 
     def test_nothing_heavy_is_loaded(self) -> None:
         program = (

@@ -215,6 +215,11 @@ class TestInAPipe(CtlCase):
         self.assertEqual([line[:14] for line in out.splitlines()], ['{"status": "ok'] * 2)
         self.assertEqual(code, 0)
 
+    def test_no_input_at_all(self) -> None:
+        line = shlex.join(map(str, script("cvec_circusctl")))
+        done = subprocess.run(["sh", "-c", f"{line} <&-"], capture_output=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
+
     def test_what_is_no_text(self) -> None:
         code, out, err = self.piped(b"status \xff\n")
         self.assertEqual(len(err.splitlines()), 1, err)
