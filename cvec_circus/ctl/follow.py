@@ -46,19 +46,27 @@ def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int
         KeyboardInterrupt: Ctrl-C was typed.
     """
     as_json = options.json or options.prettify
-    question = messages.call("globaloptions", {})
+    from_history = "follow" in options.local
+    questions = [messages.call("globaloptions", {})]
+    if from_history:  # a daemon that keeps none is to say so itself
+        questions.append(messages.call("events", {"limit": 0}))
     with Client(endpoint) as client:
-        reply = client.exchange(question, options.timeout or CALL_TIMEOUT)
-        if reply.get("status") != "ok":
-            if as_json:
-                say(json.dumps(reply))
-            else:
-                complain(f"error: {reply.get('reason')}")
-            return exc.EXIT_REFUSED
+        for question in reversed(questions):
+            reply = client.exchange(question, options.timeout or CALL_TIMEOUT)
+            if reply.get("status") != "ok":
+                _refused(reply, as_json)
+                return exc.EXIT_REFUSED
         pubsub = reachable(reply["options"]["pubsub_endpoint"], endpoint)
-        since = properties.get("since", 0) if "follow" in options.local else None
+        since = properties.get("since", 0) if from_history else None
         printer = Printer(properties.get("topics", ()), as_json)
         return printer.run(client, pubsub, EventSequence(since))
+
+
+def _refused(reply: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(reply))
+    else:
+        complain(f"error: {reply.get('reason')}")
 
 
 def reachable(pubsub_endpoint: str, endpoint: str) -> str:

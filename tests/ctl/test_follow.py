@@ -12,7 +12,7 @@ from typing import Any
 
 from cvec_circus.commands.events import event_line
 from cvec_circus.ctl.follow import reachable
-from tests.ctl.ctl_case import run
+from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT
@@ -149,6 +149,19 @@ class TestListen(FollowCase):
             done = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *words)
             self.assertEqual((done.code, done.out), (4, ""))
             self.assertIn("there is no such socket", done.err)
+
+
+class TestOlderDaemons(CtlCase):
+    def test_a_daemon_without_a_history(self) -> None:
+        def older(frames: list[bytes], send: Any) -> None:
+            found = {"status": "error", "reason": "unknown command: events", "errno": 2}
+            send(json.dumps({**found, "id": json.loads(frames[0])["id"]}).encode())
+
+        self.loop.ask(setattr, self, "dispatch", older)
+        done = self.fails(3, "events", "--follow")
+        self.assertEqual((done.out, done.err), ("", "error: unknown command: events\n"))
+        done = self.fails(3, "events", "--follow", "--json")
+        self.assertEqual(json.loads(done.out)["errno"], 2)
 
 
 class TestLines(unittest.TestCase):
