@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from cvec_circus import __version__
@@ -11,8 +12,11 @@ from cvec_circus.logs.log import LEVELS
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    width = help_width()
     made = argparse.ArgumentParser(
-        prog="cvec_circusd", description="Start programs and keep them alive."
+        prog="cvec_circusd",
+        description="Start programs and keep them alive.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
     )
     what = made.add_mutually_exclusive_group()
     what.add_argument("config", nargs="?", help="the configuration file")
@@ -44,6 +48,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
     made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
     return made
+
+
+def help_width() -> int:
+    """Columns for the help. argparse would import shutil to know it, also for no help: 2 ms."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 2:
+        return int(columns) - 2
+    try:
+        return max(os.get_terminal_size().columns - 2, 20)
+    except OSError:
+        return 78
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
