@@ -5,6 +5,7 @@ All of it is what Circus swallows without a word, or what people take for grante
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import re
 import shlex
@@ -238,10 +239,11 @@ class Slips:
                 self._look_at_patterns(section, patterns, names)
 
     def _look_at_patterns(self, section: str, patterns: str, names: Iterable[str]) -> None:
-        for pattern in patterns.split(","):
-            if not any(fnmatch.fnmatchcase(name, pattern.strip()) for name in names):
-                near = did_you_mean(pattern.strip(), names)
-                self._hint(f"no watcher is called {pattern.strip()}{near}", section)
+        for pattern in map(str.strip, patterns.split(",")):
+            with contextlib.suppress(re.error):  # no pattern at all, which is said already
+                if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                    near = did_you_mean(pattern, names)
+                    self._hint(f"no watcher is called {pattern}{near}", section)
 
 
 class _Words(NamedTuple):

@@ -249,6 +249,11 @@ class TestWholes(SlipsCase):
         )
         self.silent(f"{WEB}[plugin:p]\nuse = a.B\n[env:plugin:p, w?b]\nA = 1\n")
 
+    def test_a_pattern_that_is_none(self) -> None:
+        """Older Pythons make a problem of it, newer ones see nobody that it fits."""
+        [said] = self.found(f"{WEB}[env:[z-a]]\nA = 1\n")
+        self.assertIn("3: [env:[z-a]] ", said)
+
     def test_a_daemon_hears_nothing_of_it(self) -> None:
         text = (
             "[circus]\ncheck_delay = 60\n[watcher:w]\ncmd = 'a | b' # c\n  priority = 1\n"

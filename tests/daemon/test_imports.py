@@ -12,7 +12,8 @@ NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, thread
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
-    "ast asyncio ctypes cvec_circus.client cvec_circus.ctl cvec_circus.daemon.check"
+    "ast asyncio ctypes cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
+    " cvec_circus.daemon.check"
     " cvec_circus.daemon.garbage cvec_circus.daemon.service cvec_circus.demo"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.system.daemonize cvec_circus.system.notify dataclasses difflib inspect"
