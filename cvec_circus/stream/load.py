@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
-from cvec_circus.stream.file import FileStream
 
 FILE_OPTIONS = ("filename", "max_bytes", "backup_count", "time_format")
 
@@ -67,4 +66,6 @@ def make(
     for option in options:
         if option not in FILE_OPTIONS:
             raise exc.OptionError(option, f"a FileStream takes only {', '.join(FILE_OPTIONS)}")
+    from cvec_circus.stream.file import FileStream  # many daemons have no stream at all
+
     return FileStream(**options, clock=clock, on_loss=on_loss)
