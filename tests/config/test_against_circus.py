@@ -97,6 +97,27 @@ SAME = {
 }
 
 
+DIFFERENT: dict[str, tuple[str, str, object, object]] = {
+    "names in [env:NAME] are replaced": (
+        f"{WEB}[env:web]\nA = $(circus.env.FOO)\n",
+        "env.A",
+        "foo",
+        "$(circus.env.FOO)",
+    ),
+    "a second value takes its further lines along": (
+        f"{WEB}x.y = 1\nx.y = 2\n  3\n",
+        "x.y",
+        "1",
+        "1\n3",
+    ),
+    "an empty folder is none": (f"{WEB}working_dir =\n", "working_dir", None, ""),
+    "a fraction is a number of seconds": (f"{WEB}warmup_delay = 0.5\n", "warmup_delay", 0.5, "!"),
+    "a byte order mark is no text": (f"\ufeff{WEB}", "cmd", "x", "!"),
+    "an indented first key is a key": ("[watcher:web]\n  cmd = x\n", "cmd", "x", ""),
+}
+"""What we read otherwise: a text, an option, and what it is here and there; "!" is refused."""
+
+
 def circus(path: str, *paths: str, environ: dict[str, str]) -> dict[str, Any]:
     """Return what Circus makes of files."""
     done = subprocess.run(
@@ -156,6 +177,23 @@ class TestAgainstCircus(ConfigTestCase):
                 theirs = found[paths[name]]
                 self.assertIsInstance(theirs, dict, theirs)
                 self.compare(text, theirs)
+
+    def test_the_differences(self) -> None:
+        paths = []
+        for number, (text, *_) in enumerate(DIFFERENT.values()):
+            self.write(f"{number}.ini", text)
+            paths.append(str(self.folder / f"{number}.ini"))
+        found = circus(*paths, environ=ENVIRON)
+        for path, (name, (text, key, ours, theirs)) in zip(paths, DIFFERENT.items()):
+            with self.subTest(name):
+                options = self.watcher(text).options
+                said = found[path]
+                watcher = said["watchers"][0] if isinstance(said, dict) else {}
+                part, _, variable = key.partition(".")
+                if part == "env":
+                    options, watcher, key = options["env"], watcher.get("env", {}), variable
+                self.assertEqual(options[key], ours)
+                self.assertEqual(watcher.get(key, "!"), theirs)
 
     def compare(self, text: str, theirs: dict[str, Any]) -> None:
         ours = self.load(text)
