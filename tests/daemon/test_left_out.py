@@ -36,6 +36,10 @@ class TestLeftOut(DaemonCase):
         self.assertIn(f"left out: {broken}", status["reasons"]["plugin:broken"])
         one = daemon.wire.client.call("status", name="bad one")
         self.assertEqual((one["status"], one["reason"]), ("stopped", f"left out: {bad}"))
+        details = daemon.call("status", details=True)["watchers"]["Bad One"]
+        self.assertEqual((details["state"], details["reason"]), ("stopped", f"left out: {bad}"))
+        self.assertEqual((details["processes"], details["numprocesses"]), (0, 0))
+        self.assertIn("left out: ", daemon.ctl("status").stdout)
         self.assertEqual(daemon.call("list")["watchers"], ["good"])
         self.assertEqual(daemon.call("numwatchers")["numwatchers"], 1)
         for command, properties in (
