@@ -29,12 +29,13 @@ class Wakeup:
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self.write_fd, False)
-        # Against close(), after which the number may be somebody else's file. Re-entrant, so that
-        # a signal handler that interrupts set() may call it too; and close() does not wait for it,
-        # because that handler may wait for whoever closes.
-        self._lock = threading.RLock()
+        # After close() the numbers may be those of somebody else's files, so it must not happen
+        # in the middle of set(). No lock sees to that: a signal handler that interrupts set() may
+        # wait for another thread, and that would wait for the lock to set or close this. Instead,
+        # whoever is in set() is counted, and the last one out closes.
+        self._setters: list[None] = []
         self._is_closing = False
-        self._setters = 0
+        self._closers = [None]
 
     @property
     def fd(self) -> int:
@@ -47,15 +48,14 @@ class Wakeup:
 
     def set(self) -> None:
         """Wake whoever polls. Any thread, any signal handler; never blocks; nothing once closed."""
-        with self._lock:
-            self._setters += 1
-            try:
-                if self.write_fd >= 0:
-                    os.write(self.write_fd, b"\0")
-            except BlockingIOError:
-                pass  # the pipe is full, so the flag is set
-            finally:
-                self._setters -= 1
+        self._setters.append(None)
+        try:
+            if not self._is_closing:
+                os.write(self.write_fd, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full, so the flag is set
+        finally:
+            self._setters.pop()
         if self._is_closing:
             self.close()
 
@@ -106,13 +106,12 @@ class Wakeup:
         A thread that is setting the flag in this moment closes them when it has.
         """
         self._is_closing = True
-        if not self._lock.acquire(blocking=False):
+        if self._setters:
             return
         try:
-            # A signal handler may have interrupted set(), and set it too: then that closes them.
-            if self.write_fd >= 0 and not self._setters:
-                os.close(self._read_fd)
-                os.close(self.write_fd)
-                self._read_fd = self.write_fd = -1
-        finally:
-            self._lock.release()
+            self._closers.pop()
+        except IndexError:
+            return  # it is closed, or another thread is at it
+        os.close(self._read_fd)
+        os.close(self.write_fd)
+        self._read_fd = self.write_fd = -1

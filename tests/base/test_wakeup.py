@@ -108,13 +108,18 @@ class WakeupTest(LeakCheckedTestCase):
         with mock.patch("os.write", write):
             self.wakeup.set()
 
-    def test_closed_by_another_thread_while_it_is_being_set(self):
-        thread = threading.Thread(target=self.wakeup.close)
+    def test_used_by_another_thread_while_it_is_being_set(self):
+        # A handler that waits for another thread, which sets and closes it, must not wait for ever.
+        def use():
+            self.wakeup.set()
+            self.wakeup.close()
+
+        thread = threading.Thread(target=use)
 
         def handler():
             thread.start()
             thread.join(30)
-            self.assertFalse(thread.is_alive(), "close() waits for a thread that waits for it")
+            self.assertFalse(thread.is_alive(), "it waits for a thread that waits for it")
             self.assertGreaterEqual(self.wakeup.fd, 0)
             self.wakeup.set()
             self.assertGreaterEqual(self.wakeup.fd, 0)

@@ -253,6 +253,50 @@ class TestInterrupted(ArbiterCase):
         self.nothing_left()
 
 
+class TestSignals(ArbiterCase):
+    """Signal handlers that ask and stop, wherever they interrupt the main thread."""
+
+    def handle(self, arbiter: Any, count: int) -> None:
+        """Have every signal ask the arbiter, and the last of them stop it."""
+        left = [count]
+
+        def handler(signum: int, frame: object) -> None:
+            left[0] -= 1
+            try:
+                arbiter.statuses()
+            except exc.SupervisorStopped:
+                left[0] = 0
+            if left[0] <= 0:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                arbiter.stop()
+
+        before = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+
+    def test_in_a_program_that_asks_all_the_time(self) -> None:
+        for number in range(20):
+            arbiter = self.make()
+            self.handle(arbiter, number)
+            arbiter.start()
+            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+            try:
+                while True:
+                    arbiter.statuses()
+                    arbiter.get_watcher("a").set_options(max_retry=3)
+            except (exc.CircusError, KeyError):
+                arbiter.stop()
+            self.assertFalse(arbiter.running)
+        self.nothing_left()
+
+    def test_in_a_program_that_is_in_start(self) -> None:
+        for number in range(20):
+            arbiter = self.make(Arbiter)
+            self.handle(arbiter, number)
+            arbiter.start(cb=lambda started: signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007))
+        self.nothing_left()
+
+
 class TestExit(ArbiterCase):
     """A program that does not stop its arbiter."""
 
