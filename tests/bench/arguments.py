@@ -37,7 +37,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and print the table. Figures are shown, never asserted."""
+    """Measure, and print the table. Figures are shown, never asserted.
+
+    Returns:
+        The exit code; 1 when something of ours could not be measured at all.
+    """
     given = parser().parse_args(argv)
     against = _words(given.against, "floor" if given.quick else ",".join(MAKERS), list(MAKERS))
     keys = [row.key for row in ROWS] + [growth.key for growth in GROWTHS]
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = Run(measured, child, repeats, given.quick, given.soak)
         for row in rows:
             run.measure(row)
-        curves = grow(only, child, given.quick)
+        curves = grow(only, child, given.quick, run.results.failures)
     print(*table(rows, run.results), sep="\n")
     print_growth(curves)
     if given.json:
@@ -70,7 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.rst.write_text("\n".join(page(rows, run.results)) + "\n", encoding="utf-8")
     if given.chart:
         given.chart.write_text(picture(rows, run.results, curves), encoding="utf-8")
-    return 0
+    return int(any(not _is_of_a_peer(place) for place in run.results.failures))
+
+
+def _is_of_a_peer(place: str) -> bool:
+    row, _, subject = place.partition("/")
+    return subject != "ours" and row in {row.key for row in ROWS}
 
 
 def _words(text: str | None, default: str, known: Sequence[str]) -> list[str]:
@@ -81,8 +90,10 @@ def _words(text: str | None, default: str, known: Sequence[str]) -> list[str]:
     return words
 
 
-def grow(only: Sequence[str], child: Path, quick: bool) -> dict[str, Curve]:
-    """Measure the costs that are asked for at every size."""
+def grow(
+    only: Sequence[str], child: Path, quick: bool, failures: dict[str, str]
+) -> dict[str, Curve]:
+    """Measure the costs that are asked for at every size; note what cannot be measured."""
     curves: dict[str, Curve] = {}
     for growth in GROWTHS:
         for size in QUICK_SIZES if quick else SIZES:
@@ -92,6 +103,7 @@ def grow(only: Sequence[str], child: Path, quick: bool) -> dict[str, Curve]:
                     with World(child, quick, 0.0) as world:
                         curves.setdefault(growth.key, {})[size] = growth.measure(world, size)
                 except (OSError, TimeoutError, CircusError) as error:
+                    failures[f"{growth.key}/{size}"] = str(error)
                     print(f"{growth.key} of {size}: not measured: {error}")
     return curves
 
