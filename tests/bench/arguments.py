@@ -13,6 +13,7 @@ from cvec_circus.exc import CircusError
 from tests.bench import chart, machine
 from tests.bench.growth import GROWTHS, LATER, QUICK_SIZES, SIZES, Curve
 from tests.bench.page import page
+from tests.bench.peers.subject import Subject
 from tests.bench.report import show, table
 from tests.bench.row import Row
 from tests.bench.rows.table import ROWS
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="small sizes, over in less than a minute")
     add("--soak", type=float, default=60.0, metavar="SECONDS", help="of the plugins; default: 60")
     add("--json", type=Path, metavar="FILE", help="write every figure there")
-    add("--rst", type=Path, metavar="FILE", help="write the table there as reStructuredText")
+    add("--rst", type=Path, metavar="FILE", help="write the tables there as reStructuredText")
     add("--chart", type=Path, metavar="FILE", help="draw ratios and growth there, as SVG")
     return made
 
@@ -71,10 +72,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         given.json.write_text(json.dumps(everything, indent=1) + "\n")
     if given.rst:
-        given.rst.write_text("\n".join(page(rows, run.results)) + "\n", encoding="utf-8")
+        lines = page(about(measured), rows, run.results, curves)
+        given.rst.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if given.chart:
         given.chart.write_text(picture(rows, run.results, curves), encoding="utf-8")
     return int(any(not _is_of_a_peer(place) for place in run.results.failures))
+
+
+def about(subjects: Sequence[Subject]) -> str:
+    """Name the machine, and the releases that were measured on it."""
+    versions = {one.name.partition("/")[0]: one.version() for one in subjects}
+    versions["cvec_circus"] = versions.pop("ours")
+    versions.pop("floor", None)
+    return ", ".join([machine.description(), *(" ".join(one) for one in versions.items())])
 
 
 def _is_of_a_peer(place: str) -> bool:

@@ -1,9 +1,10 @@
-"""The table as reStructuredText, for docs/benchmark.rst."""
+"""The tables as reStructuredText, for docs/benchmark.rst."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from tests.bench.growth import GROWTHS, Curve
 from tests.bench.report import show, verdict
 from tests.bench.row import Metric, Row
 from tests.bench.run import Figures, Results
@@ -11,8 +12,19 @@ from tests.bench.run import Figures, Results
 PEERS = ("circus", "supervisor", "floor")
 
 
-def page(rows: Sequence[Row], results: Results) -> Iterator[str]:
-    """Yield the lines of a list-table: a row for each metric that was measured."""
+def page(
+    about: str, rows: Sequence[Row], results: Results, curves: Mapping[str, Curve]
+) -> Iterator[str]:
+    """Yield the lines: what was measured on, a table of the metrics, and one of the costs."""
+    yield f"Measured on {about}."
+    yield ""
+    yield from _metrics(rows, results)
+    if curves:
+        yield ""
+        yield from _growths(curves)
+
+
+def _metrics(rows: Sequence[Row], results: Results) -> Iterator[str]:
     yield ".. list-table::"
     yield "   :header-rows: 1"
     yield ""
@@ -21,6 +33,19 @@ def page(rows: Sequence[Row], results: Results) -> Iterator[str]:
         for metric in row.metrics:
             if "ours" in results.figures.get(metric.key, {}):
                 yield from _row(_cells(metric, results))
+
+
+def _growths(curves: Mapping[str, Curve]) -> Iterator[str]:
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    yield ".. list-table::"
+    yield "   :header-rows: 1"
+    yield ""
+    yield from _row(["cost", *map(str, sizes)])
+    for growth in GROWTHS:
+        if growth.key in curves:
+            curve = curves[growth.key]
+            shown = [show(curve[size]) if size in curve else "" for size in sizes]
+            yield from _row([f"{growth.title}, {growth.unit}", *shown])
 
 
 def _row(cells: Sequence[str]) -> Iterator[str]:
