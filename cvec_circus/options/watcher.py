@@ -133,25 +133,38 @@ _COMMAND = [
         "copy_path",
         "boolean",
         False,
-        "Whether the processes get the daemon's Python path.",
+        "Whether the processes get the daemon's Python path, as PYTHONPATH; one in `env` wins. "
+        "Only with `copy_env`.",
         reloads=True,
-        available=False,
     ),
-    Option("virtualenv", "text", None, "A Python environment.", reloads=True, available=False),
+    Option(
+        "virtualenv",
+        "text",
+        None,
+        "The folder of a Python environment: its programs come first in PATH, and its packages "
+        "are in PYTHONPATH. Only with `copy_env`.",
+        reloads=True,
+    ),
     Option(
         "virtualenv_py_ver",
         "text",
         None,
-        "The Python version of `virtualenv`.",
+        "The version of Python in `virtualenv`, such as `3.11`; without it, the daemon's own.",
         reloads=True,
-        available=False,
     ),
 ]
 
 _RIGHTS = [
     Option("uid", "account", None, "The user to run as.", reloads=True, available=False),
     Option("gid", "account", None, "The group to run as.", reloads=True, available=False),
-    Option("umask", "umask", None, "The file mode mask.", reloads=True, available=False),
+    Option(
+        "umask",
+        "umask",
+        None,
+        "The rights that files made by the processes do not get, such as `027`; without it, as "
+        "the daemon's own files.",
+        reloads=True,
+    ),
     Option("rlimit_*", "text", None, "A resource limit.", reloads=True, available=False),
 ]
 
@@ -355,6 +368,9 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if full["singleton"] and full["numprocesses"] > 1:
         found.append(("numprocesses", "a singleton has one process at most"))
+    for key in ("copy_path", "virtualenv"):
+        if full[key] and not full["copy_env"]:
+            found.append((key, "only with copy_env = True"))
     for stream in STREAMS:
         if full[stream] and not full[stream].get("filename"):
             found.append((f"{stream}.filename", "a FileStream needs a file name"))

@@ -6,6 +6,7 @@ import functools
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,11 +25,29 @@ OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
 
 
 def environment(watcher: Watcher, process: ManagedProcess, run: str) -> dict[str, str]:
-    """Returns the whole environment of a process. Called on the supervisor thread."""
-    env = dict(os.environ) if watcher.options["copy_env"] else {}
-    env.update(watcher.options["env"])
+    """Returns the whole environment of a process. Called on the supervisor thread.
+
+    Raises:
+        OSError: The Python environment that it is to have cannot be read.
+        ValueError: It is none.
+    """
+    options = watcher.options
+    env = dict(os.environ) if options["copy_env"] else {}
+    if options["copy_path"]:
+        env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    env.update(options["env"])
+    if options["virtualenv"]:
+        from cvec_circus.system import virtualenv
+
+        env.update(virtualenv.variables(env, options["virtualenv"], options["virtualenv_py_ver"]))
     env[MARK] = f"{run}:{watcher.name}:{process.wid}"
     return env
+
+
+def umask(watcher: Watcher) -> int:
+    """Returns the file mode mask of a watcher's processes, -1 for the daemon's own."""
+    mask: int | None = watcher.options["umask"]
+    return -1 if mask is None else mask
 
 
 def command_line(

@@ -105,6 +105,7 @@ class WorldPorts:
                     env={**env, **extra.env},
                     pass_fds=[*fds, *extra.fds],
                     executable=watcher.options["executable"],
+                    umask=launching.umask(watcher),
                     **outputs.files,
                 )
                 pid = launch(spec)

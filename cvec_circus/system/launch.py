@@ -25,6 +25,7 @@ class LaunchSpec(NamedTuple):
             It gets no others.
         executable: The file to run in place of `argv[0]`, which stays what the program is told to
             be called; found in the same way. None for `argv[0]`.
+        umask: Its file mode mask; -1 for ours.
     """
 
     argv: Sequence[str]
@@ -35,6 +36,7 @@ class LaunchSpec(NamedTuple):
     stderr: int | None = None
     pass_fds: Sequence[int] = ()
     executable: str | None = None
+    umask: int = -1
 
 
 class LaunchError(OSError):
@@ -79,6 +81,7 @@ def launch(spec: LaunchSpec) -> int:
             close_fds=True,
             restore_signals=True,  # Python ignores SIGPIPE and SIGXFSZ, and programs inherit that
             start_new_session=True,
+            umask=spec.umask,
         )
     except OSError as error:
         _explain(spec, error)

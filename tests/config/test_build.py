@@ -277,7 +277,7 @@ class TestProblems(ConfigTestCase):
             self.problems(
                 "x = 1\n[circus]\ninclude = more.ini\n"
                 "[watcher:a]\nnumprocesses = two\nrlimit_nofile =\nhooks.before_start = a.b\n"
-                "stdout_stream.class = StdoutStream\nno separator\nvirtualenv = x\n"
+                "stdout_stream.class = StdoutStream\nno separator\nuse_papa = yes\n"
                 "[watcher:b]\ncmd = x\nsingleton = true\nnumprocesses = 2\nnumprocesses = 3\n"
             ),
             [
@@ -289,7 +289,7 @@ class TestProblems(ConfigTestCase):
                 "main.ini:8: [watcher:a] stdout_stream.class: 'StdoutStream' is not available in "
                 "this version; FileStream is",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
-                f"main.ini:10: [watcher:a] virtualenv: {LATER}",
+                f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",
                 "more.ini:1: [watcher:c] cmd: missing; say which program to run",
                 f"more.ini:2: [watcher:c] uid: {LATER}",

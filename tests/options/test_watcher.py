@@ -140,9 +140,6 @@ class TestAvailable(unittest.TestCase):
         for key, value in (
             ("uid", "nobody"),
             ("gid", 5),
-            ("umask", "022"),
-            ("virtualenv", "/x"),
-            ("copy_path", True),
             ("on_demand", 1),
             ("stdin_socket", "web"),
             ("hooks", {"before_start": "a.b"}),
@@ -155,7 +152,7 @@ class TestAvailable(unittest.TestCase):
                     WATCHER_OPTIONS.convert({key: value})
 
     def test_their_defaults_are_taken(self) -> None:
-        given = {"uid": "", "umask": "", "hooks": {}, "stdin_socket": None, "copy_path": "0"}
+        given = {"uid": "", "umask": "", "hooks": {}, "stdin_socket": None}
         self.assertEqual(WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given)), full())
 
     def test_a_shell(self) -> None:
