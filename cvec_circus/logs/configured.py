@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import json
 import logging
@@ -93,7 +94,9 @@ def apply(config: str | Mapping[str, Any]) -> None:
             elif ending in YAML:
                 loaded = yaml().safe_load(file)
             else:
-                logging.config.fileConfig(file, disable_existing_loggers=False)
+                ini = configparser.ConfigParser()
+                ini.read_file(file)
+                logging.config.fileConfig(ini, disable_existing_loggers=False)
                 return
         if not isinstance(loaded, Mapping):
             raise ValueError("this is no mapping of names to values")
@@ -123,9 +126,9 @@ def describe(error: BaseException) -> str:
     else:
         text = str(error) or type(error).__name__
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is not None:
-        text = f"{text}: {describe(cause)}"
-    return " ".join(text.split())
+    reason = "" if cause is None else describe(cause)
+    text = " ".join(text.split())
+    return f"{text}: {reason}" if reason not in text else text
 
 
 def guard(handler: logging.Handler) -> None:

@@ -163,6 +163,18 @@ class TestBroken(LogCase):
                 self.path(name).write_text(text)
                 self.refused(str(self.path(name)), expected)
 
+    def test_nothing_said_twice(self) -> None:
+        for name, text, reason in (
+            ("a.ini", "nonsense", "no section headers"),
+            ("a.json", '{"handlers": {"a": {"class": "no.such"}}}', "No module named 'no'"),
+        ):
+            with self.subTest(name), self.assertRaises(exc.ConfigError) as caught:
+                self.path(name).write_text(text)
+                self.open(config=str(self.path(name)))
+            (line,) = caught.exception.problems
+            self.assertEqual(line.count(reason), 1, line)
+            self.assertNotIn("TextIOWrapper", line)
+
     def test_no_such_file(self) -> None:
         path = str(self.path("none.ini"))
         self.refused(path, f"loggerconfig {path}: No such file or directory")
