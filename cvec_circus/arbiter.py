@@ -8,14 +8,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import zmq
 
-from cvec_circus import exc, logger
+from cvec_circus import exc
+from cvec_circus.embedding import life
 from cvec_circus.embedding.given import Described, Sockets
-from cvec_circus.embedding.log import BorrowedLogger
-from cvec_circus.embedding.prereload import Names, Prereload
+from cvec_circus.embedding.prereload import Names
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Watchers
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -26,34 +26,18 @@ LONGEST_STOP = 86_400.0
 but a bound is a bound."""
 
 
-class _Life(NamedTuple):
-    """What an arbiter has from its start to its end. Owned by the supervisor thread."""
-
-    supervisor: Supervisor
-    prereload: Prereload
-    log: BorrowedLogger
-    own_context: zmq.Context[Any] | None
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self.supervisor.close()
-        self.prereload.end()
-        if self.own_context is not None:
-            self.own_context.term()
-        self.log.close()
-
-
 class Arbiter(Watchers):
     """All watchers, sockets and plugins of a program. Safe from any thread.
 
-    `start` makes the calling thread the supervisor thread and returns when everything has been
-    stopped; `ThreadedArbiter` makes a thread of its own for that. No signal handler is installed
-    either way: a program that embeds an arbiter keeps its signals. Nothing is logged unless one of
-    `loglevel`, `logoutput`, `loggerconfig` and `debug` is given, or the program sets up logging.
+    `start` returns when everything has been stopped; that of `ThreadedArbiter` returns at once. The
+    calling thread becomes the supervisor thread, unless it is the main one, in which signal
+    handlers may raise in the middle of anything: that waits beside a supervisor thread. No signal
+    handler is installed: a program that embeds an arbiter keeps its signals. Nothing is logged
+    unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is given, or the program sets
+    up logging.
 
-    On the supervisor thread, where `cb` is called, and the signal handlers of a program whose main
-    thread is in `start`, everything works but waiting: `stop` only begins the end there, and the
-    `result` of a promise raises RuntimeError.
+    On the supervisor thread, where `cb` and callbacks of promises are called, everything works but
+    waiting: `stop` only begins the end there, and the `result` of a promise raises RuntimeError.
 
     Attributes:
         endpoint: Where commands are taken; from the start on, the real address.
@@ -111,7 +95,8 @@ class Arbiter(Watchers):
         self._stopped_by: int | None = None
         self._stopped_early = False
         self._pid = 0
-        self._life: _Life | None = None
+        self._thread: threading.Thread | None = None
+        self._life: life.Life | None = None
         self._end = Promise()
         self._end.keep(exc.EXIT_OK)
         self.prereload_fn = prereload_fn
@@ -135,7 +120,7 @@ class Arbiter(Watchers):
     # -- the beginning
 
     def start(self, cb: Callable[[Promise], object] | None = None) -> Promise:
-        """Run everything on the calling thread until `stop`, which another thread calls.
+        """Run everything until `stop`, which another thread or a signal handler calls.
 
         Args:
             cb: Called on the supervisor thread when everything that starts by itself has been
@@ -147,81 +132,118 @@ class Arbiter(Watchers):
         Raises:
             SocketError: An endpoint or a listening socket cannot be opened.
             ConflictError: It runs already.
-            KeyboardInterrupt: It was interrupted, and has stopped everything before it raises this.
+            RuntimeError: The system has no thread for it.
+            BaseException: What a signal handler of the program raised, KeyboardInterrupt for
+                example: after everything has been stopped, which a second one hurries up.
         """
-        end = self._open(cb, owns=True)
-        self._run()
+        if threading.current_thread() is threading.main_thread():
+            return self._launch(cb, to_the_end=True)
+        end = self._begin()
+        self._live(cb, Promise())
         return end
 
-    def _open(self, cb: Callable[[Promise], object] | None, owns: bool = False) -> Promise:
-        """Open everything that listens; from here on the real addresses are known.
+    def _begin(self) -> Promise:
+        """Note that a start has begun, and return the promise of its end.
 
-        Args:
-            cb: As for `start`.
-            owns: Whether the calling thread will be the supervisor thread.
-
-        Returns:
-            The promise of the end.
+        A `stop` of another thread that came before the first start counts for this one: whoever
+        starts an arbiter in a thread and stops it at once means this start, though it may be late.
         """
         with self._lock:
             if self._is_opening or self._life is not None:
                 raise exc.ConflictError("this arbiter runs already")
-            if owns:  # first, because a signal handler that calls `stop` must not wait from now on
-                self._reach.own()
+            self._end = Promise(self._reach.on_owner)
+            by, self._stopped_by = self._stopped_by, None
+            self._stopped_early = by not in (None, threading.get_ident())
             self._is_opening = True
-            self._stopped_early = False
-            self._end = end = Promise(self._reach.on_owner)
             self._has_begun = True
+        return self._end
+
+    def _launch(self, cb: Callable[[Promise], object] | None, to_the_end: bool) -> Promise:
+        """Have a thread open and run everything, and wait until all is open, or for the end.
+
+        Nothing is opened on the calling thread: it may be the main one, and what a signal handler
+        raises there in the middle of something would leave that half done.
+        """
+        end = self._begin()
+        opened = Promise()
+        claims = [None]  # whoever takes it decides whether the thread does anything
+        thread = threading.Thread(
+            target=self._live, args=(cb, opened, claims), name="supervisor", daemon=True
+        )
+        raised: list[BaseException] = []
         try:
-            self._configure()
-            self._life = life = self._make(cb)
-            self.endpoint = life.supervisor.control.address
-            self.pubsub_endpoint = life.supervisor.events.address
-            self._reach.begin(life.supervisor)
-            self._pid = os.getpid()
-            atexit.register(self._stop_at_exit)
-            if self._is_stopped_already():
-                self._reach.post(_stop)
+            thread.start()
         except BaseException as error:
-            self._close(exc.EXIT_PROBLEM, error)
-            raise
-        finally:
-            self._is_opening = False
+            if life.take(claims):
+                self._close(exc.EXIT_PROBLEM, error)
+                raise
+            raised.append(error)
+        self._thread = thread
+        life.wait_for(opened, bool, raised)
+        if raised:
+            self._reach.post(life.interrupt, len(raised))
+        if to_the_end or raised or opened.exception():
+            life.wait_for(end, partial(self._reach.post, life.interrupt), raised)
+            thread.join()
+        if raised:
+            raise raised[0]
+        opened.result()
         return end
 
-    def _make(self, cb: Callable[[Promise], object] | None) -> _Life:
-        log = BorrowedLogger(self._given.circus, self._configuration.circus)
-        own_context = None if self._given_context else zmq.Context()
-        context: Any = self._given_context or own_context
-        try:
-            supervisor = Supervisor(
-                self._configuration,
-                context,
-                log_level=log.level,
-                log_url=log.url,
-                log_fd=log.fileno,
-                sockets=self._given.sockets,
-                when_started=None if cb is None else Wait(partial(self._tell_started, cb)),
-            )
-        except BaseException:
-            if own_context is not None:
-                own_context.term()
-            log.close()
-            raise
-        for warning in self._configuration.warnings:
-            logger.warning("%s", warning)
-        prereload = Prereload(supervisor.loop, self._before_reload)
-        supervisor.target.before_reload = prereload
-        return _Life(supervisor, prereload, log, own_context)
+    def _live(
+        self,
+        cb: Callable[[Promise], object] | None,
+        opened: Promise,
+        claims: list[None] | None = None,
+    ) -> None:
+        """The whole life of the supervisor thread.
 
-    def _is_stopped_already(self) -> bool:
-        """Tell whether a `stop` of another thread has overtaken this start.
-
-        One that came before the first start counts if another thread gave it: whoever starts an
-        arbiter in a thread and stops it at once means this start, though its thread may be late.
+        Args:
+            cb: As for `start`.
+            opened: Kept when everything is open; whoever waits for it is told why not.
+            claims: On a thread of its own: none is left if there is nothing to do any more.
         """
-        by, self._stopped_by = self._stopped_by, None
-        return self._stopped_early or by not in (None, threading.get_ident())
+        if claims is not None and not life.take(claims):
+            return
+        try:
+            self._reach.own()
+            supervisor = self._open(cb)
+        except BaseException as error:
+            self._close(exc.EXIT_PROBLEM, error)
+            opened.fail(error)
+            if claims is None:
+                raise
+            return
+        opened.keep(None)
+        code, failure = exc.EXIT_PROBLEM, None
+        try:
+            code = supervisor.run()
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._close(code, failure)
+
+    def _open(self, cb: Callable[[Promise], object] | None) -> Supervisor:
+        """Open everything that listens; from here on the real addresses are known."""
+        self._configure()
+        self._life = life.begin(
+            self._given,
+            self._configuration,
+            self._given_context,
+            None if cb is None else Wait(partial(self._tell_started, cb)),
+            self._before_reload,
+        )
+        supervisor = self._life.supervisor
+        self.endpoint = supervisor.control.address
+        self.pubsub_endpoint = supervisor.events.address
+        self._reach.begin(supervisor)
+        self._pid = os.getpid()
+        atexit.register(self._stop_at_exit)
+        self._is_opening = False
+        if self._stopped_early:
+            self._reach.post(life.stop)
+        return supervisor
 
     def _tell_started(self, cb: Callable[[Promise], object], outcome: Outcome) -> None:
         """On the supervisor thread, in the middle of a turn: `cb` is called in the next one."""
@@ -239,21 +261,6 @@ class Arbiter(Watchers):
             functions.insert(0, partial(self.prereload_fn, self))
         return functions
 
-    def _run(self) -> None:
-        """The whole life of the supervisor thread."""
-        assert self._life is not None
-        supervisor = self._life.supervisor
-        self._reach.own()
-        code, failure = exc.EXIT_PROBLEM, None
-        try:
-            with supervisor.loop.wakeup.set_by_signals():
-                code = supervisor.run()
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            self._close(code, failure)
-
     # -- the end
 
     def _close(self, code: int, failure: BaseException | None) -> None:
@@ -264,6 +271,7 @@ class Arbiter(Watchers):
             atexit.unregister(self._stop_at_exit)
             self._reach.end()
             self._life = None
+            self._is_opening = False
             if failure is None:
                 self._end.keep(code)
             else:
@@ -272,9 +280,9 @@ class Arbiter(Watchers):
     def stop(self, timeout: float = LONGEST_STOP) -> None:
         """Stop everything, and return when nothing is left.
 
-        On the supervisor thread itself, such as in a signal handler of a program that is in
-        `start`, it only begins that. Where nothing runs it does nothing; but if another thread is
-        about to start the arbiter for the first time, what it starts ends at once.
+        On the supervisor thread itself it only begins that. Where nothing runs it does nothing; but
+        if another thread is about to start the arbiter for the first time, what that starts ends
+        at once.
 
         Args:
             timeout: Seconds to wait at most.
@@ -289,13 +297,23 @@ class Arbiter(Watchers):
         if self._is_opening:
             self._stopped_early = True
         end = self._end
-        self._reach.post(_stop)
+        self._reach.post(life.stop)
         if self._reach.on_owner():
             return
         try:
             end.exception(timeout)
         except TimeoutError:
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of its thread; nothing on that thread itself."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def is_alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _stop_at_exit(self) -> None:
         """Leave no processes behind when the program ends, perhaps by an exception.
@@ -308,8 +326,6 @@ class Arbiter(Watchers):
 
 class ThreadedArbiter(Arbiter):
     """An arbiter on a thread of its own. Safe from any thread."""
-
-    _thread: threading.Thread | None = None
 
     def start(self, cb: Callable[[Promise], object] | None = None) -> Promise:
         """Open everything that listens, and return while the watchers are started by its thread.
@@ -325,35 +341,12 @@ class ThreadedArbiter(Arbiter):
             ConflictError: It runs already.
             RuntimeError: The system has no thread for it.
         """
-        end = self._open(cb)
-        thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            self._close(exc.EXIT_PROBLEM, error)
-            raise
-        self._thread = thread
-        return end
+        return self._launch(cb, to_the_end=False)
 
     def stop(self, timeout: float = LONGEST_STOP) -> None:
         """Stop everything, and return when nothing is left, the thread included."""
         super().stop(timeout)
         self.join(timeout)
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait for the end of its thread; nothing on that thread itself."""
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
-
-    def is_alive(self) -> bool:
-        """Whether its thread has not ended."""
-        return self._thread is not None and self._thread.is_alive()
-
-
-def _stop(supervisor: Supervisor) -> None:
-    """On the supervisor thread."""
-    supervisor.stop("stop")
 
 
 def get_arbiter(

@@ -18,8 +18,8 @@ class Reach:
     """The public objects of one arbiter reach its supervisor by this. Safe from any thread.
 
     It has no lock. What is asked is done by the supervisor thread in its next turn; on that thread
-    itself, in a callback or in a signal handler, a question is answered at once and an order is
-    carried out in the next turn. So nothing here can wait for something that waits for it.
+    itself, in a callback, a question is answered at once and an order is carried out in the next
+    turn. So nothing here can wait for something that waits for it.
     """
 
     def __init__(self) -> None:

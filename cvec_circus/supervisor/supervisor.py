@@ -182,27 +182,10 @@ class Supervisor:
         # Not posted: a command that comes in with the first turn is about these watchers.
         self._begin()
         try:
-            self._turn()
+            self.loop.run()
         finally:
             self._end()
         return 1 if self.leftover_pids else 0
-
-    def _turn(self) -> None:
-        """Turns the loop to its end. In a program that has no handler for Ctrl-C, that is raised
-        here in the middle of something: the first stops everything, the second kills what is left.
-        """
-        interrupts: list[KeyboardInterrupt] = []
-        while True:
-            try:
-                self.loop.run()
-                break
-            except KeyboardInterrupt as interrupt:
-                interrupts.append(interrupt)
-                if len(interrupts) > 2:
-                    raise
-                self.stop("signal:INT")
-        if interrupts:
-            raise interrupts[0]
 
     def _begin(self) -> None:
         for watcher in self.configuration.watchers:

@@ -13,8 +13,9 @@ import zmq
 
 import cvec_circus
 from cvec_circus import exc
-from cvec_circus.arbiter import Arbiter, ThreadedArbiter, _stop
+from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.client import Client
+from cvec_circus.embedding.promise import Promise
 from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT, Wire
@@ -83,12 +84,13 @@ class TestThreadedArbiter(ArbiterCase):
     def test_stopped_before_it_has_begun(self) -> None:
         # The order is there before the thread's first turn.
         arbiter = self.make()
-        arbiter._open(None)
-        arbiter._reach.post(_stop)
-        runner = threading.Thread(target=arbiter._run)
+        end = arbiter._begin()
+        arbiter._stopped_early = True
+        runner = threading.Thread(target=arbiter._live, args=(None, Promise()))
         runner.start()
         runner.join(1.5)
         self.assertFalse(runner.is_alive(), "it began after its end")
+        self.assertEqual(end.result(0), 0)
         self.nothing_left()
 
     def test_stopped_by_several_threads_at_once(self) -> None:

@@ -9,10 +9,11 @@ import sys
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from tests.embedding.arbiter_case import ArbiterCase
+from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.leaks import child_pids
 from tests.support.wire import TIMEOUT
@@ -227,30 +228,79 @@ class TestInterrupted(ArbiterCase):
         self.nothing_left()
         arbiter.start(lambda started: arbiter.stop())  # and it can be started again
 
-    def test_a_signal_between_the_start_and_the_first_turn(self) -> None:
-        # Its handler runs on the thread that is about to turn the loop.
-        arbiter = self.make(Arbiter)
-        seen: list[Any] = []
+    def test_twice(self) -> None:
+        # The first asks it to end, which it ignores; the second has no more patience.
+        stubborn = {"name": "a", "cmd": "sleep 1000", "stop_signal": "URG"}
+        arbiter = self.make(Arbiter, stubborn)
+        events = []
 
-        def handle(signum: int, frame: object) -> None:
-            seen.append(arbiter.statuses())
-            arbiter.stop()
+        def cb(started: Any) -> None:
+            arbiter.ask(lambda s: setattr(s, "stop", lambda cause: (again(), stop(s, cause))))
 
-        before = signal.signal(signal.SIGUSR1, handle)
-        self.addCleanup(signal.signal, signal.SIGUSR1, before)
-        arbiter._is_stopped_already = lambda: (os.kill(os.getpid(), signal.SIGUSR1), False)[1]
-        self.assertEqual(arbiter.start().result(), 0)
-        self.assertEqual(seen, [{}])
+        def stop(supervisor: Any, cause: str) -> None:
+            events.append(cause)
+            type(supervisor).stop(supervisor, cause)
+
+        def again() -> None:
+            if not events:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        with self.assertLogs("cvec_circus", "WARNING"), self.assertRaises(KeyboardInterrupt):
+            arbiter.start(lambda started: (cb(started), os.kill(os.getpid(), signal.SIGINT)))
+        self.assertEqual(events, ["interrupt", "interrupt"])
         self.nothing_left()
+
+    def test_at_any_moment(self) -> None:
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        busy = {"name": "t", "cmd": "true", "numprocesses": 2, "backoff": False, "copy_env": True}
+        for number in range(40):
+            arbiter = self.make(Arbiter if number % 4 else ThreadedArbiter, SLEEP, busy)
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0001 + number * 0.0004)
+                arbiter.start()
+                while True:
+                    arbiter.statuses()
+            except KeyboardInterrupt:
+                arbiter.stop()
+            self.assertFalse(arbiter.running)
+            self.nothing_left()
+
+    def test_a_signal_between_the_start_and_the_first_turn(self) -> None:
+        for kind in (Arbiter, ThreadedArbiter):
+            arbiter = self.make(kind)
+            seen: list[Any] = []
+
+            def handle(
+                signum: int, frame: object, arbiter: Any = arbiter, seen: Any = seen
+            ) -> None:
+                seen.append(arbiter.running)
+                arbiter.stop()
+
+            before = signal.signal(signal.SIGUSR1, handle)
+            self.addCleanup(signal.signal, signal.SIGUSR1, before)
+            configure = arbiter._configure
+
+            def interrupted(configure: Any = configure) -> None:
+                os.kill(os.getpid(), signal.SIGUSR1)
+                configure()
+
+            arbiter._configure = interrupted
+            self.assertEqual(arbiter.start().result(TIMEOUT), 0)
+            self.assertEqual(len(seen), 1)
+            self.nothing_left()
 
     def test_an_exception_in_the_middle_of_the_start(self) -> None:
-        arbiter = self.make(Arbiter)
-        arbiter._is_stopped_already = lambda: 1 / 0
-        for _ in range(2):
-            with self.assertRaises(ZeroDivisionError):
-                arbiter.start()
-            self.assertFalse(arbiter.running)
-        self.nothing_left()
+        for kind in (Arbiter, ThreadedArbiter):
+            arbiter = self.make(kind)
+            with mock.patch.object(arbiter._reach, "begin", side_effect=ZeroDivisionError):
+                for _ in range(2):
+                    with self.assertRaises(ZeroDivisionError):
+                        arbiter.start()
+                    self.assertFalse(arbiter.running)
+            self.nothing_left()
 
 
 class TestSignals(ArbiterCase):

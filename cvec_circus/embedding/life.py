@@ -1,0 +1,141 @@
+"""What an arbiter has from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import zmq
+
+from cvec_circus import logger
+from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.embedding.given import Given
+from cvec_circus.embedding.log import BorrowedLogger
+from cvec_circus.embedding.prereload import Names, Prereload
+from cvec_circus.embedding.promise import Promise
+from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.wire.outcome import Wait
+
+
+class Life(NamedTuple):
+    """A supervisor with what is around it. Owned by the supervisor thread once that runs.
+
+    Attributes:
+        supervisor: It.
+        prereload: Calls what is to be called before a reload.
+        log: The logger, borrowed from the program.
+        own_context: The zmq context, None if that is the program's.
+    """
+
+    supervisor: Supervisor
+    prereload: Prereload
+    log: BorrowedLogger
+    own_context: zmq.Context[Any] | None
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.supervisor.close()
+        self.prereload.end()
+        if self.own_context is not None:
+            self.own_context.term()
+        self.log.close()
+
+
+def begin(
+    given: Given,
+    configuration: Configuration,
+    given_context: zmq.Context[Any] | None,
+    when_started: Wait | None,
+    before_reload: Callable[[Names], list[Callable[[], Any]]],
+) -> Life:
+    """Open everything that listens, and the log.
+
+    Args:
+        given: What the arbiter was made with.
+        configuration: What that comes to.
+        given_context: The program's zmq context; None makes one.
+        when_started: Answered when everything that starts by itself has been started.
+        before_reload: Returns what is to be called before a reload.
+
+    Raises:
+        SocketError: An endpoint or a listening socket cannot be opened.
+        OSError: The log cannot be opened.
+    """
+    log = BorrowedLogger(given.circus, configuration.circus)
+    own_context = None if given_context else zmq.Context()
+    context: Any = given_context or own_context
+    try:
+        supervisor = Supervisor(
+            configuration,
+            context,
+            log_level=log.level,
+            log_url=log.url,
+            log_fd=log.fileno,
+            sockets=given.sockets,
+            when_started=when_started,
+        )
+    except BaseException:
+        if own_context is not None:
+            own_context.term()
+        log.close()
+        raise
+    for warning in configuration.warnings:
+        logger.warning("%s", warning)
+    prereload = Prereload(supervisor.loop, before_reload)
+    supervisor.target.before_reload = prereload
+    return Life(supervisor, prereload, log, own_context)
+
+
+def wait_for(
+    promise: Promise, interrupt: Callable[[int], object], raised: list[BaseException]
+) -> None:
+    """Wait for a promise on any thread, and on the main one though its signal handlers may raise.
+
+    Args:
+        promise: The promise.
+        interrupt: Called when one has raised, with how many have by now.
+        raised: What they have raised; it grows.
+
+    Raises:
+        BaseException: What a third one raises: it does not wait any longer.
+    """
+    over = Wakeup()
+    promise.add_done_callback(lambda promise: over.set())
+    try:
+        with over.set_by_signals():
+            while True:
+                try:
+                    while not promise.done():
+                        over.wait()
+                        over.clear()
+                    break
+                except BaseException as error:
+                    raised.append(error)
+                    if len(raised) > 2:
+                        raise
+                    interrupt(len(raised))
+    finally:
+        over.close()
+
+
+def take(claims: list[None]) -> bool:
+    """Tell whether there was one left; of two threads only one gets it."""
+    try:
+        claims.pop()
+    except IndexError:
+        return False
+    return True
+
+
+def stop(supervisor: Supervisor) -> None:
+    """Stop everything. On the supervisor thread."""
+    supervisor.stop("stop")
+
+
+def interrupt(supervisor: Supervisor, count: int) -> None:
+    """Stop everything, because a signal handler has raised on the thread that waits for the end;
+    the second time at once. On the supervisor thread."""
+    supervisor.stop("interrupt")
+    if count > 1:
+        supervisor.roster.hurry()
