@@ -17,8 +17,9 @@ from cvec_circus.config.written import Row, can_be_written, printable, section_l
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.table import OptionTable
-from cvec_circus.options.watcher import STREAMS, WATCHER_OPTIONS
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 
 _READ_ALREADY = frozenset({"include", "include_dir"})
 _TELLING = frozenset({"stats_endpoint"})

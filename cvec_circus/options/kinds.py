@@ -26,6 +26,24 @@ LONGEST_SECONDS = 1e9
 LARGEST_INTEGER = 10**15
 """Larger whole numbers lose digits on their way through JSON readers that know only floats."""
 
+PROTOCOLS = {
+    "ip": 0,
+    "icmp": 1,
+    "tcp": 6,
+    "udp": 17,
+    "ipv6-icmp": 58,
+    "sctp": 132,
+    "udplite": 136,
+    "raw": 255,
+    "mptcp": 262,
+}
+"""The protocols that have a name here. Not from /etc/protocols, which containers have not got."""
+
+_HIGHEST_PROTOCOL = 0xFFFF
+
+STREAM_CLASSES = ("FileStream", "WatchedFileStream")
+"""The classes of streams that need no module before their name."""
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
@@ -185,9 +203,10 @@ def to_account(value: Any) -> int | str:
 
 def to_stream_class(value: Any) -> str:
     """Return the name of a class of streams, as long as this version has it."""
-    if to_text(value) != "FileStream":
-        raise ValueError(f"{shown(value)} is not available in this version; FileStream is")
-    return "FileStream"
+    if to_text(value) not in STREAM_CLASSES:
+        text = f"{shown(value)} is not available in this version"
+        raise ValueError(f"{text}; {', '.join(STREAM_CLASSES)} are")
+    return str(value)
 
 
 KINDS: dict[str, Callable[..., Any]] = {

@@ -8,62 +8,8 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
+from cvec_circus.options.stream import STREAMS, stream_problems, stream_rows, take_parts
 from cvec_circus.options.table import OptionTable
-
-STREAMS = ("stdout_stream", "stderr_stream")
-IGNORED = "refresh_time"
-"""A part of a stream that many files for Circus have. It is taken, and means nothing."""
-
-_PARTS = tuple(f"{stream}." for stream in STREAMS)
-
-
-def _stream_rows(stream: str, channel: str) -> list[Option]:
-    def row(key: str, kind: str, default: Any, doc: str, **rest: Any) -> Option:
-        return Option(f"{stream}.{key}", kind, default, doc, reloads=True, **rest)
-
-    return [
-        Option(
-            stream,
-            "stream",
-            {},
-            f"Where the processes' {channel} goes; without it, where the daemon's own goes. "
-            f"In a file each part is a key of its own, `{stream}.filename = ...`.",
-            reloads=True,
-        ),
-        row("class", "stream_class", "FileStream", "What writes the output. FileStream: a file."),
-        row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
-        row(
-            "max_bytes",
-            "integer",
-            0,
-            "The size in bytes that the file does not pass; 0 for no limit. Takes effect together "
-            "with `backup_count`.",
-            low=0,
-        ),
-        row(
-            "backup_count",
-            "integer",
-            0,
-            "How many full files are kept, as FILE.1, FILE.2 and so on. With 0 the file is not "
-            "rotated, so nothing is ever discarded.",
-            low=0,
-        ),
-        row(
-            "time_format",
-            "text",
-            None,
-            "A strftime format. With it each line begins `<time> [<pid>] | `.",
-        ),
-        row(
-            IGNORED,
-            "number",
-            None,
-            "How often Circus wrote.",
-            warning="nothing waits to be written; leave it out",
-        ),
-        Option(f"{stream}.*", "text", None, "Parts of other streams.", available=False),
-    ]
-
 
 _COMMAND = [
     Option(
@@ -274,8 +220,8 @@ _STOPPING = [
 ]
 
 _FILES = [
-    *_stream_rows("stdout_stream", "standard output"),
-    *_stream_rows("stderr_stream", "standard error"),
+    *stream_rows("stdout_stream", "standard output"),
+    *stream_rows("stderr_stream", "standard error"),
     Option(
         "close_child_stdin",
         "boolean",
@@ -349,15 +295,7 @@ class WatcherTable(OptionTable):
             OptionError: The options do not go together.
         """
         full = super().complete(given, current)
-        for key in given:
-            if key.startswith(_PARTS):
-                stream, _, part = key.partition(".")
-                full[stream] = {**full[stream], part: full.pop(key)}
-        for stream in STREAMS:
-            if IGNORED in full[stream]:
-                full[stream] = {k: v for k, v in full[stream].items() if k != IGNORED}
-            if full[stream] and "class" not in full[stream]:
-                full[stream] = {"class": "FileStream", **full[stream]}
+        take_parts(full, given)
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
         return full
@@ -372,8 +310,7 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
         if full[key] and not full["copy_env"]:
             found.append((key, "only with copy_env = True"))
     for stream in STREAMS:
-        if full[stream] and not full[stream].get("filename"):
-            found.append((f"{stream}.filename", "a FileStream needs a file name"))
+        found += stream_problems(stream, full[stream])
     return found
 
 

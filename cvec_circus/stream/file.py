@@ -10,6 +10,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
+from cvec_circus.stream.base import BlockStream
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.rotation import cut, shift
@@ -20,7 +21,7 @@ CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
 
 
-class FileStream:
+class FileStream(BlockStream):
     """Appends the output of a watcher's processes to a file. Owned by the pump thread.
 
     Whatever happens to the file, the processes run on: what cannot be written is counted, said
@@ -40,6 +41,7 @@ class FileStream:
         *,
         clock: Clock = SYSTEM,
         on_loss: Callable[[str], object] = logger.warning,
+        **others: object,
     ) -> None:
         """Make the stream; the file is opened by `reopen` or the first write.
 
@@ -51,6 +53,7 @@ class FileStream:
             time_format: As for strftime. Each line then begins with `<time> [<pid>] | `.
             clock: Tells the time.
             on_loss: Called on the pump thread with a line for the log.
+            others: Not used. As in Circus.
 
         Raises:
             cvec_circus.exc.OptionError: A value that will not do.
@@ -127,11 +130,18 @@ class FileStream:
         self._checked_size = self._file.size() if self._file.regular else 0
 
     def _put(self, buffers: list[Buffer]) -> None:
-        if self._clock.monotonic() >= self._check_at:
-            self._check()
+        self._follow()
         if self._ragged:
             buffers.insert(0, b"\n")
-        size = sum(map(len, buffers))
+        self._write(buffers, sum(map(len, buffers)))
+
+    def _follow(self) -> None:
+        """Before a write: see to it that the file is the right one."""
+        if self._clock.monotonic() >= self._check_at:
+            self._check()
+
+    def _write(self, buffers: Sequence[Buffer], size: int) -> None:
+        """Append buffers, after a rotation if one is due."""
         if self._rotates and self._file.is_open and self._file.regular:
             if self._file.size() + size >= self._max_bytes:
                 self._append_rotating(b"".join(buffers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -9,7 +10,8 @@ from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
 
-FILE_OPTIONS = ("filename", "max_bytes", "backup_count", "time_format")
+MODULES = {"FileStream": "file", "WatchedFileStream": "watched"}
+"""The classes, each with its module beside this one."""
 
 
 class Stream(Protocol):
@@ -55,17 +57,21 @@ def make(
         on_loss: Called on the pump thread with a line for the log when output is lost.
 
     Raises:
-        cvec_circus.exc.OptionError: The class or an option is not known, or a value will not do.
+        cvec_circus.exc.OptionError: The class is not known, or a value will not do.
     """
     options = {name: value for name, value in conf.items() if value is not None}
-    name = options.pop("class", "FileStream")
-    if name != "FileStream":
-        raise exc.OptionError(
-            "class", f"{shown(name)} is not available in this version; FileStream is"
-        )
-    for option in options:
-        if option not in FILE_OPTIONS:
-            raise exc.OptionError(option, f"a FileStream takes only {', '.join(FILE_OPTIONS)}")
-    from cvec_circus.stream.file import FileStream  # many daemons have no stream at all
+    cls = load(options.pop("class", "FileStream"))
+    return cls(**options, clock=clock, on_loss=on_loss)
 
-    return FileStream(**options, clock=clock, on_loss=on_loss)
+
+def load(name: str) -> Any:
+    """Return a class of streams by its name; many daemons need none.
+
+    Raises:
+        cvec_circus.exc.OptionError: There is no such class.
+    """
+    if name not in MODULES:
+        raise exc.OptionError(
+            "class", f"{shown(name)} is not available in this version; {', '.join(MODULES)} are"
+        )
+    return getattr(importlib.import_module(f"cvec_circus.stream.{MODULES[name]}"), name)

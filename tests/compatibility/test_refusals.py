@@ -99,10 +99,9 @@ class TestLater(RefusalCase):
                 self.assert_left_out(f"hooks.{name}", "my.module.hook")
 
     def test_streams(self) -> None:
-        for name in "WatchedFileStream TimedRotatingFileStream FancyStdoutStream".split():
+        for name in "TimedRotatingFileStream FancyStdoutStream".split():
             self.assertTrue(of(name, "later"))
         for name in (
-            "WatchedFileStream",
             "TimedRotatingFileStream",
             "FancyStdoutStream",
             "StdoutStream",

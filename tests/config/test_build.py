@@ -287,7 +287,7 @@ class TestProblems(ConfigTestCase):
                 f"main.ini:6: [watcher:a] rlimit_nofile: {LATER}",
                 f"main.ini:7: [watcher:a] hooks.before_start: {LATER}",
                 "main.ini:8: [watcher:a] stdout_stream.class: 'StdoutStream' is not available in "
-                "this version; FileStream is",
+                "this version; FileStream, WatchedFileStream are",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
                 f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",

@@ -52,7 +52,7 @@ REFUSED: dict[str, list[Any]] = {
     "logging": [5, None, {1: 2}, []],
     "mapping": ["x", None, {1: 2}, []],
     "stream": ["FileStream", [], 5, {1: 2}],
-    "stream_class": ["StdoutStream", "", None],
+    "stream_class": ["NoStream", "", None],
     "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
     "account": [-1, None, "a\0b", 1.5],
 }

@@ -93,9 +93,9 @@ class TestStreams(unittest.TestCase):
     def test_refused(self) -> None:
         for given, line in (
             (
-                {"stdout_stream.class": "StdoutStream"},
-                "stdout_stream.class: 'StdoutStream' is not available in this version; "
-                "FileStream is",
+                {"stdout_stream.class": "NoStream"},
+                "stdout_stream.class: 'NoStream' is not available in this version; "
+                "FileStream, WatchedFileStream are",
             ),
             (
                 {"stderr_stream": {"rotate_when": "H"}},

@@ -68,8 +68,8 @@ class FileStreamTestCase(LeakCheckedTestCase):
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
-    def stream(self, filename=None, **options):
-        stream = FileStream(
+    def stream(self, filename=None, cls=FileStream, **options):
+        stream = cls(
             filename or self.filename, **options, clock=self.clock, on_loss=self.said.append
         )
         self.addCleanup(stream.close)

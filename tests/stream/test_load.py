@@ -3,8 +3,9 @@
 import unittest
 
 from cvec_circus import exc
+from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.stream.file import FileStream
-from cvec_circus.stream.load import make
+from cvec_circus.stream.load import MODULES, make
 
 
 class MakeTest(unittest.TestCase):
@@ -21,19 +22,18 @@ class MakeTest(unittest.TestCase):
                 self.assertEqual(stream.filename, "/log")
                 self.assertEqual(conf, given)
 
+    def test_each_class_of_the_options(self):
+        self.assertEqual(list(MODULES), list(STREAM_CLASSES))
+        for name in MODULES:
+            with self.subTest(name):
+                stream = make({"class": name, "filename": "/log", "rotate_when": "H"})
+                self.assertEqual(type(stream).__name__, name)
+
     def test_what_is_not_there_is_refused_in_a_line(self):
         for conf, text in (
             (
-                {"class": "StdoutStream"},
-                "class: 'StdoutStream' is not available in this version; FileStream is",
-            ),
-            (
-                {"class": "my.module.Stream"},
-                "class: 'my.module.Stream' is not available in this version; FileStream is",
-            ),
-            (
-                {"filename": "/log", "compress": True},
-                "compress: a FileStream takes only filename, max_bytes, backup_count, time_format",
+                {"class": "NoStream"},
+                f"class: 'NoStream' is not available in this version; {', '.join(MODULES)} are",
             ),
             ({"class": "FileStream"}, "filename: is missing"),
         ):

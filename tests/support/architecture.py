@@ -65,8 +65,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "logs.log": None,  # syslog and logging.config
     "options.nearest": "difflib",
     "plugins.runner": "cvec_circus.logs",
-    "stream.load": "cvec_circus.stream.file",
-    "supervisor.launching": "cvec_circus.system.virtualenv",
+    "stream.load": "cvec_circus.stream",
+    "supervisor.launching": "cvec_circus.system",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",
 }

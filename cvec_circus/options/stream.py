@@ -1,0 +1,94 @@
+"""The options of a watcher's streams: the rows, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.options.option import Option
+
+STREAMS = ("stdout_stream", "stderr_stream")
+IGNORED = "refresh_time"
+"""A part of a stream that many files for Circus have. It is taken, and means nothing."""
+
+FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"})
+
+_PARTS = tuple(f"{stream}." for stream in STREAMS)
+
+
+def stream_rows(stream: str, channel: str) -> list[Option]:
+    """Return the rows of one of the streams."""
+
+    def row(key: str, kind: str, default: Any, doc: str, **rest: Any) -> Option:
+        return Option(f"{stream}.{key}", kind, default, doc, reloads=True, **rest)
+
+    return [
+        Option(
+            stream,
+            "stream",
+            {},
+            f"Where the processes' {channel} goes; without it, where the daemon's own goes. "
+            f"In a file each part is a key of its own, `{stream}.filename = ...`. A part that the "
+            "class does not know is not used.",
+            reloads=True,
+        ),
+        row(
+            "class",
+            "stream_class",
+            "FileStream",
+            "What writes the output: FileStream, a file; WatchedFileStream, a file that something "
+            "else rotates, followed at once.",
+        ),
+        row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
+        row(
+            "max_bytes",
+            "integer",
+            0,
+            "The size in bytes that a FileStream does not pass; 0 for no limit. Takes effect "
+            "together with `backup_count`.",
+            low=0,
+        ),
+        row(
+            "backup_count",
+            "integer",
+            0,
+            "How many full files are kept, as FILE.1, FILE.2 and so on. With 0 the file is not "
+            "rotated, so nothing is ever discarded.",
+            low=0,
+        ),
+        row(
+            "time_format",
+            "text",
+            None,
+            "A strftime format. With it each line begins `<time> [<pid>] | `.",
+        ),
+        row(
+            IGNORED,
+            "number",
+            None,
+            "How often Circus wrote.",
+            warning="nothing waits to be written; leave it out",
+        ),
+        row("*", "text", None, "Parts of other streams.", available=False),
+    ]
+
+
+def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Have parts that were given by themselves change the streams in a full set of options."""
+    for key in given:
+        if key.startswith(_PARTS):
+            stream, _, part = key.partition(".")
+            full[stream] = {**full[stream], part: full.pop(key)}
+    for stream in STREAMS:
+        if IGNORED in full[stream]:
+            full[stream] = {k: v for k, v in full[stream].items() if k != IGNORED}
+        if full[stream] and "class" not in full[stream]:
+            full[stream] = {"class": "FileStream", **full[stream]}
+
+
+def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what does not go together in a stream, as pairs of key and reason."""
+    name = conf.get("class")
+    if name in FILES and not conf.get("filename"):
+        return [(f"{stream}.filename", f"a {name} needs a file name")]
+    return []
