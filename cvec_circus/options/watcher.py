@@ -8,6 +8,7 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
+from cvec_circus.options.rights import ACCOUNTS, RIGHTS, unknown_accounts
 from cvec_circus.options.stream import STREAMS, stream_problems, stream_rows, take_parts
 from cvec_circus.options.table import OptionTable
 
@@ -98,20 +99,6 @@ _COMMAND = [
         "The version of Python in `virtualenv`, such as `3.11`; without it, the daemon's own.",
         reloads=True,
     ),
-]
-
-_RIGHTS = [
-    Option("uid", "account", None, "The user to run as.", reloads=True, available=False),
-    Option("gid", "account", None, "The group to run as.", reloads=True, available=False),
-    Option(
-        "umask",
-        "umask",
-        None,
-        "The rights that files made by the processes do not get, such as `027`; without it, as "
-        "the daemon's own files.",
-        reloads=True,
-    ),
-    Option("rlimit_*", "text", None, "A resource limit.", reloads=True, available=False),
 ]
 
 _KEEPING = [
@@ -298,6 +285,9 @@ class WatcherTable(OptionTable):
         take_parts(full, given)
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
+        if current is None or not given.keys().isdisjoint(ACCOUNTS):
+            for key, reason in unknown_accounts(full):
+                raise OptionError(key, reason)
         return full
 
 
@@ -326,5 +316,5 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
     return shown
 
 
-WATCHER_OPTIONS = WatcherTable([*_COMMAND, *_RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])
+WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])
 """Everything that can be configured of a watcher."""

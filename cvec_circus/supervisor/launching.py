@@ -8,13 +8,16 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.expand import expand, has_names, watcher_values
 from cvec_circus.sockets.registry import SocketRegistry
+
+if TYPE_CHECKING:
+    from cvec_circus.system.accounts import Identity
 
 MARK = "CVEC_CIRCUS_MARK"
 """The variable that names what a dead daemon, or a double fork, has left: run:watcher:wid."""
@@ -48,6 +51,20 @@ def umask(watcher: Watcher) -> int:
     """Returns the file mode mask of a watcher's processes, -1 for the daemon's own."""
     mask: int | None = watcher.options["umask"]
     return -1 if mask is None else mask
+
+
+def identity(watcher: Watcher) -> Identity | None:
+    """Returns whom a watcher's processes become; None for whoever the daemon is.
+
+    Raises:
+        ValueError: There is no such user or group.
+    """
+    uid, gid = watcher.options["uid"], watcher.options["gid"]
+    if uid is None and gid is None:
+        return None
+    from cvec_circus.system import accounts
+
+    return accounts.identity(uid, gid)
 
 
 def command_line(

@@ -106,6 +106,7 @@ class WorldPorts:
                     pass_fds=[*fds, *extra.fds],
                     executable=watcher.options["executable"],
                     umask=launching.umask(watcher),
+                    identity=launching.identity(watcher),
                     **outputs.files,
                 )
                 pid = launch(spec)

@@ -259,11 +259,11 @@ class TestPlugins(ConfigTestCase):
 
     def test_refused(self) -> None:
         self.assertEqual(
-            self.problems("[plugin:p]\nx = 1\nuid = root\nmax_retry = x\n[plugin:]\nuse = a.B\n"),
+            self.problems("[plugin:p]\nx = 1\nuse_papa = 1\nmax_retry = x\n[plugin:]\nuse = a.B\n"),
             [
                 "main.ini:1: [plugin:p] use: missing; say which class to run, such as "
                 "myproject.plugins.Logger",
-                f"main.ini:3: [plugin:p] uid: {LATER}",
+                f"main.ini:3: [plugin:p] use_papa: {LATER}",
                 "main.ini:4: [plugin:p] max_retry: 'x' is not a whole number",
                 "main.ini:5: [plugin:] the name is missing; write [plugin:NAME]",
             ],
@@ -272,7 +272,7 @@ class TestPlugins(ConfigTestCase):
 
 class TestProblems(ConfigTestCase):
     def test_all_at_once(self) -> None:
-        self.write("more.ini", "[watcher:c]\nuid = nobody\nnumprocesses = -1\n")
+        self.write("more.ini", "[watcher:c]\nuid = nobodys\nnumprocesses = -1\n")
         self.assertEqual(
             self.problems(
                 "x = 1\n[circus]\ninclude = more.ini\n"
@@ -292,7 +292,7 @@ class TestProblems(ConfigTestCase):
                 f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",
                 "more.ini:1: [watcher:c] cmd: missing; say which program to run",
-                f"more.ini:2: [watcher:c] uid: {LATER}",
+                "more.ini:2: [watcher:c] uid: there is no user nobodys",
                 "more.ini:3: [watcher:c] numprocesses: -1 is less than 0",
             ],
         )

@@ -96,7 +96,7 @@ class TestFromMappings(unittest.TestCase):
         later = "not available in this version; leave it out"
         self.assertEqual(
             self.problems(
-                watchers=[{}, {"cmd": "x", "uid": 3, "hooks": {"a": "b"}}, {"cmd": 5}, 5],
+                watchers=[{}, {"cmd": "x", "use_papa": 1, "hooks": {"a": "b"}}, {"cmd": 5}, 5],
                 plugins=[{}, {"use": "a.B", "x": {1}}, {"use": "a.B"}],
                 sockets=[{"prt": 1}],
                 circus={"chek_delay": 1, "endpoint": "x"},
@@ -108,7 +108,7 @@ class TestFromMappings(unittest.TestCase):
                 "[socket:] the name is missing; write [socket:NAME]",
                 "[watcher:] the name is missing; write [watcher:NAME]",
                 "[watcher:] cmd: missing; say which program to run",
-                f"[watcher:x] uid: {later}",
+                f"[watcher:x] use_papa: {later}",
                 f"[watcher:x] hooks: {later}",
                 "[watcher:] cmd: 5 is not text",
                 "[watcher:] the name is missing; write [watcher:NAME]",

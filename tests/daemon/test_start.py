@@ -63,7 +63,7 @@ class TestRefusals(DaemonCase):
         self.refuses(path, says=f"{path}:6: [watcher:a] numprocesses: 'many' is not a whole number")
 
     def test_every_problem_is_told(self) -> None:
-        path = self.configure("[watcher:a]", "numprocesses = -1", "[watcher:b]", "uid = nobody")
+        path = self.configure("[watcher:a]", "numprocesses = -1", "[watcher:b]", "uid = no-such")
         done = self.run_daemon(path)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(len(done.stderr.splitlines()), 4, done.stderr)
@@ -231,12 +231,12 @@ class TestSurroundings(DaemonCase):
 
     def test_a_file_without_a_circus_section(self) -> None:
         path = folder(self) / "a.ini"
-        path.write_text("[watcher:a]\ncmd = true\nuid = nobody\n")
+        path.write_text("[watcher:a]\ncmd = true\nuid = no-such\n")
         done = subprocess.run(
             script("cvec_circusd", path), capture_output=True, text=True, timeout=60, check=False
         )
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-        self.assertIn("[watcher:a] uid: not available in this version", done.stderr)
+        self.assertIn("[watcher:a] uid: there is no user no-such", done.stderr)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,6 @@ class TestPartsThatMeanNothing(unittest.TestCase):
 class TestAvailable(unittest.TestCase):
     def test_not_there_yet(self) -> None:
         for key, value in (
-            ("uid", "nobody"),
-            ("gid", 5),
             ("on_demand", 1),
             ("stdin_socket", "web"),
             ("hooks", {"before_start": "a.b"}),

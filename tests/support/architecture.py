@@ -66,6 +66,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.nearest": "difflib",
     "plugins.runner": "cvec_circus.logs",
     "stream.load": "cvec_circus.stream",
+    "options.rights": "cvec_circus.system",  # what asks the system for accounts
     "supervisor.launching": "cvec_circus.system",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",

@@ -1,0 +1,56 @@
+"""The options that say whom a watcher's processes run as, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cvec_circus.options.option import Option
+
+ACCOUNTS = ("uid", "gid")
+
+RIGHTS = [
+    Option(
+        "uid",
+        "account",
+        None,
+        "The user that the processes run as, with all of its groups. Only root can have others run "
+        "as somebody else. What they write goes to the files of a stream, which stay the "
+        "daemon's. HOME and USER are for `env` to say.",
+        reloads=True,
+    ),
+    Option(
+        "gid",
+        "account",
+        None,
+        "The group that the processes run as; without it, the first one of `uid`.",
+        reloads=True,
+    ),
+    Option(
+        "umask",
+        "umask",
+        None,
+        "The rights that files made by the processes do not get, such as `027`; without it, as "
+        "the daemon's own files.",
+        reloads=True,
+    ),
+    Option("rlimit_*", "text", None, "A resource limit.", reloads=True, available=False),
+]
+
+
+def unknown_accounts(full: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield `uid` and `gid` of a full set of options with a reason if there is nobody like that.
+
+    Asks the system, and what it says holds for the processes that start from now on.
+    """
+    if full["uid"] is None and full["gid"] is None:
+        return
+    from cvec_circus.system import accounts
+
+    for key, uid, gid in (("gid", None, full["gid"]), ("uid", full["uid"], None)):
+        try:
+            accounts.look_up(uid, gid)
+        except ValueError as error:
+            yield key, str(error)
+            return
+    accounts.look_up(full["uid"], full["gid"])
