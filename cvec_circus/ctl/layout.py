@@ -3,8 +3,9 @@
 Only the last column of a table may be wide, and only as wide as what it holds: nothing is ever cut
 off, because a name or a reason is there to be read and copied. Where a terminal is too narrow, a
 note goes on a line of its own below its row, then the name on one above it, and if even that does
-not fit, a row becomes a block with a cell a line. What goes into a pipe is aligned as well, but
-knows no width and no colours.
+not fit, a row becomes a block with a cell a line. A word of a note that is longer than a line, as a
+path may be, is left to the terminal to break, and does not change the table. What goes into a pipe
+is aligned as well, but knows no width and no colours.
 """
 
 from __future__ import annotations
@@ -71,9 +72,16 @@ def lay_out(table: Table, page: Page) -> str:
         return "\n".join(_pairs(table, page))
     for lines in (_aligned, _with_notes_below, _with_names_above):
         text = list(lines(table, page))
-        if page.width is None or max(_width(_bare(line)) for line in text) <= page.width:
+        if page.width is None or all(_fits(line, page.width, table.note) for line in text):
             return "\n".join(text)
     return "\n".join(_blocks(table, page))
+
+
+def _fits(line: str, width: int, has_notes: bool) -> bool:
+    """Tell whether a terminal can show a line, or has to break a word of a note anyway."""
+    if _width(_bare(line)) <= width:
+        return True
+    return has_notes and line.startswith(_INDENT) and " " not in line.strip()
 
 
 def _pairs(table: Table, page: Page) -> Iterator[str]:

@@ -76,6 +76,23 @@ class TestTables(unittest.TestCase):
         for width in (21, 1):
             self.assertEqual(self.shown(TABLE, Page(width)), wanted)
 
+    def test_a_long_word_of_a_note_does_not_take_the_table_apart(self) -> None:
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+        rows = [("web", "active", "2/2", ""), ("x", "stopped", "0/1", f"not in {path} (5 times)")]
+        wanted = [
+            "NAME  STATE    PROCESSES",
+            "web   active   2/2",
+            "x     stopped  0/1",
+            "    not in",
+            f"    {path}",
+            "    (5 times)",
+        ]
+        self.assertEqual(self.shown(TABLE._replace(rows=rows), Page(30)), wanted)
+        long_name = [("a name that is rather long", *row[1:]) for row in rows]
+        lines = self.shown(TABLE._replace(rows=long_name), Page(30))
+        self.assertEqual(lines[:2], ["    STATE    PROCESSES", "a name that is rather long"])
+        self.assertIn(f"        {path}", lines)
+
     def test_a_table_without_notes(self) -> None:
         table = Table(("FD", "NAME"), [("7", "a long name")])
         self.assertEqual(self.shown(table, Page(20)), ["FD  NAME", "7   a long name"])
