@@ -23,6 +23,8 @@ SHELLS = ("bash", "zsh", "fish")
 
 #: Options that the word after them belongs to.
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
+#: Options that may stand before the command or behind it.
+_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--help")
 _NEGATIVE = re.compile(r"-[0-9.]+")
 _HELP = "help"
 
@@ -57,7 +59,10 @@ def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Li
     """
     parser = main_parser()
     at = _command_index(argv)
-    options = parser.parse_args(argv[:at], copy.copy(defaults))
+    options, unknown = parser.parse_known_args(argv[:at], copy.copy(defaults))
+    if unknown:
+        near = did_you_mean(unknown[0], (*_COMMON, "--completion", "--version"))
+        parser.error(f"unknown option {unknown[0]}{near}")
     if at == len(argv):
         return Line(options, None, {})
     if argv[at] == _HELP:
@@ -190,7 +195,8 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
     def value(name: str, shown: str, text: str, kind: Any = str) -> None:
         parser.add_argument(name, metavar=shown, type=kind, help=text)
 
-    value("--endpoint", "URL", "where the daemon listens")
+    where = "where the daemon listens; else $CVEC_CIRCUSCTL_ENDPOINT, else tcp://127.0.0.1:5555"
+    value("--endpoint", "URL", where)
     patience = "how long to wait for the answer; 5, with --waiting as long as it takes"
     value("--timeout", "SECONDS", patience, _seconds)
     parser.add_argument("--json", action="store_true", help="print the reply as JSON")
@@ -224,7 +230,7 @@ def _refuse_unknown(parser: argparse.ArgumentParser, command: Command, args: Seq
     for word in args:
         if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
             known = [f"--{switch.name}" for switch in command.switches_shown]
-            near = did_you_mean(word, [*known, "--endpoint", "--timeout", "--json", "--prettify"])
+            near = did_you_mean(word, [*known, *_COMMON])
             parser.error(f"unknown switch {word}{near or '; words of a program stand after --'}")
 
 

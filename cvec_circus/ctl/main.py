@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the daemon gets on top of a time-out that it was told, to say that it has passed.
 GRACE = 1.0
+#: Follows the error about an endpoint that is none.
+ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
 #: What a daemon answers to a name that no watcher bears.
 NOT_FOUND = re.compile("program .* not found")
 
@@ -133,7 +135,8 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
 def unreachable(reason: str, options: Namespace) -> str:
     """Say why there is no reply, and what to check."""
     if reason != TIMED_OUT:
-        return f"error: {reason}"
+        form = "" if "://" in (options.endpoint or endpoint_from()) else ENDPOINT_FORM
+        return f"error: {reason}{form}"
     from cvec_circus.ctl.reach import why_unreachable
 
     return why_unreachable(options.endpoint, options.timeout or CALL_TIMEOUT)

@@ -6,9 +6,9 @@ import os
 import socket
 from collections.abc import Mapping
 
+from cvec_circus.commands.table import nearest
 from cvec_circus.connect import ENDPOINT_VARIABLES, endpoint_from
 from cvec_circus.ctl.candidates import Candidates
-from cvec_circus.options.nearest import did_you_mean
 
 PROBE_TIMEOUT = 0.5
 """Seconds that a connection may take that only has to show whether anybody listens."""
@@ -35,7 +35,9 @@ def why_unreachable(
 
 def near_watcher(name: str, endpoint: str) -> str:
     """Make the hint that follows a name that no watcher has; "" when none is near."""
-    return did_you_mean(name, Candidates(endpoint).names())
+    names = {each.lower(): each for each in Candidates(endpoint).names()}
+    meant = nearest(name, tuple(names))
+    return f"; did you mean {names[meant]}?" if meant else ""
 
 
 def _source(environ: Mapping[str, str]) -> str:

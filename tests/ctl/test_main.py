@@ -106,7 +106,8 @@ class TestReplies(CtlCase):
     def test_errors_are_exit_3(self) -> None:
         result = self.fails(3, "status", "nope")
         self.assertEqual((result.out, result.err), ("", "error: program nope not found\n"))
-        self.assertEqual(self.fails(3, "status", "wbe").err, "error: program wbe not found\n")
+        hint = "error: program wbe not found; did you mean web?\n"
+        self.assertEqual(self.fails(3, "status", "wbe").err, hint)
         hint = "error: program soloo not found; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
@@ -163,6 +164,8 @@ class TestWithoutADaemon(unittest.TestCase):
         result = run("--endpoint", "web", "status")
         self.assertEqual(result.code, 4)
         self.assertEqual(len(result.err.splitlines()), 1)
+        self.assertIn("; an endpoint is tcp://HOST:PORT or ipc://FILE", result.err)
+        self.assertNotIn("an endpoint is", run("--endpoint", "tcp://nowhere", "status").err)
 
     def usage(self, reason: str, *argv: str) -> None:
         result = run(*argv)
@@ -175,7 +178,9 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("hepl: did you mean help?", "hepl")
         self.usage("statsu: did you mean status?", "help", "statsu")
         self.usage("--limit and --follow", "events", "--follow", "--limit", "3")
-        self.usage("--zork", "--zork", "status")
+        self.usage("unknown option --zork", "--zork", "status")
+        self.usage("unknown option --jsno; did you mean --json?", "--jsno", "status")
+        self.usage("unknown option --verison; did you mean --version?", "--verison")
         self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
         self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
         self.usage("too many arguments: b", "stop", "a", "b")
