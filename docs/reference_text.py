@@ -24,6 +24,7 @@ KINDS = {
     "logging": "the path of a file, or names and values",
     "mapping": "names and values",
     "number": "a number",
+    "protocol": "a name or a number",
     "seconds": "seconds",
     "signal": "a signal",
     "stream": "names and values",
@@ -117,7 +118,7 @@ def _answer(fields: Mapping[str, str]) -> Iterator[str]:
 
 def figure_lines() -> Iterator[str]:
     """Yield a table of what is said of a process."""
-    yield from (".. list-table::", "   :widths: 1 4", "")
+    yield from (".. list-table::", "   :widths: 20 80", "")
     for name, text in FIGURES.items():
         yield from (f"   * - `{name}`", f"     - {text}")
     yield ""
@@ -125,9 +126,8 @@ def figure_lines() -> Iterator[str]:
 
 def _property(prop: Any) -> str:
     """Describe one property of a command in an item of a list."""
-    default = f" `{prop.default}` by default." if prop.default else ""
     mandatory = " **Mandatory.**" if prop.mandatory else ""
-    return f"* `{prop.name}`: {literal(prop.doc)}{default}{mandatory}"
+    return f"* `{prop.name}`: {literal(prop.help)}{mandatory}"
 
 
 def command_line_lines(commands: Iterable[Any]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def command_line_lines(commands: Iterable[Any]) -> Iterator[str]:
         for word, text in command.takes.items():
             yield f"   * ``{word}``: {literal(text)}"
         for switch in command.switches_shown:
-            text = switch.doc or command.by_name[switch.prop].doc
+            text = switch.doc or command.by_name[switch.prop].help
             value = f" {switch.name.upper()}" if switch.value is None else ""
             yield f"   * ``--{switch.name}{value}``: {literal(text)}"
         yield ""
@@ -177,7 +177,7 @@ def switch_lines(rows: Iterable[Any], states: Mapping[str, str]) -> Iterator[str
                 "",
                 f".. list-table:: {group}",
                 "   :header-rows: 1",
-                "   :widths: 2 4 6",
+                "   :widths: 20 40 60",
                 "",
             )
             yield from ("   * - what", "     - here", "     - shown by")

@@ -47,6 +47,11 @@ class Property(NamedTuple):
     null: bool = True
     doc: str = ""
 
+    @property
+    def help(self) -> str:
+        """What it means, and what stands when it is missing."""
+        return f"{self.doc} `{self.default}` by default." if self.default else self.doc
+
     def convert(self, value: Any) -> Any:
         """Turn what came into the typed value.
 
@@ -324,7 +329,7 @@ class Command:
         """What the words of `usage` mean, for the help."""
         words = self.usage.replace("[", " ").replace("]", " ").split()
         named = {word: dict(self.named).get(word, word.lower()) for word in words if word != "..."}
-        return {word: self.by_name[key].doc for word, key in named.items() if key in self.by_name}
+        return {word: self.by_name[key].help for word, key in named.items() if key in self.by_name}
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
         """Type what a command line gives; nothing is added to it.

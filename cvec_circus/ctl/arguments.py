@@ -180,7 +180,7 @@ def add_switches(parser: argparse._ActionsContainer, command: Command) -> None:
     option has."""
     for switch in command.switches_shown:
         spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
-        dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].doc
+        dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].help
         if switch.value is None:
             parser.add_argument(*spellings, dest=dest, metavar=switch.name.upper(), help=text)
         else:

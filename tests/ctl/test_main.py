@@ -220,6 +220,10 @@ class TestWithoutADaemon(unittest.TestCase):
             for word, text in command.takes.items():
                 self.assertRegex(result.out, rf"\n  {word} +{re.escape(text)}")
 
+    def test_a_help_names_defaults(self) -> None:
+        self.assertIn("How many more. `1` by default.", run("help", "incr").out)
+        self.assertIn("How many at most. `500` by default.", run("help", "events").out)
+
     def test_every_word_of_a_usage_is_explained(self) -> None:
         for command in table.load_all().values():
             words = set(re.findall("[A-Z]+", command.usage)) - {"VALUE"}
