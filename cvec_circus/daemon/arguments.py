@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 from cvec_circus import __version__
@@ -77,3 +78,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if arguments.demo and arguments.daemon:
         made.error("the demonstration is for a terminal; --daemon is not")
     return arguments
+
+
+def complain(text: str) -> None:
+    """Prints a line on the standard error, if there is one."""
+    if sys.stderr is not None:  # for print, None would be the standard output
+        print(f"cvec_circusd: {text}", file=sys.stderr)

@@ -14,7 +14,8 @@ from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.findings import Finding
 from cvec_circus.config.written import printable
-from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM
+from cvec_circus.daemon.arguments import complain
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 
 
 def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
@@ -27,6 +28,9 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
 
     Returns:
         The exit code: 1 if a file has a problem, else 0.
+
+    Raises:
+        CircusError: The standard output cannot be written.
     """
     code = EXIT_OK
     for path in paths:
@@ -51,6 +55,9 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
 
     Returns:
         The exit code: 1 if it has a problem, else 0.
+
+    Raises:
+        CircusError: The standard output cannot be written.
     """
     examination = examine(path, environ, cwd)
     configuration = examination.configuration
@@ -62,7 +69,7 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
         head = f"# {printable(path)}, and all that it leaves unsaid"
         _say([head, *Effective(examination, configuration).lines()])
     for line in problems:
-        print(f"cvec_circusd: {printable(line)}", file=sys.stderr)
+        complain(printable(line))
     return EXIT_PROBLEM if problems else EXIT_OK
 
 
@@ -103,11 +110,19 @@ def line(found: Finding) -> str:
 
 
 def _say(lines: Sequence[str]) -> None:
-    """Prints lines, with what the standard output cannot show written out."""
+    """Prints lines, with what the standard output cannot show written out.
+
+    Raises:
+        CircusError: It cannot be written.
+    """
+    if sys.stdout is None:
+        return
     encoding = sys.stdout.encoding or "utf-8"
     text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(text, flush=True)
-    except BrokenPipeError:
-        # Whoever read has seen enough, as `head` has; nothing is to be flushed at the end either.
+    except OSError as error:
+        # Nothing is to be flushed at the end, which would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, as `head` has
+            raise CircusError(f"the output cannot be written: {error.strerror}") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.arguments import parse
+from cvec_circus.daemon.arguments import complain, parse
 
 if TYPE_CHECKING:
     from cvec_circus.system.notify import Notifier
@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(arguments)
     except exc.ConfigError as error:
         for problem in error.problems:
-            print(f"cvec_circusd: {problem}", file=sys.stderr)
+            complain(problem)
     except exc.CircusError as error:
-        print(f"cvec_circusd: {error}", file=sys.stderr)
+        complain(str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"cvec_circusd: {where}{error.strerror}", file=sys.stderr)
+        complain(f"{where}{error.strerror}")
     return exc.EXIT_PROBLEM
 
 

@@ -57,6 +57,30 @@ class TestCommandLine(unittest.TestCase):
             check=False,
         )
 
+    def run_with(self, redirections: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {redirections}', "sh", *script("cvec_circusd", *words)]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, cwd=self.folder, check=False
+        )
+
+    def test_nowhere_to_say_it(self) -> None:
+        right, wrong = self.write("right.ini", RIGHT), self.write("wrong.ini", "x")
+        for redirections, words, code, said in (
+            (">&-", ("--check", right), 0, ""),
+            (">&-", ("--check", wrong), 1, ""),
+            (">&-", ("--print-config", right), 0, ""),
+            ("2>&-", ("--print-config", wrong), 1, ""),
+            ("2>&-", (wrong,), 1, ""),
+            (">/dev/full", ("--check", right), 1, "the output cannot be written: No space left"),
+            (">/dev/full", ("--print-config", right), 1, "cannot be written: No space left"),
+        ):
+            with self.subTest(redirections, words=words):
+                done = self.run_with(redirections, *words)
+                self.assertEqual(done.returncode, code, done)
+                self.assertEqual(done.stdout, "")
+                self.assertIn(said, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), bool(said), done.stderr)
+
     def test_check(self) -> None:
         right = self.write("right.ini", RIGHT)
         done = self.run_daemon("--check", right)
