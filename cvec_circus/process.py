@@ -150,7 +150,7 @@ class Process:
                 return
             slot = ManagedProcess(self.name, self.wid, "process")
             env = launching.environment(self._watcher, slot, "process")
-            argv, _ = launching.command_line(self._watcher, slot, env, SocketRegistry())
+            argv, _ = launching.command_line(self._watcher, slot, env, SocketRegistry().loan())
             self._launch(argv, env)
             self.started = SYSTEM.time()
 

@@ -36,7 +36,8 @@ ANSWERS: dict[str, dict[str, str]] = {
         "pids": "With `name`: the pids of its processes.",
     },
     "listsockets": {
-        "sockets": "For each socket an object with `fd`, `name`, `backlog`, `host` and `port`."
+        "sockets": "For each socket an object with `fd`, `name` and `backlog`; with `host` and "
+        "`port`, or with `path`."
     },
     "numprocesses": {
         "numprocesses": "How many processes there are.",

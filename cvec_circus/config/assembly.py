@@ -17,7 +17,7 @@ from cvec_circus.config.findings import Findings, Place
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
-from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.topics import fold
@@ -106,6 +106,11 @@ class Assembly:
         """Add a socket with typed options."""
         self._check_name(name, f"socket:{name}", where, self._socket_names)
         full = SOCKET_OPTIONS.complete(given)
+        try:
+            check(full)
+        except OptionError as error:
+            place = where.get(error.option) or where.get("")
+            self.findings.problem(place, error.reason, f"socket:{name}", error.option)
         known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
         self.configuration.sockets.append(SocketConfig(name, known, where))
 

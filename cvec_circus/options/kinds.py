@@ -201,6 +201,17 @@ def to_account(value: Any) -> int | str:
     return to_integer(value, low=0)
 
 
+def to_protocol(value: Any) -> int:
+    """Return the number of an internet protocol, which is given by its name or number."""
+    if isinstance(value, str):
+        value = PROTOCOLS.get(value.strip().lower(), value)
+    try:
+        return to_integer(value, 0, _HIGHEST_PROTOCOL)
+    except ValueError:
+        names = ", ".join(PROTOCOLS)
+        raise ValueError(f"{shown(value)} is no protocol: a number, or one of {names}") from None
+
+
 def to_stream_class(value: Any) -> str:
     """Return the name of a class of streams, as long as this version has it."""
     if to_text(value) not in STREAM_CLASSES:
@@ -221,6 +232,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "logging": to_logging,
     "mapping": to_mapping,
     "number": to_number,
+    "protocol": to_protocol,
     "seconds": to_seconds,
     "signal": to_signal,
     "stream": to_stream,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.exc import OptionError
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 
@@ -27,17 +31,17 @@ SOCKET_OPTIONS = OptionTable(
             "family",
             "choice",
             "AF_INET",
-            "The kind of address.",
+            "The kind of address. AF_UNIX needs a `path`.",
             live=False,
-            choices=("AF_INET", "AF_INET6"),
+            choices=("AF_INET", "AF_INET6", "AF_UNIX"),
         ),
         Option(
             "type",
             "choice",
             "SOCK_STREAM",
-            "The kind of connection.",
+            "The kind of connection. Only SOCK_STREAM and SOCK_SEQPACKET listen.",
             live=False,
-            choices=("SOCK_STREAM",),
+            choices=("SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET", "SOCK_RDM", "SOCK_RAW"),
         ),
         Option(
             "backlog",
@@ -56,19 +60,61 @@ SOCKET_OPTIONS = OptionTable(
             "would then hang in it.",
             live=False,
         ),
-        Option("path", "text", None, "The path of a unix socket.", live=False, available=False),
-        Option("umask", "umask", None, "The mask of that path.", live=False, available=False),
-        Option("owner", "account", None, "The owner of that path.", live=False, available=False),
-        Option("replace", "boolean", False, "Remove that path first.", live=False, available=False),
-        Option("interface", "text", None, "The network device.", live=False, available=False),
-        Option("proto", "integer", 0, "The protocol's number.", live=False, available=False),
+        Option(
+            "path",
+            "text",
+            None,
+            "The path of a unix socket, which it is then, whatever `family` says. Something must "
+            "not be there yet; it is removed when the daemon ends, unless somebody else has put "
+            "another one there.",
+            live=False,
+        ),
+        Option(
+            "umask",
+            "umask",
+            0o010,
+            "The mask, in octal, of the mode that `path` has: 177 for one that only its owner can "
+            "connect to. With the default everybody can, as with Circus.",
+            live=False,
+        ),
+        Option(
+            "owner",
+            "account",
+            None,
+            "The user, by name or number, who owns `path`; the daemon's own without it.",
+            live=False,
+        ),
+        Option(
+            "replace",
+            "boolean",
+            False,
+            "Whether a socket that is at `path` already is removed first. What is no socket never "
+            "is.",
+            live=False,
+        ),
+        Option(
+            "interface",
+            "text",
+            None,
+            "The network device, such as `eth0`, over which alone it can be reached.",
+            live=False,
+        ),
+        Option(
+            "proto",
+            "protocol",
+            0,
+            "The protocol, by name (`tcp`, `udp`, `mptcp`, ...) or number; 0 for the usual one of "
+            "the type.",
+            live=False,
+        ),
         Option(
             "so_reuseport",
             "boolean",
             False,
-            "A socket of its own for every process.",
+            "Whether every process gets a socket of its own on the same port, among which the "
+            "kernel shares out the connections. Those that wait on the socket of a process that "
+            "ends are lost with it.",
             live=False,
-            available=False,
         ),
         Option(
             "use_papa", "boolean", False, "Held by the papa kernel.", live=False, available=False
@@ -76,3 +122,21 @@ SOCKET_OPTIONS = OptionTable(
     ]
 )
 """Everything that can be configured of a listening socket."""
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Refuse options of a socket that cannot be together.
+
+    Args:
+        options: All of them, typed.
+
+    Raises:
+        OptionError: Names the one that has to change.
+    """
+    path = options["path"] or None
+    if path is None and options["family"] == "AF_UNIX":
+        raise OptionError("path", "missing; a unix socket has one")
+    if path is None and options["owner"] not in (None, ""):
+        raise OptionError("owner", "only the path of a unix socket has one")
+    if path is not None and options["so_reuseport"]:
+        raise OptionError("so_reuseport", "a unix socket cannot share its path")

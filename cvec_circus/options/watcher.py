@@ -241,9 +241,9 @@ _FILES = [
         "stdin_socket",
         "text",
         None,
-        "The socket that is standard input.",
+        "The name of a socket of the daemon that the processes get as their standard input, as "
+        "inetd does it. It comes before `close_child_stdin`.",
         reloads=True,
-        available=False,
     ),
     Option(
         "use_papa", "boolean", False, "Run under the papa kernel.", reloads=True, available=False

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc
+from cvec_circus.options.kinds import to_boolean, to_protocol
+from cvec_circus.options.socket import SOCKET_OPTIONS, check
 
-FAMILIES = {"AF_INET": socket.AF_INET, "AF_INET6": socket.AF_INET6}
-TYPES = {"SOCK_STREAM": socket.SOCK_STREAM}
+if TYPE_CHECKING:
+    from cvec_circus.sockets.unix import OwnPath
+
+FAMILIES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["family"].choices}
+TYPES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["type"].choices}
+LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 HIGHEST_PORT = 65_535
 
 Constant = Union[str, int]
 
 
 class CircusSocket:
-    """A listening TCP socket under a name. Owned by the supervisor thread once it is bound.
+    """A socket under a name, that programs serve. Owned by the supervisor thread once it is bound.
 
     The arguments stand in the order that Circus has them in, because embedding programs pass them
     by place as well as by name.
@@ -27,12 +33,19 @@ class CircusSocket:
 
     Attributes:
         name: What `$(circus.sockets.NAME)` calls it.
-        host: What was asked for; once bound, the address that it listens on.
+        host: What was asked for; once bound, the address that it listens on. None with a path.
         port: Likewise; 0 asks for a free one.
+        path: The path of a unix socket, None for others.
+        family: The kind of address.
+        type: The kind of connection.
+        proto: The number of the protocol.
         backlog: How many connections may wait to be accepted (the kernel caps it at
             net.core.somaxconn).
         blocking: Whether an accept on it waits. All who inherit it share this, so it is False as in
             Circus: of several workers woken by one connection all but one find nothing.
+        interface: The network device that it is bound to.
+        so_reuseport: Whether every process gets one of its own (`another`). This one then holds the
+            port and does not listen: what connects to it would never be served.
     """
 
     def __init__(
@@ -59,48 +72,57 @@ class CircusSocket:
             name: Its name.
             host: An address, or a host name, which is resolved by `bind`; empty for any address.
             port: 0 to 65535.
-            family: AF_INET or AF_INET6, as text or as the constant.
-            type: SOCK_STREAM, as text or as the constant.
-            proto: Not available in this version; the same goes for those that refer to it.
+            family: AF_INET, AF_INET6 or AF_UNIX, as text or as the constant.
+            type: SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RDM or SOCK_RAW, likewise.
+            proto: The protocol, by name or number.
             backlog: See the class.
-            path: See proto.
-            umask: See proto.
-            replace: See proto.
-            interface: See proto.
-            so_reuseport: See proto.
+            path: With one, it is a unix socket whatever the family.
+            umask: The mask of the path's mode; None for the process' own when it is bound.
+            replace: Whether a socket that is at the path already is removed first.
+            interface: See the class.
+            so_reuseport: See the class.
             blocking: See the class.
-            owner: See proto.
-            use_papa: See proto.
+            owner: Who owns the path, by name or number; None for us.
+            use_papa: Not available in this version.
 
         Raises:
-            cvec_circus.exc.OptionError: A value that is out of range or not available.
+            cvec_circus.exc.OptionError: A value that is out of range, not available, or that does
+                not go with another one.
         """
-        for option, value in (
-            ("proto", proto),
-            ("path", path),
-            ("replace", replace),
-            ("interface", interface),
-            ("so_reuseport", so_reuseport),
-            ("owner", owner),
-            ("umask", umask),
-            ("use_papa", use_papa),
-        ):
-            if value not in (None, False, 0, ""):
-                raise exc.OptionError(option, "is not available in this version")
+        if use_papa:
+            raise exc.OptionError("use_papa", "is not available in this version")
         self.name = name
-        self.host = host or ""
-        self.port = _integer("port", port, 0, HIGHEST_PORT)
-        self._asked = self.host, self.port
-        self.family = _constant("family", family, FAMILIES)
+        self.path = path or None
+        self.family = socket.AF_UNIX if path else _constant("family", family, FAMILIES)
         self.type = _constant("type", type, TYPES)
+        self.proto = _protocol(proto or 0)
+        self.host = None if self.path else host or ""
+        self.port = None if self.path else _integer("port", port, 0, HIGHEST_PORT)
+        self._asked = self.host, self.port
         self.backlog = _integer("backlog", backlog, 0, 2**31 - 1)
-        self.blocking = blocking
+        self.umask = umask
+        self.replace = _boolean("replace", replace)
+        self.interface = interface or None
+        self.so_reuseport = _boolean("so_reuseport", so_reuseport)
+        self.blocking = _boolean("blocking", blocking)
+        self.owner = None if owner == "" else owner
+        check(
+            {
+                "path": self.path,
+                "family": self.family.name,
+                "owner": self.owner,
+                "so_reuseport": self.so_reuseport,
+            }
+        )
         self._socket: socket.socket | None = None
+        self._own_path: OwnPath | None = None
 
     @property
     def location(self) -> str:
-        """The address as people write it: 127.0.0.1:80, [::1]:80, *:80 for any address."""
-        host = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        """The address as people write it: a path, 127.0.0.1:80, [::1]:80, *:80 for any address."""
+        if self.path is not None:
+            return self.path
+        host = f"[{self.host}]" if ":" in (self.host or "") else self.host or "*"
         return f"{host}:{self.port}"
 
     def __str__(self) -> str:
@@ -114,22 +136,28 @@ class CircusSocket:
         """
         if self._socket is not None:
             return
-        address = self._resolve()
-        try:
-            bound = socket.socket(self.family, self.type)
-        except OSError as error:
-            raise self._error("cannot open it", error) from error
-        try:
-            # A daemon that is started anew must not wait for its predecessor's TIME_WAIT.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-            bound.setblocking(self.blocking)
-            bound.listen(self.backlog)
-        except OSError as error:
+        if self.path is not None:
+            self._socket = self._bound(None)
+            return
+        bound = self._bound(self._resolve())
+        self._address = bound.getsockname()
+        self.host, self.port = self._address[:2]
+        if self.so_reuseport and self.type not in LISTENING:
+            # Bound, it would get its share of what comes in.
             bound.close()
-            raise self._error(f"cannot listen on {self.location}", error) from error
+            bound = self._opened()
         self._socket = bound
-        self.host, self.port = bound.getsockname()[:2]
+
+    def another(self) -> socket.socket:
+        """Open one more socket at the address of this one, which is bound and has `so_reuseport`.
+
+        Returns:
+            The socket, which is the caller's.
+
+        Raises:
+            cvec_circus.exc.SocketError: As for `bind`.
+        """
+        return self._bound(self._address, is_own=True)
 
     def fileno(self) -> int:
         """Return the descriptor, -1 when it is not bound."""
@@ -137,25 +165,73 @@ class CircusSocket:
 
     def describe(self) -> dict[str, Any]:
         """Return what the command `listsockets` shows of it."""
-        return {
-            "fd": self.fileno(),
-            "name": self.name,
-            "backlog": self.backlog,
-            "host": self.host,
-            "port": self.port,
-        }
+        shown = {"fd": self.fileno(), "name": self.name, "backlog": self.backlog}
+        if self.path is not None:
+            return {**shown, "path": self.path}
+        return {**shown, "host": self.host, "port": self.port}
 
     def close(self) -> None:
         """Stop listening; it can be bound again. Nothing when it is closed already."""
+        if self._own_path is not None:
+            self._own_path.unlink()
+            self._own_path = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
             self.host, self.port = self._asked
 
+    def _opened(self) -> socket.socket:
+        try:
+            return socket.socket(self.family, self.type, self.proto)
+        except OSError as error:
+            raise self._error("cannot open it", error) from error
+
+    def _bound(self, address: Any, is_own: bool = False) -> socket.socket:
+        """A new socket, bound; it listens unless every process has its own and this is not one."""
+        bound = self._opened()
+        try:
+            if self.path is not None:
+                self._bind_path(bound, self.path)
+            else:
+                self._bind_address(bound, address)
+            bound.setblocking(self.blocking)
+            if self.type in LISTENING and is_own == self.so_reuseport:
+                bound.listen(self.backlog)
+        except OSError as error:
+            bound.close()
+            if self._own_path is not None:
+                self._own_path.unlink()
+                self._own_path = None
+            raise self._error(f"cannot listen on {self.location}", error) from error
+        except BaseException:
+            bound.close()
+            raise
+        return bound
+
+    def _bind_address(self, bound: socket.socket, address: Any) -> None:
+        # A daemon that is started anew must not wait for its predecessor's TIME_WAIT.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.so_reuseport:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if self.interface is not None:
+            device = os.fsencode(self.interface) + b"\0"
+            try:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+            except OSError as error:
+                raise self._error(f"cannot use the interface {self.interface}", error) from error
+        bound.bind(address)
+
+    def _bind_path(self, bound: socket.socket, path: str) -> None:
+        from cvec_circus.sockets import unix  # most daemons have none
+
+        umask = unix.umask() if self.umask is None else self.umask
+        self._own_path = unix.bind(bound, path, 0o777 & ~umask, self.owner, self.replace)
+
     def _resolve(self) -> Any:
         try:
+            # The address is the same for every type, and resolvers do not know all of them.
             found = socket.getaddrinfo(
-                self.host or None, self.port, self.family, self.type, 0, socket.AI_PASSIVE
+                self.host or None, self.port, self.family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
             )
         except (OSError, UnicodeError) as error:  # a label of 64 letters is a UnicodeError
             raise self._error(f"cannot resolve {self.host}", error) from error
@@ -185,5 +261,18 @@ def _constant(option: str, value: Constant, known: dict[str, Any]) -> Any:
     for name, constant in known.items():
         if value == constant or str(value).upper() == name:
             return constant
-    names = " and ".join(known)
-    raise exc.OptionError(option, f"{value!s} is not available in this version; {names} can be")
+    raise exc.OptionError(option, f"{value!s} is none of {', '.join(known)}")
+
+
+def _protocol(value: int | str) -> int:
+    try:
+        return to_protocol(value)
+    except ValueError as error:
+        raise exc.OptionError("proto", str(error)) from None
+
+
+def _boolean(option: str, value: bool | str) -> bool:
+    try:
+        return to_boolean(value)
+    except ValueError as error:
+        raise exc.OptionError(option, str(error)) from None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.system.launch import LaunchError
 
 # $(circus.sockets.NAME) and ((circus.sockets.NAME)), as in every option that is expanded.
 _REFERENCE = re.compile(
@@ -60,26 +62,24 @@ class SocketRegistry:
         """Return the descriptors of the bound sockets by the names as they were given."""
         return {managed.name: managed.fileno() for managed in self if managed.fileno() >= 0}
 
-    def used_by(self, text: str) -> list[int]:
-        """Find the descriptors that a command needs: those that its text refers to.
+    def find(self, option: str, name: str) -> CircusSocket:
+        """Return the bound socket of a name.
 
         Args:
-            text: A command and its arguments, not expanded yet.
-
-        Returns:
-            Each descriptor once, in the order of the text: what goes into `pass_fds`.
+            option: What names it, for the error message.
+            name: Its name, in any case of letters.
 
         Raises:
-            cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
+            cvec_circus.exc.OptionError: It is not there or not bound.
         """
-        fds: dict[int, None] = {}
-        for dollar, brackets in _REFERENCE.findall(text):
-            name = dollar or brackets
-            managed = self._sockets.get(name.lower())
-            if managed is None or managed.fileno() < 0:
-                raise exc.OptionError("use_sockets", f"there is no socket {name}{self._known()}")
-            fds[managed.fileno()] = None
-        return list(fds)
+        managed = self._sockets.get(name.lower())
+        if managed is None or managed.fileno() < 0:
+            raise exc.OptionError(option, f"there is no socket {name}{self._known()}")
+        return managed
+
+    def loan(self) -> Loan:
+        """Return what one process that starts takes its sockets from."""
+        return Loan(self)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what `listsockets` shows of the bound sockets, by descriptor."""
@@ -94,3 +94,62 @@ class SocketRegistry:
     def _known(self) -> str:
         names = ", ".join(managed.name for managed in self)
         return f"; there is {names}" if names else ""
+
+
+class Loan:
+    """The sockets of one process, while it starts. Owned by the supervisor thread.
+
+    Of a socket with `so_reuseport` a process gets one of its own, under another number. Use it as a
+    context: what was opened for the process is closed in the end, because then it has it itself.
+    """
+
+    def __init__(self, registry: SocketRegistry) -> None:
+        self._registry = registry
+        self._opened: dict[str, socket.socket] = {}
+
+    def __enter__(self) -> Loan:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        for opened in self._opened.values():
+            opened.close()
+        self._opened.clear()
+
+    def used_by(self, text: str) -> dict[str, int]:
+        """Find the sockets that a command needs: those that its text refers to.
+
+        Args:
+            text: A command and its arguments, not expanded yet.
+
+        Returns:
+            Their descriptors by their names, in the order of the text: what goes into `pass_fds`.
+
+        Raises:
+            cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
+            OSError: The process cannot get one of its own.
+        """
+        fds: dict[str, int] = {}
+        for dollar, brackets in _REFERENCE.findall(text):
+            managed = self._registry.find("use_sockets", dollar or brackets)
+            fds[managed.name] = self._fd(managed)
+        return fds
+
+    def fd(self, option: str, name: str) -> int:
+        """Return the descriptor of the socket that an option names. Raises: as `used_by`."""
+        return self._fd(self._registry.find(option, name))
+
+    def fds(self) -> dict[str, int]:
+        """Return the descriptors of all sockets by their names, as they are for this process."""
+        own = {name: opened.fileno() for name, opened in self._opened.items()}
+        return {**self._registry.fds(), **own}
+
+    def _fd(self, managed: CircusSocket) -> int:
+        if not managed.so_reuseport:
+            return managed.fileno()
+        if managed.name not in self._opened:
+            try:
+                self._opened[managed.name] = managed.another()
+            except exc.SocketError as error:
+                number = getattr(error.__cause__, "errno", None) or 0
+                raise LaunchError(number, str(error)) from error
+        return self._opened[managed.name].fileno()

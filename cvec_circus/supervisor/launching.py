@@ -14,7 +14,7 @@ from cvec_circus import exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.expand import expand, has_names, watcher_values
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan
 
 if TYPE_CHECKING:
     from cvec_circus.system.accounts import Identity
@@ -68,7 +68,7 @@ def identity(watcher: Watcher) -> Identity | None:
 
 
 def command_line(
-    watcher: Watcher, process: ManagedProcess, env: Mapping[str, str], sockets: SocketRegistry
+    watcher: Watcher, process: ManagedProcess, env: Mapping[str, str], sockets: Loan
 ) -> tuple[list[str], list[int]]:
     """Returns the words of the command and the listening sockets it refers to.
 
@@ -86,7 +86,7 @@ def command_line(
     fds: list[int] = []
     if options["use_sockets"]:
         try:
-            fds = sockets.used_by("\n".join(texts))
+            fds = list(sockets.used_by("\n".join(texts)).values())
         except exc.OptionError as error:
             raise ValueError(error.reason) from error
     values: dict[str, str] = {}
@@ -100,6 +100,18 @@ def command_line(
         shell = options["executable"] or SHELL
         words = [shell, "-c", shlex.join(words), *_expanded(options, "shell_args", values)]
     return words, fds
+
+
+def stdin_socket(watcher: Watcher, sockets: Loan) -> int:
+    """Returns the socket that is a process' standard input.
+
+    Raises:
+        ValueError: There is no socket of that name.
+    """
+    try:
+        return sockets.fd("stdin_socket", watcher.options["stdin_socket"])
+    except exc.OptionError as error:
+        raise ValueError(f"stdin_socket: {error.reason}") from error
 
 
 def _texts(given: Any) -> list[str]:

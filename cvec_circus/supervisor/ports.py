@@ -14,7 +14,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.stream.pump import Pump
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.chores import Chores
@@ -90,14 +90,20 @@ class WorldPorts:
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """See `Ports`."""
+        with self._sockets.loan() as loan:
+            return self._spawn(watcher, process, loan)
+
+    def _spawn(self, watcher: Watcher, process: ManagedProcess, loan: Loan) -> int:
         if not files.has_room(self._loop.wakeup.fd):
             raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
         if watcher in self._unopened:
             self._open_streams(watcher)
         env = launching.environment(watcher, process, self._events.run)
-        argv, fds = launching.command_line(watcher, process, env, self._sockets)
+        argv, fds = launching.command_line(watcher, process, env, loan)
         inherited = self._log_fd() if watcher.helper else None
         with launching.Outputs(watcher, inherited) as outputs:
+            if watcher.options["stdin_socket"]:
+                outputs.files["stdin"] = launching.stdin_socket(watcher, loan)
             with self._helpers.prepare(watcher, process) as extra:
                 spec = LaunchSpec(
                     argv,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import unittest
+from typing import Any
 
 from tests.support.daemon import Daemon, DaemonCase, alive, child
 from tests.support.eventually import eventually
@@ -122,6 +123,77 @@ class TestServing(DaemonCase):
         successors = [int(daemon.out.until("ready")) for _ in range(4)]
         self.assertFalse(any(map(alive, orphans)))
         self.assertIn(self.ask(), successors)
+
+
+KINDS = f"""
+[socket:unix]
+path = web.sock
+umask = 177
+
+[socket:many]
+host = 127.0.0.1
+port = 0
+so_reuseport = True
+
+[watcher:unix]
+cmd = {SERVE.replace("sockets.web", "sockets.unix")}
+use_sockets = True
+
+[watcher:many]
+cmd = {SERVE.replace("sockets.web", "sockets.many")}
+use_sockets = True
+numprocesses = 2
+"""
+
+
+class TestKinds(DaemonCase):
+    """Sockets of other kinds, and other ways to get them."""
+
+    def ask(self, family: int, address: Any) -> int:
+        """Ask for the pid of whoever answers."""
+        with socket.socket(family) as client:
+            client.settimeout(20)
+            client.connect(address)
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            answer = b""
+            while block := client.recv(65536):
+                answer += block
+        return int(answer.split()[-1])
+
+    def test_a_path_and_one_for_each(self) -> None:
+        daemon = self.daemon(KINDS)
+        for _ in range(3):
+            daemon.out.until("ready")
+        path = daemon.folder / "web.sock"
+        shown = {entry["name"]: entry for entry in daemon.call("listsockets")["sockets"]}
+        self.assertEqual((shown["unix"]["path"], path.stat().st_mode & 0o777), ("web.sock", 0o600))
+        self.assertEqual(self.ask(socket.AF_UNIX, str(path)), daemon.wire.pids("unix")[0])
+        workers, answered = set(daemon.wire.pids("many")), set()
+
+        def both() -> bool:
+            answered.add(self.ask(socket.AF_INET, ("127.0.0.1", shown["many"]["port"])))
+            return answered == workers
+
+        self.assertTrue(eventually(both, 20.0), (answered, workers))
+        for pid in workers:
+            self.assertEqual(len(os.listdir(f"/proc/{pid}/fd")), 4)
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        self.assertFalse(path.exists())
+
+    def test_standard_input(self) -> None:
+        daemon = self.daemon(
+            "[socket:in]\npath = in.sock\n"
+            f"[watcher:a]\ncmd = {child('serve', '0')}\nstdin_socket = IN\n"
+            "[watcher:b]\ncmd = sleep 1\nstdin_socket = out\nmax_retry = 1\n"
+        )
+        daemon.out.until("ready")
+        (pid,) = daemon.wire.pids("a")
+        self.assertEqual(self.ask(socket.AF_UNIX, str(daemon.folder / "in.sock")), pid)
+        self.assertEqual(set(os.listdir(f"/proc/{pid}/fd")), {"0", "1", "2"})
+        daemon.wire.events.next("giveup")
+        said = daemon.wire.status("b")[1]
+        self.assertIn("stdin_socket: there is no socket out; there is in", said)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,6 @@ class TestAvailable(unittest.TestCase):
     def test_not_there_yet(self) -> None:
         for key, value in (
             ("on_demand", 1),
-            ("stdin_socket", "web"),
             ("hooks", {"before_start": "a.b"}),
             ("hooks.before_start", "a.b"),
             ("rlimit_nofile", ""),

@@ -1,5 +1,10 @@
 """All the sockets: all bound or none, and which of them a command refers to."""
 
+import errno
+import os
+import socket
+from unittest import mock
+
 from cvec_circus import exc
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
@@ -56,15 +61,78 @@ class SocketRegistryTest(LeakCheckedTestCase):
             "no $(circus.wid) at all, circus.sockets.web neither": [],
         }.items():
             with self.subTest(text):
-                self.assertEqual(self.registry.used_by(text), [fds[name] for name in names])
+                with self.registry.loan() as loan:
+                    found = loan.used_by(text)
+                self.assertEqual(list(found.items()), [(name, fds[name]) for name in names])
 
     def test_a_socket_that_is_not_there_is_refused_by_its_name(self):
         with self.assertRaises(exc.OptionError) as caught:
-            self.registry.used_by("$(circus.sockets.web)")
+            self.registry.loan().used_by("$(circus.sockets.web)")
         self.assertEqual(str(caught.exception), "use_sockets: there is no socket web")
         self.bound("api", "admin")
         self.registry.add(local("late"))
         for name in ("wbe", "late"):
             with self.assertRaises(exc.OptionError) as caught:
-                self.registry.used_by(f"$(circus.sockets.api) $(circus.sockets.{name})")
+                self.registry.loan().used_by(f"$(circus.sockets.api) $(circus.sockets.{name})")
             self.assertIn(f"there is no socket {name}; there is api, admin", str(caught.exception))
+
+    def test_an_option_names_a_socket(self):
+        fds = self.bound("web")
+        self.assertEqual(self.registry.loan().fd("stdin_socket", "Web"), fds["web"])
+        with self.assertRaises(exc.OptionError) as caught:
+            self.registry.loan().fd("stdin_socket", "wbe")
+        self.assertEqual(
+            str(caught.exception), "stdin_socket: there is no socket wbe; there is web"
+        )
+
+
+class LoanTest(LeakCheckedTestCase):
+    """A socket of its own for every process."""
+
+    def setUp(self):
+        super().setUp()
+        self.registry = SocketRegistry()
+        self.addCleanup(self.registry.close_all)
+
+    def bound(self, **options):
+        self.web = CircusSocket(name="Web", host="127.0.0.1", port=0, so_reuseport=True, **options)
+        self.registry.add(self.web)
+        self.registry.bind_all()
+
+    def test_each_gets_its_own(self):
+        self.bound()
+        with self.assertRaises(ConnectionRefusedError):  # nobody would accept it
+            socket.create_connection(("127.0.0.1", self.web.port), timeout=30)
+        with self.registry.loan() as first, self.registry.loan() as second:
+            numbers = {loan.used_by("$(circus.sockets.web)")["Web"] for loan in (first, second)} | {
+                self.web.fileno()
+            }
+            self.assertEqual(len(numbers), 3)
+            for loan in (first, second):
+                fd = loan.used_by("((circus.sockets.web)) $(circus.sockets.WEB)")["Web"]
+                self.assertIn(fd, numbers)
+                self.assertEqual((loan.fds(), loan.fd("x", "web")), ({"Web": fd}, fd))
+                self.assertFalse(os.get_inheritable(fd) or os.get_blocking(fd))
+                with socket.socket(fileno=os.dup(fd)) as its:
+                    self.assertEqual(its.getsockname(), ("127.0.0.1", self.web.port))
+            with socket.create_connection(("127.0.0.1", self.web.port), timeout=30):
+                pass
+        self.assertEqual(self.registry.loan().fds(), {"Web": self.web.fileno()})
+
+    def test_datagrams_are_not_lost_in_ours(self):
+        self.bound(type="SOCK_DGRAM")
+        with self.registry.loan() as loan, socket.socket(type=socket.SOCK_DGRAM) as client:
+            with socket.socket(fileno=os.dup(loan.fd("x", "web"))) as its:
+                its.settimeout(30)
+                for number in range(50):
+                    client.sendto(b"%d" % number, ("127.0.0.1", self.web.port))
+                    self.assertEqual(its.recv(10), b"%d" % number)
+
+    def test_why_there_is_none(self):
+        self.bound()
+        full = OSError(errno.EMFILE, "Too many open files")
+        with mock.patch("socket.socket", side_effect=full):
+            with self.registry.loan() as loan, self.assertRaises(OSError) as caught:
+                loan.fd("stdin_socket", "web")
+        self.assertEqual(caught.exception.errno, errno.EMFILE)
+        self.assertEqual(str(caught.exception), "socket Web: cannot open it: Too many open files")

@@ -56,7 +56,7 @@ print(json.dumps([[words(case, shell) for case in CASES] for shell in (False, Tr
 def words(case: dict[str, Any], shell: bool) -> list[str]:
     options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert({**case, "shell": shell}))
     process = ManagedProcess("n", 7, "config")
-    return command_line(Watcher("n", options), process, ENV, SocketRegistry())[0]
+    return command_line(Watcher("n", options), process, ENV, SocketRegistry().loan())[0]
 
 
 class TestWords(unittest.TestCase):

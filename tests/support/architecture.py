@@ -70,6 +70,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.launching": "cvec_circus.system",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",
+    "sockets.managed": "cvec_circus.sockets.unix",
 }
 
 # Packages without I/O and without threads of their own.
