@@ -6,6 +6,8 @@ import json
 import os
 import threading
 import unittest
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
@@ -16,28 +18,29 @@ from tests.support.wire import TIMEOUT
 SLEEP = {"name": "a", "cmd": "sleep 1000"}
 
 
+def replies(given: Iterable[Future[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Wait for the reply to each order that was given; that there is none is raised."""
+    return [order.result(2 * TIMEOUT) for order in given]
+
+
 class TestTogether(EmbeddedCase):
     """Nobody waits for anybody else's watcher."""
 
-    def at_once(self, *orders: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    def give(self, *orders: tuple[str, dict[str, Any]]) -> list[Future[dict[str, Any]]]:
         """Give the orders from a client each, all at the same time."""
-        replies: dict[int, dict[str, Any]] = {}
+        pool = ThreadPoolExecutor(len(orders))
+        self.addCleanup(pool.shutdown)
         barrier = threading.Barrier(len(orders))
 
-        def give(number: int, command: str, properties: dict[str, Any]) -> None:
+        def give(command: str, properties: dict[str, Any]) -> dict[str, Any]:
             barrier.wait(TIMEOUT)
-            replies[number] = self.wire.client.call(command, waiting=True, **properties)
+            return self.wire.client.call(command, waiting=True, **properties)
 
-        threads = [
-            threading.Thread(target=give, args=(number, *order))
-            for number, order in enumerate(orders)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(2 * TIMEOUT)
-            self.assertFalse(thread.is_alive(), "an order was not answered")
-        return [replies[number] for number in sorted(replies)]
+        return [pool.submit(give, *order) for order in orders]
+
+    def at_once(self, *orders: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give the orders at the same time; each of them has to be answered."""
+        return replies(self.give(*orders))
 
     def test_seven_clients_and_one_that_takes_its_time(self) -> None:
         stubborn = self.program("wait", "ignore", "TERM")
@@ -47,11 +50,7 @@ class TestTogether(EmbeddedCase):
         )
         slow = int(self.lines.until("ready"))
         self.events.wait("start", 8)
-        ends: list[dict[str, Any]] = []
-        waits = threading.Thread(
-            target=lambda: ends.append(self.wire.client.call("stop", name="slow", waiting=True))
-        )
-        waits.start()
+        (end,) = self.give(("stop", {"name": "slow"}))
         self.lines.until("signal")
         began = SYSTEM.monotonic()
         for command in ("stop", "start", "restart", "reload", "stop"):
@@ -64,16 +63,14 @@ class TestTogether(EmbeddedCase):
         self.assertEqual(set(statuses.values()), {"stopped"})
         self.assertTrue(alive(slow))
         os.kill(slow, 9)
-        waits.join(TIMEOUT)
-        self.assertEqual(ends[0]["status"], "ok")
+        self.assertEqual(replies([end])[0]["status"], "ok")
 
     def test_the_last_wish_wins(self) -> None:
         self.arbit({**SLEEP, "numprocesses": 3})
         self.events.next("start")
         words = ("stop", "start", "restart", "reload", "incr", "decr")
         for last in ("stop", "start"):
-            replies = self.at_once(*((word, {"name": "a"}) for word in words * 3))
-            for reply in replies:
+            for reply in self.at_once(*((word, {"name": "a"}) for word in words * 3)):
                 overtaken = "overtaken by" in reply.get("reason", "")
                 self.assertTrue(reply["status"] == "ok" or overtaken, reply)
             self.wire.order(last, name="a")
@@ -82,20 +79,29 @@ class TestTogether(EmbeddedCase):
         self.assertEqual(len(self.wire.pids("a")), numprocesses)
 
     def test_stop_restart_and_quit_together(self) -> None:
-        self.arbit(*({**SLEEP, "name": f"w{number}"} for number in range(7)))
-        self.events.wait("start", 7)
+        # As long as this one lives, so does the daemon: it is there for the last order as well.
+        stubborn = self.program("wait", "ignore", "TERM")
+        self.arbit(
+            {"name": "slow", **stubborn, "graceful_timeout": 60},
+            *({**SLEEP, "name": f"w{number}"} for number in range(7)),
+        )
+        slow = int(self.lines.until("ready"))
+        self.events.wait("start", 8)
         orders = [
             (("stop", "restart", "reload")[number % 3], {"name": f"w{number}"})
             for number in range(7)
         ]
-        replies = self.at_once(*orders, ("quit", {}))
-        self.assertEqual(replies[-1]["status"], "ok")
-        for reply in replies[:-1]:
+        *others, end = self.give(*orders, ("quit", {}))
+        for reply in replies(others):
             said = reply.get("reason", "")
             self.assertTrue(
                 reply["status"] == "ok" or "overtaken by quit" in said or "is stopping" in said,
                 reply,
             )
+        self.lines.until("signal")
+        self.assertFalse(end.done())
+        os.kill(slow, 9)
+        self.assertEqual(replies([end])[0]["status"], "ok")
 
     def test_a_wait_that_takes_too_long_says_what_is_missing(self) -> None:
         self.arbit({"name": "a", **self.program("wait", "ignore", "TERM"), "graceful_timeout": 60})
