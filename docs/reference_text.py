@@ -21,6 +21,7 @@ KINDS = {
     "endpoint": "an address of ZeroMQ",
     "environment": "names and values",
     "integer": "a whole number",
+    "limit": "a whole number, or nothing",
     "logging": "the path of a file, or names and values",
     "mapping": "names and values",
     "number": "a number",

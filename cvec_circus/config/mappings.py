@@ -14,6 +14,7 @@ from cvec_circus.config.findings import Findings
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_OPTIONS
+from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -87,6 +88,9 @@ def _converted(
 def _add_watcher(assembly: Assembly, options: dict[str, Any]) -> None:
     name = str(options.pop("name", None) or _program(options.get("cmd")))
     section = f"watcher:{name}"
+    limits = options.pop("rlimits", None) or {}
+    if _is_mapping(limits, section, assembly.findings):
+        options.update({f"{LIMIT}{key}": value for key, value in limits.items()})
     note_near_misses(assembly.findings, options, section, {})
     given = _converted(options, WATCHER_OPTIONS, section, assembly.findings)
     assembly.add_watcher(name, given, {}, refused=options.keys() - given.keys())

@@ -31,9 +31,10 @@ class Backoff:
         ready_at: The instant from which the slot may spawn again.
         cause: What ended its last process, for the event of the next spawn.
         is_respawn: Whether that process died by itself, so that nobody waits for the next one.
+        failed_starts: How many in a row died before they became their program.
     """
 
-    __slots__ = ("cause", "deaths", "delay", "is_respawn", "ready_at", "step")
+    __slots__ = ("cause", "deaths", "delay", "failed_starts", "is_respawn", "ready_at", "step")
 
     def __init__(self) -> None:
         self.step = 0
@@ -42,6 +43,7 @@ class Backoff:
         self.ready_at = 0.0
         self.cause = ""
         self.is_respawn = False
+        self.failed_starts = 0
 
     def died(self, lived: float, now: float, options: Mapping[str, Any], random: float) -> None:
         """Works out what a death by itself earns.

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from cvec_circus.core.converge import ANNOUNCED_BACKOFF, UNKILLABLE_TIMEOUT, give_up
+from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
+from cvec_circus.core.converge import (
+    ANNOUNCED_BACKOFF,
+    UNKILLABLE_TIMEOUT,
+    give_up,
+    is_shortage,
+)
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.states import ProcessState
@@ -17,6 +23,7 @@ def process_exited(
     has_leftovers: bool = False,
     status_lost: bool = False,
     report: str = "",
+    failure: Exception | None = None,
 ) -> None:
     """The leader has ended and its status has been collected. Called on the supervisor thread.
 
@@ -29,6 +36,7 @@ def process_exited(
             SIGTERM already, while the leader's zombie still kept the group's number from reuse.
         status_lost: Whether somebody else in this program collected the real status.
         report: The line a plugin left to say why it cannot run.
+        failure: Why it never became its program; None if it did.
     """
     by_itself = process.state is ProcessState.RUNNING
     process.exit_code = exit_code
@@ -53,6 +61,8 @@ def process_exited(
     if exit_code in watcher.fatal_exit_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
+    if wanted and by_itself and process.holds_place:
+        remember_failure(watcher, process, ports, failure)
     if has_leftovers:
         left_something(watcher, process, ports, by_itself)
     else:
@@ -90,6 +100,25 @@ def remember_death(
             deaths=memory.deaths,
             delay=memory.delay,
         )
+
+
+def remember_failure(
+    watcher: Watcher, process: ManagedProcess, ports: Ports, failure: Exception | None
+) -> None:
+    """Counts a process that never became its program as a start that failed."""
+    memory = watcher.backoff(process.wid)
+    if failure is None:
+        memory.failed_starts = 0
+        return
+    watcher.trouble = str(failure)
+    memory.failed_starts += not is_shortage(failure)
+    if 0 <= watcher.options["max_retry"] <= memory.failed_starts:
+        give_up(watcher, ports, f"{watcher.trouble} ({memory.failed_starts} attempts)")
+        return
+    if not watcher.options["backoff"]:
+        delay = exponential(memory.deaths, FAILED_START_CEILING)
+        memory.ready_at = max(memory.ready_at, ports.now() + delay)
+    ports.note(watcher, f"{watcher.trouble}; attempt {memory.deaths}")
 
 
 def left_something(

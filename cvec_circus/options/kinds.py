@@ -49,6 +49,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
+_INFINITY = frozenset({"", "infinity", "unlimited"})
 _ENDPOINT = re.compile(r"(?:tcp|ipc|inproc)://\S+")
 _VARIABLE = re.compile(r"[^=\0]+")
 
@@ -212,6 +213,13 @@ def to_protocol(value: Any) -> int:
         raise ValueError(f"{shown(value)} is no protocol: a number, or one of {names}") from None
 
 
+def to_limit(value: Any) -> int:
+    """Return a resource limit; nothing, -1 and "infinity" are none, which is -1."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in _INFINITY):
+        return -1
+    return to_integer(value, low=-1)
+
+
 def to_stream_class(value: Any) -> str:
     """Return the name of a class of streams, as long as this version has it."""
     if to_text(value) not in STREAM_CLASSES:
@@ -229,6 +237,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "endpoint": to_endpoint,
     "environment": to_environment,
     "integer": to_integer,
+    "limit": to_limit,
     "logging": to_logging,
     "mapping": to_mapping,
     "number": to_number,

@@ -8,7 +8,13 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
-from cvec_circus.options.rights import ACCOUNTS, RIGHTS, unknown_accounts
+from cvec_circus.options.rights import (
+    ACCOUNTS,
+    LIMIT,
+    RIGHTS,
+    unknown_accounts,
+    why_no_limit,
+)
 from cvec_circus.options.stream import STREAMS, stream_problems, stream_rows, take_parts
 from cvec_circus.options.table import OptionTable
 
@@ -265,6 +271,9 @@ class WatcherTable(OptionTable):
 
     def convert_one(self, key: str, value: Any) -> Any:
         """Return one value as its option's kind wants it, the parts of a stream too."""
+        reason = why_no_limit(key) if key.startswith(LIMIT) else ""
+        if reason:
+            raise OptionError(key, reason)
         if key not in STREAMS:
             return super().convert_one(key, value)
         try:

@@ -6,7 +6,7 @@ import errno
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
@@ -14,6 +14,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options import rights
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.stream.pump import Pump
 from cvec_circus.supervisor import launching, narration
@@ -24,6 +25,9 @@ from cvec_circus.system import files, proctable
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 TURN = 0.005
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.limited import LimitedLaunches
+
 """Seconds of work on exits and spawns before the sockets are looked at again. With 256 exits a turn
 a ping took up to 554 ms while 1000 processes died at once; with a turn like this one, 37 ms."""
 
@@ -71,6 +75,7 @@ class WorldPorts:
         self._streams: set[tuple[Watcher, str]] = set()
         self._unopened: set[Watcher] = set()
         self.reaper: Reaper
+        self._limited: LimitedLaunches | None = None
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -115,7 +120,7 @@ class WorldPorts:
                     identity=launching.identity(watcher),
                     **outputs.files,
                 )
-                pid = launch(spec)
+                pid = self._launch(process, spec, rights.limits(watcher.options))
             self.reaper.add(watcher, process, pid)
             for name, fd in outputs.take().items():
                 self._pump.add((watcher, name), fd, pid)
@@ -123,6 +128,26 @@ class WorldPorts:
         return pid
 
     def signal(self, process: ManagedProcess, signum: int) -> None:
+    def _launch(
+        self, process: ManagedProcess, spec: LaunchSpec, limits: Mapping[str, int]
+    ) -> int:
+        if not limits:
+            return launch(spec)
+        if self._limited is None:
+            from cvec_circus.supervisor.limited import LimitedLaunches
+
+            self._limited = LimitedLaunches(self._loop)
+        return self._limited.launch(process, spec, limits)
+
+    def failure(self, process: ManagedProcess) -> Exception | None:
+        """Why a process that has ended never became its program, None if it did."""
+        return None if self._limited is None else self._limited.failure(process)
+
+    def close(self) -> None:
+        """Lets go of what is open, after the loop has been closed."""
+        if self._limited is not None:
+            self._limited.close()
+
         """See `Ports`."""
         try:
             self.reaper.send_signal(process, signum)

@@ -152,6 +152,7 @@ class Supervisor:
         self.target = Target(
             self.roster,
             self.ports,
+        self._closers.append(self.ports.close)
             self.events,
             self.sockets,
             self.sampler,
@@ -251,6 +252,7 @@ class Supervisor:
     def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
         facts.group_emptied(watcher, process)
         self._moved(watcher)
+            self.ports.failure(process),
 
     def _moved(self, watcher: Watcher) -> None:
         if watcher.abandoned and not watcher.slots:

@@ -108,10 +108,10 @@ def _rights(identity: Identity | None) -> dict[str, Any]:
 
 def _explain(spec: LaunchSpec, error: OSError) -> NoReturn:
     number = error.errno or 0
-    raise LaunchError(number, _sentence(spec, error, os.strerror(number))) from error
+    raise LaunchError(number, sentence(spec, error, os.strerror(number))) from error
 
 
-def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
+def sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
     """Say what went wrong, and with which file.
 
     Popen names the file that it failed with: the working directory, or else the program. It names

@@ -77,17 +77,11 @@ class TestLater(RefusalCase):
         keys = of("[watcher:NAME]", "later")
         self.assertGreater(len(keys), 2)
         for key in keys:
-            if key not in ("hooks", "rlimits"):  # a mapping, and no key of files
+            if key != "hooks":  # a mapping, and no key of files
                 with self.subTest(key):
                     self.assert_left_out(key.replace("*", "any"), value(key))
         with self.assertRaisesRegex(exc.OptionError, f"hooks: {LATER}"):
             WATCHER_OPTIONS.convert({"hooks": {"before_start": "a.b"}})
-
-    def test_rlimits(self) -> None:
-        with self.assertRaisesRegex(exc.OptionError, "rlimits: unknown option"):
-            WATCHER_OPTIONS.convert({"rlimits": {"nofile": 5}})
-        with self.assertRaisesRegex(exc.OptionError, f"rlimit_nofile: {LATER}"):
-            WATCHER_OPTIONS.convert({"rlimit_nofile": 5})
 
     def test_hooks(self) -> None:
         names = of("hooks", "later")

@@ -276,15 +276,16 @@ class TestProblems(ConfigTestCase):
         self.assertEqual(
             self.problems(
                 "x = 1\n[circus]\ninclude = more.ini\n"
-                "[watcher:a]\nnumprocesses = two\nrlimit_nofile =\nhooks.before_start = a.b\n"
-                "stdout_stream.class = StdoutStream\nno separator\nuse_papa = yes\n"
+                "[watcher:a]\nnumprocesses = two\nrlimit_nofiles =\nhooks.before_start = a.b\n"
+                "stdout_stream.class = NoStream\nno separator\nuse_papa = yes\n"
                 "[watcher:b]\ncmd = x\nsingleton = true\nnumprocesses = 2\nnumprocesses = 3\n"
             ),
             [
                 "main.ini:1: this stands before the first section, such as [circus]",
                 "main.ini:4: [watcher:a] cmd: missing; say which program to run",
                 "main.ini:5: [watcher:a] numprocesses: 'two' is not a whole number",
-                f"main.ini:6: [watcher:a] rlimit_nofile: {LATER}",
+                "main.ini:6: [watcher:a] rlimit_nofiles: there is no such limit; did you mean "
+                "rlimit_nofile?",
                 f"main.ini:7: [watcher:a] hooks.before_start: {LATER}",
                 "main.ini:8: [watcher:a] stdout_stream.class: 'StdoutStream' is not available in "
                 "this version; FileStream, WatchedFileStream are",

@@ -18,6 +18,7 @@ LATE = frozenset(
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
+    " cvec_circus.supervisor.limited cvec_circus.system.rlimits"
     " cvec_circus.system.virtualenv dataclasses difflib inspect"
     " logging.config logging.handlers pathlib psutil setproctitle shutil tempfile urllib.parse"
     " yaml".split()

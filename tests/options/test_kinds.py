@@ -34,6 +34,7 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "mapping": [({"a": [1]}, {"a": [1]})],
     "stream": [({"filename": "x"}, {"filename": "x"}), (None, {})],
     "stream_class": [("FileStream", "FileStream")],
+    "limit": [("5", 5), ("", -1), ("-1", -1), ("Infinity", -1), ("unlimited", -1), (0, 0)],
     "umask": [("022", 0o22), ("0o77", 0o77), (18, 18), ("0", 0)],
     "account": [("nobody", "nobody"), ("33", 33), (0, 0)],
 }
@@ -55,6 +56,7 @@ REFUSED: dict[str, list[Any]] = {
     "mapping": ["x", None, {1: 2}, []],
     "stream": ["FileStream", [], 5, {1: 2}],
     "stream_class": ["NoStream", "", None],
+    "limit": ["x", -2, True, 1.5, [], "5M"],
     "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
     "account": [-1, None, "a\0b", 1.5],
 }

@@ -141,7 +141,6 @@ class TestAvailable(unittest.TestCase):
             ("on_demand", 1),
             ("hooks", {"before_start": "a.b"}),
             ("hooks.before_start", "a.b"),
-            ("rlimit_nofile", ""),
             ("use_papa", True),
         ):
             with self.subTest(key):

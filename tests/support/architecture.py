@@ -66,8 +66,9 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.nearest": "difflib",
     "plugins.runner": "cvec_circus.logs",
     "stream.load": "cvec_circus.stream",
-    "options.rights": "cvec_circus.system",  # what asks the system for accounts
+    "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.launching": "cvec_circus.system",
+    "supervisor.ports": "cvec_circus.supervisor.limited",
     "supervisor.sampler": "cvec_circus.system.procfs",
     "ctl.main": "cvec_circus.ctl",
     "sockets.managed": "cvec_circus.sockets.unix",

@@ -1,0 +1,87 @@
+"""A program that changes the limits and the identity of its process, and then becomes another one.
+
+Nothing of ours is imported here: it runs in the place of a child, which waits for it. It is told
+
+    STATUS LIMITS IDENTITY LC_CTYPE PROGRAM WORD...
+
+STATUS is the file to say there what went wrong, as lines of a stage, an error number and a text
+with NULs between them. It is closed when the program begins, so an end without a line means that
+all is well. LIMITS is `nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for
+what stays, LC_CTYPE that variable with a `=` in front, or nothing if the program has none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import sys
+
+FAILED = 127
+"""The exit code of a program that could not be run, as shells have it."""
+
+
+def set_limit(name: str, value: int) -> str:
+    """Set the soft and the hard limit of a resource; return what there is to say about it."""
+    number = getattr(resource, f"RLIMIT_{name.upper()}")
+    try:
+        resource.setrlimit(number, (value, value))
+    except ValueError:
+        if name != "nofile" or value != resource.RLIM_INFINITY:
+            raise
+        # The system sets a limit of its own to this one. As in Circus, "none" means that.
+        value = resource.getrlimit(number)[1]
+        resource.setrlimit(number, (value, value))
+        return f"infinity is more than the system allows, so it is {value}"
+    return ""
+
+
+def become(identity: str) -> None:
+    """Change the groups, the group and the user."""
+    uid, gid, groups = identity.split(":")
+    if groups:
+        os.setgroups([int(group) for group in groups.split(",")])
+    if gid:
+        os.setgid(int(gid))
+    if uid:
+        os.setuid(int(uid))
+
+
+def run(locale: str, program: str, words: list[str]) -> None:
+    """Become the program."""
+    env = dict(os.environ)
+    env.pop("LC_CTYPE", None)  # Python adds it where the locale is C
+    if locale:
+        env["LC_CTYPE"] = locale[1:]
+    for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(signum, signal.SIG_DFL)
+    os.execvpe(program, words, env)
+
+
+def main(status: int, limits: str, identity: str, locale: str, program: str, *words: str) -> None:
+    """Do everything, or say what failed."""
+    os.set_inheritable(status, False)
+    stage = ""
+    try:
+        # Before the identity: what is nobody's cannot be raised by nobody.
+        for stage, _, value in (limit.partition("=") for limit in limits.split()):
+            remark = set_limit(stage, int(value))
+            if remark:
+                os.write(status, f"note\0{0}\0rlimit_{stage}: {remark}\n".encode())
+        stage = "identity"
+        become(identity)
+        stage = "exec"
+        run(locale, program, list(words))
+    except (OSError, ValueError, MemoryError) as error:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        number = getattr(error, "errno", None) or errno.EPERM
+        text = getattr(error, "strerror", None) or str(error)
+        os.write(status, f"{stage}\0{number}\0{text}\n".encode())
+
+
+if __name__ == "__main__":
+    try:
+        main(int(sys.argv[1]), *sys.argv[2:])
+    finally:
+        os._exit(FAILED)
