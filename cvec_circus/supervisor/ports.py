@@ -24,10 +24,10 @@ from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files, proctable
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
-TURN = 0.005
 if TYPE_CHECKING:
     from cvec_circus.supervisor.limited import LimitedLaunches
 
+TURN = 0.005
 """Seconds of work on exits and spawns before the sockets are looked at again. With 256 exits a turn
 a ping took up to 554 ms while 1000 processes died at once; with a turn like this one, 37 ms."""
 
@@ -74,8 +74,8 @@ class WorldPorts:
         self._turn_ends_at = 0.0
         self._streams: set[tuple[Watcher, str]] = set()
         self._unopened: set[Watcher] = set()
-        self.reaper: Reaper
         self._limited: LimitedLaunches | None = None
+        self.reaper: Reaper
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -127,7 +127,6 @@ class WorldPorts:
         process.started = self._clock.time()
         return pid
 
-    def signal(self, process: ManagedProcess, signum: int) -> None:
     def _launch(
         self, process: ManagedProcess, spec: LaunchSpec, limits: Mapping[str, int]
     ) -> int:
@@ -148,6 +147,7 @@ class WorldPorts:
         if self._limited is not None:
             self._limited.close()
 
+    def signal(self, process: ManagedProcess, signum: int) -> None:
         """See `Ports`."""
         try:
             self.reaper.send_signal(process, signum)

@@ -146,13 +146,13 @@ class Supervisor:
             self._helpers,
             log_fd,
         )
+        self._closers.append(self.ports.close)
         self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.shutdown = Shutdown(self.roster, self.loop)
         self.target = Target(
             self.roster,
             self.ports,
-        self._closers.append(self.ports.close)
             self.events,
             self.sockets,
             self.sampler,
@@ -246,13 +246,13 @@ class Supervisor:
             has_leftovers,
             ended.status_lost,
             self._helpers.report(process),
+            self.ports.failure(process),
         )
         self._moved(watcher)
 
     def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
         facts.group_emptied(watcher, process)
         self._moved(watcher)
-            self.ports.failure(process),
 
     def _moved(self, watcher: Watcher) -> None:
         if watcher.abandoned and not watcher.slots:
