@@ -8,7 +8,6 @@ import glob
 import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from configobj import ConfigObj
 
@@ -20,7 +19,7 @@ DEFAULT = "DEFAULT"
 LARGEST_FILE = 16 * 1024 * 1024
 
 
-class Document(NamedTuple):
+class Document:
     """All files of a configuration as one. Owned by the thread that loads it.
 
     Attributes:
@@ -32,12 +31,21 @@ class Document(NamedTuple):
         written: Every entry with its file, if the findings are to be thorough.
     """
 
-    findings: Findings
-    tree: ConfigObj
-    headers: dict[str, Place]
-    places: dict[tuple[str, str], Place]
-    inherited: set[tuple[str, str]]
-    written: list[tuple[Entry, str]]
+    def __init__(
+        self,
+        findings: Findings,
+        tree: ConfigObj,
+        headers: dict[str, Place],
+        places: dict[tuple[str, str], Place],
+        inherited: set[tuple[str, str]],
+        written: list[tuple[Entry, str]],
+    ) -> None:
+        self.findings = findings
+        self.tree = tree
+        self.headers = headers
+        self.places = places
+        self.inherited = inherited
+        self.written = written
 
     def place(self, section: str, key: str = "") -> Place | None:
         """Return where a key stands, or its section if nobody wrote the key."""

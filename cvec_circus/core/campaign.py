@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Callable, NamedTuple
+from typing import Callable
 
 from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 
 
-class Stage(NamedTuple):
+class Stage:
     """Watchers that are asked together. Owned by the supervisor thread.
 
     Attributes:
         starts: Whether they are to start; otherwise they are to stop.
-        held: Those not asked yet, in order.
+        held: Those not asked yet, the next one last.
         unsettled: Those that have not got there yet.
     """
 
-    starts: bool
-    held: list[Watcher]
-    unsettled: dict[Watcher, None]
+    def __init__(self, starts: bool, watchers: list[Watcher]) -> None:
+        self.starts = starts
+        self.held = watchers[::-1]
+        self.unsettled = dict.fromkeys(watchers)
 
 
 class Campaign:
@@ -66,7 +67,7 @@ class Campaign:
                 watcher.start_held = True
             else:
                 watcher.stop_held = True
-        self._stages.append(Stage(starts, watchers[::-1], dict.fromkeys(watchers)))
+        self._stages.append(Stage(starts, watchers))
 
     @property
     def is_over(self) -> bool:

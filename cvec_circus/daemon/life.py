@@ -17,7 +17,6 @@ from cvec_circus.logs.log import Log, LoggerConfig, configure
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, titles
-from cvec_circus.system.pidfile import Pidfile
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -52,6 +51,7 @@ class Life:
         self._is_demo: bool = arguments.demo
         self._is_detached: bool = arguments.daemon
         self._umask: int | None = circus["umask"]
+        circus["allow_remote"] |= arguments.allow_remote
         self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
         self._name: str = circus["proc_name"]
         self._traces_garbage: bool = circus["debug_gc"]
@@ -77,6 +77,8 @@ class Life:
                 trace_garbage()
             if not self._pidfile:
                 return self._supervise()
+            from cvec_circus.system.pidfile import Pidfile
+
             held = Pidfile(self._pidfile)
             signals.hold()
             held.create()

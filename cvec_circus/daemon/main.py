@@ -67,14 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Reads the configuration and lives by it; see `main` for what is raised."""
     if arguments.check or arguments.print_config:
         return look(arguments)
-    # These imports are half of the time that a start takes. Nothing they make is garbage, and to
-    # look for some takes 8 ms.
-    gc.disable()
+    # These imports are half of the time that a start takes.
     from cvec_circus.config.build import load
     from cvec_circus.daemon.life import Life
 
     gc.freeze()
-    gc.enable()
+    gc.enable()  # the script has disabled it
     notifier = take_notifier()
     path = demo_path() if arguments.demo else arguments.config
     configuration = load(path, os.environ, working_dir())

@@ -8,7 +8,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import cvec_circus
 from cvec_circus.config.configuration import PluginConfig
@@ -41,7 +41,7 @@ LONGEST_HOLD = 0.005
 """Seconds that it comes to at most."""
 
 
-class Extra(NamedTuple):
+class Extra:
     """What a helper gets beside its command line. Immutable.
 
     Attributes:
@@ -49,8 +49,9 @@ class Extra(NamedTuple):
         fds: Files, under their own numbers.
     """
 
-    env: dict[str, str]
-    fds: tuple[int, ...] = ()
+    def __init__(self, env: dict[str, str], fds: tuple[int, ...] = ()) -> None:
+        self.env = env
+        self.fds = fds
 
 
 class Helpers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable, NamedTuple
+from typing import Callable
 
 
 class Outcome:
@@ -34,7 +34,7 @@ class Outcome:
         self.numprocesses = numprocesses
 
 
-class Wait(NamedTuple):
+class Wait:
     """Somebody waits for the end of an order. Owned by the supervisor thread.
 
     Attributes:
@@ -42,5 +42,8 @@ class Wait(NamedTuple):
         timeout: Seconds after which the outcome is an error; None waits as long as it takes.
     """
 
-    then: Callable[[Outcome], None]
-    timeout: float | None = None
+    __slots__ = ("then", "timeout")
+
+    def __init__(self, then: Callable[[Outcome], None], timeout: float | None = None) -> None:
+        self.then = then
+        self.timeout = timeout

@@ -16,7 +16,7 @@ LATE = frozenset(
     " cvec_circus.daemon.check"
     " cvec_circus.daemon.garbage cvec_circus.daemon.service cvec_circus.demo"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
-    " cvec_circus.sockets.unix"
+    " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.supervisor.limited cvec_circus.system.rlimits"
     " cvec_circus.system.virtualenv dataclasses difflib inspect"
