@@ -37,7 +37,8 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "stream_class",
             "FileStream",
             "What writes the output: FileStream, a file; WatchedFileStream, a file that something "
-            "else rotates, followed at once.",
+            "else rotates, followed at once; StdoutStream, the daemon's own standard output; "
+            "FancyStdoutStream, the same in colour, with times.",
         ),
         row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
         row(
@@ -61,6 +62,13 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "text",
             None,
             "A strftime format. With it each line begins `<time> [<pid>] | `.",
+        ),
+        row(
+            "color",
+            "text",
+            None,
+            "The colour of a FancyStdoutStream: red, green, yellow, blue, magenta, cyan or white; "
+            "anything else is one of these by chance.",
         ),
         row(
             IGNORED,

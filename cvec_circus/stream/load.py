@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
 
-MODULES = {"FileStream": "file", "WatchedFileStream": "watched"}
+MODULES = {
+    "FileStream": "file",
+    "WatchedFileStream": "watched",
+    "StdoutStream": "stdout",
+    "FancyStdoutStream": "stdout",
+}
 """The classes, each with its module beside this one."""
+
+FILES = "files"
+STDOUT = "stdout"
+OWN = "own"
+
+
+class Source(NamedTuple):
+    """Whose output it is. Immutable.
+
+    Attributes:
+        watcher: The name of the watcher.
+        channel: `stdout` or `stderr`.
+    """
+
+    watcher: str = ""
+    channel: str = "stdout"
 
 
 class Stream(Protocol):
@@ -48,6 +69,7 @@ def make(
     conf: Mapping[str, Any],
     clock: Clock = SYSTEM,
     on_loss: Callable[[str], object] = logger.warning,
+    source: Source = Source(),  # noqa: B008 - immutable
 ) -> Stream:
     """Make the stream that a configuration describes. Nothing is opened yet.
 
@@ -55,6 +77,7 @@ def make(
         conf: The options of the stream; without `class` it is a FileStream.
         clock: Tells the stream the time.
         on_loss: Called on the pump thread with a line for the log when output is lost.
+        source: Whose output it is.
 
     Raises:
         cvec_circus.exc.OptionError: The class is not known, or a value will not do.
@@ -62,6 +85,14 @@ def make(
     options = {name: value for name, value in conf.items() if value is not None}
     cls = load(options.pop("class", "FileStream"))
     return cls(**options, clock=clock, on_loss=on_loss)
+
+
+def lane_of(conf: Mapping[str, Any]) -> str:
+    """Return which streams share a thread with the one of that configuration."""
+    module = MODULES.get(conf.get("class", "FileStream"))
+    if module is None:
+        return OWN
+    return STDOUT if module == "stdout" else FILES
 
 
 def load(name: str) -> Any:

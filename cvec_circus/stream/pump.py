@@ -11,7 +11,7 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.load import Stream, make
+from cvec_circus.stream.load import Source, Stream, make
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.reader import PipeReader
@@ -20,7 +20,8 @@ DRAIN_TIMEOUT = 1.0
 """Seconds that a stream waits for pipes that something else than its processes holds open."""
 
 
-def _log_crash(error: BaseException, description: str) -> None:
+def log_crash(error: BaseException, description: str) -> None:
+    """Say that something has ended the thread."""
     logger.critical("%s has crashed", description, exc_info=error)
 
 
@@ -35,7 +36,8 @@ class Pump:
         self,
         clock: Clock = SYSTEM,
         on_loss: Callable[[str], object] = logger.warning,
-        on_crash: Callable[[BaseException, str], object] = _log_crash,
+        on_crash: Callable[[BaseException, str], object] = log_crash,
+        name: str = "pump",
     ) -> None:
         """Make a pump, without its thread.
 
@@ -44,7 +46,9 @@ class Pump:
             on_loss: Called on the pump's thread with a line for the log when output is lost.
             on_crash: Called on the pump's thread, with the exception and a description, when
                 something ends it that should not.
+            name: That of the thread.
         """
+        self._name = name
         self._clock = clock
         self._on_loss = on_loss
         self._on_crash = on_crash
@@ -61,7 +65,7 @@ class Pump:
         """Bytes lost by each open stream."""
         return {} if self._thread is None else self._reader.lost
 
-    def open(self, key: Hashable, conf: Mapping[str, Any]) -> bool:
+    def open(self, key: Hashable, conf: Mapping[str, Any], source: Source | None = None) -> bool:
         """Have a stream under a key.
 
         One that is there already is kept if its configuration is the same, else replaced; its
@@ -70,11 +74,12 @@ class Pump:
         Args:
             key: The caller's name for it, such as (watcher id, "stdout").
             conf: As for `load.make`.
+            source: Whose output it is.
 
         Raises:
             cvec_circus.exc.OptionError: The configuration will not do.
         """
-        stream = make(conf, self._clock, self._on_loss)
+        stream = make(conf, self._clock, self._on_loss, source or Source())
         return self._order(self._open, key, dict(conf), stream)
 
     def add(self, key: Hashable, fd: int, pid: int) -> bool:
@@ -106,6 +111,10 @@ class Pump:
             then: Called on the pump's thread when that is done.
         """
         return self._order(self._close, key, drain_timeout, then)
+
+    def hand_over(self, key: Hashable, other: Pump) -> bool:
+        """Have a stream closed at once, and its pipes read by another pump for its stream."""
+        return self._order(self._hand_over, key, other)
 
     def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
         """Have all streams closed, as by `close`, and the thread end after that."""
@@ -147,7 +156,7 @@ class Pump:
         except OSError:
             wakeup.close()
             raise
-        thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._wakeup, self._reader = wakeup, reader
         try:
             thread.start()
@@ -191,6 +200,10 @@ class Pump:
 
     def _reopen(self, key: Hashable | None) -> None:
         self._reader.reopen(key)
+
+    def _hand_over(self, key: Hashable, other: Pump) -> None:
+        for fd, pid in self._reader.give_away(key):
+            other.add(key, fd, pid)
 
     def _close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
         self._reader.close(key, drain_timeout, then)

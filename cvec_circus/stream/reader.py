@@ -113,6 +113,20 @@ class PipeReader:
             output.thens.append(then)
         self._close_by(output, drain_timeout)
 
+    def give_away(self, key: Hashable) -> list[tuple[int, int]]:
+        """Close an output, and return its pipes, as pairs of the read end and the process."""
+        output = self._outputs.pop(key, None)
+        if output is None:
+            return []
+        pipes = [(pipe.fd, pipe.pid) for pipe in output.pipes]
+        for pipe in output.pipes:
+            self._epoll.unregister(pipe.fd)
+            del self._pipes[pipe.fd]
+            self._larger_pipes -= pipe.larger
+        output.pipes.clear()
+        output.close()
+        return pipes
+
     def close_all(self, drain_timeout: float) -> None:
         """Close every output in that way, those that are being closed too."""
         self._closing += self._outputs.values()

@@ -16,7 +16,8 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options import rights
 from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.stream.pump import Pump
+from cvec_circus.stream.load import Source
+from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers
@@ -58,7 +59,7 @@ class WorldPorts:
         chores: Chores,
         events: EventStream,
         sockets: SocketRegistry,
-        pump: Pump,
+        pump: Pumps,
         helpers: Helpers,
         log_fd: Callable[[], int | None],
     ) -> None:
@@ -201,7 +202,7 @@ class WorldPorts:
 
     def _open_stream(self, watcher: Watcher, name: str, conf: Mapping[str, Any]) -> None:
         try:
-            self._pump.open((watcher, name), conf)
+            self._pump.open((watcher, name), conf, Source(watcher.name, name))
         except (OSError, RuntimeError) as error:
             # The pump has no thread yet, and gets none now.
             text = f"cannot start a process: nobody to read what it writes: {error}"

@@ -28,7 +28,7 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.stream.pump import Pump
+from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.ports import WorldPorts
@@ -91,7 +91,7 @@ class Supervisor:
         self.started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self.sockets = SocketRegistry()
-        self.pump = Pump(clock)
+        self.pump = Pumps(clock)
         self.sampler = SamplerThread(self.loop, clock)
         self.chores = Chores(self.loop)
         self._exits = exits.choose()

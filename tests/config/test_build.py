@@ -7,6 +7,7 @@ import unittest
 
 from cvec_circus.config.findings import Place
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.config.support import ConfigTestCase
@@ -287,8 +288,8 @@ class TestProblems(ConfigTestCase):
                 "main.ini:6: [watcher:a] rlimit_nofiles: there is no such limit; did you mean "
                 "rlimit_nofile?",
                 f"main.ini:7: [watcher:a] hooks.before_start: {LATER}",
-                "main.ini:8: [watcher:a] stdout_stream.class: 'StdoutStream' is not available in "
-                "this version; FileStream, WatchedFileStream are",
+                "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is not available in "
+                f"this version; {', '.join(STREAM_CLASSES)} are",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
                 f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",

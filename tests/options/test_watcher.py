@@ -6,6 +6,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 
 # What a watcher of Circus 0.19 answers to `options` when only its command is configured.
@@ -95,7 +96,7 @@ class TestStreams(unittest.TestCase):
             (
                 {"stdout_stream.class": "NoStream"},
                 "stdout_stream.class: 'NoStream' is not available in this version; "
-                "FileStream, WatchedFileStream are",
+                f"{', '.join(STREAM_CLASSES)} are",
             ),
             (
                 {"stderr_stream": {"rotate_when": "H"}},
