@@ -14,6 +14,7 @@ from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, CommandTarget
+    from cvec_circus.control.ownership import Guard
 
 _TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type"})
 STOPPING = "arbiter is stopping"
@@ -26,13 +27,17 @@ class Dispatcher:
     to the log, with its traceback, and then the sender learns no more than that there was one.
     """
 
-    def __init__(self, target: CommandTarget, clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self, target: CommandTarget, clock: Clock = SYSTEM, guard: Guard | None = None
+    ) -> None:
         """Make a dispatcher.
 
         Args:
             target: The supervisor.
             clock: Gives the replies their time.
+            guard: Raises for a request that its sender has no right to.
         """
+        self._guard = guard
         self._target = target
         self._clock = clock
 
@@ -45,15 +50,20 @@ class Dispatcher:
         """
         reply = Reply(send, self._clock)
         try:
-            self.carry_out(messages.decode(only(frames)), reply)
+            self.carry_out(messages.decode(only(frames)), reply, self._guard)
         except Exception as problem:
             if not is_told(problem):
                 logger.error("%s failed", reply.label, exc_info=problem)
             if not reply.answered:
                 reply.fail(*explain(problem))
 
-    def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
+    def carry_out(self, message: dict[str, Any], reply: Reply, guard: Guard | None = None) -> None:
         """Carry out a message, and answer it now or later.
+
+        Args:
+            message: What came in.
+            reply: Takes the answer.
+            guard: What may refuse it; nothing does if this program sends it itself.
 
         Raises:
             Exception: What keeps it from being carried out; then it is not answered.
@@ -63,6 +73,8 @@ class Dispatcher:
         command = look_up(message)
         reply.label = command.name
         props = command.validate(properties_of(message, command))
+        if guard is not None:
+            guard(command.name, props)
         if command.mutating and self._target.stopping and not command.urgent:
             raise SupervisorStopped(STOPPING)
         reply.timeout = props.get("timeout")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.control.endpoints import bind, close
+from cvec_circus.control.endpoints import OURS_ALONE, Access, bind, close
 from cvec_circus.wire import topics
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class EventStream:
         clock: Clock = SYSTEM,
         history: int = 10_000,
         later: Callable[[float, Callable[[], object]], object] | None = None,
+        access: Access = OURS_ALONE,
     ) -> None:
         """Bind the socket.
 
@@ -59,13 +60,15 @@ class EventStream:
             clock: Gives the payloads their time.
             history: How many events are kept.
             later: Has a function called after some seconds; None where `hold` stays 0.
+            access: Who may connect to an ipc endpoint.
 
         Raises:
             SocketError: The endpoint cannot be bound.
         """
         self._socket = context.socket(zmq.PUB)
         self._socket.sndhwm = _HIGH_WATER_MARK
-        self.address = bind(self._socket, "pubsub_endpoint", endpoint)
+        self._bound = bind(self._socket, "pubsub_endpoint", endpoint, access)
+        self.address = self._bound.address
         self.run = os.urandom(8).hex()
         self.seq = 0
         self.hold = 0.0
@@ -142,7 +145,7 @@ class EventStream:
         """Close the socket; what is on its way still goes out."""
         if not self._socket.closed:
             self.flush()
-        close(self._socket, self.address)
+        close(self._socket, self._bound)
 
     def _prepare(self, name: str) -> tuple[str, str]:
         """Make the parts of a watcher's events that are the same each time."""

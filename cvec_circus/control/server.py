@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import zmq
 
-from cvec_circus.control.endpoints import bind, close
+from cvec_circus.control.endpoints import OURS_ALONE, Access, bind, close
 from cvec_circus.control.replies import Send
 from cvec_circus.wire.messages import DROP_FRAME
 
@@ -38,6 +38,7 @@ class ControlServer:
         context: Context[Any],
         endpoint: str,
         dispatch: Callable[[Sequence[bytes], Send], object],
+        access: Access = OURS_ALONE,
     ) -> None:
         """Bind the socket and begin to read it.
 
@@ -46,6 +47,7 @@ class ControlServer:
             context: The process' zmq context.
             endpoint: Where to listen.
             dispatch: Called with the frames of a request and what sends its answer.
+            access: Who may connect to an ipc endpoint.
 
         Raises:
             SocketError: The endpoint cannot be bound.
@@ -54,14 +56,15 @@ class ControlServer:
         self._dispatch = dispatch
         self._socket = context.socket(zmq.ROUTER)
         self._socket.maxmsgsize = DROP_FRAME
-        self.address = bind(self._socket, "endpoint", endpoint)
+        self._bound = bind(self._socket, "endpoint", endpoint, access)
+        self.address = self._bound.address
         loop.add_reader(self._socket, self._read)
 
     def close(self) -> None:
         """Stop reading and close the socket; answers on their way still go out."""
         if not self._socket.closed:
             self._loop.remove_reader(self._socket)
-            close(self._socket, self.address)
+            close(self._socket, self._bound)
 
     def _read(self) -> None:
         """Take what has come in, a turn's worth at most; the loop comes back for the rest."""

@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="configure Python's logging: ini, json or yaml; the two above say nothing then",
     )
+    made.add_argument(
+        "--allow-remote", action="store_true", help="take commands from other machines, too"
+    )
     made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
     made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
     return made

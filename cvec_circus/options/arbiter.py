@@ -27,8 +27,29 @@ ARBITER_OPTIONS = OptionTable(
             "endpoint",
             "endpoint",
             "tcp://127.0.0.1:5555",
-            "Where the daemon takes commands. Whoever can connect can run programs, so keep it "
-            "to this machine.",
+            "Where the daemon takes commands. Whoever can connect can run programs, so one that "
+            "is neither `ipc://PATH` nor on 127.0.0.1 is refused without `allow_remote`.",
+        ),
+        _row(
+            "allow_remote",
+            "boolean",
+            False,
+            "Whether `endpoint` may be one that other machines can reach. It is not encrypted and "
+            "knows no passwords: `ssh -L` is the better way.",
+        ),
+        _row(
+            "endpoint_mode",
+            "umask",
+            0o600,
+            "The mode, in octal, of the files of ipc endpoints: who may connect.",
+        ),
+        _row(
+            "endpoint_owner",
+            "account",
+            None,
+            "The user, by name or number, who owns the files of ipc endpoints. Watchers that are "
+            "added through the endpoint must then have that `uid`, and what is run by others "
+            "cannot be set.",
         ),
         _row(
             "pubsub_endpoint",
@@ -130,7 +151,6 @@ ARBITER_OPTIONS = OptionTable(
             "Another one than the default replaces the command line in `ps`, too, where "
             "setproctitle is installed.",
         ),
-        _row("endpoint_owner", "account", None, "Who owns ipc endpoints.", available=False),
         _row("papa_endpoint", "text", None, "The papa kernel's address.", available=False),
         _row("httpd", "boolean", False, "Circus' web console.", warning=_WEB),
         _row("httpd_host", "text", "localhost", "Where the web console listens."),

@@ -87,7 +87,7 @@ def user(owner: int | str) -> int:
     try:
         return pwd.getpwnam(owner).pw_uid
     except KeyError:
-        raise OSError(errno.ENOENT, f"there is no user {owner}") from None
+        raise OSError(f"there is no user {owner}") from None
 
 
 def _make_room(path: str, replace: bool) -> None:

@@ -18,6 +18,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.events import EventStream
 from cvec_circus.control.replies import Reply, Send
@@ -116,6 +117,8 @@ class Supervisor:
         self, context: zmq.Context[Any], circus: dict[str, Any], sockets: Sequence[CircusSocket]
     ) -> None:
         """Opens everything that listens, all of it before anything is spawned."""
+        endpoints.examine(circus)
+        access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         for given in sockets:
             self.sockets.add(given)
         for managed in self.configuration.sockets:
@@ -127,9 +130,12 @@ class Supervisor:
             self.clock,
             circus["event_history"],
             self.loop.call_later,
+            access,
         )
         self._closers.insert(0, self.events.close)
-        self.control = ControlServer(self.loop, context, circus["endpoint"], self._dispatch)
+        self.control = ControlServer(
+            self.loop, context, circus["endpoint"], self._dispatch, access
+        )
         self._closers.insert(0, self.control.close)
         self._helpers.events = self.events
         self._helpers.control_address = self.control.address
@@ -161,7 +167,8 @@ class Supervisor:
             self.description,
             self.configuration.left_out,
         )
-        self._dispatcher = Dispatcher(self.target, self.clock)
+        guard = endpoints.guard(self.configuration.circus)
+        self._dispatcher = Dispatcher(self.target, self.clock, guard)
 
     def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
         self._dispatcher(frames, send)

@@ -114,9 +114,7 @@ class TestLater(RefusalCase):
         self.assertEqual(of("[socket:NAME]", "later"), [])
 
     def test_arbiter(self) -> None:
-        self.assertEqual(of("Arbiter", "later"), ["endpoint_owner", "ssh_server"])
-        with self.assertRaisesRegex(exc.ConfigError, f"endpoint_owner: {LATER}"):
-            Arbiter([], endpoint_owner="root")
+        self.assertEqual(of("Arbiter", "later"), ["ssh_server"])
         with self.assertRaisesRegex(TypeError, "ssh_server: there are no tunnels"):
             Arbiter([], ssh_server="a")  # type: ignore[arg-type]
 

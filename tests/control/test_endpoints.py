@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import tempfile
+import unittest
 from pathlib import Path
+from unittest import mock
 
 import zmq
 
-from cvec_circus.control.endpoints import bind
-from cvec_circus.exc import SocketError
+from cvec_circus.control import endpoints, ownership
+from cvec_circus.control.endpoints import Access, bind, close
+from cvec_circus.exc import MessageError, SocketError
+from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -23,7 +29,7 @@ class TestBind(LeakCheckedTestCase):
     def bind(self, endpoint: str) -> str:
         server = self.context.socket(zmq.ROUTER)
         self.addCleanup(server.close)
-        return bind(server, "endpoint", endpoint)
+        return bind(server, "endpoint", endpoint).address
 
     def assert_refused(self, endpoint: str, reason: str) -> None:
         with self.assertRaises(SocketError) as caught:
@@ -58,3 +64,144 @@ class TestBind(LeakCheckedTestCase):
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(str(path))
         self.assertEqual(self.bind(f"ipc://{path}"), f"ipc://{path}")
+
+    def test_an_owner_that_there_is_not(self) -> None:
+        endpoint = f"ipc://{self.folder}/sock"
+        with self.assertRaisesRegex(SocketError, "there is no user no-such-user$"):
+            self.bind_file(endpoint, Access(owner="no-such-user"))
+
+    def bind_file(self, endpoint: str, access: Access = endpoints.OURS_ALONE) -> Path:
+        """Bind an ipc endpoint, and return its file."""
+        self.server = self.context.socket(zmq.REP)
+        self.addCleanup(self.server.close)
+        self.bound = bind(self.server, "endpoint", endpoint, access)
+        self.assertEqual(self.bound.address, endpoint)
+        return Path(endpoint[len("ipc://") :])
+
+    def test_a_file_is_for_its_owner_alone(self) -> None:
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        endpoint = f"ipc://{self.folder}/sock"
+        path = self.bind_file(endpoint)
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        client = self.context.socket(zmq.REQ)
+        self.addCleanup(client.close, 0)
+        client.connect(endpoint)
+        for text in (b"one", b"two"):
+            client.send(text)
+            self.assertEqual(self.server.recv(), text)
+            self.server.send(text)
+            self.assertEqual(client.recv(), text)
+        close(self.server, self.bound)
+        self.assertFalse(path.exists())
+
+    def test_another_mode(self) -> None:
+        path = self.bind_file(f"ipc://{self.folder}/sock", Access(0o660))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o660)
+
+    @unittest.skipIf(os.getuid(), "only root may give something away")
+    def test_another_owner(self) -> None:
+        path = self.bind_file(f"ipc://{self.folder}/sock", Access(owner="nobody"))
+        self.assertEqual(path.stat().st_uid, pwd.getpwnam("nobody").pw_uid)
+
+    def test_somebody_elses_file_stays(self) -> None:
+        path = self.bind_file(f"ipc://{self.folder}/sock")
+        path.unlink()
+        path.write_text("mine")
+        close(self.server, self.bound)
+        self.assertEqual(path.read_text(), "mine")
+
+
+class TestExamine(unittest.TestCase):
+    """What is refused, and what is warned of."""
+
+    def examine(self, **given: object) -> list[str]:
+        """Return the warnings."""
+        circus = ARBITER_OPTIONS.complete(ARBITER_OPTIONS.convert(given))
+        with mock.patch("os.geteuid", return_value=self.uid):
+            with mock.patch("cvec_circus.logger.warning") as warn:
+                endpoints.examine(circus)
+        return [call.args[0] % call.args[1:] for call in warn.call_args_list]
+
+    uid = 1000
+
+    def test_what_is_local(self) -> None:
+        for endpoint in (
+            "tcp://127.0.0.1:5555",
+            "tcp://127.8.9.10:*",
+            "tcp://localhost:1",
+            "tcp://[::1]:1",
+            "tcp://lo:1",
+            "ipc:///run/circus",
+            "inproc://x",
+        ):
+            with self.subTest(endpoint):
+                self.assertEqual(self.examine(endpoint=endpoint, pubsub_endpoint=endpoint), [])
+
+    def test_what_is_not(self) -> None:
+        for endpoint in (
+            "tcp://*:5555",
+            "tcp://0.0.0.0:5555",
+            "tcp://[::]:5555",
+            "tcp://192.0.2.1:5555",
+            "tcp://eth0:5555",
+            "tcp://127.0.0.1.example.org:5555",
+        ):
+            with self.subTest(endpoint):
+                with self.assertRaises(SocketError) as caught:
+                    self.examine(endpoint=endpoint)
+                text = str(caught.exception)
+                self.assertTrue(text.startswith(f"endpoint {endpoint}: refused, because "), text)
+                for word in ("ipc://", "127.0.0.1", "ssh -L", "allow_remote", "--allow-remote"):
+                    self.assertIn(word, text)
+                said = self.examine(endpoint=endpoint, allow_remote="yes")
+                self.assertEqual(len(said), 1)
+                self.assertIn("can run programs here", said[0])
+                said = self.examine(pubsub_endpoint=endpoint, stats_endpoint=endpoint)
+                self.assertEqual(
+                    [text.split()[0] for text in said], ["pubsub_endpoint", "stats_endpoint"]
+                )
+
+    def test_root(self) -> None:
+        self.uid = 0
+        for endpoint in ("tcp://127.0.0.1:5555", "ipc://@abstract"):
+            (said,) = self.examine(endpoint=endpoint)
+            self.assertIn("any user of this machine can have programs run as root", said)
+        self.assertEqual(self.examine(endpoint="ipc:///run/circus"), [])
+
+
+class TestOwnership(unittest.TestCase):
+    """What is refused where the endpoint is somebody else's."""
+
+    def test_requests(self) -> None:
+        self.assertIsNone(ownership.guard("tcp://127.0.0.1:1", "nobody"))
+        self.assertIsNone(ownership.guard("ipc:///x", None))
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for owner in ("nobody", nobody):
+            guard = ownership.guard("ipc:///x", owner)
+            assert guard is not None
+            for uid in ("nobody", nobody, str(nobody)):
+                guard("add", {"options": {"uid": uid}})
+            guard("set", {"options": {"numprocesses": 2}})
+            guard("stop", {})
+            for command, options in (
+                ("add", {}),
+                ("add", None),
+                ("add", {"uid": "root"}),
+                ("add", {"uid": "no-such-user"}),
+                ("add", {"uid": None}),
+                ("set", {"uid": "nobody"}),
+                ("set", {"cmd": "x"}),
+                ("set", {"args": []}),
+                ("set", {"executable": "x"}),
+                ("set", {"hooks": {}}),
+                ("set", {"hooks.before_start": "x"}),
+                ("set", {"env": {}}),
+                ("set", {"stdout_stream.class": "x"}),
+                ("set", {"numprocesses": 1, "stderr_stream": {"class": "x"}}),
+            ):
+                with self.subTest(command, options=options):
+                    with self.assertRaises(MessageError) as caught:
+                        guard(command, {"options": options})
+                    self.assertEqual(str(caught.exception), "uid does not match endpoint_owner")
+                    self.assertEqual(caught.exception.errno, 3)

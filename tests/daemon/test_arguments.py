@@ -17,6 +17,7 @@ DAEMON: dict[str, tuple[list[str], Any]] = {
     "logger_config": (["a.ini", "--logger-config", "log.json"], "log.json"),
     "daemon": (["--daemon", "a.ini"], True),
     "pidfile": (["a.ini", "--pidfile", "p"], "p"),
+    "allow_remote": (["a.ini", "--allow-remote"], True),
     "demo": (["--demo"], True),
     "check": (["--check", "a.ini", "b.ini"], ["a.ini", "b.ini"]),
     "print_config": (["--print-config", "a.ini"], "a.ini"),

@@ -70,6 +70,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.launching": "cvec_circus.system",
     "supervisor.ports": "cvec_circus.supervisor.limited",
     "supervisor.sampler": "cvec_circus.system.procfs",
+    "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",
     "sockets.managed": "cvec_circus.sockets.unix",
 }

@@ -1,0 +1,64 @@
+"""What clients may not do where `endpoint_owner` has given the endpoint away to another user."""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from cvec_circus.exc import MessageError
+
+Guard = Callable[[str, Mapping[str, Any]], None]
+
+REFUSED = "uid does not match endpoint_owner"
+"""What Circus says."""
+
+PROTECTED = frozenset(
+    "uid gid cmd args executable shell shell_args working_dir virtualenv copy_path env hooks"
+    " stdout_stream stderr_stream stdout_stream.class stderr_stream.class".split()
+)
+"""What decides which program a watcher runs, and as whom."""
+
+
+def guard(endpoint: str, owner: int | str | None) -> Guard | None:
+    """Return what looks at every request; None if the endpoint is not given away.
+
+    The owner may connect, and the daemon may be root: without this he could become root by adding a
+    watcher, or by setting the command of one that runs as root.
+
+    Args:
+        endpoint: The control endpoint.
+        owner: Who owns it.
+    """
+    if owner is None or not endpoint.startswith("ipc://"):
+        return None
+    uid = _number(owner)
+
+    def look(command: str, props: Mapping[str, Any]) -> None:
+        """Refuse a request.
+
+        Raises:
+            MessageError: It would run something as somebody else.
+        """
+        options = props.get("options") or {}
+        if command == "add" and ("uid" not in options or _number(options["uid"]) != uid):
+            raise MessageError(REFUSED)
+        if command == "set" and any(_is_protected(key) for key in options):
+            raise MessageError(REFUSED)
+
+    return look
+
+
+def _is_protected(key: object) -> bool:
+    return key in PROTECTED or str(key).startswith(("hooks.", "rlimit_"))
+
+
+def _number(account: Any) -> int | None:
+    """The number of a user that is given by name or number; None if there is no such user."""
+    text = str(account).strip()
+    if text.isdecimal():
+        return int(text)
+    try:
+        return pwd.getpwnam(text).pw_uid
+    except (KeyError, ValueError):
+        return None
