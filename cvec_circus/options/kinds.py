@@ -41,7 +41,13 @@ PROTOCOLS = {
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-STREAM_CLASSES = ("FileStream", "WatchedFileStream", "StdoutStream", "FancyStdoutStream")
+STREAM_CLASSES = (
+    "FileStream",
+    "WatchedFileStream",
+    "TimedRotatingFileStream",
+    "StdoutStream",
+    "FancyStdoutStream",
+)
 """The classes of streams that need no module before their name."""
 
 _TRUE = frozenset({"true", "yes", "on", "1"})

@@ -13,6 +13,9 @@ IGNORED = "refresh_time"
 
 FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"})
 
+WHENS = ("S", "M", "H", "D", "W0", "W1", "W2", "W3", "W4", "W5", "W6", "midnight")
+"""When a TimedRotatingFileStream can end a file; W0 is Monday."""
+
 _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
@@ -37,7 +40,8 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "stream_class",
             "FileStream",
             "What writes the output: FileStream, a file; WatchedFileStream, a file that something "
-            "else rotates, followed at once; StdoutStream, the daemon's own standard output; "
+            "else rotates, followed at once; TimedRotatingFileStream, a "
+            "file for each hour, day or week; StdoutStream, the daemon's own standard output; "
             "FancyStdoutStream, the same in colour, with times.",
         ),
         row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
@@ -63,6 +67,24 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             None,
             "A strftime format. With it each line begins `<time> [<pid>] | `.",
         ),
+        row(
+            "rotate_when",
+            "choice",
+            None,
+            "When a TimedRotatingFileStream begins a new file: after so many seconds (S), minutes "
+            "(M), hours (H) or days (D), at midnight, or at the midnight that begins a Monday (W0) "
+            "to Sunday (W6). It must be given. The old file gets the time as FILE.YYYYMMDDHHMMSS, "
+            "without the parts that are not needed.",
+            choices=WHENS,
+        ),
+        row(
+            "rotate_interval",
+            "integer",
+            1,
+            "How many of these a file lasts.",
+            low=1,
+        ),
+        row("utc", "boolean", False, "Whether its days and names are those of UTC."),
         row(
             "color",
             "text",
@@ -99,4 +121,6 @@ def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str
     name = conf.get("class")
     if name in FILES and not conf.get("filename"):
         return [(f"{stream}.filename", f"a {name} needs a file name")]
+    if name == "TimedRotatingFileStream" and not conf.get("rotate_when"):
+        return [(f"{stream}.rotate_when", f"a {name} needs one of {', '.join(WHENS)}")]
     return []

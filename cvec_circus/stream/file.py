@@ -58,12 +58,12 @@ class FileStream(BlockStream):
         Raises:
             cvec_circus.exc.OptionError: A value that will not do.
         """
-        self.filename = _converted("filename", to_text, filename)
+        self.filename = converted("filename", to_text, filename)
         if not self.filename:
             raise exc.OptionError("filename", "is missing")
-        self._max_bytes = _converted("max_bytes", to_integer, max_bytes, 0)
-        self._backup_count = _converted("backup_count", to_integer, backup_count, 0)
-        self._lines = _converted("time_format", _make_lines, time_format, clock)
+        self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
+        self._backup_count = converted("backup_count", to_integer, backup_count, 0)
+        self._lines = converted("time_format", _make_lines, time_format, clock)
         self._clock = clock
         self._file = AppendFile(os.path.abspath(self.filename))
         self._losses = Losses(clock, on_loss)
@@ -216,7 +216,7 @@ class FileStream(BlockStream):
         self._losses.count(size, f"cannot write to {self.filename}: {why}")
 
 
-def _converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
+def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
     try:
         return convert(value, *args)
     except ValueError as error:

@@ -13,6 +13,7 @@ from cvec_circus.options.kinds import shown
 MODULES = {
     "FileStream": "file",
     "WatchedFileStream": "watched",
+    "TimedRotatingFileStream": "timed",
     "StdoutStream": "stdout",
     "FancyStdoutStream": "stdout",
 }

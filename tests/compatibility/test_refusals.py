@@ -91,19 +91,13 @@ class TestLater(RefusalCase):
                 self.assert_left_out(f"hooks.{name}", "my.module.hook")
 
     def test_streams(self) -> None:
-        for name in ("TimedRotatingFileStream",):
-            self.assertTrue(of(name, "later"))
         for name in (
-            "TimedRotatingFileStream",
             "QueueStream",
             "my.own.Stream",
         ):
             for stream in ("stdout_stream", "stderr_stream"):
                 with self.subTest(f"{stream} {name}"):
                     self.assert_left_out(f"{stream}.class", name)
-        for key in ("rotate_when", "rotate_interval", "utc"):
-            with self.subTest(key):
-                self.assert_left_out(f"stdout_stream.{key}", "1")
 
     def test_circus_section(self) -> None:
         for key in of("[circus]", "later"):

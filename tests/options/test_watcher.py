@@ -99,8 +99,8 @@ class TestStreams(unittest.TestCase):
                 f"{', '.join(STREAM_CLASSES)} are",
             ),
             (
-                {"stderr_stream": {"rotate_when": "H"}},
-                "stderr_stream.rotate_when: not available in this version; leave it out",
+                {"stderr_stream": {"something_else": "H"}},
+                "stderr_stream.something_else: not available in this version; leave it out",
             ),
             (
                 {"stdout_stream": "FileStream"},

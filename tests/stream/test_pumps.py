@@ -1,18 +1,26 @@
 """Which thread reads what."""
 
 import contextlib
+import fcntl
 import os
+import sys
+import termios
 import threading
 from unittest import mock
 
 from cvec_circus.stream.load import Source
 from cvec_circus.stream.pumps import Pumps
-from tests.stream.support import PumpTestCase
+from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
 from tests.support.eventually import eventually
 
 
 def threads():
     return sorted(t.name for t in threading.enumerate() if t.name.startswith("pump"))
+
+
+def filled(fd):
+    """Return how many bytes are in a pipe."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 class PumpsTest(PumpTestCase):
@@ -36,12 +44,10 @@ class PumpsTest(PumpTestCase):
             self.pump.open("out", {"class": "StdoutStream"})
             self.open("file")
             self.assertEqual(threads(), ["pump", "pump:stdout"])
-            self.spawn(
-                "import os\nwhile True: os.write(1, b'flood\\n' * 1000)",
-                key="out",
-            )
+            self.spawn(FLOOD_FOR_EVER, key="out")
             self.pipe("file").write(b"written\n")
             self.assert_shows(b"written\n")
+            self.assertTrue(eventually(lambda: filled(reader) > 60_000))
             self.pump.stop(0)
             self.assertFalse(self.pump.join(0.1))
             os.set_blocking(reader, False)

@@ -1,0 +1,143 @@
+"""The stream that begins a new file when it is time to."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any
+
+from cvec_circus.options.kinds import to_boolean, to_choice, to_integer
+from cvec_circus.options.stream import WHENS
+from cvec_circus.stream.appendfile import describe
+from cvec_circus.stream.file import CHECK_DELAY, FileStream, converted
+from cvec_circus.stream.watched import without_size
+
+DAY = 86400
+LENGTHS = {"S": 1, "M": 60, "H": 3600, "D": DAY, "midnight": DAY}
+SUFFIXES = {"S": "%Y%m%d%H%M%S", "M": "%Y%m%d%H%M", "H": "%Y%m%d%H"}
+DIGITS = {"S": 14, "M": 12, "H": 10}
+
+
+class TimedRotatingFileStream(FileStream):
+    """Appends to a file that gets the name of its time, at the end of that. Pump thread only.
+
+    A file is rotated before the first write after its time, as by Circus. One that was there
+    before counts from its last change. Days and weeks end at midnight, however long that day is.
+    """
+
+    def __init__(
+        self,
+        filename: Any = "",
+        backup_count: int | str = 0,
+        time_format: str | None = None,
+        rotate_when: str | None = None,
+        rotate_interval: int | str = 1,
+        utc: bool | str = False,
+        **options: Any,
+    ) -> None:
+        """Make the stream; see FileStream.
+
+        Args:
+            filename: See there.
+            backup_count: How many rotated files are kept; all with 0.
+            time_format: See there.
+            rotate_when: S, M, H, D, W0 (Monday) to W6 or midnight, in any case.
+            rotate_interval: How many seconds, minutes and so on a file lasts.
+            utc: Whether days and names are those of UTC.
+            options: See there.
+
+        Raises:
+            cvec_circus.exc.OptionError: A value that will not do.
+        """
+        super().__init__(filename, 0, backup_count, time_format, **without_size(options))
+        self._when = converted("rotate_when", to_choice, rotate_when, *WHENS)
+        self._count = converted("rotate_interval", to_integer, rotate_interval, 1)
+        self._utc = converted("utc", to_boolean, utc)
+        self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
+        self._suffix = SUFFIXES.get(self._when, "%Y%m%d")
+        self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?")
+        self._ends_at: float | None = None
+
+    def _begin(self) -> None:
+        super()._begin()
+        if self._ends_at is None and self._file.regular:
+            at = self._clock.time()
+            if self._file.size():
+                at = min(at, os.fstat(self._file.fileno()).st_mtime)
+            self._ends_at = self._end_after(at)
+
+    def _write(self, buffers: Any, size: int) -> None:
+        now = self._clock.time()
+        if self._ends_at is not None and now >= self._ends_at and self._file.is_open:
+            self._turn_over(now)
+        self._append(buffers, size)
+
+    def _turn_over(self, now: float) -> None:
+        """Begin a new file; where that cannot be done, the old one grows on."""
+        if self._clock.monotonic() < self._rotate_at:
+            return
+        assert self._ends_at is not None
+        try:
+            # Otherwise somebody has moved it: another stream on the same file, or logrotate.
+            if self._file.is_current():
+                os.rename(self._file.filename, self._backup_name(self._ends_at))
+            self._discard()
+        except OSError as error:
+            trouble = describe(error)
+        else:
+            if self._file.open():
+                self._ends_at = self._end_after(now)
+                self._begin()
+                return
+            trouble = self._file.trouble
+        self._rotate_at = self._clock.monotonic() + CHECK_DELAY
+        self._losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
+
+    def _end_after(self, at: float) -> float:
+        """Return when a file ends that was written to at that time."""
+        if self._when not in ("midnight", *WHENS[4:11]):
+            return at // 1 + self._length
+        if self._when == "midnight":
+            return self._midnight(at, self._count)
+        day = int(self._when[1])
+        ahead = (day - self._broken_down(at).tm_wday - 1) % 7 + 1
+        return self._midnight(at, ahead + 7 * (self._count - 1))
+
+    def _midnight(self, at: float, days: int) -> float:
+        """Return the beginning of the day so many days after the one of that time."""
+        parts = self._broken_down(at)
+        if self._utc:
+            return (at // DAY + days) * DAY
+        midnight = (parts.tm_year, parts.tm_mon, parts.tm_mday + days, 0, 0, 0, 0, 0, -1)
+        return time.mktime(midnight)
+
+    def _broken_down(self, at: float) -> time.struct_time:
+        return time.gmtime(at) if self._utc else time.localtime(at)
+
+    def _backup_name(self, ends_at: float) -> str:
+        """Return the name of a file that ends then: its beginning; one that nothing has yet."""
+        began_at = ends_at - self._length
+        if self._when in ("midnight", *WHENS[4:11]):
+            began_at = self._midnight(ends_at, -self._length // DAY)
+        name = f"{self._file.filename}.{time.strftime(self._suffix, self._broken_down(began_at))}"
+        chosen, number = name, 0
+        while os.path.lexists(chosen):
+            number += 1
+            chosen = f"{name}.{number}"
+        return chosen
+
+    def _discard(self) -> None:
+        """Delete the oldest of the rotated files, if there are too many."""
+        if not self._backup_count:
+            return
+        folder, base = os.path.split(self._file.filename)
+        prefix = f"{base}."
+        found = [
+            name
+            for name in os.listdir(folder)
+            if name.startswith(prefix) and self._ours.fullmatch(name[len(prefix) :])
+        ]
+        found.sort(key=lambda name: [int(part) for part in name[len(prefix) :].split(".")])
+        for name in found[: -self._backup_count]:
+            os.unlink(os.path.join(folder, name))
