@@ -64,7 +64,7 @@ OURS_ALONE = Access()
 
 
 def examine(circus: Mapping[str, Any]) -> None:
-    """Refuse to take commands from other machines, and warn of what else is risky.
+    """Refuse to take commands from other machines, unless that is meant.
 
     Args:
         circus: The options of the daemon.
@@ -72,10 +72,14 @@ def examine(circus: Mapping[str, Any]) -> None:
     Raises:
         SocketError: The control endpoint is neither of this machine alone, nor said to be meant so.
     """
+    if not (circus["allow_remote"] or is_local(circus["endpoint"])):
+        raise SocketError(f"endpoint {circus['endpoint']}: {_REFUSED}")
+
+
+def warn(circus: Mapping[str, Any]) -> None:
+    """Warn of endpoints that let in more people than may be meant."""
     endpoint = circus["endpoint"]
     if not is_local(endpoint):
-        if not circus["allow_remote"]:
-            raise SocketError(f"endpoint {endpoint}: {_REFUSED}")
         logger.warning("endpoint %s: whoever can connect to it can run programs here", endpoint)
     elif os.geteuid() == 0 and _is_for_every_user(endpoint):
         logger.warning("endpoint %s: %s", endpoint, _ROOT)

@@ -139,6 +139,7 @@ class Supervisor:
         self._closers.insert(0, self.control.close)
         self._helpers.events = self.events
         self._helpers.control_address = self.control.address
+        endpoints.warn(circus)
 
     def _build(self, log_fd: Callable[[], int | None]) -> None:
         """Puts the core between its ports and its commands."""
