@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import zmq
 
 from cvec_circus import logger
-from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.embedding.given import Given
 from cvec_circus.embedding.log import BorrowedLogger
@@ -16,6 +15,8 @@ from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.outcome import Wait
+
+LOOK_DELAY = 1.0
 
 
 class Life(NamedTuple):
@@ -92,31 +93,29 @@ def wait_for(
 ) -> None:
     """Wait for a promise on any thread, and on the main one though its signal handlers may raise.
 
+    Nothing is opened for that, because nothing could be closed for certain. The price is a look
+    every second, for a signal that came right before the thread began to sleep.
+
     Args:
         promise: The promise.
-        interrupt: Called when one has raised, with how many have by now.
+        interrupt: Called when a handler has raised, with how many have by now.
         raised: What they have raised; it grows.
 
     Raises:
         BaseException: What a third one raises: it does not wait any longer.
     """
-    over = Wakeup()
-    promise.add_done_callback(lambda promise: over.set())
-    try:
-        with over.set_by_signals():
-            while True:
-                try:
-                    while not promise.done():
-                        over.wait()
-                        over.clear()
-                    break
-                except BaseException as error:
-                    raised.append(error)
-                    if len(raised) > 2:
-                        raise
-                    interrupt(len(raised))
-    finally:
-        over.close()
+    told = len(raised)
+    while not promise.done():
+        try:
+            while told < len(raised):
+                told += 1
+                interrupt(told)
+            while not promise.wait(LOOK_DELAY):
+                pass
+        except BaseException as error:  # as short as can be: the next one may come here
+            raised.append(error)
+            if len(raised) > 2:
+                raise
 
 
 def take(claims: list[None]) -> bool:

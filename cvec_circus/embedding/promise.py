@@ -18,7 +18,7 @@ class Promise:
     It has the methods of a `concurrent.futures.Future` that programs use. It is not one, because a
     Future has a lock that the supervisor thread would have to take: a signal handler that runs
     while the main thread holds that lock, and asks the supervisor something, would wait for ever.
-    Here whoever waits does so at a bare lock, which the supervisor opens once and never takes.
+    Here whoever waits does so at a bare lock of his own, which the supervisor only ever opens.
 
     A promise that nobody keeps any more is broken: whoever waits for it never hangs.
     """
@@ -30,8 +30,7 @@ class Promise:
             on_owner: Tells whether the calling thread is the one that keeps it.
         """
         self._on_owner = on_owner
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        self._gates: list[threading.Lock] = []
         self._done = False
         self._value: Any = None
         self._error: BaseException | None = None
@@ -64,13 +63,39 @@ class Promise:
 
         The arguments are those of `result`, and so is what is raised while it waits.
         """
-        if not self._done:
-            if self._on_owner():
-                raise RuntimeError(OWN_THREAD)
-            if not self._gate.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
-                raise TimeoutError(f"it has not come to its end within {timeout:g} s")
-            self._gate.release()
+        if not self.wait(timeout):
+            raise TimeoutError(f"it has not come to its end within {timeout:g} s")
         return self._error
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and tell whether it is known by then.
+
+        Args:
+            timeout: Seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            RuntimeError: This is the supervisor thread, which would wait for itself.
+        """
+        if self._done:
+            return True
+        if self._on_owner():
+            raise RuntimeError(OWN_THREAD)
+        # A gate for each: what a signal handler raises here must not leave one shut for others.
+        gate = threading.Lock()
+        gate.acquire()
+        self._gates.append(gate)
+        try:
+            if not self._done:
+                gate.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        finally:
+            self._leave(gate)
+        return self._done
+
+    def _leave(self, gate: threading.Lock) -> None:
+        try:
+            self._gates.remove(gate)
+        except ValueError:
+            pass  # it has been opened just now
 
     def add_done_callback(self, fn: Callable[[Promise], object]) -> None:
         """Have a function called with this object once it is known.
@@ -96,7 +121,11 @@ class Promise:
             return
         self._value, self._error = value, error
         self._done = True
-        self._gate.release()
+        while self._gates:
+            try:
+                self._gates.pop().release()
+            except IndexError:
+                break  # whoever had the last one does not wait any more
         self._tell()
 
     def _tell(self) -> None:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import unittest
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from cvec_circus.supervisor.supervisor import Supervisor
 from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.leaks import child_pids
@@ -232,29 +234,29 @@ class TestInterrupted(ArbiterCase):
         # The first asks it to end, which it ignores; the second has no more patience.
         stubborn = {"name": "a", "cmd": "sleep 1000", "stop_signal": "URG"}
         arbiter = self.make(Arbiter, stubborn)
-        events = []
-
-        def cb(started: Any) -> None:
-            arbiter.ask(lambda s: setattr(s, "stop", lambda cause: (again(), stop(s, cause))))
+        causes = []
 
         def stop(supervisor: Any, cause: str) -> None:
-            events.append(cause)
-            type(supervisor).stop(supervisor, cause)
-
-        def again() -> None:
-            if not events:
+            causes.append(cause)
+            Supervisor.stop(supervisor, cause)
+            if len(causes) == 1:
                 os.kill(os.getpid(), signal.SIGINT)
+
+        def cb(started: Any) -> None:
+            arbiter.ask(lambda supervisor: setattr(supervisor, "stop", partial(stop, supervisor)))
+            os.kill(os.getpid(), signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGINT, before)
         with self.assertLogs("cvec_circus", "WARNING"), self.assertRaises(KeyboardInterrupt):
-            arbiter.start(lambda started: (cb(started), os.kill(os.getpid(), signal.SIGINT)))
-        self.assertEqual(events, ["interrupt", "interrupt"])
+            arbiter.start(cb)
+        self.assertEqual(causes, ["interrupt", "interrupt"])
         self.nothing_left()
 
     def test_at_any_moment(self) -> None:
         before = signal.signal(signal.SIGALRM, signal.default_int_handler)
         self.addCleanup(signal.signal, signal.SIGALRM, before)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
         busy = {"name": "t", "cmd": "true", "numprocesses": 2, "backoff": False, "copy_env": True}
         for number in range(40):
             arbiter = self.make(Arbiter if number % 4 else ThreadedArbiter, SLEEP, busy)
