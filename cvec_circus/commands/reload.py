@@ -22,7 +22,7 @@ class Reload(Command):
     """Immutable. The command `reload`."""
 
     name = "reload"
-    doc = "Replace the processes of watchers, without a moment in which none runs."
+    doc = "Replace processes, without a moment in which none runs; start watchers that are stopped."
     properties = (
         ANY_NAME,
         Property("graceful", to_boolean, default=True, doc="New ones first; else like a restart."),
