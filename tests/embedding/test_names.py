@@ -27,10 +27,9 @@ NAMES = {
 """What there is, by the module that it is imported from."""
 
 LATER = {
-    "stream": "get_stream StdoutStream FancyStdoutStream",
     "plugins.statsd": "BaseObserver StatsdClient",
 }
-"""What comes with streams and statistics of later versions."""
+"""What comes with the statistics of later versions."""
 
 
 def has(module: str, name: str) -> bool:
