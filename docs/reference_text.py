@@ -29,7 +29,9 @@ KINDS = {
     "seconds": "seconds",
     "signal": "a signal",
     "stream": "names and values",
+    "part": "anything",
     "stream_class": "the name of a class",
+    "stream_object": "an object that can be called",
     "text": "text",
     "umask": "an octal number",
 }

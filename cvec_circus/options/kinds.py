@@ -47,6 +47,7 @@ STREAM_CLASSES = (
     "TimedRotatingFileStream",
     "StdoutStream",
     "FancyStdoutStream",
+    "QueueStream",
 )
 """The classes of streams that need no module before their name."""
 
@@ -57,6 +58,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 _OCTAL = re.compile(r"(?:0o)?[0-7]{1,4}")
 _INFINITY = frozenset({"", "infinity", "unlimited"})
 _ENDPOINT = re.compile(r"(?:tcp|ipc|inproc)://\S+")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)+")
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
@@ -227,11 +229,24 @@ def to_limit(value: Any) -> int:
 
 
 def to_stream_class(value: Any) -> str:
-    """Return the name of a class of streams, as long as this version has it."""
-    if to_text(value) not in STREAM_CLASSES:
-        text = f"{shown(value)} is not available in this version"
-        raise ValueError(f"{text}; {', '.join(STREAM_CLASSES)} are")
-    return str(value)
+    """Return the name of a class of streams: one of ours, or one with its module before it."""
+    name = to_text(value)
+    if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
+        ours = ", ".join(STREAM_CLASSES)
+        raise ValueError(f"{shown(value)} is neither one of {ours} nor a class as package.Class")
+    return name
+
+
+def to_stream_object(value: Any) -> Any:
+    """Return a stream that a program has made; a file or a message cannot have one."""
+    if not callable(value):
+        raise ValueError(f"{shown(value)} cannot be called; only a program can give a stream")
+    return value
+
+
+def to_part(value: Any) -> Any:
+    """Return what it is."""
+    return value
 
 
 KINDS: dict[str, Callable[..., Any]] = {
@@ -251,7 +266,9 @@ KINDS: dict[str, Callable[..., Any]] = {
     "seconds": to_seconds,
     "signal": to_signal,
     "stream": to_stream,
+    "part": to_part,
     "stream_class": to_stream_class,
+    "stream_object": to_stream_object,
     "text": to_text,
     "umask": to_umask,
     "words": to_words,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.option import Option
 
 STREAMS = ("stdout_stream", "stderr_stream")
@@ -42,7 +43,8 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "What writes the output: FileStream, a file; WatchedFileStream, a file that something "
             "else rotates, followed at once; TimedRotatingFileStream, a "
             "file for each hour, day or week; StdoutStream, the daemon's own standard output; "
-            "FancyStdoutStream, the same in colour, with times.",
+            "FancyStdoutStream, the same in colour, with times; "
+            "package.module.Class, one's own, which is called on a thread of its own.",
         ),
         row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
         row(
@@ -99,7 +101,18 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "How often Circus wrote.",
             warning="nothing waits to be written; leave it out",
         ),
-        row("*", "text", None, "Parts of other streams.", available=False),
+        row(
+            "stream",
+            "stream_object",
+            None,
+            "A stream that a program has made, such as a QueueStream, instead of a class.",
+        ),
+        row(
+            "*",
+            "part",
+            None,
+            "What a class of one's own is made with, as it is given.",
+        ),
     ]
 
 
@@ -112,15 +125,37 @@ def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:
     for stream in STREAMS:
         if IGNORED in full[stream]:
             full[stream] = {k: v for k, v in full[stream].items() if k != IGNORED}
-        if full[stream] and "class" not in full[stream]:
+        if full[stream] and "class" not in full[stream] and "stream" not in full[stream]:
             full[stream] = {"class": "FileStream", **full[stream]}
 
 
 def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what does not go together in a stream, as pairs of key and reason."""
-    name = conf.get("class")
+    name = conf.get("class", "")
+    if not name or "." in name or conf.get("stream") is not None:
+        return []
+    if name == "QueueStream":
+        return [(f"{stream}.class", "only a program can read a queue: it gives one as `stream`")]
+    unknown = [
+        (f"{stream}.{part}", f"a {name} has no such part{did_you_mean(part, PARTS)}")
+        for part in conf
+        if part not in PARTS
+    ]
+    if unknown:
+        return unknown
     if name in FILES and not conf.get("filename"):
         return [(f"{stream}.filename", f"a {name} needs a file name")]
     if name == "TimedRotatingFileStream" and not conf.get("rotate_when"):
         return [(f"{stream}.rotate_when", f"a {name} needs one of {', '.join(WHENS)}")]
     return []
+
+
+PARTS = [row.name.partition(".")[2] for row in stream_rows("", "")[1:-1]]
+"""What streams of ours are made with."""
+
+
+def shown_stream(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stream as the wire shows it: an object cannot travel."""
+    if "stream" not in conf:
+        return dict(conf)
+    return {**conf, "stream": type(conf["stream"]).__name__}

@@ -15,7 +15,13 @@ from cvec_circus.options.rights import (
     unknown_accounts,
     why_no_limit,
 )
-from cvec_circus.options.stream import STREAMS, stream_problems, stream_rows, take_parts
+from cvec_circus.options.stream import (
+    STREAMS,
+    shown_stream,
+    stream_problems,
+    stream_rows,
+    take_parts,
+)
 from cvec_circus.options.table import OptionTable
 
 _COMMAND = [
@@ -321,6 +327,7 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
         working_dir: What to show for a watcher without a folder of its own: the daemon's.
     """
     shown = {f"{key}_conf" if key in STREAMS else key: value for key, value in full.items()}
+    shown.update({f"{stream}_conf": shown_stream(full[stream]) for stream in STREAMS})
     shown["working_dir"] = full["working_dir"] or working_dir
     return shown
 

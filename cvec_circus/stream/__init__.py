@@ -1,1 +1,24 @@
 """What becomes of the children's output: the pump thread reads it, streams write it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "FancyStdoutStream",
+    "FileStream",
+    "QueueStream",
+    "StdoutStream",
+    "TimedRotatingFileStream",
+    "WatchedFileStream",
+    "get_stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Find what programs import from here, on first use."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cvec_circus.stream import load
+
+    return load.get_stream if name == "get_stream" else load.load(name)

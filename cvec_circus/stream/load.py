@@ -16,6 +16,7 @@ MODULES = {
     "TimedRotatingFileStream": "timed",
     "StdoutStream": "stdout",
     "FancyStdoutStream": "stdout",
+    "QueueStream": "own",
 }
 """The classes, each with its module beside this one."""
 
@@ -84,14 +85,53 @@ def make(
         cvec_circus.exc.OptionError: The class is not known, or a value will not do.
     """
     options = {name: value for name, value in conf.items() if value is not None}
-    cls = load(options.pop("class", "FileStream"))
-    return cls(**options, clock=clock, on_loss=on_loss)
+    tools = {"clock": clock, "on_loss": on_loss}
+    if lane_of(conf) == OWN:
+        own = importlib.import_module("cvec_circus.stream.own")
+        foreign: Stream = own.OwnStream(source=source, **tools, **options)
+        return foreign
+    stream: Stream = load(options.pop("class", "FileStream"))(**options, **tools)
+    return stream
+
+
+def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
+    """Make a stream that a program calls by itself, `stream({"data": b"...", "pid": 123})`.
+
+    Args:
+        conf: `class` and its options; or only `filename`, for a FileStream; or `stream`, which is
+            returned.
+        reload: Whether the module of a class of one's own is read again.
+
+    Returns:
+        The stream; None when nothing is given.
+
+    Raises:
+        ValueError: There is none of these.
+        cvec_circus.exc.OptionError: The class is not known, or a value will not do.
+        ImportError: There is no such module.
+    """
+    if not conf:
+        return None
+    options = dict(conf)
+    name = options.pop("class", None)
+    if name is None and options.get("stream") is not None:
+        return options["stream"]
+    if name is None and "filename" not in options:
+        raise ValueError("a stream needs a class, a stream or a filename")
+    name = name or "FileStream"
+    if "." not in name:
+        return load(name)(**options)
+    own = importlib.import_module("cvec_circus.stream.own")
+    if reload:
+        importlib.reload(importlib.import_module(name.rpartition(".")[0]))
+    return own.resolve(name)(**options)
 
 
 def lane_of(conf: Mapping[str, Any]) -> str:
     """Return which streams share a thread with the one of that configuration."""
-    module = MODULES.get(conf.get("class", "FileStream"))
-    if module is None:
+    name = conf.get("class") or "FileStream"
+    module = MODULES.get(name)
+    if "." in name or module == "own" or conf.get("stream") is not None:
         return OWN
     return STDOUT if module == "stdout" else FILES
 

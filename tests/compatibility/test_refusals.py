@@ -90,15 +90,6 @@ class TestLater(RefusalCase):
             with self.subTest(name):
                 self.assert_left_out(f"hooks.{name}", "my.module.hook")
 
-    def test_streams(self) -> None:
-        for name in (
-            "QueueStream",
-            "my.own.Stream",
-        ):
-            for stream in ("stdout_stream", "stderr_stream"):
-                with self.subTest(f"{stream} {name}"):
-                    self.assert_left_out(f"{stream}.class", name)
-
     def test_circus_section(self) -> None:
         for key in of("[circus]", "later"):
             with self.subTest(key):

@@ -288,8 +288,8 @@ class TestProblems(ConfigTestCase):
                 "main.ini:6: [watcher:a] rlimit_nofiles: there is no such limit; did you mean "
                 "rlimit_nofile?",
                 f"main.ini:7: [watcher:a] hooks.before_start: {LATER}",
-                "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is not available in "
-                f"this version; {', '.join(STREAM_CLASSES)} are",
+                "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is neither one of "
+                f"{', '.join(STREAM_CLASSES)} nor a class as package.Class",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
                 f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",

@@ -85,6 +85,18 @@ class TestStreams(unittest.TestCase):
         self.assertEqual(changed["stdout_stream"]["max_bytes"], 5)
         self.assertNotIn("max_bytes", current["stdout_stream"])
 
+    def test_a_class_of_ones_own_gets_every_part(self) -> None:
+        conf = {"class": "my.streams.Mail", "filename": "/x", "max_bytes": 5, "to": "me"}
+        self.assertEqual(full(stdout_stream=conf)["stdout_stream"], conf)
+        parts = {f"stderr_stream.{part}": value for part, value in conf.items()}
+        self.assertEqual(full(**parts)["stderr_stream"], conf)
+
+    def test_a_stream_of_a_program_is_shown_by_its_kind(self) -> None:
+        options = full(stdout_stream={"stream": print})
+        self.assertEqual(options["stdout_stream"], {"stream": print})
+        shown = public(options)["stdout_stream_conf"]
+        self.assertEqual(shown, {"stream": "builtin_function_or_method"})
+
     def test_none_takes_a_stream_away(self) -> None:
         current = full(**{"stdout_stream.filename": "/x"})
         for given in ({}, None):
@@ -95,12 +107,29 @@ class TestStreams(unittest.TestCase):
         for given, line in (
             (
                 {"stdout_stream.class": "NoStream"},
-                "stdout_stream.class: 'NoStream' is not available in this version; "
-                f"{', '.join(STREAM_CLASSES)} are",
+                f"stdout_stream.class: 'NoStream' is neither one of {', '.join(STREAM_CLASSES)} "
+                "nor a class as package.Class",
             ),
             (
-                {"stderr_stream": {"something_else": "H"}},
-                "stderr_stream.something_else: not available in this version; leave it out",
+                {"stderr_stream": {"filename": "/x", "something_else": "H"}},
+                "stderr_stream.something_else: a FileStream has no such part",
+            ),
+            (
+                {"stderr_stream": {"filename": "/x", "max_byte": 5}},
+                "stderr_stream.max_byte: a FileStream has no such part; did you mean max_bytes?",
+            ),
+            (
+                {"stdout_stream.class": "TimedRotatingFileStream", "stdout_stream.filename": "x"},
+                "stdout_stream.rotate_when: a TimedRotatingFileStream needs one of S, M, H, D, W0, "
+                "W1, W2, W3, W4, W5, W6, midnight",
+            ),
+            (
+                {"stdout_stream": {"stream": "x"}},
+                "stdout_stream.stream: 'x' cannot be called; only a program can give a stream",
+            ),
+            (
+                {"stdout_stream": {"class": "QueueStream"}},
+                "stdout_stream.class: only a program can read a queue: it gives one as `stream`",
             ),
             (
                 {"stdout_stream": "FileStream"},
