@@ -250,6 +250,16 @@ _FILES = [
         reloads=True,
     ),
     Option(
+        "listen_fds",
+        "boolean",
+        False,
+        "Whether the sockets that `use_sockets` gives are given in systemd's way, too: at the "
+        "numbers 3, 4 and so on, with `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID`. Each "
+        "process then starts some 15 ms later. Servers that know this way, such as gunicorn, "
+        "listen on nothing else then.",
+        reloads=True,
+    ),
+    Option(
         "stdin_socket",
         "text",
         None,

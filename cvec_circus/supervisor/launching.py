@@ -24,6 +24,9 @@ MARK = "CVEC_CIRCUS_MARK"
 
 SHELL = "/bin/sh"
 
+LISTEN_FIRST = 3
+"""Where programs look for the sockets they are given: see sd_listen_fds(3)."""
+
 OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
 
 
@@ -69,8 +72,8 @@ def identity(watcher: Watcher) -> Identity | None:
 
 def command_line(
     watcher: Watcher, process: ManagedProcess, env: Mapping[str, str], sockets: Loan
-) -> tuple[list[str], list[int]]:
-    """Returns the words of the command and the listening sockets it refers to.
+) -> tuple[list[str], dict[str, int]]:
+    """Returns the words of the command and the listening sockets it refers to, by their names.
 
     With `shell`, the words are quoted for the shell that gets them, as Circus does it: what they
     say can never be more than words.
@@ -83,10 +86,10 @@ def command_line(
     if options["shell"]:
         given.append(options["shell_args"])
     texts = [text for one in given for text in _texts(one)]
-    fds: list[int] = []
+    fds: dict[str, int] = {}
     if options["use_sockets"]:
         try:
-            fds = list(sockets.used_by("\n".join(texts)).values())
+            fds = sockets.used_by("\n".join(texts))
         except exc.OptionError as error:
             raise ValueError(error.reason) from error
     values: dict[str, str] = {}
@@ -100,6 +103,20 @@ def command_line(
         shell = options["executable"] or SHELL
         words = [shell, "-c", shlex.join(words), *_expanded(options, "shell_args", values)]
     return words, fds
+
+
+def listening(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
+    """Returns sockets in the order in which systemd's protocol gives them, and its variables.
+
+    The protocol has them at 3, 4, ... A socket that has such a number of its own stays there,
+    because the command has been told that number.
+    """
+    first, end = LISTEN_FIRST, LISTEN_FIRST + len(fds)
+    names = {fd: name for name, fd in fds.items()}
+    others = iter([fd for fd in names if not first <= fd < end])
+    order = [number if number in names else next(others) for number in range(first, end)]
+    shown = ":".join(names[fd].replace(":", "_") for fd in order)
+    return order, {"LISTEN_FDS": str(len(order)), "LISTEN_FDNAMES": shown}
 
 
 def stdin_socket(watcher: Watcher, sockets: Loan) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
@@ -33,12 +33,18 @@ class LimitedLaunches:
         self._told: set[tuple[str, str]] = set()
         loop.add_reader(self._epoll, self._see)
 
-    def launch(self, process: ManagedProcess, spec: LaunchSpec, limits: Mapping[str, int]) -> int:
+    def launch(
+        self,
+        process: ManagedProcess,
+        spec: LaunchSpec,
+        limits: Mapping[str, int],
+        listen: Sequence[int] = (),
+    ) -> int:
         """Starts a child, and returns its pid. See `system.launch.launch`."""
         ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             self._epoll.register(ours, select.EPOLLIN)
-            pid = launch(rlimits.limited(spec, limits, theirs))
+            pid = launch(rlimits.limited(spec, limits, theirs, listen))
         except BaseException:
             os.close(ours)  # which nobody else has, so the epoll forgets it
             raise

@@ -106,6 +106,10 @@ class WorldPorts:
             self._open_streams(watcher)
         env = launching.environment(watcher, process, self._events.run)
         argv, fds = launching.command_line(watcher, process, env, loan)
+        listen: list[int] = []
+        if watcher.options["listen_fds"] and fds:
+            listen, variables = launching.listening(fds)
+            env.update(variables)
         inherited = self._log_fd() if watcher.helper else None
         with launching.Outputs(watcher, inherited) as outputs:
             if watcher.options["stdin_socket"]:
@@ -115,13 +119,13 @@ class WorldPorts:
                     argv,
                     cwd=watcher.options["working_dir"],
                     env={**env, **extra.env},
-                    pass_fds=[*fds, *extra.fds],
+                    pass_fds=[*fds.values(), *extra.fds],
                     executable=watcher.options["executable"],
                     umask=launching.umask(watcher),
                     identity=launching.identity(watcher),
                     **outputs.files,
                 )
-                pid = self._launch(process, spec, rights.limits(watcher.options))
+                pid = self._launch(process, spec, rights.limits(watcher.options), listen)
             self.reaper.add(watcher, process, pid)
             for name, fd in outputs.take().items():
                 self._pump.add((watcher, name), fd, pid)
@@ -129,15 +133,19 @@ class WorldPorts:
         return pid
 
     def _launch(
-        self, process: ManagedProcess, spec: LaunchSpec, limits: Mapping[str, int]
+        self,
+        process: ManagedProcess,
+        spec: LaunchSpec,
+        limits: Mapping[str, int],
+        listen: list[int],
     ) -> int:
-        if not limits:
+        if not (limits or listen):
             return launch(spec)
         if self._limited is None:
             from cvec_circus.supervisor.limited import LimitedLaunches
 
             self._limited = LimitedLaunches(self._loop)
-        return self._limited.launch(process, spec, limits)
+        return self._limited.launch(process, spec, limits, listen)
 
     def failure(self, process: ManagedProcess) -> Exception | None:
         """Why a process that has ended never became its program, None if it did."""

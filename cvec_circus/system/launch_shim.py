@@ -2,17 +2,19 @@
 
 Nothing of ours is imported here: it runs in the place of a child, which waits for it. It is told
 
-    STATUS LIMITS IDENTITY LC_CTYPE PROGRAM WORD...
+    STATUS LISTEN LIMITS IDENTITY LC_CTYPE PROGRAM WORD...
 
 STATUS is the file to say there what went wrong, as lines of a stage, an error number and a text
 with NULs between them. It is closed when the program begins, so an end without a line means that
-all is well. LIMITS is `nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for
-what stays, LC_CTYPE that variable with a `=` in front, or nothing if the program has none.
+all is well. LISTEN is `17,18`: the program finds these files at 3 and 4, too. LIMITS is
+`nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for what stays, LC_CTYPE that
+variable with a `=` in front, or nothing if the program has none.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -20,6 +22,22 @@ import sys
 
 FAILED = 127
 """The exit code of a program that could not be run, as shells have it."""
+
+
+FIRST = 3
+"""Where programs look for the sockets they are given: see sd_listen_fds(3)."""
+
+
+def listen(files: list[int], status: int) -> int:
+    """Put files where programs look for them; return where the status file is now."""
+    end = FIRST + len(files)
+    if status < end:
+        status = fcntl.fcntl(status, fcntl.F_DUPFD_CLOEXEC, end)
+    for target, source in enumerate(files, FIRST):
+        if source != target:
+            os.dup2(source, target)
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    return status
 
 
 def set_limit(name: str, value: int) -> str:
@@ -59,11 +77,15 @@ def run(locale: str, program: str, words: list[str]) -> None:
     os.execvpe(program, words, env)
 
 
-def main(status: int, limits: str, identity: str, locale: str, program: str, *words: str) -> None:
+def main(
+    status: int, files: str, limits: str, identity: str, locale: str, program: str, *words: str
+) -> None:
     """Do everything, or say what failed."""
     os.set_inheritable(status, False)
-    stage = ""
+    stage = "listen"
     try:
+        if files:
+            status = listen([int(number) for number in files.split(",")], status)
         # Before the identity: what is nobody's cannot be raised by nobody.
         for stage, _, value in (limit.partition("=") for limit in limits.split()):
             remark = set_limit(stage, int(value))

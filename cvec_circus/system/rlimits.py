@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cvec_circus.system.launch import LaunchError, LaunchSpec, sentence
 
@@ -18,7 +18,9 @@ NAMES = frozenset(
 _SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_shim.py")
 
 
-def limited(spec: LaunchSpec, limits: Mapping[str, int], status: int) -> LaunchSpec:
+def limited(
+    spec: LaunchSpec, limits: Mapping[str, int], status: int, listen: Sequence[int] = ()
+) -> LaunchSpec:
     """Return how to launch a child that has those limits.
 
     A program of ours is launched in its place, sets them, becomes whom the child is to be, and then
@@ -29,6 +31,8 @@ def limited(spec: LaunchSpec, limits: Mapping[str, int], status: int) -> LaunchS
         spec: The child.
         limits: Limits by name; -1 for none.
         status: The end of a pipe that the child writes to: see `failure`. The caller closes it.
+        listen: Files of the child that it finds at 3, 4, ... as well, with its own pid in
+            LISTEN_PID: nobody else knows that before it runs.
     """
     who = spec.identity
     identity = "::"
@@ -37,6 +41,7 @@ def limited(spec: LaunchSpec, limits: Mapping[str, int], status: int) -> LaunchS
         identity += ",".join(map(str, who.groups or ()))
     words = [
         *(sys.executable, "-I", "-S", _SHIM, str(status)),
+        ",".join(map(str, listen)),
         " ".join(f"{name}={value}" for name, value in limits.items()),
         identity,
         f"={spec.env['LC_CTYPE']}" if "LC_CTYPE" in spec.env else "",
@@ -73,4 +78,6 @@ def _said(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
     if stage == "identity":
         name = "somebody else" if spec.identity is None else spec.identity.name
         return f"cannot become {name}: {os.strerror(number or errno.EPERM)}"
+    if stage == "listen":
+        return f"cannot hand the sockets on: {text}"
     return f"cannot set rlimit_{stage}: {text}"

@@ -8,6 +8,7 @@ import socket
 import unittest
 from typing import Any
 
+from cvec_circus.supervisor.launching import listening
 from tests.support.daemon import Daemon, DaemonCase, alive, child
 from tests.support.eventually import eventually
 
@@ -194,6 +195,64 @@ class TestKinds(DaemonCase):
         daemon.wire.events.next("giveup")
         said = daemon.wire.status("b")[1]
         self.assertIn("stdin_socket: there is no socket out; there is in", said)
+
+
+class TestSystemdsWay(DaemonCase):
+    """listen_fds."""
+
+    def given(self, options: str) -> tuple[dict[str, str], Daemon]:
+        """What a process says it was given."""
+        command = child("listen", "$(circus.sockets.web)", "$(circus.sockets.other)")
+        text = TEXT[: TEXT.index("[watcher:web]")]
+        daemon = self.daemon(f"{text}[watcher:a]\ncmd = {command}\nuse_sockets = True\n{options}")
+        *pairs, web, other = daemon.out.until("given").split()
+        return {**dict(pair.split("=") for pair in pairs), "web": web, "other": other}, daemon
+
+    def test_what_is_given(self) -> None:
+        given, daemon = self.given("listen_fds = True\n")
+        shown = {entry["name"]: entry for entry in daemon.call("listsockets")["sockets"]}
+        self.assertEqual((given["pid"], given["fds"]), ("True", "2"))
+        for number, name in enumerate(given["names"].split(":"), 3):
+            self.assertEqual(given[str(number)], str(shown[name]["port"]))
+        self.assertEqual(
+            (given["web"], given["other"]), (str(shown["web"]["fd"]), str(shown["other"]["fd"]))
+        )
+        self.assertEqual(
+            set(given["open"].split(",")), {"0", "1", "2", "3", "4", given["web"], given["other"]}
+        )
+
+    def test_with_limits(self) -> None:
+        given, _ = self.given("listen_fds = True\nrlimit_nofile = 100\n")
+        self.assertEqual((given["pid"], given["fds"]), ("True", "2"))
+
+    def test_nothing_without_it(self) -> None:
+        given, _ = self.given("")
+        self.assertEqual((given["fds"], given["names"]), ("None", "None"))
+        self.assertEqual(
+            set(given["open"].split(",")), {"0", "1", "2", given["web"], given["other"]}
+        )
+
+    def test_a_program_that_is_not_there(self) -> None:
+        daemon = self.daemon(
+            "[socket:web]\npath = web.sock\n[watcher:a]\ncmd = /no/such $(circus.sockets.web)\n"
+            "use_sockets = True\nlisten_fds = True\nmax_retry = 1\n"
+        )
+        daemon.wire.events.next("giveup")
+        self.assertIn("/no/such", daemon.wire.status("a")[1])
+
+    def test_a_socket_stays_at_a_number_that_it_has(self) -> None:
+        for fds, order in (
+            ({"a": 17, "b": 18}, [17, 18]),
+            ({"a": 4, "b": 3}, [3, 4]),
+            ({"a": 17, "b": 3}, [3, 17]),
+            ({"a": 5, "b": 17, "c": 4}, [17, 4, 5]),
+        ):
+            with self.subTest(fds):
+                found, variables = listening(fds)
+                self.assertEqual(found, order)
+                names = variables["LISTEN_FDNAMES"].split(":")
+                self.assertEqual([fds[name] for name in names], order)
+        self.assertEqual(listening({"a:b": 9})[1]["LISTEN_FDNAMES"], "a_b")
 
 
 if __name__ == "__main__":
