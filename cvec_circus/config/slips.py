@@ -210,14 +210,26 @@ class Slips:
                         said = f"$(circus.{name}) means nothing and stays as it is{near}"
                         self._hint(said, section, key)
 
-    def _look_at_socket(
-        self, watcher: WatcherConfig, section: str, key: str, name: str, sockets: set[str]
-    ) -> None:
+        key = "stdin_socket"
+        if watcher.options.get(key):
+            self._is_socket(section, key, watcher.options[key].lower(), sockets)
+        if watcher.options.get("listen_fds") and not watcher.options.get("use_sockets"):
+            self._hint("gives nothing without use_sockets = True", section, "listen_fds")
+
+    def _is_socket(self, section: str, key: str, name: str, sockets: set[str]) -> bool:
+        """Whether there is a socket of that name; it is a problem if there is none."""
         if name not in sockets:
             said = f"there is no [socket:{name}]{did_you_mean(name, sockets)}"
             place = self._document.place(section, key)
             self._findings.problem(place, said, section, key)
-        elif not watcher.options.get("use_sockets"):
+        return name in sockets
+
+    def _look_at_socket(
+        self, watcher: WatcherConfig, section: str, key: str, name: str, sockets: set[str]
+    ) -> None:
+        if not self._is_socket(section, key, name, sockets):
+            return
+        if not watcher.options.get("use_sockets"):
             self._hint("refers to a socket; add use_sockets = True", section, key)
 
     # -- the whole

@@ -165,6 +165,16 @@ class TestValues(SlipsCase):
             text.format("webb", "use_sockets = 1\n") + socket,
             "! 2: [watcher:w] cmd: there is no [socket:webb]; did you mean web?",
         )
+        text = "[watcher:w]\ncmd = a\n{}\n"
+        self.silent(text.format("stdin_socket = WEB") + socket)
+        self.says(
+            text.format("stdin_socket = webb") + socket,
+            "! 3: [watcher:w] stdin_socket: there is no [socket:webb]; did you mean web?",
+        )
+        self.says(
+            text.format("listen_fds = yes"),
+            "3: [watcher:w] listen_fds: gives nothing without use_sockets = True",
+        )
 
     def test_old_wid(self) -> None:
         self.says(
