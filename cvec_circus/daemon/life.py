@@ -129,7 +129,9 @@ class Life:
                 signals.uninstall()
                 supervisor.close()
         finally:
-            context.term()
+            # What a failed beginning has left open is closed too. To `term` without that waits for
+            # ever, and with the signals held only SIGKILL would end it.
+            context.destroy()
 
     def _serve(self, supervisor: Supervisor) -> int:
         """Says that the daemon is up, and supervises until it is told to stop."""

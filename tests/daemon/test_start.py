@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import unittest
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from typing import Any
 from cvec_circus import __version__
 from tests.support.daemon import DaemonCase, folder, script
 
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BREAK_AND_START = """
+import sys
+from unittest import mock
+from cvec_circus.daemon.main import main
+from cvec_circus.supervisor import supervisor
+
+with mock.patch.object(supervisor, sys.argv[1], side_effect=ZeroDivisionError):
+    main(sys.argv[2:])
+"""
 
 class TestRefusals(DaemonCase):
     """One clear line each on stderr, and exit code 1."""
@@ -32,6 +45,21 @@ class TestRefusals(DaemonCase):
             check=False,
             **options,
         )
+
+    def test_a_fault_of_ours_ends_it(self) -> None:
+        config = str(self.configure("[watcher:web]", "cmd = sleep 60"))
+        for name in ("ControlServer", "Roster"):
+            with self.subTest(name):
+                done = subprocess.run(
+                    [sys.executable, "-c", BREAK_AND_START, name, config],
+                    capture_output=True,
+                    text=True,
+                    timeout=30,
+                    cwd=ROOT,
+                    check=False,
+                )
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("ZeroDivisionError", done.stderr)
 
     def configure(self, *lines: str, name: str = "circus.ini") -> Path:
         path = self.folder / name
