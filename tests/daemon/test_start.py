@@ -15,7 +15,6 @@ from typing import Any
 from cvec_circus import __version__
 from tests.support.daemon import DaemonCase, folder, script
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 BREAK_AND_START = """
@@ -27,6 +26,7 @@ from cvec_circus.supervisor import supervisor
 with mock.patch.object(supervisor, sys.argv[1], side_effect=ZeroDivisionError):
     main(sys.argv[2:])
 """
+
 
 class TestRefusals(DaemonCase):
     """One clear line each on stderr, and exit code 1."""
