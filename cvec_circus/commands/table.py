@@ -66,12 +66,8 @@ def near(name: str) -> str:
 
 
 def nearest(name: str, known: tuple[str, ...] = NAMES) -> str:
-    """Return the known name that was probably meant: letters in another order come first."""
-    word = name[:LONGEST_WORD].lower()
-    for each in known:
-        if sorted(each) == sorted(word):
-            return each
-    return nearest_to(word, frozenset(known))
+    """Return the known name that was probably meant, or "" when none is near."""
+    return nearest_to(name[:LONGEST_WORD], frozenset(known))
 
 
 def load_all() -> dict[str, Command]:

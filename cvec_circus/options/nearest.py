@@ -24,11 +24,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def nearest_to(word: str, known: frozenset[str]) -> str:
     """Return the known word nearest to an unknown one, or "" when none is near.
 
-    Remembered, because a thousand sections often have the same key.
+    One of the same letters in another order comes first: fingers exchange them. Remembered, because
+    a thousand sections often have the same key.
     """
+    word = word.lower()
+    for each in sorted(known):
+        if sorted(each.lower()) == sorted(word):
+            return each
     # Most daemons and command lines never need it, and it takes as long to import as all our
     # tables of options.
     import difflib
 
-    matches = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.75)
+    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.75)
     return matches[0] if matches else ""

@@ -145,7 +145,7 @@ class TestValues(SlipsCase):
         self.says(
             "[watcher:w]\ncmd = a $(circus.wdi) ((circus.numprocess))\n"
             "working_dir = /((circus.wid))\nargs = $(circus.env.NOPE) $(circus.own)\nown = 1\n",
-            "2: [watcher:w] cmd: $(circus.wdi) means nothing and stays as it is",
+            "2: [watcher:w] cmd: $(circus.wdi) means nothing and stays as it is; did you mean wid?",
             "2: [watcher:w] cmd: $(circus.numprocess) means nothing and stays as it is; did you "
             "mean numprocesses?",
             "3: [watcher:w] working_dir: $(circus.wid) is replaced in cmd, args, shell_args only",
