@@ -148,12 +148,12 @@ class TestCircus(ConfigTestCase):
         self.assertEqual(
             self.problems(
                 "[circus]\npapa_endpoint = x\nloggerconfig = x\numask = rwx\n"
-                "endpoint_owner = root\ncheck_delay =\nendpoint = 5555\nloglevel = loud\n"
+                "endpoint_owner = -1\ncheck_delay =\nendpoint = 5555\nloglevel = loud\n"
             ),
             [
                 f"main.ini:2: [circus] papa_endpoint: {LATER}",
                 "main.ini:4: [circus] umask: 'rwx' is not an octal mask from 0 to 777",
-                f"main.ini:5: [circus] endpoint_owner: {LATER}",
+                "main.ini:5: [circus] endpoint_owner: -1 is less than 0",
                 "main.ini:6: [circus] check_delay: '' is not a number",
                 "main.ini:7: [circus] endpoint: '5555' is no endpoint such as tcp://127.0.0.1:5555",
                 "main.ini:8: [circus] loglevel: 'loud' is not one of debug, info, warning, error, "
@@ -177,6 +177,13 @@ class TestSockets(ConfigTestCase):
                 "type": "SOCK_STREAM",
                 "backlog": 2048,
                 "blocking": False,
+                "path": None,
+                "umask": 0o010,
+                "owner": None,
+                "replace": False,
+                "interface": None,
+                "proto": 0,
+                "so_reuseport": False,
             },
         )
         self.assertEqual(
@@ -188,14 +195,15 @@ class TestSockets(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[socket:s]\nport = 65536\nfamily = AF_UNIX\npath = /x\nso_reuseport = 1\n"
+                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n"
                 "[socket:S]\n"
             ),
             [
                 "main.ini:2: [socket:s] port: 65536 is more than 65535",
-                "main.ini:3: [socket:s] family: 'AF_UNIX' is not one of AF_INET, AF_INET6",
-                f"main.ini:4: [socket:s] path: {LATER}",
-                f"main.ini:5: [socket:s] so_reuseport: {LATER}",
+                "main.ini:3: [socket:s] family: 'AF_X25' is not one of AF_INET, AF_INET6, AF_UNIX",
+                f"main.ini:4: [socket:s] use_papa: {LATER}",
+                "main.ini:5: [socket:s] proto: 'tpc' is no protocol: a number, or one of ip, icmp, "
+                "tcp, udp, ipv6-icmp, sctp, udplite, raw, mptcp",
                 "main.ini:6: [socket:S] commands and events cannot tell this name from s; "
                 "rename one of them",
             ],
