@@ -55,6 +55,8 @@ class Process:
         args: Any = None,
         working_dir: str | None = None,
         shell: bool = False,
+        uid: int | str | None = None,
+        gid: int | str | None = None,
         *,
         env: Mapping[str, str] | None = None,
         executable: str | None = None,
@@ -74,6 +76,8 @@ class Process:
             args: Its arguments, as text or as a list.
             working_dir: Its working directory.
             shell: Whether a shell runs it.
+            uid: The user it runs as.
+            gid: The group it runs as.
             env: Its whole environment; by default that of this program.
             executable: The file to run under the name that the command begins with.
             spawn: False to have it started by `spawn`.
@@ -96,6 +100,8 @@ class Process:
             "working_dir": working_dir,
             "shell": shell,
             "executable": executable,
+            "uid": uid,
+            "gid": gid,
             "env": dict(env or {}),
             "copy_env": env is None,
             "close_child_stdin": close_child_stdin,
@@ -165,7 +171,15 @@ class Process:
                 if piped and theirs[name] is None:
                     ours[name], theirs[name] = os.pipe()
             executable = None if options["shell"] else options["executable"]
-            spec = LaunchSpec(argv, options["working_dir"], env, **theirs, executable=executable)
+            identity = launching.identity(self._watcher)
+            spec = LaunchSpec(
+                argv,
+                options["working_dir"],
+                env,
+                **theirs,
+                executable=executable,
+                identity=identity,
+            )
             self._pid = launch(spec)
         except BaseException:
             for fd in ours.values():

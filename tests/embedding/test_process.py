@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
 import threading
 import unittest
@@ -34,6 +36,14 @@ class TestProcess(LeakCheckedTestCase):
         self.assertEqual(process.returncode, -signal.SIGTERM)
         process.send_signal("KILL")  # which is nobody's business any more
         self.assertEqual(process.stop(), -signal.SIGTERM)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+    def test_somebody_else(self) -> None:
+        nobody = pwd.getpwnam("nobody")
+        process = self.process("Sleep", 1, "sleep 1000", uid="nobody")
+        self.assertEqual(os.stat(f"/proc/{process.pid}").st_uid, nobody.pw_uid)
+        with self.assertRaisesRegex(exc.OptionError, "gid: there is no group no-such"):
+            self.process("Sleep", 1, "sleep 1000", gid="no-such")
 
     def test_as_watchers_make_them(self) -> None:
         process = self.process(
