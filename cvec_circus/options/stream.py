@@ -70,6 +70,14 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "A strftime format. With it each line begins `<time> [<pid>] | `.",
         ),
         row(
+            "json",
+            "boolean",
+            False,
+            "Whether each line that goes to a file becomes a JSON object with `time`, `watcher`, "
+            "`stream` (stdout or stderr), `pid` and `text`. The time is in seconds since 1970, or "
+            "as `time_format` says.",
+        ),
+        row(
             "rotate_when",
             "choice",
             None,

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.options.kinds import to_integer, to_text
+from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
 from cvec_circus.stream.base import BlockStream
+from cvec_circus.stream.jsonlines import JsonLines
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.rotation import cut, shift
+from cvec_circus.stream.source import Source
 
 T = TypeVar("T")
 
@@ -38,8 +40,10 @@ class FileStream(BlockStream):
         max_bytes: int | str = 0,
         backup_count: int | str = 0,
         time_format: str | None = None,
+        json: bool | str = False,
         *,
         clock: Clock = SYSTEM,
+        source: Source = Source(),  # noqa: B008 - immutable
         on_loss: Callable[[str], object] = logger.warning,
         **others: object,
     ) -> None:
@@ -51,7 +55,10 @@ class FileStream(BlockStream):
             backup_count: How many rotated files are kept; with 0 the file is never rotated, for
                 that would discard it. As in Circus.
             time_format: As for strftime. Each line then begins with `<time> [<pid>] | `.
+            json: Whether each line becomes a JSON object; its time is as `time_format` says, or in
+                seconds since 1970.
             clock: Tells the time.
+            source: Whose output it is.
             on_loss: Called on the pump thread with a line for the log.
             others: Not used. As in Circus.
 
@@ -63,7 +70,9 @@ class FileStream(BlockStream):
             raise exc.OptionError("filename", "is missing")
         self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
         self._backup_count = converted("backup_count", to_integer, backup_count, 0)
-        self._lines = converted("time_format", _make_lines, time_format, clock)
+        self._lines: Lines = converted("time_format", _make_lines, time_format, clock)
+        if converted("json", to_boolean, json):
+            self._lines = JsonLines(time_format, clock, source)
         self._clock = clock
         self._file = AppendFile(os.path.abspath(self.filename))
         self._losses = Losses(clock, on_loss)

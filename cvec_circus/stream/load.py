@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
+from cvec_circus.stream.source import Source
 
 MODULES = {
     "FileStream": "file",
@@ -23,18 +24,6 @@ MODULES = {
 FILES = "files"
 STDOUT = "stdout"
 OWN = "own"
-
-
-class Source(NamedTuple):
-    """Whose output it is. Immutable.
-
-    Attributes:
-        watcher: The name of the watcher.
-        channel: `stdout` or `stderr`.
-    """
-
-    watcher: str = ""
-    channel: str = "stdout"
 
 
 class Stream(Protocol):
@@ -85,10 +74,10 @@ def make(
         cvec_circus.exc.OptionError: The class is not known, or a value will not do.
     """
     options = {name: value for name, value in conf.items() if value is not None}
-    tools = {"clock": clock, "on_loss": on_loss}
+    tools = {"clock": clock, "on_loss": on_loss, "source": source}
     if lane_of(conf) == OWN:
         own = importlib.import_module("cvec_circus.stream.own")
-        foreign: Stream = own.OwnStream(source=source, **tools, **options)
+        foreign: Stream = own.OwnStream(**tools, **options)
         return foreign
     stream: Stream = load(options.pop("class", "FileStream"))(**options, **tools)
     return stream

@@ -10,7 +10,7 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.stream.base import BlockStream
-from cvec_circus.stream.load import Source
+from cvec_circus.stream.source import Source
 from cvec_circus.stream.losses import Losses
 
 

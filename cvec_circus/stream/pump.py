@@ -11,10 +11,11 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.load import Source, Stream, make
+from cvec_circus.stream.load import Stream, make
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.reader import PipeReader
+from cvec_circus.stream.source import Source
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a stream waits for pipes that something else than its processes holds open."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.load import FILES, OWN, Source, lane_of
+from cvec_circus.stream.load import FILES, OWN, lane_of
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump, log_crash
+from cvec_circus.stream.source import Source
 
 
 class Pumps:

@@ -16,8 +16,8 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options import rights
 from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.stream.load import Source
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.stream.source import Source
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers

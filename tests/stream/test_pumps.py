@@ -8,7 +8,7 @@ import termios
 import threading
 from unittest import mock
 
-from cvec_circus.stream.load import Source
+from cvec_circus.stream.source import Source
 from cvec_circus.stream.pumps import Pumps
 from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
 from tests.support.eventually import eventually

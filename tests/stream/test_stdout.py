@@ -16,9 +16,9 @@ class StdoutTestCase(unittest.TestCase):
         self.clock = FakeClock()
         self.said = []
         reader, writer = os.pipe()
-        self.reader = open(reader, "rb", buffering=0)  # noqa: SIM115
+        self.reader = open(reader, "rb", buffering=0)
         self.addCleanup(self.reader.close)
-        self.out = open(writer, "w")  # noqa: SIM115
+        self.out = open(writer, "w")
         self.addCleanup(self.out.close)
         patch = mock.patch("sys.stdout", self.out)
         patch.start()

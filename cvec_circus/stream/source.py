@@ -1,0 +1,17 @@
+"""Whose output it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """Where output comes from. Immutable.
+
+    Attributes:
+        watcher: The name of the watcher.
+        channel: `stdout` or `stderr`.
+    """
+
+    watcher: str = ""
+    channel: str = "stdout"
