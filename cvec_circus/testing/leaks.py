@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.system import proctable
 
 POLL_DELAY = 0.005
 
 Names = dict[object, str]
+"""What something is called, by what tells it from everything else, as long as it is there."""
 
 
 def eventually(predicate: Callable[[], object], timeout: float) -> bool:
@@ -60,7 +62,7 @@ class Leaks:
             name
             for look, before in self._before
             for key, name in look().items()
-            if before.get(key) != name
+            if key not in before
         ]
         if self._folder is not None:
             found += [f"file {name}" for name in os.listdir(self._folder)]
@@ -77,9 +79,10 @@ def files() -> Names:
     names: Names = {}
     for fd in os.listdir("/proc/self/fd"):
         try:
-            names[fd] = f"fd {fd}: {os.readlink(f'/proc/self/fd/{fd}')}"
+            target = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
             continue  # the one that the listing itself was made with
+        names[fd, target] = f"fd {fd}: {target}"
     return names
 
 
@@ -92,7 +95,8 @@ def children() -> Names:
         except FileNotFoundError:
             continue  # the thread has ended
         for pid in text.split():
-            names[pid] = f"child {pid}: {_command(pid)}"
+            # Not its command, which is another one when it has ended, or runs another program.
+            names[pid, proctable.start_time(int(pid))] = f"child {pid}: {_command(pid)}"
     return names
 
 

@@ -241,6 +241,22 @@ class TestWhatIsNotLetPass(LeakCheckedTestCase):
         self.only(self.run_case(body), f"child {self.free_pid()}: has ended")
         self.free[0].wait()
 
+    def test_what_was_there_before_may_change(self) -> None:
+        child = subprocess.Popen(["sleep", "1000"])
+        go = threading.Event()
+        thread = threading.Thread(target=go.wait, name="before")
+        thread.start()
+
+        def body(case: Any) -> None:
+            child.kill()
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            thread.name = "another"
+
+        self.assertEqual(self.run_case(body), [])
+        child.wait()
+        go.set()
+        thread.join()
+
     def free_pid(self) -> str:
         return "" if not self.free else str(self.free[0].pid)
 
