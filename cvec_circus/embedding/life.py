@@ -39,7 +39,7 @@ class Life(NamedTuple):
         self.supervisor.close()
         self.prereload.end()
         if self.own_context is not None:
-            self.own_context.term()
+            self.own_context.destroy()
         self.log.close()
 
 
@@ -78,7 +78,7 @@ def begin(
         )
     except BaseException:
         if own_context is not None:
-            own_context.term()
+            own_context.destroy()  # with what is open still; to `term` then waits for ever
         log.close()
         raise
     for warning in configuration.warnings:

@@ -107,10 +107,10 @@ class Supervisor:
         ]
         try:
             self._listen(context, circus, sockets)
+            self._build(log_fd)
         except BaseException:
             self.close()
             raise
-        self._build(log_fd)
         self.loop.each_turn(self._end_turn)
 
     def _listen(
@@ -133,9 +133,7 @@ class Supervisor:
             access,
         )
         self._closers.insert(0, self.events.close)
-        self.control = ControlServer(
-            self.loop, context, circus["endpoint"], self._dispatch, access
-        )
+        self.control = ControlServer(self.loop, context, circus["endpoint"], self._dispatch, access)
         self._closers.insert(0, self.control.close)
         self._helpers.events = self.events
         self._helpers.control_address = self.control.address

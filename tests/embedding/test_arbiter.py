@@ -16,6 +16,7 @@ from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.client import Client
 from cvec_circus.embedding.promise import Promise
+from cvec_circus.supervisor import supervisor
 from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT, Wire
@@ -146,6 +147,12 @@ class TestThreadedArbiter(ArbiterCase):
                 second.start()
             self.assertFalse(second.running)
         self.assertEqual(first.statuses().keys(), {"a"})
+
+    def test_a_fault_of_ours_ends_its_beginning(self) -> None:
+        for name in ("ControlServer", "Roster"):
+            fault = mock.patch.object(supervisor, name, side_effect=ZeroDivisionError)
+            with self.subTest(name), fault, self.assertRaises(ZeroDivisionError):
+                self.make().start()
 
     def test_a_context_of_the_programs_own(self) -> None:
         context: zmq.Context[Any] = zmq.Context()
