@@ -195,8 +195,7 @@ class TestSockets(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n"
-                "[socket:S]\n"
+                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n[socket:S]\n"
             ),
             [
                 "main.ini:2: [socket:s] port: 65536 is more than 65535",
