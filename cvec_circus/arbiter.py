@@ -294,6 +294,8 @@ class Arbiter(Watchers):
             self._stopped_by = threading.get_ident()
             if not self._has_begun:  # which it may have while that was noted
                 return
+        if self._pid not in (0, os.getpid()):
+            return  # a forked child: the arbiter runs in its parent, and has no thread here
         if self._is_opening:
             self._stopped_early = True
         end = self._end

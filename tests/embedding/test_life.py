@@ -373,14 +373,15 @@ class TestExit(ArbiterCase):
         self.nothing_left()
 
     def test_its_forked_children_leave_the_arbiter_alone(self) -> None:
-        done = self.end(
-            "import os, sys\n"
-            "child = os.fork()\n"
-            "if not child: sys.exit(5)\n"
-            "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), arbiter.statuses())"
-        )
-        self.assertEqual((done.stdout, done.stderr), ("5 {'a': 'active'}\n", ""))
-        self.nothing_left()
+        for ending in ("", "arbiter.stop(); "):
+            done = self.end(
+                "import os, sys\n"
+                "child = os.fork()\n"
+                f"if not child: {ending}sys.exit(5)\n"
+                "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), arbiter.statuses())"
+            )
+            self.assertEqual((done.stdout, done.stderr), ("5 {'a': 'active'}\n", ""))
+            self.nothing_left()
 
 
 if __name__ == "__main__":
