@@ -296,6 +296,8 @@ class Process:
     def stop(self, timeout: float = STOP_TIMEOUT) -> int | None:
         """End it, wait for that, close its pipes, and return its exit code.
 
+        What it has started itself goes on, if it does not see to that: only a watcher does.
+
         Args:
             timeout: Seconds between SIGTERM and SIGKILL.
         """
