@@ -70,6 +70,12 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "A strftime format. With it each line begins `<time> [<pid>] | `.",
         ),
         row(
+            "compress",
+            "boolean",
+            False,
+            "Whether rotated files are compressed by gzip, after a moment: FILE.1.gz.",
+        ),
+        row(
             "json",
             "boolean",
             False,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+
+def call(fn: Callable[..., object], *args: Any) -> None:
+    """Call a function, where there is no other thread for it."""
+    fn(*args)
 
 
 class BlockStream:

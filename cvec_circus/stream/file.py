@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
-from cvec_circus.stream.base import BlockStream
+from cvec_circus.stream.base import BlockStream, call
 from cvec_circus.stream.jsonlines import JsonLines
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
@@ -41,8 +43,10 @@ class FileStream(BlockStream):
         backup_count: int | str = 0,
         time_format: str | None = None,
         json: bool | str = False,
+        compress: bool | str = False,
         *,
         clock: Clock = SYSTEM,
+        do: Callable[..., object] = call,
         source: Source = Source(),  # noqa: B008 - immutable
         on_loss: Callable[[str], object] = logger.warning,
         **others: object,
@@ -57,7 +61,9 @@ class FileStream(BlockStream):
             time_format: As for strftime. Each line then begins with `<time> [<pid>] | `.
             json: Whether each line becomes a JSON object; its time is as `time_format` says, or in
                 seconds since 1970.
+            compress: Whether rotated files are compressed by gzip.
             clock: Tells the time.
+            do: Calls a function that takes long, on another thread if there is one.
             source: Whose output it is.
             on_loss: Called on the pump thread with a line for the log.
             others: Not used. As in Circus.
@@ -73,6 +79,10 @@ class FileStream(BlockStream):
         self._lines: Lines = converted("time_format", _make_lines, time_format, clock)
         if converted("json", to_boolean, json):
             self._lines = JsonLines(time_format, clock, source)
+        self._packing = None
+        if converted("compress", to_boolean, compress):
+            self._packing = importlib.import_module("cvec_circus.stream.packing")
+        self._do = do
         self._clock = clock
         self._file = AppendFile(os.path.abspath(self.filename))
         self._losses = Losses(clock, on_loss)
@@ -189,7 +199,9 @@ class FileStream(BlockStream):
         try:
             # Otherwise somebody has moved it: another stream on the same file, or logrotate.
             if self._file.is_current():
-                shift(self._file.filename, self._backup_count)
+                with self._renaming():
+                    shift(self._file.filename, self._backup_count)
+                self._pack()
         except OSError as error:
             trouble = describe(error)
         else:
@@ -200,6 +212,23 @@ class FileStream(BlockStream):
         self._rotate_at = now + CHECK_DELAY
         self._losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
         return False
+
+    def _renaming(self) -> contextlib.AbstractContextManager[Any]:
+        """Keep rotated files where they are for whoever compresses them."""
+        return contextlib.nullcontext() if self._packing is None else self._packing.RENAMING
+
+    def _pack(self) -> None:
+        """Have what was rotated compressed, soon."""
+        if self._packing is not None:
+            self._do(self._pack_now)
+
+    def _pack_now(self) -> None:
+        """On the thread for that."""
+        assert self._packing is not None
+        try:
+            self._packing.pack(self._file.filename)
+        except OSError as error:
+            logger.warning("cannot compress what was %s: %s", self.filename, describe(error))
 
     def _check(self) -> None:
         """Once a second at most, before a write: is there a file, and has it still a name?"""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
+from cvec_circus.stream.base import call
 from cvec_circus.stream.source import Source
 
 MODULES = {
@@ -60,6 +61,7 @@ def make(
     conf: Mapping[str, Any],
     clock: Clock = SYSTEM,
     on_loss: Callable[[str], object] = logger.warning,
+    do: Callable[..., object] = call,
     source: Source = Source(),  # noqa: B008 - immutable
 ) -> Stream:
     """Make the stream that a configuration describes. Nothing is opened yet.
@@ -68,13 +70,14 @@ def make(
         conf: The options of the stream; without `class` it is a FileStream.
         clock: Tells the stream the time.
         on_loss: Called on the pump thread with a line for the log when output is lost.
+        do: Calls a function that takes long, on another thread if there is one.
         source: Whose output it is.
 
     Raises:
         cvec_circus.exc.OptionError: The class is not known, or a value will not do.
     """
     options = {name: value for name, value in conf.items() if value is not None}
-    tools = {"clock": clock, "on_loss": on_loss, "source": source}
+    tools = {"clock": clock, "on_loss": on_loss, "source": source, "do": do}
     if lane_of(conf) == OWN:
         own = importlib.import_module("cvec_circus.stream.own")
         foreign: Stream = own.OwnStream(**tools, **options)

@@ -26,6 +26,7 @@ class OwnStream(BlockStream):
         clock: Clock = SYSTEM,
         on_loss: Callable[[str], object] = logger.warning,
         source: Source = Source(),  # noqa: B008 - immutable
+        do: object = None,
         **conf: Any,
     ) -> None:
         """Make the stream; the class is looked for by `reopen`.
@@ -34,6 +35,7 @@ class OwnStream(BlockStream):
             clock: Tells the time.
             on_loss: Called with a line for the log when output is lost.
             source: Whose output it is.
+            do: Not used.
             conf: `class`, with its module before it, and what it is made with; or `stream`, which
                 is called as it is.
         """

@@ -11,6 +11,7 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.stream.base import call
 from cvec_circus.stream.load import Stream, make
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Then
@@ -38,6 +39,7 @@ class Pump:
         clock: Clock = SYSTEM,
         on_loss: Callable[[str], object] = logger.warning,
         on_crash: Callable[[BaseException, str], object] = log_crash,
+        do: Callable[..., object] = call,
         name: str = "pump",
     ) -> None:
         """Make a pump, without its thread.
@@ -47,8 +49,10 @@ class Pump:
             on_loss: Called on the pump's thread with a line for the log when output is lost.
             on_crash: Called on the pump's thread, with the exception and a description, when
                 something ends it that should not.
+            do: Calls a function that takes long, on another thread if there is one.
             name: That of the thread.
         """
+        self._do = do
         self._name = name
         self._clock = clock
         self._on_loss = on_loss
@@ -80,7 +84,7 @@ class Pump:
         Raises:
             cvec_circus.exc.OptionError: The configuration will not do.
         """
-        stream = make(conf, self._clock, self._on_loss, source or Source())
+        stream = make(conf, self._clock, self._on_loss, self._do, source or Source())
         return self._order(self._open, key, dict(conf), stream)
 
     def add(self, key: Hashable, fd: int, pid: int) -> bool:

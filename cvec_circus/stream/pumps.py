@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.stream.base import call
 from cvec_circus.stream.load import FILES, OWN, lane_of
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump, log_crash
@@ -28,9 +29,10 @@ class Pumps:
         clock: Clock = SYSTEM,
         on_loss: Callable[[str], object] = logger.warning,
         on_crash: Callable[[BaseException, str], object] = log_crash,
+        do: Callable[..., object] = call,
     ) -> None:
         """Make it without any thread; see Pump."""
-        self._tools = (clock, on_loss, on_crash)
+        self._tools = (clock, on_loss, on_crash, do)
         self._clock = clock
         self._lock = threading.RLock()
         self._shared: dict[str, Pump] = {FILES: Pump(*self._tools)}

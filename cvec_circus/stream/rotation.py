@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 
+ENDS = (("", ".gz"), (".gz", ""))
+"""A backup may be compressed by now; both forms of the same number are the same file."""
+
 
 def cut(data: bytes, start: int, room: int, empty: bool) -> int:
     """Find how far to write before the file is full.
@@ -37,6 +40,10 @@ def shift(filename: str, backup_count: int) -> None:
         OSError: It cannot be done; the file still has its name.
     """
     for number in range(backup_count - 1, 0, -1):
-        with contextlib.suppress(FileNotFoundError):  # there are not so many yet
-            os.replace(f"{filename}.{number}", f"{filename}.{number + 1}")
+        for end, other in ENDS:
+            with contextlib.suppress(FileNotFoundError):  # there are not so many yet
+                os.replace(f"{filename}.{number}{end}", f"{filename}.{number + 1}{end}")
+                os.unlink(f"{filename}.{number + 1}{other}")
     os.replace(filename, f"{filename}.1")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{filename}.1.gz")

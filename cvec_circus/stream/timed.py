@@ -56,7 +56,7 @@ class TimedRotatingFileStream(FileStream):
         self._utc = converted("utc", to_boolean, utc)
         self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
         self._suffix = SUFFIXES.get(self._when, "%Y%m%d")
-        self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?")
+        self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?(\.gz)?")
         self._ends_at: float | None = None
 
     def _begin(self) -> None:
@@ -81,8 +81,11 @@ class TimedRotatingFileStream(FileStream):
         try:
             # Otherwise somebody has moved it: another stream on the same file, or logrotate.
             if self._file.is_current():
-                os.rename(self._file.filename, self._backup_name(self._ends_at))
-            self._discard()
+                with self._renaming():
+                    os.rename(self._file.filename, self._backup_name(self._ends_at))
+                self._pack()
+            with self._renaming():
+                self._discard()
         except OSError as error:
             trouble = describe(error)
         else:
@@ -122,7 +125,7 @@ class TimedRotatingFileStream(FileStream):
             began_at = self._midnight(ends_at, -self._length // DAY)
         name = f"{self._file.filename}.{time.strftime(self._suffix, self._broken_down(began_at))}"
         chosen, number = name, 0
-        while os.path.lexists(chosen):
+        while os.path.lexists(chosen) or os.path.lexists(f"{chosen}.gz"):
             number += 1
             chosen = f"{name}.{number}"
         return chosen
@@ -138,6 +141,6 @@ class TimedRotatingFileStream(FileStream):
             for name in os.listdir(folder)
             if name.startswith(prefix) and self._ours.fullmatch(name[len(prefix) :])
         ]
-        found.sort(key=lambda name: [int(part) for part in name[len(prefix) :].split(".")])
+        found.sort(key=lambda name: [int(n) for n in re.findall(r"\d+", name[len(prefix) :])])
         for name in found[: -self._backup_count]:
             os.unlink(os.path.join(folder, name))

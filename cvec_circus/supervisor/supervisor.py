@@ -92,9 +92,9 @@ class Supervisor:
         self.started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self.sockets = SocketRegistry()
-        self.pump = Pumps(clock)
         self.sampler = SamplerThread(self.loop, clock)
         self.chores = Chores(self.loop)
+        self.pump = Pumps(clock, do=self._do_stream_chore)
         self._exits = exits.choose()
         self._helpers = Helpers(circus["check_delay"], log_level, log_url)
         self._timer: Timer | None = None
@@ -264,6 +264,10 @@ class Supervisor:
         if watcher.abandoned and not watcher.slots:
             self.ports.close_streams(watcher)  # nobody converges it any more
         self.roster.touch(watcher)
+
+    def _do_stream_chore(self, fn: Callable[..., object], *args: Any) -> None:
+        """On a pump thread."""
+        self.loop.post(self.chores.do, fn, *args)
 
     # -- the end of it
 

@@ -16,6 +16,8 @@ LATE = frozenset(
     " cvec_circus.daemon.check"
     " cvec_circus.daemon.garbage cvec_circus.daemon.service cvec_circus.demo"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
+    " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
+    " cvec_circus.stream.stdout cvec_circus.stream.timed"
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.supervisor.limited cvec_circus.system.rlimits"
