@@ -10,8 +10,8 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.stream.base import BlockStream
-from cvec_circus.stream.source import Source
 from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.source import Source
 
 
 class OwnStream(BlockStream):
@@ -62,9 +62,7 @@ class OwnStream(BlockStream):
             self._losses.count(len(block), self._trouble)
             return
         at = self._clock.time()
-        _fenced(
-            self._called, {"data": block, "pid": pid, "name": self._channel, "timestamp": at}
-        )
+        _fenced(self._called, {"data": block, "pid": pid, "name": self._channel, "timestamp": at})
 
     def look(self) -> None:
         """Say what is lost."""

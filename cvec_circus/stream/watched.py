@@ -14,9 +14,7 @@ class WatchedFileStream(FileStream):
     before every write. What Circus does by itself; `max_bytes` and `backup_count` mean nothing.
     """
 
-    def __init__(
-        self, filename: Any = "", time_format: str | None = None, **options: Any
-    ) -> None:
+    def __init__(self, filename: Any = "", time_format: str | None = None, **options: Any) -> None:
         """Make the stream; see FileStream."""
         super().__init__(filename, 0, 0, time_format, **without_size(options))
         self._follow_at = self._clock.monotonic()

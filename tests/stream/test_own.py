@@ -7,8 +7,8 @@ import types
 import unittest
 
 from cvec_circus import exc, stream
-from cvec_circus.stream.source import Source
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.stream.source import Source
 from tests.stream.support import FileStreamTestCase, PumpTestCase
 from tests.support.eventually import eventually
 

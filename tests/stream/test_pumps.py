@@ -8,8 +8,8 @@ import termios
 import threading
 from unittest import mock
 
-from cvec_circus.stream.source import Source
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.stream.source import Source
 from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
 from tests.support.eventually import eventually
 
