@@ -7,6 +7,7 @@ import collections
 import glob
 import os
 import re
+import stat
 from collections.abc import Mapping
 
 from configobj import ConfigObj
@@ -177,12 +178,23 @@ def _patterns(
 
 
 def _matches(named: str, cwd: str) -> list[str]:
-    """Return the files of a pattern in order, relative to `cwd` if the pattern is."""
+    """Return the files of a pattern in order, relative to `cwd` if the pattern is.
+
+    Named pipes are none: to read one is to wait for somebody who writes.
+    """
     try:
         found = sorted(glob.glob(os.path.join(cwd, named)))
     except (re.error, RecursionError):  # a pattern such as [z-a], or one of a thousand folders
         return []
+    found = [one for one in found if not _is_pipe(one)]
     return found if os.path.isabs(named) else [os.path.relpath(one, cwd) for one in found]
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:  # a link to nowhere, for example: reading it will say so
+        return False
 
 
 def _text_of(path: str, cwd: str, findings: Findings) -> str:

@@ -75,8 +75,8 @@ class ArbiterTestCase(unittest.TestCase):
     """A test with an arbiter that runs in a thread of its own. Owned by the test's thread.
 
     Say what is to run in class attributes, or override `make_arbiter`. When a test begins, all
-    that starts by itself has been started. When it ends, the arbiter is stopped, and the test fails
-    if a thread, an open file, a child process or a temporary file is left that was not there
+    that starts by itself has been started or given up. When it ends, the arbiter is stopped, and
+    the test fails if a thread, an open file, a child process or a temporary file is left that was not there
     before: the failure names each of them. With `per_class`, that is looked for after the last
     test of the class.
 

@@ -26,6 +26,10 @@ class TestInclude(ConfigTestCase):
         self.assertEqual(configuration.warnings, [])
         return [watcher.name for watcher in configuration.watchers]
 
+    def test_a_named_pipe_is_no_file(self) -> None:
+        os.mkfifo(os.path.join(self.folder, "sub", "pipe.ini"))
+        self.assertEqual(self.names("include_dir = sub"), ["main", "b", "c"])
+
     def test_files_and_patterns(self) -> None:
         for circus, names in (
             ("include = a.ini", ["a"]),

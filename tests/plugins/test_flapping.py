@@ -310,9 +310,9 @@ class TestWithRealChildren(DaemonCase):
         daemon = self.flapping(f"[watcher:a]\n{waiting}[watcher:b]\n{waiting}", "max_retry = 0")
         events = daemon.wire.events
         for number in range(1, 4):
+            events.wait("watcher.a.spawn", number)
             daemon.order("kill", name="a")
             events.wait("watcher.a.reap", number, cause="command:kill")
-            events.wait("watcher.a.spawn", number + 1)
         for number in range(1, 3):
             events.wait("watcher.b.spawn", number)
             os.kill(daemon.wire.pids("b")[0], signal.SIGKILL)  # which nobody here has sent
