@@ -51,6 +51,9 @@ STREAM_CLASSES = (
 )
 """The classes of streams that need no module before their name."""
 
+LONGEST_ACCOUNT = 256
+"""Characters; Linux allows 32, directories of a company may have more."""
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
@@ -206,7 +209,10 @@ def to_umask(value: Any) -> int:
 def to_account(value: Any) -> int | str:
     """Return a user or group: its number, or its name."""
     if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
-        return to_text(value)
+        name = to_text(value).strip()
+        if len(name.split()) != 1 or not name.isprintable() or len(name) > LONGEST_ACCOUNT:
+            raise ValueError(f"{shown(value)} is no name of a user or group")
+        return name
     return to_integer(value, low=0)
 
 

@@ -76,9 +76,9 @@ class ArbiterTestCase(unittest.TestCase):
 
     Say what is to run in class attributes, or override `make_arbiter`. When a test begins, all
     that starts by itself has been started or given up. When it ends, the arbiter is stopped, and
-    the test fails if a thread, an open file, a child process or a temporary file is left that was not there
-    before: the failure names each of them. With `per_class`, that is looked for after the last
-    test of the class.
+    the test fails if a thread, an open file, a child process or a temporary file is left that was
+    not there before: the failure names each of them. With `per_class`, that is looked for after
+    the last test of the class.
 
     A `setUp` or `setUpClass` of your own calls that of this class first, and cleans up by
     `addCleanup`; what `tearDown` does is done while the arbiter still runs.

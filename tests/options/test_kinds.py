@@ -62,7 +62,7 @@ REFUSED: dict[str, list[Any]] = {
     "part": [],
     "limit": ["x", -2, True, 1.5, [], "5M"],
     "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
-    "account": [-1, None, "a\0b", 1.5],
+    "account": [-1, None, "a\0b", 1.5, "", " ", "a b", "a\n; b", "\x1b[m", "x" * 300],
 }
 
 
