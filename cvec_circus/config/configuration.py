@@ -94,6 +94,16 @@ class Configuration:
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
 
+    def copy(self) -> Configuration:
+        """Return one in which the options of the watchers can be changed, and stay here."""
+        copy = Configuration(self.circus)
+        copy.watchers = [one._replace(options=dict(one.options)) for one in self.watchers]
+        copy.sockets = self.sockets
+        copy.plugins = self.plugins
+        copy.warnings = self.warnings
+        copy.left_out = self.left_out
+        return copy
+
     def forget_places(self) -> None:
         """Let go of where everything stands, which only the reading of files has a use for.
 

@@ -68,7 +68,7 @@ def begin(
     context: Any = given_context or own_context
     try:
         supervisor = Supervisor(
-            configuration,
+            configuration.copy(),  # an arbiter may be started again
             context,
             log_level=log.level,
             log_url=log.url,

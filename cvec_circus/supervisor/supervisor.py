@@ -51,7 +51,8 @@ class Supervisor:
     `loop.post`, `loop.ask` and `stop` are the ways in from other threads.
 
     Args:
-        configuration: What to supervise.
+        configuration: What to supervise. It is the supervisor's from now on: orders change the
+            options of the watchers in it.
         context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the plugins.
@@ -196,8 +197,7 @@ class Supervisor:
 
     def _begin(self) -> None:
         for watcher in self.configuration.watchers:
-            # A copy, because orders change it, and an arbiter may be started again.
-            self.roster.add(Watcher(watcher.name, dict(watcher.options)), "config")
+            self.roster.add(Watcher(watcher.name, watcher.options), "config")
         for plugin in self.configuration.plugins:
             if plugin.active:
                 self.roster.add(self._helpers.watcher(plugin), "config")
