@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def about(subjects: Sequence[Subject]) -> str:
     """Name the machine, and the releases that were measured on it."""
-    versions = {one.name.partition("/")[0]: one.version() for one in subjects}
+    versions = {one.name.partition("/")[0]: one.version().rpartition("=")[2] for one in subjects}
     versions["cvec_circus"] = versions.pop("ours")
     versions.pop("floor", None)
     return ", ".join([machine.description(), *(" ".join(one) for one in versions.items())])

@@ -29,9 +29,9 @@ def deaths(subject: Subject, world: World) -> Measured:
     programs = [world.program("w", "die", count=FLAPPING_AT_ONCE, flaps=True)]
     with subject.start(world.folder, programs) as running:
         world.reports.take(world.n(6000, 500), timeout=300)
-        before = _held(running.pid)
+        before = _held(world, running.pid)
         world.reports.take(world.n(10_000, 500), timeout=300)
-        after = _held(running.pid)
+        after = _held(world, running.pid)
         world.reports.pause(0.2)
         running.stop()
     return {f"deaths_{name}": after[name] - before[name] for name in ("rss", "fds", "threads")} | {
@@ -39,14 +39,18 @@ def deaths(subject: Subject, world: World) -> Measured:
     }
 
 
-def _held(pid: int) -> Measured:
+def _held(world: World, pid: int) -> Measured:
     """What it holds; of files and zombies the least in some looks, since some are on their way."""
-    looks = range(10)
+    fds, zombies = [], []
+    for _ in range(world.n(100, 10)):
+        world.reports.pause(0.005)  # looks at one moment would see the same ones
+        fds.append(machine.fds(pid))
+        zombies.append(machine.zombies(pid))
     return {
         "rss": machine.rss(pid),
-        "fds": min(machine.fds(pid) for _ in looks),
+        "fds": min(fds),
         "threads": machine.threads(pid),
-        "zombies": min(machine.zombies(pid) for _ in looks),
+        "zombies": min(zombies),
     }
 
 
