@@ -126,7 +126,8 @@ def description() -> str:
             model = line.partition(":")[2].strip()
             break
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    kernel = platform.release().partition("-")[0]
     return (
-        f"{os.cpu_count()} x {model}, {memory:.0f} GiB, Linux {platform.release().partition('-')[0]}, "
+        f"{os.cpu_count()} x {model}, {memory:.0f} GiB, Linux {kernel}, "
         f"Python {platform.python_version()}"
     )
