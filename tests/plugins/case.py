@@ -7,7 +7,6 @@ from typing import Any, Callable
 
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins import CircusPlugin
-from tests.support.dispositions import heed_signals
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -97,7 +96,6 @@ class PluginCase(LeakCheckedTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        heed_signals(self)
         self.daemon = FakeDaemon()
         self.addCleanup(lambda: self.daemon.stop())
         self.errors: list[BaseException] = []

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from cvec_circus.plugins.assignment import VARIABLE
-from tests.support.dispositions import heed_signals
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -102,7 +101,6 @@ class ProcessCase(LeakCheckedTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        heed_signals(self)
         self.daemon = FakeDaemon()
         self.addCleanup(self.daemon.stop)
 
