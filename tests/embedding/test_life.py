@@ -30,6 +30,9 @@ assert up.wait(20)
 %s
 """
 
+INTERVAL = 0.0007
+"""Seconds between two signals."""
+
 MISSING = {"name": "a", "cmd": "/no/such/program", "max_retry": 0}
 
 
@@ -319,8 +322,10 @@ class TestSignals(ArbiterCase):
             except exc.SupervisorStopped:
                 left[0] = 0
             if left[0] <= 0:
-                signal.setitimer(signal.ITIMER_REAL, 0)
                 arbiter.stop()
+            else:
+                # One after the other: on a busy machine the next would come within this one.
+                signal.setitimer(signal.ITIMER_REAL, INTERVAL)
 
         before = signal.signal(signal.SIGALRM, handler)
         self.addCleanup(signal.signal, signal.SIGALRM, before)
@@ -331,7 +336,7 @@ class TestSignals(ArbiterCase):
             arbiter = self.make()
             self.handle(arbiter, number)
             arbiter.start()
-            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+            signal.setitimer(signal.ITIMER_REAL, INTERVAL)
             try:
                 while True:
                     arbiter.statuses()
@@ -345,7 +350,7 @@ class TestSignals(ArbiterCase):
         for number in range(20):
             arbiter = self.make(Arbiter)
             self.handle(arbiter, number)
-            arbiter.start(cb=lambda started: signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007))
+            arbiter.start(cb=lambda started: signal.setitimer(signal.ITIMER_REAL, INTERVAL))
         self.nothing_left()
 
 

@@ -91,7 +91,7 @@ class TestRoot(IdentityCase):
     @AS_ROOT
     def test_it_can_be_signalled_and_stopped(self) -> None:
         self.arbit({"name": "a", "cmd": "sleep 1000", "uid": "nobody"})
-        (pid,) = self.wire.pids("a")
+        pid = self.events.next("spawn")["process_pid"]
         self.assertEqual(os.stat(f"/proc/{pid}").st_uid, NOBODY.pw_uid)
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.pids("a"), [])
