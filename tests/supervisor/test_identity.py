@@ -13,7 +13,6 @@ from cvec_circus.exc import ConfigError
 from cvec_circus.system import accounts
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 from tests.support.embedded import EmbeddedCase
-from tests.support.eventually import eventually
 
 NOBODY = pwd.getpwnam("nobody")
 DAEMON = pwd.getpwnam("daemon")
@@ -115,7 +114,7 @@ class TestRoot(IdentityCase):
         path.write_text("#!/bin/sh\n")
         path.chmod(0o700)
         self.arbit({"name": "a", "cmd": str(path), "uid": "nobody", "max_retry": 1})
-        self.assertTrue(eventually(lambda: self.wire.status("a")[0] == "stopped"))
+        self.events.next("giveup")
         expected = f"cannot run {path} as nobody: Permission denied (1 attempts)"
         self.assertEqual(self.wire.status("a")[1], expected)
 

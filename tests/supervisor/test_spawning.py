@@ -95,7 +95,7 @@ class TestReasons(EmbeddedCase):
     def test_a_program_that_turns_up(self) -> None:
         path = self.folder / "late"
         self.arbit({"name": "a", "cmd": str(path), "max_retry": -1, "backoff_max": 0.1})
-        self.assertEqual(self.wire.status("a")[0], "starting")
+        self.assertTrue(eventually(lambda: self.wire.status("a")[0] == "starting"))
         self.write("late.new", "#!/bin/sh\nexec sleep 1000\n")
         os.rename(self.folder / "late.new", path)
         self.events.next("spawn")

@@ -11,7 +11,6 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.support.embedded import EmbeddedCase
-from tests.support.eventually import eventually
 
 OURS = "{}.{}".format(*sys.version_info[:2])
 
@@ -66,7 +65,7 @@ class TestSurroundings(EmbeddedCase):
 
     def test_a_virtualenv_that_is_none(self) -> None:
         self.arbit({"name": "a", "cmd": "true", "virtualenv": "/no/such", "max_retry": 1})
-        self.assertTrue(eventually(lambda: self.wire.status("a")[0] == "stopped"))
+        self.events.next("giveup")
         self.assertIn("virtualenv /no/such: there is no /no/such/lib", self.wire.status("a")[1])
 
 
