@@ -166,7 +166,7 @@ class TestWhereItGoes(DaemonCase):
 
         daemon = self.daemon(self.TEXT, "--logger-config", "log.json", prepare=configure, up=False)
         log = self.connected(daemon).folder / "log"
-        self.assertIn("a: started (config)\n", log.read_text())
+        self.assertTrue(eventually(lambda: "a: started (config)\n" in log.read_text()))
         log.rename(log.with_name("log.1"))
         daemon.signal(signal.SIGHUP)
         daemon.wire.events.next("reload")
