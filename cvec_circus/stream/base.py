@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cvec_circus.stream.lines import Buffer, Lines
+from cvec_circus.stream.losses import Losses
+
 
 def call(fn: Callable[..., object], *args: Any) -> None:
     """Call a function, where there is no other thread for it."""
@@ -53,3 +56,52 @@ class BlockStream:
 
     def close(self) -> None:
         """Write what is held back and end."""
+
+
+class LineStream(BlockStream):
+    """A stream that writes lines, and counts what it cannot write. Owned like any other.
+
+    Args:
+        lines: Makes what is written of what is read.
+        losses: Counts, and says so.
+    """
+
+    def __init__(self, lines: Lines, losses: Losses) -> None:
+        self._lines = lines
+        self._losses = losses
+
+    @property
+    def lost(self) -> int:
+        """Bytes that could not be written. Any thread may read it."""
+        return self._losses.total
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `look` has something to do in a second."""
+        return self._lines.waiting or self._losses.waiting
+
+    def write(self, block: bytes, pid: int) -> None:
+        """Take what was read from the pipe of a process."""
+        self._put_if_any(self._lines.feed(block, pid))
+
+    def finish(self, pid: int) -> None:
+        """Learn that the pipe of a process has ended: its last line needs no newline."""
+        self._put_if_any(self._lines.finish(pid))
+
+    def look(self) -> None:
+        """Do what is due: called once a second while something is waiting."""
+        self._put_if_any(self._lines.overdue())
+        self._losses.look()
+
+    def close(self) -> None:
+        """Write what is held back and say what is unsaid."""
+        self._put_if_any(self._lines.rest())
+        self._losses.settle()
+
+    def _put_if_any(self, buffers: list[Buffer]) -> None:
+        if buffers:
+            self._put(buffers)
+
+    def _put(self, buffers: list[Buffer]) -> None:
+        """Write something, or count it as lost."""
+        raise NotImplementedError

@@ -12,7 +12,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
-from cvec_circus.stream.base import BlockStream, call
+from cvec_circus.stream.base import LineStream, call
 from cvec_circus.stream.jsonlines import JsonLines
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
@@ -25,7 +25,7 @@ CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
 
 
-class FileStream(BlockStream):
+class FileStream(LineStream):
     """Appends the output of a watcher's processes to a file. Owned by the pump thread.
 
     Whatever happens to the file, the processes run on: what cannot be written is counted, said
@@ -76,49 +76,20 @@ class FileStream(BlockStream):
             raise exc.OptionError("filename", "is missing")
         self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
         self._backup_count = converted("backup_count", to_integer, backup_count, 0)
-        self._lines: Lines = converted("time_format", _make_lines, time_format, clock)
+        lines = converted("time_format", _make_lines, time_format, clock)
         if converted("json", to_boolean, json):
-            self._lines = JsonLines(time_format, clock, source)
+            lines = JsonLines(time_format, clock, source)
+        super().__init__(lines, Losses(clock, on_loss))
         self._packing = None
         if converted("compress", to_boolean, compress):
             self._packing = importlib.import_module("cvec_circus.stream.packing")
         self._do = do
         self._clock = clock
         self._file = AppendFile(os.path.abspath(self.filename))
-        self._losses = Losses(clock, on_loss)
         self._rotates = self._max_bytes > 0 and self._backup_count > 0
         self._rotate_at = self._check_at = clock.monotonic()
         self._checked_size = 0
         self._ragged = False
-
-    @property
-    def lost(self) -> int:
-        """Bytes that could not be written. Any thread may read it."""
-        return self._losses.total
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `look` has something to do in a second."""
-        return self._lines.waiting or self._losses.waiting
-
-    def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process."""
-        buffers = self._lines.feed(block, pid)
-        if buffers:
-            self._put(buffers)
-
-    def finish(self, pid: int) -> None:
-        """Learn that the pipe of a process has ended: its last line needs no newline."""
-        buffers = self._lines.finish(pid)
-        if buffers:
-            self._put(buffers)
-
-    def look(self) -> None:
-        """Do what is due: called once a second while something is waiting."""
-        buffers = self._lines.overdue()
-        if buffers:
-            self._put(buffers)
-        self._losses.look()
 
     def reopen(self) -> None:
         """Open the file by its name, which may lead to another one now."""
@@ -137,10 +108,7 @@ class FileStream(BlockStream):
 
     def close(self) -> None:
         """Write what is held back, say what is unsaid, and close the file."""
-        buffers = self._lines.rest()
-        if buffers:
-            self._put(buffers)
-        self._losses.settle()
+        super().close()
         self._file.close()
 
     def _begin(self) -> None:

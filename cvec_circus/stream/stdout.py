@@ -11,7 +11,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import BlockStream
+from cvec_circus.stream.base import LineStream
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
 
@@ -20,7 +20,7 @@ TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 END = b"\x1b[0m\n"
 
 
-class StdoutStream(BlockStream):
+class StdoutStream(LineStream):
     """Writes to the standard output of the daemon. Owned by a pump thread of such streams alone.
 
     Whoever reads that output and stops to do so holds up these streams, and the processes that
@@ -41,41 +41,10 @@ class StdoutStream(BlockStream):
             on_loss: Called with a line for the log when something cannot be written.
             others: Not used. As in Circus.
         """
+        super().__init__(Lines(), Losses(clock, on_loss))
         self._clock = clock
-        self._losses = Losses(clock, on_loss)
-        self._lines: Lines = Lines()
-
-    @property
-    def lost(self) -> int:
-        """Bytes that could not be written. Any thread may read it."""
-        return self._losses.total
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `look` has something to do in a second."""
-        return self._lines.waiting or self._losses.waiting
-
-    def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process."""
-        self._put(self._lines.feed(block, pid))
-
-    def finish(self, pid: int) -> None:
-        """Learn that the pipe of a process has ended: its last line needs no newline."""
-        self._put(self._lines.finish(pid))
-
-    def look(self) -> None:
-        """Do what is due: called once a second while something is waiting."""
-        self._put(self._lines.overdue())
-        self._losses.look()
-
-    def close(self) -> None:
-        """Write what is held back and say what is unsaid. Standard output stays open."""
-        self._put(self._lines.rest())
-        self._losses.settle()
 
     def _put(self, buffers: list[Buffer]) -> None:
-        if not buffers:
-            return
         data = b"".join(buffers)
         try:
             rest, trouble = _write_out(data)
