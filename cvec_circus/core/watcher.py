@@ -12,6 +12,9 @@ from typing import Any
 from cvec_circus.core.slots import Slots
 from cvec_circus.core.states import WATCHER_STEPS, ProcessState, WatcherState
 
+_ABSENT = object()
+"""Stands for the value of an option that was not there."""
+
 
 class Watcher(Slots):
     """A command and its processes. Owned by the supervisor thread.
@@ -43,6 +46,7 @@ class Watcher(Slots):
     """
 
     __slots__ = (
+        "_loaded",
         "abandoned",
         "active_life",
         "cause",
@@ -93,6 +97,7 @@ class Watcher(Slots):
         self.reloading = ""
         self.next_reload = ""
         self.next_spawn_at = 0.0
+        self._loaded: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"<watcher {self.name} {self.state.value} {len(self.slots)} slots>"
@@ -191,7 +196,7 @@ class Watcher(Slots):
             self.size_cause = cause
         self.impatient = True
         self.grants = max(0, self.grants + numprocesses - self.numprocesses)
-        self.options["numprocesses"] = numprocesses
+        self.override("numprocesses", numprocesses)
 
     def _ordered(self, word: str, cause: str) -> None:
         self.last_order = word
@@ -237,11 +242,39 @@ class Watcher(Slots):
         self.sequential = False
         self.expired.clear()
 
+    # -- its options, and what they were loaded as
+
     def change(self, options: Mapping[str, Any]) -> list[str]:
         """Takes over new values of options and returns the names of those that differ."""
         changed = [name for name, value in options.items() if self.options.get(name) != value]
-        self.options.update(options)
+        for name in changed:
+            self.override(name, options[name])
         if "respawn" in changed and not self.options["respawn"]:
             missing = max(0, self.numprocesses - self.places)
             self.grants = missing + sum(process.holds_place for process in self.stale)
         return changed
+
+    def override(self, name: str, value: Any) -> None:
+        """Gives an option another value for as long as the daemon runs."""
+        before = self.options.get(name, _ABSENT)
+        if value == before:
+            return
+        if self._loaded is None:
+            self._loaded = {}
+        self._loaded.setdefault(name, before)
+        self.options[name] = value
+
+    def loaded(self) -> dict[str, Any]:
+        """Its options as the configuration had them, whatever was changed since."""
+        options = {**self.options, **(self._loaded or {})}
+        return {name: value for name, value in options.items() if value is not _ABSENT}
+
+    def rebase(self, loaded: Mapping[str, Any]) -> None:
+        """From now on these are the options that the configuration has."""
+        names = {**self.options, **loaded}
+        differ = {
+            name: loaded.get(name, _ABSENT)
+            for name in names
+            if self.options.get(name, _ABSENT) != loaded.get(name, _ABSENT)
+        }
+        self._loaded = differ or None
