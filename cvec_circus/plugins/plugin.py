@@ -19,7 +19,8 @@ what plugins see; how the two threads do it stands in `life`, how no event is mi
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import zmq
 
@@ -28,6 +29,7 @@ from cvec_circus.client import CALL_TIMEOUT
 from cvec_circus.connect import refuse_ssh
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.plugins.life import Life
+from cvec_circus.plugins.schema import typed
 from cvec_circus.wire import messages, topics
 
 
@@ -47,8 +49,11 @@ class CircusPlugin:
     Attributes:
         name: What the plugin is called; a class attribute.
         call_timeout: Seconds that `call` waits for a reply; a class attribute.
+        schema: What kinds of values the configuration has: a check of ConfigObj's validate for
+            each key, such as ``{"window": "float(min=0, default=1.0)"}``; a class attribute.
+            Without one they are as they were given.
         config: The configuration: everything in the ``[plugin:NAME]`` section but ``use``, and
-            ``name``, which is ``plugin:NAME``.
+            ``name``, which is ``plugin:NAME``; with the types and defaults of the schema.
         active: Whether it is to be started: ``active`` in the configuration.
         check_delay: The daemon's check delay in seconds.
         endpoint: Where the daemon takes commands.
@@ -59,6 +64,7 @@ class CircusPlugin:
 
     name = ""
     call_timeout = CALL_TIMEOUT
+    schema: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -81,9 +87,11 @@ class CircusPlugin:
 
         Raises:
             SocketError: An ssh server was named.
-            OptionError: ``active`` is neither true nor false.
+            OptionError: ``active`` is neither true nor false, or a value does not suit the schema.
+            PluginError: The schema cannot be used.
         """
         refuse_ssh(ssh_server)
+        config = typed(self.schema, config)
         try:
             active = to_boolean(config.get("active", True))
         except ValueError as error:

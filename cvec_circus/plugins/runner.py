@@ -28,6 +28,7 @@ from cvec_circus.plugins.assignment import (
 )
 from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.plugins.schema import typed
 
 DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """The first one stops the plugin, a second one ends it at once."""
@@ -71,6 +72,7 @@ def run(assignment: Assignment, signals: Signals) -> int:
     extend_sys_path(assignment.sys_path)
     try:
         plugin_class = load_class(assignment.use)
+        assignment.config = typed(plugin_class.schema, assignment.config)
         signals.log_fileno = configure_log(assignment)
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refuse(assignment, error)

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin
@@ -83,6 +83,16 @@ class Environment(Talker):
         listing = [sys.executable, "-c", "import os; print(len(os.listdir('/proc/self/fd')))"]
         found = subprocess.run(listing, stdout=subprocess.PIPE, close_fds=False, check=True)
         say(f"fds {found.stdout.decode().strip()}")
+
+
+class Strict(Talker):
+    """Has a schema."""
+
+    schema: ClassVar = {"tries": "integer", "loud": "boolean(default=off)"}
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        super().__init__(*args, **config)
+        say(f"config {sorted(config.items())}")
 
 
 class Busy(Talker):

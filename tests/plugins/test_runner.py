@@ -236,6 +236,22 @@ class TestByDaemon(ProcessCase):
             self.assertEqual(reports.read(), reason)
         self.assertEqual(process.rest(), f"cvec_circus-plugin: {reason}")
 
+    def test_a_value_that_does_not_suit_the_schema(self) -> None:
+        read_report, report = os.pipe()
+        process = self.by_daemon(f"{SUBJECTS}.Strict", config={"tries": "x"}, report=report)
+        os.close(report)
+        self.assertEqual(process.wait(), 2)
+        reason = "tries: 'x' is not a whole number\n"
+        with open(read_report, encoding="utf-8") as reports:
+            self.assertEqual(reports.read(), reason)
+        self.assertEqual(process.rest(), f"cvec_circus-plugin: {reason}")
+
+    def test_the_constructor_gets_what_the_schema_says(self) -> None:
+        process = self.by_daemon(f"{SUBJECTS}.Strict", config={"tries": "7"})
+        process.expect("config [('loud', False), ('tries', 7)]")
+        process.kill()
+        self.assertEqual(process.wait(), 0)
+
     def test_what_the_daemon_says_makes_no_sense(self) -> None:
         for text in (
             "{",

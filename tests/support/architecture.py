@@ -65,6 +65,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "logs.log": None,  # syslog and logging.config
     "options.nearest": "difflib",
     "plugins.runner": "cvec_circus.logs",
+    "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.launching": "cvec_circus.system",
