@@ -16,6 +16,7 @@ ZOMBIE, DEAD = "Z", "X"
 
 # Where proc(5) has the fields of /proc/<pid>/stat, counted from the one after the command's name.
 STATE, PPID, PGRP, THREADS, START_TIME = 0, 1, 2, 17, 19
+USER_TIME, SYSTEM_TIME, NICE = 11, 12, 16
 
 
 class ProcessRow(NamedTuple):
@@ -29,6 +30,8 @@ class ProcessRow(NamedTuple):
         start_time: When it began, in clock ticks since the machine did. A pid is used again and
             again, a pid with its start time is not.
         threads: How many threads it has.
+        command: The command's name, up to 15 bytes of it.
+        fields: The rest of the line, for who wants more: see the constants above.
     """
 
     pid: int
@@ -37,6 +40,8 @@ class ProcessRow(NamedTuple):
     state: str
     start_time: int
     threads: int = 1
+    command: bytes = b""
+    fields: tuple[bytes, ...] = ()
 
     @property
     def runs(self) -> bool:
@@ -46,18 +51,12 @@ class ProcessRow(NamedTuple):
 
 def row(pid: int) -> ProcessRow | None:
     """Look at one process; None when there is none of that number."""
-    try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError):
+    line = _read(f"/proc/{pid}/stat")
+    if not line:
         return None
-    try:
-        line = os.read(fd, 4096)
-    except ProcessLookupError:  # it went away between the open and the read
-        return None
-    finally:
-        os.close(fd)
     # The command's name stands in parentheses and may itself contain blanks and parentheses.
-    fields = line[line.rindex(b")") + 2 :].split()
+    end = line.rindex(b")")
+    fields = tuple(line[end + 2 :].split())
     return ProcessRow(
         pid=pid,
         ppid=int(fields[PPID]),
@@ -65,7 +64,32 @@ def row(pid: int) -> ProcessRow | None:
         state=fields[STATE].decode("ascii"),
         start_time=int(fields[START_TIME]),
         threads=int(fields[THREADS]),
+        command=line[line.index(b"(") + 1 : end],
+        fields=fields,
     )
+
+
+def memory(pid: int) -> tuple[int, int] | None:
+    """Tell how much memory a process has, virtual and resident, in pages; None when it is gone.
+
+    The line that `row` reads has both as well, but the kernel is not exact there any more.
+    """
+    fields = _read(f"/proc/{pid}/statm").split(None, 2)
+    return (int(fields[0]), int(fields[1])) if len(fields) > 1 else None
+
+
+def _read(path: str) -> bytes:
+    """Read a line of /proc; nothing when the process is gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+    try:
+        return os.read(fd, 4096)
+    except ProcessLookupError:  # it went away between the open and the read
+        return b""
+    finally:
+        os.close(fd)
 
 
 def rows() -> Iterator[ProcessRow]:

@@ -10,9 +10,10 @@ import unittest.mock
 import psutil
 
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.system import proctable
+from cvec_circus.system import procfs, proctable
 from cvec_circus.system.procfs import Sampler, command_name, size_text, time_text
 from tests.support.children import Child
+from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -120,24 +121,53 @@ class SamplerTest(LeakCheckedTestCase):
     def test_what_goes_while_it_is_looked_at_is_left_out(self):
         child = Child(self, "wait")
         with unittest.mock.patch.object(
-            psutil.Process, "cpu_times", side_effect=psutil.NoSuchProcess(child.pid)
+            psutil.Process, "cmdline", side_effect=psutil.NoSuchProcess(child.pid)
         ):
             self.assertEqual(self.sampler.sample([child.pid]), {})
 
     def test_what_we_may_not_know_is_not_available(self):
         child = Child(self, "wait")
-        denied = ("memory_info", "cpu_times", "create_time", "cmdline", "username", "nice")
-        denied += ("cpu_percent", "memory_percent")
-        with unittest.mock.patch.multiple(
-            psutil.Process,
-            **{
-                name: unittest.mock.Mock(side_effect=psutil.AccessDenied(child.pid))
-                for name in denied
-            },
-        ):
+        denied = unittest.mock.Mock(side_effect=psutil.AccessDenied(child.pid))
+        with unittest.mock.patch.multiple(psutil.Process, cmdline=denied, username=denied):
             (sample,) = self.sampler.sample([child.pid]).values()
-        for key in KEYS - {"pid", "children"}:
-            self.assertEqual(sample[key], "N/A", key)
+        self.assertEqual((sample["cmdline"], sample["username"]), ("N/A", "N/A"))
+
+    def test_the_same_figures_as_those_of_psutil(self):
+        child = Child(self, "wait")
+        (sample,) = self.sampler.sample([child.pid]).values()
+        process = psutil.Process(child.pid)
+        memory, times = process.memory_info(), process.cpu_times()
+        self.assertEqual(sample["mem_info1"], size_text(memory.rss))
+        self.assertEqual(sample["mem_info2"], size_text(memory.vms))
+        self.assertEqual(sample["mem"], round(process.memory_percent(), 3))
+        self.assertEqual(sample["ctime"], time_text(times.user + times.system))
+        self.assertEqual(sample["nice"], process.nice())
+        self.assertLess(abs(sample["create_time"] - process.create_time()), 2)
+
+    def test_another_name_shows_when_the_command_has_changed(self):
+        child = Child(self, "wait")
+        self.sampler.sample([child.pid])
+        known = self.sampler._known[child.pid]
+        known.name, known.described_until = "old", SYSTEM.monotonic() + 60
+        with unittest.mock.patch.object(procfs, "YOUNG", 0.0):
+            (sample,) = self.sampler.sample([child.pid]).values()
+            self.assertEqual(sample["cmdline"], "old")
+            known.command = b"other"
+            (sample,) = self.sampler.sample([child.pid]).values()
+        self.assertRegex(sample["cmdline"], "^python")
+
+    def test_a_clock_that_is_set_moves_the_beginning_and_not_the_age(self):
+        clock = FakeClock()
+        sampler = Sampler(clock)
+        child = Child(self, "wait")
+        first = sampler.sample([child.pid])[child.pid]
+        clock.wall += 3600
+        with unittest.mock.patch.object(
+            proctable, "boot_time", return_value=int(sampler._booted_at) + 3600
+        ):
+            second = sampler.sample([child.pid])[child.pid]
+        self.assertEqual(second["create_time"], first["create_time"] + 3600)
+        self.assertEqual(second["age"], first["age"])
 
     def test_processor_use_counts_since_the_look_before(self):
         child = Child(self, "burn")
@@ -149,19 +179,18 @@ class SamplerTest(LeakCheckedTestCase):
     def test_a_number_that_another_process_has_got_starts_anew(self):
         child = Child(self, "wait")
         self.sampler.sample([child.pid])
-        row = proctable.row(child.pid)
-        stale = psutil.Process()
-        self.sampler._known[child.pid] = (row.start_time - 1, stale)
+        stale = self.sampler._known[child.pid]
+        stale.start_time -= 1
         self.sampler.sample([child.pid])
-        self.assertIsNot(self.sampler._known[child.pid][1], stale)
+        self.assertIsNot(self.sampler._known[child.pid], stale)
 
     def test_numbers_used_again_that_make_a_ring_do_no_harm(self):
         child = Child(self, "wait")
         row = proctable.row(child.pid)
         own = proctable.row(os.getpid())
         ring = [
-            proctable.ProcessRow(row.pid, own.pid, 1, "S", row.start_time),
-            proctable.ProcessRow(own.pid, row.pid, 1, "S", own.start_time),
+            row._replace(ppid=own.pid),
+            own._replace(ppid=row.pid),
         ]
         with unittest.mock.patch.object(proctable, "rows", return_value=iter(ring)):
             json.dumps(self.sampler.sample([child.pid, own.pid]))
