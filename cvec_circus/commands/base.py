@@ -187,10 +187,10 @@ class CommandTarget(Protocol):
     def remove(self, watcher: Any, nostop: bool, wait: Wait | None) -> None:
         """Remove a watcher, with its processes unless `nostop`."""
 
-    def set_options(self, watcher: Any, options: Fields, wait: Wait | None) -> None:
+    def set_options(self, watcher: Any, options: Fields, wait: Wait | None, reason: str) -> None:
         """Change converted options of a watcher."""
 
-    def change_numprocesses(self, watcher: Any, delta: int, wait: Wait | None) -> int:
+    def change_numprocesses(self, watcher: Any, delta: int, wait: Wait | None, reason: str) -> int:
         """Want so many processes more or fewer; returns how many are wanted now."""
 
     def kill(

@@ -11,14 +11,18 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Property,
+    Switch,
     later,
     one,
     waiter,
 )
+from cvec_circus.commands.kinds import to_reason
 from cvec_circus.options.kinds import to_integer
 
 if TYPE_CHECKING:
     from cvec_circus.wire.outcome import Outcome
+
+REASON = Property("reason", to_reason, default="", doc="Why: for the event and the log.")
 
 
 class Incr(Command):
@@ -29,10 +33,12 @@ class Incr(Command):
     properties = (
         NAME,
         Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more."),
+        REASON,
     )
     arguments = ("name", "nb")
     usage = "NAME [NUMBER]"
     named = (("NUMBER", "nb"),)
+    switches = (Switch("reason", "reason"),)
     mutating = True
     sign = 1
 
@@ -46,7 +52,7 @@ class Incr(Command):
             return {"numprocesses": watcher.numprocesses}
 
         wait = waiter(props, answer, shape)
-        target.change_numprocesses(watcher, self.sign * props["nb"], wait)
+        target.change_numprocesses(watcher, self.sign * props["nb"], wait, props["reason"])
         return later(wait)
 
     def words(self, reply: Fields) -> str:
@@ -64,5 +70,6 @@ class Decr(Incr):
     properties = (
         NAME,
         Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many fewer."),
+        REASON,
     )
     sign = -1

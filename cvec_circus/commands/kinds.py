@@ -16,6 +16,7 @@ from cvec_circus.options.kinds import shown, to_text
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME = 200
+_MAX_REASON = 500
 
 
 def to_new_name(value: Any) -> str:
@@ -28,6 +29,14 @@ def to_new_name(value: Any) -> str:
     if _UNPRINTABLE.search(name):
         raise ValueError(f"{shown(name)} has a character that cannot be printed")
     return name
+
+
+def to_reason(value: Any) -> str:
+    """Take a sentence that says why; it goes into events and the log, so it is one line."""
+    reason = " ".join(_UNPRINTABLE.sub(" ", to_text(value)).split())
+    if len(reason) > _MAX_REASON:
+        raise ValueError(f"{shown(reason)} is longer than {_MAX_REASON} characters")
+    return reason
 
 
 def to_match_method(value: Any) -> str:

@@ -12,11 +12,13 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Property,
+    Switch,
     later,
     one,
     waiter,
 )
 from cvec_circus.commands.conversion import convert_options, typed_if_possible
+from cvec_circus.commands.incr import REASON
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_mapping
 
@@ -29,9 +31,11 @@ class Set(Command):
     properties = (
         NAME,
         Property("options", to_mapping, mandatory=True, doc="Options and their new values."),
+        REASON,
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
     named = (("OPTION", "options"),)
+    switches = (Switch("reason", "reason"),)
     mutating = True
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
@@ -39,7 +43,7 @@ class Set(Command):
         watcher = one(target, props)
         options = convert_options(props["options"])
         wait = waiter(props, answer)
-        target.set_options(watcher, options, wait)
+        target.set_options(watcher, options, wait, props["reason"])
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

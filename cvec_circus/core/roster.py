@@ -169,14 +169,23 @@ class Roster:
         is_down = [watcher for watcher in replaced if not watcher.is_up]
         self._give(is_down, starts=watchers is None and bool(is_down) and self._campaign.is_over)
 
-    def resize(self, watcher: Watcher, size: int, cause: str, wait: Wait | None) -> None:
-        """Wants another number of processes."""
+    def resize(
+        self, watcher: Watcher, size: int, cause: str, wait: Wait | None, reason: str = ""
+    ) -> None:
+        """Wants another number of processes, for a reason that whoever wants it may give."""
         self._await("change of numprocesses", judge.is_sized, [watcher], wait)
-        watcher.order_size(size, cause)
+        told = watcher.order_size(size, cause, reason)
+        if "numprocesses" in told:
+            self._ports.publish(watcher, "updated", cause, **told)
         self.touch(watcher)
 
     def set_options(
-        self, watcher: Watcher, options: Mapping[str, Any], cause: str, wait: Wait | None
+        self,
+        watcher: Watcher,
+        options: Mapping[str, Any],
+        cause: str,
+        wait: Wait | None,
+        reason: str = "",
     ) -> None:
         """Takes over new values; what needs fresh processes gets them by a graceful reload."""
         given = dict(options)
@@ -190,11 +199,11 @@ class Roster:
         reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
         predicate = judge.is_reloaded if reloads else judge.is_sized
         self._await("set", predicate, [watcher], wait, [watcher])
-        watcher.order_size(size, cause)
+        told = watcher.order_size(size, cause, reason)
         if reloads:
             watcher.order_reload(cause)
             self._campaign.let_go(watcher)
-        self._ports.publish(watcher, "updated", cause)
+        self._ports.publish(watcher, "updated", cause, **told)
         self.touch(watcher)
 
     def kill(

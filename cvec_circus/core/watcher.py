@@ -190,13 +190,16 @@ class Watcher(Slots):
         for process in list(self.fresh):
             self.make_stale(process, cause)
 
-    def order_size(self, numprocesses: int, cause: str) -> None:
-        """Wants another number of processes."""
+    def order_size(self, numprocesses: int, cause: str, reason: str = "") -> dict[str, object]:
+        """Wants another number of processes; returns what an event tells of that, and why."""
+        told: dict[str, object] = {"reason": reason} if reason else {}
         if numprocesses != self.numprocesses:
             self.size_cause = cause
+            told["numprocesses"] = numprocesses
         self.impatient = True
         self.grants = max(0, self.grants + numprocesses - self.numprocesses)
         self.override("numprocesses", numprocesses)
+        return told
 
     def _ordered(self, word: str, cause: str) -> None:
         self.last_order = word

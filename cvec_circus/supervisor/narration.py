@@ -39,6 +39,8 @@ def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
         )
     if action == "giveup":
         return logging.WARNING, f"given up: {payload.get('reason')}"
+    if action == "updated":
+        return logging.INFO, updated(cause, payload)
     level = logging.DEBUG if action == "add" and cause == "config" else logging.INFO
     return level, SENTENCES.get(action, action) + because(cause)
 
@@ -57,6 +59,13 @@ def reaped(cause: str, payload: Payload) -> tuple[int, str]:
     return level, f"process {payload.get('process_pid')} {how}{because(cause, 'exit')}"
 
 
+def updated(cause: str, payload: Payload) -> str:
+    """The sentence for a change of options: how many processes are wanted now, and why."""
+    size, reason = payload.get("numprocesses"), payload.get("reason")
+    change = "options changed" if size is None else f"{size} processes wanted"
+    return f"{change}{because(cause)}" + (f": {reason}" if reason else "")
+
+
 def because(cause: str, silent: str = "") -> str:
     """The cause in brackets, but for one that goes without saying."""
     return "" if cause == silent else f" ({cause})"
@@ -68,5 +77,4 @@ SENTENCES = {
     "reload": "reloaded",
     "add": "added",
     "remove": "removed",
-    "updated": "options changed",
 }

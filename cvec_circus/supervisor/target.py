@@ -233,15 +233,20 @@ class Target:
         """Removes a watcher, and stops it unless `nostop`."""
         self._roster.remove(watcher, "command:rm", nostop, wait)
 
-    def set_options(self, watcher: Watcher, options: Fields, wait: Wait | None) -> None:
+    def set_options(
+        self, watcher: Watcher, options: Fields, wait: Wait | None, reason: str = ""
+    ) -> None:
         """Changes converted options."""
         full = WATCHER_OPTIONS.complete(options, watcher.options)
-        self._roster.set_options(watcher, full, "command:set", wait)
+        self._roster.set_options(watcher, full, "command:set", wait, reason)
 
-    def change_numprocesses(self, watcher: Watcher, delta: int, wait: Wait | None) -> int:
+    def change_numprocesses(
+        self, watcher: Watcher, delta: int, wait: Wait | None, reason: str = ""
+    ) -> int:
         """Wants so many processes more or fewer; never fewer than none."""
         size = max(0, watcher.numprocesses + delta)
-        self._roster.resize(watcher, size, "command:incr" if delta > 0 else "command:decr", wait)
+        cause = "command:incr" if delta > 0 else "command:decr"
+        self._roster.resize(watcher, size, cause, wait, reason)
         return size
 
     def kill(

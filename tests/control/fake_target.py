@@ -135,12 +135,16 @@ class FakeTarget:
     def remove(self, watcher: FakeWatcher, nostop: bool, wait: Wait | None) -> None:
         self._order("remove", wait, watcher.name, nostop)
 
-    def set_options(self, watcher: FakeWatcher, options: Any, wait: Wait | None) -> None:
-        self._order("set_options", wait, watcher.name, options)
+    def set_options(
+        self, watcher: FakeWatcher, options: Any, wait: Wait | None, reason: str
+    ) -> None:
+        self._order("set_options", wait, watcher.name, options, *filter(None, [reason]))
 
-    def change_numprocesses(self, watcher: FakeWatcher, delta: int, wait: Wait | None) -> int:
+    def change_numprocesses(
+        self, watcher: FakeWatcher, delta: int, wait: Wait | None, reason: str
+    ) -> int:
         watcher.numprocesses = max(0, watcher.numprocesses + delta)
-        self._order("change_numprocesses", wait, watcher.name, delta)
+        self._order("change_numprocesses", wait, watcher.name, delta, *filter(None, [reason]))
         return watcher.numprocesses
 
     def kill(

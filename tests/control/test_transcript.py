@@ -83,6 +83,19 @@ class TestReplies(ControlCase):
             self.answers(singleton, command, name="solo", waiting=True)
         self.orders()
 
+    def test_a_change_may_have_a_reason(self) -> None:
+        self.answers({}, "incr", name="web", reason="a sale,\nuntil noon ")
+        self.answers({}, "decr", name="web", reason=None)
+        self.answers({}, "set", name="web", options={"priority": 2}, reason="a whim")
+        self.orders(
+            ("change_numprocesses", "web", 1, "a sale, until noon"),
+            ("change_numprocesses", "web", -1),
+            ("set_options", "web", {"priority": 2}, "a whim"),
+        )
+        for command in ("incr", "decr"):
+            for value in (5, [], "x" * 501):
+                self.refuses(3, "reason: ", command, name="web", reason=value)
+
     def test_orders_that_nobody_waits_for(self) -> None:
         for command in ("start", "stop", "restart", "quit", "reload"):
             self.answers({}, command)

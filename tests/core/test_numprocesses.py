@@ -20,7 +20,8 @@ class TestNumprocesses(unittest.TestCase):
         watcher = self.world.up()
         self.resize(watcher, 3, "command:incr")
         self.assertEqual(watcher.pids(), [100, 101, 102])
-        self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn", "spawn"])
+        actions = ["add", "spawn", "start", "updated", "spawn", "spawn"]
+        self.assertEqual(self.world.actions(), actions)
         self.assertEqual(self.world.payloads("spawn")[-1]["cause"], "command:incr")
 
     def test_fewer_the_oldest_first(self) -> None:
@@ -65,7 +66,22 @@ class TestNumprocesses(unittest.TestCase):
         for size in (5, 0, 3, 2):
             self.world.roster.resize(watcher, size, "command:incr", None)
         self.world.advance(1)
-        self.assertEqual(self.world.actions(), ["add", "spawn", "spawn", "start"])
+        self.assertEqual(self.world.actions(), ["add", "spawn", "spawn", "start", *["updated"] * 4])
+
+    def test_who_wants_another_number_may_say_why(self) -> None:
+        watcher = self.world.up(numprocesses=2)
+        self.world.roster.resize(watcher, 2, "command:incr", None, "no change")
+        self.world.roster.resize(watcher, 3, "command:incr", None, "a sale")
+        self.world.roster.resize(watcher, 2, "command:decr", None)
+        self.world.roster.set_options(watcher, {"priority": 1}, "command:set", None, "a whim")
+        self.assertEqual(
+            self.world.payloads("updated"),
+            [
+                {"cause": "command:incr", "numprocesses": 3, "reason": "a sale"},
+                {"cause": "command:decr", "numprocesses": 2},
+                {"cause": "command:set", "reason": "a whim"},
+            ],
+        )
 
     def test_of_a_stopped_watcher_it_only_changes_the_number(self) -> None:
         watcher = self.world.add()

@@ -48,6 +48,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "graceful_timeout": ("2.5", 2.5),
     "since": ("7", 7),
     "limit": ("10", 10),
+    "reason": ("sale", "sale"),
 }
 
 
