@@ -92,6 +92,10 @@ class TestReplies(ControlCase):
             ("change_numprocesses", "web", -1),
             ("set_options", "web", {"priority": 2}, "a whim"),
         )
+        for value in (5, [], "x" * 501):
+            answer = self.ask("incr", name="web", reason=value)
+            self.assertEqual(answer["errno"], 3)
+            self.assertIn("reason: ", answer["reason"])
 
     def test_orders_that_nobody_waits_for(self) -> None:
         for command in ("start", "stop", "restart", "quit", "reload"):
@@ -231,8 +235,6 @@ class TestRefusals(ControlCase):
             self.refuses(3, "name: ", "stop", name=value)
         for value in ("z", -5, "-1", 1.5, True, [], 10**15, ""):
             self.refuses(3, "nb: ", "incr", name="web", nb=value)
-        for value in (5, [], "x" * 501):
-            self.refuses(3, "reason: ", "incr", name="web", reason=value)
         for value in ("usr9", 999, 0, -1, "0", "", True, [], 1.5, "SIGRTMAX+1"):
             self.refuses(3, "signum: ", "signal", name="web", signum=value)
         for value in ("z", 2, [], -1, ""):
