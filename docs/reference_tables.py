@@ -1,6 +1,7 @@
 """Directives that turn the project's own tables into reference pages.
 
     .. option-table:: cvec_circus.options.watcher:WATCHER_OPTIONS
+    .. schema-table:: cvec_circus.plugins.flapping:Flapping
     .. command-table::
     .. command-line-table::
     .. parser-table:: MODULE:FUNCTION
@@ -25,6 +26,7 @@ from reference_text import (
     figure_lines,
     option_lines,
     parser_lines,
+    schema_lines,
     switch_lines,
 )
 
@@ -38,6 +40,19 @@ class OptionTableDirective(Directive):
         """Render the named table."""
         module, _, name = self.arguments[0].partition(":")
         return parsed(self, option_lines(getattr(importlib.import_module(module), name)))
+
+
+class SchemaTableDirective(Directive):
+    """`.. schema-table:: MODULE:CLASS`"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Render the options of a plugin, as its schema and its docstring say."""
+        module, _, name = self.arguments[0].partition(":")
+        described = importlib.import_module("cvec_circus.plugins.description")
+        options = described.options(getattr(importlib.import_module(module), name))
+        return parsed(self, schema_lines(options, described.MANDATORY))
 
 
 class CommandTableDirective(Directive):
@@ -98,6 +113,7 @@ def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:
 def setup(app: Any) -> dict[str, bool]:
     """Register the directives; Sphinx calls this."""
     app.add_directive("option-table", OptionTableDirective)
+    app.add_directive("schema-table", SchemaTableDirective)
     app.add_directive("command-table", CommandTableDirective)
     app.add_directive("figure-table", FigureTableDirective)
     app.add_directive("switch-table", SwitchTableDirective)

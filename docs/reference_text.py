@@ -87,6 +87,58 @@ def _default(value: Any) -> str:
     return f"`{value}` by default"
 
 
+CHECKS = {
+    "integer": "a whole number",
+    "float": "a number",
+    "boolean": "yes or no",
+    "string": "text",
+    "option": "one of",
+    "ip_addr": "an IP address",
+    "list": "a list",
+    "string_list": "a list",
+    "force_list": "a list",
+    "int_list": "a list of whole numbers",
+    "float_list": "a list of numbers",
+}
+"""What the schemas of plugins call a kind of value, and what people call it."""
+
+
+def schema_lines(options: Iterable[Any], mandatory: object) -> Iterator[str]:
+    """Yield a table of a plugin's options.
+
+    Args:
+        options: What `cvec_circus.plugins.description.options` says of them.
+        mandatory: What it gives as the default of those that have none.
+    """
+    head = ("option", "value", "meaning")
+    yield from (".. list-table::", "   :header-rows: 1", "   :widths: 20 30 50", "")
+    yield from (f"   {'* -' if column == head[0] else '  -'} {column}" for column in head)
+    for option in options:
+        yield from (f"   * - ``{option.key}``", f"     - {_checked(option, mandatory)}")
+        yield f"     - {literal(option.doc)}"
+    yield ""
+
+
+def _checked(option: Any, mandatory: object) -> str:
+    """Say what values an option of a plugin takes, and which it has without being told."""
+    words = CHECKS[option.kind]
+    if option.choices:
+        words += " " + ", ".join(f"``{choice}``" for choice in option.choices)
+    if option.low is not None:
+        words += f", at least {option.low}" if option.kind in ("integer", "float") else ""
+        words += ", not empty" if option.kind not in ("integer", "float") else ""
+    if option.high is not None and option.kind in ("integer", "float"):
+        words += f", at most {option.high}"
+    value = option.default
+    if value is mandatory:
+        return f"{words[0].upper()}{words[1:]}. **Mandatory.**"
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{words[0].upper()}{words[1:]}; {literal(_default(value))}."
+
+
 def literal(text: str) -> str:
     """Turn what the tables put between single backticks into literal text."""
     return re.sub(r"(?<!`)`([^`]+)`(?!`)", lambda found: f"``{found[1].strip()}``", text)

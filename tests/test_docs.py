@@ -17,6 +17,10 @@ from cvec_circus.config.build import load
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.option import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.plugins import description
+from cvec_circus.plugins.catalogue import BUILT_IN
+from cvec_circus.plugins.description import MANDATORY, PluginOption
+from cvec_circus.plugins.load import load_class
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -159,6 +163,31 @@ class TestTables(unittest.TestCase):
         text = self.text(Option("old", "text", None, "Old.", warning="nothing needs it"))
         self.assertNotIn("describe", text)
         self.assertIn("* `old`: nothing needs it.", text)
+
+    def test_the_options_of_a_plugin(self) -> None:
+        options = [
+            PluginOption("url", "string", (), "1", None, MANDATORY, "Where `to`."),
+            PluginOption("nb", "integer", (), "0", "9", 3, "How many."),
+            PluginOption("way", "option", ("up", "down"), None, None, "up", "Which."),
+            PluginOption("only", "list", (), None, None, ["a", "b"], "Whom."),
+            PluginOption("wait", "float", (), None, None, None, "How long."),
+        ]
+        text = "\n".join(self.tables.schema_lines(options, MANDATORY))
+        self.assertIn("   * - ``url``\n     - Text, not empty. **Mandatory.**", text)
+        self.assertIn("     - Where ``to``.", text)
+        self.assertIn("A whole number, at least 0, at most 9; ``3`` by default.", text)
+        self.assertIn("One of ``up``, ``down``; ``up`` by default.", text)
+        self.assertIn("A list; ``a, b`` by default.", text)
+        self.assertIn("A number; none by default.", text)
+
+    def test_the_options_of_our_plugins_are_in_tables(self) -> None:
+        pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+        for name in BUILT_IN:
+            with self.subTest(name):
+                plugin = load_class(name)
+                listed = description.options(plugin)
+                self.assertIn(f".. schema-table:: {plugin.__module__}:{plugin.__name__}", pages)
+                self.assertIn("   * - ``", "\n".join(self.tables.schema_lines(listed, MANDATORY)))
 
 
 if __name__ == "__main__":

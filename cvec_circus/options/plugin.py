@@ -20,7 +20,8 @@ PLUGIN_OPTIONS = WatcherTable(
             "use",
             "text",
             None,
-            "The full name of the plugin's class, such as `myproject.plugins.Logger`. Mandatory.",
+            "The full name of the plugin's class, such as `myproject.plugins.Logger`, or the short"
+            " name of one that is installed, such as `flapping`. Mandatory.",
             live=False,
         ),
         Option("active", "boolean", True, "Whether the plugin runs at all.", live=False),

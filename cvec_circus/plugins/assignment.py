@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ class Assignment:
     """Which plugin to run, and how. Owned by the main thread of the plugin's process.
 
     Attributes:
-        use: The dotted name of the class.
+        use: The dotted name of the class, or the short name of a plugin that is installed.
         config: The plugin's configuration.
         endpoint: Where the daemon takes commands.
         pubsub_endpoint: Where it publishes events.
@@ -66,6 +67,20 @@ class OneLineParser(argparse.ArgumentParser):
         raise exc.ArgumentError(message)
 
 
+class ListPlugins(argparse.Action):
+    """Prints what is installed, in place of running anything. Owned by the main thread."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from cvec_circus.plugins.description import overview
+
+        sys.path.insert(0, "")  # as for a plugin that is run
+        print(*overview(), sep="\n", flush=True)
+        parser.exit()
+
+
 def read_arguments(arguments: Sequence[str]) -> Assignment:
     """Read a person's command line.
 
@@ -100,7 +115,12 @@ def argument_parser() -> argparse.ArgumentParser:
         prog=PROGRAM, description="Run a plugin of cvec_circusd in this process, until Ctrl-C."
     )
     add = parser.add_argument
-    add("plugin", metavar="CLASS", help="dotted name of the class: myproject.plugins.Logger")
+    add(
+        "plugin",
+        metavar="CLASS",
+        help="dotted name of the class (myproject.plugins.Logger), or its short name (flapping)",
+    )
+    add("--list", action=ListPlugins, help="what is installed: short names, and what they do")
     add("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="where the daemon takes commands")
     add("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="where the daemon publishes events")
     add("--config", default="", help="key:value, several joined by :::")

@@ -1,40 +1,41 @@
 """Flapping: stops a watcher whose processes die too often, and starts it again after a while.
 
-It is also an example for authors of plugins: what it knows belongs to the plugin thread, so it has
-no locks; it waits by timers of its loop; and it asks the daemon only when it has to.
+An example for authors, too: no locks, timers of its loop, and no question that is not needed.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from cvec_circus import logger
-from cvec_circus.exc import OptionError
-from cvec_circus.options.option import Option
-from cvec_circus.options.table import OptionTable
+from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin, Timer
-
-FLAPPING_OPTIONS = OptionTable(
-    [
-        Option("attempts", "integer", 2, "How many deaths make a watcher flap.", low=1),
-        Option("window", "seconds", 1.0, "Within how many seconds, plus `check_delay`.", low=0),
-        Option("retry_in", "seconds", 7.0, "When a stopped watcher is started again.", low=0),
-        Option("max_retry", "integer", 5, "How often; -1 is for ever, 0 is never.", low=-1),
-        Option("active", "boolean", True, "Whether to look at a watcher; or, at any of them."),
-    ]
-)
+from cvec_circus.plugins.schema import typed_value
 
 
 class Flapping(CircusPlugin):
-    """Stops watchers that flap. Its methods run on the plugin thread, `handle_stop` excepted."""
+    """Stops watchers that flap. Its methods run on the plugin thread, `handle_stop` excepted.
+
+    Options:
+        attempts: How many deaths make a watcher flap.
+        window: Within how many seconds, plus `check_delay`.
+        retry_in: After how many seconds a stopped watcher is started again.
+        max_retry: How often; -1 is for ever, 0 is never.
+        active: Whether to look at a watcher; or, at any of them.
+    """
 
     name = "flapping"
+    schema: ClassVar = {
+        "attempts": "integer(min=1, default=2)",
+        "window": "float(min=0, default=1)",
+        "retry_in": "float(min=0, default=7)",
+        "max_retry": "integer(min=-1, default=5)",
+        "active": "boolean(default=True)",
+    }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """Read the options for all watchers; raises OptionError for a value they do not take."""
+        """Begin with nothing known of any watcher."""
         super().__init__(*args, **config)
-        own = {key: value for key, value in config.items() if key in FLAPPING_OPTIONS.by_name}
-        self.options = FLAPPING_OPTIONS.complete(FLAPPING_OPTIONS.convert(own))
+        self.options = {key: self.config[key] for key in self.schema}
         self.records: dict[str, Record] = {}
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
@@ -94,8 +95,8 @@ class Flapping(CircusPlugin):
             prefix, _, key = key.partition(".")
             if prefix == self.name and key:
                 try:
-                    options.update(FLAPPING_OPTIONS.convert({key: value}))
-                except OptionError as error:
+                    options[key] = typed_value(self.schema, key, value)
+                except exc.OptionError as error:
                     logger.warning("%s: %s.%s", name, self.name, error)
         return options
 

@@ -1,4 +1,4 @@
-"""Finding a plugin class by its dotted name, and saying in one line why it cannot be used."""
+"""Finding a plugin class by its name, and saying in one line why it cannot be used."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from cvec_circus.exc import PluginError
+from cvec_circus.plugins.catalogue import find
 from cvec_circus.plugins.plugin import CircusPlugin, require_handle_recv
 
 
@@ -16,7 +17,8 @@ def load_class(name: str) -> type[CircusPlugin]:
     """Import the class of a plugin.
 
     Args:
-        name: Module and class, "myproject.plugins.Logger" for example.
+        name: Module and class, "myproject.plugins.Logger" for example; or the short name of a
+            plugin that is installed.
 
     Returns:
         The class, which is fit for use.
@@ -24,20 +26,24 @@ def load_class(name: str) -> type[CircusPlugin]:
     Raises:
         PluginError: It cannot be imported, has no such name, or is no plugin. The text is one line.
     """
-    place, dot, attribute = name.rpartition(".")
-    if not dot or not all(part.isidentifier() for part in name.split(".")):
-        raise PluginError(
-            f"{name!r} is no dotted name of a class, such as myproject.plugins.Logger"
-        )
+    listed = find(name)
     try:
-        found = _attribute(_import(name, place), place, attribute)
-        if not isinstance(found, type) or not issubclass(found, CircusPlugin):
-            base = f"{CircusPlugin.__module__.rpartition('.')[0]}.{CircusPlugin.__name__}"
-            raise PluginError(f"{name} is no plugin: it does not derive from {base}")
+        return _load(listed.dotted, listed.module, listed.attribute)
     except PluginError as error:
         if name.startswith("circus."):
             raise PluginError(f"{error}; did you mean cvec_{name}?") from error.__cause__
         raise
+
+
+def _load(name: str, place: str, attribute: str) -> type[CircusPlugin]:
+    if not attribute:
+        raise PluginError(f"cannot import {place}: it is announced as a plugin, but no class in it")
+    found: Any = _import(name, place)
+    for part in attribute.split("."):
+        found = _attribute(found, place, part)
+    if not isinstance(found, type) or not issubclass(found, CircusPlugin):
+        base = f"{CircusPlugin.__module__.rpartition('.')[0]}.{CircusPlugin.__name__}"
+        raise PluginError(f"{name} is no plugin: it does not derive from {base}")
     try:
         require_handle_recv(found)
     except PluginError:
@@ -62,7 +68,7 @@ def _is_circus(module: str | None) -> bool:
     return module is not None and module.partition(".")[0] == "circus"
 
 
-def _attribute(module: ModuleType, place: str, attribute: str) -> Any:
+def _attribute(module: object, place: str, attribute: str) -> Any:
     try:
         return getattr(module, attribute)
     except AttributeError:

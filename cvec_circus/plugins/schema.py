@@ -106,6 +106,18 @@ def default(check: str) -> Any:
         raise PluginError(f"the check {check!r} cannot be used: {error}") from None
 
 
+def parameters(check: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the values that a check's parentheses list, and those that have a name there."""
+    from configobj.validate import Validator
+
+    def record(value: str, *values: str, **named: str) -> tuple[Any, Any]:
+        return values, named
+
+    kind = check.partition("(")[0].strip()
+    found: tuple[tuple[str, ...], dict[str, str]] = Validator({kind: record}).check(check, "")
+    return found
+
+
 def _value(schema: Schema, key: str, check: str, config: Mapping[str, Any]) -> Any:
     value = config.get(key)
     try:

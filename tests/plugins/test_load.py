@@ -105,4 +105,4 @@ class TestLoad(unittest.TestCase):
         for name in ("", "Logger", ".Logger", "a..b", "a.b.", "a b.c", "../x.Logger"):
             with self.assertRaises(exc.PluginError) as caught:
                 load_class(name)
-            self.assertIn("is no dotted name", str(caught.exception))
+            self.assertIn("no dotted name", str(caught.exception))

@@ -64,6 +64,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
     "options.nearest": "difflib",
+    "plugins.assignment": "cvec_circus.plugins.description",  # only --list describes
+    "plugins.catalogue": "importlib.metadata",
     "plugins.runner": "cvec_circus.logs",
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",

@@ -1,0 +1,167 @@
+"""Which plugins are installed, under which names, and how a list of them looks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from typing import ClassVar
+from unittest import mock
+
+from cvec_circus.exc import PluginError
+from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.catalogue import BUILT_IN, Listed, find, installed
+from cvec_circus.plugins.description import MANDATORY, options, summary
+from cvec_circus.plugins.flapping import Flapping
+from cvec_circus.plugins.load import load_class
+from tests.plugins.packages import PLUGIN, install
+from tests.plugins.process import LAUNCHER, ROOT, SUBJECTS, ProcessCase
+
+
+def path_with(folder: str) -> mock._patch[list[str]]:
+    """Return a context in which a folder is searched for modules."""
+    return mock.patch.object(sys, "path", [folder, *sys.path])
+
+
+class TestNames(unittest.TestCase):
+    """What a name means."""
+
+    def test_of_ours(self) -> None:
+        expected = Listed("flapping", "cvec_circus.plugins.flapping", "Flapping")
+        self.assertEqual(find("flapping"), expected)
+        self.assertIs(load_class("flapping"), Flapping)
+
+    def test_a_dotted_one(self) -> None:
+        self.assertEqual(find("a.b.C").dotted, "a.b.C")
+
+    def test_one_that_nobody_has(self) -> None:
+        for name, hint in (("flappin", "; did you mean flapping?"), ("zzz", "Logger")):
+            with self.subTest(name), self.assertRaises(PluginError) as caught:
+                load_class(name)
+            said = str(caught.exception)
+            self.assertIn("not the short name of a plugin that is installed", said)
+            self.assertTrue(said.endswith(hint), said)
+
+    def test_of_others(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, path_with(folder):
+            install(folder, {"shout": "their_shout:Outer.Shout", "flapping": "their_shout:X"})
+            found = find("shout")
+            self.assertEqual(found[:3], ("shout", "their_shout", "Outer.Shout"))
+            self.assertIn(found.package, ("their-plugins 1.5", "another package"))
+            self.assertEqual(find("flapping").module, "cvec_circus.plugins.flapping")
+            names = [one.name for one in installed()]
+            self.assertEqual((names[: len(BUILT_IN)], names.count("flapping")), (list(BUILT_IN), 1))
+            self.assertIn("shout", names)
+
+
+class TestBuiltIn(unittest.TestCase):
+    """All of ours."""
+
+    def test_each_is_there_and_says_what_it_does(self) -> None:
+        for name in BUILT_IN:
+            with self.subTest(name):
+                plugin = load_class(name)
+                self.assertTrue(10 < len(summary(plugin)) <= 78, summary(plugin))
+                for option in options(plugin):
+                    self.assertTrue(option.doc.endswith("."), option)
+
+    def test_they_are_in_order(self) -> None:
+        self.assertEqual(list(BUILT_IN), sorted(BUILT_IN))
+
+
+class Described(CircusPlugin):
+    """Does this, on the plugin
+    thread. And that.
+
+    Options:
+        url: Where to. It may hold
+            a colon: like this.
+        mode: How.
+
+    Attributes:
+        more: No option.
+    """
+
+    schema: ClassVar = {
+        "url": "string(min=1)",
+        "mode": "option('a', 'b', default='b')",
+        "x": "list",
+    }
+
+
+class Undescribed(Described):
+    pass
+
+
+class TestDescription(unittest.TestCase):
+    """What the docstring of a class says."""
+
+    def test_summary(self) -> None:
+        self.assertEqual(summary(Described), "Does this, on the plugin thread.")
+        self.assertEqual(summary(Undescribed), "")
+
+    def test_options(self) -> None:
+        url, mode, x = options(Undescribed)
+        self.assertEqual((url.key, url.kind, url.low, url.high), ("url", "string", "1", None))
+        self.assertIs(url.default, MANDATORY)
+        self.assertEqual(url.doc, "Where to. It may hold a colon: like this.")
+        self.assertEqual((mode.choices, mode.default, mode.doc), (("a", "b"), "b", "How."))
+        self.assertEqual((x.kind, x.doc), ("list", ""))
+
+
+class TestList(ProcessCase):
+    """cvec_circus-plugin --list, and what comes of the names that it lists."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def listing(self, code: int = 0) -> list[str]:
+        """Return the lines of a list, which is all that is said."""
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), self.folder])}
+        argv = [*LAUNCHER, "--list"]
+        ended = subprocess.run(argv, capture_output=True, text=True, env=environ, timeout=60)
+        self.assertEqual((ended.returncode, ended.stderr), (code, ""))
+        return ended.stdout.splitlines()
+
+    def test_ours(self) -> None:
+        lines = self.listing()
+        self.assertEqual(
+            len([line for line in lines if line.split()[0] in BUILT_IN]), len(BUILT_IN)
+        )
+        self.assertIn("flapping          Stops watchers that flap.", lines)
+
+    def test_those_of_others(self) -> None:
+        install(
+            self.folder,
+            {
+                "shout": "their_shout:Shout",
+                "gone": "their_nothing:Gone",
+                "broken": "their_broken:Broken",
+                "half": "their_shout",
+                "wrong": "their_shout:CircusPlugin",
+            },
+            their_shout=PLUGIN.format(name="Shout", doc="Says it loud. Twice."),
+            their_broken="import sys\nprint('a\\nb', file=sys.stderr) if 0 else 1 / 0\n",
+        )
+        lines = self.listing()[len(BUILT_IN) :]
+        names = [line.split()[0] for line in lines]
+        self.assertEqual(names, ["broken", "gone", "half", "shout", "wrong"])
+        said = dict(zip(names, lines))
+        self.assertIn("cannot import their_broken.Broken: ZeroDivisionError", said["broken"])
+        self.assertIn("there is no module their_nothing", said["gone"])
+        self.assertIn("no class", said["half"])
+        self.assertTrue(said["shout"].startswith("shout             Says it loud. ("))
+        self.assertIn("does not implement handle_recv", said["wrong"])
+
+    def test_the_daemon_finds_them_by_their_short_names(self) -> None:
+        module = f"from {SUBJECTS} import Talker\n"
+        install(self.folder, {"talker": "their_talker:Talker"}, their_talker=module)
+        process = self.by_daemon("talker", sys_path=[*sys.path, self.folder])
+        process.expect("handle_init")
+        process.kill()
+        self.assertEqual(process.wait(), 0)
