@@ -74,6 +74,32 @@ class Campaign:
         """Whether every stage has been gone through."""
         return not self._stages
 
+    @property
+    def is_restarting(self) -> bool:
+        """Whether there is somebody to stop, and then to start."""
+        return len({stage.starts for stage in self._stages}) > 1
+
+    def join(self, watchers: Iterable[Watcher], warmup_delay: float) -> None:
+        """Has more watchers start with it, each before the held ones of a lower priority."""
+        self._warmup_delay = warmup_delay
+        chosen = set(watchers)
+        begun = []
+        for stage in self._stages:
+            if not stage.starts:
+                begun.append(stage)
+                continue
+            chosen.update(stage.held)
+        if self._stages and self._stages[0].starts:
+            first = self._stages[0]  # some of it have been asked, and are waited for
+            first.unsettled = {w: None for w in first.unsettled if w not in chosen}
+            first.held = []
+            begun.append(first)
+        self._stages = begun
+        for _, group in groupby(sorted(chosen, key=_start_order), key=_priority):
+            self._add_stage(True, list(group))
+        for watcher in chosen:
+            self._touch(watcher)
+
     def saw(self, watcher: Watcher) -> None:
         """Notes that a watcher has moved."""
         if self._stages and watcher in self._stages[0].unsettled:

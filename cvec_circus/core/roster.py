@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.core import waiting as judge
-from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, stop_order
 from cvec_circus.core.converge import converge, end_now, hang_up, take_over
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.replies import Replies
 from cvec_circus.core.states import WatcherState
-from cvec_circus.core.waiting import Part, Reached, Waiting
+from cvec_circus.core.waiting import Waiting
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.stream import STREAMS
+from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire.outcome import Wait
 from cvec_circus.wire.topics import fold
 
@@ -26,10 +27,10 @@ HELPER_TIMEOUT = 5.0
 CAMPAIGN = "campaign"
 """The agenda's entry for the next watcher that the campaign releases."""
 
-STREAM_OPTIONS = frozenset({"stdout_stream", "stderr_stream"})
+Options = Mapping[str, Any]
 
 
-class Roster:
+class Roster(Replies):
     """All watchers. Owned by the supervisor thread.
 
     An order marks the watchers it touches; `turn()` converges each of these once, answers who waits
@@ -37,24 +38,19 @@ class Roster:
 
     Args:
         ports: The world.
-        warmup_delay: Seconds between two watchers when all are started.
+        warmup_delay: Seconds between two watchers when all are started; it may be changed.
     """
 
     def __init__(self, ports: Ports, warmup_delay: float = 0.0) -> None:
-        self._ports = ports
-        self._warmup_delay = warmup_delay
+        super().__init__(ports)
+        self.warmup_delay = warmup_delay
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[str, Watcher] = {}
         self._dirty: dict[Watcher, None] = {}
-        self._parts: dict[Watcher, list[Part]] = {}
-        self._agenda: Agenda[Watcher | Waiting | str] = Agenda()
         self._campaign = Campaign((), (), 0.0, self.touch)
         self.closing = False
 
     # -- who is there
-
-    def __len__(self) -> int:
-        return len(self._watchers)
 
     def watchers(self) -> list[Watcher]:
         """Every watcher, by name."""
@@ -67,6 +63,11 @@ class Roster:
     def everybody(self) -> list[Watcher]:
         """Every watcher, and the removed ones that are not all gone yet."""
         return [*self.watchers(), *self._leaving.values()]
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether all are to start again and some are still on their way down."""
+        return self._campaign.is_restarting
 
     @property
     def is_down(self) -> bool:
@@ -125,6 +126,15 @@ class Roster:
         for watcher in chosen:
             watcher.order_start(cause)
         self._give(chosen, starts=watchers is None)
+
+    def start_beside(self, watchers: list[Watcher], cause: str, wait: Wait | None) -> None:
+        """Wants these up, in order of priority; a start of all that is going on goes on."""
+        self._await("start", judge.is_up, watchers, wait)
+        for watcher in watchers:
+            watcher.order_start(cause)
+        held = [watcher for watcher in watchers if not watcher.is_up or watcher.must_cycle]
+        self._give([watcher for watcher in watchers if watcher not in held])
+        self._campaign.join(held, self.warmup_delay)
 
     def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers down; None is all of them, helpers last."""
@@ -186,15 +196,15 @@ class Roster:
         cause: str,
         wait: Wait | None,
         reason: str = "",
+        fresh: bool = False,
     ) -> None:
-        """Takes over new values; what needs fresh processes gets them by a graceful reload."""
+        """Takes over new values; what needs fresh processes, or `fresh`, reloads gracefully."""
         given = dict(options)
         size = given.pop("numprocesses", watcher.numprocesses)
-        table = WATCHER_OPTIONS.by_name
         changed = watcher.change(given)
-        reloads = any(name in table and table[name].reloads for name in changed)
+        reloads = fresh or any(map(needs_fresh, changed))
         take_over(watcher, changed, self._ports)
-        if STREAM_OPTIONS.intersection(changed) and not watcher.is_gone:
+        if not set(STREAMS).isdisjoint(changed) and not watcher.is_gone:
             self._ports.open_streams(watcher)
         reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
         predicate = judge.is_reloaded if reloads else judge.is_sized
@@ -277,7 +287,7 @@ class Roster:
             self._campaign = Campaign(
                 watchers if stops else (),
                 watchers if starts else (),
-                self._warmup_delay,
+                self.warmup_delay,
                 self.touch,
             )
             self._agenda.set(CAMPAIGN, None)
@@ -286,35 +296,6 @@ class Roster:
                 self._campaign.let_go(watcher)
         for watcher in watchers:
             self.touch(watcher)
-
-    def _await(
-        self,
-        order: str,
-        reached: Reached,
-        watchers: list[Watcher],
-        wait: Wait | None,
-        replaced: Collection[Watcher] = (),
-    ) -> Waiting | None:
-        """Keeps a reply waiting for those watchers; all processes of the `replaced` have to go."""
-        if wait is None:
-            return None
-        waiting = Waiting(order, reached, wait)
-        parts = [
-            waiting.add(watcher, watcher.spawned() if watcher in replaced else ())
-            for watcher in watchers
-        ]
-        self._begin_waiting(waiting, parts)
-        return waiting
-
-    def _begin_waiting(self, waiting: Waiting, parts: list[Part]) -> None:
-        if not parts:
-            waiting.answer(None)
-            return
-        if waiting.wait.timeout is not None:
-            self._agenda.set(waiting, self._ports.now() + waiting.wait.timeout)
-        for part in parts:
-            self._parts.setdefault(part.watcher, []).append(part)
-            self.touch(part.watcher)
 
     # -- the turn
 
@@ -366,18 +347,6 @@ class Roster:
         if watcher.removed:
             self._see_off(watcher)
 
-    def _settle(self, watcher: Watcher) -> None:
-        """Answers those who wait for what this watcher has come to."""
-        parts = self._parts.pop(watcher)
-        for part in parts:
-            part.waiting.look(part)
-            if part.waiting.closed:
-                self._agenda.set(part.waiting, None)
-        still = [part for part in parts if part in part.waiting.open]
-        still += self._parts.get(watcher, [])  # who was answered may have given an order
-        if still:
-            self._parts[watcher] = still
-
     def _see_off(self, watcher: Watcher) -> None:
         """Has the next one of its name looked at when a removed watcher is gone, or cannot go."""
         if watcher.is_gone:
@@ -389,10 +358,3 @@ class Roster:
         successor = self._watchers.get(fold(watcher.name))
         if successor is not None:
             self.touch(successor)
-
-    def refuse_all(self, reason: str) -> None:
-        """Answers everybody who still waits, because nothing more will happen."""
-        for parts in list(self._parts.values()):
-            for part in parts:
-                part.waiting.answer(reason)
-        self._parts.clear()

@@ -344,3 +344,9 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
 
 WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])
 """Everything that can be configured of a watcher."""
+
+
+def needs_fresh(name: str) -> bool:
+    """Return whether a change of that option takes effect with fresh processes only."""
+    option = WATCHER_OPTIONS.find(name)
+    return option is not None and option.reloads

@@ -35,7 +35,7 @@ class TestNames(RosterCase):
         for name in ("One Shot", "one shot", "one_shot"):
             with self.subTest(name), self.assertRaises(exc.AlreadyExist):
                 self.world.add(name)
-        self.assertEqual(len(self.roster), 1)
+        self.assertEqual(len(self.roster.watchers()), 1)
 
     def test_they_are_listed_by_name(self) -> None:
         for name in ("b", "c", "a"):
