@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
 from cvec_circus.commands.kinds import to_match_method
+from cvec_circus.commands.target import CommandTarget, Fields, TargetWatcher, Watchers
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
     from cvec_circus.wire.outcome import Outcome, Wait
 
-Fields = dict[str, Any]
+__all__ = [
+    "Answer",
+    "Command",
+    "CommandTarget",
+    "Fields",
+    "Property",
+    "Switch",
+    "TargetWatcher",
+    "Watchers",
+]
+
 Shape = Callable[["Outcome"], Fields]
 
 
@@ -88,142 +99,6 @@ class Switch(NamedTuple):
     prop: str
     value: Any = None
     doc: str = ""
-
-
-class TargetState(Protocol):
-    """The state of a watcher: an enumeration whose value is the word that the wire shows."""
-
-    @property
-    def value(self) -> str:
-        """One of stopped, starting, active, stopping."""
-
-
-class TargetWatcher(Protocol):
-    """Owned by the supervisor thread. What a command may read of a watcher."""
-
-    @property
-    def name(self) -> str:
-        """The name as written."""
-
-    @property
-    def state(self) -> TargetState:
-        """Where it is in its life."""
-
-    @property
-    def numprocesses(self) -> int:
-        """How many processes are wanted."""
-
-    @property
-    def is_singleton(self) -> bool:
-        """Whether it never has more than one process."""
-
-
-Watchers = Sequence[TargetWatcher]
-
-
-class CommandTarget(Protocol):
-    """Owned by the supervisor thread. What the commands ask of the supervisor.
-
-    Look-ups raise `MessageError` ("program web not found"). A `Wait` given along is answered
-    exactly once, now or later; None means that nobody waits. `watchers` None is the whole arbiter;
-    of a list of several, watchers that are stopped and not started by themselves are left out.
-    """
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the daemon is on its way out."""
-
-    def watchers(self) -> Watchers:
-        """All watchers, by name."""
-
-    def find(self, name: str) -> TargetWatcher:
-        """The watcher of that name, in any case."""
-
-    def known(self, name: str | None = None) -> Watchers:
-        """The watcher of that name, or all by name: those left out of the configuration too."""
-
-    def matching(self, pattern: str, match: str) -> Watchers:
-        """The watchers whose names match; a name that one of them bears stands for that one."""
-
-    def reason(self, watcher: Any) -> str:
-        """Why it is not simply running, in a sentence; "" when there is nothing to say."""
-
-    def detail(self, watcher: Any) -> Fields:
-        """What `status` tells of it with `details`: numbers, the last death, the reason."""
-
-    def pids(self, watcher: Any) -> list[int]:
-        """The pids of its processes, oldest first."""
-
-    def options(self, watcher: Any) -> Fields:
-        """Its options as the wire shows them, freeform ones too."""
-
-    def global_options(self) -> Fields:
-        """The daemon's own options: the endpoints and check_delay."""
-
-    def sockets(self) -> list[Fields]:
-        """The managed sockets."""
-
-    def description(self) -> Fields:
-        """What `ping` answers: pid, version, run, uptime."""
-
-    def events(self, since: int, limit: int, marker: str | None) -> Fields:
-        """Events after `since` out of the history, as `EventStream.since` returns them."""
-
-    def start(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them up."""
-
-    def stop(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them down."""
-
-    def restart(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them down, then up."""
-
-    def reload(self, watchers: Any, graceful: bool, sequential: bool, wait: Wait | None) -> None:
-        """Want new processes in place of those that run."""
-
-    def add(self, name: str, options: Fields, start: bool, wait: Wait | None) -> None:
-        """Add a watcher with converted options; `AlreadyExist` when the name is taken."""
-
-    def remove(self, watcher: Any, nostop: bool, wait: Wait | None) -> None:
-        """Remove a watcher, with its processes unless `nostop`."""
-
-    def set_options(self, watcher: Any, options: Fields, wait: Wait | None, reason: str) -> None:
-        """Change converted options of a watcher."""
-
-    def change_numprocesses(self, watcher: Any, delta: int, wait: Wait | None, reason: str) -> int:
-        """Want so many processes more or fewer; returns how many are wanted now."""
-
-    def kill(
-        self,
-        watcher: Any,
-        pid: int | None,
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        """End processes: the stop signal or `signum`, then SIGKILL after `graceful_timeout`."""
-
-    def signal(
-        self,
-        watcher: Any,
-        signum: int,
-        pid: int | None,
-        childpid: int | None,
-        children: bool,
-        recursive: bool,
-    ) -> None:
-        """Send a signal to processes, or to their children."""
-
-    def sample(
-        self, watchers: Any, pid: int | None, then: Callable[[dict[str, Any]], None]
-    ) -> None:
-        """Measure processes off this thread: `then` gets ``{name: {pid: process info}}``."""
-
-    def sample_daemon(self, then: Callable[[Fields], None]) -> None:
-        """Measure the daemon itself off this thread: `then` gets its process info."""
-
-    def quit(self, wait: Wait | None) -> None:
-        """Stop everything and end the daemon."""
 
 
 class Answer(Protocol):

@@ -1,0 +1,226 @@
+"""What the processes of watchers have written last, for whoever asks, and for whoever follows it.
+
+Whoever follows asks again and again for what came after the place he has read to, and gets an
+answer when there is a line. So nobody is sent more than he takes: what is gone from the history
+before a slow reader came for it is counted, and he is told. Pumps only post that something has
+come, once for each answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.base.clock import Clock
+from cvec_circus.base.loop import Loop
+from cvec_circus.base.timers import Timer
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.stream import HISTORY, HISTORY_SIZE, history_size
+from cvec_circus.stream.history import History, Line
+from cvec_circus.wire.messages import COMMAND_FAILED
+
+GATHER_DELAY = 0.05
+"""Seconds from the first thing that came to the answer: a flood is told in pages, not in lines."""
+
+MOST_LINES = 2000
+MOST_BYTES = 128 * 1024
+"""Of one answer, which is to stay below the megabyte that a frame may have."""
+
+CHANNELS = {"stdout": "standard output", "stderr": "standard error"}
+
+Fields = dict[str, Any]
+Then = Callable[[Fields], object]
+
+
+class Follower:
+    """Somebody who waits for the next line. Owned by the supervisor thread."""
+
+    __slots__ = ("since", "then", "timer")
+
+    def __init__(self, since: int, then: Then) -> None:
+        self.since = since
+        self.then = then
+        self.timer: Timer | None = None
+
+    def answer(self, fields: Fields) -> None:
+        """Tells him, and waits no longer."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.then(fields)
+
+
+class Histories:
+    """The history of every output that is kept. Owned by the supervisor thread.
+
+    A history is there from the first start of its watcher on, and as long as the watcher.
+
+    Args:
+        loop: The supervisor's loop.
+        clock: The time.
+    """
+
+    def __init__(self, loop: Loop, clock: Clock) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._histories: dict[tuple[Watcher, str], History] = {}
+        self._followers: dict[History, list[Follower]] = {}
+
+    def keep(self, watcher: Watcher, channel: str, size: int) -> History | None:
+        """Returns what keeps so many bytes of an output; with 0, None, and nothing is kept."""
+        key = watcher, channel
+        if not size:
+            self._drop(key, f"the output of {watcher.name} is no longer kept")
+            return None
+        history = self._histories.get(key)
+        if history is None:
+            history = self._histories[key] = History(size, self._clock)
+        history.limit = size
+        return history
+
+    def forget(self, watcher: Watcher) -> None:
+        """Lets go of what a watcher's processes have written: it is gone."""
+        for channel in CHANNELS:
+            self._drop((watcher, channel), f"{watcher.name} was removed")
+
+    def end(self) -> None:
+        """Tells everybody who waits that nothing more will come."""
+        for key in list(self._histories):
+            self._drop(key, "the daemon has stopped")
+
+    def _drop(self, key: tuple[Watcher, str], why: str) -> None:
+        history = self._histories.pop(key, None)
+        if history is not None:
+            for follower in self._followers.pop(history, []):
+                follower.answer({**page(history, follower.since), "ended": why})
+
+    def last(self, watcher: Watcher, channel: str, count: int) -> Fields:
+        """Returns the last lines of an output.
+
+        Raises:
+            MessageError: Nothing of it is kept.
+        """
+        history = self._find(watcher, channel)
+        end, lines = (0, []) if history is None else history.last(min(count, MOST_LINES))
+        size = 0
+        rows: list[Fields] = []
+        for line in reversed(lines):
+            size += len(line.text)
+            if size > MOST_BYTES and rows:
+                break
+            rows.insert(0, row(line))
+        return {"lines": rows, "next": end, "more": False, "missed": 0}
+
+    def after(
+        self, watcher: Watcher, channel: str, since: int, timeout: float, then: Then
+    ) -> None:
+        """Has `then` called with the lines behind a place, now or when there are some.
+
+        Args:
+            watcher: Whose output it is.
+            channel: Which one.
+            since: The place.
+            timeout: Seconds to wait for a line, if there is none.
+            then: Called once, in this turn or in another one.
+
+        Raises:
+            MessageError: Nothing of it is kept.
+        """
+        history = self._find(watcher, channel)
+        if history is None and timeout:
+            history = self.keep(watcher, channel, history_size(watcher.options, channel))
+        if history is None:
+            then({"lines": [], "next": 0, "more": False, "missed": 0})
+            return
+        found = page(history, since, with_rest=not timeout)
+        if found["lines"] or not timeout:
+            then(found)
+            return
+        follower = Follower(since, then)
+        follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
+        followers = self._followers.setdefault(history, [])
+        followers.append(follower)
+        if len(followers) == 1:
+            self._wait(history, found["next"])
+
+    def _find(self, watcher: Watcher, channel: str) -> History | None:
+        if not history_size(watcher.options, channel):
+            raise exc.MessageError(why_not(watcher, channel), COMMAND_FAILED)
+        return self._histories.get((watcher, channel))
+
+    def _wait(self, history: History, place: int) -> None:
+        history.when_beyond(place, partial(self._loop.post, self._come, history))
+
+    def _come(self, history: History) -> None:
+        self._loop.call_later(GATHER_DELAY, self._serve, history)
+
+    def _serve(self, history: History) -> None:
+        """Answers those for whom there is a line; the others wait on."""
+        followers = self._followers.pop(history, [])
+        place = history.end
+        waiting = []
+        for follower in followers:
+            found = page(history, follower.since)
+            if found["lines"]:
+                follower.answer(found)
+            else:
+                waiting.append(follower)
+        if waiting:
+            self._followers[history] = waiting
+            self._wait(history, place)
+
+    def _expire(self, history: History, follower: Follower) -> None:
+        followers = self._followers.get(history, [])
+        if follower in followers:
+            followers.remove(follower)
+            follower.answer(page(history, follower.since))
+
+
+def page(history: History, since: int, with_rest: bool = False) -> Fields:
+    """Returns the lines behind a place, as many as an answer may have.
+
+    Args:
+        history: Where they are.
+        since: The place.
+        with_rest: Whether lines that have no end yet are among them.
+    """
+    missed, end, lines = history.after(since)
+    rows: list[Fields] = []
+    size, place = 0, since
+    for line in lines:
+        if not (line.has_end or with_rest):
+            continue
+        size += len(line.text)
+        if rows and (len(rows) == MOST_LINES or size > MOST_BYTES):
+            return {"lines": rows, "next": place, "more": True, "missed": missed}
+        rows.append(row(line))
+        place = line.end
+    return {"lines": rows, "next": end, "more": False, "missed": missed}
+
+
+def row(line: Line) -> Fields:
+    """Returns a line as the wire shows it."""
+    text = line.text.decode("utf-8", "backslashreplace")
+    shown: Fields = {"time": line.at, "pid": line.pid, "text": text}
+    if line.is_cut:
+        shown["cut"] = True
+    if not line.has_end:
+        shown["partial"] = True
+    return shown
+
+
+def why_not(watcher: Watcher, channel: str) -> str:
+    """Tells in a line why nothing of an output is kept, and what to do about it."""
+    name, options = watcher.name, watcher.options
+    other = "stderr" if channel == "stdout" else "stdout"
+    hint = ""
+    if history_size(options, other):
+        flag = "with --stderr" if channel == "stdout" else "without --stderr"
+        hint = f"; its {CHANNELS[other]} is there, {flag}"
+    if options[f"close_child_{channel}"]:
+        return f"{name}: its {CHANNELS[channel]} is closed (close_child_{channel}){hint}"
+    if options[HISTORY] == 0:
+        return f"{name}: nothing is kept of its output, for {HISTORY} is 0{hint}"
+    cure = f"`set {name} {HISTORY} {HISTORY_SIZE}` has it kept"
+    return f"{name}: nothing is kept of its {CHANNELS[channel]}, which has no stream; {cure}{hint}"
