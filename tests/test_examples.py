@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from typing import Any
 
 from cvec_circus.demo.logger import Logger
 from tests.plugins.case import TIMEOUT, PluginCase
+from tests.plugins.packages import install
+from tests.plugins.process import LAUNCHER
 from tests.support.eventually import eventually
 from tests.test_docs import DOCS, ROOT, module_of
 
@@ -63,6 +66,42 @@ class TestPlugins(PluginCase):
             self.assertTrue(eventually(lambda: said.getvalue().count("\n") == 2, TIMEOUT))
             self.end(plugin, thread)
         self.assertEqual(said.getvalue(), "web is up with 2 processes\nweb is down\n")
+
+    def test_options(self) -> None:
+        plugin = self.make(example("options").Pinger, text="is it there?", only="web, mailer")
+        expected = {"text": "is it there?", "interval": 5.0, "only": ["web", "mailer"]}
+        self.assertEqual(plugin.config, expected)
+        with self.assertLogs("cvec_circus", "INFO") as logs:
+            thread = self.run_plugin(plugin)
+            for name in ("other", "mailer"):
+                self.daemon.publish(name, "start")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+            self.end(plugin, thread)
+        self.assertEqual(logs.output, ["INFO:cvec_circus:is it there? ok"])
+
+    def test_options_that_cannot_be(self) -> None:
+        said = []
+        for config in ("interval:5", "text:x:::interval:0"):
+            argv = [*LAUNCHER, "--config", config, "options.Pinger"]
+            ended = subprocess.run(argv, cwd=EXAMPLES, capture_output=True, text=True, check=False)
+            self.assertEqual((ended.returncode, ended.stdout), (2, ""))
+            said.append(ended.stderr)
+        self.assertEqual("".join(said), EXAMPLES.joinpath("options.txt").read_text())
+
+    def test_a_package(self) -> None:
+        project = EXAMPLES.joinpath("package", "pyproject.toml").read_text()
+        points = dict(re.findall(r'^(\w+) = "(\w+:\w+)"$', project, re.MULTILINE))
+        name, version = re.findall(r'^(?:name|version) = "(.*)"$', project, re.MULTILINE)
+        source = EXAMPLES.joinpath("announcer.py").read_text()
+        install(self.folder, points, f"{name} {version}", announcer=source)
+        environ = {**os.environ, "PYTHONPATH": str(self.folder)}
+        argv = [*LAUNCHER, "--list"]
+        listed = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+        shown = EXAMPLES.joinpath("package", "list.txt").read_text()
+        if sys.version_info < (3, 10):
+            shown = shown.replace(f"{name} {version}", "another package")
+        lines = iter(listed.stdout.splitlines())
+        self.assertTrue(all(line in lines for line in shown.splitlines()), listed.stdout)
 
     def test_notifier(self) -> None:
         told = self.listen()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cvec_circus.config.build import Build
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.findings import Findings
 from cvec_circus.config.reader import read
 from cvec_circus.config.slips import Slips
@@ -24,11 +24,13 @@ class Examination(NamedTuple):
     Attributes:
         build: How the configuration came about; its `findings` have all that is wrong or odd.
         raw: What the files say, by section and key, before anything in it was replaced.
+        plugins: All plugins, with those that are to be left out.
         configuration: What they come to; None if a daemon would not start with it.
     """
 
     build: Build
     raw: Mapping[str, Mapping[str, str]]
+    plugins: list[PluginConfig]
     configuration: Configuration | None
 
 
@@ -51,4 +53,4 @@ def examine(path: str, environ: Mapping[str, str], cwd: str) -> Examination:
     with contextlib.suppress(ConfigError):  # the findings have all of it
         configuration = assembly.finish(leave_out=True)
     Slips(document, build.tables, raw, everything, path).look()
-    return Examination(build, raw, configuration)
+    return Examination(build, raw, everything.plugins, configuration)

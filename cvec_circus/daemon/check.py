@@ -15,6 +15,7 @@ from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.findings import Finding
 from cvec_circus.config.written import printable
 from cvec_circus.daemon.arguments import complain
+from cvec_circus.daemon.plugin_check import look_at_plugins
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 
 
@@ -35,6 +36,7 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     code = EXIT_OK
     for path in paths:
         examination = examine(path, environ, cwd)
+        look_at_plugins(examination, environ, cwd)
         found = examination.build.findings.everything()
         if any(one.is_problem for one in found):
             code = EXIT_PROBLEM

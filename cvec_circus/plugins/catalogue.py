@@ -63,7 +63,7 @@ def find(name: str) -> Listed:
     near = did_you_mean(name, [*BUILT_IN, *(one.name for one in others)])
     what = "no dotted name of a class, such as myproject.plugins.Logger"
     if not dot:
-        what = "not the short name of a plugin that is installed, and " + what
+        what = "no short name of an installed plugin, and " + what
     raise PluginError(f"{name!r} is {what}{near}")
 
 

@@ -87,7 +87,7 @@ class Helpers:
             args=["-m", "cvec_circus.plugins.runner"],
             numprocesses=1,
             singleton=True,
-            env=_importable(options["env"]),
+            env=importable(options["env"]),
         )
         watcher = Watcher(plugin.name, options, helper=True, fatal_exit_codes=UNUSABLE)
         self._plugins[watcher] = plugin
@@ -184,7 +184,7 @@ class Helpers:
         self._reports.clear()
 
 
-def _importable(env: dict[str, str]) -> dict[str, str]:
+def importable(env: dict[str, str]) -> dict[str, str]:
     """The environment in which `python -m cvec_circus...` finds this very package, after all that
     the user has put there."""
     parts = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]

@@ -4,16 +4,16 @@ from cvec_circus.plugins import CircusPlugin
 
 
 class Announcer(CircusPlugin):
-    name = "announcer"
+    """Says which watchers go up and down."""
 
-    def __init__(self, *args, **config):
-        super().__init__(*args, **config)
-        self.up, self.down = config["words"].split(", ")
+    name = "announcer"
+    schema = {"words": "list(min=2, max=2)"}
 
     def handle_recv(self, data):
+        up, down = self.config["words"]
         watcher, action, _ = self.split_data(data)
         if action == "start":
             pids = self.call("list", name=watcher)["pids"]
-            print(watcher, self.up, "with", len(pids), "processes")
+            print(watcher, up, "with", len(pids), "processes")
         elif action == "stop":
-            print(watcher, self.down)
+            print(watcher, down)

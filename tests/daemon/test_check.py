@@ -14,7 +14,7 @@ from tests.support.daemon import folder, script
 
 BROKEN = Path(__file__).resolve().parents[2] / "docs" / "examples" / "broken"
 
-RIGHT = "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\n[plugin:p]\nuse = a.B\n"
+RIGHT = "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\n[plugin:p]\nuse = flapping\n"
 LEFT_OUT = f"{RIGHT}[watcher:bad]\ncmd = x\nnumprocesses = two\n"
 
 

@@ -14,7 +14,8 @@ NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, thread
 LATE = frozenset(
     "ast asyncio ctypes cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
     " cvec_circus.daemon.check"
-    " cvec_circus.daemon.garbage cvec_circus.daemon.service cvec_circus.demo"
+    " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
+    " cvec_circus.demo"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
     " cvec_circus.stream.stdout cvec_circus.stream.timed"

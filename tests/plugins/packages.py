@@ -16,20 +16,26 @@ class {name}(CircusPlugin):
 '''
 
 
-def install(folder: str | Path, points: Mapping[str, str], **modules: str) -> None:
+def install(
+    folder: str | Path,
+    points: Mapping[str, str],
+    package: str = "their-plugins 1.5",
+    **modules: str,
+) -> None:
     """Write a package.
 
     Args:
         folder: Where to.
         points: Its entry points: short names, and what they stand for.
+        package: Its name and version.
         **modules: The texts of its modules.
     """
-    told = Path(folder, "their_plugins-1.5.dist-info")
+    name, version = package.split()
+    told = Path(folder, f"{name.replace('-', '_')}-{version}.dist-info")
     told.mkdir()
-    told.joinpath("METADATA").write_text(
-        "Metadata-Version: 2.1\nName: their-plugins\nVersion: 1.5\n"
-    )
-    lines = [f"{name} = {value}\n" for name, value in points.items()]
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    told.joinpath("METADATA").write_text(text)
+    lines = [f"{short} = {value}\n" for short, value in points.items()]
     told.joinpath("entry_points.txt").write_text("[cvec_circus.plugins]\n" + "".join(lines))
-    for name, text in modules.items():
-        Path(folder, f"{name}.py").write_text(text)
+    for module, text in modules.items():
+        Path(folder, f"{module}.py").write_text(text)

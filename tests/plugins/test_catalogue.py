@@ -41,7 +41,7 @@ class TestNames(unittest.TestCase):
             with self.subTest(name), self.assertRaises(PluginError) as caught:
                 load_class(name)
             said = str(caught.exception)
-            self.assertIn("not the short name of a plugin that is installed", said)
+            self.assertIn("no short name of an installed plugin", said)
             self.assertTrue(said.endswith(hint), said)
 
     def test_of_others(self) -> None:
