@@ -26,6 +26,7 @@ _CLASSES = {
     "list": "cvec_circus.commands.list:List",
     "listen": "cvec_circus.commands.listen:Listen",
     "listsockets": "cvec_circus.commands.listsockets:ListSockets",
+    "logs": "cvec_circus.commands.logs:Logs",
     "numprocesses": "cvec_circus.commands.numprocesses:NumProcesses",
     "numwatchers": "cvec_circus.commands.numwatchers:NumWatchers",
     "options": "cvec_circus.commands.options:Options",

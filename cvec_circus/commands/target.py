@@ -90,6 +90,19 @@ class CommandTarget(Protocol):
     def events(self, since: int, limit: int, marker: str | None) -> Fields:
         """Events after `since` out of the history, as `EventStream.since` returns them."""
 
+    def last_lines(self, watcher: Any, channel: str, count: int) -> Fields:
+        """The last lines that its processes have written: lines, next, more, missed."""
+
+    def next_lines(
+        self,
+        watcher: Any,
+        channel: str,
+        since: int,
+        timeout: float,
+        then: Callable[[Fields], None],
+    ) -> None:
+        """The same of what was written after a place, now or when there is a line."""
+
     def start(self, watchers: Any, wait: Wait | None) -> None:
         """Want them up."""
 

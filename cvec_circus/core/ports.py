@@ -55,4 +55,4 @@ class Ports(Protocol):
         """Makes the watcher's output streams ready, and takes over changed options of theirs."""
 
     def close_streams(self, watcher: Watcher) -> None:
-        """Drains and closes the watcher's output streams."""
+        """Drains and closes the watcher's output streams; nobody asks for a removed one's again."""

@@ -16,7 +16,7 @@ from cvec_circus.core.replies import Replies
 from cvec_circus.core.states import WatcherState
 from cvec_circus.core.waiting import Waiting
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import STREAMS
+from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire.outcome import Wait
 from cvec_circus.wire.topics import fold
@@ -102,7 +102,9 @@ class Roster(Replies):
             self._abandon(watcher, cause, waiting)
             return
         watcher.order_stop(cause, word="rm")
-        if not watcher.is_gone:
+        if watcher.is_gone:
+            self._ports.close_streams(watcher)
+        else:
             self._leaving[key] = watcher
         self.touch(watcher)
 
@@ -204,7 +206,7 @@ class Roster(Replies):
         changed = watcher.change(given)
         reloads = fresh or any(map(needs_fresh, changed))
         take_over(watcher, changed, self._ports)
-        if not set(STREAMS).isdisjoint(changed) and not watcher.is_gone:
+        if not OUTPUT_OPTIONS.isdisjoint(changed) and not watcher.is_gone:
             self._ports.open_streams(watcher)
         reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
         predicate = judge.is_reloaded if reloads else judge.is_sized

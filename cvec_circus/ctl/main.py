@@ -93,16 +93,17 @@ def run(line: Line) -> int:
         usage_error(str(problem))
     endpoint = options.endpoint or endpoint_from()
     try:
-        if command.name == "listen" or "follow" in options.local:
+        if command.name == "listen" or (command.name == "events" and "follow" in options.local):
             from cvec_circus.ctl.follow import follow
 
             return follow(endpoint, options, properties)
-        reply = ask(endpoint, command, properties, options.timeout)
+        reply = answer(endpoint, command, properties, options)
     except exc.CallError as problem:
         complain(unreachable(str(problem), options))
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
-        show(command, reply, options.json, options.prettify)
+        if command.name != "logs":
+            show(command, reply, options.json, options.prettify)
         return exc.EXIT_OK
     hint = ""
     if NOT_FOUND.fullmatch(str(reply.get("reason"))) and not (options.json or options.prettify):
@@ -111,6 +112,19 @@ def run(line: Line) -> int:
         hint = near_watcher(str(properties.get("name")), endpoint)
     show(command, reply, options.json, options.prettify, hint)
     return exc.EXIT_REFUSED
+
+
+def answer(endpoint: str, command: Command, properties: Fields, options: Namespace) -> Fields:
+    """Carry out a command that is answered; `logs` has printed its lines when this returns.
+
+    Raises:
+        CallError: There is no usable reply.
+    """
+    if command.name != "logs":
+        return ask(endpoint, command, properties, options.timeout)
+    from cvec_circus.ctl.logs import show_logs
+
+    return show_logs(endpoint, options, properties)
 
 
 def ask(endpoint: str, command: Command, properties: Fields, timeout: float | None) -> Fields:

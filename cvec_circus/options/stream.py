@@ -17,6 +17,25 @@ FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"}
 WHENS = ("S", "M", "H", "D", "W0", "W1", "W2", "W3", "W4", "W5", "W6", "midnight")
 """When a TimedRotatingFileStream can end a file; W0 is Monday."""
 
+HISTORY = "log_history"
+HISTORY_SIZE = 64 * 1024
+"""Bytes that are kept of a stream's output for `logs`, unless the option says otherwise."""
+
+HISTORY_ROW = Option(
+    HISTORY,
+    "integer",
+    None,
+    "How many bytes of each output of the processes are kept in memory for `cvec_circusctl logs`, "
+    f"the last ones. Not given: {HISTORY_SIZE} of an output that has a stream, nothing of others. "
+    "Given, outputs without a stream are kept too, and go nowhere else. 0 keeps nothing.",
+    reloads=True,
+    low=0,
+    high=2**30,
+)
+
+OUTPUT_OPTIONS = frozenset({*STREAMS, HISTORY})
+"""What decides where output goes."""
+
 _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
@@ -128,6 +147,21 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "What a class of one's own is made with, as it is given.",
         ),
     ]
+
+
+def history_size(full: Mapping[str, Any], channel: str) -> int:
+    """Return how many bytes of an output are kept.
+
+    Args:
+        full: A full set of a watcher's options.
+        channel: `stdout` or `stderr`.
+    """
+    if full[f"close_child_{channel}"]:
+        return 0
+    size: int | None = full[HISTORY]
+    if size is None:
+        return HISTORY_SIZE if full[f"{channel}_stream"] else 0
+    return size
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:

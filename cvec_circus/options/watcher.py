@@ -16,6 +16,7 @@ from cvec_circus.options.rights import (
     why_no_limit,
 )
 from cvec_circus.options.stream import (
+    HISTORY_ROW,
     STREAMS,
     shown_stream,
     stream_problems,
@@ -221,6 +222,7 @@ _STOPPING = [
 _FILES = [
     *stream_rows("stdout_stream", "standard output"),
     *stream_rows("stderr_stream", "standard error"),
+    HISTORY_ROW,
     Option(
         "close_child_stdin",
         "boolean",

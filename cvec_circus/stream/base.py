@@ -58,6 +58,13 @@ class BlockStream:
         """Write what is held back and end."""
 
 
+class Nowhere(BlockStream):
+    """Drops everything: for output that is only kept in memory. Owned likewise."""
+
+    def write(self, block: bytes, pid: int) -> None:
+        """Drop it."""
+
+
 class LineStream(BlockStream):
     """A stream that writes lines, and counts what it cannot write. Owned like any other.
 

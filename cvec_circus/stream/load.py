@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import shown
-from cvec_circus.stream.base import call
+from cvec_circus.stream.base import Nowhere, call
 from cvec_circus.stream.source import Source
 
 MODULES = {
@@ -67,7 +67,8 @@ def make(
     """Make the stream that a configuration describes. Nothing is opened yet.
 
     Args:
-        conf: The options of the stream; without `class` it is a FileStream.
+        conf: The options of the stream; without `class` it is a FileStream, without anything one
+            that drops what it gets.
         clock: Tells the stream the time.
         on_loss: Called on the pump thread with a line for the log when output is lost.
         do: Calls a function that takes long, on another thread if there is one.
@@ -76,6 +77,8 @@ def make(
     Raises:
         cvec_circus.exc.OptionError: The class is not known, or a value will not do.
     """
+    if not conf:
+        return Nowhere()
     options = {name: value for name, value in conf.items() if value is not None}
     tools = {"clock": clock, "on_loss": on_loss, "source": source, "do": do}
     if lane_of(conf) == OWN:

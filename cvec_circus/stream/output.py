@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.stream.load import Stream
 from cvec_circus.stream.losses import Losses
+
+if TYPE_CHECKING:
+    from cvec_circus.stream.history import History
 
 Then = Callable[[], object]
 
@@ -33,10 +36,16 @@ class Output:
         pipes: The pipes that have not ended.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
+        history: Keeps what was written last; None if nobody wants it.
     """
 
     def __init__(
-        self, key: Hashable, conf: Mapping[str, Any], stream: Stream, faults: Losses
+        self,
+        key: Hashable,
+        conf: Mapping[str, Any],
+        stream: Stream,
+        faults: Losses,
+        history: History | None = None,
     ) -> None:
         """Open the stream.
 
@@ -45,8 +54,10 @@ class Output:
             conf: Likewise.
             stream: Not opened yet.
             faults: Counts what is lost because the stream raises.
+            history: See the class.
         """
         self.key = key
+        self.history = history
         self.conf = conf
         self.pipes: list[Pipe] = []
         self.deadline: float | None = None
@@ -75,10 +86,14 @@ class Output:
 
     def write(self, block: bytes, pid: int) -> None:
         """Hand the stream a block."""
+        if self.history is not None:
+            self.history.append(block, pid)
         self._guard(len(block), self._stream.write, block, pid)
 
     def finish(self, pid: int) -> None:
         """Tell the stream that a process' pipe has ended."""
+        if self.history is not None:
+            self.history.finish(pid)
         self._guard(0, self._stream.finish, pid)
 
     def look(self) -> None:

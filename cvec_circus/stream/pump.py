@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
@@ -17,6 +17,9 @@ from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.reader import PipeReader
 from cvec_circus.stream.source import Source
+
+if TYPE_CHECKING:
+    from cvec_circus.stream.history import History
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a stream waits for pipes that something else than its processes holds open."""
@@ -32,6 +35,10 @@ class Pump:
 
     The thread starts with the first order. Orders are carried out one after the other; each method
     returns at once, with False once the pump has ended and nothing is done any more.
+
+    Attributes:
+        name: That of the thread.
+        about: What its streams are.
     """
 
     def __init__(
@@ -41,6 +48,7 @@ class Pump:
         on_crash: Callable[[BaseException, str], object] = log_crash,
         do: Callable[..., object] = call,
         name: str = "pump",
+        about: str = "files",
     ) -> None:
         """Make a pump, without its thread.
 
@@ -51,9 +59,11 @@ class Pump:
                 something ends it that should not.
             do: Calls a function that takes long, on another thread if there is one.
             name: That of the thread.
+            about: What its streams are, for the log.
         """
         self._do = do
-        self._name = name
+        self.name = name
+        self.about = about
         self._clock = clock
         self._on_loss = on_loss
         self._on_crash = on_crash
@@ -70,7 +80,13 @@ class Pump:
         """Bytes lost by each open stream."""
         return {} if self._thread is None else self._reader.lost
 
-    def open(self, key: Hashable, conf: Mapping[str, Any], source: Source | None = None) -> bool:
+    def open(
+        self,
+        key: Hashable,
+        conf: Mapping[str, Any],
+        source: Source | None = None,
+        history: History | None = None,
+    ) -> bool:
         """Have a stream under a key.
 
         One that is there already is kept if its configuration is the same, else replaced; its
@@ -80,12 +96,13 @@ class Pump:
             key: The caller's name for it, such as (watcher id, "stdout").
             conf: As for `load.make`.
             source: Whose output it is.
+            history: Keeps what was written last, as long as the stream is there.
 
         Raises:
             cvec_circus.exc.OptionError: The configuration will not do.
         """
         stream = make(conf, self._clock, self._on_loss, self._do, source or Source())
-        return self._order(self._open, key, dict(conf), stream)
+        return self._order(self._open, key, dict(conf), stream, history)
 
     def add(self, key: Hashable, fd: int, pid: int) -> bool:
         """Read a pipe to its end, for the stream of that key, which must be open.
@@ -161,7 +178,7 @@ class Pump:
         except OSError:
             wakeup.close()
             raise
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._wakeup, self._reader = wakeup, reader
         try:
             thread.start()
@@ -196,9 +213,11 @@ class Pump:
             except Exception:
                 logger.exception("the pump cannot carry out %s%r", fn.__name__[1:], args)
 
-    def _open(self, key: Hashable, conf: Mapping[str, Any], stream: Stream) -> None:
+    def _open(
+        self, key: Hashable, conf: Mapping[str, Any], stream: Stream, history: History | None
+    ) -> None:
         if not self._stopping:
-            self._reader.open(key, conf, stream, Losses(self._clock, self._on_loss))
+            self._reader.open(key, conf, stream, Losses(self._clock, self._on_loss), history)
 
     def _add(self, key: Hashable, fd: int, pid: int) -> None:
         self._reader.add(key, fd, pid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
@@ -13,6 +13,9 @@ from cvec_circus.stream.load import FILES, OWN, lane_of
 from cvec_circus.stream.output import Then
 from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump, log_crash
 from cvec_circus.stream.source import Source
+
+if TYPE_CHECKING:
+    from cvec_circus.stream.history import History
 
 
 class Pumps:
@@ -44,12 +47,18 @@ class Pumps:
         """Bytes lost by each open stream."""
         return {key: size for pump in self._all() for key, size in pump.lost.items()}
 
-    def open(self, key: Hashable, conf: Mapping[str, Any], source: Source | None = None) -> bool:
+    def open(
+        self,
+        key: Hashable,
+        conf: Mapping[str, Any],
+        source: Source | None = None,
+        history: History | None = None,
+    ) -> bool:
         """Have a stream under a key; its pipes move to another thread if they have to."""
         with self._lock:
             before = self._places.get(key)
             pump = self._place(conf, before, source or Source())
-            opened = pump.open(key, conf, source)
+            opened = pump.open(key, conf, source, history)
             self._places[key] = pump
             if before is not None and before is not pump:
                 before.hand_over(key, pump)
@@ -88,14 +97,21 @@ class Pumps:
             ended &= pump.join(left)
         return ended
 
+    @property
+    def hanging(self) -> list[str]:
+        """What has not ended, as "THREAD (STREAM)"."""
+        return [f"{pump.name} ({pump.about})" for pump in self._all() if not pump.join(0)]
+
     def _place(self, conf: Mapping[str, Any], before: Pump | None, source: Source) -> Pump:
         lane = lane_of(conf)
         if lane == OWN:
             if before is not None and before not in self._shared.values():
                 return before
-            return Pump(*self._tools, name=f"pump:{source.watcher}")
+            about = f"{conf.get('class', 'the stream')} for {source.channel} of {source.watcher}"
+            return Pump(*self._tools, name=f"pump:{source.watcher}", about=about)
         if lane not in self._shared:
-            self._shared[lane] = Pump(*self._tools, name=f"pump:{lane}")
+            about = "standard output"
+            self._shared[lane] = Pump(*self._tools, name=f"pump:{lane}", about=about)
         return self._shared[lane]
 
     def _let_go(self, pump: Pump, drain_timeout: float) -> None:

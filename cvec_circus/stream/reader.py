@@ -11,7 +11,7 @@ import fcntl
 import os
 import select
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import LONGEST_POLL, Clock
@@ -19,6 +19,9 @@ from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.stream.load import Stream
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Output, Pipe, Then
+
+if TYPE_CHECKING:
+    from cvec_circus.stream.history import History
 
 BLOCK = 64 * 1024
 
@@ -66,13 +69,21 @@ class PipeReader:
         """Whether every output is closed."""
         return not self._outputs and not self._closing
 
-    def open(self, key: Hashable, conf: Mapping[str, Any], stream: Stream, faults: Losses) -> None:
+    def open(
+        self,
+        key: Hashable,
+        conf: Mapping[str, Any],
+        stream: Stream,
+        faults: Losses,
+        history: History | None = None,
+    ) -> None:
         """Open an output; one of that key gets the new stream unless its own is the same."""
         output = self._outputs.get(key)
         if output is None:
-            self._outputs[key] = output = Output(key, conf, stream, faults)
+            self._outputs[key] = output = Output(key, conf, stream, faults, history)
         elif output.conf != conf:
             output.replace(conf, stream)
+        output.history = history
         self._attend(output)
 
     def add(self, key: Hashable, fd: int, pid: int) -> None:

@@ -112,9 +112,7 @@ class Histories:
             rows.insert(0, row(line))
         return {"lines": rows, "next": end, "more": False, "missed": 0}
 
-    def after(
-        self, watcher: Watcher, channel: str, since: int, timeout: float, then: Then
-    ) -> None:
+    def after(self, watcher: Watcher, channel: str, since: int, timeout: float, then: Then) -> None:
         """Has `then` called with the lines behind a place, now or when there are some.
 
         Args:

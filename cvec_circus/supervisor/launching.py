@@ -14,6 +14,7 @@ from cvec_circus import exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.expand import expand, has_names, watcher_values
+from cvec_circus.options.stream import history_size
 from cvec_circus.sockets.registry import Loan
 
 if TYPE_CHECKING:
@@ -178,16 +179,17 @@ class Outputs:
         try:
             self.files["stdin"] = subprocess.DEVNULL if options["close_child_stdin"] else None
             for name, stream in OUTPUTS:
-                self.files[name] = self._open(name, options[stream])
+                is_captured = options[stream] or history_size(options, name)
+                self.files[name] = self._open(name, bool(is_captured))
         except OSError:
             self._close()
             raise
         return self
 
-    def _open(self, name: str, stream: Mapping[str, Any]) -> int | None:
+    def _open(self, name: str, is_captured: bool) -> int | None:
         if self._watcher.options[f"close_child_{name}"]:
             return subprocess.DEVNULL
-        if not stream:
+        if not is_captured:
             return self._inherited
         ours, theirs = os.pipe()
         self._ours[name] = ours

@@ -15,6 +15,7 @@ from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options import rights
+from cvec_circus.options.stream import history_size
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
@@ -26,6 +27,8 @@ from cvec_circus.system import files, proctable
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 if TYPE_CHECKING:
+    from cvec_circus.stream.history import History
+    from cvec_circus.supervisor.histories import Histories
     from cvec_circus.supervisor.limited import LimitedLaunches
 
 TURN = 0.005
@@ -76,6 +79,7 @@ class WorldPorts:
         self._streams: set[tuple[Watcher, str]] = set()
         self._unopened: set[Watcher] = set()
         self._limited: LimitedLaunches | None = None
+        self._histories: Histories | None = None
         self.reaper: Reaper
 
     def begin_turn(self) -> None:
@@ -193,6 +197,20 @@ class WorldPorts:
         """See `Ports`."""
         logger.warning("%s: %s", watcher.name, text)
 
+    @property
+    def histories(self) -> Histories:
+        """What was written last; most daemons keep nothing."""
+        if self._histories is None:
+            from cvec_circus.supervisor.histories import Histories
+
+            self._histories = Histories(self._loop, self._clock)
+        return self._histories
+
+    def end_histories(self) -> None:
+        """Tells everybody who follows an output that it has ended."""
+        if self._histories is not None:
+            self._histories.end()
+
     def open_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
         try:
@@ -202,15 +220,19 @@ class WorldPorts:
 
     def _open_streams(self, watcher: Watcher) -> None:
         for name, option in launching.OUTPUTS:
-            if watcher.options[option]:
-                self._open_stream(watcher, name, watcher.options[option])
+            size = history_size(watcher.options, name)
+            history = self.histories.keep(watcher, name, size) if size or self._histories else None
+            if watcher.options[option] or history is not None:
+                self._open_stream(watcher, name, watcher.options[option], history)
             else:
                 self._close_stream(watcher, name)
         self._unopened.discard(watcher)
 
-    def _open_stream(self, watcher: Watcher, name: str, conf: Mapping[str, Any]) -> None:
+    def _open_stream(
+        self, watcher: Watcher, name: str, conf: Mapping[str, Any], history: History | None
+    ) -> None:
         try:
-            self._pump.open((watcher, name), conf, Source(watcher.name, name))
+            self._pump.open((watcher, name), conf, Source(watcher.name, name), history)
         except (OSError, RuntimeError) as error:
             # The pump has no thread yet, and gets none now.
             text = f"cannot start a process: nobody to read what it writes: {error}"
@@ -222,6 +244,8 @@ class WorldPorts:
         self._unopened.discard(watcher)
         for name, _ in launching.OUTPUTS:
             self._close_stream(watcher, name)
+        if watcher.removed and self._histories is not None:
+            self._histories.forget(watcher)
 
     def _close_stream(self, watcher: Watcher, name: str) -> None:
         if (watcher, name) in self._streams:

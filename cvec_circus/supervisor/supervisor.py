@@ -279,7 +279,9 @@ class Supervisor:
         self.sampler.answer_all()
         self.roster.refuse_all("the supervisor has stopped")
         self.pump.stop()
-        self.pump.join(2.0)
+        if not self.pump.join(2.0):
+            logger.warning("left behind, for it hangs: %s", ", ".join(self.pump.hanging))
+        self.ports.end_histories()
         self.sampler.stop()
         self.chores.stop()
         for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):

@@ -161,6 +161,21 @@ class Target:
             self._events.sync(marker)
         return found
 
+    def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
+        """The last lines that its processes have written."""
+        return self._ports.histories.last(watcher, channel, count)
+
+    def next_lines(
+        self,
+        watcher: Watcher,
+        channel: str,
+        since: int,
+        timeout: float,
+        then: Callable[[Fields], None],
+    ) -> None:
+        """The lines after a place, now or when there are some."""
+        self._ports.histories.after(watcher, channel, since, timeout, then)
+
     def sample(
         self, watchers: list[Watcher], pid: int | None, then: Callable[[Fields], None]
     ) -> None:

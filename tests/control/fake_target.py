@@ -115,6 +115,16 @@ class FakeTarget:
         self.orders.append(("events", since, limit, marker))
         return {"events": [], "more": False, "lost": 0, "seq": 9, "run": "ab"}
 
+    def last_lines(self, watcher: Any, channel: str, count: int) -> dict[str, Any]:
+        self.orders.append(("last_lines", watcher.name, channel, count))
+        return {"lines": [], "next": 7, "more": False, "missed": 0}
+
+    def next_lines(
+        self, watcher: Any, channel: str, since: int, timeout: float, then: Callable[..., None]
+    ) -> None:
+        self.orders.append(("next_lines", watcher.name, channel, since, timeout))
+        then({"lines": [], "next": 7, "more": False, "missed": 0})
+
     def start(self, watchers: Any, wait: Wait | None) -> None:
         self._order("start", wait, _names(watchers))
 

@@ -27,6 +27,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "reloadconfig": ("", {}),
     "restart": ("web", {"name": "web"}),
     "rm": ("web", {"name": "web"}),
+    "logs": ("web", {"name": "web"}),
     "set": (
         "web numprocesses 3 stop_signal 2",
         {"name": "web", "options": {"numprocesses": 3, "stop_signal": 2}},
@@ -48,6 +49,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "graceful_timeout": ("2.5", 2.5),
     "since": ("7", 7),
     "limit": ("10", 10),
+    "lines": ("10", 10),
     "reason": ("sale", "sale"),
 }
 

@@ -1,0 +1,156 @@
+"""`logs`: what processes have written, and what they write, a line each.
+
+The daemon keeps the last of it. Whoever follows asks for what comes after the place he has read to,
+and the daemon answers when there is a line: so a slow reader costs the daemon nothing, and is told
+how much has gone by without him.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import stat
+import sys
+from argparse import Namespace
+from collections import deque
+from typing import Any
+
+from cvec_circus.client import CALL_TIMEOUT, Client
+from cvec_circus.commands.logs import LINES, log_line
+from cvec_circus.ctl.layout import plain
+from cvec_circus.ctl.output import complain, say
+from cvec_circus.wire import messages
+
+PATIENCE = 10.0
+"""Seconds that the daemon waits for a line before it says that there is none."""
+
+A_PAGE = 1000
+"""More lines than this are asked for page by page."""
+
+Fields = dict[str, Any]
+
+
+def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
+    """Print what processes have written.
+
+    Args:
+        endpoint: Where the daemon answers.
+        options: The options of the command line.
+        properties: Those of the command `logs`, and `grep`.
+
+    Returns:
+        The daemon's last reply; one that is an error is yet to be shown.
+
+    Raises:
+        CallError: The daemon does not answer, or no longer.
+        KeyboardInterrupt: Ctrl-C was typed.
+    """
+    wanted = dict(properties)
+    expression = re.compile(wanted.pop("grep", ""))
+    with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT) as client:
+        return Reading(client, options, wanted, expression).run()
+
+
+class Reading:
+    """One use of the command. Owned by the thread that made it.
+
+    Args:
+        client: To ask the daemon.
+        options: The options of the command line.
+        wanted: The properties of the command.
+        expression: What is to be found in a line.
+    """
+
+    def __init__(
+        self, client: Client, options: Namespace, wanted: Fields, expression: re.Pattern[str]
+    ) -> None:
+        self._client = client
+        self._follows = "follow" in options.local
+        self._as_json = options.json or options.prettify
+        self._indent = 2 if options.prettify else None
+        self._limit = {"lines": wanted.pop("lines")} if "lines" in wanted else {}
+        self._lines = self._limit.get("lines", LINES)
+        self._wanted = wanted
+        self._expression = expression
+
+    def run(self) -> Fields:
+        """Print what there is, and what comes if that is wanted; return the last reply."""
+        reply = self._last()
+        if reply["status"] == "ok":
+            if self._follows:
+                return self._follow(reply)
+            self._print_all(reply)
+        return reply
+
+    def _follow(self, reply: Fields) -> Fields:
+        goes_on = self._print(reply["lines"])
+        while goes_on:
+            reply = self._ask({"since": reply["next"], "timeout": PATIENCE}, None)
+            if reply["status"] != "ok":
+                break
+            goes_on = self._miss(reply["missed"]) and self._print(reply["lines"])
+            goes_on = goes_on and not _reader_is_gone()
+            if "ended" in reply:
+                complain(f"({reply['ended']})")
+                break
+        return reply
+
+    def _ask(self, more: Fields, timeout: float | None) -> Fields:
+        return self._client.exchange(messages.call("logs", {**self._wanted, **more}), timeout)
+
+    def _last(self) -> Fields:
+        """Ask for the last lines that are wanted."""
+        timeout = self._client.timeout
+        if self._lines <= A_PAGE and not self._expression.pattern:
+            return self._ask(self._limit, timeout)
+        kept: deque[Fields] = deque(maxlen=self._lines)
+        reply = self._ask({"since": 0}, timeout)
+        while reply["status"] == "ok":
+            kept += self._found(reply["lines"])
+            if not reply["more"]:
+                return {**reply, "lines": list(kept), "missed": 0}
+            reply = self._ask({"since": reply["next"]}, timeout)
+        return reply
+
+    def _found(self, rows: list[Fields]) -> list[Fields]:
+        return [row for row in rows if self._expression.search(row["text"])]
+
+    def _print_all(self, reply: Fields) -> None:
+        if self._as_json:
+            say(json.dumps(reply, indent=self._indent, sort_keys=bool(self._indent)))
+        elif reply["lines"]:
+            say("\n".join(plain(log_line(row)) for row in reply["lines"]))
+
+    def _print(self, rows: list[Fields]) -> bool:
+        """Print lines that have an end; tell whether anybody still reads."""
+        shown = [row for row in self._found(rows) if not row.get("partial")]
+        form = json.dumps if self._as_json else _form
+        return not shown or say("\n".join(map(form, shown)))
+
+    def _miss(self, size: int) -> bool:
+        """Say how much has gone by; tell whether anybody still reads."""
+        if not size:
+            return True
+        if self._as_json:
+            return say(json.dumps({"missed": size}))
+        complain(f"... {size} bytes missed")
+        return True
+
+
+def _form(row: Fields) -> str:
+    return plain(log_line(row))
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether a reader has left, as `head` does."""
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return False
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return False
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
