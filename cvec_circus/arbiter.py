@@ -13,11 +13,13 @@ from typing import Any
 import zmq
 
 from cvec_circus import exc
+from cvec_circus.core import watcher as core
 from cvec_circus.embedding import life
 from cvec_circus.embedding.given import Described, Sockets
 from cvec_circus.embedding.prereload import Names
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Watchers
+from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.outcome import Outcome, Wait
 
@@ -233,6 +235,7 @@ class Arbiter(Watchers):
             self._given_context,
             None if cb is None else Wait(partial(self._tell_started, cb)),
             self._before_reload,
+            self._facades,
         )
         supervisor = self._life.supervisor
         self.endpoint = supervisor.control.address
@@ -260,6 +263,12 @@ class Arbiter(Watchers):
         if names is None and self.prereload_fn is not None:
             functions.insert(0, partial(self.prereload_fn, self))
         return functions
+
+    def _facades(self, supervisor: Supervisor, meant: core.Watcher) -> tuple[Watcher, Arbiter]:
+        """Make what the hooks of a watcher get. On the thread of the hooks."""
+        from cvec_circus.embedding.hooked import HookedWatcher
+
+        return HookedWatcher.made(self._reach, meant), self
 
     # -- the end
 

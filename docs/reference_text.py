@@ -20,6 +20,8 @@ KINDS = {
     "command": "text or a list of words",
     "endpoint": "an address of ZeroMQ",
     "environment": "names and values",
+    "hook": "the dotted name of a function, or a command",
+    "hooks": "names and values",
     "integer": "a whole number",
     "limit": "a whole number, or nothing",
     "logging": "the path of a file, or names and values",

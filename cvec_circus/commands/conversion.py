@@ -35,7 +35,10 @@ def typed_if_possible(key: str, value: str) -> Any:
     """Type an option that a command line gives; what the table refuses stays text.
 
     The daemon refuses it then, in its own words: it may be another version than the command line.
+    A hook stays text as well.
     """
+    if key.partition(".")[0] == "hooks":
+        return value
     try:
         return WATCHER_OPTIONS.convert({key: value})[key]
     except OptionError:

@@ -31,6 +31,7 @@ class Get(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Pick the options out."""
         options = target.options(target.find(props["name"]))
+        options.update({f"hooks.{name}": hook for name, hook in options.get("hooks", {}).items()})
         for key in props["keys"]:
             if key not in options:
                 near = did_you_mean(key[:60], options)

@@ -16,7 +16,7 @@ from cvec_circus.commands.base import (
 from cvec_circus.commands.render import Table, process_table
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer
-from cvec_circus.wire.messages import BAD_MESSAGE, COMMAND_FAILED
+from cvec_circus.wire.messages import BAD_MESSAGE
 
 
 class Stats(Command):
@@ -27,7 +27,9 @@ class Stats(Command):
     properties = (
         ANY_NAME,
         Property("process", to_integer, low=1, doc="One process of the watcher, by its pid."),
-        Property("extended", to_boolean, default=False, doc="With what a hook adds."),
+        Property(
+            "extended", to_boolean, default=False, doc="With what the hook `extended_stats` adds."
+        ),
     )
     arguments = ("name", "process")
     usage = "[NAME [PID]]"
@@ -36,13 +38,12 @@ class Stats(Command):
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Ask for a sample; the answer comes with it."""
-        if props["extended"]:
-            raise MessageError("stats extended is not available in this version", COMMAND_FAILED)
-        pid = props["process"]
+        pid, extended = props["process"], props["extended"]
         if props["name"] is None:
             if pid is not None:
                 raise MessageError("message invalid: process: name is missing")
-            target.sample(target.watchers(), None, lambda samples: answer.ok(infos=samples))
+            everybody = target.watchers()
+            target.sample(everybody, None, lambda found: answer.ok(infos=found), extended)
             return None
         watcher = target.find(props["name"])
         missing = f"process {pid} not found in {watcher.name!r}"
@@ -58,7 +59,7 @@ class Stats(Command):
             else:
                 answer.fail(missing, BAD_MESSAGE)
 
-        target.sample([watcher], pid, then)
+        target.sample([watcher], pid, then, extended)
         return None
 
     def words(self, reply: Fields) -> Table:

@@ -149,9 +149,16 @@ class CommandTarget(Protocol):
         """Send a signal to processes, or to their children."""
 
     def sample(
-        self, watchers: Any, pid: int | None, then: Callable[[dict[str, Any]], None]
+        self,
+        watchers: Any,
+        pid: int | None,
+        then: Callable[[dict[str, Any]], None],
+        extended: bool = False,
     ) -> None:
-        """Measure processes off this thread: `then` gets ``{name: {pid: process info}}``."""
+        """Measure processes off this thread: `then` gets ``{name: {pid: process info}}``.
+
+        With `extended`, hooks add to it first.
+        """
 
     def sample_daemon(self, then: Callable[[Fields], None]) -> None:
         """Measure the daemon itself off this thread: `then` gets its process info."""

@@ -19,6 +19,8 @@ from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 
+HOOKS = "hooks"
+
 
 def from_mappings(
     watchers: Iterable[Mapping[str, Any]] = (),
@@ -114,11 +116,22 @@ def _add_plugin(assembly: Assembly, options: dict[str, Any]) -> None:
         name = PLUGIN_PREFIX + name
     known = {key: value for key, value in options.items() if PLUGIN_OPTIONS.find(key)}
     given = _converted(known, PLUGIN_OPTIONS, name, assembly.findings)
-    try:
-        json.dumps(options)
-    except (TypeError, ValueError, RecursionError) as error:
-        assembly.findings.problem(None, f"its options cannot travel as JSON: {error}", name)
+    for key in [key for key in options if key.partition(".")[0] == HOOKS]:
+        if _why_not_json(options[key]):
+            del options[key]  # a function, which the daemon calls and no plugin has a use for
+    reason = _why_not_json(options)
+    if reason:
+        assembly.findings.problem(None, f"its options cannot travel as JSON: {reason}", name)
     assembly.add_plugin(name, use, options, given, {})
+
+
+def _why_not_json(value: Any) -> str:
+    """Return why a value cannot travel as JSON, "" if it can."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _add_socket(assembly: Assembly, options: dict[str, Any]) -> None:

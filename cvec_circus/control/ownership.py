@@ -13,6 +13,8 @@ Guard = Callable[[str, Mapping[str, Any]], None]
 REFUSED = "uid does not match endpoint_owner"
 """What Circus says."""
 
+INSIDE = "hooks, and stream classes of one's own, run inside the daemon: not by endpoint_owner"
+
 PROTECTED = frozenset(
     "uid gid cmd args executable shell shell_args working_dir virtualenv copy_path env hooks"
     " stdout_stream stderr_stream stdout_stream.class stderr_stream.class".split()
@@ -43,10 +45,24 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
         options = props.get("options") or {}
         if command == "add" and ("uid" not in options or _number(options["uid"]) != uid):
             raise MessageError(REFUSED)
+        if command == "add" and any(_runs_in_the_daemon(key, options[key]) for key in options):
+            raise MessageError(INSIDE)
         if command == "set" and any(_is_protected(key) for key in options):
             raise MessageError(REFUSED)
 
     return look
+
+
+def _runs_in_the_daemon(key: object, value: object) -> bool:
+    """Whether that names code which the daemon would import, whoever its processes run as."""
+    name = str(key)
+    if name == "hooks" or name.startswith("hooks."):
+        return True
+    if name in ("stdout_stream", "stderr_stream"):
+        value = value.get("class") if isinstance(value, Mapping) else value
+    elif name not in ("stdout_stream.class", "stderr_stream.class"):
+        return False
+    return "." in str(value)
 
 
 def _is_protected(key: object) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -20,7 +20,9 @@ from cvec_circus.system import files, titles
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
+    from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.service import Service
+    from cvec_circus.embedding.hooked import RunningArbiter
     from cvec_circus.system.notify import Notifier
 
 SWITCH_INTERVAL = 0.001
@@ -60,6 +62,7 @@ class Life:
         self._output: str = arguments.log_output or circus["logoutput"]
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
         self._service = service(notifier, configuration)
+        self._arbiters: list[RunningArbiter] = []
         self._log: Log
 
     def run(self) -> int:
@@ -111,6 +114,7 @@ class Life:
                 log_level=self._log.level,
                 log_url=self._log.url,
                 log_fd=self._log.fileno,
+                facades=self._facades,
             )
 
             def on_signal(signum: signal.Signals) -> None:
@@ -128,10 +132,20 @@ class Life:
             finally:
                 signals.uninstall()
                 supervisor.close()
+                for arbiter in self._arbiters:
+                    arbiter.end()
         finally:
             # What a failed beginning has left open is closed too. To `term` without that waits for
             # ever, and with the signals held only SIGKILL would end it.
             context.destroy()
+
+    def _facades(self, supervisor: Supervisor, watcher: Watcher) -> tuple[Any, Any]:
+        """Makes what a watcher's hooks get. On the thread of the hooks."""
+        from cvec_circus.embedding.hooked import RunningArbiter
+
+        if not self._arbiters:
+            self._arbiters.append(RunningArbiter(supervisor))  # two threads may; one is used
+        return self._arbiters[0].facades(watcher)
 
     def _serve(self, supervisor: Supervisor) -> int:
         """Says that the daemon is up, and supervises until it is told to stop."""

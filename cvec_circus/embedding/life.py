@@ -13,7 +13,7 @@ from cvec_circus.embedding.given import Given
 from cvec_circus.embedding.log import BorrowedLogger
 from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.supervisor.supervisor import Facades, Supervisor
 from cvec_circus.wire.outcome import Wait
 
 LOOK_DELAY = 1.0
@@ -49,6 +49,7 @@ def begin(
     given_context: zmq.Context[Any] | None,
     when_started: Wait | None,
     before_reload: Callable[[Names], list[Callable[[], Any]]],
+    facades: Facades,
 ) -> Life:
     """Open everything that listens, and the log.
 
@@ -58,6 +59,7 @@ def begin(
         given_context: The program's zmq context; None makes one.
         when_started: Answered when everything that starts by itself has been started.
         before_reload: Returns what is to be called before a reload.
+        facades: Makes what hooks get as `watcher` and `arbiter`.
 
     Raises:
         SocketError: An endpoint or a listening socket cannot be opened.
@@ -75,6 +77,7 @@ def begin(
             log_fd=log.fileno,
             sockets=given.sockets,
             when_started=when_started,
+            facades=facades,
         )
     except BaseException:
         if own_context is not None:

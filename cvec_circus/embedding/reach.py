@@ -38,8 +38,9 @@ class Reach:
 
     # -- the life of it; called by the arbiter
 
-    def begin(self, supervisor: Supervisor) -> None:
-        """From now on this is the supervisor."""
+    def begin(self, supervisor: Supervisor, owner: int | None = None) -> None:
+        """From now on this is the supervisor; `owner` is its thread, if that is known by now."""
+        self._owner = self._owner if owner is None else owner
         self._supervisor = supervisor
 
     def own(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any, NamedTuple
 
+from cvec_circus.core import watcher as core
 from cvec_circus.supervisor.supervisor import Supervisor
 
 
@@ -32,7 +33,11 @@ def take(supervisor: Supervisor, name: str) -> Snapshot:
     Raises:
         MessageError: There is none of that name.
     """
-    watcher = supervisor.target.find(name)
+    return of(supervisor, supervisor.target.find(name))
+
+
+def of(supervisor: Supervisor, watcher: core.Watcher) -> Snapshot:
+    """Look at a watcher that one has, though it may have been removed. On the supervisor thread."""
     return Snapshot(
         watcher.name,
         watcher.state.value,

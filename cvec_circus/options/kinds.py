@@ -250,6 +250,22 @@ def to_stream_object(value: Any) -> Any:
     return value
 
 
+def to_hook(value: Any) -> Any:
+    """Return a hook: see `options.hooks`, which only those import who have one."""
+    from cvec_circus.options import hooks
+
+    return hooks.to_hook(value)
+
+
+def to_hooks(value: Any) -> Any:
+    """Return hooks by name."""
+    if isinstance(value, Mapping) and not value:
+        return {}
+    from cvec_circus.options import hooks
+
+    return hooks.to_hooks(value)
+
+
 def to_part(value: Any) -> Any:
     """Return what it is."""
     return value
@@ -263,6 +279,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "command": to_command,
     "endpoint": to_endpoint,
     "environment": to_environment,
+    "hook": to_hook,
+    "hooks": to_hooks,
     "integer": to_integer,
     "limit": to_limit,
     "logging": to_logging,

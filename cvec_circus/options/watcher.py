@@ -275,9 +275,32 @@ _FILES = [
 ]
 
 _HOOKS = [
-    Option("hooks", "mapping", {}, "Functions to call at certain moments.", available=False),
-    Option("hooks.*", "text", None, "A function to call.", available=False),
+    Option(
+        "hooks",
+        "hooks",
+        {},
+        "What is called at certain moments in the life of the watcher and its processes, by the "
+        "name of the moment. In a file each hook is a key of its own, "
+        "`hooks.before_start = myproject.hooks.check`.",
+    ),
+    Option(
+        "hooks.*",
+        "hook",
+        None,
+        "One hook: the dotted name of a function, with `,True` behind it if a failure is to be "
+        "ignored; or `exec:COMMAND`, a program. Nothing takes a hook away.",
+    ),
+    Option(
+        "hook_timeout",
+        "seconds",
+        None,
+        "Seconds that a hook may take; then it has failed. Without it there is a warning every "
+        "60 s.",
+        low=0.001,
+    ),
 ]
+
+_HOOK = "hooks."
 
 
 class WatcherTable(OptionTable):
@@ -292,6 +315,8 @@ class WatcherTable(OptionTable):
         reason = why_no_limit(key) if key.startswith(LIMIT) else ""
         if reason:
             raise OptionError(key, reason)
+        if key.startswith(_HOOK):
+            _hooks().require_name(key)
         if key not in STREAMS:
             return super().convert_one(key, value)
         try:
@@ -310,6 +335,10 @@ class WatcherTable(OptionTable):
         """
         full = super().complete(given, current)
         take_parts(full, given)
+        if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
+            _hooks().take_hooks(full, current)
+        elif current is not None:
+            full["hooks"] = current["hooks"]
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
         if current is None or not given.keys().isdisjoint(ACCOUNTS):
@@ -341,7 +370,16 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
     shown = {f"{key}_conf" if key in STREAMS else key: value for key, value in full.items()}
     shown.update({f"{stream}_conf": shown_stream(full[stream]) for stream in STREAMS})
     shown["working_dir"] = full["working_dir"] or working_dir
+    if full["hooks"]:
+        shown["hooks"] = _hooks().shown_hooks(full["hooks"])
     return shown
+
+
+def _hooks() -> Any:
+    """The module that knows hooks, which most daemons have no use for."""
+    from cvec_circus.options import hooks
+
+    return hooks
 
 
 WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])

@@ -29,6 +29,7 @@ from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
     from cvec_circus.supervisor.histories import Histories
+    from cvec_circus.supervisor.hooks import Hooks
     from cvec_circus.supervisor.limited import LimitedLaunches
 
 TURN = 0.005
@@ -53,7 +54,15 @@ class WorldPorts:
         pump: Reads what the children write.
         helpers: What plugins get in addition.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
+        facades: Makes what a hook gets as `watcher` and `arbiter`; on the thread of the hook.
+
+    Attributes:
+        reaper: Tells which processes have ended.
+        touched: Called with a watcher that a hook has answered about.
     """
+
+    reaper: Reaper
+    touched: Callable[[Watcher], object]
 
     def __init__(
         self,
@@ -65,6 +74,7 @@ class WorldPorts:
         pump: Pumps,
         helpers: Helpers,
         log_fd: Callable[[], int | None],
+        facades: Callable[[Watcher], Any] | None = None,
     ) -> None:
         self._loop = loop
         self._clock = clock
@@ -80,7 +90,9 @@ class WorldPorts:
         self._unopened: set[Watcher] = set()
         self._limited: LimitedLaunches | None = None
         self._histories: Histories | None = None
-        self.reaper: Reaper
+        self._facades = facades
+        self._hooks: Hooks | None = None
+        self._hook_limit: float | None = None
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -210,6 +222,63 @@ class WorldPorts:
         """Tells everybody who follows an output that it has ended."""
         if self._histories is not None:
             self._histories.end()
+
+    # -- hooks
+
+    def ask_hook(
+        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: object
+    ) -> None:
+        """See `Ports`."""
+        self._all_hooks().ask(watcher, name, then, facts)
+
+    def forget_hooks(self, watcher: Watcher) -> None:
+        """See `Ports`."""
+        if self._hooks is not None:
+            self._hooks.forget(watcher)
+
+    def extend_stats(
+        self,
+        watcher: Watcher,
+        rows: dict[int, dict[str, Any]],
+        then: Callable[[dict[int, dict[str, Any]]], None],
+    ) -> None:
+        """Has a hook add to what there is to say about processes, in a later turn."""
+        self._all_hooks().extend(watcher, rows, then)
+
+    def hurry_hooks(self, timeout: float) -> None:
+        """Gives every hook so many seconds at most, those that are asked later too."""
+        self._hook_limit = timeout
+        if self._hooks is not None:
+            self._hooks.hurry(timeout)
+
+    def busy_hooks(self) -> list[str]:
+        """Names the hooks that have not returned."""
+        return [] if self._hooks is None else self._hooks.busy()
+
+    def end_hooks(self) -> None:
+        """Ends the threads of hooks, when the loop has ended."""
+        if self._hooks is not None:
+            self._hooks.close()
+
+    def _all_hooks(self) -> Hooks:
+        if self._hooks is None:
+            from cvec_circus.supervisor.hooks import Hooks
+
+            assert self._facades is not None, "hooks without facades"
+            self._hooks = Hooks(
+                self._loop, self.publish, self.touched, self._facades, self._hook_variables
+            )
+            if self._hook_limit is not None:
+                self._hooks.hurry(self._hook_limit)
+        return self._hooks
+
+    def _hook_variables(self, name: str) -> dict[str, str]:
+        return {
+            "CVEC_CIRCUSCTL_ENDPOINT": self._helpers.control_address,
+            launching.MARK: f"{self._events.run}:{name}:hook",
+        }
+
+    # -- streams
 
     def open_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""

@@ -8,10 +8,12 @@
    graceful_timeout and 2 s, and 7 s more for helpers where there are any. Whatever was promised
    more time before, by a `kill` with a graceful_timeout of its own, is killed a second earlier.
    What is left then is named.
+   Where there are hooks it is 3 s more. Each hook has 2 s from now on, or from when it is asked.
+   One that has not returned when all is down gets 2 s more: it may ask the daemon something.
 5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
 
-A second signal gives nobody any more time. One that follows a `quit` is the first: systemd sends
-it as soon as its ExecStop, which may well be a `quit`, has returned.
+A second signal gives nobody any more time, no hook either. One that follows a `quit` is the first:
+systemd sends it as soon as its ExecStop, which may well be a `quit`, has returned.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ from collections.abc import Callable
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.wire.outcome import Wait
+
+HOOK_TIMEOUT = 2.0
+"""Seconds that a hook may take now."""
+
+HOOKS_MARGIN = 3.0
+"""Seconds more for all of it where there are hooks."""
 
 MARGIN = 2.0
 """Seconds beyond a graceful_timeout for SIGKILL to do its work, and for the loop to notice."""
@@ -36,9 +45,11 @@ class Shutdown:
 
     announce: Callable[[str, float], object] | None = None
 
-    def __init__(self, roster: Roster, loop: Loop) -> None:
+    def __init__(self, roster: Roster, loop: Loop, ports: WorldPorts) -> None:
         self._roster = roster
         self._loop = loop
+        self._ports = ports
+        self._is_down = False
         self._over = False
         self._signalled = False
 
@@ -56,6 +67,7 @@ class Shutdown:
             if is_second:
                 logger.warning("told to stop again (%s): killing what is left", cause)
                 self._roster.hurry()
+                self._ports.hurry_hooks(0.0)
             return
         logger.info("stopping (%s)", cause)
         watchers = self._roster.everybody()
@@ -63,6 +75,9 @@ class Shutdown:
             (watcher.options["graceful_timeout"] for watcher in watchers if not watcher.helper),
             default=0.0,
         )
+        if any(watcher.options["hooks"] for watcher in watchers):
+            bound += HOOKS_MARGIN
+        self._ports.hurry_hooks(HOOK_TIMEOUT)
         self._roster.shut_down(cause, wait)
         self._loop.call_later(bound, self._roster.release)
         if any(watcher.helper for watcher in watchers):
@@ -74,11 +89,19 @@ class Shutdown:
 
     def look(self) -> None:
         """Ends the loop when everything is down. Called at the end of every turn."""
-        if self.begun and not self._over and self._roster.is_down:
-            self._over = True
-            self._loop.stop()
+        if not self.begun or self._over or not self._roster.is_down:
+            return
+        if not self._ports.busy_hooks():
+            self._stop()
+        elif not self._is_down:
+            self._is_down = True
+            self._loop.call_later(HOOK_TIMEOUT, self._stop)
 
     def _give_up(self) -> None:
-        logger.error("not everything could be stopped in time")
+        if not self._roster.is_down:
+            logger.error("not everything could be stopped in time")
+        self._stop()
+
+    def _stop(self) -> None:
         self._over = True
         self._loop.stop()

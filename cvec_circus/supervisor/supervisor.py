@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import __version__, logger
@@ -44,6 +45,8 @@ from cvec_circus.wire.outcome import Wait
 if TYPE_CHECKING:
     import zmq
 
+Facades = Callable[["Supervisor", Watcher], Any]
+
 
 class Supervisor:
     """Owns every process, socket and timer. Owned by the thread that calls `run`.
@@ -61,6 +64,7 @@ class Supervisor:
         log_fd: Returns the file that the log goes to, None where that is stderr.
         sockets: Listening sockets beside those of the configuration.
         when_started: Answered when everything that starts by itself has been started.
+        facades: Makes what a watcher's hooks get as `watcher` and `arbiter`, on their thread.
 
     Attributes:
         loop: Everything happens on it.
@@ -85,6 +89,7 @@ class Supervisor:
         log_fd: Callable[[], int | None] = lambda: None,
         sockets: Sequence[CircusSocket] = (),
         when_started: Wait | None = None,
+        facades: Facades | None = None,
     ) -> None:
         circus = configuration.circus
         self.configuration = configuration
@@ -108,7 +113,7 @@ class Supervisor:
         ]
         try:
             self._listen(context, circus, sockets)
-            self._build(log_fd)
+            self._build(log_fd, facades)
         except BaseException:
             self.close()
             raise
@@ -140,7 +145,7 @@ class Supervisor:
         self._helpers.control_address = self.control.address
         endpoints.warn(circus)
 
-    def _build(self, log_fd: Callable[[], int | None]) -> None:
+    def _build(self, log_fd: Callable[[], int | None], facades: Facades | None) -> None:
         """Puts the core between its ports and its commands."""
         self.ports = WorldPorts(
             self.loop,
@@ -151,11 +156,13 @@ class Supervisor:
             self.pump,
             self._helpers,
             log_fd,
+            None if facades is None else partial(facades, self),
         )
         self._closers.append(self.ports.close)
         self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
-        self.shutdown = Shutdown(self.roster, self.loop)
+        self.ports.touched = self.roster.touch
+        self.shutdown = Shutdown(self.roster, self.loop, self.ports)
         self.target = Target(
             self.roster,
             self.ports,
@@ -282,6 +289,7 @@ class Supervisor:
         if not self.pump.join(2.0):
             logger.warning("left behind, for it hangs: %s", ", ".join(self.pump.hanging))
         self.ports.end_histories()
+        self.ports.end_hooks()
         self.sampler.stop()
         self.chores.stop()
         for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):

@@ -177,19 +177,45 @@ class Target:
         self._ports.histories.after(watcher, channel, since, timeout, then)
 
     def sample(
-        self, watchers: list[Watcher], pid: int | None, then: Callable[[Fields], None]
+        self,
+        watchers: list[Watcher],
+        pid: int | None,
+        then: Callable[[Fields], None],
+        extended: bool = False,
     ) -> None:
-        """Measures processes; `then` gets ``{name: {pid: process info}}``."""
+        """Measures processes; `then` gets ``{name: {pid: process info}}``. `extended`: after the
+        hooks of that name have added to it."""
         chosen = {
             watcher.name: [process for process in watcher.leaders() if pid in (None, process.pid)]
             for watcher in watchers
         }
 
         def answer(rows: dict[int, Fields]) -> None:
-            then({name: _rows(processes, rows) for name, processes in chosen.items()})
+            found = {name: _rows(processes, rows) for name, processes in chosen.items()}
+            hooked = [w for w in watchers if "extended_stats" in w.options["hooks"]]
+            if extended and hooked:
+                self._extend(hooked, found, then)
+            else:
+                then(found)
 
         pids = [process.pid for processes in chosen.values() for process in processes]
         self._sampler.sample(pids, answer)
+
+    def _extend(
+        self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
+    ) -> None:
+        """Has the figures of these watchers extended, all at the same time."""
+        missing = {watcher.name for watcher in watchers}
+
+        def take(name: str, rows: dict[int, Fields]) -> None:
+            found[name] = {str(pid): row for pid, row in rows.items()}
+            missing.discard(name)
+            if not missing:
+                then(found)
+
+        for watcher in watchers:
+            rows = {int(pid): row for pid, row in found[watcher.name].items()}
+            self._ports.extend_stats(watcher, rows, partial(take, watcher.name))
 
     def sample_daemon(self, then: Callable[[Fields], None]) -> None:
         """Measures the daemon itself."""

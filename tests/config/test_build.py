@@ -284,7 +284,7 @@ class TestProblems(ConfigTestCase):
         self.assertEqual(
             self.problems(
                 "x = 1\n[circus]\ninclude = more.ini\n"
-                "[watcher:a]\nnumprocesses = two\nrlimit_nofiles =\nhooks.before_start = a.b\n"
+                "[watcher:a]\nnumprocesses = two\nrlimit_nofiles =\nhooks.before_strt = a.b\n"
                 "stdout_stream.class = NoStream\nno separator\nuse_papa = yes\n"
                 "[watcher:b]\ncmd = x\nsingleton = true\nnumprocesses = 2\nnumprocesses = 3\n"
             ),
@@ -294,7 +294,8 @@ class TestProblems(ConfigTestCase):
                 "main.ini:5: [watcher:a] numprocesses: 'two' is not a whole number",
                 "main.ini:6: [watcher:a] rlimit_nofiles: there is no such limit; did you mean "
                 "rlimit_nofile?",
-                f"main.ini:7: [watcher:a] hooks.before_start: {LATER}",
+                "main.ini:7: [watcher:a] hooks.before_strt: there is no such hook; did you mean "
+                "before_start?",
                 "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is neither one of "
                 f"{', '.join(STREAM_CLASSES)} nor a class as package.Class",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",

@@ -109,7 +109,7 @@ class TestFromMappings(unittest.TestCase):
                 "[watcher:] the name is missing; write [watcher:NAME]",
                 "[watcher:] cmd: missing; say which program to run",
                 f"[watcher:x] use_papa: {later}",
-                f"[watcher:x] hooks: {later}",
+                "[watcher:x] hooks: there is no hook 'a'",
                 "[watcher:] cmd: 5 is not text",
                 "[watcher:] the name is missing; write [watcher:NAME]",
                 "[watcher 4] this is no mapping of names to values",

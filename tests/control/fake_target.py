@@ -170,7 +170,13 @@ class FakeTarget:
     def signal(self, watcher: FakeWatcher, *args: Any) -> None:
         self._order("signal", None, watcher.name, *args)
 
-    def sample(self, watchers: Any, pid: int | None, then: Callable[[Any], None]) -> None:
+    def sample(
+        self,
+        watchers: Any,
+        pid: int | None,
+        then: Callable[[Any], None],
+        extended: bool = False,
+    ) -> None:
         sample = {
             watcher.name: {
                 each: {"pid": each, "cpu": 0.5, "cmdline": "sleep", "children": []}

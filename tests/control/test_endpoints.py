@@ -206,3 +206,13 @@ class TestOwnership(unittest.TestCase):
                         guard(command, {"options": options})
                     self.assertEqual(str(caught.exception), "uid does not match endpoint_owner")
                     self.assertEqual(caught.exception.errno, 3)
+            for options in (
+                {"hooks.before_start": "x.y"},
+                {"hooks": {"before_start": "x.y"}},
+                {"stdout_stream.class": "mine.Stream"},
+                {"stderr_stream": {"class": "mine.Stream"}},
+            ):
+                with self.subTest("add", options=options):
+                    with self.assertRaisesRegex(MessageError, "run inside the daemon"):
+                        guard("add", {"options": {"uid": nobody, **options}})
+            guard("add", {"options": {"uid": nobody, "stdout_stream": {"class": "FileStream"}}})

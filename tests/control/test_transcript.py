@@ -288,4 +288,3 @@ class TestRefusals(ControlCase):
     def test_what_this_version_does_not_have(self) -> None:
         self.refuses(5, "reloadconfig is not available in this version", "reloadconfig")
         self.refuses(5, "listen: subscribe to the pubsub_endpoint instead", "listen")
-        self.refuses(5, "stats extended is not available", "stats", name="web", extended=True)

@@ -87,7 +87,7 @@ class TestTheWire(CtlCase):
         if switch.value is None:
             word, value = VALUES[switch.name]
             words.append(word)
-        code = 3 if name == "extended" or command in REFUSED else 0
+        code = 3 if command in REFUSED else 0
         for line in ([*words, *typed.split()], [*typed.split(), *words]):
             self.fails(code, command, *line)
             self.assert_sent(command, {**properties, switch.prop: value})

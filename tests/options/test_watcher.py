@@ -169,8 +169,6 @@ class TestAvailable(unittest.TestCase):
     def test_not_there_yet(self) -> None:
         for key, value in (
             ("on_demand", 1),
-            ("hooks", {"before_start": "a.b"}),
-            ("hooks.before_start", "a.b"),
             ("use_papa", True),
         ):
             with self.subTest(key):

@@ -59,6 +59,7 @@ ALSO: dict[str, frozenset[str]] = {
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "commands.table": None,
+    "arbiter": "cvec_circus.embedding.hooked",
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.life": None,  # what only some starts need
     "daemon.main": None,
@@ -66,12 +67,14 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.nearest": "difflib",
     "plugins.assignment": "cvec_circus.plugins.description",  # only --list describes
     "plugins.catalogue": "importlib.metadata",
+    "options.kinds": "cvec_circus.options.hooks",  # only who has hooks
+    "options.watcher": "cvec_circus.options.hooks",
     "plugins.runner": "cvec_circus.logs",
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.launching": "cvec_circus.system",
-    "supervisor.ports": "cvec_circus.supervisor",
+    "supervisor.ports": "cvec_circus.supervisor",  # limits, hooks and histories
     "supervisor.sampler": "cvec_circus.system.procfs",
     "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",

@@ -1,0 +1,284 @@
+"""Calling hooks: what happens on the thread of one watcher's hooks, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Protocol
+
+from cvec_circus import logger
+from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.options.hooks import DECIDING, Hook, target_name
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.system import importing, programs, virtualenv
+from cvec_circus.system.launch import LaunchSpec
+from cvec_circus.system.signals import to_name
+
+VARIABLES = {
+    "pid": "CVEC_CIRCUS_PID",
+    "process_pid": "CVEC_CIRCUS_PID",
+    "signum": "CVEC_CIRCUS_SIGNUM",
+    "time": "CVEC_CIRCUS_TIME",
+    "exit_code": "CVEC_CIRCUS_EXIT_CODE",
+    "process_status": "CVEC_CIRCUS_PROCESS_STATUS",
+}
+"""The variable in which a program finds each fact."""
+
+EXTENDED = "extended_stats"
+
+
+class WatcherFacade(Protocol):
+    """What a hook gets as `watcher`. Safe from any thread.
+
+    Attributes:
+        env: The environment, which a hook may change.
+    """
+
+    env: dict[str, str]
+
+    def lend(self, env: dict[str, str]) -> None:
+        """From now on show this environment, and take changes in it."""
+
+
+Facades = Callable[[], "tuple[WatcherFacade, Any]"]
+
+
+class Situation(NamedTuple):
+    """What a hook is called in. Immutable; noted by the supervisor thread.
+
+    Attributes:
+        options: All options of the watcher.
+        variables: What programs get beside the facts.
+        is_set: Whether the hook was set while the daemon ran, so that its module is read again.
+    """
+
+    options: Mapping[str, Any]
+    variables: Mapping[str, str]
+    is_set: bool
+
+
+class Answer(NamedTuple):
+    """What has come of a call. Immutable.
+
+    Attributes:
+        yes: Whether the hook agrees.
+        reason: Why not, if it said.
+        error: Why the call failed, in a line; None if it did not.
+        message: What was raised has to say by itself: what the event has.
+        changes: What it has changed in the environment; None stands for a variable that is gone.
+    """
+
+    yes: bool
+    reason: str = ""
+    error: str | None = None
+    message: str = ""
+    changes: Mapping[str, str | None] = {}
+
+
+class HookError(Exception):
+    """A hook that failed with no exception of its own."""
+
+
+class Caller:
+    """Calls the hooks of one watcher. Owned by the thread of that watcher's hooks.
+
+    Args:
+        name: The watcher's name.
+        facades: Makes what functions get as `watcher` and `arbiter`.
+    """
+
+    def __init__(self, name: str, facades: Facades) -> None:
+        self._name = name
+        self._facades = facades
+        self._made: tuple[WatcherFacade, Any] | None = None
+        self._found: dict[str, tuple[Hook, Any]] = {}
+
+    def call(
+        self,
+        name: str,
+        hook: Hook,
+        facts: Mapping[str, Any],
+        situation: Situation,
+        cancel: Wakeup | None,
+    ) -> Answer:
+        """Call a hook, which may do what it likes; nothing is raised.
+
+        Args:
+            name: The hook's name.
+            hook: What to call.
+            facts: What it is called with beside `watcher`, `arbiter` and `hook_name`.
+            situation: What it is called in.
+            cancel: Set when a program is to be ended; None for a function.
+        """
+        try:
+            if cancel is not None:
+                return self._run(name, hook, facts, situation, cancel)
+            return self._call(name, hook, facts, situation)
+        except BaseException as error:  # sys.exit() in somebody's code, too
+            if not isinstance(error, HookError):
+                logger.error("%s: hook %s failed", self._name, name, exc_info=error)
+            return Answer(False, error=_words(error), message=str(error) or _words(error))
+
+    def extend(
+        self,
+        hook: Hook,
+        rows: dict[int, dict[str, Any]],
+        situation: Situation,
+        cancel: Wakeup | None,
+    ) -> Answer:
+        """Have `extended_stats` change the figures of processes, by pid, in place.
+
+        Those of a process for which it fails stay as they are.
+        """
+        extended = Answer(True)
+        for pid, plain in list(rows.items()):
+            stats = json.loads(json.dumps(plain))
+            facts = {"pid": pid, "stats": stats}
+            answer = self.call(EXTENDED, hook, facts, situation, cancel)
+            if answer.error is None:
+                rows[pid] = stats
+            extended = extended if answer.error is None else answer
+        return extended
+
+    # -- functions
+
+    def _call(
+        self, name: str, hook: Hook, facts: Mapping[str, Any], situation: Situation
+    ) -> Answer:
+        function = self._function(name, hook, situation)
+        if self._made is None:
+            self._made = self._facades()
+        watcher, arbiter = self._made
+        env = whole_environment(situation.options)
+        watcher.lend(dict(env))
+        given = {"watcher": watcher, "arbiter": arbiter, "hook_name": name, **facts}
+        if name == EXTENDED and not _takes(function, given):
+            # Circus gives these three without their names here, and only here.
+            result = function(watcher, arbiter, name, **facts)
+        else:
+            result = function(**given)
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("it is a coroutine function, and nobody awaits it")
+        if name == EXTENDED:
+            json.dumps(facts["stats"])  # what cannot travel is told by the hook's name
+        yes = bool(result)
+        if result is None and name in DECIDING:
+            text = "%s: hook %s (%s) has returned None, which is a no"
+            logger.warning(text, self._name, name, target_name(hook.target))
+        return Answer(yes, changes=_changes(env, watcher.env))
+
+    def _function(self, name: str, hook: Hook, situation: Situation) -> Any:
+        known, function = self._found.get(name, (None, None))
+        if known is hook:
+            return function
+        function = hook.target
+        if isinstance(function, str):
+            pythonpath = _pythonpath(situation.options)
+            if situation.is_set:
+                _read_again(function)
+            function = importing.load(function, pythonpath)
+        self._found[name] = (hook, function)
+        return function
+
+    # -- programs
+
+    def _run(
+        self,
+        name: str,
+        hook: Hook,
+        facts: Mapping[str, Any],
+        situation: Situation,
+        cancel: Wakeup,
+    ) -> Answer:
+        env = {
+            **os.environ,
+            **whole_environment(situation.options),
+            **situation.variables,
+            "CVEC_CIRCUS_HOOK": name,
+            "CVEC_CIRCUS_WATCHER": self._name,
+        }
+        env.update({VARIABLES[key]: str(facts[key]) for key in facts if key in VARIABLES})
+        spec = LaunchSpec(
+            shlex.split(hook.command),
+            cwd=situation.options["working_dir"],
+            env=env,
+            stdin=subprocess.DEVNULL,
+        )
+        ended = programs.run(spec, cancel, name == EXTENDED)
+        for line in ended.errors:
+            logger.info("%s: hook %s: %s", self._name, name, line)
+        if ended.killed:
+            raise HookError("it was ended, because its time was up")
+        if ended.exit_code < 0:
+            text = f"it was ended by {to_name(-ended.exit_code)}"
+            logger.error("%s: hook %s failed: %s", self._name, name, text)
+            raise HookError(text)
+        reason = ended.errors[-1] if ended.errors else f"exit code {ended.exit_code}"
+        if name == EXTENDED:
+            if ended.exit_code:
+                raise RuntimeError(reason)
+            facts["stats"].update(_mapping(ended.output))
+        return Answer(not ended.exit_code, reason if ended.exit_code else "")
+
+
+def whole_environment(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a hook sees as the environment of its watcher."""
+    return {**os.environ, **options["env"]} if options["copy_env"] else dict(options["env"])
+
+
+def _pythonpath(options: Mapping[str, Any]) -> str:
+    env = options["env"]
+    if options["virtualenv"]:
+        root, version = options["virtualenv"], options["virtualenv_py_ver"]
+        env = {**env, **virtualenv.variables(env, root, version)}
+    return str(env.get("PYTHONPATH", ""))
+
+
+def _read_again(dotted: str) -> None:
+    """Read a module again in which somebody may have changed something since it was imported."""
+    place = dotted.partition(":")[0] if ":" in dotted else dotted.rpartition(".")[0]
+    if place in sys.modules:
+        importlib.invalidate_caches()
+        importlib.reload(sys.modules[place])
+
+
+def _takes(function: Any, given: Mapping[str, Any]) -> bool:
+    """Whether a function can be called with these names."""
+    try:
+        inspect.signature(function).bind(**given)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # nobody knows
+    return True
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, Any] | None) -> dict[str, str | None]:
+    typed = WATCHER_OPTIONS.convert_one("env", after or {})
+    changes: dict[str, str | None] = {k: v for k, v in typed.items() if before.get(k) != v}
+    changes.update({key: None for key in before if key not in typed})
+    return changes
+
+
+def _mapping(output: bytes) -> dict[str, Any]:
+    found = json.loads(output)
+    if not isinstance(found, dict):
+        raise ValueError("its output is no JSON object")
+    return found
+
+
+def _words(error: BaseException) -> str:
+    """Say in a line what was raised."""
+    if isinstance(error, HookError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"it has called sys.exit({error.code!r})"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,128 @@
+"""Running a program to its end, on a thread that may wait for it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from typing import NamedTuple
+
+from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.system import exits
+from cvec_circus.system.launch import LaunchSpec, launch
+
+BLOCK = 65536
+TAIL = 8192
+"""Bytes of standard error that are kept: the last ones."""
+
+LONGEST_OUTPUT = 1 << 20
+"""Bytes of standard output that are kept: the first ones."""
+
+
+class Ended(NamedTuple):
+    """How a program ended. Immutable.
+
+    Attributes:
+        exit_code: Its exit code, negative for the signal that ended it.
+        errors: The lines that it has last written to standard error.
+        output: What it has written to standard output, as far as that was wanted.
+        killed: Whether it was cancelled.
+    """
+
+    exit_code: int
+    errors: list[str]
+    output: bytes
+    killed: bool
+
+
+def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
+    """Run a program in a session of its own, and wait for its end on the calling thread.
+
+    What it has started and left behind lives on, and is not waited for though it has the pipes.
+
+    Args:
+        spec: The program. Its standard error is read, whatever the spec says.
+        cancel: When another thread sets this, the program and its process group are killed.
+        wants_output: Whether its standard output is read too.
+
+    Raises:
+        OSError: It could not be started, or there is nothing left to watch it with.
+        ValueError: Something in it cannot be given to a program at all.
+    """
+    pipes: dict[str, int] = {}
+    theirs: dict[str, int] = {}
+    try:
+        for name in ("stderr", "stdout") if wants_output else ("stderr",):
+            pipes[name], theirs[name] = os.pipe()
+            os.set_blocking(pipes[name], False)
+        with_pipes = spec._replace(
+            stderr=theirs["stderr"], stdout=theirs.get("stdout", spec.stdout)
+        )
+        watcher = exits.choose()
+        try:
+            pid = launch(with_pipes)
+            _close(theirs)
+            return _attend(pid, watcher, pipes, cancel)
+        finally:
+            watcher.close()
+    finally:
+        _close(theirs)
+        _close(pipes)
+
+
+def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel: Wakeup) -> Ended:
+    """Wait for the end of a child, whatever happens: nobody else knows of it."""
+    texts = {name: bytearray() for name in pipes}
+    killed = False
+    try:
+        watcher.add(pid)
+        poll = select.poll()
+        for fd in (watcher.fileno(), cancel.fd, *pipes.values()):
+            poll.register(fd, select.POLLIN)
+        names = {fd: name for name, fd in pipes.items()}
+        while pid not in watcher.ready():
+            for fd, _ in poll.poll():
+                if fd == cancel.fd:
+                    killed = True
+                    poll.unregister(fd)
+                    os.killpg(pid, signal.SIGKILL)  # its leader is not collected: nobody else's
+                elif fd in names and not _read(fd, names[fd], texts):
+                    poll.unregister(fd)
+    except BaseException:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    for name, fd in pipes.items():
+        _drain(fd, name, texts)
+    ended = exits.collect(pid)
+    errors = bytes(texts["stderr"]).decode("utf-8", "replace")
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return Ended(ended.exit_code, lines, bytes(texts.get("stdout", b"")), killed)
+
+
+def _read(fd: int, name: str, texts: dict[str, bytearray]) -> bool:
+    """Take what is in a pipe; returns whether there may be more."""
+    try:
+        block = os.read(fd, BLOCK)
+    except BlockingIOError:
+        return True
+    text = texts[name]
+    if name == "stderr":
+        text += block
+        del text[:-TAIL]
+    else:
+        text += block[: LONGEST_OUTPUT - len(text)]
+    return bool(block)
+
+
+def _drain(fd: int, name: str, texts: dict[str, bytearray]) -> None:
+    """Take what was written before the end; who has the pipe still may write on and on."""
+    for _ in range(LONGEST_OUTPUT // BLOCK):
+        before = len(texts[name])
+        if not _read(fd, name, texts) or len(texts[name]) == before:
+            return
+
+
+def _close(fds: dict[str, int]) -> None:
+    while fds:
+        os.close(fds.popitem()[1])

@@ -1,0 +1,99 @@
+"""What the tests of hooks share."""
+
+from __future__ import annotations
+
+import os
+import queue
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.hooks import Hooks
+from tests.support.daemon import folder
+from tests.support.loops import TIMEOUT, LoopTestCase
+
+PATIENCE = TIMEOUT
+
+
+class Facade:
+    """What stands for a watcher here."""
+
+    env: dict[str, str]
+
+    def lend(self, env: dict[str, str]) -> None:
+        self.env = env
+
+
+class HooksCase(LoopTestCase):
+    """Hooks by themselves, on a loop that another thread runs.
+
+    Attributes:
+        hooks: They.
+        answers: What was answered: the hook's name, the reason, and the thread.
+        events: What was published.
+        touched: The watchers that something is new about.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.answers: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self.events: list[dict[str, Any]] = []
+        self.touched: list[Watcher] = []
+        self.threads: set[str] = set()
+        self.hooks = Hooks(
+            self.loop,
+            self.publish,
+            self.touched.append,
+            lambda watcher: (Facade(), "the arbiter"),
+            lambda name: {"CVEC_CIRCUSCTL_ENDPOINT": "ipc:///nowhere"},
+        )
+        self.addCleanup(self.hooks.close)
+        self.loop_thread = self.run_loop()
+        self.folder: Path = folder(self)
+
+    def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
+        self.events.append({"watcher": watcher.name, "action": action, **payload})
+
+    def watcher(self, name: str = "web", **options: Any) -> Watcher:
+        """Make a watcher; `hooks` are given as programs give them."""
+        given = WATCHER_OPTIONS.convert({"cmd": "x", **options})
+        return Watcher(name, WATCHER_OPTIONS.complete(given))
+
+    def ask(self, watcher: Watcher, name: str, **facts: Any) -> None:
+        """Ask a hook; `answers` gets what comes of it."""
+
+        def then(reason: str) -> None:
+            self.threads.add(threading.current_thread().name)
+            self.answers.put((name, reason))
+
+        self.loop.ask(self.hooks.ask, watcher, name, then, facts)
+
+    def answer(self) -> tuple[str, str]:
+        """Wait for the next answer."""
+        return self.answers.get(timeout=PATIENCE)
+
+    def asked(self, watcher: Watcher, name: str, **facts: Any) -> str:
+        """Ask a hook and return why not, or ""."""
+        self.ask(watcher, name, **facts)
+        found, reason = self.answer()
+        self.assertEqual(found, name)
+        return reason
+
+    def module(self, name: str, text: str) -> None:
+        """Write a module into the folder."""
+        (self.folder / f"{name}.py").write_text(textwrap.dedent(text))
+
+    def program(self, text: str) -> str:
+        """Write a script for the shell and return the hook that runs it."""
+        path = self.folder / f"program{len(os.listdir(self.folder))}"
+        path.write_text(text)
+        return f"exec:sh {path}"
+
+    def no_answer(self) -> None:
+        """Nothing more is answered in the next turns."""
+        for _ in range(3):
+            self.loop.ask(bool)
+        self.assertTrue(self.answers.empty())

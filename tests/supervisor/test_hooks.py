@@ -1,0 +1,380 @@
+"""Hooks by themselves: who calls them, how long they may take, what becomes of their answer."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import unittest
+from typing import Any
+from unittest import mock
+
+from cvec_circus.base.worker import Worker
+from tests.supervisor.hook_case import PATIENCE, HooksCase
+from tests.support.eventually import eventually
+
+
+class Gate:
+    """A hook that takes as long as a test wants."""
+
+    def __init__(self, result: Any = True) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.result = result
+        self.calls = 0
+
+    def __call__(self, **facts: Any) -> Any:
+        self.calls += 1
+        self.entered.set()
+        self.open.wait(PATIENCE)
+        return self.result
+
+
+class TestAnswers(HooksCase):
+    def test_what_a_hook_gets(self) -> None:
+        got: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def hook(**given: Any) -> bool:
+            got.put((threading.current_thread().name, given))
+            return True
+
+        watcher = self.watcher(hooks={"after_spawn": hook})
+        self.assertEqual(self.asked(watcher, "after_spawn", pid=5), "")
+        thread, given = got.get(timeout=PATIENCE)
+        self.assertEqual(thread, "hooks:web")
+        self.assertEqual(sorted(given), ["arbiter", "hook_name", "pid", "watcher"])
+        self.assertEqual((given["hook_name"], given["pid"]), ("after_spawn", 5))
+        self.assertEqual(given["arbiter"], "the arbiter")
+        self.assertEqual(self.touched, [watcher])
+        self.assertEqual(self.threads, {self.loop_thread.name})
+        expected = {"watcher": "web", "action": "hook_success", "name": "after_spawn"}
+        self.assertEqual(self.events, [expected])
+
+    def test_truth(self) -> None:
+        for result, reason in (
+            (1, ""),
+            ("no", ""),
+            ([0], ""),
+            (0, "hook before_start said no"),
+            ("", "hook before_start said no"),
+            (None, "hook before_start said no"),
+        ):
+            with self.subTest(result):
+                watcher = self.watcher(hooks={"before_start": lambda result=result, **_: result})
+                self.assertEqual(self.asked(watcher, "before_start"), reason)
+                self.assertEqual(self.events.pop()["action"], "hook_success")
+
+    def test_none_is_told_where_it_decides(self) -> None:
+        watcher = self.watcher(hooks={"before_start": lambda **_: None, "after_stop": print_none})
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            self.asked(watcher, "before_start")
+            self.asked(watcher, "after_stop")
+        (said,) = caught.output
+        self.assertIn("web: hook before_start (", said)
+        self.assertIn("has returned None, which is a no", said)
+
+    def test_failures(self) -> None:
+        def division(**_: Any) -> Any:
+            return 1 / 0
+
+        def leave(**_: Any) -> Any:
+            sys.exit(3)
+
+        class Odd:
+            def __bool__(self) -> bool:
+                raise KeyboardInterrupt
+
+        async def later(**_: Any) -> bool:
+            return True
+
+        for hook, reason, error in (
+            (division, "ZeroDivisionError: division by zero", "division by zero"),
+            (leave, "it has called sys.exit(3)", "3"),
+            (lambda: True, "TypeError: ", ""),
+            (lambda **_: Odd(), "KeyboardInterrupt", "KeyboardInterrupt"),
+            (later, "TypeError: it is a coroutine function", ""),
+        ):
+            with self.subTest(reason), self.assertLogs("cvec_circus", "ERROR") as caught:
+                watcher = self.watcher(hooks={"before_start": hook})
+                said = self.asked(watcher, "before_start")
+                self.assertIn(f"hook before_start failed: {reason}", said)
+                event = self.events.pop()
+                self.assertEqual((event["action"], event["name"]), ("hook_failure", "before_start"))
+                self.assertIn(error, event["error"])
+                self.assertIn("web: hook before_start failed", caught.output[0])
+
+    def test_failures_that_are_ignored(self) -> None:
+        def fail(**_: Any) -> Any:
+            raise OSError("no disk")
+
+        watcher = self.watcher(
+            hooks={"before_start": (fail, True), "after_start": fail, "before_stop": fail}
+        )
+        with self.assertLogs("cvec_circus", "ERROR"):
+            self.assertEqual(self.asked(watcher, "before_start"), "")
+            self.assertIn("OSError: no disk", self.asked(watcher, "after_start"))
+            self.assertEqual(self.asked(watcher, "before_stop"), "")  # always, as in Circus
+        self.assertEqual([event["error"] for event in self.events], ["no disk"] * 3)
+
+    def test_one_after_the_other_and_others_beside(self) -> None:
+        gate = Gate()
+        order: list[str] = []
+        hooks = {"before_start": gate, "after_start": lambda **_: order.append("after") or True}
+        first = self.watcher("first", hooks=hooks)
+        second = self.watcher("second", hooks={"before_stop": lambda **_: True})
+        self.ask(first, "before_start")
+        self.ask(first, "after_start")
+        self.assertTrue(gate.entered.wait(PATIENCE))
+        self.assertEqual(self.asked(second, "before_stop"), "")
+        self.assertEqual(order, [])
+        self.assertEqual(len(self.loop.ask(self.hooks.busy)), 2)
+        gate.open.set()
+        self.assertEqual(self.answer(), ("before_start", ""))
+        self.assertEqual(self.answer(), ("after_start", ""))
+        self.assertEqual(self.loop.ask(self.hooks.busy), [])
+
+    def test_a_thread_that_there_is_not_yet(self) -> None:
+        watcher = self.watcher(hooks={"before_start": lambda **_: True})
+        real, refused = Worker.do, []
+
+        def do(worker: Worker, fn: Any, *args: Any) -> bool:
+            if worker.name == "hooks:web" and len(refused) < 2:
+                refused.append(fn)
+                raise RuntimeError("can't start new thread")
+            return real(worker, fn, *args)
+
+        with mock.patch.object(Worker, "do", do):
+            self.assertEqual(self.asked(watcher, "before_start"), "")
+        self.assertEqual(len(refused), 2)
+
+    def test_what_is_forgotten_ends_when_it_is_done(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hooks={"after_stop": gate})
+        self.ask(watcher, "after_stop")
+        self.assertTrue(gate.entered.wait(PATIENCE))
+        self.loop.ask(self.hooks.forget, watcher)
+        self.assertIn("hooks:web", names())
+        gate.open.set()
+        self.assertEqual(self.answer(), ("after_stop", ""))
+        self.assertTrue(eventually(lambda: "hooks:web" not in names(), PATIENCE))
+        self.loop.ask(self.hooks.forget, watcher)
+
+
+class TestEnvironment(HooksCase):
+    def test_changes_travel_back_before_the_answer(self) -> None:
+        seen: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def hook(watcher: Any, **_: Any) -> bool:
+            seen.put(dict(watcher.env))
+            watcher.env["NEW"] = "1"
+            watcher.env["PORT"] = 8080
+            watcher.env.pop("OLD", None)
+            return True
+
+        watcher = self.watcher(env={"OLD": "x", "KEPT": "y"}, hooks={"before_spawn": hook})
+        found: list[Any] = []
+        self.loop.ask(
+            self.hooks.ask,
+            watcher,
+            "before_spawn",
+            lambda reason: (found.append(watcher.options["env"]), self.answers.put(("", reason))),
+            {},
+        )
+        self.assertEqual(self.answer(), ("", ""))
+        self.assertEqual(seen.get(timeout=PATIENCE), {"OLD": "x", "KEPT": "y"})
+        expected = {"KEPT": "y", "NEW": "1", "PORT": "8080"}
+        self.assertEqual((found, watcher.options["env"]), ([expected], expected))
+        self.assertEqual(watcher.loaded()["env"], {"OLD": "x", "KEPT": "y"})
+        self.asked(watcher, "before_spawn")
+        self.assertEqual(seen.get(timeout=PATIENCE), expected)
+
+    def test_with_copy_env_it_is_the_whole_of_it(self) -> None:
+        def hook(watcher: Any, **_: Any) -> bool:
+            watcher.env = {**watcher.env, "PATH": watcher.env["PATH"] + ":/opt"}
+            return True
+
+        watcher = self.watcher(copy_env=True, env={"A": "1"}, hooks={"before_spawn": hook})
+        self.asked(watcher, "before_spawn")
+        self.assertEqual(watcher.options["env"], {"A": "1", "PATH": os.environ["PATH"] + ":/opt"})
+
+    def test_what_is_no_environment(self) -> None:
+        def hook(watcher: Any, **_: Any) -> bool:
+            watcher.env["A"] = object()
+            return True
+
+        watcher = self.watcher(env={"B": "1"}, hooks={"before_spawn": hook})
+        with self.assertLogs("cvec_circus", "ERROR"):
+            said = self.asked(watcher, "before_spawn")
+        self.assertIn("hook before_spawn failed: OptionError: env: ", said)
+        self.assertEqual(watcher.options["env"], {"B": "1"})
+
+
+class TestModules(HooksCase):
+    def tearDown(self) -> None:
+        sys.path[:] = [path for path in sys.path if path != str(self.folder)]
+        for name in [name for name in sys.modules if name.startswith("hooks_of_a_test")]:
+            del sys.modules[name]
+        super().tearDown()
+
+    def test_from_the_pythonpath_of_the_watcher(self) -> None:
+        self.module("hooks_of_a_test1", "def yes(**given):\n    return True\n")
+        watcher = self.watcher(
+            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test1.yes"}
+        )
+        self.assertEqual(self.asked(watcher, "before_start"), "")
+        self.assertEqual(sys.path.count(str(self.folder)), 1)
+
+    def test_what_is_not_there(self) -> None:
+        watcher = self.watcher(hooks={"before_start": "hooks_of_a_test_not_there.yes"})
+        with self.assertLogs("cvec_circus", "ERROR"):
+            said = self.asked(watcher, "before_start")
+        self.assertIn("failed: ModuleNotFoundError: No module named 'hooks_of_a_test_not", said)
+
+    def test_a_module_that_leaves(self) -> None:
+        self.module("hooks_of_a_test2", "import sys\nsys.exit('out')\n")
+        watcher = self.watcher(
+            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test2.x"}
+        )
+        with self.assertLogs("cvec_circus", "ERROR"):
+            said = self.asked(watcher, "before_start")
+        self.assertEqual(said, "hook before_start failed: it has called sys.exit('out')")
+
+    def test_what_is_set_is_read_again(self) -> None:
+        self.module("hooks_of_a_test3", "def a(**given):\n    return True\n")
+        watcher = self.watcher(
+            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test3.a"}
+        )
+        self.assertEqual(self.asked(watcher, "before_start"), "")
+        self.module("hooks_of_a_test3", "def new_one(**given):\n    return 0\n")
+        changed = self.watcher(hooks={"before_start": "hooks_of_a_test3.new_one"}).options["hooks"]
+        self.loop.ask(watcher.override, "hooks", changed)
+        self.assertEqual(self.asked(watcher, "before_start"), "hook before_start said no")
+
+
+class TestTime(HooksCase):
+    def test_a_time_out_counts_as_a_failure(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hook_timeout=0.05, hooks={"before_start": gate, "after_start": gate})
+        with self.assertLogs("cvec_circus", "ERROR"):
+            self.ask(watcher, "before_start")
+            self.assertTrue(gate.entered.wait(PATIENCE))
+            said = "hook before_start has not answered within 0.05 s"
+            self.assertEqual(self.answer(), ("before_start", said))
+            # The thread is in it still; what has to wait for it has its own time.
+            self.assertIn("not answered within 0.05 s", self.asked(watcher, "after_start"))
+        self.assertEqual([event["action"] for event in self.events], ["hook_failure"] * 2)
+        self.assertEqual(self.events[0]["error"], "has not answered within 0.05 s")
+        with self.assertLogs("cvec_circus", "INFO") as caught:
+            gate.open.set()
+            self.assertTrue(eventually(lambda: not self.loop.ask(self.hooks.busy), PATIENCE))
+        self.assertIn("hook before_start of web has returned after", caught.output[0])
+        self.no_answer()
+        self.assertEqual(gate.calls, 1)  # the other one was never called
+        self.assertEqual(self.asked(watcher, "before_start"), "")
+
+    def test_a_time_out_that_is_ignored(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hook_timeout=0.05, hooks={"before_start": (gate, True)})
+        with self.assertLogs("cvec_circus", "ERROR"):
+            self.assertEqual(self.asked(watcher, "before_start"), "")
+        gate.open.set()
+
+    def test_without_one_there_is_a_warning(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hooks={"before_start": gate})
+        with mock.patch("cvec_circus.supervisor.hooks.COMPLAINT_DELAY", 0.05):
+            with self.assertLogs("cvec_circus", "WARNING") as caught:
+                self.ask(watcher, "before_start")
+                self.assertTrue(eventually(lambda: len(caught.output) >= 2, PATIENCE))
+                gate.open.set()
+                self.assertEqual(self.answer(), ("before_start", ""))
+        self.assertIn("hook before_start of web has not answered for", caught.output[0])
+
+    def test_when_the_daemon_ends_there_is_little(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hooks={"before_stop": gate, "after_stop": gate})
+        self.ask(watcher, "before_stop")
+        self.assertTrue(gate.entered.wait(PATIENCE))
+        with self.assertLogs("cvec_circus", "ERROR"):
+            self.loop.ask(self.hooks.hurry, 0.05)
+            self.assertEqual(self.answer(), ("before_stop", ""))
+            self.assertEqual(self.asked(watcher, "after_stop"), "")
+        self.loop.stop()
+        self.loop_thread.join(PATIENCE)
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            self.hooks.close()
+        self.assertIn("hook before_stop of web has not returned, and is aband", caught.output[0])
+        gate.open.set()
+
+
+class TestExtendedStats(HooksCase):
+    ROWS = {5: {"pid": 5, "children": []}, 6: {"pid": 6, "children": []}}  # noqa: RUF012
+
+    def extended(self, hook: Any, **options: Any) -> Any:
+        """Return the figures after a hook has seen them."""
+        watcher = self.watcher(hooks={"extended_stats": hook}, **options)
+        found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.loop.ask(self.hooks.extend, watcher, self.ROWS, found.put)
+        return found.get(timeout=PATIENCE)
+
+    def test_it_changes_them_in_place(self) -> None:
+        def hook(watcher: Any, arbiter: Any, hook_name: str, pid: int, stats: Any) -> None:
+            stats.update(twice=2 * pid, hook=hook_name)
+            stats["children"].append("x")
+
+        found = self.extended(hook)
+        self.assertEqual(
+            found[5], {"pid": 5, "children": ["x"], "twice": 10, "hook": "extended_stats"}
+        )
+        self.assertEqual(found[6]["twice"], 12)
+        self.assertEqual(self.ROWS[5], {"pid": 5, "children": []})
+        self.assertEqual(self.events, [])  # as in Circus
+
+    def test_names_of_ones_own(self) -> None:
+        def hook(w: Any, a: Any, n: str, pid: int, stats: Any) -> None:
+            stats["name"] = n
+
+        self.assertEqual(self.extended(hook)[5]["name"], "extended_stats")
+
+    def test_a_failure_costs_what_it_adds(self) -> None:
+        def hook(pid: int, stats: Any, **_: Any) -> None:
+            stats["half"] = 1
+            if pid == 5:
+                raise ValueError("no figures")
+
+        def odd(stats: Any, **_: Any) -> None:
+            stats["odd"] = object()
+
+        with self.assertLogs("cvec_circus", "ERROR") as caught:
+            found = self.extended(hook)
+            self.assertEqual(found, {5: self.ROWS[5], 6: {**self.ROWS[6], "half": 1}})
+            self.assertEqual(self.extended(odd), self.ROWS)
+        self.assertIn("web: hook extended_stats failed", caught.output[0])
+        self.assertEqual(self.events, [])
+
+    def test_one_that_takes_too_long(self) -> None:
+        gate = Gate()
+        with self.assertLogs("cvec_circus", "ERROR"):
+            self.assertEqual(self.extended(gate, hook_timeout=0.05), self.ROWS)
+        gate.open.set()
+
+    def test_a_program(self) -> None:
+        hook = self.program('printf \'{"doubled": "%s%s"}\' $CVEC_CIRCUS_PID $CVEC_CIRCUS_PID')
+        self.assertEqual(self.extended(hook)[5]["doubled"], "55")
+        with self.assertLogs("cvec_circus", "ERROR") as caught:
+            self.assertEqual(self.extended(self.program("echo []")), self.ROWS)
+            self.assertEqual(self.extended(self.program("echo odd >&2; exit 1")), self.ROWS)
+        self.assertIn("its output is no JSON object", caught.output[0])
+
+
+def print_none(**_: Any) -> None:
+    pass
+
+
+def names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+if __name__ == "__main__":
+    unittest.main()
