@@ -19,7 +19,11 @@ GROUP = "cvec_circus.plugins"
 """The group of entry points, which is also the package that ours are in."""
 
 BUILT_IN = {
+    "autoscaler": "autoscaler:Autoscaler",
     "flapping": "flapping:Flapping",
+    "logger": "logger:Logger",
+    "mail": "mail:MailNotifier",
+    "webhook": "webhook:Webhook",
 }
 """Ours: the short name, the module within the package, and the class in it."""
 

@@ -39,7 +39,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "client": CLIENT_SIDE | {"connect"},
     "feed": CLIENT_SIDE | {"connect"},
     "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
-    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs"},
+    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs", "stream.watched"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
     "consumer": CLIENT_SIDE | {"connect"},

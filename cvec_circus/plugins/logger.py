@@ -1,0 +1,66 @@
+"""Logger: writes what happens into a file, a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.selection import SELECTION, Selection
+from cvec_circus.stream.watched import FollowingFileStream
+
+LOOK_DELAY = 60_000
+"""Milliseconds between two looks whether there are losses that nobody has been told of."""
+
+
+class Logger(CircusPlugin):
+    """Writes events into a file, a JSON object a line. Lives on the plugin thread.
+
+    The file is of the kind that the output of processes goes to: whatever happens to it, the plugin
+    goes on, and says in the daemon's log what it could not write.
+
+    Options:
+        filename: The file.
+        max_bytes: A new file is begun before this one gets that large; 0 is never.
+        backup_count: How many of the files before it are kept.
+        compress: Whether those are compressed.
+        watchers: Patterns of names; `!web*` leaves out.
+        actions: Patterns of events, such as `reap`.
+    """
+
+    name = "logger"
+    schema: ClassVar = {
+        "filename": "string(min=1)",
+        "max_bytes": "integer(min=0, default=0)",
+        "backup_count": "integer(min=0, default=5)",
+        "compress": "boolean(default=False)",
+        **SELECTION,
+    }
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        """Make it; the file is opened by `handle_init`."""
+        super().__init__(*args, **config)
+        config = self.config
+        self.selection = Selection(config["watchers"], config["actions"])
+        self.file = FollowingFileStream(
+            config["filename"],
+            config["max_bytes"],
+            config["backup_count"],
+            compress=config["compress"],
+            do=self.loop.run_in_thread,
+        )
+
+    def handle_init(self) -> None:
+        """Open the file."""
+        self.file.reopen()
+        self.loop.periodic(self.file.look, LOOK_DELAY).start()
+
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Write a line."""
+        record = self.selection.record(data)
+        if record is not None:
+            self.file({"data": f"{json.dumps(record)}\n"})
+
+    def handle_stop(self) -> None:
+        """Close the file."""
+        self.file.close()

@@ -1,0 +1,142 @@
+"""Numbers to scale by: what processes use, what a command or a URL prints. All of it may block."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cvec_circus.options.kinds import shown
+
+LONGEST_ANSWER = 65536
+"""Bytes of a web page that are looked at for a number."""
+
+
+class MeasurementError(Exception):
+    """There is no number; its text says why."""
+
+
+class ProcessUse:
+    """How much the processes of a watcher use on the average. Owned by whoever calls `measure`.
+
+    A process that is new is left out: how much of a processor it uses is known from the second
+    look on.
+    """
+
+    def __init__(self, ask: Callable[..., Mapping[str, Any]], name: str, key: str) -> None:
+        """Make it.
+
+        Args:
+            ask: Sends a command to the daemon.
+            name: The watcher's.
+            key: ``cpu`` or ``mem``, as `stats` calls them: each in percent.
+        """
+        self._ask = ask
+        self._name = name
+        self._key = key
+        self._known: set[str] = set()
+
+    def measure(self) -> float | None:
+        """Return percent, None if all processes are new; raises MeasurementError."""
+        reply = self._ask("stats", name=self._name)
+        if reply.get("status") == "error":
+            raise MeasurementError(f"stats of {self._name}: {reply['reason']}")
+        rows = reply["info"]
+        numbers = [total(row, self._key) for pid, row in rows.items() if pid in self._known]
+        self._known = set(rows)
+        return sum(numbers) / len(numbers) if numbers else None
+
+    def end(self) -> None:
+        """Nothing is left of it."""
+
+
+class Command:
+    """The number that a command prints. Safe from any thread: `end` while `measure` waits."""
+
+    def __init__(self, command: str, timeout: float) -> None:
+        self._command = command
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._ended = False
+
+    def measure(self) -> float:
+        """Run the command and return its number; raises MeasurementError."""
+        with self._lock:
+            if self._ended:
+                raise MeasurementError("the plugin has ended")
+            process = self._process = subprocess.Popen(
+                ["/bin/sh", "-c", self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,  # so that it can be ended with all that it has started
+            )
+        with process:
+            try:
+                printed, complaint = process.communicate(timeout=self._timeout)
+            except subprocess.TimeoutExpired:
+                raise MeasurementError(f"it takes longer than {self._timeout:g} s") from None
+            finally:
+                with self._lock:
+                    self._process = None
+                    kill_group(process)
+        if process.returncode:
+            said = (complaint.strip() or printed.strip()).splitlines()
+            how = f"exits with {process.returncode}"
+            raise MeasurementError(f"{how}: {said[-1]}" if said else how)
+        return number_in(printed)
+
+    def end(self) -> None:
+        """End a command that runs."""
+        with self._lock:
+            self._ended = True
+            if self._process is not None:
+                kill_group(self._process)
+
+
+class Page:
+    """The number that a web page is. Immutable."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+
+    def measure(self) -> float:
+        """Get the page and return its number; raises OSError or MeasurementError."""
+        with urllib.request.urlopen(self._url, timeout=self._timeout) as page:
+            return number_in(page.read(LONGEST_ANSWER).decode("utf-8", "replace"))
+
+    def end(self) -> None:
+        """Nothing is left of it: its socket goes with the plugin."""
+
+
+def number_in(text: str) -> float:
+    """Return the number that a text is; raises MeasurementError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise MeasurementError(f"{shown(text.strip())} is not a number")
+    return number
+
+
+def total(row: Mapping[str, Any], key: str) -> float:
+    """Add up what a process and those below it use; what is not known counts nothing."""
+    own = row.get(key)
+    children = row.get("children") or ()
+    return (own if isinstance(own, (int, float)) else 0.0) + sum(total(c, key) for c in children)
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """End a process and all that it has started, unless its number may be somebody else's now."""
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
