@@ -187,5 +187,5 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
         has_other_order = watcher.goal_up and not watcher.start_held
         return watcher.state is WatcherState.STOPPED or has_other_order
     if watcher.state is WatcherState.STOPPED:
-        return not watcher.goal_up
+        return not watcher.goal_up or watcher.listens
     return watcher.state is WatcherState.ACTIVE and not watcher.must_cycle

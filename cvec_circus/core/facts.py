@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
-from cvec_circus.core.converge import (
-    ANNOUNCED_BACKOFF,
-    UNKILLABLE_TIMEOUT,
-    give_up,
-    is_shortage,
-)
+from cvec_circus.core.ending import UNKILLABLE_TIMEOUT
+from cvec_circus.core.hooks import tell
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.spawning import ANNOUNCED_BACKOFF, give_up, is_shortage
 from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
 
@@ -38,6 +35,7 @@ def process_exited(
         report: The line a plugin left to say why it cannot run.
         failure: Why it never became its program; None if it did.
     """
+    tell(watcher, ports, "before_reap", process_pid=process.pid)
     by_itself = process.state is ProcessState.RUNNING
     process.exit_code = exit_code
     if by_itself:
@@ -57,7 +55,8 @@ def process_exited(
     if watcher.abandoned:
         watcher.remove(process)
         return
-    wanted = watcher.goal_up and not watcher.must_cycle
+    tell(watcher, ports, "after_reap", process_pid=process.pid, exit_code=exit_code)
+    wanted = watcher.wants_to_run
     if exit_code in watcher.fatal_exit_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
@@ -84,7 +83,7 @@ def remember_death(
         return
     memory = watcher.backoff(process.wid)
     memory.cause = process.cause
-    memory.is_respawn = by_itself and not process.stale
+    memory.is_respawn = by_itself and not process.stale and not watcher.one_shot
     if not by_itself:
         memory.ready_at = 0.0
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -50,6 +51,32 @@ class Ports(Protocol):
 
     def note(self, watcher: Watcher, text: str) -> None:
         """Tells the person who reads the log what no event says."""
+
+    def ask_hook(
+        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: object
+    ) -> None:
+        """Has a hook of the watcher run, after those asked before it.
+
+        Args:
+            watcher: It has the hook.
+            name: The hook's.
+            then: Called once, on this thread, in a later turn, with "" for yes, otherwise with why
+                not, in words. Afterwards the watcher is looked at.
+            facts: What the hook is told by keyword, beside what every hook is told.
+        """
+
+    def forget_hooks(self, watcher: Watcher) -> None:
+        """Ends what runs the watcher's hooks, after those asked for. It may be told twice."""
+
+    def await_connection(self, watcher: Watcher) -> None:
+        """Has `Roster.demanded` called when somebody connects to one of the watcher's sockets.
+
+        Raises:
+            ValueError: It has none.
+        """
+
+    def ignore_connections(self, watcher: Watcher) -> None:
+        """Stops waiting for that: its processes accept connections from now on, or nobody does."""
 
     def open_streams(self, watcher: Watcher) -> None:
         """Makes the watcher's output streams ready, and takes over changed options of theirs."""

@@ -30,6 +30,8 @@ class ManagedProcess:
             waits for the successor of a process that died by itself.
         killed: Whether SIGKILL has been sent.
         unkillable: Whether it is still there long after SIGKILL.
+        cleared: Whether its before_spawn has said yes.
+        on_trial: Whether its after_spawn has not said yes yet.
         signalled: The last signal a client had sent to it, 0 for none.
         exit_code: Of the leader; negative for a signal; None until it has ended.
     """
@@ -38,12 +40,14 @@ class ManagedProcess:
         "attempts",
         "awaited",
         "cause",
+        "cleared",
         "due_at",
         "exit_code",
         "failed_starts",
         "holds_place",
         "killed",
         "name",
+        "on_trial",
         "pid",
         "signalled",
         "spawn_cause",
@@ -72,6 +76,8 @@ class ManagedProcess:
         self.awaited = False
         self.killed = False
         self.unkillable = False
+        self.cleared = False
+        self.on_trial = False
         self.signalled = 0
         self.exit_code: int | None = None
 

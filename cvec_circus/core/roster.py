@@ -8,8 +8,11 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.core import waiting as judge
+from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, stop_order
-from cvec_circus.core.converge import converge, end_now, hang_up, take_over
+from cvec_circus.core.converge import converge, stop_listening, take_over
+from cvec_circus.core.ending import end_now, hang_up, send_signal
+from cvec_circus.core.hooks import YES
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.replies import Replies
@@ -30,7 +33,7 @@ CAMPAIGN = "campaign"
 Options = Mapping[str, Any]
 
 
-class Roster(Replies):
+class Roster:
     """All watchers. Owned by the supervisor thread.
 
     An order marks the watchers it touches; `turn()` converges each of these once, answers who waits
@@ -42,11 +45,13 @@ class Roster(Replies):
     """
 
     def __init__(self, ports: Ports, warmup_delay: float = 0.0) -> None:
-        super().__init__(ports)
+        self._ports = ports
         self.warmup_delay = warmup_delay
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[str, Watcher] = {}
         self._dirty: dict[Watcher, None] = {}
+        self._replies = Replies(ports.now, self.touch)
+        self._agenda: Agenda[Watcher | str] = Agenda()
         self._campaign = Campaign((), (), 0.0, self.touch)
         self.closing = False
 
@@ -93,7 +98,7 @@ class Roster(Replies):
     def remove(self, watcher: Watcher, cause: str, nostop: bool, wait: Wait | None) -> None:
         """Takes a watcher off the roster, and stops it unless its processes are to go on."""
         self._campaign.forget(watcher)
-        waiting = self._await("rm", judge.is_down, [watcher], wait)
+        waiting = self._replies.add("rm", judge.is_down, [watcher], wait)
         key = fold(watcher.name)
         del self._watchers[key]
         watcher.removed = True
@@ -115,23 +120,24 @@ class Roster(Replies):
         watcher.drop_pending()
         if not watcher.slots:
             self._ports.close_streams(watcher)
+        if watcher.listens:
+            stop_listening(watcher, self._ports)
+        self._ports.forget_hooks(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
-        for part in self._parts.pop(watcher, []):
-            part.waiting.answer(None if part.waiting is waiting else judge.not_up(part))
-            self._agenda.set(part.waiting, None)
+        self._replies.abandon(watcher, waiting)
 
     def start(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers up; None is all of them, in order of priority."""
         chosen = self._chosen(watchers)
-        self._await("start", judge.is_up, chosen, wait)
+        self._replies.add("start", judge.is_up, chosen, wait)
         for watcher in chosen:
             watcher.order_start(cause)
         self._give(chosen, starts=watchers is None)
 
     def start_beside(self, watchers: list[Watcher], cause: str, wait: Wait | None) -> None:
         """Wants these up, in order of priority; a start of all that is going on goes on."""
-        self._await("start", judge.is_up, watchers, wait)
+        self._replies.add("start", judge.is_up, watchers, wait)
         for watcher in watchers:
             watcher.order_start(cause)
         held = [watcher for watcher in watchers if not watcher.is_up or watcher.must_cycle]
@@ -141,7 +147,7 @@ class Roster(Replies):
     def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
         """Wants watchers down; None is all of them, helpers last."""
         chosen = sorted(self.watchers(), key=stop_order) if watchers is None else watchers
-        self._await("stop", judge.is_down, chosen, wait)
+        self._replies.add("stop", judge.is_down, chosen, wait)
         for watcher in chosen:
             watcher.order_stop(cause)
         self._give(chosen, stops=watchers is None)
@@ -151,7 +157,7 @@ class Roster(Replies):
         chosen = self._chosen(watchers)
         if watchers is None:
             chosen.sort(key=stop_order)
-        self._await("restart", judge.is_up, chosen, wait)
+        self._replies.add("restart", judge.is_up, chosen, wait)
         for watcher in chosen:
             watcher.order_restart(cause)
         self._give(chosen, stops=watchers is None, starts=watchers is None)
@@ -167,7 +173,7 @@ class Roster(Replies):
         chosen = self._chosen(watchers)
         hung_up = [w for w in chosen if w.options["send_hup"] and w.is_up and not w.must_cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
-        self._await("reload", judge.is_reloaded, chosen, wait, replaced)
+        self._replies.add("reload", judge.is_reloaded, chosen, wait, replaced)
         for watcher in hung_up:
             watcher.order_start(cause, word="reload")
             hang_up(watcher, self._ports, cause)
@@ -185,7 +191,7 @@ class Roster(Replies):
         self, watcher: Watcher, size: int, cause: str, wait: Wait | None, reason: str = ""
     ) -> None:
         """Wants another number of processes, for a reason that whoever wants it may give."""
-        self._await("change of numprocesses", judge.is_sized, [watcher], wait)
+        self._replies.add("change of numprocesses", judge.is_sized, [watcher], wait)
         told = watcher.order_size(size, cause, reason)
         if "numprocesses" in told:
             self._ports.publish(watcher, "updated", cause, **told)
@@ -206,11 +212,11 @@ class Roster(Replies):
         changed = watcher.change(given)
         reloads = fresh or any(map(needs_fresh, changed))
         take_over(watcher, changed, self._ports)
-        if not OUTPUT_OPTIONS.isdisjoint(changed) and not watcher.is_gone:
+        if not OUTPUT_OPTIONS.isdisjoint(changed) and watcher.is_open:
             self._ports.open_streams(watcher)
         reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
         predicate = judge.is_reloaded if reloads else judge.is_sized
-        self._await("set", predicate, [watcher], wait, [watcher])
+        self._replies.add("set", predicate, [watcher], wait, [watcher])
         told = watcher.order_size(size, cause, reason)
         if reloads:
             watcher.order_reload(cause)
@@ -228,18 +234,26 @@ class Roster(Replies):
     ) -> None:
         """Ends processes now; their places are filled again."""
         chosen = [process for process in processes if process.has_leader]
-        if wait is not None:
-            waiting = Waiting("kill", judge.is_killed, wait)
-            self._begin_waiting(waiting, [waiting.add(watcher, chosen)])
+        self._replies.add_processes("kill", judge.is_killed, watcher, chosen, wait)
         watcher.impatient = True
         end_now(watcher, chosen, self._ports, signum, graceful_timeout)
+        self.touch(watcher)
+
+    def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:
+        """Sends a client's signal to a process."""
+        process.signalled = signum
+        send_signal(watcher, process, self._ports, signum)
+
+    def demanded(self, watcher: Watcher) -> None:
+        """A fact: somebody has connected to a socket of a watcher that waited for that."""
+        watcher.demanded = True
         self.touch(watcher)
 
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
         """Wants everything down for good: first all but the helpers, then these."""
         first_time = not self.closing
         self.closing = True
-        self._await("quit", judge.is_down, self.everybody(), wait)
+        self._replies.add("quit", judge.is_down, self.everybody(), wait)
         if not first_time:
             return
         now = self._ports.now()
@@ -259,11 +273,15 @@ class Roster(Replies):
         self._campaign.release_all()
 
     def hurry(self) -> None:
-        """Lets nobody have any more time: what has not ended is killed in the next turn."""
+        """Lets nobody have any more time: what has not ended is killed in the next turn, and no
+        hook is asked."""
         self._campaign.release_all()
         now = self._ports.now()
         for watcher in self.everybody():
             watcher.options["graceful_timeout"] = 0.0
+            watcher.options["hooks"] = {}
+            if watcher.question is not None:
+                watcher.question.settle(YES)
             for process in watcher.ending:
                 watcher.end_by(process, now, now)
             self.touch(watcher)
@@ -308,7 +326,8 @@ class Roster(Replies):
 
     def next_at(self) -> float | None:
         """The instant at which a turn is due although nothing happens, None if never."""
-        return self._agenda.next_at()
+        instants = (self._agenda.next_at(), self._replies.next_at())
+        return min((at for at in instants if at is not None), default=None)
 
     def turn(self) -> bool:
         """Converges every watcher that something is new about, and answers who waits for it.
@@ -320,8 +339,7 @@ class Roster(Replies):
         for item in self._agenda.pop_due(now):
             if isinstance(item, Watcher):
                 self.touch(item)
-            elif isinstance(item, Waiting):
-                item.time_out(now)
+        self._replies.time_out(now)
         self._advance(now)
         while self._dirty:
             watcher = next(iter(self._dirty))
@@ -344,8 +362,7 @@ class Roster(Replies):
         finally:
             self._agenda.set(watcher, watcher.next_deadline())
         self._campaign.saw(watcher)
-        if watcher in self._parts:
-            self._settle(watcher)
+        self._replies.settle(watcher)
         if watcher.removed:
             self._see_off(watcher)
 
@@ -353,6 +370,7 @@ class Roster(Replies):
         """Has the next one of its name looked at when a removed watcher is gone, or cannot go."""
         if watcher.is_gone:
             self._agenda.set(watcher, None)
+            self._ports.forget_hooks(watcher)
             if self._leaving.get(fold(watcher.name)) is watcher:
                 del self._leaving[fold(watcher.name)]
         elif not watcher.unkillable():
@@ -360,3 +378,7 @@ class Roster(Replies):
         successor = self._watchers.get(fold(watcher.name))
         if successor is not None:
             self.touch(successor)
+
+    def refuse_all(self, reason: str) -> None:
+        """Answers everybody who still waits, because nothing more will happen."""
+        self._replies.refuse_all(reason)

@@ -46,11 +46,12 @@ class Slots:
         options: Every option of `options.watcher`, typed, and the freeform ones.
         sequential: Whether stale processes are replaced one after the other.
         stale_cause: What last made a process stale.
-        grants: With `respawn = False`: the spawns that are left of this start.
+        grants: Of what is not respawned: the spawns that are left of this start.
         places: How many of `numprocesses` places are held.
         pending: How many slots wait for their spawn.
         awaited: How many of these somebody waits for.
         stale_count: How many stale processes are not gone yet, with all that they left behind.
+        trials: How many running processes after_spawn has not said yes to.
         trouble: Why the last start of a process failed; "" after one that did not.
         restarts: How many processes were spawned in place of one that had died by itself.
         active_at: The instant at which it last became active.
@@ -87,6 +88,7 @@ class Slots:
         "stale",
         "stale_cause",
         "stale_count",
+        "trials",
         "trouble",
     )
 
@@ -100,6 +102,7 @@ class Slots:
         self.pending = 0
         self.awaited = 0
         self.stale_count = 0
+        self.trials = 0
         self.trouble = ""
         self.restarts = 0
         self.active_at = 0.0
@@ -131,6 +134,12 @@ class Slots:
         return bool(self.options["singleton"])
 
     @property
+    def one_shot(self) -> bool:
+        """Whether a process that ends by itself is not replaced: never, or not before the next
+        connection."""
+        return not self.options["respawn"] or bool(self.options["on_demand"])
+
+    @property
     def stops_first(self) -> bool:
         """Whether a stale process ends before its successor starts."""
         return self.is_singleton or self.sequential
@@ -138,7 +147,15 @@ class Slots:
     @property
     def is_filled(self) -> bool:
         """Whether no further slot is to be opened."""
-        return self.places >= self.numprocesses or (not self.options["respawn"] and not self.grants)
+        return self.places >= self.numprocesses or (self.one_shot and not self.grants)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether every place has its process, and every process its after_spawn's yes.
+
+        Nobody waits for the successor of a process that has died by itself.
+        """
+        return self.is_filled and not self.awaited and not self.trials
 
     def leaders(self) -> Iterator[ManagedProcess]:
         """The processes that are there, in order of wid."""
@@ -182,6 +199,11 @@ class Slots:
     def forget_deaths(self, wid: int) -> None:
         """Drops that memory, because the place of the slot has gone to another one."""
         self._backoffs.pop(wid, None)
+
+    def forget_causes(self) -> None:
+        """Lets what starts from now on start for a reason of its own; the waits stay."""
+        for memory in self._backoffs.values():
+            memory.cause = ""
 
     def hasten(self, now: float) -> None:
         """Forgets every quick death, and makes the spawns that wait for a backoff due now."""
@@ -251,7 +273,7 @@ class Slots:
         process.cause = cause
         self.stale_count += 1
         self.stale_cause = cause
-        if not self.options["respawn"]:
+        if self.one_shot:
             self.grants += 1
         if not self.stops_first:
             self.release_place(process)
@@ -269,9 +291,20 @@ class Slots:
         self.fresh[process] = None
         self.trouble = ""
 
+    def put_on_trial(self, process: ManagedProcess) -> None:
+        """It is not known yet whether the process is any good."""
+        process.on_trial = True
+        self.trials += 1
+
+    def end_trial(self, process: ManagedProcess) -> None:
+        """Now it is, or it makes no difference any more."""
+        self.trials -= process.on_trial
+        process.on_trial = False
+
     def ends(self, process: ManagedProcess, state: ProcessState) -> None:
         """The process has left the running ones."""
         process.enter(state)
+        self.end_trial(process)
         self.fresh.pop(process, None)
         self.stale.pop(process, None)
         self.ending[process] = None
@@ -283,6 +316,7 @@ class Slots:
             self.awaited -= process.awaited
             process.awaited = False
         process.enter(ProcessState.REMOVED)
+        self.end_trial(process)
         heapq.heappush(self._free_wids, (not process.holds_place, process.wid))
         self.release_place(process)
         self.stale_count -= process.stale

@@ -12,8 +12,8 @@ that one.
 state     meaning                             what comes next
 ========  ==================================  =================================================
 PENDING   the slot waits for its spawn: its   spawned → RUNNING · the spawn failed → PENDING
-          turn in the warm-up, or the end of  again after a wait, or the watcher gives up · no
-          a backoff                           longer wanted → removed (nothing runs: never
+          turn in the warm-up, the end of a   again after a wait, or the watcher gives up · no
+          backoff, a before_spawn             longer wanted → removed (nothing runs: never
                                               signalled)
 RUNNING   alive                               it exits → LEFTOVER or removed · not wanted any
                                               more, or its turn to be replaced → STOPPING
@@ -47,22 +47,25 @@ reload) a stale process keeps its place, and one after the other is stopped and 
 ========  ===========================================  ========================================
 state     meaning                                      what comes next
 ========  ===========================================  ========================================
-STOPPED   nothing runs, nothing is left                wanted up → STARTING (streams opened),
-                                                       once a removed watcher of the same name
-                                                       is gone
-STARTING  its first processes are being spawned        each place filled once → ACTIVE (`start`
-                                                       is published) · stop, restart, or give-up
-                                                       → STOPPING
+STOPPED   nothing runs, nothing is left                wanted up → STARTING, once a removed
+                                                       watcher of the same name is gone, and
+                                                       with `on_demand` once somebody connects
+STARTING  before_start is asked; then the streams are  each place filled once, and after_start
+          opened and its first processes spawned       says yes → ACTIVE (`start` is published)
+                                                       · stop, restart, or give-up → STOPPING
 ACTIVE    wanted up, and was up since the start        stop, restart, give-up → STOPPING · the
                                                        last one-shot process ends → STOPPING
-STOPPING  its processes are being stopped              none is left → STOPPED (`stop` is
-                                                       published, streams closed); and from
+STOPPING  before_stop is asked; then its processes     none is left → STOPPED (`stop` is
+          are stopped                                  published, streams closed); and from
                                                        there STARTING at once if it is wanted
                                                        up by then, which is all a restart is
 ========  ===========================================  ========================================
 
 An order to all watchers reaches each of them in its turn: see `campaign`. Until then the watcher
 goes on as it was, though its goal is the new one already.
+
+What a hook decides is in `hooks`. A watcher whose before_start has not said yes goes back to
+STOPPED without a `stop`: for all to see it has never been anything else.
 """
 
 from __future__ import annotations

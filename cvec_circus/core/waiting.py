@@ -136,7 +136,7 @@ def describe(watcher: Watcher, now: float) -> str:
 def is_up(part: Part) -> Verdict:
     """`start`, `restart`: it has become active."""
     watcher = part.watcher
-    if watcher.active_life >= part.life:
+    if watcher.active_life >= part.life or watcher.listens:
         return DONE
     if not watcher.goal_up or stayed_up(part):
         return not_up(part)
@@ -148,8 +148,10 @@ def is_reloaded(part: Part) -> Verdict:
     watcher = part.watcher
     if not watcher.goal_up or stayed_up(part):
         return not_up(part)
+    if watcher.listens:
+        return DONE
     is_active = watcher.state is WatcherState.ACTIVE and watcher.active_life >= part.life
-    if is_active and not left_of(part) and not watcher.awaited:
+    if is_active and not left_of(part) and not (watcher.awaited or watcher.trials):
         return DONE
     return stuck(part, watcher)
 
@@ -159,8 +161,11 @@ def is_sized(part: Part) -> Verdict:
     watcher = part.watcher
     if not watcher.goal_up:
         return not_up(part) if part.wanted_up else DONE
-    surplus = any(not process.holds_place for process in watcher.ending)
-    settled = watcher.is_filled and not surplus and not watcher.stale_count and not watcher.awaited
+    if watcher.listens:
+        return DONE
+    # Where processes grow old fast, there is always one that is being replaced.
+    beside = [*watcher.stale, *(p for p in watcher.ending if p.stale or not p.holds_place)]
+    settled = watcher.has_all and all(process.cause == "max_age" for process in beside)
     if settled and watcher.state is WatcherState.ACTIVE and not watcher.must_cycle:
         return DONE
     return stuck(part, watcher)

@@ -9,11 +9,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.slots import Slots
 from cvec_circus.core.states import WATCHER_STEPS, ProcessState, WatcherState
 
 _ABSENT = object()
 """Stands for the value of an option that was not there."""
+
+
+class Question:
+    """What a hook has been asked about a watcher's next step. Owned by the supervisor thread.
+
+    Attributes:
+        name: The hook's.
+        answer: "" for yes, otherwise why not; None while there is none.
+    """
+
+    __slots__ = ("answer", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.answer: str | None = None
+
+    def settle(self, answer: str) -> None:
+        """Notes the answer."""
+        self.answer = answer
 
 
 class Watcher(Slots):
@@ -43,23 +63,35 @@ class Watcher(Slots):
         reloading: The cause of the reload in progress; "" if there is none.
         next_reload: The cause of the one that follows it; "" if there is none.
         next_spawn_at: The instant from which the warm-up allows another spawn.
+        is_open: Whether this life has got past its before_start.
+        is_closing: Whether it has got past its before_stop, too.
+        question: What a hook has been asked about the watcher's next step; None for nothing.
+        asked_for: The slot that before_spawn has been asked about.
+        listens: With `on_demand`: whether it waits for a connection.
+        demanded: Whether there has been one.
     """
 
     __slots__ = (
         "_loaded",
         "abandoned",
         "active_life",
+        "asked_for",
         "cause",
+        "demanded",
         "fatal_exit_codes",
         "goal_up",
         "helper",
         "impatient",
+        "is_closing",
+        "is_open",
         "last_order",
+        "listens",
         "lives",
         "must_cycle",
         "next_reload",
         "next_spawn_at",
         "predecessor",
+        "question",
         "reason",
         "reloading",
         "removed",
@@ -97,6 +129,12 @@ class Watcher(Slots):
         self.reloading = ""
         self.next_reload = ""
         self.next_spawn_at = 0.0
+        self.is_open = False
+        self.is_closing = False
+        self.question: Question | None = None
+        self.asked_for: ManagedProcess | None = None
+        self.listens = False
+        self.demanded = False
         self._loaded: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -115,6 +153,16 @@ class Watcher(Slots):
         return self.state is WatcherState.ACTIVE
 
     @property
+    def wants_to_run(self) -> bool:
+        """Whether it is to be up, with this life."""
+        return self.goal_up and not self.must_cycle
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it keeps its processes running: wanted, or not asked to stop yet."""
+        return not self.reason and (self.wants_to_run or self.stop_held)
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing of it runs and nothing is left."""
         return self.state is WatcherState.STOPPED
@@ -122,7 +170,7 @@ class Watcher(Slots):
     def next_deadline(self) -> float | None:
         """The instant at which it has to be looked at without an order or a fact."""
         at = self.agenda.next_at()
-        if self.ready and (at is None or self.next_spawn_at < at):
+        if self.ready and self.asked_for is None and (at is None or self.next_spawn_at < at):
             return self.next_spawn_at
         return at
 
@@ -132,6 +180,11 @@ class Watcher(Slots):
         if unkillable:
             pids = ", ".join(str(process.pid) for process in unkillable)
             return f"process {pids} does not end, not even by SIGKILL"
+        if self.question is not None or self.asked_for is not None:
+            name = self.question.name if self.question is not None else "before_spawn"
+            return f"waits for the answer of its hook {name}"
+        if self.listens:
+            return "waits for a connection"
         if self.reason or not self.pending or not self.goal_up:
             return self.reason
         pending = (p for p in self.slots.values() if p.state is ProcessState.PENDING)
@@ -229,16 +282,29 @@ class Watcher(Slots):
         """STOPPED → STARTING, from nothing: with no memory of the life before."""
         self.enter(WatcherState.STARTING)
         self.lives += 1
+        self.is_open = False
         self.trouble = ""
         self.grants = self.numprocesses
         self.next_spawn_at = now
         self.forget_wids()
+        if self.demanded:
+            # Unlike an order, a connection cannot make what dies at once start any faster.
+            self.cause = self.size_cause = "connection"
+            self.forget_causes()
+        else:
+            self.hasten(now)
+        self.demanded = False
         self.impatient = False
-        self.hasten(now)
+
+    def drop_pending(self) -> None:
+        """Removes every slot that waits for its spawn, or for a hook's leave to be spawned."""
+        self.asked_for = None
+        super().drop_pending()
 
     def begin_to_stop(self) -> None:
         """STARTING, ACTIVE → STOPPING, which ends every reload too."""
         self.enter(WatcherState.STOPPING)
+        self.question = None
         self.must_cycle = False
         self.reloading = ""
         self.next_reload = ""
@@ -252,7 +318,7 @@ class Watcher(Slots):
         changed = [name for name, value in options.items() if self.options.get(name) != value]
         for name in changed:
             self.override(name, options[name])
-        if "respawn" in changed and not self.options["respawn"]:
+        if self.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
             missing = max(0, self.numprocesses - self.places)
             self.grants = missing + sum(process.holds_place for process in self.stale)
         return changed

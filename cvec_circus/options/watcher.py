@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.keeping import KEEPING
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
 from cvec_circus.options.rights import (
@@ -112,83 +113,6 @@ _COMMAND = [
         "The version of Python in `virtualenv`, such as `3.11`; without it, the daemon's own.",
         reloads=True,
     ),
-]
-
-_KEEPING = [
-    Option("numprocesses", "integer", 1, "How many processes to keep running.", low=0),
-    Option(
-        "singleton",
-        "boolean",
-        False,
-        "Never more than one process: `incr` and `numprocesses` above 1 are refused, and a reload "
-        "stops the old process before it starts the new one.",
-    ),
-    Option("autostart", "boolean", True, "Whether the watcher starts with the daemon."),
-    Option(
-        "priority",
-        "integer",
-        0,
-        "Watchers with a higher number start first. Equal ones start together, by name.",
-    ),
-    Option(
-        "warmup_delay",
-        "number",
-        0,
-        "Seconds between the starts of two processes of this watcher.",
-        low=0,
-    ),
-    Option("respawn", "boolean", True, "Whether a process that ended is replaced."),
-    Option(
-        "max_retry",
-        "integer",
-        5,
-        "How many starts in a row may fail before the watcher gives up; -1 for never.",
-        low=-1,
-    ),
-    Option(
-        "max_age",
-        "number",
-        0,
-        "Seconds after which a process is replaced by a fresh one; 0 for never.",
-        low=0,
-    ),
-    Option(
-        "max_age_variance",
-        "number",
-        30,
-        "Up to so many seconds, drawn anew for each process, are added to `max_age`, so that not "
-        "all are replaced at once.",
-        low=0,
-    ),
-    Option(
-        "min_uptime",
-        "seconds",
-        1.0,
-        "A process that lived so many seconds is replaced at once; shorter lives back off.",
-        low=0,
-    ),
-    Option(
-        "respawn_delay",
-        "seconds",
-        0.0,
-        "Seconds to wait before a process that lived long enough is replaced.",
-        low=0,
-    ),
-    Option(
-        "backoff",
-        "boolean",
-        True,
-        "Whether processes that die soon are replaced after growing waits (0, 50, 100 ms ...).",
-    ),
-    Option("backoff_max", "seconds", 1.0, "The longest of these waits, in seconds.", low=0),
-    Option(
-        "backoff_reset",
-        "seconds",
-        10.0,
-        "A life of so many seconds clears what earlier deaths have added to the wait.",
-        low=0,
-    ),
-    Option("on_demand", "boolean", False, "Start at the first connection.", available=False),
 ]
 
 _STOPPING = [
@@ -352,6 +276,8 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if full["singleton"] and full["numprocesses"] > 1:
         found.append(("numprocesses", "a singleton has one process at most"))
+    if full["on_demand"] and not (full["use_sockets"] or full["stdin_socket"]):
+        found.append(("on_demand", "only with use_sockets = True or a stdin_socket"))
     for key in ("copy_path", "virtualenv"):
         if full[key] and not full["copy_env"]:
             found.append((key, "only with copy_env = True"))
@@ -382,7 +308,7 @@ def _hooks() -> Any:
     return hooks
 
 
-WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *_KEEPING, *_STOPPING, *_FILES, *_HOOKS])
+WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *KEEPING, *_STOPPING, *_FILES, *_HOOKS])
 """Everything that can be configured of a watcher."""
 
 

@@ -77,6 +77,15 @@ class SocketRegistry:
             raise exc.OptionError(option, f"there is no socket {name}{self._known()}")
         return managed
 
+    def referred_to(self, text: str) -> list[CircusSocket]:
+        """Find the bound sockets that a command, not expanded yet, refers to, in its order.
+
+        Raises:
+            cvec_circus.exc.OptionError: It names one that is not there or not bound.
+        """
+        names = (dollar or brackets for dollar, brackets in _REFERENCE.findall(text))
+        return [self.find("use_sockets", name) for name in names]
+
     def loan(self) -> Loan:
         """Return what one process that starts takes its sockets from."""
         return Loan(self)
@@ -128,11 +137,7 @@ class Loan:
             cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
             OSError: The process cannot get one of its own.
         """
-        fds: dict[str, int] = {}
-        for dollar, brackets in _REFERENCE.findall(text):
-            managed = self._registry.find("use_sockets", dollar or brackets)
-            fds[managed.name] = self._fd(managed)
-        return fds
+        return {one.name: self._fd(one) for one in self._registry.referred_to(text)}
 
     def fd(self, option: str, name: str) -> int:
         """Return the descriptor of the socket that an option names. Raises: as `used_by`."""

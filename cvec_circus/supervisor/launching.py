@@ -83,18 +83,15 @@ def command_line(
         ValueError: The command cannot be split into words, is empty, or names an unknown socket.
     """
     options = watcher.options
-    given = [options["cmd"], options["args"]]
-    if options["shell"]:
-        given.append(options["shell_args"])
-    texts = [text for one in given for text in _texts(one)]
+    words_given = texts(options)
     fds: dict[str, int] = {}
     if options["use_sockets"]:
         try:
-            fds = sockets.used_by("\n".join(texts))
+            fds = sockets.used_by("\n".join(words_given))
         except exc.OptionError as error:
             raise ValueError(error.reason) from error
     values: dict[str, str] = {}
-    if any(has_names(text) for text in texts):
+    if any(has_names(text) for text in words_given):
         shown = sockets.fds() if options["use_sockets"] else {}
         values = watcher_values(options, env, shown, name=watcher.name, wid=process.wid)
     words = [*_expanded(options, "cmd", values), *_expanded(options, "args", values)]
@@ -104,6 +101,14 @@ def command_line(
         shell = options["executable"] or SHELL
         words = [shell, "-c", shlex.join(words), *_expanded(options, "shell_args", values)]
     return words, fds
+
+
+def texts(options: Mapping[str, Any]) -> list[str]:
+    """Returns what a command is made of, as it is written."""
+    given = [options["cmd"], options["args"]]
+    if options["shell"]:
+        given.append(options["shell_args"])
+    return [text for one in given for text in _texts(one)]
 
 
 def listening(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:

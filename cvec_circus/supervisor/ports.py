@@ -28,6 +28,7 @@ from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
+    from cvec_circus.supervisor.demand import Demand
     from cvec_circus.supervisor.histories import Histories
     from cvec_circus.supervisor.hooks import Hooks
     from cvec_circus.supervisor.limited import LimitedLaunches
@@ -59,10 +60,12 @@ class WorldPorts:
     Attributes:
         reaper: Tells which processes have ended.
         touched: Called with a watcher that a hook has answered about.
+        demanded: Called with a watcher that somebody has connected to.
     """
 
     reaper: Reaper
     touched: Callable[[Watcher], object]
+    demanded: Callable[[Watcher], None]
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class WorldPorts:
         self._facades = facades
         self._hooks: Hooks | None = None
         self._hook_limit: float | None = None
+        self._demand: Demand | None = None
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -277,6 +281,21 @@ class WorldPorts:
             "CVEC_CIRCUSCTL_ENDPOINT": self._helpers.control_address,
             launching.MARK: f"{self._events.run}:{name}:hook",
         }
+
+    # -- connections
+
+    def await_connection(self, watcher: Watcher) -> None:
+        """See `Ports`."""
+        if self._demand is None:
+            from cvec_circus.supervisor.demand import Demand
+
+            self._demand = Demand(self._loop, self._sockets, self.demanded)
+        self._demand.wait_for(watcher)
+
+    def ignore_connections(self, watcher: Watcher) -> None:
+        """See `Ports`."""
+        if self._demand is not None:
+            self._demand.ignore(watcher)
 
     # -- streams
 

@@ -162,6 +162,7 @@ class Supervisor:
         self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.ports.touched = self.roster.touch
+        self.ports.demanded = self.roster.demanded
         self.shutdown = Shutdown(self.roster, self.loop, self.ports)
         self.target = Target(
             self.roster,

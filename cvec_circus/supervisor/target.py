@@ -318,8 +318,7 @@ class Target:
             if children or recursive:
                 self._ports.signal_children(process, signum, recursive)
             if not children:
-                process.signalled = signum
-                self._ports.signal(process, signum)
+                self._roster.signal(watcher, process, signum)
 
     def quit(self, wait: Wait | None) -> None:
         """Stops everything and ends the daemon."""

@@ -17,6 +17,7 @@ from cvec_circus.core.slots import Slots
 from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
 from tests.core.test_fuzz import play
+from tests.support.world import FakeWorld
 
 SEEDS = range(1, 400)
 
@@ -90,8 +91,16 @@ class TestControls(unittest.TestCase):
                 original(slots)
 
         original = Slots.drop_pending
+        world = FakeWorld()
+        world.spawns_a_turn = 1
+        watcher = world.up(numprocesses=1)
+        for size in (4, 3):
+            world.roster.resize(watcher, size, "command:set", None)
+            world.begin_turn()
+            world.roster.turn()
+        world.roster.stop([watcher], "command:stop", None)
         with mock.patch.object(Slots, "drop_pending", drop_pending):
-            self.assertIn("come to rest", self.objection_to(124703))
+            self.assertRaisesRegex(AssertionError, "come to rest", world.advance, 1)
 
     def test_helpers_that_nobody_releases(self) -> None:
         self.assert_objects(campaign, "_has_settled", lambda *args: False, "not down|not where")

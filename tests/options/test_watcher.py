@@ -167,10 +167,7 @@ class TestPartsThatMeanNothing(unittest.TestCase):
 
 class TestAvailable(unittest.TestCase):
     def test_not_there_yet(self) -> None:
-        for key, value in (
-            ("on_demand", 1),
-            ("use_papa", True),
-        ):
+        for key, value in (("use_papa", True),):
             with self.subTest(key):
                 with self.assertRaisesRegex(OptionError, f"{key}: not available"):
                     WATCHER_OPTIONS.convert({key: value})

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 from unittest import mock
 
-from cvec_circus.core import converge
+from cvec_circus.core import ending
 from cvec_circus.supervisor import shutdown
 from tests.support.children import TIMEOUT, command
 from tests.support.embedded import EmbeddedCase
@@ -19,8 +19,8 @@ class TestUnkillable(EmbeddedCase):
     def setUp(self) -> None:
         super().setUp()
         for module, name, value in (
-            (converge, "UNKILLABLE_TIMEOUT", 0.2),
-            (converge, "COMPLAINT_DELAY", 0.1),
+            (ending, "UNKILLABLE_TIMEOUT", 0.2),
+            (ending, "COMPLAINT_DELAY", 0.1),
             (shutdown, "MARGIN", 0.4),
         ):
             patch = mock.patch.object(module, name, value)

@@ -74,7 +74,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.launching": "cvec_circus.system",
-    "supervisor.ports": "cvec_circus.supervisor",  # limits, hooks and histories
+    "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
     "supervisor.sampler": "cvec_circus.system.procfs",
     "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",

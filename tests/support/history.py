@@ -22,6 +22,11 @@ REFUSALS = [
     MemoryError(),
 ]
 
+HOOKS = (
+    "before_start after_start before_spawn after_spawn before_stop after_stop before_signal"
+    " after_signal before_reap after_reap"
+).split()
+
 FATAL = 3
 """An exit code after which helpers are not started again."""
 
@@ -37,6 +42,10 @@ class History:
         self.rng = random.Random(seed)
         self.world = WatchfulWorld(seed, warmup_delay=self.rng.choice([0.0, 0.0, 0.3]))
         self.world.spawns_a_turn = self.rng.choice([0, 1, 3])
+        # What is drawn for hooks and connections leaves the rest of a history as it is.
+        self.more = random.Random(-seed)
+        self.has_hooks = self.more.random() < 0.4
+        self.has_demand = self.more.random() < 0.3
         self.log: list[str] = []
         self.waits: list[tuple[str, list[Outcome]]] = []
         for number in range(self.rng.randint(1, 4)):
@@ -47,6 +56,9 @@ class History:
         helper = rng.random() < 0.2
         self.world.add(
             name,
+            hooks=[hook for hook in HOOKS if self.has_hooks and self.more.random() < 0.4],
+            on_demand=self.has_demand and self.more.random() < 0.5,
+            use_sockets=True,
             numprocesses=1 if (single := rng.random() < 0.2) else rng.randint(0, 4),
             singleton=single,
             respawn=rng.random() < 0.8,
@@ -68,6 +80,7 @@ class History:
 
     def play(self, steps: int) -> None:
         for _ in range(steps):
+            self.connect()
             self.step()
             if self.rng.random() < 0.8:
                 self.world.settle()
@@ -98,13 +111,23 @@ class History:
         self.log.append(f"die {pid} {exit_code}")
         self.world.die(pid, exit_code)
 
+    def connect(self) -> None:
+        listening = sorted(self.world.listening, key=lambda watcher: watcher.name)
+        if listening and self.more.random() < 0.3:
+            watcher = self.more.choice(listening)
+            self.log.append(f"connect to {watcher.name}")
+            self.world.connect(watcher)
+
     def weather(self) -> None:
         rng, world = self.rng, self.world
         world.temper = rng.choice([OBEDIENT, OBEDIENT, STUBBORN, IMMORTAL])
         world.leftovers = rng.choice([None, None, 0.2, 3.0])
         world.stop_delay = rng.choice([0.0, 0.1, 2.0])
         world.refuse = rng.choice(REFUSALS)
-        self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r}")
+        world.hook_delay = self.more.choice([0.0, 0.0, 0.1, 4.0])
+        world.answers = {hook: "no" for hook in HOOKS if self.more.random() < 0.1}
+        said = " ".join(world.answers)
+        self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r} no: {said}")
 
     def change_roster(self) -> None:
         watchers = self.world.roster.watchers()
@@ -166,6 +189,8 @@ class History:
                     {"priority": rng.randint(0, 3), "autostart": rng.random() < 0.5},
                 ]
             )
+            if self.has_demand:
+                changes["on_demand"] = self.more.random() < 0.5
             self.log.append(f"set {watcher.name} {changes}")
             if "numprocesses" in changes:
                 self.world.resized.add(watcher)
@@ -185,8 +210,11 @@ class History:
                 assert len(watcher.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.state is WatcherState.STOPPED:
                 assert not watcher.slots
+            assert watcher.listens == (watcher in self.world.listening), f"{watcher!r} listens?"
             if watcher.reason:
-                assert not watcher.goal_up and not watcher.fresh, f"{watcher!r} has given up"
+                asks = watcher.question is not None  # before_stop
+                assert not watcher.goal_up, f"{watcher!r} has given up"
+                assert asks or not watcher.fresh, f"{watcher!r} has given up"
 
     def check_rest(self, watcher: Watcher) -> None:
         """One more pass without news changes nothing."""
@@ -200,6 +228,7 @@ class History:
         """In fair weather everything gets to where it is wanted, and everybody is answered."""
         world = self.world
         world.temper, world.refuse, world.leftovers = OBEDIENT, None, None
+        world.answers, world.hook_delay = {}, 0.0
         for process in list(world.groups.values()):
             world.empty_group(process)
         for pid in list(world.alive):
@@ -209,10 +238,12 @@ class History:
         self.check()
         for watcher in world.roster.everybody():
             up = watcher.state is WatcherState.ACTIVE
-            assert up == watcher.goal_up, f"{watcher!r} is not where it is wanted"
+            assert (up or watcher.listens) == watcher.goal_up, (
+                f"{watcher!r} is not where it is wanted"
+            )
             assert not watcher.reloading, f"{watcher!r}: a reload that does not end"
             aging = watcher.options["max_age"] and watcher.stale_count
-            if up and watcher.options["respawn"] and not aging:
+            if up and not watcher.one_shot and not aging:
                 assert len(watcher.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
         self.check_answers()
 
@@ -263,6 +294,7 @@ def check_counts(watcher: Watcher) -> None:
         "pending": sum(process.state is ProcessState.PENDING for process in slots),
         "awaited": sum(process.awaited for process in slots),
         "stale_count": sum(process.stale for process in slots),
+        "trials": sum(process.on_trial for process in slots),
     }
     for name, number in counted.items():
         assert number == getattr(watcher, name), f"{watcher!r}: {number} {name}"

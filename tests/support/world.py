@@ -30,6 +30,9 @@ class FakeWorld:
     STUBBORN one ends by SIGKILL only, an IMMORTAL one not even so. `leftovers` says for how many
     seconds what a process started goes on after it, None for nothing left. `luck` is what the
     core draws for jitter: 0.5 for none, None for chance.
+
+    A hook answers after `hook_delay` seconds with what `answers` has for its name: "" for yes,
+    which is the default, a reason for no, None for nothing, until the test calls `answer`.
     """
 
     def __init__(self, seed: int = 0, warmup_delay: float = 0.0) -> None:
@@ -46,6 +49,12 @@ class FakeWorld:
         self.spawned: list[int] = []
         self.signals: list[tuple[int, int]] = []
         self.streams: list[tuple[str, str]] = []
+        self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
+        self.answers: dict[str, str | None] = {}
+        self.hook_delay = 0.0
+        self.open_questions: list[tuple[Watcher, str, Callable[[str], None]]] = []
+        self.unhooked: list[str] = []
+        self.listening: set[Watcher] = set()
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
         self.stop_delay = 0.1
@@ -106,6 +115,26 @@ class FakeWorld:
     def note(self, watcher: Watcher, text: str) -> None:
         self.notes.append(f"{watcher.name}: {text}")
 
+    def ask_hook(
+        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: Any
+    ) -> None:
+        self.hook_calls.append((watcher.name, name, facts))
+        self.open_questions.append((watcher, name, then))
+        if self.answers.get(name, "") is not None:
+            self.at(self.hook_delay, lambda: self.answer(name, self.answers.get(name) or ""))
+
+    def forget_hooks(self, watcher: Watcher) -> None:
+        self.unhooked.append(watcher.name)
+
+    def await_connection(self, watcher: Watcher) -> None:
+        assert watcher not in self.listening
+        if not watcher.options["use_sockets"]:
+            raise ValueError("it has no socket")
+        self.listening.add(watcher)
+
+    def ignore_connections(self, watcher: Watcher) -> None:
+        self.listening.remove(watcher)
+
     def open_streams(self, watcher: Watcher) -> None:
         self.streams.append((watcher.name, "open"))
 
@@ -118,8 +147,10 @@ class FakeWorld:
         """Puts a watcher with these options on the roster."""
         helper = options.pop("helper", False)
         fatal = frozenset(options.pop("fatal_exit_codes", ()))
+        hooks = dict.fromkeys(options.pop("hooks", ()))
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
-        watcher = Watcher(name, WATCHER_OPTIONS.complete(given), helper, fatal)
+        full = {**WATCHER_OPTIONS.complete(given), "hooks": hooks}
+        watcher = Watcher(name, full, helper, fatal)
         self.roster.add(watcher, "config")
         return watcher
 
@@ -138,6 +169,25 @@ class FakeWorld:
     def at(self, delay: float, fn: Callable[[], None]) -> None:
         """Makes something happen after that many seconds."""
         heapq.heappush(self._heap, (self.clock + delay, next(self._order), fn))
+
+    def answer(self, name: str, reason: str = "", watcher: Watcher | None = None) -> None:
+        """Answers the oldest question to a hook of that name."""
+        for question in self.open_questions:
+            if question[1] == name and watcher in (None, question[0]):
+                self.open_questions.remove(question)
+                question[2](reason)
+                self.roster.touch(question[0])
+                return
+        raise AssertionError(f"nobody has asked {name}: {self.open_questions}")
+
+    def connect(self, watcher: Watcher) -> None:
+        """Somebody connects to its socket."""
+        if watcher in self.listening:
+            self.roster.demanded(watcher)
+
+    def hooks_asked(self, name: str = "web") -> list[str]:
+        """The hooks of a watcher in the order in which they were asked."""
+        return [hook for watcher, hook, _ in self.hook_calls if watcher == name]
 
     def die(self, pid: int, exit_code: int = 0, report: str = "") -> None:
         """Ends a process, if it is there."""
@@ -160,10 +210,14 @@ class FakeWorld:
             group_emptied(watcher, process)
             self.roster.touch(watcher)
 
+    def begin_turn(self) -> None:
+        """Gives the core its share of time anew."""
+        self._spawns_left = self.spawns_a_turn
+
     def settle(self) -> None:
         """Turns until there is nothing left to do at this instant."""
         for _ in range(10_000):
-            self._spawns_left = self.spawns_a_turn
+            self.begin_turn()
             if not self.roster.turn():
                 next_at = self.roster.next_at()
                 if next_at is None or next_at > self.clock:

@@ -1,0 +1,81 @@
+"""Watchers that start when somebody connects, and the listening sockets that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from cvec_circus import exc
+from cvec_circus.base.loop import Loop
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.supervisor import launching
+
+
+class Demand:
+    """Waits for connections on behalf of watchers with `on_demand`. Owned by the supervisor thread.
+
+    A connection is not accepted here: it stays in the backlog of its socket, for the process that
+    is started for it. So the socket stays readable, and is looked at no more from the moment its
+    watcher starts until that has stopped again.
+
+    Args:
+        loop: The supervisor's loop.
+        sockets: The listening sockets.
+        demanded: Called with a watcher that somebody wants something of.
+    """
+
+    def __init__(
+        self, loop: Loop, sockets: SocketRegistry, demanded: Callable[[Watcher], None]
+    ) -> None:
+        self._loop = loop
+        self._sockets = sockets
+        self._demanded = demanded
+        self._waiting: dict[Watcher, list[int]] = {}
+        self._by_fd: dict[int, set[Watcher]] = {}
+
+    def wait_for(self, watcher: Watcher) -> None:
+        """Begins to wait, on every socket that the watcher's processes get.
+
+        Raises:
+            ValueError: They get none, or none that anybody could connect to before.
+        """
+        fds = self._fds(watcher)
+        self._waiting[watcher] = fds
+        for fd in fds:
+            if fd not in self._by_fd:
+                self._by_fd[fd] = set()
+                self._loop.add_reader(fd, partial(self._ready, fd))
+            self._by_fd[fd].add(watcher)
+
+    def ignore(self, watcher: Watcher) -> None:
+        """Waits no longer."""
+        for fd in self._waiting.pop(watcher, ()):
+            self._by_fd[fd].discard(watcher)
+            if not self._by_fd[fd]:
+                del self._by_fd[fd]
+                self._loop.remove_reader(fd)
+
+    def _ready(self, fd: int) -> None:
+        for watcher in list(self._by_fd.get(fd, ())):
+            self._demanded(watcher)
+
+    def _fds(self, watcher: Watcher) -> list[int]:
+        options = watcher.options
+        managed = []
+        try:
+            if options["use_sockets"]:
+                managed += self._sockets.referred_to("\n".join(launching.texts(options)))
+            if options["stdin_socket"]:
+                managed.append(self._sockets.find("stdin_socket", options["stdin_socket"]))
+        except exc.OptionError as error:
+            raise ValueError(f"{error.option}: {error.reason}") from error
+        for one in managed:
+            if one.so_reuseport:
+                raise ValueError(
+                    f"on_demand: socket {one.name} has so_reuseport, so nobody can connect to it"
+                    " before there is a process"
+                )
+        if not managed:
+            raise ValueError("on_demand: the command refers to no socket")
+        return list(dict.fromkeys(one.fileno() for one in managed))
