@@ -66,6 +66,11 @@ class ControlServer:
             self._loop.remove_reader(self._socket)
             close(self._socket, self._bound)
 
+    def finish(self) -> None:
+        """Answer what has come in by now, after the loop has ended: nobody reads any more."""
+        if not self._socket.closed:
+            self._read()
+
     def _read(self) -> None:
         """Take what has come in, a turn's worth at most; the loop comes back for the rest."""
         for _ in range(TURN):

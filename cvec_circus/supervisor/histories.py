@@ -28,6 +28,8 @@ MOST_LINES = 2000
 MOST_BYTES = 128 * 1024
 """Of one answer, which is to stay below the megabyte that a frame may have."""
 
+STOPPED = "the daemon has stopped"
+
 CHANNELS = {"stdout": "standard output", "stderr": "standard error"}
 
 Fields = dict[str, Any]
@@ -66,6 +68,7 @@ class Histories:
         self._clock = clock
         self._histories: dict[tuple[Watcher, str], History] = {}
         self._followers: dict[History, list[Follower]] = {}
+        self._has_ended = False
 
     def keep(self, watcher: Watcher, channel: str, size: int) -> History | None:
         """Returns what keeps so many bytes of an output; with 0, None, and nothing is kept."""
@@ -85,9 +88,12 @@ class Histories:
             self._drop((watcher, channel), f"{watcher.name} was removed")
 
     def end(self) -> None:
-        """Tells everybody who waits that nothing more will come."""
-        for key in list(self._histories):
-            self._drop(key, "the daemon has stopped")
+        """Tells everybody who waits, and whoever still asks, that nothing more will come."""
+        self._has_ended = True
+        for history, followers in self._followers.items():
+            for follower in followers:
+                follower.answer({**page(history, follower.since), "ended": STOPPED})
+        self._followers.clear()
 
     def _drop(self, key: tuple[Watcher, str], why: str) -> None:
         history = self._histories.pop(key, None)
@@ -132,7 +138,9 @@ class Histories:
             then({"lines": [], "next": 0, "more": False, "missed": 0})
             return
         found = page(history, since, with_rest=not timeout)
-        if found["lines"] or not timeout:
+        if self._has_ended:
+            found["ended"] = STOPPED
+        if found["lines"] or not timeout or self._has_ended:
             then(found)
             return
         follower = Follower(since, then)

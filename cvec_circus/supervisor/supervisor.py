@@ -296,6 +296,7 @@ class Supervisor:
         for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
             if not ended:
                 logger.warning("the %s thread has not ended", name)
+        self.control.finish()
         for pid in self.leftover_pids:
             logger.error("process %d would not end and is left behind", pid)
 
