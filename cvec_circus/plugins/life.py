@@ -27,6 +27,7 @@ from cvec_circus.client import Client
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
 from cvec_circus.plugins.loop import PluginLoop
+from cvec_circus.plugins.older import OURS, OlderEvents
 
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""
@@ -93,6 +94,7 @@ class Life:
         self._plugin = plugin
         self._endpoints = endpoint, pubsub_endpoint
         self._subscription: Subscription | None = None
+        self._older = OlderEvents()
         self._stopping = False
         self._initialised = False
         self._parked = False
@@ -275,6 +277,8 @@ class Life:
 
     def _receive(self, data: tuple[bytes, bytes]) -> bool:
         """Deliver an event, and tell whether to go on."""
+        if not data[1].startswith(OURS):
+            data = (data[0], self._older.complete(*data))
         self._at = "handle_recv"
         self.loop._do(partial(self._plugin.handle_recv, data))
         self._at = ""

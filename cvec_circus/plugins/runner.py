@@ -76,17 +76,19 @@ def run(assignment: Assignment, signals: Signals) -> int:
         signals.log_fileno = configure_log(assignment)
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refuse(assignment, error)
-    if assignment.report is not None:
-        os.close(assignment.report)
     logger.info("Loading the plugin...")
     logger.info("Endpoint: %r", assignment.endpoint)
     logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
     try:
         plugin = make(assignment, plugin_class, signals)
+    except exc.OptionError as error:
+        return refuse(assignment, error)
     except Exception as error:
         ours = isinstance(error, exc.CircusError)
         logger.error("%s: %s", assignment.use, error, exc_info=None if ours else error)
         return exc.EXIT_PROBLEM
+    if assignment.report is not None:
+        os.close(assignment.report)
     logger.info("Starting")
     try:
         plugin.start()

@@ -153,12 +153,12 @@ class TestByHand(ProcessCase):
                 self.assertIn(line, said)
 
     def test_failing_in_one_line(self) -> None:
-        for name, switch, line in (
-            ("Talker", "active:no", "Talker is not active"),
-            ("Talker", "active:perhaps", "'perhaps' is neither true nor false"),
+        for switch, code, line in (
+            ("active:no", 1, "Talker is not active"),
+            ("active:perhaps", 2, "active: 'perhaps' is neither true nor false"),
         ):
-            process = self.spawn([*LAUNCHER, "--config", switch, f"{SUBJECTS}.{name}"])
-            self.assertEqual(process.wait(), 1)
+            process = self.spawn([*LAUNCHER, "--config", switch, f"{SUBJECTS}.Talker"])
+            self.assertEqual(process.wait(), code)
             said = process.rest().splitlines()[3:]
             self.assertEqual(len([text for text in said if "Starting" not in text]), 1, said)
             self.assertIn(line, said[-1])
@@ -245,6 +245,14 @@ class TestByDaemon(ProcessCase):
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), reason)
         self.assertEqual(process.rest(), f"cvec_circus-plugin: {reason}")
+
+    def test_a_value_that_the_constructor_refuses(self) -> None:
+        read_report, report = os.pipe()
+        process = self.by_daemon(f"{SUBJECTS}.Talker", config={"active": "x"}, report=report)
+        os.close(report)
+        self.assertEqual(process.wait(), 2)
+        with open(read_report, encoding="utf-8") as reports:
+            self.assertEqual(reports.read(), "active: 'x' is neither true nor false\n")
 
     def test_the_constructor_gets_what_the_schema_says(self) -> None:
         process = self.by_daemon(f"{SUBJECTS}.Strict", config={"tries": "7"})
