@@ -38,7 +38,12 @@ setup(
     python_requires=">=3.9",
     packages=find_packages(include=["cvec_circus", "cvec_circus.*"]),
     package_data={"cvec_circus": ["py.typed"], "cvec_circus.demo": ["*.ini"]},
-    scripts=["bin/cvec_circusd", "bin/cvec_circusctl", "bin/cvec_circus-plugin"],
+    scripts=[
+        "bin/cvec_circusd",
+        "bin/cvec_circusctl",
+        "bin/cvec_circus-plugin",
+        "bin/cvec_circusd-stats",
+    ],
     install_requires=REQUIRES,
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml

@@ -44,7 +44,7 @@ class Arbiter(Watchers):
     Attributes:
         endpoint: Where commands are taken; from the start on, the real address.
         pubsub_endpoint: Where events are published; likewise.
-        stats_endpoint: Reported to whoever asks.
+        stats_endpoint: Where statistics are published if there are any; likewise.
         check_delay: Seconds; reported, and handed to the plugins.
         prereload_fn: Called with this object before all watchers are reloaded, None for nothing.
     """
@@ -240,6 +240,7 @@ class Arbiter(Watchers):
         supervisor = self._life.supervisor
         self.endpoint = supervisor.control.address
         self.pubsub_endpoint = supervisor.events.address
+        self.stats_endpoint = supervisor.stats_address
         self._reach.begin(supervisor)
         self._pid = os.getpid()
         atexit.register(self._stop_at_exit)
@@ -377,7 +378,7 @@ def get_arbiter(
         watchers: As for `Arbiter`; a nameless one is called like its program.
         controller: The endpoint for commands.
         pubsub_endpoint: The endpoint for events.
-        stats_endpoint: Reported to whoever asks.
+        stats_endpoint: Where to publish statistics; given, it implies `statsd`.
         background: Whether it is to have a thread of its own.
         plugins: As for `Arbiter`.
         sockets: As for `Arbiter`.
@@ -386,6 +387,8 @@ def get_arbiter(
     Returns:
         The arbiter, not started.
     """
+    if stats_endpoint is not None:
+        options["statsd"] = True
     kind = ThreadedArbiter if background else Arbiter
     return kind(
         watchers,

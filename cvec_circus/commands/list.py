@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import ANY_NAME, Answer, Command, CommandTarget, Fields
+from cvec_circus.commands.base import (
+    ANY_NAME,
+    Answer,
+    Command,
+    CommandTarget,
+    Fields,
+    Property,
+)
+from cvec_circus.options.kinds import to_boolean
 
 
 class List(Command):
@@ -10,7 +18,10 @@ class List(Command):
 
     name = "list"
     doc = "Show the names of all watchers, or the pids of one."
-    properties = (ANY_NAME,)
+    properties = (
+        ANY_NAME,
+        Property("pids", to_boolean, default=False, doc="With the pids of all watchers."),
+    )
     arguments = ("name",)
     usage = "[NAME]"
 
@@ -18,7 +29,11 @@ class List(Command):
         """Look them up."""
         if props["name"] is not None:
             return {"pids": target.pids(target.find(props["name"]))}
-        return {"watchers": sorted(watcher.name.lower() for watcher in target.watchers())}
+        watchers = target.watchers()
+        reply: Fields = {"watchers": sorted(watcher.name.lower() for watcher in watchers)}
+        if props["pids"]:
+            reply["pids"] = {watcher.name: target.pids(watcher) for watcher in watchers}
+        return reply
 
     def words(self, reply: Fields) -> str:
         """Show them with commas between, as Circus does."""

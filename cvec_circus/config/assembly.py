@@ -24,6 +24,9 @@ from cvec_circus.wire.topics import fold
 
 PLUGIN_PREFIX = "plugin:"
 
+STATISTICS = "circusd-stats"
+"""The watcher that the daemon adds by itself where it publishes statistics."""
+
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
@@ -44,7 +47,7 @@ class Assembly:
         self.configuration = Configuration(circus)
         self.findings = findings
         self._runnable: dict[str, WatcherConfig | PluginConfig] = {}
-        self._watcher_names: dict[str, str] = {}
+        self._watcher_names = {STATISTICS: STATISTICS} if circus.get("statsd") else {}
         self._socket_names: dict[str, str] = {}
 
     def add_watcher(

@@ -11,6 +11,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.connect import open_dealer
 from cvec_circus.exc import MessageError
+from cvec_circus.feed.pace import Pace
 from cvec_circus.wire import messages
 
 FIRST_PATIENCE, LONGEST_PATIENCE = 1.0, 10.0
@@ -22,17 +23,25 @@ Then = Callable[[Optional[dict[str, Any]]], object]
 class Questions:
     """Asks one question at a time. Owned by the thread of its loop."""
 
-    def __init__(self, loop: Loop, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        pace: Pace | None = None,
+    ) -> None:
         """Prepare to ask; nothing is connected before the first question.
 
         Args:
             loop: The loop of the thread.
             context: Where to open the socket.
             endpoint: Where the daemon answers.
+            pace: How often it may be asked; None for as often as there is something to ask.
         """
         self._loop = loop
         self._context = context
         self._endpoint = endpoint
+        self._pace = pace
         self._dealer: zmq.Socket[bytes] | None = None
         self._question: str | None = None
         self._then: Then | None = None
@@ -45,7 +54,7 @@ class Questions:
         return self._question is not None
 
     def ask(self, command: str, properties: Mapping[str, Any], then: Then) -> None:
-        """Ask a question, when none is out. Does not wait.
+        """Ask a question, when none is out. Does not wait, but the question may, for its turn.
 
         Args:
             command: The command's name.
@@ -60,6 +69,13 @@ class Questions:
             raise AssertionError("one question at a time")
         message = messages.call(command, properties)
         self._question, self._then = message["id"], then
+        delay = 0.0 if self._pace is None else self._pace.reserve()
+        if delay > 0.0:
+            self._timer = self._loop.call_later(delay, self._send, message)
+        else:
+            self._send(message)
+
+    def _send(self, message: dict[str, Any]) -> None:
         self._timer = self._loop.call_later(self._patience, self._lost)
         if self._dealer is None:
             self._dealer = open_dealer(self._context, self._endpoint)

@@ -21,6 +21,7 @@ from cvec_circus import logger
 from cvec_circus.base.loop import READABLE, Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.connect import connect, open_subscriber
+from cvec_circus.feed.pace import Pace
 from cvec_circus.feed.questions import Questions
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.wire import messages, topics
@@ -64,6 +65,10 @@ class Subscription:
 
     Owned by the thread of its loop. It never waits: it lives from the loop's readers and timers,
     so a daemon that is not there, yet or any more, holds up nobody.
+
+    Attributes:
+        on_certain: Called whenever it is certain from now on that no event is missed: some time
+            after the beginning, and after every new connection.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Subscription:
         sequence: EventSequence,
         progress: memoryview,
         deliver: Callable[[Data], bool],
+        pace: Pace | None = None,
     ) -> None:
         """Prepare a subscription; `open` begins it.
 
@@ -86,13 +92,16 @@ class Subscription:
             sequence: The events wanted.
             progress: Where to note, as its first item, the last event that has been delivered.
             deliver: Called with topic and payload of each event; returns whether to go on.
+            pace: How often the daemon may be asked; None for as often as it takes.
         """
         self._loop = loop
         self._endpoint, self._pubsub_endpoint = endpoint, pubsub_endpoint
         self._sequence = sequence
         self._progress = progress
         self._deliver = deliver
-        self._questions = Questions(loop, context, endpoint)
+        self.on_certain: Callable[[], object] = _nothing
+        self._was_certain = False
+        self._questions = Questions(loop, context, endpoint, pace)
         self._token = messages.new_id()
         self._subscriber = open_subscriber(
             context, [f"{topics.WATCHER}.".encode(), topics.sync(self._token).encode()]
@@ -304,6 +313,11 @@ class Subscription:
             if clock.monotonic() > until:
                 break
         self._say_what_happened()
+        certain = self._certain or (self._silent and not self._absent)
+        if certain != self._was_certain:
+            self._was_certain = certain
+            if certain:
+                self.on_certain()
         if self._then is not None and self._is_finished():
             self._then()
         return bool(ready)
@@ -340,3 +354,7 @@ class Subscription:
             logger.warning("nobody publishes at %s yet, still trying", self._pubsub_endpoint)
         elif not self._answered and not self._silent:
             logger.warning("nobody answers at %s yet, still trying", self._endpoint)
+
+
+def _nothing() -> None:
+    """Called where nobody wants to be."""

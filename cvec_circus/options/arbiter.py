@@ -12,7 +12,6 @@ CHECK_DELAY_IN_FILES = 5.0
 
 PROC_NAME = "cvec_circusd"
 
-_LATER = "statistics come in a later version; the daemon runs without them"
 _WEB = "there is no web console here; the daemon runs without it"
 _GONE = "nothing here needs it; leave it out"
 
@@ -61,9 +60,15 @@ ARBITER_OPTIONS = OptionTable(
             "stats_endpoint",
             "endpoint",
             "tcp://127.0.0.1:5557",
-            "Where statistics are published. Given in a file, it implies `statsd`.",
+            "Where statistics are published. Given in a file, or to `get_arbiter`, it implies "
+            "`statsd`.",
         ),
-        _row("statsd", "boolean", False, "Whether to publish statistics.", warning=_LATER),
+        _row(
+            "statsd",
+            "boolean",
+            False,
+            "Whether to publish statistics: every second, what every process uses.",
+        ),
         _row(
             "check_delay",
             "seconds",
@@ -156,7 +161,13 @@ ARBITER_OPTIONS = OptionTable(
         _row("httpd_host", "text", "localhost", "Where the web console listens."),
         _row("httpd_port", "text", "8080", "Where the web console listens."),
         _row("httpd_close_outputs", "boolean", False, "Silences the web console."),
-        _row("statsd_close_outputs", "boolean", False, "Silences the statistics."),
+        _row(
+            "statsd_close_outputs",
+            "boolean",
+            False,
+            "Whether what the statistics process writes to its "
+            "standard output and error goes nowhere.",
+        ),
         _row("multicast_endpoint", "text", None, "Discovery by multicast.", warning=_GONE),
         _row("stream_backend", "text", None, "How Circus read streams.", warning=_GONE),
         _row("check_flapping", "text", None, "Circus' old flapping detection.", warning=_GONE),

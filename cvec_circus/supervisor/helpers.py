@@ -1,4 +1,4 @@
-"""Helpers: the processes that serve the daemon itself. Today these are the plugins."""
+"""Helpers: the processes that serve the daemon itself, which are the plugins and the statistics."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cvec_circus
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.statistics import Statistics
 
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
 """Carries everything the runner needs, as JSON: blanks, colons and newlines arrive as they are."""
@@ -59,6 +62,11 @@ class Helpers:
 
     Every helper inherits the read end of the *lifeline*, a pipe that nobody writes: its end of file
     tells that the daemon is gone, and the helper ends too.
+
+    Attributes:
+        control_address: Where the daemon takes commands.
+        events: What it publishes.
+        statistics: How the process is started that measures all others; None for not at all.
     """
 
     def __init__(self, check_delay: float, log_level: str, log_url: str = "-") -> None:
@@ -78,6 +86,7 @@ class Helpers:
         self._reports: dict[ManagedProcess, int] = {}
         self.control_address = ""
         self.events: EventStream
+        self.statistics: Statistics | None = None
 
     def watcher(self, plugin: PluginConfig) -> Watcher:
         """Makes the watcher of a plugin."""
@@ -106,15 +115,18 @@ class Helpers:
         Its `report` is a pipe for the one line that says why it cannot run. The child's end of it
         is closed when the context is left.
         """
-        plugin = self._plugins.get(watcher)
-        if plugin is None:
+        plugin, statistics = self._plugins.get(watcher), self.statistics
+        if plugin is None and (statistics is None or watcher is not statistics.watcher):
             yield Extra({})
             return
-        progress = self._progress_of(watcher)
         ours, theirs = os.pipe()
         try:
-            message = self._message(watcher, plugin, progress, theirs)
-            yield Extra({VARIABLE: json.dumps(message)}, (self._lifeline, theirs, progress))
+            if plugin is not None:
+                extra = self._for_plugin(watcher, plugin, theirs)
+            else:
+                assert statistics is not None
+                extra = self._for_statistics(statistics, theirs)
+            yield extra
         except BaseException:
             os.close(ours)
             raise
@@ -123,21 +135,32 @@ class Helpers:
         self._drop_report(process)
         self._reports[process] = ours
 
-    def _message(
-        self, watcher: Watcher, plugin: PluginConfig, progress: int, report: int
-    ) -> dict[str, Any]:
-        return {
+    def _for_plugin(self, watcher: Watcher, plugin: PluginConfig, report: int) -> Extra:
+        progress = self._progress_of(watcher)
+        message = {
             "use": plugin.use,
             "config": {**plugin.config, "name": watcher.name},
-            "endpoint": self.control_address,
-            "pubsub_endpoint": self.events.address,
             "check_delay": self._check_delay,
             "sys_path": sys.path,
             "since": PROGRESS.unpack(os.pread(progress, PROGRESS.size, 0))[0],
             "run": self.events.run,
+            "progress": progress,
+            **self._surroundings(report),
+        }
+        return Extra({VARIABLE: json.dumps(message)}, (self._lifeline, report, progress))
+
+    def _for_statistics(self, statistics: Statistics, report: int) -> Extra:
+        task, fds = statistics.task()
+        message = {**task, **self._surroundings(report)}
+        return Extra({statistics.VARIABLE: json.dumps(message)}, (self._lifeline, report, *fds))
+
+    def _surroundings(self, report: int) -> dict[str, Any]:
+        """What every helper is told."""
+        return {
+            "endpoint": self.control_address,
+            "pubsub_endpoint": self.events.address,
             "lifeline": self._lifeline,
             "report": report,
-            "progress": progress,
             "log_level": self._log_level,
             "log_output": self._log_url,
         }
@@ -179,6 +202,8 @@ class Helpers:
         """Lets every helper know that the daemon is gone."""
         for watcher in list(self._plugins):
             self.forget(watcher)
+        if self.statistics is not None:
+            self.statistics.close()
         for fd in [*self._reports.values(), self._lifeline, self._life]:
             os.close(fd)
         self._reports.clear()

@@ -32,7 +32,7 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor.chores import Chores
-from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.helpers import Helpers, importable
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.supervisor.sampler import SamplerThread
@@ -143,7 +143,14 @@ class Supervisor:
         self._closers.insert(0, self.control.close)
         self._helpers.events = self.events
         self._helpers.control_address = self.control.address
+        if circus["statsd"]:
+            self._prepare_statistics(circus)
         endpoints.warn(circus)
+
+    def _prepare_statistics(self, circus: dict[str, Any]) -> None:
+        from cvec_circus.supervisor.statistics import Statistics  # most daemons publish none
+
+        self._helpers.statistics = Statistics(circus, self.sockets, importable({}))
 
     def _build(self, log_fd: Callable[[], int | None], facades: Facades | None) -> None:
         """Puts the core between its ports and its commands."""
@@ -211,6 +218,8 @@ class Supervisor:
                 self.roster.add(self._helpers.watcher(plugin), "config")
             else:
                 logger.info("%s: not active, so not started", plugin.name)
+        if self._helpers.statistics is not None:
+            self.roster.add(self._helpers.statistics.watcher, "config")
         self.roster.start(None, "config", self._when_started)
         # A command that is first used after an upgrade on disk must not be of another version than
         # its daemon. Not in the first turn, which has to do with spawning.
@@ -310,13 +319,20 @@ class Supervisor:
         """Seconds since the beginning."""
         return self.clock.monotonic() - self.started_at
 
+    @property
+    def stats_address(self) -> str:
+        """Where statistics are published, if they are."""
+        statistics = self._helpers.statistics
+        address = self.configuration.circus["stats_endpoint"]
+        return str(address if statistics is None else statistics.address)
+
     def global_options(self) -> dict[str, Any]:
         """What `globaloptions` answers: where the daemon can be reached, and its delay."""
         circus = self.configuration.circus
         return {
             "endpoint": self.control.address,
             "pubsub_endpoint": self.events.address,
-            "stats_endpoint": circus["stats_endpoint"],
+            "stats_endpoint": self.stats_address,
             "check_delay": circus["check_delay"],
             "multicast_endpoint": None,
         }

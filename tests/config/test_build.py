@@ -122,12 +122,10 @@ class TestCircus(ConfigTestCase):
             "httpd_port = 80\ncheck_flapping = x\nrefresh_time = 1\nchek_delay = 1\n"
             "stream_backend = thread\n"
         )
-        statistics = "statistics come in a later version; the daemon runs without them"
         gone = "nothing here needs it; leave it out"
         self.assertEqual(
             configuration.warnings,
             [
-                f"main.ini:2: [circus] statsd: {statistics}",
                 "main.ini:4: [circus] httpd: there is no web console here; the daemon runs "
                 "without it",
                 f"main.ini:6: [circus] check_flapping: {gone}",
@@ -141,8 +139,13 @@ class TestCircus(ConfigTestCase):
     def test_a_stats_endpoint_implies_statistics(self) -> None:
         configuration = self.load("[circus]\nstats_endpoint = tcp://127.0.0.1:5557\nstatsd = 0\n")
         self.assertIs(configuration.circus["statsd"], True)
-        self.assertEqual(len(configuration.warnings), 1)
-        self.assertIn("main.ini:", configuration.warnings[0])
+        self.assertEqual(configuration.warnings, [])
+
+    def test_the_name_of_the_statistics_is_taken(self) -> None:
+        section = "[watcher:circusd-stats]\ncmd = sleep 1\n"
+        self.assertEqual(len(self.load(section).watchers), 1)
+        (problem,) = self.problems(f"[circus]\nstatsd = 1\n{section}")
+        self.assertIn("cannot tell this name from circusd-stats", problem)
 
     def test_refused(self) -> None:
         self.assertEqual(

@@ -24,6 +24,8 @@ CIRCUS_KEYS = {
     "loglevel": "DEBUG",
     "pidfile": "/x.pid",
     "pubsub_endpoint": "tcp://127.0.0.1:5556",
+    "stats_endpoint": "tcp://127.0.0.1:5557",
+    "statsd": "True",
     "statsd_close_outputs": "1",
     "umask": "022",
     "warmup_delay": "1",
@@ -34,8 +36,6 @@ WARNING_KEYS = {
     "httpd": "True",
     "multicast_endpoint": "udp://237.219.251.97:12027",
     "refresh_time": "1",
-    "stats_endpoint": "tcp://127.0.0.1:5557",
-    "statsd": "True",
     "stream_backend": "gevent",
 }
 

@@ -40,6 +40,9 @@ SPECIAL: dict[str, frozenset[str]] = {
     "feed": CLIENT_SIDE | {"connect"},
     "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
     "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs", "stream.watched"},
+    "tunnel": frozenset({"exc"}),
+    "stats": CLIENT_SIDE
+    | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
     "consumer": CLIENT_SIDE | {"connect"},
@@ -76,6 +79,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.launching": "cvec_circus.system",
     "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
     "supervisor.sampler": "cvec_circus.system.procfs",
+    "supervisor.supervisor": "cvec_circus.supervisor.statistics",
     "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",
     "sockets.managed": "cvec_circus.sockets.unix",

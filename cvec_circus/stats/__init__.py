@@ -1,0 +1,1 @@
+"""Statistics: the process that measures all others and publishes what it sees, and its clients."""

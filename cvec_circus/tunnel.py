@@ -1,0 +1,129 @@
+"""Endpoints of another machine, over ssh.
+
+It is the system's own ssh that connects, with all its configuration, keys and agents; it may ask
+for a password at the terminal. One connection carries every endpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from types import TracebackType
+
+from cvec_circus import exc
+
+SSH = "ssh"
+
+
+class Tunnel:
+    """Forwards endpoints of another machine to this one. Owned by the thread that made it.
+
+    Without a server it does nothing, and every endpoint is itself.
+    """
+
+    def __init__(self, server: str | None, keyfile: str | None = None) -> None:
+        """Prepare; ssh connects with the first endpoint.
+
+        Args:
+            server: Where ssh is to connect to: a host, user@host, a name of its configuration.
+                None for nowhere.
+            keyfile: The private key to use; None for those that ssh finds.
+
+        Raises:
+            SocketError: The server looks like an option of ssh.
+        """
+        if server is not None and server.startswith("-"):
+            raise exc.SocketError(f"ssh {server}: this is no machine's name")
+        self._server = server
+        self._key = ["-i", keyfile] if keyfile else []
+        self._folder = ""
+        self._local: dict[str, str] = {}
+
+    def __enter__(self) -> Tunnel:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def local(self, endpoint: str) -> str:
+        """Return where to connect to here to reach an endpoint of the server. It may take long.
+
+        Args:
+            endpoint: As it is called there: `tcp://127.0.0.1:5555` is the server's own port.
+
+        Raises:
+            SocketError: ssh says no, or is not there; what it says goes to standard error.
+        """
+        if self._server is None:
+            return endpoint
+        if endpoint not in self._local:
+            path = self._forward(endpoint)
+            self._local[endpoint] = f"ipc://{path}"
+        return self._local[endpoint]
+
+    def close(self) -> None:
+        """Take the connection down."""
+        if not self._folder:
+            return
+        try:
+            self._ssh("-O", "exit", quiet=True)
+        except exc.SocketError:
+            pass  # it is gone already
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = ""
+        self._local.clear()
+
+    def _forward(self, endpoint: str) -> str:
+        remote = _remote(endpoint)
+        is_first = not self._folder
+        if is_first:
+            self._folder = tempfile.mkdtemp(prefix="circus-ssh-")
+        path = os.path.join(self._folder, str(len(self._local)))
+        if is_first:
+            # It goes to the background once it is connected and the forwarding stands.
+            words = ["-f", "-N", "-T", "-M", *self._key, "-o", "ExitOnForwardFailure=yes"]
+        else:
+            words = ["-O", "forward"]
+        try:
+            self._ssh(*words, "-L", f"{path}:{remote}")
+        except exc.SocketError:
+            if is_first:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = ""
+            raise
+        return path
+
+    def _ssh(self, *words: str, quiet: bool = False) -> None:
+        assert self._server is not None
+        control = os.path.join(self._folder, "control")
+        argv = [SSH, "-S", control, *words, "--", self._server]
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if quiet else None,
+                check=False,
+            )
+        except OSError as error:
+            raise exc.SocketError(f"ssh {self._server}: {error.strerror}") from None
+        if done.returncode != 0:
+            raise exc.SocketError(f"ssh {self._server}: exit code {done.returncode}")
+
+
+def _remote(endpoint: str) -> str:
+    """Return what ssh calls an endpoint of the other machine."""
+    transport, _, where = endpoint.partition("://")
+    host, colon, port = where.rpartition(":")
+    if transport == "ipc" and where.startswith("/"):
+        return where
+    if transport == "tcp" and colon and port.isdecimal():
+        return f"{'127.0.0.1' if host in ('*', '0.0.0.0') else host}:{port}"
+    raise exc.SocketError(f"{endpoint!r} cannot be reached over ssh")
