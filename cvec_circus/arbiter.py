@@ -387,8 +387,6 @@ def get_arbiter(
     Returns:
         The arbiter, not started.
     """
-    if stats_endpoint is not None:
-        options["statsd"] = True
     kind = ThreadedArbiter if background else Arbiter
     return kind(
         watchers,

@@ -47,6 +47,8 @@ def from_mappings(
     findings = Findings()
     given = {key: value for key, value in (circus or {}).items() if value is not None}
     own = _converted(given, ARBITER_OPTIONS, "circus", findings, freeform=False)
+    if "stats_endpoint" in own:
+        own["statsd"] = True  # as in files
     assembly = Assembly(findings, ARBITER_OPTIONS.complete(own))
     for number, options in enumerate(sockets, 1):
         if _is_mapping(options, f"socket {number}", findings):
