@@ -41,6 +41,10 @@ def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
         return logging.WARNING, f"given up: {payload.get('reason')}"
     if action == "updated":
         return logging.INFO, updated(cause, payload)
+    if action == "hook_success":
+        return logging.DEBUG, f"hook {payload.get('name')} has answered"
+    if action == "hook_failure":
+        return logging.DEBUG, ""  # which was told with its traceback
     level = logging.DEBUG if action == "add" and cause == "config" else logging.INFO
     return level, SENTENCES.get(action, action) + because(cause)
 

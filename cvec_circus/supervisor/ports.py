@@ -38,6 +38,9 @@ TURN = 0.005
 a ping took up to 554 ms while 1000 processes died at once; with a turn like this one, 37 ms."""
 
 
+COLLECTED = 2
+"""What a hook is told of a process that is no more: `UNEXISTING`, in Circus."""
+
 TOO_MANY = os.strerror(errno.EMFILE)
 
 
@@ -232,7 +235,12 @@ class WorldPorts:
     def ask_hook(
         self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: object
     ) -> None:
-        """See `Ports`."""
+        """See `Ports`. What the core does not know is added: the time, and how Circus calls the
+        status of a process that has been collected."""
+        if name in ("before_reap", "after_reap"):
+            facts["time"] = self._clock.time()
+        if name == "after_reap":
+            facts["process_status"] = COLLECTED
         self._all_hooks().ask(watcher, name, then, facts)
 
     def forget_hooks(self, watcher: Watcher) -> None:
