@@ -79,7 +79,7 @@ class EventStream:
         self._prepared: dict[str, tuple[str, str]] = {}
         self._encode = json.JSONEncoder(check_circular=False).encode
 
-    def publish(self, name: str, action: str, cause: str, **payload: Any) -> int:
+    def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
         """Publish what happened to a watcher.
 
         Args:
