@@ -19,7 +19,7 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
@@ -28,6 +28,9 @@ from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
 from cvec_circus.plugins.loop import PluginLoop
 from cvec_circus.plugins.older import OURS, OlderEvents
+
+if TYPE_CHECKING:
+    from cvec_circus.plugins.statistics import StatsFeed
 
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""
@@ -94,6 +97,7 @@ class Life:
         self._plugin = plugin
         self._endpoints = endpoint, pubsub_endpoint
         self._subscription: Subscription | None = None
+        self._statistics: StatsFeed | None = None
         self._older = OlderEvents()
         self._stopping = False
         self._initialised = False
@@ -249,6 +253,21 @@ class Life:
         self.loop._wind_down = self._subscription.finish
         self._subscription.open()
 
+    def subscribe_to_statistics(self, handle: Callable[[tuple[bytes, bytes]], object]) -> None:
+        """Begin to receive statistics, if the daemon has any; delivered once the loop turns."""
+        from cvec_circus.plugins.statistics import StatsFeed  # most plugins want none
+
+        def deliver(data: tuple[bytes, bytes]) -> bool:
+            self._at = "handle_stats"
+            self.loop._do(partial(handle, data))
+            self._at = ""
+            return not self.loop._ended
+
+        endpoint = self._endpoints[0]
+        loop, context = self.loop._open(), self.client.context
+        self._statistics = StatsFeed(loop, context, endpoint, self.label, deliver)
+        self._statistics.open()
+
     def _live(self) -> None:
         try:
             self.loop._open()
@@ -273,6 +292,8 @@ class Life:
         self._released.wait()
         if self._subscription is not None:
             self._subscription.close()
+        if self._statistics is not None:
+            self._statistics.close()
         self.loop._close()
 
     def _receive(self, data: tuple[bytes, bytes]) -> bool:

@@ -49,6 +49,7 @@ class CircusPlugin:
     Attributes:
         name: What the plugin is called; a class attribute.
         call_timeout: Seconds that `call` waits for a reply; a class attribute.
+        want_stats: Whether `handle_stats` is to be called; a class attribute.
         schema: What kinds of values the configuration has: a check of ConfigObj's validate for
             each key, such as ``{"window": "float(min=0, default=1.0)"}``; a class attribute.
             Without one they are as they were given.
@@ -64,6 +65,7 @@ class CircusPlugin:
 
     name = ""
     call_timeout = CALL_TIMEOUT
+    want_stats = False
     schema: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
@@ -127,6 +129,18 @@ class CircusPlugin:
         """
         raise NotImplementedError(f"{type(self).__qualname__} does not implement handle_recv")
 
+    def handle_stats(self, data: tuple[bytes, bytes]) -> None:
+        """Called on the plugin thread with what the processes use, if `want_stats` is true.
+
+        About once a second for every process, and for every watcher: see the page on statistics.
+        The daemon must publish them (``statsd = True``); where it does not, a warning says so once.
+        An exception is logged with its traceback, and the plugin goes on. It is never called during
+        or after `handle_stop`.
+
+        Args:
+            data: The topic and the payload as they were published.
+        """
+
     def handle_stop(self) -> None:
         """Called once on the control thread, just before the plugin thread ends.
 
@@ -141,6 +155,8 @@ class CircusPlugin:
         A subclass that overrides this calls it first.
         """
         self._life.subscribe()
+        if self.want_stats:
+            self._life.subscribe_to_statistics(self.handle_stats)
 
     # -- to call ----------------------------------------------------------------------------------
 

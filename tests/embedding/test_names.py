@@ -19,6 +19,7 @@ NAMES = {
     "plugins.flapping": "Flapping",
     "process": "Process RUNNING DEAD_OR_ZOMBIE UNEXISTING OTHER",
     "sockets": "CircusSocket",
+    "stats.client": "StatsClient",
     "testing": "ArbiterTestCase",
     "util": "DEFAULT_ENDPOINT_DEALER DEFAULT_ENDPOINT_SUB DEFAULT_ENDPOINT_STATS configure_logger"
     " human2bytes",

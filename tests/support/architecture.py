@@ -72,6 +72,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "plugins.catalogue": "importlib.metadata",
     "options.kinds": "cvec_circus.options.hooks",  # only who has hooks
     "options.watcher": "cvec_circus.options.hooks",
+    "plugins.life": "cvec_circus.plugins.statistics",
     "plugins.runner": "cvec_circus.logs",
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
