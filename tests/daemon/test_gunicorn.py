@@ -1,0 +1,112 @@
+"""Web servers behind one managed socket: what they are asked is answered, whatever is replaced.
+
+CVEC_CIRCUS_ROUNDS says how often each of them is replaced, CVEC_CIRCUS_RATE how many requests a
+second there are meanwhile.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+from tests.support.children import TIMEOUT, command
+from tests.support.daemon import Daemon, DaemonCase
+from tests.support.eventually import eventually
+
+ROUNDS = int(os.environ.get("CVEC_CIRCUS_ROUNDS", "1"))
+RATE = float(os.environ.get("CVEC_CIRCUS_RATE", "100"))
+
+APPLICATION = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"done\\n"]
+"""
+
+TEXT = f"""
+[socket:web]
+host = 127.0.0.1
+port = 0
+
+[watcher:web]
+cmd = {sys.executable} -m gunicorn -w 1 --log-level warning -b fd://$(circus.sockets.web) app
+working_dir = {{DIR}}
+use_sockets = True
+copy_env = True
+numprocesses = 4
+"""
+
+
+@unittest.skipUnless(importlib.util.find_spec("gunicorn"), "gunicorn is not installed")
+class TestGunicorn(DaemonCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.serving = self.daemon(TEXT, prepare=write_application)
+        (listed,) = self.serving.call("listsockets")["sockets"]
+        self.port = listed["port"]
+        self.load = subprocess.Popen(
+            command("load", self.port, RATE),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(self.load.communicate)
+        assert self.load.stdout is not None
+        self.assertEqual(self.load.stdout.readline(), "ready\n")
+
+    def replace(self, daemon: Daemon, **how: bool) -> None:
+        """Have every server replaced, and wait until only new ones are there."""
+        old = daemon.wire.pids("web")
+        daemon.wire.order("reload", name="web", **how)
+        new = daemon.wire.pids("web")
+        self.assertEqual(len(new), 4)
+        self.assertEqual(set(new) & set(old), set())
+        self.assertTrue(self.answers())
+
+    def answers(self) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return client.recv(7) == b"HTTP/1."
+
+    def told(self) -> tuple[int, str]:
+        """End the requests, and return how many there were and what failed."""
+        out, _ = self.load.communicate(timeout=60)
+        words = out.split(" ", 3)
+        return int(words[1]), " ".join(words[3:]).strip()
+
+    def test_graceful_reloads(self) -> None:
+        for _ in range(ROUNDS):
+            self.replace(self.serving)
+        asked, failed = self.told()
+        self.assertEqual(failed, "0 []", asked)
+        self.assertGreater(asked, 10)
+
+    def test_sequential_reloads(self) -> None:
+        for _ in range(ROUNDS):
+            self.replace(self.serving, sequential=True)
+        asked, failed = self.told()
+        self.assertEqual(failed, "0 []", asked)
+        self.assertGreater(asked, 10)
+
+    def test_the_end_of_the_daemon_leaves_none_of_them(self) -> None:
+        pids = self.serving.wire.pids("web")
+        self.serving.signal(signal.SIGTERM)
+        self.serving.ended()
+        self.assertTrue(eventually(lambda: not any(map(there, pids))))
+
+
+def write_application(folder: Path) -> None:
+    (folder / "app.py").write_text(APPLICATION)
+
+
+def there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+if __name__ == "__main__":
+    unittest.main()
