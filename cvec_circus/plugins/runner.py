@@ -81,7 +81,7 @@ def run(assignment: Assignment, signals: Signals) -> int:
     logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
     try:
         plugin = make(assignment, plugin_class, signals)
-    except exc.OptionError as error:
+    except (exc.PluginError, exc.OptionError) as error:
         return refuse(assignment, error)
     except Exception as error:
         ours = isinstance(error, exc.CircusError)

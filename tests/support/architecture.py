@@ -39,7 +39,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "client": CLIENT_SIDE | {"connect"},
     "feed": CLIENT_SIDE | {"connect"},
     "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
-    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs", "stream.watched"},
+    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs", "stream.watched", "util"},
     "tunnel": frozenset({"exc"}),
     "stats": CLIENT_SIDE
     | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
@@ -74,6 +74,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.watcher": "cvec_circus.options.hooks",
     "plugins.life": "cvec_circus.plugins.statistics",
     "plugins.runner": "cvec_circus.logs",
+    "plugins.redis_observer": "redis",
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits

@@ -1,0 +1,174 @@
+"""CommandReloader: restarts a watcher when the program that it runs has changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from typing import Any, ClassVar, Optional
+
+from cvec_circus import exc, logger
+from cvec_circus.plugins import CircusPlugin
+
+SETTLE_DELAY = 0.5
+"""Seconds after which a file that has changed is looked at again: it may still be written."""
+
+INTERPRETER = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*")
+"""Programs whose first argument that is a file is the program in truth."""
+
+Mark = Optional[tuple[tuple[str, int, int, int], ...]]
+"""What tells versions of files apart; None while one of them is missing."""
+
+
+class CommandReloader(CircusPlugin):
+    """Restarts a watcher when the program that it runs has changed.
+
+    Its methods run on the plugin thread, but `handle_stop`; files are looked at in another one.
+
+    Attributes:
+        files: For each watcher, the files that make up its program.
+    """
+
+    name = "command_reloader"
+    schema: ClassVar[Mapping[str, str]] = {"loop_rate": "float(min=0.01, default=1.0)"}
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        """See CircusPlugin."""
+        super().__init__(*args, **config)
+        self.loop_rate: float = self.config["loop_rate"]
+        self.files: dict[str, list[str]] = {}
+        self._marks: dict[str, Mark] = {}  # of what runs
+        self._seen: dict[str, Mark] = {}  # at the last look
+        self._unknown: set[str] = set()  # whose options have to be asked for
+        self._knows_all = False
+        self._looking = False
+
+    def handle_init(self) -> None:
+        """Begin to look."""
+        self.look_after()
+        self.loop.periodic(self.look_after, self.loop_rate * 1000).start()
+
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Learn which programs there are."""
+        _, action, msg = self.split_data(data)
+        if action in ("add", "updated"):
+            self._unknown.add(self.load_message(msg)["watcher"].lower())
+        elif action == "remove":
+            self._forget(self.load_message(msg)["watcher"].lower())
+
+    def look_after(self) -> None:
+        """Look at all files, unless that is still being done."""
+        try:
+            self._learn()
+        except exc.CallError as error:
+            logger.warning("the commands are not known yet: %s", error)
+        if not self._looking:
+            self._looking = True
+            self.loop.run_in_thread(look, dict(self.files), then=self._compare)
+
+    def _learn(self) -> None:
+        """Ask for the commands that are not known yet."""
+        if not self._knows_all:
+            self._unknown.update(self.call("list").get("watchers", ()))
+            self._knows_all = True
+        while self._unknown:
+            name = min(self._unknown)
+            if not name.startswith("plugin:"):
+                reply = self.call("options", name=name)
+                files = files_of(reply["options"]) if reply["status"] == "ok" else []
+                if files != self.files.get(name):
+                    self._forget(name)
+                    self.files[name] = files
+            self._unknown.discard(name)
+
+    def _forget(self, name: str) -> None:
+        for known in (self.files, self._marks, self._seen):
+            known.pop(name, None)
+        self._unknown.discard(name)
+
+    def _compare(self, marks: dict[str, Mark] | None, error: BaseException | None) -> None:
+        """Restart what has changed, once it does not change any more."""
+        self._looking = False
+        if marks is None:
+            logger.error("files cannot be looked at: %s", error)
+            return
+        seen, self._seen = self._seen, marks
+        changed = [
+            name
+            for name, mark in marks.items()
+            if mark is not None
+            and name in self.files
+            and mark != self._marks.setdefault(name, mark)
+        ]
+        whole = [name for name in changed if marks[name] == seen.get(name)]
+        for name in whole:
+            self._marks[name] = marks[name]
+            self._restart(name)
+        if changed != whole and self.loop_rate > SETTLE_DELAY:
+            self.loop.call_later(SETTLE_DELAY, self.look_after)
+
+    def _restart(self, name: str) -> None:
+        """Restart a watcher, unless it is down."""
+        paths = " ".join(self.files[name])
+        try:
+            is_active = self.call("status", name=name)["status"] == "active"
+        except exc.CallError as error:
+            logger.warning("%s: modified, but %s cannot be restarted: %s", paths, name, error)
+            return
+        if not is_active:
+            logger.info("%s: modified, but %s does not run", paths, name)
+            return
+        logger.info("%s: modified, so %s is restarted", paths, name)
+        self.cast("restart", name=name, match="simple")
+
+
+def files_of(options: Mapping[str, Any]) -> list[str]:
+    """Return the files that make up the program of a watcher: absolute paths.
+
+    They are the program, as it is found in the PATH of its processes, and, if that is an
+    interpreter, the first argument that is a file.
+    """
+    words = [*_words(options.get("cmd")), *_words(options.get("args"))]
+    if not words:
+        return []
+    folder = os.path.abspath(options.get("working_dir") or ".")
+    program = words[0]
+    if os.sep in program:
+        files = [os.path.join(folder, program)]
+    else:
+        inherited = os.environ.get("PATH") if options.get("copy_env") else None
+        path = (options.get("env") or {}).get("PATH") or inherited or os.defpath
+        files = [shutil.which(program, path=path) or os.path.join(folder, program)]
+    if INTERPRETER.fullmatch(os.path.basename(program)):
+        arguments = (os.path.join(folder, word) for word in words[1:])
+        files += [next(filter(os.path.isfile, arguments), files[0])]
+    return list(dict.fromkeys(files))
+
+
+def _words(text: object) -> list[str]:
+    if isinstance(text, (list, tuple)):
+        return [str(word) for word in text]
+    try:
+        return shlex.split(str(text or ""))
+    except ValueError:
+        return str(text).split()
+
+
+def look(files: Mapping[str, list[str]]) -> dict[str, Mark]:
+    """Look at the files of every watcher. Any thread; a file system that hangs holds it up."""
+    return {name: _mark(paths) for name, paths in files.items()}
+
+
+def _mark(paths: list[str]) -> Mark:
+    marks = []
+    for path in paths:
+        try:
+            status = os.stat(path)
+            marks.append(
+                (os.path.realpath(path), status.st_mtime_ns, status.st_size, status.st_ino)
+            )
+        except OSError:
+            return None
+    return tuple(marks)

@@ -1,0 +1,138 @@
+"""HttpObserver: asks for a page every so often, and restarts its server if there is no answer."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from cvec_circus import __version__
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.exc import OptionError
+from cvec_circus.plugins import Timer
+from cvec_circus.plugins.statsd import BaseObserver
+
+NO_ANSWER = 599
+"""Stands for the code of an answer that has not come, as in Circus."""
+
+PIECE = 65536
+
+
+class HttpObserver(BaseObserver):
+    """Asks for a page every so often, and restarts its server if there is no answer or an error.
+
+    Its methods run on the plugin thread, but `handle_stop`; the page is fetched in another thread.
+    """
+
+    name = "http_observer"
+    default_app_name = "http_observer"
+    schema: ClassVar[Mapping[str, str]] = {
+        **BaseObserver.schema,
+        "check_url": "string(default='http://localhost/')",
+        "timeout": "float(min=0.01, default=10.0)",
+        "restart_on_error": "string(default=None)",
+    }
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        """See CircusPlugin; raises OptionError for what is no address of a page as well."""
+        super().__init__(*args, **config)
+        self.check_url: str = self.config["check_url"]
+        self.timeout: float = self.config["timeout"]
+        self.restart_on_error: str | None = self.config["restart_on_error"]
+        try:
+            self._request = request(self.check_url)
+        except ValueError as error:
+            raise OptionError("check_url", str(error)) from None
+        self._fetching = False
+        self._deadline: Timer | None = None
+
+    def look_after(self) -> None:
+        """Ask for the page. One that is still being fetched is as good as no answer."""
+        if not self._fetching:
+            self._fetching = True
+            self._deadline = self.loop.call_later(self.timeout, self._overdue)
+            self.loop.run_in_thread(fetch, self._request, self.timeout, then=self._fetched)
+        elif self._deadline is None:
+            self._overdue()
+
+    def _overdue(self) -> None:
+        """Do not wait any longer: a server that sends a byte now and then takes for ever."""
+        self._deadline = None
+        self._failed(Answer(NO_ANSWER, 0, f"no answer within {self.timeout:g} s"))
+
+    def _fetched(self, answer: Answer | None, error: BaseException | None) -> None:
+        self._fetching = False
+        if self._deadline is None:
+            return  # it is too late
+        self._deadline.cancel()
+        self._deadline = None
+        if answer is None:
+            answer = Answer(NO_ANSWER, 0, str(error) or repr(error))
+        if answer.problem:
+            self._failed(answer)
+            return
+        self._tell(None)
+        self.statsd.timed("http_stats.request_time", int(answer.seconds * 1000))
+
+    def _failed(self, answer: Answer) -> None:
+        self.statsd.increment("http_stats.error")
+        self.statsd.increment(f"http_stats.error.{answer.code}")
+        why = f"{self._request.full_url}: {answer.problem}"
+        self._tell(why)
+        if self.restart_on_error and self._restart(self.restart_on_error, why):
+            self.statsd.increment("http_stats.restart_on_error")
+
+
+class Answer(NamedTuple):
+    """What came of a request. Immutable.
+
+    Attributes:
+        code: The code of the answer.
+        seconds: How long it took.
+        problem: What is wrong with it; "" for nothing.
+    """
+
+    code: int
+    seconds: float
+    problem: str
+
+
+def request(url: str) -> urllib.request.Request:
+    """Prepare to ask for a page; a name and a password in the address are sent along.
+
+    Raises:
+        ValueError: It is no address of a page.
+    """
+    parts = urlsplit(url)
+    has_blanks = any(sign <= " " for sign in url)
+    if has_blanks or parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{url!r} is no address like http://localhost/")
+    user, at, place = parts.netloc.rpartition("@")
+    bare = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+    headers = {"User-Agent": f"cvec_circus/{__version__}"}
+    if at:
+        headers["Authorization"] = "Basic " + base64.b64encode(unquote(user).encode()).decode()
+    return urllib.request.Request(bare, headers=headers)
+
+
+def fetch(wanted: urllib.request.Request, timeout: float) -> Answer:
+    """Fetch a page, never through a proxy. Blocks for the timeout, or a little longer."""
+    began_at = SYSTEM.monotonic()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(wanted, timeout=timeout) as page:
+            while page.read1(PIECE):
+                if SYSTEM.monotonic() - began_at > timeout:
+                    return Answer(NO_ANSWER, 0, f"not all of it within {timeout:g} s")
+            return Answer(page.status, SYSTEM.monotonic() - began_at, "")
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, 0, f"{error.code} {error.reason}")
+    except urllib.error.URLError as error:
+        return Answer(NO_ANSWER, 0, str(error.reason))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Answer(NO_ANSWER, 0, str(error) or type(error).__name__)

@@ -1,0 +1,117 @@
+"""RedisObserver: sends what a redis server tells of itself to a statsd, and restarts it if need be.
+
+It needs redis-py, which ``pip install 'cvec_circus[redis]'`` brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cvec_circus.exc import OptionError, PluginError
+from cvec_circus.plugins.statsd import BaseObserver, number
+
+MISSING = "RedisObserver needs redis-py: pip install 'cvec_circus[redis]'"
+
+
+class RedisObserver(BaseObserver):
+    """Sends what a redis server tells of itself to a statsd, and restarts it if it is silent.
+
+    Its methods run on the plugin thread, but `handle_stop`; the server is asked in another thread.
+
+    Attributes:
+        OBSERVE: The fields that are sent, of those that the server knows.
+        redis: The client.
+    """
+
+    name = "redis_observer"
+    default_app_name = "redis_observer"
+    schema: ClassVar[Mapping[str, str]] = {
+        **BaseObserver.schema,
+        "redis_url": "string(default='redis://localhost:6379/0')",
+        "timeout": "float(min=0.01, default=5.0)",
+        "restart_on_timeout": "string(default=None)",
+    }
+    OBSERVE: ClassVar[list[str]] = [
+        "pubsub_channels",
+        "connected_slaves",
+        "lru_clock",
+        "connected_clients",
+        "keyspace_misses",
+        "used_memory",
+        "used_memory_peak",
+        "total_commands_processed",
+        "used_memory_rss",
+        "total_connections_received",
+        "pubsub_patterns",
+        "used_cpu_sys",
+        "used_cpu_sys_children",
+        "blocked_clients",
+        "used_cpu_user",
+        "client_biggest_input_buf",
+        "mem_fragmentation_ratio",
+        "expired_keys",
+        "evicted_keys",
+        "client_longest_output_list",
+        "uptime_in_seconds",
+        "keyspace_hits",
+    ]
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        """See CircusPlugin; raises PluginError when redis-py is not installed."""
+        super().__init__(*args, **config)
+        try:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError:
+            raise PluginError(MISSING) from None
+        timeout = self.config["timeout"]
+        try:
+            self.redis = redis.from_url(
+                self.config["redis_url"],
+                socket_timeout=timeout,
+                socket_connect_timeout=timeout,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError as error:
+            raise OptionError("redis_url", str(error)) from None
+        self._silence = (redis.ConnectionError, redis.TimeoutError)
+        # These are answers, although redis-py calls them problems of the connection.
+        self._answers = (
+            redis.AuthenticationError,
+            redis.exceptions.AuthorizationError,
+            redis.BusyLoadingError,
+        )
+        self._asking = False
+
+    def look_after(self) -> None:
+        """Ask, unless the last answer has not come yet."""
+        if not self._asking:
+            self._asking = True
+            self.loop.run_in_thread(self.redis.info, then=self._told)
+
+    def handle_stop(self) -> None:
+        """Close the connection, and send what is left."""
+        super().handle_stop()
+        self.redis.close()
+
+    def _told(self, figures: Any, error: BaseException | None) -> None:
+        """Send what the server has told; or restart it."""
+        self._asking = False
+        if error is not None:
+            self._failed(error)
+            return
+        self._tell(None)
+        for key in self.OBSERVE:
+            if number(figures.get(key)) is not None:
+                self.statsd.gauge(f"redis_stats.{key}", figures[key])
+
+    def _failed(self, error: BaseException) -> None:
+        self.statsd.increment("redis_stats.error")
+        why = f"redis does not answer: {error}"
+        self._tell(why)
+        name = self.config["restart_on_timeout"]
+        is_silent = isinstance(error, self._silence) and not isinstance(error, self._answers)
+        if name and is_silent and self._restart(name, why):
+            self.statsd.increment("redis_stats.restart_on_error")
