@@ -95,6 +95,7 @@ CHECKS = {
     "boolean": "yes or no",
     "string": "text",
     "option": "one of",
+    "pass": "text or a number",
     "ip_addr": "an IP address",
     "list": "a list",
     "string_list": "a list",

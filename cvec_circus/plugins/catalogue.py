@@ -20,9 +20,16 @@ GROUP = "cvec_circus.plugins"
 
 BUILT_IN = {
     "autoscaler": "autoscaler:Autoscaler",
+    "command_reloader": "command_reloader:CommandReloader",
     "flapping": "flapping:Flapping",
+    "full_stats": "statsd:FullStats",
+    "http_observer": "http_observer:HttpObserver",
     "logger": "logger:Logger",
     "mail": "mail:MailNotifier",
+    "redis_observer": "redis_observer:RedisObserver",
+    "resource_watcher": "resource_watcher:ResourceWatcher",
+    "statsd": "statsd:StatsdEmitter",
+    "watchdog": "watchdog:WatchDog",
     "webhook": "webhook:Webhook",
 }
 """Ours: the short name, the module within the package, and the class in it."""

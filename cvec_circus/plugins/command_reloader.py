@@ -27,6 +27,9 @@ class CommandReloader(CircusPlugin):
 
     Its methods run on the plugin thread, but `handle_stop`; files are looked at in another one.
 
+    Options:
+        loop_rate: Seconds from one look to the next.
+
     Attributes:
         files: For each watcher, the files that make up its program.
     """

@@ -23,9 +23,16 @@ PIECE = 65536
 
 
 class HttpObserver(BaseObserver):
-    """Asks for a page every so often, and restarts its server if there is no answer or an error.
+    """Asks for a page every so often, and restarts its server if need be.
 
     Its methods run on the plugin thread, but `handle_stop`; the page is fetched in another thread.
+
+    Options:
+        check_url: The page: `http://` or `https://`, with `name:password@` in front of the host if
+            the server wants to know.
+        timeout: Seconds that it may take until all of it is there.
+        restart_on_error: The watcher that is restarted when there is an error, or no answer in
+            time; a pattern such as `web-*` may stand for several.
     """
 
     name = "http_observer"

@@ -1,4 +1,4 @@
-"""RedisObserver: sends what a redis server tells of itself to a statsd, and restarts it if need be.
+"""RedisObserver: sends the figures of a redis server to a statsd, and restarts it if need be.
 
 It needs redis-py, which ``pip install 'cvec_circus[redis]'`` brings.
 """
@@ -15,9 +15,15 @@ MISSING = "RedisObserver needs redis-py: pip install 'cvec_circus[redis]'"
 
 
 class RedisObserver(BaseObserver):
-    """Sends what a redis server tells of itself to a statsd, and restarts it if it is silent.
+    """Sends the figures of a redis server to a statsd, and restarts it if need be.
 
     Its methods run on the plugin thread, but `handle_stop`; the server is asked in another thread.
+
+    Options:
+        redis_url: Where the server is: `redis://`, `rediss://` or `unix://`.
+        timeout: Seconds that it may take to answer.
+        restart_on_timeout: The watcher that is restarted when it does not answer; a pattern such as
+            `redis-*` may stand for several.
 
     Attributes:
         OBSERVE: The fields that are sent, of those that the server knows.

@@ -24,6 +24,22 @@ class ResourceWatcher(BaseObserver):
 
     Its methods run on the plugin thread, but `handle_stop`.
 
+    Options:
+        watcher: The watcher to look after; without it the plugin does not run.
+        service: The same, under its old name.
+        max_cpu: How much of a processor a process may use, in per cent; 0 is no limit.
+        min_cpu: What it has to use more than; 0 is wrong only for a process that does nothing.
+        max_mem: How much memory it may use: in per cent of all, or a size such as `500M`; 0 is no
+            limit.
+        min_mem: How much it has to use at least, likewise.
+        health_threshold: What the mean of both may be, of the greatest shares of a processor and of
+            memory; 0 is no limit.
+        max_count: How often in a row a figure may be wrong; at the next time something is done.
+        process_children: Whether the children of the processes, and those below, are judged too,
+            each by itself. One that is wrong gets a signal; the watcher is not restarted.
+        child_signal: That signal, by name or number.
+        sum_children: Whether what a process uses is what it uses together with all below it.
+
     Attributes:
         watcher: The watcher to look after.
         max_mem: The greatest amount of memory that is allowed.

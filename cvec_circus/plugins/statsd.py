@@ -24,6 +24,13 @@ Number = Union[int, float]
 class StatsdEmitter(CircusPlugin):
     """Counts every event at a statsd. Its methods run on the plugin thread, but `handle_stop`.
 
+    Options:
+        application_name: What stands in the middle of every bucket: `circus.NAME.watcher`. Without
+            it, that is what the plugin calls itself.
+        host: Where the statsd is.
+        port: Where it listens for UDP.
+        sample_rate: The share of counts and times that is sent, 1 for all of them.
+
     Attributes:
         app: The name of the application, which stands in the buckets.
         prefix: What every bucket begins with.
@@ -62,6 +69,9 @@ class BaseObserver(StatsdEmitter):
     """Looks at something every so often. To be subclassed: `look_after` is what it does then.
 
     `look_after` runs on the plugin thread.
+
+    Options:
+        loop_rate: Seconds from one look to the next.
 
     Attributes:
         loop_rate: Seconds from one look to the next.

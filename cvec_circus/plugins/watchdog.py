@@ -27,6 +27,17 @@ class WatchDog(CircusPlugin):
 
     Its methods run on the plugin thread, but `handle_stop`. The daemon replaces what it ends.
 
+    Options:
+        loop_rate: Seconds from one look to the next.
+        max_count: After how many of them a process that was not heard of is ended.
+        watchers_regex: The beginning of the names of the watchers it cares for. Plugins are never
+            among them.
+        msg_regex: The beginning of a sign of life; the group `pid` is the pid of its process.
+        ip: The address to listen at.
+        port: The UDP port to listen at; 0 takes one that is free, and the log says which.
+        watchers_stop_signal: The signal to end them by, in place of their own `stop_signal`.
+        watchers_graceful_timeout: Seconds until SIGKILL, in place of their own `graceful_timeout`.
+
     Attributes:
         watched: The processes by their pids.
     """
