@@ -47,6 +47,7 @@ class CommandReloader(CircusPlugin):
         self._unknown: set[str] = set()  # whose options have to be asked for
         self._knows_all = False
         self._looking = False
+        self._told = False
 
     def handle_init(self) -> None:
         """Begin to look."""
@@ -98,6 +99,9 @@ class CommandReloader(CircusPlugin):
             logger.error("files cannot be looked at: %s", error)
             return
         seen, self._seen = self._seen, marks
+        if self._knows_all and not self._told:
+            self._told = True
+            logger.info("Looking after the programs of %d watchers", len(marks))
         changed = [
             name
             for name, mark in marks.items()
