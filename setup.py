@@ -23,7 +23,8 @@ def version() -> str:
 # requirements.txt holds the same lines; tests/test_packaging.py compares them.
 REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
-TEST = ["gunicorn", "hypothesis", *COMPLETION]
+REDIS = ["redis>=4.5"]
+TEST = ["gunicorn", "hypothesis", *COMPLETION, *REDIS]
 DOCS = ["sphinx"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 
@@ -47,6 +48,7 @@ setup(
     install_requires=REQUIRES,
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml
+        "redis": REDIS,  # the plugin RedisObserver
         "title": ["setproctitle"],  # proc_name in the whole of what ps shows
         "test": TEST,
         "docs": DOCS,

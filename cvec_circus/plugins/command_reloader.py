@@ -101,7 +101,7 @@ class CommandReloader(CircusPlugin):
         seen, self._seen = self._seen, marks
         if self._knows_all and not self._told:
             self._told = True
-            logger.info("Looking after the programs of %d watchers", len(marks))
+            logger.info("Looking after %d programs", len(marks))
         changed = [
             name
             for name, mark in marks.items()

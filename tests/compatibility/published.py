@@ -18,12 +18,30 @@ import circus.circusctl
 import circus.circusd
 import circus.config
 import circus.plugins
+import circus.plugins.command_reloader
+import circus.plugins.flapping
+import circus.plugins.http_observer
+import circus.plugins.redis_observer
+import circus.plugins.resource_watcher
+import circus.plugins.statsd
+import circus.plugins.watchdog
 import circus.sockets
 import circus.stats
 import circus.stats.client
 import circus.stream
 import circus.watcher
 from circus.commands import get_commands
+
+PLUGINS = (
+    circus.plugins.command_reloader.CommandReloader,
+    circus.plugins.flapping.Flapping,
+    circus.plugins.http_observer.HttpObserver,
+    circus.plugins.redis_observer.RedisObserver,
+    circus.plugins.resource_watcher.ResourceWatcher,
+    circus.plugins.statsd.BaseObserver,
+    circus.plugins.statsd.StatsdEmitter,
+    circus.plugins.watchdog.WatchDog,
+)
 
 NOT_FROM_OUTSIDE = {"self", "name", "loop", "prereload_fn", "options", "kwargs", "context"}
 
@@ -123,6 +141,15 @@ def hooks():
                 yield from texts(node.value)
 
 
+def plugin_options(plugin):
+    """Yield the options of a plugin: what its own class asks its configuration for."""
+    for node in ast.walk(tree(plugin)):
+        if isinstance(node, ast.Call) and called(node) == "get":
+            config = node.func.value
+            if "config" in (getattr(config, "id", ""), getattr(config, "attr", "")):
+                yield node.args[0].value
+
+
 def properties(command):
     """Yield the properties that a command wants, sends, or looks at."""
     yield from command.properties
@@ -164,6 +191,8 @@ def collect():
         found[stream] = signature(getattr(circus.stream, stream))
     for stream in ("StdoutStream", "FancyStdoutStream", "QueueStream"):
         found[stream] = signature(getattr(circus.stream, stream))
+    for plugin in PLUGINS:
+        found[plugin.__name__] = set(plugin_options(plugin)) - {"name"}
     for name, command in commands.items():
         found[f"properties of {name}"] = properties(command)
         found[f"switches of {name}"] = (f"--{option[1]}" for option in command.options)
