@@ -33,7 +33,7 @@ _CLASSES = {
     "ping": "cvec_circus.commands.ping:Ping",
     "quit": "cvec_circus.commands.quit:Quit",
     "reload": "cvec_circus.commands.reload:Reload",
-    "reloadconfig": "cvec_circus.commands.unavailable:ReloadConfig",
+    "reloadconfig": "cvec_circus.commands.reloadconfig:ReloadConfig",
     "restart": "cvec_circus.commands.restart:Restart",
     "rm": "cvec_circus.commands.rm:Rm",
     "set": "cvec_circus.commands.set:Set",

@@ -163,5 +163,8 @@ class CommandTarget(Protocol):
     def sample_daemon(self, then: Callable[[Fields], None]) -> None:
         """Measure the daemon itself off this thread: `then` gets its process info."""
 
+    def reload_configuration(self, props: Fields, answer: Any) -> None:
+        """Read the configuration again, and change what differs; answered later."""
+
     def quit(self, wait: Wait | None) -> None:
         """Stop everything and end the daemon."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -112,3 +112,25 @@ class Configuration:
         self.watchers = [watcher._replace(where=NOWHERE) for watcher in self.watchers]
         self.sockets = [socket._replace(where=NOWHERE) for socket in self.sockets]
         self.plugins = [plugin._replace(where=NOWHERE) for plugin in self.plugins]
+
+
+class Origin(NamedTuple):
+    """Where a configuration comes from, so that it can be read again. Immutable.
+
+    Attributes:
+        path: The file, absolute; None if a program has made the configuration.
+        environ: The environment that it was read with; None for that of the process.
+        cwd: The folder that it was read in; None for that of the process.
+        set_level: Takes a new level for the log; None where the configuration does not decide that.
+        examine: Called with a configuration that is taken over; it may warn.
+    """
+
+    path: str | None = None
+    environ: Mapping[str, str] | None = None
+    cwd: str | None = None
+    set_level: Callable[[str], object] | None = None
+    examine: Callable[[Configuration], object] | None = None
+
+
+FROM_PROGRAM = Origin()
+"""The origin of a configuration that no file has made."""

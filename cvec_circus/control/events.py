@@ -141,6 +141,10 @@ class EventStream:
             "run": self.run,
         }
 
+    def keep(self, history: int) -> None:
+        """Keep that many events from now on."""
+        self._history = deque(self._history, maxlen=max(1, history))
+
     def close(self) -> None:
         """Close the socket; what is on its way still goes out."""
         if not self._socket.closed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from cvec_circus import __version__, logger
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.daemon import signals
 from cvec_circus.logs.log import Log, LoggerConfig, configure
 from cvec_circus.options.arbiter import PROC_NAME
@@ -40,6 +40,7 @@ class Life:
         arguments: The command line. What it says has precedence.
         configuration: What to supervise.
         notifier: Whoever wants to hear how it fares, None if nobody does.
+        origin: Where the configuration comes from.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Life:
         arguments: argparse.Namespace,
         configuration: Configuration,
         notifier: Notifier | None = None,
+        origin: Origin = FROM_PROGRAM,
     ) -> None:
         circus = configuration.circus
         self._configuration = configuration
@@ -63,6 +65,10 @@ class Life:
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
         self._service = service(notifier, configuration)
         self._arbiters: list[RunningArbiter] = []
+        decides = not (arguments.log_level or circus["debug"] or self._logger_config)
+        self._origin = origin._replace(
+            set_level=set_level if decides else None, examine=check_files
+        )
         self._log: Log
 
     def run(self) -> int:
@@ -115,6 +121,7 @@ class Life:
                 log_url=self._log.url,
                 log_fd=self._log.fileno,
                 facades=self._facades,
+                origin=self._origin,
             )
 
             def on_signal(signum: signal.Signals) -> None:
@@ -212,6 +219,11 @@ def trace_garbage() -> None:
     from cvec_circus.daemon.garbage import GarbageTrace
 
     GarbageTrace().start()
+
+
+def set_level(level: str) -> None:
+    """Has the log begin at another level."""
+    logger.setLevel(level.upper())
 
 
 def check_files(configuration: Configuration) -> None:

@@ -69,17 +69,20 @@ def run(arguments: argparse.Namespace) -> int:
         return look(arguments)
     # These imports are half of the time that a start takes.
     from cvec_circus.config.build import load
+    from cvec_circus.config.configuration import Origin
     from cvec_circus.daemon.life import Life
 
     gc.freeze()
     gc.enable()  # the script has disabled it
     notifier = take_notifier()
     path = demo_path() if arguments.demo else arguments.config
-    configuration = load(path, os.environ, working_dir())
+    cwd = working_dir()
+    configuration = load(path, os.environ, cwd)
     configuration.forget_places()
+    origin = Origin(os.path.join(cwd, path), dict(os.environ), cwd)
     if arguments.daemon:
         detach()
-    return Life(arguments, configuration, notifier).run()
+    return Life(arguments, configuration, notifier, origin).run()
 
 
 def look(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc
@@ -17,6 +18,8 @@ FAMILIES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["fami
 TYPES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["type"].choices}
 LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 HIGHEST_PORT = 65_535
+TUNABLE = ("backlog", "blocking", "umask", "owner", "replace")
+"""What can be changed of a socket that is bound, so that its descriptor stays."""
 
 Constant = Union[str, int]
 
@@ -116,6 +119,7 @@ class CircusSocket:
         )
         self._socket: socket.socket | None = None
         self._own_path: OwnPath | None = None
+        self._is_shared = False
 
     @property
     def location(self) -> str:
@@ -128,8 +132,11 @@ class CircusSocket:
     def __str__(self) -> str:
         return f"socket {self.name} at {self.location}"
 
-    def bind(self) -> None:
+    def bind(self, is_shared: bool = False) -> None:
         """Resolve the host, bind and listen. Nothing when it is bound already.
+
+        Args:
+            is_shared: Whether another socket of ours may have the port, which `share` has allowed.
 
         Raises:
             cvec_circus.exc.SocketError: One line that names the socket and the address.
@@ -139,6 +146,7 @@ class CircusSocket:
         if self.path is not None:
             self._socket = self._bound(None)
             return
+        self._is_shared = is_shared
         bound = self._bound(self._resolve())
         self._address = bound.getsockname()
         self.host, self.port = self._address[:2]
@@ -169,6 +177,77 @@ class CircusSocket:
         if self.path is not None:
             return {**shown, "path": self.path}
         return {**shown, "host": self.host, "port": self.port}
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that it was made with, named and typed as in a configuration."""
+        host, port = self._asked
+        return {
+            "host": host,
+            "port": port,
+            "path": self.path,
+            "family": self.family.name,
+            "type": self.type.name,
+            "proto": self.proto,
+            "backlog": self.backlog,
+            "umask": self.umask,
+            "replace": self.replace,
+            "interface": self.interface,
+            "so_reuseport": self.so_reuseport,
+            "blocking": self.blocking,
+            "owner": self.owner,
+        }
+
+    def retune(self, options: Mapping[str, Any]) -> None:
+        """Change what can be changed of a bound socket: see `TUNABLE`.
+
+        Args:
+            options: As `options` returns them; others have to be as they are.
+
+        Raises:
+            cvec_circus.exc.SocketError: One of them cannot be changed; others may be by now.
+        """
+        before = self.umask, self.owner
+        for name in TUNABLE:
+            setattr(self, name, options[name])
+        if self._socket is None:
+            return
+        try:
+            self._socket.setblocking(self.blocking)
+            if self.type in LISTENING and not self.so_reuseport:
+                self._socket.listen(self.backlog)
+            if self._own_path is not None and before != (self.umask, self.owner):
+                self._own_path.give(self._mode(), self.owner)
+        except OSError as error:
+            raise self._error(f"cannot change it at {self.location}", error) from error
+
+    def share(self, is_shared: bool) -> None:
+        """Let others of this user bind the port of this one, or let them no more.
+
+        The kernel refuses a port that somebody listens on unless both have SO_REUSEPORT. So two
+        sockets can be there side by side, the next one and that of processes which go on.
+        """
+        if self._socket is not None and self.path is None:
+            value = int(is_shared or self.so_reuseport)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, value)
+
+    def move_aside(self) -> None:
+        """Give the path free for another socket; who has it open serves those that are there."""
+        if self._own_path is not None:
+            self._own_path = self._own_path.moved(f"{self._own_path.path}.old")
+
+    def move_back(self) -> None:
+        """Have the path again, after `move_aside`."""
+        if self._own_path is not None and self._own_path.path.endswith(".old"):
+            self._own_path = self._own_path.moved(self._own_path.path[: -len(".old")])
+
+    def is_in_the_way_of(self, other: CircusSocket) -> bool:
+        """Whether the other one cannot be bound, perhaps, because this one is."""
+        if self.fileno() < 0 or (self.path is None) != (other.path is None):
+            return False
+        if other.path is not None:
+            own = self._own_path
+            return own is not None and own.path == os.path.abspath(other.path)
+        return self.port == other.port
 
     def close(self) -> None:
         """Stop listening; it can be bound again. Nothing when it is closed already."""
@@ -211,7 +290,7 @@ class CircusSocket:
     def _bind_address(self, bound: socket.socket, address: Any) -> None:
         # A daemon that is started anew must not wait for its predecessor's TIME_WAIT.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self.so_reuseport:
+        if self.so_reuseport or self._is_shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if self.interface is not None:
             device = os.fsencode(self.interface) + b"\0"
@@ -224,8 +303,12 @@ class CircusSocket:
     def _bind_path(self, bound: socket.socket, path: str) -> None:
         from cvec_circus.sockets import unix  # most daemons have none
 
-        umask = unix.umask() if self.umask is None else self.umask
-        self._own_path = unix.bind(bound, path, 0o777 & ~umask, self.owner, self.replace)
+        self._own_path = unix.bind(bound, path, self._mode(), self.owner, self.replace)
+
+    def _mode(self) -> int:
+        from cvec_circus.sockets import unix
+
+        return 0o777 & ~(unix.umask() if self.umask is None else self.umask)
 
     def _resolve(self) -> Any:
         try:

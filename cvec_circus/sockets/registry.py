@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -18,11 +18,31 @@ _REFERENCE = re.compile(
 )
 
 
+def references(options: Mapping[str, Any]) -> set[str]:
+    """Return the names, in lower case, of the sockets that the processes of a watcher get."""
+    names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
+    if options["use_sockets"]:
+        given = [options["cmd"], options["args"]]
+        if options["shell"]:
+            given.append(options["shell_args"])
+        for one in given:
+            text = one if isinstance(one, str) else "\n".join(map(str, one or ()))
+            names.update(
+                (dollar or brackets).lower() for dollar, brackets in _REFERENCE.findall(text)
+            )
+    return names
+
+
 class SocketRegistry:
-    """The managed sockets by name, in any case of letters. Owned by the supervisor thread."""
+    """The managed sockets by name, in any case of letters. Owned by the supervisor thread.
+
+    Attributes:
+        leaving: Those that nobody can ask for any more, and that processes still serve.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[str, CircusSocket] = {}
+        self.leaving: list[CircusSocket] = []
 
     def __iter__(self) -> Iterator[CircusSocket]:
         return iter(self._sockets.values())
@@ -40,6 +60,10 @@ class SocketRegistry:
         if folded in self._sockets:
             raise exc.AlreadyExist(f"socket {managed.name} is there already")
         self._sockets[folded] = managed
+
+    def exchange(self, sockets: Iterable[CircusSocket]) -> None:
+        """Have these, all bound, in place of those that are there; nothing is closed."""
+        self._sockets = {managed.name.lower(): managed for managed in sockets}
 
     def bind_all(self) -> None:
         """Bind every socket, or, when one cannot be, none that was not bound before.
@@ -97,8 +121,9 @@ class SocketRegistry:
 
     def close_all(self) -> None:
         """Close every socket; they can be bound again."""
-        for managed in self:
+        for managed in [*self, *self.leaving]:
             managed.close()
+        self.leaving.clear()
 
     def _known(self) -> str:
         names = ", ".join(managed.name for managed in self)

@@ -26,11 +26,38 @@ class OwnPath(NamedTuple):
     def unlink(self) -> None:
         """Take it away, unless it is somebody else's by now, or gone."""
         try:
-            found = os.lstat(self.path)
-            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+            if self._is_there():
                 os.unlink(self.path)
         except OSError:
             pass  # it is gone, or the directory is, or may not be written to any more
+
+    def give(self, mode: int, owner: int | str | None) -> None:
+        """Give it that mode, and that owner, None for us. Nothing if it is somebody else's by now.
+
+        Raises:
+            OSError: It is gone, or may not be given.
+        """
+        if not self._is_there():
+            return
+        uid = os.geteuid() if owner is None else user(owner)
+        os.chmod(self.path, mode)
+        if os.lstat(self.path).st_uid != uid:
+            os.chown(self.path, uid, -1, follow_symlinks=False)
+
+    def moved(self, path: str) -> OwnPath:
+        """Give it another name; itself if it is somebody else's by now.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        if not self._is_there():
+            return self
+        os.rename(self.path, path)
+        return self._replace(path=path)
+
+    def _is_there(self) -> bool:
+        found = os.lstat(self.path)
+        return (found.st_dev, found.st_ino) == (self.device, self.inode)
 
 
 def bind(

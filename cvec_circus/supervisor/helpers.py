@@ -67,6 +67,7 @@ class Helpers:
         control_address: Where the daemon takes commands.
         events: What it publishes.
         statistics: How the process is started that measures all others; None for not at all.
+        check_delay, log_level: As given; they may be changed, for those that start later.
     """
 
     def __init__(self, check_delay: float, log_level: str, log_url: str = "-") -> None:
@@ -77,8 +78,8 @@ class Helpers:
             log_level: The word for the daemon's level, for the plugins' own logs.
             log_url: Where the plugins log to: a path, the URL of a syslog, or "-" for stderr.
         """
-        self._check_delay = check_delay
-        self._log_level = log_level
+        self.check_delay = check_delay
+        self.log_level = log_level
         self._log_url = log_url
         self._lifeline, self._life = os.pipe()
         self._plugins: dict[Watcher, PluginConfig] = {}
@@ -90,18 +91,14 @@ class Helpers:
 
     def watcher(self, plugin: PluginConfig) -> Watcher:
         """Makes the watcher of a plugin."""
-        options = dict(plugin.options)
-        options.update(
-            cmd=sys.executable,
-            args=["-m", "cvec_circus.plugins.runner"],
-            numprocesses=1,
-            singleton=True,
-            env=importable(options["env"]),
-        )
-        watcher = Watcher(plugin.name, options, helper=True, fatal_exit_codes=UNUSABLE)
+        watcher = Watcher(plugin.name, options(plugin), helper=True, fatal_exit_codes=UNUSABLE)
+        self.serve(watcher, plugin)
+        return watcher
+
+    def serve(self, watcher: Watcher, plugin: PluginConfig) -> None:
+        """Has the next process of a plugin's watcher run that plugin."""
         self._plugins[watcher] = plugin
         self._set_hold()
-        return watcher
 
     def _set_hold(self) -> None:
         """Has events go out at once, or together, by how many plugins are woken for each."""
@@ -140,7 +137,7 @@ class Helpers:
         message = {
             "use": plugin.use,
             "config": {**plugin.config, "name": watcher.name},
-            "check_delay": self._check_delay,
+            "check_delay": self.check_delay,
             "sys_path": sys.path,
             "since": PROGRESS.unpack(os.pread(progress, PROGRESS.size, 0))[0],
             "run": self.events.run,
@@ -161,7 +158,7 @@ class Helpers:
             "pubsub_endpoint": self.events.address,
             "lifeline": self._lifeline,
             "report": report,
-            "log_level": self._log_level,
+            "log_level": self.log_level,
             "log_output": self._log_url,
         }
 
@@ -207,6 +204,18 @@ class Helpers:
         for fd in [*self._reports.values(), self._lifeline, self._life]:
             os.close(fd)
         self._reports.clear()
+
+
+def options(plugin: PluginConfig) -> dict[str, Any]:
+    """All the options of the watcher of a plugin."""
+    return {
+        **plugin.options,
+        "cmd": sys.executable,
+        "args": ["-m", "cvec_circus.plugins.runner"],
+        "numprocesses": 1,
+        "singleton": True,
+        "env": importable(plugin.options["env"]),
+    }
 
 
 def importable(env: dict[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.events import EventStream
@@ -45,6 +45,9 @@ from cvec_circus.wire.outcome import Wait
 if TYPE_CHECKING:
     import zmq
 
+    from cvec_circus.config.plan import Plan
+    from cvec_circus.supervisor.reloading import Reloading
+
 Facades = Callable[["Supervisor", Watcher], Any]
 
 
@@ -65,6 +68,7 @@ class Supervisor:
         sockets: Listening sockets beside those of the configuration.
         when_started: Answered when everything that starts by itself has been started.
         facades: Makes what a watcher's hooks get as `watcher` and `arbiter`, on their thread.
+        origin: Where the configuration comes from.
 
     Attributes:
         loop: Everything happens on it.
@@ -90,6 +94,7 @@ class Supervisor:
         sockets: Sequence[CircusSocket] = (),
         when_started: Wait | None = None,
         facades: Facades | None = None,
+        origin: Origin = FROM_PROGRAM,
     ) -> None:
         circus = configuration.circus
         self.configuration = configuration
@@ -105,6 +110,7 @@ class Supervisor:
         self._helpers = Helpers(circus["check_delay"], log_level, log_url)
         self._timer: Timer | None = None
         self._when_started = when_started
+        self._origin = origin
         self._closers = [
             self.loop.close,
             self._exits.close,
@@ -182,6 +188,7 @@ class Supervisor:
             self.description,
             self.configuration.left_out,
         )
+        self.target.make_reloading = self._make_reloading
         guard = endpoints.guard(self.configuration.circus)
         self._dispatcher = Dispatcher(self.target, self.clock, guard)
 
@@ -237,6 +244,42 @@ class Supervisor:
         self.pump.reopen()
         self.roster.reload(None, cause, False, None)
 
+    def _make_reloading(self) -> Reloading:
+        """Prepares to read the configuration again, which most daemons never do."""
+        from cvec_circus.supervisor.planning import World
+        from cvec_circus.supervisor.reloading import Reloading
+
+        return Reloading(
+            World(
+                self.loop,
+                self.chores,
+                self.roster,
+                self.sockets,
+                self._helpers,
+                lambda: self.configuration,
+                self._adopt,
+                self._origin,
+            )
+        )
+
+    def _adopt(self, wanted: Configuration, plan: Plan) -> None:
+        """Takes over what was loaded; what of the daemon's own options can only be at its start
+        stays as it is."""
+        live = {change.option: change.after for change in plan.circus if change.effect == "live"}
+        if self._origin.examine is not None:
+            self._origin.examine(wanted)
+        if "loglevel" in live and self._origin.set_level is not None:
+            self._origin.set_level(live["loglevel"])
+            self._helpers.log_level = live["loglevel"]
+        if "event_history" in live:
+            self.events.keep(live["event_history"])
+        wanted.circus = {**self.configuration.circus, **live}
+        self._helpers.check_delay = wanted.circus["check_delay"]
+        self.roster.warmup_delay = wanted.circus["warmup_delay"]
+        wanted.forget_places()
+        self.target.left_out = {}
+        self.configuration = wanted
+
     def _end_turn(self) -> bool:
         self.ports.begin_turn()
         try:
@@ -244,6 +287,8 @@ class Supervisor:
             return self.roster.turn() or more
         finally:
             # Even if one watcher has a fault of ours, the others keep their deadlines.
+            if self.target.reloading is not None:
+                self.target.reloading.look()
             self._arm()
             self.shutdown.look()
 
@@ -305,6 +350,8 @@ class Supervisor:
         for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
             if not ended:
                 logger.warning("the %s thread has not ended", name)
+        if self.target.reloading is not None:
+            self.target.reloading.close()
         self.control.finish()
         for pid in self.leftover_pids:
             logger.error("process %d would not end and is left behind", pid)

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import LeftOut
@@ -24,6 +24,10 @@ from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.commands.base import Answer
+    from cvec_circus.supervisor.reloading import Reloading
 
 Fields = dict[str, Any]
 BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]], None]
@@ -48,6 +52,10 @@ class Target:
     Attributes:
         before_reload: Called with the names of watchers that are to be reloaded, None for all, with
             what then reloads them, and with who waits for it; None does so at once.
+        make_reloading: Makes `reloading` when it is first needed.
+        reloading: The line of those who change everything.
+        left_out: A stand-in by name for each watcher that the configuration has and that cannot be
+            run.
     """
 
     def __init__(
@@ -69,9 +77,11 @@ class Target:
         self._sampler = sampler
         self._shutdown = shutdown
         self.before_reload: BeforeReload | None = None
+        self.make_reloading: Callable[[], Reloading]
+        self.reloading: Reloading | None = None
         self.global_options = global_options
         self.description = description
-        self._left_out = {fold(one.name): _stand_in(one) for one in left_out}
+        self.left_out = {fold(one.name): _stand_in(one) for one in left_out}
 
     # -- questions
 
@@ -95,14 +105,14 @@ class Target:
     def known(self, name: str | None = None) -> list[Watcher]:
         """The watcher of that name, or all by name: those left out of the configuration too."""
         if name is None:
-            absent = [w for w in self._left_out.values() if self._roster.get(w.name) is None]
+            absent = [w for w in self.left_out.values() if self._roster.get(w.name) is None]
             return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
-        if self._roster.get(name) is None and fold(name) in self._left_out:
-            return [self._left_out[fold(name)]]
+        if self._roster.get(name) is None and fold(name) in self.left_out:
+            return [self.left_out[fold(name)]]
         return [self.find(name)]
 
     def _refuse_left_out(self, name: str) -> None:
-        watcher = self._left_out.get(fold(name))
+        watcher = self.left_out.get(fold(name))
         if watcher is not None:
             raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
@@ -118,7 +128,7 @@ class Target:
             raise exc.MessageError(f"{pattern!r} is no regular expression: {error}") from error
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
-            for watcher in self._left_out.values():
+            for watcher in self.left_out.values():
                 if expression.match(watcher.name):
                     self._refuse_left_out(watcher.name)
             raise exc.MessageError(f"program {pattern} not found")
@@ -232,8 +242,24 @@ class Target:
         self._roster.stop(watchers, "command:stop", wait)
 
     def restart(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
-        """Wants them down, then up."""
-        self._roster.restart(watchers, "command:restart", wait)
+        """Wants them down, then up; all of them when it is that order's turn."""
+        go = partial(self._restart, watchers, wait)
+        if watchers is None and self.reloading is not None:
+            self.reloading.restart(go)
+        else:
+            go()
+
+    def _restart(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
+        if not self.stopping:
+            self._roster.restart(watchers, "command:restart", wait)
+        elif wait is not None:
+            wait.then(Outcome(error="arbiter is stopping"))
+
+    def reload_configuration(self, props: Fields, answer: Answer) -> None:
+        """Reads the configuration again, and has what differs become so."""
+        if self.reloading is None:
+            self.reloading = self.make_reloading()
+        self.reloading.ask(props, answer)
 
     def reload(
         self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
@@ -264,7 +290,7 @@ class Target:
         """Adds a watcher with converted options."""
         watcher = Watcher(name, WATCHER_OPTIONS.complete(options))
         self._roster.add(watcher, "command:add")
-        self._left_out.pop(fold(name), None)
+        self.left_out.pop(fold(name), None)
         if start:
             self._roster.start([watcher], "command:add", wait)
         elif wait is not None:

@@ -1,0 +1,113 @@
+"""reloadconfig: read the configuration again, and change what differs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cvec_circus.commands.base import (
+    Answer,
+    Command,
+    CommandTarget,
+    Fields,
+    Property,
+    Switch,
+)
+from cvec_circus.options.kinds import to_boolean, to_text
+
+ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
+PROCESSES = {"start": "is started", "stop": "is stopped", "replace": "its processes are replaced"}
+SOCKETS = {
+    "open": "opened",
+    "close": "closed when nobody serves it any more",
+    "change": "changed",
+    "replace": "replaced",
+}
+EFFECTS = {
+    "fresh": " (with fresh processes)",
+    "kept": " is what the file says; kept as set at run time",
+    "restart": " needs a restart of the daemon",
+}
+LONGEST = 60
+
+
+class ReloadConfig(Command):
+    """Immutable. The command `reloadconfig`."""
+
+    name = "reloadconfig"
+    doc = (
+        "Read the configuration again, and change what differs: all of it, or nothing if anything "
+        "is wrong."
+    )
+    properties = (
+        Property(
+            "path", to_text, doc="The file to read; the one the daemon was started with without it."
+        ),
+        Property("dry_run", to_boolean, default=False, doc="Tell the plan and change nothing."),
+    )
+    arguments = ("path",)
+    usage = "[FILE]"
+    named = (("FILE", "path"),)
+    switches = (Switch("dry_run", "dry_run", True),)
+    mutating = True
+
+    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
+        """Order it."""
+        target.reload_configuration(props, answer)
+        return None
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        """Take a file, which is relative to the folder of whoever types it."""
+        return super().message([os.path.abspath(path) for path in args], switches)
+
+    def words(self, reply: Fields) -> str:
+        """Say the plan."""
+        plan = reply.get("plan")
+        if plan is None:
+            return "ok"
+        lines = [f"warning: {line}" for line in reply.get("warnings", ())]
+        lines += _steps(plan["watchers"], "watcher ")
+        lines += _steps(plan["plugins"], "")
+        for step in plan["sockets"]:
+            was = f", which was {step['source']}," if step["source"] else ""
+            lines.append(f"socket {step['name']}{was}: {SOCKETS[step['action']]}")
+            lines += _changes(step["changes"])
+        if plan["circus"]:
+            lines.append("[circus]:")
+            lines += _changes(plan["circus"])
+        if not plan["changes"]:
+            lines.append("nothing changes")
+        elif reply.get("dry_run"):
+            lines.append("nothing was changed: this was a dry run")
+        return "\n".join(lines)
+
+
+def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
+    for step in steps:
+        kept = (
+            step["action"] == "change"
+            and not step["processes"]
+            and all(change["effect"] == "kept" for change in step["changes"])
+        )
+        does = PROCESSES.get(step["processes"], "")
+        if step["action"] == "remove":
+            does = ""
+        why = f" ({step['why']})" if step["why"] else ""
+        what = "as it is" if kept else ACTIONS[step["action"]]
+        yield f"{kind}{step['name']}: {what}{', ' if does else ''}{does}{why}"
+        yield from _changes(step["changes"])
+
+
+def _changes(changes: Sequence[Fields]) -> Iterator[str]:
+    for change in changes:
+        before, after = _short(change["before"]), _short(change["after"])
+        if change["effect"] == "kept":
+            yield f"    {change['option']}: {before}; {after}{EFFECTS['kept']}"
+        else:
+            yield f"    {change['option']}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,0 +1,308 @@
+"""From what is, and what a file says, to the plan that makes the one the other.
+
+Nothing is asked of the world here, and nothing is changed: the same things always come to the same
+plan. Three states of an option decide: as it was loaded, as it is now, and as the file has it. If
+the file's value is another than the loaded one, it is set; otherwise what was set at run time
+stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
+from cvec_circus.config.plan import (
+    ADD,
+    CHANGE,
+    FRESH,
+    KEPT,
+    LIVE,
+    REMOVE,
+    REPLACE,
+    RESTART,
+    START,
+    STOP,
+    Change,
+    Plan,
+    SocketStep,
+    Step,
+    Target,
+)
+from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.watcher import contradictions, needs_fresh
+from cvec_circus.wire.topics import fold
+
+UP, IDLE, FINISHED, FAILED, STOPPED = "up", "idle", "finished", "failed", "stopped"
+
+LIVE_OPTIONS = frozenset({"check_delay", "event_history", "loglevel", "warmup_delay"})
+"""Options of the daemon that it takes over while it runs."""
+
+SILENT_OPTIONS = frozenset(
+    "include include_dir allow_remote httpd httpd_host httpd_port httpd_close_outputs"
+    " statsd_close_outputs multicast_endpoint stream_backend check_flapping refresh_time".split()
+)
+"""Those of which nothing has to be said: what they do is done when a file is read, or nothing."""
+
+_ABSENT: Any = object()
+
+Options = Mapping[str, Any]
+
+
+class Running(NamedTuple):
+    """A watcher as it is now. Immutable by convention.
+
+    Attributes:
+        name: As written.
+        options: All its options.
+        loaded: All its options as they were loaded; None if it was added at run time.
+        standing: UP, if it is up or on its way; otherwise why not: IDLE, it was never started;
+            FINISHED, all its processes have done their work; FAILED, it gave up; STOPPED, somebody
+            has stopped it.
+    """
+
+    name: str
+    options: Options
+    loaded: Options | None
+    standing: str
+
+
+class Present(NamedTuple):
+    """All that is now. Immutable by convention.
+
+    Attributes:
+        circus: The options of the daemon as they were loaded.
+        watchers: Those that are no plugins.
+        plugins: The plugins as they were loaded.
+        helpers: The names of the plugins that are there, with where each stands.
+        is_file: Whether what was loaded was a file; otherwise a program has made it, and an option
+            of the daemon that the new file does not mention is no change.
+        has_level: Whether the configuration decides on the level of the log.
+    """
+
+    circus: Options
+    watchers: Iterable[Running]
+    plugins: Iterable[PluginConfig]
+    helpers: Mapping[str, str]
+    is_file: bool = True
+    has_level: bool = True
+
+
+Reasons = Callable[[Options, Options], str]
+
+
+def compare(
+    present: Present,
+    wanted: Configuration,
+    sockets: tuple[SocketStep, ...] = (),
+    other_sockets: Reasons = lambda before, after: "",
+) -> Plan:
+    """Return the plan.
+
+    Args:
+        present: What is now.
+        wanted: What the file comes to.
+        sockets: What becomes of the sockets.
+        other_sockets: Returns why a watcher's sockets are not what its processes have, given its
+            options of now and of then; "" if they are.
+    """
+    return Plan(
+        tuple(_watchers(present, wanted, other_sockets)),
+        tuple(_plugins(present, wanted)),
+        sockets,
+        tuple(_circus(present, wanted.circus)),
+    )
+
+
+# -- watchers
+
+
+def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -> list[Step]:
+    now = {fold(one.name): one for one in present.watchers}
+    then = {fold(one.name): one for one in wanted.watchers}
+    steps = []
+    for key, running in now.items():
+        is_other = key in then and then[key].name != running.name
+        if is_other or (key not in then and running.loaded is not None):
+            why = f"its name is written {then[key].name} now" if is_other else ""
+            steps.append(Step(running.name, REMOVE, STOP, why))
+    for key, watcher in then.items():
+        found = now.get(key)
+        if found is None or found.name != watcher.name:
+            starts = START if watcher.options["autostart"] else ""
+            target = Target(watcher.options, watcher.options)
+            steps.append(Step(watcher.name, ADD, starts, target=target))
+            continue
+        step = _changed(found, watcher, other_sockets)
+        if step is not None:
+            steps.append(step)
+    for key, running in now.items():
+        if key not in then and running.loaded is None and running.standing == UP:
+            why = other_sockets(running.options, running.options)
+            if why:
+                target = Target(dict(running.options), running.options)
+                steps.append(Step(running.name, CHANGE, REPLACE, why, (), target))
+    return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
+
+
+def _changed(running: Running, watcher: WatcherConfig, other_sockets: Reasons) -> Step | None:
+    """What becomes of a watcher that stays, None if it is left alone."""
+    options, changes = three_way(running.options, running.loaded, watcher.options)
+    set_now = [change for change in changes if change.effect != KEPT]
+    fresh = [change.option for change in changes if change.effect == FRESH]
+    processes, why = "", ""
+    was_automatic = running.loaded is not None and running.loaded["autostart"]
+    is_automatic = watcher.options["autostart"]
+    if running.standing == UP:
+        why = other_sockets(running.options, options)
+        if was_automatic and not is_automatic:
+            processes, why = STOP, "autostart is off now"
+        elif fresh:
+            processes, why = REPLACE, _other(fresh)
+        elif why:
+            processes = REPLACE
+    elif is_automatic and not was_automatic:
+        processes, why = START, "autostart is on now"
+    elif is_automatic and _is_worth_a_try(running, options, set_now, fresh):
+        processes, why = START, f"it had {running.standing}, and {_other([c[0] for c in set_now])}"
+    if not changes and not processes:
+        return None
+    target = Target(options, watcher.options)
+    return Step(running.name, CHANGE, processes, why, tuple(changes), target)
+
+
+def _is_worth_a_try(
+    running: Running, options: Options, changes: list[Change], fresh: list[str]
+) -> bool:
+    """Whether one that has ended by itself may fare otherwise now."""
+    if running.standing == FINISHED:
+        return bool(fresh) or (options["respawn"] and not running.options["respawn"])
+    return running.standing == FAILED and bool(changes)
+
+
+def _other(names: list[str]) -> str:
+    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    return (
+        f"{', '.join(shown[:-1])} and {shown[-1]} change"
+        if len(names) > 1
+        else (f"{names[0]} changes")
+    )
+
+
+def three_way(
+    live: Options, loaded: Options | None, new: Options
+) -> tuple[dict[str, Any], list[Change]]:
+    """Return the options that a watcher is to have, and what changes to make them so.
+
+    Args:
+        live: Its options now.
+        loaded: As they were loaded; None makes all of `new` count.
+        new: As the file has them.
+    """
+    options = _merged(live, loaded, new)
+    if any(contradictions(options)):
+        options = dict(new)  # what was set at run time does not go with it
+    changes = []
+    for name in sorted({*live, *new}):
+        before, wanted = live.get(name, _ABSENT), options.get(name, _ABSENT)
+        filed = new.get(name, _ABSENT)
+        if name == "env":
+            changes += _variables(before, wanted, filed)
+        elif before != wanted:
+            effect = FRESH if needs_fresh(name) else LIVE
+            changes.append(Change(name, _shown(before), _shown(wanted), effect))
+        elif wanted != filed:
+            changes.append(Change(name, _shown(before), _shown(filed), KEPT))
+    return options, changes
+
+
+def _merged(live: Options, loaded: Options | None, new: Options) -> dict[str, Any]:
+    """For each name, the value of `new` if that differs from the loaded one, else the live one."""
+    if loaded is None:
+        return dict(new)
+    merged = {}
+    for name in {**live, **new}:
+        base, wanted = loaded.get(name, _ABSENT), new.get(name, _ABSENT)
+        now = live.get(name, _ABSENT)
+        if name == "env":
+            merged[name] = _merged(now, base, wanted) if now != base else wanted
+            continue
+        value = now if wanted == base else wanted
+        if value is not _ABSENT:
+            merged[name] = value
+    return merged
+
+
+def _variables(before: Options, after: Options, filed: Options) -> list[Change]:
+    changes = []
+    for name in sorted({*before, *after, *filed}):
+        old, new, said = before.get(name), after.get(name), filed.get(name)
+        if old != new:
+            changes.append(Change(f"env.{name}", old, new, FRESH))
+        elif new != said:
+            changes.append(Change(f"env.{name}", old, said, KEPT))
+    return changes
+
+
+def _shown(value: Any) -> Any:
+    return None if value is _ABSENT else value
+
+
+# -- plugins
+
+
+def _plugins(present: Present, wanted: Configuration) -> list[Step]:
+    before = {fold(one.name): one for one in present.plugins}
+    after = {fold(one.name): one for one in wanted.plugins if one.active}
+    standing = {fold(name): where for name, where in present.helpers.items()}
+    steps = []
+    for key, plugin in before.items():
+        if key in standing and key not in after:
+            steps.append(Step(plugin.name, REMOVE, STOP))
+    for key, plugin in after.items():
+        target = Target(plugin.options, plugin.options)
+        if key not in standing:
+            starts = START if plugin.options["autostart"] else ""
+            steps.append(Step(plugin.name, ADD, starts, target=target))
+            continue
+        changes = _plugin_changes(before.get(key), plugin)
+        if changes:
+            where = standing[key]
+            does = {UP: REPLACE, STOPPED: ""}.get(where, START)
+            why = _other([change.option for change in changes])
+            steps.append(Step(plugin.name, CHANGE, does, why, tuple(changes), target))
+    return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
+
+
+def _plugin_changes(before: PluginConfig | None, after: PluginConfig) -> list[Change]:
+    if before is None:
+        return [Change("use", None, after.use, FRESH)]
+    changes = []
+    if before.use != after.use:
+        changes.append(Change("use", before.use, after.use, FRESH))
+    for name in sorted({*before.config, *after.config}):
+        old, new = before.config.get(name), after.config.get(name)
+        if old != new:
+            changes.append(Change(name, old, new, FRESH))
+    env = after.options["env"]
+    changes += _variables(before.options["env"], env, env)
+    return changes
+
+
+# -- the daemon
+
+
+def _circus(present: Present, wanted: Options) -> list[Change]:
+    changes = []
+    for option in ARBITER_OPTIONS:
+        name = option.name
+        before, after = present.circus.get(name), wanted.get(name)
+        if before == after or name in SILENT_OPTIONS:
+            continue
+        if not present.is_file and after == option.default:
+            continue
+        if name == "loglevel" and not present.has_level:
+            continue
+        effect = LIVE if name in LIVE_OPTIONS else RESTART
+        changes.append(Change(name, before, after, effect))
+    return changes
