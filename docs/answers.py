@@ -56,6 +56,14 @@ ANSWERS: dict[str, dict[str, str]] = {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`."
     },
+    "reloadconfig": {
+        "file": "The file that was read.",
+        "dry_run": "Whether nothing was changed.",
+        "plan": "What changes, in the form that :doc:`reloading` has.",
+        "warnings": "A line for each thing that is odd in the file.",
+        "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
+        "that were there and still are, of the watchers that it changed: `kept`.",
+    },
     "restart": {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`."

@@ -148,12 +148,8 @@ def literal(text: str) -> str:
 
 
 def command_lines(commands: Iterable[Any]) -> Iterator[str]:
-    """Yield reStructuredText that describes every command and its properties, then the missing."""
-    missing = []
+    """Yield reStructuredText that describes every command and its properties."""
     for command in commands:
-        if type(command).__module__.endswith(".unavailable"):
-            missing.append(f"`{command.name}`")
-            continue
         yield from (f".. describe:: {command.name}", "")
         yield from (f"   {literal(command.doc)}", "")
         yield from (f"   {_property(prop)}" for prop in command.properties)
@@ -161,9 +157,6 @@ def command_lines(commands: Iterable[Any]) -> Iterator[str]:
         if command.mutating:
             yield from ("   Takes `waiting`, `timeout` and `match` as well.", "")
         yield from _answer(ANSWERS.get(command.name, {}))
-    if missing:
-        yield f"Not available in this version: {', '.join(missing)}."
-        yield ""
 
 
 def _answer(fields: Mapping[str, str]) -> Iterator[str]:

@@ -139,7 +139,6 @@ class TestTables(unittest.TestCase):
         text = "\n".join(self.tables.command_lines(table.load_all().values()))
         for name in table.NAMES:
             self.assertRegex(text, rf"(describe:: |`){re.escape(name)}\b")
-        self.assertIn("`reloadconfig`", text)
 
     def test_literals(self) -> None:
         self.assertEqual(self.tables.literal("a `b c ` d ``e``"), "a ``b c`` d ``e``")

@@ -26,7 +26,6 @@ SOCKETS = {
 }
 EFFECTS = {
     "fresh": " (with fresh processes)",
-    "kept": " is what the file says; kept as set at run time",
     "restart": " needs a restart of the daemon",
 }
 LONGEST = 60
@@ -103,7 +102,7 @@ def _changes(changes: Sequence[Fields]) -> Iterator[str]:
     for change in changes:
         before, after = _short(change["before"]), _short(change["after"])
         if change["effect"] == "kept":
-            yield f"    {change['option']}: {before}; {after}{EFFECTS['kept']}"
+            yield f"    {change['option']}: {before}, kept as set at run time; the file has {after}"
         else:
             yield f"    {change['option']}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
 

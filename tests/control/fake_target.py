@@ -190,6 +190,11 @@ class FakeTarget:
     def sample_daemon(self, then: Callable[[Any], None]) -> None:
         self._sampled(lambda: then({"pid": 1, "cpu": 0.0, "cmdline": "python3", "children": []}))
 
+    def reload_configuration(self, props: dict[str, Any], answer: Any) -> None:
+        self._order("reload_configuration", None, props)
+        plan = {"changes": False, "watchers": [], "plugins": [], "sockets": [], "circus": []}
+        answer.ok(plan=plan)
+
     def quit(self, wait: Wait | None) -> None:
         self._order("quit", wait)
 

@@ -286,5 +286,4 @@ class TestRefusals(ControlCase):
         self.refuses(3, "matches 2 programs, one is wanted", "rm", name="[sw]*", match="glob")
 
     def test_what_this_version_does_not_have(self) -> None:
-        self.refuses(5, "reloadconfig is not available in this version", "reloadconfig")
         self.refuses(5, "listen: subscribe to the pubsub_endpoint instead", "listen")

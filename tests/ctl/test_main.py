@@ -112,7 +112,6 @@ class TestReplies(CtlCase):
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
-        self.assertIn("not available in this version", self.fails(3, "reloadconfig").err)
 
     def test_control_characters_do_not_reach_the_terminal(self) -> None:
         self.loop.ask(setattr, self.target.find("web"), "reason", "\x1b[2J\x9b bad\a")

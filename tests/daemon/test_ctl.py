@@ -180,7 +180,9 @@ class TestCommands(DaemonCase):
         self.refused("start broken --waiting", f"broken gave up: {BROKEN}")
         self.refused("get web nokey", "'nokey' option not found")
         self.refused("stats web 1", "process 1 not found in 'web'")
-        self.assertIn("not available in this version", self.ctl("reloadconfig", 3).err)
+        self.refused(
+            "reloadconfig /no/such.ini", "/no/such.ini: cannot be read: No such file or directory"
+        )
         reply = json.loads(self.ctl_json_error("--json stop nope"))
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
         self.assertIn("did you mean", self.ctl("strat web", 2).err)

@@ -120,7 +120,7 @@ class TestWatchers(ReloadCase):
         self.assertEqual(len(self.pids("a")), 2)
         self.assertEqual(self.pids("extra"), extra)
         said = daemon.ctl("reloadconfig", "--dry-run").stdout
-        self.assertIn("numprocesses: 2; 1 is what the file says; kept as set at run time", said)
+        self.assertIn("numprocesses: 2, kept as set at run time; the file has 1", said)
         self.assertIn("nothing changes", said)
         [step] = self.reload(f"{text % 21}[watcher:extra]\n{SLEEP}stop_signal = 2\n")["watchers"][
             1:

@@ -10,7 +10,7 @@ from tests.support.embedded import EmbeddedCase
 from tests.test_docs import DOCS, module_of
 
 ALWAYS = {"status", "time", "id"}
-NOT_ASKED = {"listen", "reloadconfig"}
+NOT_ASKED = {"listen"}
 """Commands that have no answer."""
 
 
@@ -60,6 +60,9 @@ class TestAnswers(EmbeddedCase):
         self.ask("set", name="one", options={"max_age": 1000}, waiting=True)
         self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
         self.ask("rm", name="new", waiting=True)
+        file = self.folder / "new.ini"
+        file.write_text("[watcher:web]\ncmd = sleep 1001\n")
+        self.ask("reloadconfig", path=str(file), waiting=True)
         self.ask("quit")
         self.assertEqual(set(self.page.ANSWERS), set(table.NAMES) - NOT_ASKED)
         documented = {command: set(fields) for command, fields in self.page.ANSWERS.items()}

@@ -81,7 +81,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.launching": "cvec_circus.system",
     "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
     "supervisor.sampler": "cvec_circus.system.procfs",
-    "supervisor.supervisor": "cvec_circus.supervisor.statistics",
+    "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
     "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",
     "sockets.managed": "cvec_circus.sockets.unix",
