@@ -76,10 +76,12 @@ class Departures:
         self._sockets = sockets
         self._serving: dict[CircusSocket, list[ManagedProcess]] = {}
 
-    def add(self, managed: CircusSocket, watchers: Iterable[Watcher]) -> None:
-        """One is to go."""
+    def add(
+        self, managed: CircusSocket, watchers: Iterable[Watcher], on_all: Watcher | None
+    ) -> None:
+        """One is to go; `on_all` is who has every socket."""
         name = managed.name.lower()
-        users = [watcher for watcher in watchers if name in references(watcher.options)]
+        users = [w for w in watchers if w is on_all or name in references(w.options)]
         self._serving[managed] = [process for watcher in users for process in watcher.spawned()]
         self._sockets.leaving.append(managed)
 
@@ -154,7 +156,7 @@ class Application:
         there = {managed for _, managed in after}
         for managed in list(sockets):
             if managed not in there:
-                departures.add(managed, self._roster.everybody())
+                departures.add(managed, self._roster.everybody(), self._counting())
         for key, managed in after:
             departures.take_back(managed)
             if key in wanted:
@@ -176,8 +178,18 @@ class Application:
         for step in steps:
             if step.action == ADD:
                 self._add(step, plugins)
+        counting = self._counting()
+        has_others = any(step.action != CHANGE for step in self._plan.sockets)
+        if counting is not None and counting.is_up and has_others:
+            # Its process has the sockets that were there when it was started.
+            self._roster.reload([counting], CAUSE, False, gathering.wait())
         if self._starts:
             self._roster.start_beside(self._starts, CAUSE, gathering.wait())
+
+    def _counting(self) -> Watcher | None:
+        """The watcher of the statistics, which has every socket; None without one."""
+        statistics = self._helpers.statistics
+        return None if statistics is None else statistics.watcher
 
     def _add(self, step: Step, plugins: Mapping[str, PluginConfig]) -> None:
         assert step.target is not None
