@@ -47,6 +47,7 @@ STREAM_CLASSES = (
     "TimedRotatingFileStream",
     "StdoutStream",
     "FancyStdoutStream",
+    "SyslogStream",
     "QueueStream",
 )
 """The classes of streams that need no module before their name."""

@@ -17,6 +17,18 @@ FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"}
 WHENS = ("S", "M", "H", "D", "W0", "W1", "W2", "W3", "W4", "W5", "W6", "midnight")
 """When a TimedRotatingFileStream can end a file; W0 is Monday."""
 
+FACILITIES = (
+    *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron"),
+    *("authpriv", "ftp", "ntp", "security", "console", "solaris-cron", "local0", "local1"),
+    *("local2", "local3", "local4", "local5", "local6", "local7"),
+)
+"""Those of syslog, each at its number (RFC 5424, table 1), by the names of syslog.conf(5)."""
+
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+"""Likewise."""
+
+SYSLOG_PORT = 514
+
 HISTORY = "log_history"
 HISTORY_SIZE = 64 * 1024
 """Bytes that are kept of a stream's output for `logs`, unless the option says otherwise."""
@@ -62,7 +74,7 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             "What writes the output: FileStream, a file; WatchedFileStream, a file that something "
             "else rotates, followed at once; TimedRotatingFileStream, a "
             "file for each hour, day or week; StdoutStream, the daemon's own standard output; "
-            "FancyStdoutStream, the same in colour, with times; "
+            "FancyStdoutStream, the same in colour, with times; SyslogStream, a syslog; "
             "package.module.Class, one's own, which is called on a thread of its own.",
         ),
         row("filename", "text", None, "The file, which grows at its end. A FileStream needs one."),
@@ -126,6 +138,33 @@ def stream_rows(stream: str, channel: str) -> list[Option]:
             None,
             "The colour of a FancyStdoutStream: red, green, yellow, blue, magenta, cyan or white; "
             "anything else is one of these by chance.",
+        ),
+        row(
+            "address",
+            "text",
+            "/dev/log",
+            "Where a SyslogStream finds its syslog: the path of a socket, `HOST` or `HOST:PORT`.",
+        ),
+        row(
+            "facility",
+            "choice",
+            "user",
+            "What a SyslogStream says its messages are about.",
+            choices=FACILITIES,
+        ),
+        row(
+            "level",
+            "choice",
+            "info",
+            "How urgent a SyslogStream says they are.",
+            choices=SEVERITIES,
+        ),
+        row(
+            "ident",
+            "text",
+            None,
+            "What stands before the pid in the messages of a SyslogStream; the watcher's name "
+            "without it.",
         ),
         row(
             IGNORED,
@@ -195,7 +234,32 @@ def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str
         return [(f"{stream}.filename", f"a {name} needs a file name")]
     if name == "TimedRotatingFileStream" and not conf.get("rotate_when"):
         return [(f"{stream}.rotate_when", f"a {name} needs one of {', '.join(WHENS)}")]
+    if name == "SyslogStream" and "address" in conf:
+        try:
+            syslog_address(conf["address"])
+        except ValueError as error:
+            return [(f"{stream}.address", str(error))]
     return []
+
+
+def syslog_address(address: str) -> tuple[str, int, str]:
+    """Return host, port and path of a syslog; the host or the path is "".
+
+    Raises:
+        ValueError: That is no address.
+    """
+    if address.startswith("/"):
+        return "", 0, address
+    host, colon, digits = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        host, digits = address, str(SYSLOG_PORT)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not (host and digits.isdecimal() and 0 < int(digits) < 65536) or "/" in host or " " in host:
+        raise ValueError(f"{address!r} is neither /PATH nor HOST nor HOST:PORT")
+    return host, int(digits), ""
 
 
 PARTS = [row.name.partition(".")[2] for row in stream_rows("", "")[1:-1]]

@@ -9,6 +9,7 @@ __all__ = [
     "FileStream",
     "QueueStream",
     "StdoutStream",
+    "SyslogStream",
     "TimedRotatingFileStream",
     "WatchedFileStream",
     "get_stream",

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from cvec_circus import exc
 from cvec_circus.stream.lines import Buffer, Lines
 from cvec_circus.stream.losses import Losses
+
+T = TypeVar("T")
 
 
 def call(fn: Callable[..., object], *args: Any) -> None:
     """Call a function, where there is no other thread for it."""
     fn(*args)
+
+
+def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
+    """Convert what a stream is made with.
+
+    Raises:
+        cvec_circus.exc.OptionError: The value will not do.
+    """
+    try:
+        return convert(value, *args)
+    except ValueError as error:
+        raise exc.OptionError(option, str(error)) from None
 
 
 class BlockStream:

@@ -6,20 +6,18 @@ import contextlib
 import importlib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
-from cvec_circus.stream.base import LineStream, call
+from cvec_circus.stream.base import LineStream, call, converted
 from cvec_circus.stream.jsonlines import JsonLines
 from cvec_circus.stream.lines import Buffer, Lines, StampedLines
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.rotation import cut, shift
 from cvec_circus.stream.source import Source
-
-T = TypeVar("T")
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
@@ -220,13 +218,6 @@ class FileStream(LineStream):
 
     def _lose(self, size: int, why: str) -> None:
         self._losses.count(size, f"cannot write to {self.filename}: {why}")
-
-
-def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
-    try:
-        return convert(value, *args)
-    except ValueError as error:
-        raise exc.OptionError(option, str(error)) from None
 
 
 def _make_lines(time_format: str | None, clock: Clock) -> Lines:

@@ -18,6 +18,7 @@ MODULES = {
     "TimedRotatingFileStream": "timed",
     "StdoutStream": "stdout",
     "FancyStdoutStream": "stdout",
+    "SyslogStream": "syslog",
     "QueueStream": "own",
 }
 """The classes, each with its module beside this one."""
@@ -81,7 +82,7 @@ def make(
         return Nowhere()
     options = {name: value for name, value in conf.items() if value is not None}
     tools = {"clock": clock, "on_loss": on_loss, "source": source, "do": do}
-    if lane_of(conf) == OWN:
+    if _is_foreign(conf):
         own = importlib.import_module("cvec_circus.stream.own")
         foreign: Stream = own.OwnStream(**tools, **options)
         return foreign
@@ -124,11 +125,16 @@ def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
 
 def lane_of(conf: Mapping[str, Any]) -> str:
     """Return which streams share a thread with the one of that configuration."""
-    name = conf.get("class") or "FileStream"
-    module = MODULES.get(name)
-    if "." in name or module == "own" or conf.get("stream") is not None:
+    module = MODULES.get(conf.get("class") or "FileStream")
+    if module == "syslog" or _is_foreign(conf):
         return OWN
     return STDOUT if module == "stdout" else FILES
+
+
+def _is_foreign(conf: Mapping[str, Any]) -> bool:
+    """Tell whether somebody else has written the class, or a program reads the stream."""
+    name = conf.get("class") or "FileStream"
+    return "." in name or MODULES.get(name) == "own" or conf.get("stream") is not None
 
 
 def load(name: str) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 from cvec_circus.options.kinds import to_boolean, to_choice, to_integer
 from cvec_circus.options.stream import WHENS
 from cvec_circus.stream.appendfile import describe
-from cvec_circus.stream.file import CHECK_DELAY, FileStream, converted
+from cvec_circus.stream.base import converted
+from cvec_circus.stream.file import CHECK_DELAY, FileStream
 from cvec_circus.stream.watched import without_size
 
 DAY = 86400
@@ -20,7 +21,9 @@ DIGITS = {"S": 14, "M": 12, "H": 10}
 
 
 class TimedRotatingFileStream(FileStream):
-    """Appends to a file that gets the name of its time, at the end of that. Pump thread only.
+    """Appends to a file that gets the name of its time, at the end of that.
+
+    Owned by the pump thread.
 
     A file is rotated before the first write after its time, as by Circus. One that was there
     before counts from its last change. Days and weeks end at midnight, however long that day is.

@@ -26,6 +26,8 @@ NAMES = {
     "process": "Process RUNNING DEAD_OR_ZOMBIE UNEXISTING OTHER",
     "sockets": "CircusSocket",
     "stats.client": "StatsClient",
+    "stream": "FancyStdoutStream FileStream QueueStream StdoutStream TimedRotatingFileStream"
+    " WatchedFileStream get_stream",
     "testing": "ArbiterTestCase",
     "util": "DEFAULT_ENDPOINT_DEALER DEFAULT_ENDPOINT_SUB DEFAULT_ENDPOINT_STATS configure_logger"
     " human2bytes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import types
@@ -57,6 +58,22 @@ class TestOwn(EmbeddedCase):
         self.wire.order("restart", name="a")
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.call("status", name="b")["status"], "active")
+
+    def test_syslog(self) -> None:
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(server.close)
+        server.settimeout(30)
+        address = str(self.folder / "dev")
+        server.bind(address)
+        conf = {"class": "SyslogStream", "address": address, "facility": "daemon"}
+        self.arbit(self.shell("a", "echo word; exec sleep 1000", **conf))
+        [pid] = self.wire.pids("a")
+        message = server.recv(1000).decode()
+        self.assertTrue(message.startswith("<30>") and message.endswith(f" a[{pid}]: word"))
+        refused = self.wire.refused(
+            "set", name="a", options={"stdout_stream.address": "no:such:address"}
+        )
+        self.assertIn("'no:such:address' is neither /PATH nor HOST nor HOST:PORT", refused)
 
     def test_a_queue_of_the_program(self) -> None:
         queue = QueueStream()

@@ -1,0 +1,126 @@
+"""The stream that sends lines to a syslog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cvec_circus import logger
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.options.kinds import to_choice, to_text
+from cvec_circus.options.stream import FACILITIES, SEVERITIES, syslog_address
+from cvec_circus.stream.base import LineStream, converted
+from cvec_circus.stream.lines import Buffer, Lines
+from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.source import Source
+from cvec_circus.system.syslog import LONGEST, Sender
+
+ADDRESS = "/dev/log"
+
+BUSY_TIMEOUT = 1.0
+"""Seconds to wait for a syslog that is busy, before messages are dropped."""
+
+RETRY_DELAY = 1.0
+"""Seconds between two attempts to send to a syslog that is stuck, or not there."""
+
+
+class SyslogStream(LineStream):
+    """Sends each line to a syslog. Owned by the pump thread of this stream alone.
+
+    A line becomes a message `<ident>[<pid>]: <line>`. One that is too long for a message becomes
+    several, and a part of a line that goes out because nothing follows becomes one, too.
+    """
+
+    def __init__(
+        self,
+        address: str = ADDRESS,
+        facility: str = "user",
+        level: str = "info",
+        ident: str | None = None,
+        *,
+        clock: Clock = SYSTEM,
+        on_loss: Callable[[str], object] = logger.warning,
+        source: Source = Source(),  # noqa: B008 - immutable
+        **others: Any,
+    ) -> None:
+        """Make the stream; the syslog is looked for by `reopen`.
+
+        Args:
+            address: The path of a socket, or `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`.
+            facility: One of FACILITIES.
+            level: One of SEVERITIES.
+            ident: What stands before the pid; the name of the watcher by default.
+            clock: Tells the time.
+            on_loss: Called with a line for the log when something cannot be sent.
+            source: Whose output it is.
+            others: Not used.
+
+        Raises:
+            cvec_circus.exc.OptionError: A value that will not do.
+        """
+        self._lines: MessageLines
+        super().__init__(MessageLines(ident or source.watcher or "-"), Losses(clock, on_loss))
+        self._clock = clock
+        self._address = address
+        level = converted("level", to_choice, level, *SEVERITIES)
+        facility = converted("facility", to_choice, facility, *FACILITIES)
+        where = converted("address", syslog_address, converted("address", to_text, address))
+        self._severity = SEVERITIES.index(level)
+        self._sender = Sender(*where, FACILITIES.index(facility))
+        self._try_at = 0.0
+        self._trouble = ""
+
+    def reopen(self) -> None:
+        """Find the syslog, and connect to it."""
+        self._try_at = self._clock.monotonic() + RETRY_DELAY
+        try:
+            self._sender.open()
+            self._trouble = ""
+        except OSError as error:
+            self._trouble = error.strerror or str(error)
+            self._losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
+
+    def close(self) -> None:
+        """Send what is held back, say what is unsaid, and close the socket."""
+        super().close()
+        self._sender.close()
+
+    def _put(self, buffers: list[Buffer]) -> None:
+        head = self._sender.head(self._severity, self._clock.time())
+        for message in buffers:
+            if not self._send(head + message):
+                text = bytes(message).partition(b"]: ")[2]
+                why = f"cannot send to syslog {self._address}: {self._trouble}"
+                self._losses.count(len(text), why)
+
+    def _send(self, datagram: bytes) -> bool:
+        """Send a message; one to a syslog that is gone or stuck is tried once a second."""
+        if self._trouble and self._clock.monotonic() < self._try_at:
+            return False
+        self._trouble = self._sender.send(datagram, 0.0 if self._trouble else BUSY_TIMEOUT)
+        if self._trouble:
+            self._try_at = self._clock.monotonic() + RETRY_DELAY
+        return not self._trouble
+
+
+class MessageLines(Lines):
+    """Each line as the tag and the text of a message. Owned likewise."""
+
+    def __init__(self, ident: str) -> None:
+        super().__init__()
+        self._ident = ident.encode("utf-8", "replace")
+
+    def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
+        return self._messages((bytes(part) + bytes(lines)[:-1]).split(b"\n"), pid)
+
+    def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
+        return self._messages([bytes(part)], pid)
+
+    def _messages(self, texts: list[bytes], pid: int) -> list[Buffer]:
+        tag = b"%s[%d]: " % (self._ident, pid)
+        size = LONGEST - 300 - len(tag)
+        return [
+            tag + text[start : start + size]
+            for text in texts
+            for start in range(0, len(text), size)
+        ]
