@@ -16,6 +16,7 @@ from cvec_circus.config.assembly import OBSOLETE
 from cvec_circus.config.configuration import Configuration, WatcherConfig
 from cvec_circus.config.findings import Place
 from cvec_circus.config.lines import Entry
+from cvec_circus.config.parts import idle_parts
 from cvec_circus.config.reader import Document
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.expand import names_in
@@ -149,6 +150,10 @@ class Slips:
             self._look_at_syntax(watcher, section)
         self._look_at_shell(watcher, section)
         self._look_at_own_options(watcher, section)
+        given = self._document.tree[section]
+        for key, said in idle_parts(given, watcher.options):
+            if key in given and (section, key) not in self._document.inherited:
+                self._hint(said, section, key)
         self._look_at_command_names(watcher, section)
 
     def _complain_of(self, section: str, key: str, trouble: str) -> None:

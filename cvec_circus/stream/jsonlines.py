@@ -39,11 +39,10 @@ class JsonLines(Lines):
 
     def _objects(self, texts: list[bytes], pid: int, more: dict[str, bool]) -> bytes:
         now = self._clock.time()
-        watcher, channel = self._source
         row = {
             "time": datetime.fromtimestamp(now).strftime(self._format) if self._format else now,
-            "watcher": watcher,
-            "stream": channel,
+            "watcher": self._source.watcher,
+            "stream": self._source.channel,
             "pid": pid,
         }
         rows = [

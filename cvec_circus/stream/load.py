@@ -117,10 +117,10 @@ def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
     name = name or "FileStream"
     if "." not in name:
         return load(name)(**options)
-    own = importlib.import_module("cvec_circus.stream.own")
     if reload:
         importlib.reload(importlib.import_module(name.rpartition(".")[0]))
-    return own.resolve(name)(**options)
+    importing = importlib.import_module("cvec_circus.system.importing")
+    return importing.load(name)(**options)
 
 
 def lane_of(conf: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import queue
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.stream.base import BlockStream
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.source import Source
+from cvec_circus.system import importing
 
 
 class OwnStream(BlockStream):
@@ -41,7 +41,7 @@ class OwnStream(BlockStream):
         """
         self._clock = clock
         self._losses = Losses(clock, on_loss)
-        self._channel = source.channel
+        self._source = source
         self._conf = conf
         self._called: Callable[[Mapping[str, Any]], object] | None = None
         self._trouble = "not open"
@@ -62,7 +62,9 @@ class OwnStream(BlockStream):
             self._losses.count(len(block), self._trouble)
             return
         at = self._clock.time()
-        _fenced(self._called, {"data": block, "pid": pid, "name": self._channel, "timestamp": at})
+        _fenced(
+            self._called, {"data": block, "pid": pid, "name": self._source.channel, "timestamp": at}
+        )
 
     def look(self) -> None:
         """Say what is lost."""
@@ -91,7 +93,10 @@ class OwnStream(BlockStream):
     def _make(self) -> Any:
         options = dict(self._conf)
         stream = options.pop("stream", None)
-        return stream if stream is not None else resolve(options.pop("class"))(**options)
+        if stream is not None:
+            return stream
+        found: Any = importing.load(options.pop("class"), self._source.pythonpath)
+        return found(**options)
 
 
 class QueueStream(queue.Queue):  # type: ignore[type-arg]
@@ -115,19 +120,6 @@ class QueueStream(queue.Queue):  # type: ignore[type-arg]
 
     def close(self) -> None:
         """Go on keeping what is there."""
-
-
-def resolve(name: str) -> Any:
-    """Return what a dotted name leads to.
-
-    Raises:
-        ImportError: There is no such module, or nothing of that name in it.
-    """
-    module, _, attribute = name.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError:
-        raise ImportError(f"there is no {attribute} in {module}") from None
 
 
 def _fenced(fn: Callable[..., Any], *args: Any) -> Any:

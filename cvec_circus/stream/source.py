@@ -11,7 +11,9 @@ class Source(NamedTuple):
     Attributes:
         watcher: The name of the watcher.
         channel: `stdout` or `stderr`.
+        pythonpath: Its PYTHONPATH, where a class of one's own may be.
     """
 
     watcher: str = ""
     channel: str = "stdout"
+    pythonpath: str = ""

@@ -328,7 +328,12 @@ class WorldPorts:
         self, watcher: Watcher, name: str, conf: Mapping[str, Any], history: History | None
     ) -> None:
         try:
-            self._pump.open((watcher, name), conf, Source(watcher.name, name), history)
+            self._pump.open(
+                (watcher, name),
+                conf,
+                Source(watcher.name, name, watcher.options["env"].get("PYTHONPATH", "")),
+                history,
+            )
         except (OSError, RuntimeError) as error:
             # The pump has no thread yet, and gets none now.
             text = f"cannot start a process: nobody to read what it writes: {error}"

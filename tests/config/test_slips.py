@@ -5,6 +5,9 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.config.examination import examine
+from cvec_circus.config.parts import USED
+from cvec_circus.options.kinds import STREAM_CLASSES
+from cvec_circus.options.stream import PARTS
 from tests.config.support import ENVIRON, ConfigTestCase
 
 WEB = "[watcher:web]\ncmd = sleep 10\n"
@@ -30,6 +33,43 @@ class SlipsCase(ConfigTestCase):
         for text in texts:
             with self.subTest(text):
                 self.assertEqual(self.found(text), [])
+
+
+class TestStreams(SlipsCase):
+    def test_parts_that_the_class_does_not_use(self) -> None:
+        log = "stdout_stream.filename = /tmp/x.log\n"
+        self.says(
+            f"{WEB}{log}stdout_stream.rotate_when = D\nstdout_stream.max_bytes = 5\n",
+            "4: [watcher:web] stdout_stream.rotate_when: a FileStream does not use it, only a "
+            "TimedRotatingFileStream",
+            "5: [watcher:web] stdout_stream.max_bytes: without stdout_stream.backup_count nothing "
+            "is rotated",
+        )
+        self.says(
+            f"{WEB}stderr_stream.class = StdoutStream\nstderr_stream.color = red\n"
+            "stderr_stream.json = True\n",
+            "4: [watcher:web] stderr_stream.color: a StdoutStream does not use it, only a "
+            "FancyStdoutStream",
+            "5: [watcher:web] stderr_stream.json: a StdoutStream does not use it, only a "
+            "FileStream or WatchedFileStream or TimedRotatingFileStream",
+        )
+        self.says(
+            f"{WEB}{log}close_child_stdout = True\n",
+            "4: [watcher:web] close_child_stdout: nothing comes to stdout_stream then",
+        )
+        self.silent(
+            f"{WEB}{log}stdout_stream.max_bytes = 5\nstdout_stream.backup_count = 1\n",
+            f"{WEB}stdout_stream.class = SyslogStream\nstdout_stream.facility = LOCAL0\n",
+            f"{WEB}stdout_stream.class = mine.Stream\nstdout_stream.max_bytes = 5\n",
+            f"[DEFAULT]\nstdout_stream.color = red\n{WEB}{log}",
+        )
+
+    def test_parts_of_each_class(self) -> None:
+        for name, parts in USED.items():
+            for part in parts:
+                self.assertIn(part, PARTS, name)
+        self.assertEqual(set(PARTS) - {"class", "refresh_time", "stream"}, set().union(*USED.values()))
+        self.assertEqual({*USED, "QueueStream"}, set(STREAM_CLASSES))
 
 
 class TestLines(SlipsCase):

@@ -59,6 +59,17 @@ class TestOwn(EmbeddedCase):
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.call("status", name="b")["status"], "active")
 
+    def test_a_class_in_the_pythonpath_of_its_watcher(self) -> None:
+        name = f"{MODULE}_elsewhere"
+        (self.folder / f"{name}.py").write_text(f"from {MODULE} import Kept as Elsewhere\n")
+        self.addCleanup(sys.path.__setitem__, slice(None), list(sys.path))
+        self.addCleanup(sys.modules.pop, name, None)
+        conf = {"class": f"{name}.Elsewhere", "mark": "elsewhere"}
+        shell = self.shell("a", "echo word; exec sleep 1000", **conf)
+        self.arbit({**shell, "env": {"PYTHONPATH": str(self.folder)}})
+        self.assertTrue(eventually(lambda: Kept.texts.get("elsewhere") == b"word\n"))
+        self.assertEqual(sys.path[-1], str(self.folder))
+
     def test_syslog(self) -> None:
         server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(server.close)
