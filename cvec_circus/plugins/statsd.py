@@ -26,7 +26,7 @@ class StatsdEmitter(CircusPlugin):
 
     Options:
         application_name: What stands in the middle of every bucket: `circus.NAME.watcher`. Without
-            it, that is what the plugin calls itself.
+            it that is `app`, or `http_observer` and `redis_observer` of the plugins so called.
         host: Where the statsd is.
         port: Where it listens for UDP.
         sample_rate: The share of counts and times that is sent, 1 for all of them.

@@ -11,6 +11,7 @@ from cvec_circus import exc, logger
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.statistics import WATCHER as STATISTICS
 
 MESSAGE = 65536
 """The longest message in bytes; none can be longer."""
@@ -30,8 +31,8 @@ class WatchDog(CircusPlugin):
     Options:
         loop_rate: Seconds from one look to the next.
         max_count: After how many of them a process that was not heard of is ended.
-        watchers_regex: The beginning of the names of the watchers it cares for. Plugins are never
-            among them.
+        watchers_regex: The beginning of the names of the watchers it cares for. Plugins and what
+            publishes statistics are never among them.
         msg_regex: The beginning of a sign of life; the group `pid` is the pid of its process.
         ip: The address to listen at.
         port: The UDP port to listen at; 0 takes one that is free, and the log says which.
@@ -182,8 +183,8 @@ class WatchDog(CircusPlugin):
         self.watched[pid] = Watched(watcher, self.loop.monotonic())
 
     def _wants(self, name: str) -> bool:
-        """Whether a watcher is wanted, as it is written or in lower case. No plugin ever is."""
-        if name.startswith("plugin:"):
+        """Whether a watcher is wanted, as it is written or in lower case; none of the daemon's."""
+        if name.startswith("plugin:") or name == STATISTICS:
             return False
         return bool(self._names.match(name) or self._names.match(name.lower()))
 

@@ -117,6 +117,7 @@ class TestJudging(WatchDogCase):
     def test_plugins_never(self) -> None:
         plugin = self.dog()
         self.publish(plugin, "plugin:watchdog", "spawn", 11)
+        self.publish(plugin, "circusd-stats", "spawn", 12)
         self.assertEqual(plugin.watched, {})
 
     def test_some_watchers(self) -> None:
