@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
@@ -339,6 +339,16 @@ class WorldPorts:
             text = f"cannot start a process: nobody to read what it writes: {error}"
             raise LaunchError(errno.EAGAIN, text) from error
         self._streams.add((watcher, name))
+
+    def reopen_streams(self, watchers: Iterable[Watcher] | None) -> None:
+        """Has the files of watchers, or of all, opened anew: they may have been moved away."""
+        if watchers is None:
+            self._pump.reopen()
+            return
+        for watcher in watchers:
+            for name, _ in launching.OUTPUTS:
+                if (watcher, name) in self._streams:
+                    self._pump.reopen((watcher, name))
 
     def close_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""

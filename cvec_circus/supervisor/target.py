@@ -281,6 +281,7 @@ class Target:
             return
         if watchers is not None:  # one may have been removed meanwhile
             watchers = [watcher for watcher in watchers if not watcher.removed]
+        self._ports.reopen_streams(watchers)
         if graceful or sequential:
             self._roster.reload(watchers, "command:reload", sequential, wait)
         else:
