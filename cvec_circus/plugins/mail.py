@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.policy
 import socket
 from collections.abc import Sequence
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
 from typing import Any, ClassVar
@@ -180,10 +181,21 @@ class MailNotifier(CircusPlugin):
 def addresses(option: str, given: Sequence[str]) -> str:
     """Return addresses as a header has them; raises OptionError for what is none."""
     for one in given:
-        header = EmailMessage(email.policy.SMTP)
-        if printable(one) == one:
-            header["To"] = one
-        found: Sequence[Any] = getattr(header["To"], "addresses", ())
-        if len(found) != 1 or not (found[0].username and found[0].domain) or header["To"].defects:
+        if not is_address(one):
             raise OptionError(option, f"{one!r} is not the address of a mail box")
     return ", ".join(given)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is one address, with a name before it or without."""
+    message = EmailMessage(email.policy.SMTP)
+    try:
+        message["To"] = printable(text)
+    except (MessageError, ValueError, IndexError):  # the parser trips over some
+        return False
+    header = message["To"]
+    return (
+        printable(text) == text
+        and not header.defects
+        and [bool(each.username and each.domain) for each in header.addresses] == [True]
+    )

@@ -177,6 +177,7 @@ class Outbox:
         """Try once to deliver what is left, and say what was not delivered. The control thread."""
         if self._attempt is None:
             return
+        self._at_last = [self._attempt.item]
         thread = threading.Thread(target=self._deliver_rest, name="last deliveries", daemon=True)
         thread.start()
         thread.join(timeout)
@@ -191,14 +192,12 @@ class Outbox:
     def _deliver_rest(self) -> None:
         """On a thread of its own."""
         assert self._attempt is not None
-        item = self._attempt.item
-        self._at_last = [item]
         if not self._attempt.claim():
             self._attempt.ended.wait()
         if self._attempt.error is None and self._attempt.ended.is_set():
             self._at_last = []
         else:
-            self._deliver_last(item)
+            self._deliver_last(self._attempt.item)
         while not self._giving_up and (item := self._take()) is not None:
             self._deliver_last(item)
 

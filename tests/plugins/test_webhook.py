@@ -128,7 +128,7 @@ class TestTrouble(WebhookCase):
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.webhook(timeout=0.1)
             self.publish("a")
-            self.assertEqual(self.posted(2), ["a", "a"])
+            self.assertEqual(self.posted(2)[:2], ["a", "a"])
         self.assertIn("timed out; next attempt in", logs.output[0])
 
     def test_nobody_there(self) -> None:

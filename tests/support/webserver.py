@@ -7,6 +7,7 @@ import json
 import ssl
 import threading
 from collections import deque
+from collections.abc import Callable
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -35,14 +36,16 @@ class WebServer:
         answers: The codes of the next answers to what is posted; 204 when there is none left.
         requests: All that was posted, in order.
         location: Where an answer of 301 and the like leads to.
-        page: What is there to get; None hangs.
+        page: What is there to get, or what tells it; None hangs, and nothing is an answer of 503.
+        visits: How often somebody has come for it.
     """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: deque[int] = deque()
         self.requests: list[Request] = []
         self.location = ""
-        self.page: str | None = "0"
+        self.page: str | Callable[[], str] | None = "0"
+        self.visits = 0
         self._released = threading.Event()
         mine = self
 
@@ -64,12 +67,14 @@ class WebServer:
                     self.end_headers()
 
             def do_GET(self) -> None:
-                if mine.page is None:
+                mine.visits += 1
+                page = mine.page() if callable(mine.page) else mine.page
+                if page is None:
                     mine._released.wait(TIMEOUT)
                     return
-                self.send_response(200 if mine.page else 503)
+                self.send_response(200 if page else 503)
                 self.end_headers()
-                self.wfile.write(mine.page.encode())
+                self.wfile.write(page.encode())
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""

@@ -1,0 +1,100 @@
+"""The configurations that the page of the built-in plugins shows, run by a daemon."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import unittest
+from typing import Any
+
+from tests.support.certificate import CERTIFICATE
+from tests.support.daemon import Daemon, DaemonCase, child
+from tests.support.eventually import eventually
+from tests.support.webserver import WebServer
+from tests.support.wire import TIMEOUT
+from tests.test_docs import DOCS
+
+WORKER = "python3 -m myproject.worker"
+FAILS = "/bin/sh -c 'echo the database is gone; exit 3'"
+
+
+class TestExamples(DaemonCase):
+    """With times that are shorter, and servers that are here."""
+
+    def run_example(self, name: str, changes: dict[str, str], **options: Any) -> Daemon:
+        """Start a daemon with an example; each text to change must be in it."""
+        text = (DOCS / "examples" / f"{name}.ini").read_text(encoding="utf-8")
+        for old, new in {WORKER: child("wait"), **changes}.items():
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        return self.daemon(text, **options)
+
+    def test_logger(self) -> None:
+        daemon = self.run_example("logger", {"/var/log/myproject": "{DIR}"})
+        file = daemon.folder / "events.log"
+
+        def actions() -> list[str]:
+            lines = file.read_text().splitlines() if file.exists() else []
+            return [json.loads(line)["action"] for line in lines]
+
+        self.assertTrue(eventually(lambda: "start" in actions(), TIMEOUT))
+        daemon.order("quit")
+        daemon.ended()
+        self.assertEqual(actions(), ["add", "spawn", "start", "kill", "reap", "stop"])
+
+    def test_webhook(self) -> None:
+        server = WebServer()
+        self.addCleanup(server.close)
+        url = {"https://hooks.example.com/circus": f"{server.url}circus", WORKER: FAILS}
+        self.run_example("webhook", url, env={"HOOK_TOKEN": "t0ken"})
+        self.assertTrue(eventually(lambda: server.requests, TIMEOUT))
+        first = server.requests[0]
+        self.assertEqual(first.headers["Authorization"], "Bearer t0ken")
+        self.assertEqual((first.body["action"], first.body["exit_code"]), ("reap", 3))
+        self.assertTrue(
+            eventually(lambda: "backoff" in [b["action"] for b in server.bodies], TIMEOUT)
+        )
+
+    @unittest.skipUnless(importlib.util.find_spec("aiosmtpd"), "aiosmtpd is not installed")
+    def test_mail(self) -> None:
+        from tests.support.mailserver import MailServer
+
+        server = MailServer("starttls", login=True)
+        self.addCleanup(server.close)
+        changes = {
+            "mail.example.com": f"localhost\nport = {server.port}\nca_file = {CERTIFICATE}",
+            WORKER: FAILS,
+        }
+        daemon = self.run_example("mail", changes, env={"MAIL_PASSWORD": "right"})
+        self.assertTrue(eventually(lambda: server.mails, TIMEOUT))
+        self.assertEqual(server.logins, [("circus", "right")])
+        (mail,) = server.messages()
+        self.assertRegex(mail["Subject"], r"^\[cvec_circus\] worker: (\d+ incidents|process .*)$")
+        self.assertEqual(mail["To"], "ops@example.com, oncall@example.com")
+        self.assertRegex(mail.get_content(), r"worker: process \d+ exited with 3\n")
+        self.assertRegex(mail.get_content(), r"\[\d+\] \| the database is gone\n$")
+        daemon.wire.events.wait("watcher.worker.backoff", 1)
+        daemon.order("quit")
+        daemon.ended()
+        self.assertEqual(len(server.mails), 2)  # the other one holds all that came later
+        self.assertIn("flapping: process 1 died quickly", server.messages()[1].get_content())
+
+    def test_autoscaler(self) -> None:
+        changes = {
+            "redis-cli llen jobs": "cat {DIR}/jobs",
+            "cooldown = 30": "cooldown = 0.1",
+            "interval = 5": "interval = 0.05",
+        }
+        daemon = self.run_example("autoscaler", changes)
+        daemon.log.containing("worker: not scaled: exits with 1: cat: ")
+        jobs = daemon.folder / "jobs"
+        jobs.write_text("1000\n")
+        updates = daemon.wire.events.wait("watcher.worker.updated", 5)
+        jobs.write_text("0\n")
+        self.assertEqual([update["numprocesses"] for update in updates], [3, 5, 7, 9, 10])
+        said = "plugin:scale: command is 1000 per process, above 20"
+        self.assertEqual(updates[0]["reason"], said)
+        updates = daemon.wire.events.wait("watcher.worker.updated", 10)
+        self.assertEqual([update["numprocesses"] for update in updates[5:]], [8, 6, 4, 2, 1])
+        daemon.order("quit")
+        daemon.ended()

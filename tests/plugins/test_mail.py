@@ -1,0 +1,368 @@
+"""MailNotifier: what a real mail server gets to see."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+from email.message import EmailMessage
+from typing import Any
+from unittest import mock
+
+from cvec_circus.exc import OptionError
+from cvec_circus.plugins import mail, outbox
+from cvec_circus.plugins.mail import MailNotifier
+from tests.plugins.case import TIMEOUT, PluginCase
+from tests.support.certificate import CERTIFICATE
+from tests.support.eventually import eventually
+
+try:
+    from tests.support.mailserver import HANG, MailServer
+except ModuleNotFoundError as error:
+    raise unittest.SkipTest("aiosmtpd is not installed") from error
+
+LINE = {"time": 3.0, "pid": 7, "text": "cannot open the database"}
+
+
+class MailCase(PluginCase):
+    """A mail server, and a plugin that does not wait long."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        shorter = mock.patch.object(mail, "GATHER_DELAY", 0.01)
+        shorter.start()
+        self.addCleanup(shorter.stop)
+        self.daemon.answers["logs"] = lambda properties: {"lines": []}
+
+    def serve(self, **options: Any) -> MailServer:
+        self.server = MailServer(**options)
+        self.addCleanup(self.server.close)
+        return self.server
+
+    def config(self, **config: Any) -> dict[str, Any]:
+        return {
+            "to": "ops@example.com, The Boss <boss@example.com>",
+            "sender": "Circus <circus@example.com>",
+            "interval": "0",
+            "retry_delay": "0.01",
+            "name": "plugin:mail",
+            **config,
+        }
+
+    def notifier(self, **config: Any) -> tuple[MailNotifier, threading.Thread]:
+        given = {"host": "localhost", "port": str(self.server.port), **config}
+        plugin: MailNotifier = self.make(MailNotifier, **self.config(**given))
+        return plugin, self.run_plugin(plugin)
+
+    def died(self, *names: str, exit_code: int = 1, cause: str = "exit", pid: int = 7) -> None:
+        for name in names:
+            self.daemon.publish(name, "reap", cause=cause, exit_code=exit_code, process_pid=pid)
+
+    def mails(self, count: int) -> list[EmailMessage]:
+        """Wait until that many have come in, and return them."""
+        self.assertTrue(eventually(lambda: len(self.server.mails) >= count, TIMEOUT))
+        messages = self.server.messages()
+        for message in messages:
+            self.assertEqual(message.defects, [])
+        return messages
+
+    def subjects(self, count: int) -> list[str]:
+        return [message["Subject"] for message in self.mails(count)]
+
+
+class TestMessages(MailCase):
+    """What a mail says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def test_of_one_incident(self) -> None:
+        def logs(properties: dict[str, Any]) -> dict[str, Any]:
+            early = {**LINE, "time": 1.0, "text": "welcome"}
+            return {"lines": [LINE] if properties["stream"] == "stderr" else [early]}
+
+        self.daemon.answers["logs"] = logs
+        self.notifier(lines=5)
+        self.died("web")
+        (message,) = self.mails(1)
+        self.assertEqual(message["From"], "Circus <circus@example.com>")
+        self.assertEqual(message["To"], "ops@example.com, The Boss <boss@example.com>")
+        self.assertEqual(message["Subject"], "[cvec_circus] web: process 7 exited with 1")
+        self.assertEqual(message["Auto-Submitted"], "auto-generated")
+        self.assertEqual(message.get_content_type(), "text/plain")
+        self.assertIsNotNone(message["Date"].datetime)
+        self.assertRegex(message["Message-ID"], r"^<\S+@\S+>$")
+        text = message.get_content()
+        self.assertRegex(text, r"(?m)^\d{4}-\d\d-\d\d \S+ \S+  web: process 7 exited with 1$")
+        self.assertIn("The last lines of web:\n\n    ", text)
+        self.assertRegex(text, r"\[7\] \| welcome\n.*\[7\] \| cannot open the database\n$")
+        asked = [each["properties"] for each in self.daemon.commands("logs")]
+        self.assertEqual([(each["name"], each["lines"]) for each in asked], [("web", 5)] * 2)
+        people = ["ops@example.com", "boss@example.com"]
+        self.assertEqual(self.server.envelopes, [("circus@example.com", people)])
+
+    def test_what_is_an_incident(self) -> None:
+        self.notifier(lines=0, prefix="")
+        self.died("a", exit_code=0)
+        self.died("b", cause="command:stop", exit_code=-15)
+        self.daemon.publish("c", "stop")
+        self.died("d", exit_code=-11)
+        self.assertEqual(self.subjects(1), ["d: process 7 was ended by SEGV"])
+        self.daemon.publish("e", "giveup", reason="no such file: /bin/nothing")
+        self.assertEqual(self.subjects(2)[1], "e: given up: no such file: /bin/nothing")
+        self.daemon.publish("f", "backoff", wid=2, deaths=9, delay=1.5)
+        said = "f: flapping: process 2 died quickly 9 times, waits 1.5 s"
+        self.assertEqual(self.subjects(3)[2], said)
+        self.assertEqual(self.daemon.commands("logs"), [])
+
+    def test_only_of_whom_it_is_wanted(self) -> None:
+        self.notifier(watchers="web*", actions="reap")
+        self.died("mail")
+        self.daemon.publish("web", "giveup", reason="no")
+        self.died("web2")
+        self.assertEqual(self.subjects(1), ["[cvec_circus] web2: process 7 exited with 1"])
+
+    def test_names_bring_nothing_into_the_headers(self) -> None:
+        name = "web\r\nBcc: victim@example.com\r\n\r\nHello \x1b[31m\x00 wörld"
+        self.notifier()
+        self.died(name)
+        (message,) = self.mails(1)
+        self.assertIsNone(message["Bcc"])
+        allowed = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version"}
+        added = {"X-Peer", "X-MailFrom", "X-RcptTo"}  # by the server
+        content = {"Content-Type", "Content-Transfer-Encoding"}
+        self.assertLessEqual(set(message.keys()), allowed | content | added)
+        said = "web Bcc: victim@example.com Hello ?[31m? wörld: process 7 exited with 1"
+        self.assertNotIn("\n", message["Subject"])
+        self.assertIn(said, " ".join(message["Subject"].split()))
+        self.assertIn(said, " ".join(message.get_content().split()))
+        self.assertEqual(len(self.server.envelopes[0][1]), 2)
+
+    def test_a_long_name_and_long_lines(self) -> None:
+        long = {**LINE, "text": "x" * 5000}
+        self.daemon.answers["logs"] = lambda properties: {"lines": [long]}
+        self.notifier(lines=3)
+        self.died("w" * 500)
+        (message,) = self.mails(1)
+        self.assertTrue(message["Subject"].endswith("..."))
+        self.assertLessEqual(max(map(len, self.server.mails[0].splitlines())), 998)
+        self.assertIn("x" * 1900, message.get_content())
+
+    def test_a_dot_alone_does_not_end_a_mail(self) -> None:
+        self.daemon.answers["logs"] = lambda properties: {"lines": [LINE]}
+        self.notifier()
+        self.daemon.publish("web", "giveup", reason="because\n.\nof that \ud800")
+        self.assertIn("cannot open the database", self.mails(1)[0].get_content())
+
+    def test_why_there_are_no_lines(self) -> None:
+        plugin, _ = self.notifier()
+        self.died("web")
+        self.assertTrue(self.mails(1)[0].get_content().endswith("    (none)\n"))
+        del self.daemon.answers["logs"]
+        self.died("web")
+        text = self.mails(2)[1].get_content()
+        self.assertTrue(text.endswith("    (not known: unknown command: 'logs')\n"), text)
+        plugin.call_timeout = 0.01
+        self.daemon.muted.add("logs")
+        self.died("web")
+        self.assertTrue(self.mails(3)[2].get_content().endswith("    (not known: Timed out.)\n"))
+
+
+class TestRate(MailCase):
+    """How many mails there are."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def test_one_at_once_and_the_others_together(self) -> None:
+        plugin, _ = self.notifier(interval=2)
+        self.died("a")
+        self.mails(1)
+        self.died("a", "b", "c", "a")
+        subjects = self.subjects(2)
+        self.assertEqual(subjects[1], "[cvec_circus] 4 incidents of 3 watchers: a, b, c")
+        text = self.mails(2)[1].get_content()
+        self.assertEqual(text.count("process 7 exited with 1"), 4)
+        for name in "abc":
+            self.assertEqual(text.count(f"The last lines of {name}:"), 1)
+        self.assertIsNone(plugin.timer)
+
+    def test_a_flood(self) -> None:
+        plugin, thread = self.notifier(interval=3600, lines=0)
+        self.died("a")
+        self.mails(1)
+        for pid in range(450):
+            self.died("a", pid=pid)
+        self.assertTrue(eventually(lambda: plugin.digest.watchers["a"] == 450, TIMEOUT))
+        self.end(plugin, thread)
+        text = self.mails(2)[1].get_content()
+        self.assertIn("(250 earlier incidents are left out)", text)
+        self.assertEqual(text.count("exited with"), 200)
+        self.assertIn("process 449 exited with 1", text)
+        self.assertEqual(self.subjects(2)[1], "[cvec_circus] a: 450 incidents")
+
+    def test_what_follows_at_once_is_in_the_same_mail(self) -> None:
+        with mock.patch.object(mail, "GATHER_DELAY", 0.5):
+            self.notifier()
+            self.died("a")
+            self.daemon.publish("a", "giveup", reason="no")
+            self.assertEqual(self.subjects(1), ["[cvec_circus] a: 2 incidents"])
+
+    def test_what_happens_while_a_mail_cannot_be_sent(self) -> None:
+        self.server.answers.extend(["451 later"] * 2)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.notifier(retry_delay=0.5)
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+            self.died("b", "c")
+            subjects = self.subjects(2)
+        self.assertEqual(subjects[0], "[cvec_circus] a: process 7 exited with 1")
+        self.assertEqual(subjects[1], "[cvec_circus] 2 incidents of 2 watchers: b, c")
+        self.assertEqual(self.server.tries, 4)
+        self.assertIn("says 451 later; next attempt in 0.5 s: [cvec_circus] a:", logs.output[0])
+
+
+class TestTrouble(MailCase):
+    """A server that does not take everything."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def test_a_mail_that_is_refused_is_in_the_log(self) -> None:
+        self.server.answers.append("554 no thanks")
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.notifier()
+            self.died("a")
+            self.died("b")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("says 554 no thanks: From: Circus", logs.output[0])
+        self.assertIn("a: process 7 exited with 1", logs.output[0])
+
+    def test_recipients_that_are_refused(self) -> None:
+        self.server.refused = {"boss@example.com"}
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.notifier()
+            self.died("a")
+            self.mails(1)
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+            self.assertIn("boss@example.com: 550 nobody of that name", logs.output[0])
+            self.server.refused = {"boss@example.com", "ops@example.com"}
+            self.died("b")
+            self.assertTrue(eventually(lambda: len(logs.output) == 2, TIMEOUT))
+        self.assertIn("not delivered: the mail server localhost:", logs.output[1])
+
+    def test_nobody_there(self) -> None:
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.notifier(port=1, retries=1)
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("the mail server localhost:1: [Errno 111] Connection refused", logs.output[0])
+
+    def test_the_end_sends_what_is_left(self) -> None:
+        plugin, thread = self.notifier(interval=3600)
+        self.died("a")
+        self.mails(1)
+        self.died("b")
+        self.assertTrue(eventually(lambda: bool(plugin.digest), TIMEOUT))
+        self.end(plugin, thread)
+        self.assertEqual(self.subjects(2)[1], "[cvec_circus] b: process 7 exited with 1")
+
+    def test_or_logs_it(self) -> None:
+        self.server.answers.append(HANG)
+        shorter = mock.patch.object(outbox.Outbox.finish, "__defaults__", (0.1,))
+        plugin, thread = self.notifier()
+        self.died("a")
+        self.assertTrue(eventually(lambda: self.server.tries, TIMEOUT))
+        with shorter, self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.end(plugin, thread)
+        self.server.release()
+        self.assertIn("not delivered: no time is left: From: Circus", logs.output[0])
+        self.assertIn("a: process 7 exited with 1", logs.output[0])
+
+    def test_a_dry_run(self) -> None:
+        with self.assertLogs("cvec_circus", "INFO") as logs:
+            self.notifier(dry_run="yes")
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("this would be sent:\nFrom: Circus <circus@example.com>", logs.output[0])
+        self.assertEqual(self.server.tries, 0)
+
+
+class TestLogin(MailCase):
+    """TLS and login."""
+
+    def secured(self, tls: str, **config: Any) -> tuple[MailNotifier, threading.Thread]:
+        known = {"user": "circus", "password": "right", "ca_file": str(CERTIFICATE)}
+        return self.notifier(tls=tls, **{**known, **config})
+
+    def test_the_right_one(self) -> None:
+        for tls in ("none", "starttls", "tls"):
+            with self.subTest(tls):
+                server = self.serve(tls=tls, login=True)
+                self.secured(tls)
+                self.died("a")
+                self.mails(1)
+                self.assertEqual(server.logins, [("circus", "right")])
+
+    def test_a_wrong_one_is_not_tried_again(self) -> None:
+        server = self.serve(tls="starttls", login=True)
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.secured("starttls", password="wrong")
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("says 535 ", logs.output[0])
+        self.assertNotIn("wrong", logs.output[0])
+        self.assertEqual(set(server.logins), {("circus", "wrong")})
+
+    def test_a_server_without_tls_does_not_get_the_password(self) -> None:
+        server = self.serve(login=True)
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.secured("starttls")
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("STARTTLS extension not supported", logs.output[0])
+        self.assertEqual(server.logins, [])
+
+    def test_a_certificate_that_is_not_known(self) -> None:
+        for tls in ("starttls", "tls"):
+            with self.subTest(tls), self.assertLogs("cvec_circus", "ERROR") as logs:
+                server = self.serve(tls=tls)
+                self.secured(tls, ca_file=None, retries=0)
+                self.died("a")
+                self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+                self.assertIn("certificate verify failed", logs.output[0])
+                self.assertEqual(server.logins, [])
+        self.secured("tls", ca_file=None, verify="no")
+        self.died("a")
+        self.mails(1)
+
+
+class TestOptions(MailCase):
+    """What makes no sense is refused in a line that begins with the key."""
+
+    def test_values_that_cannot_be(self) -> None:
+        for given, said in (
+            ({"to": None}, "to: missing"),
+            ({"to": ""}, "to: "),
+            ({"to": "ops"}, "to: 'ops' is not the address of a mail box"),
+            ({"to": "a@b.c, d@"}, "to: 'd@' is not"),
+            ({"to": ["a@b.c\nBcc: x@y.z"]}, "to: 'a@b.c\\nBcc: x@y.z' is not"),
+            ({"sender": "me"}, "sender: 'me' is not"),
+            ({"sender": "a@b.c, d@e.f"}, "sender: 'a@b.c, d@e.f' is not"),
+            ({"user": "me"}, "password: missing; it goes with user"),
+            ({"password": "x"}, "user: missing; it goes with password"),
+            ({"user": "me", "password": "x", "host": "mail.example.com"}, "tls: a password goes"),
+            ({"tls": "ssl"}, "tls: 'ssl' is not one of none, starttls, tls"),
+            ({"tls": "tls", "ca_file": "/no/such"}, "ca_file: /no/such: No such file"),
+            ({"port": "70000"}, "port: "),
+            ({"interval": "-1"}, "interval: "),
+            ({"lines": "all"}, "lines: 'all' is not a whole number"),
+            ({"dry_run": "maybe"}, "dry_run: 'maybe' is neither true nor false"),
+            ({"actions": "died"}, "actions: 'died' is no action"),
+        ):
+            with self.subTest(given), self.assertRaises(OptionError) as caught:
+                self.make(MailNotifier, **self.config(**given))
+            self.assertTrue(str(caught.exception).startswith(said), caught.exception)
+            self.assertNotIn("\n", str(caught.exception))
