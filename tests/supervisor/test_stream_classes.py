@@ -59,6 +59,16 @@ class TestOwn(EmbeddedCase):
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.call("status", name="b")["status"], "active")
 
+    def test_one_that_hangs_at_the_end_is_named(self) -> None:
+        Kept.blocks = "a"
+        self.arbit(self.own("a", "echo word; exec sleep 1000"))
+        self.assertTrue(eventually(lambda: "a" in Kept.texts))
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.arbiter.stop()
+        said = f"left behind, for it hangs: pump:a ({MODULE}.Kept for stdout of a)"
+        self.assertIn(said, "\n".join(logs.output))
+        Kept.gate.set()
+
     def test_a_class_in_the_pythonpath_of_its_watcher(self) -> None:
         name = f"{MODULE}_elsewhere"
         (self.folder / f"{name}.py").write_text(f"from {MODULE} import Kept as Elsewhere\n")
