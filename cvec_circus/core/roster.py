@@ -102,6 +102,8 @@ class Roster:
         key = fold(watcher.name)
         del self._watchers[key]
         watcher.removed = True
+        if watcher.listens:
+            stop_listening(watcher, self._ports)
         self._ports.publish(watcher, "remove", cause)
         if nostop and watcher.state is not WatcherState.STOPPING:
             self._abandon(watcher, cause, waiting)
@@ -120,8 +122,6 @@ class Roster:
         watcher.drop_pending()
         if not watcher.slots:
             self._ports.close_streams(watcher)
-        if watcher.listens:
-            stop_listening(watcher, self._ports)
         self._ports.forget_hooks(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
@@ -210,6 +210,8 @@ class Roster:
         given = dict(options)
         size = given.pop("numprocesses", watcher.numprocesses)
         changed = watcher.change(given)
+        if watcher.listens:
+            stop_listening(watcher, self._ports)  # the next turn listens on what it has by then
         reloads = fresh or any(map(needs_fresh, changed))
         take_over(watcher, changed, self._ports)
         if not OUTPUT_OPTIONS.isdisjoint(changed) and watcher.is_open:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from unittest import mock
 
 from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
@@ -141,6 +142,14 @@ class TestOnDemand(unittest.TestCase):
         self.world.die(self.world.spawned[0])
         self.world.settle()
         self.assertEqual(self.world.listening, {watcher})
+
+    def test_another_command_may_have_other_sockets(self) -> None:
+        watcher = self.up()
+        with mock.patch.object(self.world, "await_connection") as listens:
+            self.world.roster.set_options(watcher, {"cmd": "other"}, "command:set", None)
+            self.assertEqual(self.world.listening, set())
+            self.world.settle()
+            listens.assert_called_once_with(watcher)
 
     def test_without_a_socket_it_gives_up(self) -> None:
         watcher = self.world.add(on_demand=True, use_sockets=True)
