@@ -178,10 +178,11 @@ class Caller:
         known, function = self._found.get(name, (None, None))
         if known is hook:
             return function
+        is_new = situation.is_set or known not in (None, hook)
         function = hook.target
         if isinstance(function, str):
             pythonpath = _pythonpath(situation.options)
-            if situation.is_set:
+            if is_new:
                 _read_again(function)
             function = importing.load(function, pythonpath)
         self._found[name] = (hook, function)

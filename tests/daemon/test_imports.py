@@ -17,7 +17,7 @@ LATE = frozenset(
     " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
     " cvec_circus.demo"
     " cvec_circus.embedding cvec_circus.options.hooks cvec_circus.supervisor.hooks"
-    " cvec_circus.supervisor.hook_calls cvec_circus.system.importing"
+    " cvec_circus.supervisor.hook_calls cvec_circus.system.importing cvec_circus.system.programs"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
     " cvec_circus.stream.stdout cvec_circus.stream.timed cvec_circus.stream.history"

@@ -231,6 +231,19 @@ class TestModules(HooksCase):
             said = self.asked(watcher, "before_start")
         self.assertIn("failed: ModuleNotFoundError: No module named 'hooks_of_a_test_not", said)
 
+    def test_from_the_virtualenv_of_the_watcher(self) -> None:
+        version = "{}.{}".format(*sys.version_info[:2])
+        packages = self.folder / "lib" / f"python{version}" / "site-packages"
+        packages.mkdir(parents=True)
+        (packages / "hooks_of_a_test4.py").write_text("def yes(**given):\n    return True\n")
+        self.addCleanup(lambda: sys.path.remove(str(packages)))
+        watcher = self.watcher(
+            virtualenv=str(self.folder),
+            copy_env=True,
+            hooks={"before_start": "hooks_of_a_test4.yes"},
+        )
+        self.assertEqual(self.asked(watcher, "before_start"), "")
+
     def test_a_module_that_leaves(self) -> None:
         self.module("hooks_of_a_test2", "import sys\nsys.exit('out')\n")
         watcher = self.watcher(
@@ -271,6 +284,7 @@ class TestTime(HooksCase):
         self.assertIn("hook before_start of web has returned after", caught.output[0])
         self.no_answer()
         self.assertEqual(gate.calls, 1)  # the other one was never called
+        self.loop.ask(watcher.override, "hook_timeout", None)
         self.assertEqual(self.asked(watcher, "before_start"), "")
 
     def test_a_time_out_that_is_ignored(self) -> None:
