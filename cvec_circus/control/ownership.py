@@ -15,6 +15,14 @@ REFUSED = "uid does not match endpoint_owner"
 
 INSIDE = "hooks, and stream classes of one's own, run inside the daemon: not by endpoint_owner"
 
+FILES = "the daemon itself would write to that file, which endpoint_owner may not choose"
+
+ANOTHER_FILE = "only the file that the daemon was started with: not another by endpoint_owner"
+"""A file of his own would have anything run, as anybody. Even the refusal of a file tells what is
+in it, and it may be one that he cannot read."""
+
+STREAMS = ("stdout_stream", "stderr_stream")
+
 PROTECTED = frozenset(
     "uid gid cmd args executable shell shell_args working_dir virtualenv copy_path env hooks"
     " stdout_stream stderr_stream stdout_stream.class stderr_stream.class".split()
@@ -47,6 +55,10 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
             raise MessageError(REFUSED)
         if command == "add" and any(_runs_in_the_daemon(key, options[key]) for key in options):
             raise MessageError(INSIDE)
+        if command in ("add", "set") and any(_is_a_file(key, options[key]) for key in options):
+            raise MessageError(FILES)
+        if command == "reloadconfig" and props.get("path") is not None:
+            raise MessageError(ANOTHER_FILE)
         if command == "set" and any(_is_protected(key) for key in options):
             raise MessageError(REFUSED)
 
@@ -63,6 +75,13 @@ def _runs_in_the_daemon(key: object, value: object) -> bool:
     elif name not in ("stdout_stream.class", "stderr_stream.class"):
         return False
     return "." in str(value)
+
+
+def _is_a_file(key: object, value: object) -> bool:
+    """Whether that names a file for output."""
+    if key in STREAMS:
+        return isinstance(value, Mapping) and "filename" in value
+    return key in tuple(f"{stream}.filename" for stream in STREAMS)
 
 
 def _is_protected(key: object) -> bool:

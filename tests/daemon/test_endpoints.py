@@ -62,6 +62,11 @@ class TestOwner(DaemonCase):
         self.refused(daemon.wire, "add", name="b", cmd="sleep 9")
         self.refused(daemon.wire, "add", name="b", cmd="sleep 9", options={"uid": "root"})
         self.refused(daemon.wire, "set", name="a", options={"cmd": "id"})
+        daemon.wire.refused("reloadconfig", path=str(daemon.config))
+        daemon.wire.refused(
+            "add", name="c", cmd="id", options={"uid": NOBODY, "stdout_stream.filename": "/x"}
+        )
+        self.assertFalse(daemon.call("reloadconfig")["plan"]["changes"])
         daemon.call("add", name="b", cmd="sleep 9", options={"uid": NOBODY})
         daemon.call("set", name="a", options={"numprocesses": 2})
         daemon.call("stop", name="a")

@@ -1,0 +1,55 @@
+"""What clients may not do where the endpoint was given away."""
+
+from __future__ import annotations
+
+import os
+import unittest
+from typing import Any
+
+from cvec_circus.control import ownership
+from cvec_circus.exc import MessageError
+
+ENDPOINT = "ipc:///tmp/x"
+UID = os.getuid()
+
+
+class TestGuard(unittest.TestCase):
+    """`guard` itself; a test of a daemon is in `tests.daemon.test_endpoints`."""
+
+    def setUp(self) -> None:
+        look = ownership.guard(ENDPOINT, UID)
+        assert look is not None
+        self.look = look
+
+    def refuses(self, reason: str, command: str, **props: Any) -> None:
+        with self.assertRaises(MessageError) as caught:
+            self.look(command, props)
+        self.assertEqual(str(caught.exception), reason)
+
+    def test_nobody_looks_where_nothing_was_given_away(self) -> None:
+        self.assertIsNone(ownership.guard(ENDPOINT, None))
+        self.assertIsNone(ownership.guard("tcp://127.0.0.1:5555", UID))
+
+    def test_another_configuration(self) -> None:
+        for dry_run in (True, False):
+            path = "/home/me/my.ini"
+            self.refuses(ownership.ANOTHER_FILE, "reloadconfig", path=path, dry_run=dry_run)
+        self.refuses(ownership.ANOTHER_FILE, "reloadconfig", path="")
+        self.look("reloadconfig", {"path": None, "dry_run": False})
+
+    def test_files_that_the_daemon_would_write(self) -> None:
+        for options in (
+            {"stdout_stream.filename": "/etc/passwd"},
+            {"stderr_stream.filename": "/etc/passwd"},
+            {"stdout_stream": {"filename": "/etc/passwd"}},
+            {"stderr_stream": {"class": "WatchedFileStream", "filename": "/etc/passwd"}},
+        ):
+            with self.subTest(options=options):
+                self.refuses(ownership.FILES, "add", options={"uid": UID, **options})
+                self.refuses(ownership.FILES, "set", options=options)
+        self.look("add", {"options": {"uid": UID, "stdout_stream": {"class": "StdoutStream"}}})
+        self.look("add", {"options": {"uid": UID, "log_history": 1000}})
+
+
+if __name__ == "__main__":
+    unittest.main()
