@@ -1,4 +1,4 @@
-"""What a program that was written for one of the two packages does: python driver.py PACKAGE WHAT ...
+"""What programs for one of the two packages do: python driver.py PACKAGE WHAT ENDPOINT
 
 It is a program of its own, because it imports Circus. PACKAGE is `circus` or `cvec_circus`; what it
 finds out goes to standard output as JSON, a line each.

@@ -1,4 +1,4 @@
-"""circusctl with our daemon says what it says with its own; cvec_circusctl with its daemon works."""
+"""circusctl with our daemon says what it says with its own; and cvec_circusctl with its daemon."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ stop|nope
 
 NUMBERS = re.compile(r"\d+|/[\w/-]*circus-\w+")
 """Pids, ports, and the folder of a test."""
+
 
 def masked(found: list[tuple[int, str]]) -> dict[str, tuple[int, str]]:
     """Return what was said, by command line, without what no two daemons have in common."""
