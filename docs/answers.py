@@ -39,6 +39,14 @@ ANSWERS: dict[str, dict[str, str]] = {
         "sockets": "For each socket an object with `fd`, `name` and `backlog`; with `host` and "
         "`port`, or with `path`."
     },
+    "logs": {
+        "name": "The watcher's name.",
+        "stream": "Which output it is.",
+        "lines": "The lines, oldest first: objects with `time`, `pid` and `text`: see :ref:`logs`.",
+        "next": "The place to go on from, for `since`.",
+        "more": "Whether there are more lines than an answer has.",
+        "missed": "With `since`: how many bytes after that place are no longer there.",
+    },
     "numprocesses": {
         "numprocesses": "How many processes there are.",
         "watcher_name": "With `name`: that name.",

@@ -68,9 +68,8 @@ class TestStreams(SlipsCase):
         for name, parts in USED.items():
             for part in parts:
                 self.assertIn(part, PARTS, name)
-        self.assertEqual(
-            set(PARTS) - {"class", "refresh_time", "stream"}, set().union(*USED.values())
-        )
+        known = set(PARTS) - {"class", "refresh_time", "stream"}
+        self.assertEqual(known, set().union(*USED.values()))
         self.assertEqual({*USED, "QueueStream"}, set(STREAM_CLASSES))
 
 

@@ -22,7 +22,7 @@ class TestAnswers(EmbeddedCase):
         self.page = module_of(DOCS / "answers.py")
         self.fields: dict[str, set[str]] = {}
         self.arbit(
-            {"name": "web", "cmd": "sleep 1000", "numprocesses": 2},
+            {"name": "web", "cmd": "sleep 1000", "numprocesses": 2, "log_history": 1000},
             {"name": "one", "cmd": "sleep 1000", "singleton": True},
             {"name": "mailer", "cmd": "/no/such/program", "max_retry": 1},
             sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}],
@@ -51,6 +51,7 @@ class TestAnswers(EmbeddedCase):
         self.ask("options", name="web")
         self.ask("get", name="web", keys=["cmd"])
         self.ask("events", limit=1)
+        self.ask("logs", name="web")
         for command in ("incr", "decr"):
             self.ask(command, name="web", waiting=True)
             self.ask(command, name="one")
