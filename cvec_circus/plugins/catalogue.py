@@ -20,14 +20,14 @@ GROUP = "cvec_circus.plugins"
 
 BUILT_IN = {
     "autoscaler": "autoscaler:Autoscaler",
-    "command_reloader": "command_reloader:CommandReloader",
+    "command-reloader": "command_reloader:CommandReloader",
     "flapping": "flapping:Flapping",
-    "full_stats": "statsd:FullStats",
-    "http_observer": "http_observer:HttpObserver",
+    "full-stats": "statsd:FullStats",
+    "http": "http_observer:HttpObserver",
     "logger": "logger:Logger",
     "mail": "mail:MailNotifier",
-    "redis_observer": "redis_observer:RedisObserver",
-    "resource_watcher": "resource_watcher:ResourceWatcher",
+    "redis": "redis_observer:RedisObserver",
+    "resource-watcher": "resource_watcher:ResourceWatcher",
     "statsd": "statsd:StatsdEmitter",
     "watchdog": "watchdog:WatchDog",
     "webhook": "webhook:Webhook",
@@ -62,8 +62,9 @@ def find(name: str) -> Listed:
     Raises:
         PluginError: It is neither. The text is one line.
     """
-    if name in BUILT_IN:
-        return _built_in(name)
+    ours = name.replace("_", "-")  # people mix them up
+    if ours in BUILT_IN:
+        return _built_in(ours)
     place, dot, attribute = name.rpartition(".")
     if dot and all(part.isidentifier() for part in name.split(".")):
         return Listed(name, place, attribute)

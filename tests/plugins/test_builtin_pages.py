@@ -145,20 +145,18 @@ class TestWrongOptions(DaemonCase):
 
     wrong = (
         ("statsd", "port = x", "port: 'x' is not a whole number"),
-        ("full_stats", "loop_rate = often", "loop_rate: 'often' is not a number"),
-        ("resource_watcher", "max_cpu = 50", "watcher: missing"),
-        ("resource_watcher", "watcher = a\nmax_mem = 5X", "max_mem: '5X' is neither per cent nor"),
-        ("http_observer", "check_url = example", "check_url: 'example' is no address"),
-        ("redis_observer", "redis_url = example", "redis_url: "),
+        ("full-stats", "loop_rate = often", "loop_rate: 'often' is not a number"),
+        ("resource-watcher", "max_cpu = 50", "watcher: missing"),
+        ("resource-watcher", "watcher = a\nmax_mem = 5X", "max_mem: '5X' is neither per cent nor"),
+        ("http", "check_url = example", "check_url: 'example' is no address"),
+        ("redis", "redis_url = example", "redis_url: "),
         ("watchdog", "msg_regex = (", "msg_regex: '('"),
-        ("command_reloader", "loop_rate = 0", "loop_rate: "),
+        ("command-reloader", "loop_rate = 0", "loop_rate: "),
     )
 
     def test_the_key_is_named(self) -> None:
         wrong = [
-            one
-            for one in self.wrong
-            if one[0] != "redis_observer" or importlib.util.find_spec("redis")
+            one for one in self.wrong if one[0] != "redis" or importlib.util.find_spec("redis")
         ]
         text = "".join(
             f"[plugin:{number}]\nuse = {use}\n{options}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class TestNames(unittest.TestCase):
         expected = Listed("flapping", "cvec_circus.plugins.flapping", "Flapping")
         self.assertEqual(find("flapping"), expected)
         self.assertIs(load_class("flapping"), Flapping)
+        self.assertEqual(find("resource_watcher"), find("resource-watcher"))
 
     def test_a_dotted_one(self) -> None:
         self.assertEqual(find("a.b.C").dotted, "a.b.C")
@@ -69,6 +71,53 @@ class TestBuiltIn(unittest.TestCase):
 
     def test_they_are_in_order(self) -> None:
         self.assertEqual(list(BUILT_IN), sorted(BUILT_IN))
+
+
+NAMES_OF_CIRCUS = """\
+_statsd.StatsdEmitter
+command_reloader.CommandReloader
+flapping.Flapping
+http_observer.HttpObserver
+redis_observer.RedisObserver
+resource_watcher.ResourceWatcher
+statsd.FullStats
+statsd.StatsdEmitter
+watchdog.WatchDog
+""".split()
+
+PUBLISHED = """
+import importlib, pkgutil
+import circus.plugins
+for module in pkgutil.iter_modules(circus.plugins.__path__):
+    try:
+        for name, value in vars(importlib.import_module(f"circus.plugins.{module.name}")).items():
+            if isinstance(value, type) and issubclass(value, circus.plugins.CircusPlugin):
+                print(f"{module.name}.{name}")
+    except ImportError:
+        pass  # redis may be missing
+"""
+
+
+class TestNamesOfCircus(unittest.TestCase):
+    """Every name of a plugin of Circus leads to ours, with its package renamed."""
+
+    def test_each_can_be_loaded(self) -> None:
+        for name in NAMES_OF_CIRCUS:
+            with self.subTest(name):
+                plugin = load_class(f"cvec_circus.plugins.{name}")
+                self.assertEqual(plugin.__name__, name.partition(".")[2])
+
+    @unittest.skipUnless(importlib.util.find_spec("circus"), "Circus is not installed")
+    def test_none_is_missing(self) -> None:
+        argv = [sys.executable, "-W", "ignore", "-c", PUBLISHED]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+        found = {
+            one
+            for one in done.stdout.split()
+            if not one.endswith((".CircusPlugin", ".BaseObserver"))
+        }
+        self.assertGreater(len(found), 5)
+        self.assertEqual(found - set(NAMES_OF_CIRCUS), set())
 
 
 class Described(CircusPlugin):
