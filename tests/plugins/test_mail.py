@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import unittest
 from email.message import EmailMessage
@@ -15,14 +16,14 @@ from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.certificate import CERTIFICATE
 from tests.support.eventually import eventually
 
-try:
+HAS_SERVER = importlib.util.find_spec("aiosmtpd") is not None
+if HAS_SERVER:
     from tests.support.mailserver import HANG, MailServer
-except ModuleNotFoundError as error:
-    raise unittest.SkipTest("aiosmtpd is not installed") from error
 
 LINE = {"time": 3.0, "pid": 7, "text": "cannot open the database"}
 
 
+@unittest.skipUnless(HAS_SERVER, "aiosmtpd is not installed")
 class MailCase(PluginCase):
     """A mail server, and a plugin that does not wait long."""
 
