@@ -141,7 +141,11 @@ class Autoscaler(CircusPlugin):
         threshold = self.config["up" if change > 0 else "down"]
         unit = UNITS.get(self.config["by"], " per process" if self.config["per_process"] else "")
         reason = f"{self.signature}{self.config['by']} is {load:g}{unit}, {word} {threshold:g}"
-        reply = self.call(command, name=self.watcher, nb=abs(change), reason=reason)
+        try:
+            reply = self.call(command, name=self.watcher, nb=abs(change), reason=reason)
+        except CallError as error:
+            self.say_trouble(error)
+            return
         if reply.get("status") == "error" or reply.get("singleton"):
             self.say_trouble(reply.get("reason", "it is a singleton"))
             return

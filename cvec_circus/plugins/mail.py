@@ -95,7 +95,7 @@ class MailNotifier(CircusPlugin):
             lambda mail: mail.digest.subject(config["prefix"]),
             config["retries"],
             config["retry_delay"],
-            in_full=lambda mail: str(self.compose(mail)),
+            in_full=lambda mail: readable(self.compose(mail)),
             when_idle=self.send_if_due,
         )
 
@@ -144,7 +144,7 @@ class MailNotifier(CircusPlugin):
             names = mail.digest.watchers if self.config["lines"] else ()
             mail.message = self.compose(mail, {name: self.last_lines(name) for name in names})
         if self.config["dry_run"]:
-            logger.info("this would be sent:\n%s", mail.message)
+            logger.info("this would be sent: %s", readable(mail.message))
         else:
             self.server.send(mail.message)
 
@@ -176,6 +176,12 @@ class MailNotifier(CircusPlugin):
             reasons += [f"(not known: {reply.get('reason')})"] * (reply.get("status") == "error")
         rows.sort(key=lambda row: row["time"])
         return [log_line(row) for row in rows[-self.config["lines"] :]] or reasons[:1] or ["(none)"]
+
+
+def readable(message: EmailMessage) -> str:
+    """Return a mail for the log: as it was before it was encoded, without what nobody reads."""
+    headers = "".join(f"{name}: {message[name]}\n" for name in ("From", "To", "Subject"))
+    return f"{headers}\n{message.get_content()}".replace("\r\n", "\n").rstrip()
 
 
 def addresses(option: str, given: Sequence[str]) -> str:

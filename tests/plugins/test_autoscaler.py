@@ -219,6 +219,17 @@ class TestOthers(AutoscalerCase):
         self.assertEqual(len(logs.output), 1)
         self.assertIn("web: not scaled: unknown command", logs.output[0])
 
+    def test_a_daemon_that_does_not_answer(self) -> None:
+        self.daemon.muted.add("incr")
+        self.server.page = "1000"
+        plugin: Autoscaler = self.make(Autoscaler, **self.config())
+        plugin.call_timeout = 0.5
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.run_plugin(plugin)
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("web: not scaled: Timed out.", logs.output[0])
+        self.assertNotIn("Traceback", logs.output[0])
+
     def test_a_singleton(self) -> None:
         singleton = {"numprocesses": 1, "singleton": True}
         self.daemon.answers["incr"] = lambda properties: singleton

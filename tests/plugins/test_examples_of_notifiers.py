@@ -18,6 +18,29 @@ WORKER = "python3 -m myproject.worker"
 FAILS = "/bin/sh -c 'echo the database is gone; exit 3'"
 
 
+class TestOptions(DaemonCase):
+    """What a plugin refuses is a line that begins with the key, and the plugin is given up."""
+
+    def test_all_at_once(self) -> None:
+        configured = {
+            "logger": "filename = /tmp/x\nactions = raep",
+            "mail": "to = ops\nsender = a@example.com",
+            "webhook": "url = http://localhost/\nca_file = /no/such",
+            "autoscaler": "watcher = a\nby = cpu\nmax = 3\nup = 10\ndown = 20",
+        }
+        said = {
+            "logger": "actions: 'raep' is no action; did you mean reap?",
+            "mail": "to: 'ops' is not the address of a mail box",
+            "webhook": "ca_file: /no/such: No such file or directory",
+            "autoscaler": "down: 20 is not below up, which is 10",
+        }
+        sections = [f"[plugin:{one}]\nuse = {one}\n{configured[one]}\n" for one in configured]
+        daemon = self.daemon("".join(sections))
+        for one, line in said.items():
+            daemon.wire.events.wait(f"watcher.plugin:{one}.stop", 1)
+            self.assertEqual(daemon.wire.status(f"plugin:{one}"), ("stopped", line))
+
+
 class TestExamples(DaemonCase):
     """With times that are shorter, and servers that are here."""
 

@@ -285,9 +285,13 @@ class TestTrouble(MailCase):
     def test_a_dry_run(self) -> None:
         with self.assertLogs("cvec_circus", "INFO") as logs:
             self.notifier(dry_run="yes")
-            self.died("a")
+            self.died("ä")
             self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
-        self.assertIn("this would be sent:\nFrom: Circus <circus@example.com>", logs.output[0])
+        said = logs.output[0].splitlines()
+        self.assertIn("this would be sent: From: Circus <circus@example.com>", said[0])
+        self.assertEqual(said[1], "To: ops@example.com, The Boss <boss@example.com>")
+        self.assertEqual(said[2], "Subject: [cvec_circus] ä: process 7 exited with 1")
+        self.assertTrue(said[6].endswith("  ä: process 7 exited with 1"), said)
         self.assertEqual(self.server.tries, 0)
 
 
