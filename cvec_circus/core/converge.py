@@ -227,7 +227,9 @@ def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
 
 def stop_stale(watcher: Watcher, ports: Ports) -> None:
     """Stops stale processes: all of them once their successors run, or one after the other."""
-    if not watcher.stale or watcher.pending or not watcher.has_all:
+    # Of a watcher that has become a singleton meanwhile nothing can start beside them.
+    is_blocked = watcher.is_singleton and not watcher.is_filled
+    if not watcher.stale or watcher.pending or not (watcher.has_all or is_blocked):
         return
     if not watcher.stops_first:
         for process in list(watcher.stale):

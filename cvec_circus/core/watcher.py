@@ -320,7 +320,7 @@ class Watcher(Slots):
             self.override(name, options[name])
         if self.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
             missing = max(0, self.numprocesses - self.places)
-            self.grants = missing + sum(process.holds_place for process in self.stale)
+            self.grants = missing + sum(p.holds_place for p in self.slots.values() if p.stale)
         return changed
 
     def override(self, name: str, value: Any) -> None:
