@@ -47,8 +47,8 @@ ARBITER_OPTIONS = OptionTable(
             "account",
             None,
             "The user, by name or number, who owns the files of ipc endpoints. Watchers that are "
-            "added through the endpoint must then have that `uid`, and what is run by others "
-            "cannot be set.",
+            "added through the endpoint must then have that `uid` and no code that runs inside the "
+            "daemon (hooks, stream classes of one's own), and what is run by others cannot be set.",
         ),
         _row(
             "pubsub_endpoint",

@@ -32,6 +32,9 @@ VARIABLES = {
 
 EXTENDED = "extended_stats"
 
+LONGEST = 1000
+"""Characters of an exception's text that are told; the log has all of it."""
+
 
 class WatcherFacade(Protocol):
     """What a hook gets as `watcher`. Safe from any thread.
@@ -123,7 +126,8 @@ class Caller:
         except BaseException as error:  # sys.exit() in somebody's code, too
             if not isinstance(error, HookError):
                 logger.error("%s: hook %s failed", self._name, name, exc_info=error)
-            return Answer(False, error=_words(error), message=str(error) or _words(error))
+            words = _words(error)
+            return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
 
     def extend(
         self,
@@ -221,7 +225,7 @@ class Caller:
             text = f"it was ended by {to_name(-ended.exit_code)}"
             logger.error("%s: hook %s failed: %s", self._name, name, text)
             raise HookError(text)
-        reason = ended.errors[-1] if ended.errors else f"exit code {ended.exit_code}"
+        reason = ended.errors[-1][:LONGEST] if ended.errors else f"exit code {ended.exit_code}"
         if name == EXTENDED:
             if ended.exit_code:
                 raise RuntimeError(reason)
@@ -281,5 +285,12 @@ def _words(error: BaseException) -> str:
         return str(error)
     if isinstance(error, SystemExit):
         return f"it has called sys.exit({error.code!r})"
-    text = " ".join(str(error).split())
+    text = " ".join(_text(error).split())[:LONGEST]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # somebody's exception may be anything
+        return ""

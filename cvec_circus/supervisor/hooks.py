@@ -224,11 +224,14 @@ class Hooks:
     def _call(self, runner: Runner, question: Question, situation: Situation) -> None:
         """On the thread of the watcher's hooks."""
         caller, hook, cancel = runner.caller, question.hook, question.cancel
-        if question.rows is not None:
-            answer = caller.extend(hook, question.rows, situation, cancel)
-        else:
-            answer = caller.call(question.name, hook, question.facts, situation, cancel)
-        self._loop.post(self._returned, runner, question, answer)
+        answer = Answer(False, error="a fault of ours", message="a fault of ours")
+        try:
+            if question.rows is not None:
+                answer = caller.extend(hook, question.rows, situation, cancel)
+            else:
+                answer = caller.call(question.name, hook, question.facts, situation, cancel)
+        finally:
+            self._loop.post(self._returned, runner, question, answer)  # somebody waits for it
 
     # -- answers
 

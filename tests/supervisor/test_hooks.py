@@ -85,6 +85,13 @@ class TestAnswers(HooksCase):
             def __bool__(self) -> bool:
                 raise KeyboardInterrupt
 
+        class SilentError(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        def silent(**_: Any) -> Any:
+            raise SilentError
+
         async def later(**_: Any) -> bool:
             return True
 
@@ -92,6 +99,7 @@ class TestAnswers(HooksCase):
             (division, "ZeroDivisionError: division by zero", "division by zero"),
             (leave, "it has called sys.exit(3)", "3"),
             (lambda: True, "TypeError: ", ""),
+            (silent, "SilentError", "SilentError"),
             (lambda **_: Odd(), "KeyboardInterrupt", "KeyboardInterrupt"),
             (later, "TypeError: it is a coroutine function", ""),
         ):
