@@ -116,6 +116,14 @@ class TestOnATerminal(CtlCase):
         terminal.interrupt()
         self.assertEqual(self.left(terminal), 130)
 
+    def test_ctrl_c_ends_logs_and_not_the_shell(self) -> None:
+        terminal = self.shell()
+        terminal.type("logs web --follow\n")
+        asked = ("next_lines", "web", "stdout", 7, 10.0)
+        self.assertTrue(eventually(lambda: asked in self.ordered(), TIMEOUT))
+        terminal.interrupt()
+        self.assertEqual(self.left(terminal), 130)
+
     def left(self, terminal: Terminal) -> int:
         """Leave the shell; return its exit code."""
         terminal.type("exit\n")
@@ -138,6 +146,8 @@ class TestOnATerminal(CtlCase):
             ("signal web US\t1\t", "signal web USR1 "),
             ("help numw\t", "help numwatchers "),
             ("events --fol\t", "events --follow "),
+            ("logs w\t", "logs web "),
+            ("logs --std\t", "logs --stderr "),
         ):
             with self.subTest(typed=typed):
                 terminal.type(typed)

@@ -95,6 +95,16 @@ class TestPlugins(DaemonCase):
         self.assertIn("plugin:off: not active, so not started", log)
         self.assertEqual([text for level, text in daemon.told() if level == "ERROR"], [])
 
+    def test_what_one_has_written(self) -> None:
+        section = "[plugin:crashing]\nuse = ours.Crashing\nlog_history = 65536\n"
+        daemon = self.start(section + "stdout_stream.filename = plugin.log\nmin_uptime = 0")
+
+        def told() -> str:
+            reply = daemon.call("logs", name="plugin:crashing", stream="stderr")
+            return "\n".join(line["text"] for line in reply["lines"])
+
+        self.assertTrue(eventually(lambda: "it does not want to" in told()), told())
+
     def test_it_hears_the_last_of_everybody(self) -> None:
         daemon = self.start("[plugin:writer]\nuse = ours.Writer")
         self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
