@@ -58,5 +58,13 @@ def consume(package, endpoint):
             say([topic.decode(), json.loads(message)])
 
 
+def stats(package, endpoint):
+    """Say each statistic, until it is ended."""
+    reader = importlib.import_module(f"{package}.stats.client").StatsClient
+    for watcher, subtopic, stat in reader(endpoint):
+        say([watcher, subtopic, stat])
+
+
 if __name__ == "__main__":
-    {"ctl": ctl, "client": client, "consume": consume}[sys.argv[2]](sys.argv[1], sys.argv[3])
+    known = {"ctl": ctl, "client": client, "consume": consume, "stats": stats}
+    known[sys.argv[2]](sys.argv[1], sys.argv[3])

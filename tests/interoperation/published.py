@@ -68,13 +68,20 @@ class PublishedDaemon:
     """
 
     def __init__(self, test: unittest.TestCase, text: str, circus: str = "") -> None:
-        """Start it, and wait until the watcher "web" is up."""
+        """Start it, and wait until the watcher "web" is up.
+
+        Args:
+            test: The test.
+            text: The configuration without the `[circus]` section, in which `{DIR}` is replaced.
+            circus: Further lines of that section.
+        """
         self.folder = folder(test)
         self.endpoint = f"ipc://{self.folder}/control"
         self.pubsub_endpoint = f"ipc://{self.folder}/events"
         head = f"[circus]\nendpoint = {self.endpoint}\npubsub_endpoint = {self.pubsub_endpoint}\n"
         config = self.folder / "circus.ini"
-        config.write_text(f"{head}check_delay = 1\n{circus}\n{text}")
+        body = f"{head}check_delay = 1\n{circus}\n{text}".replace("{DIR}", str(self.folder))
+        config.write_text(body)
         self._mark = os.urandom(8).hex()
         self._log = self.folder / "log"
         with self._log.open("w") as log:

@@ -1,0 +1,84 @@
+"""What reads the statistics of one package, with the daemon of the other."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unittest
+from typing import Any
+
+from tests.interoperation.published import (
+    DRIVER,
+    OURS,
+    ROOT,
+    THEIRS,
+    InteroperationCase,
+    Program,
+    PublishedDaemon,
+    environ,
+    needs_circus,
+)
+from tests.interoperation.screen import Screen
+
+WEB = "[watcher:web]\ncmd = sleep 3600\nnumprocesses = 2\ncopy_env = True\n"
+
+
+@needs_circus
+class TestStats(InteroperationCase):
+    def our_stats(self) -> tuple[str, list[int]]:
+        """Start our daemon with statistics, and return where they are and the pids of "web"."""
+        ours = self.daemon_with_stats()
+        return f"ipc://{ours.folder}/stats", ours.call("list", name="web")["pids"]
+
+    def daemon_with_stats(self) -> Any:
+        circus = "check_delay = 1\nstatsd = True\nstats_endpoint = ipc://{DIR}/stats"
+        return self.ours(WEB, circus=circus)
+
+    def their_stats(self) -> tuple[str, list[int]]:
+        """The same of the daemon of Circus."""
+        theirs = PublishedDaemon(self, WEB, "statsd = True\nstats_endpoint = ipc://{DIR}/stats")
+        pids = theirs.client.send_message("list", name="web")["pids"]
+        return f"ipc://{theirs.folder}/stats", pids
+
+    def heard(self, package: str, endpoint: str, pids: list[int]) -> dict[str, dict[str, Any]]:
+        """Have a StatsClient hear of a watcher and of its processes; return what it heard."""
+        program = Program(self, [DRIVER, package, "stats", endpoint])
+        found: dict[str, dict[str, Any]] = {}
+        while not {"all", *map(str, pids)} <= found.keys():
+            watcher, subtopic, stat = json.loads(program.out.containing("["))
+            if watcher == "web":
+                found[subtopic or "all"] = stat
+        return found
+
+    def test_clients(self) -> None:
+        """Each hears of the daemon of the other what it hears of its own."""
+        ours, theirs = self.our_stats(), self.their_stats()
+        expected = self.heard(THEIRS, *theirs)
+        for package, place in ((THEIRS, ours), (OURS, theirs)):
+            found = self.heard(package, *place)
+            [pid] = map(str, place[1][:1])
+            for key, like in (("all", "all"), (pid, str(theirs[1][0]))):
+                self.assertLessEqual(expected[like].keys(), found[key].keys())
+                for name, value in expected[like].items():
+                    self.assertIsInstance(found[key][name], type(value), name)
+
+    def test_circus_top(self) -> None:
+        endpoint, pids = self.our_stats()
+        argv = [sys.executable, "-m", "circus.stats.client", "--endpoint", endpoint]
+        screen = Screen(self, argv, environ())
+        screen.until("^Circus Top", "^web ", r"PID +CPU \(%\)", *[rf"^  {pid} +\d" for pid in pids])
+        screen.until(r"\(avg\) +\S+ \(sum\)")
+
+    def test_our_statistics_of_their_daemon(self) -> None:
+        theirs = self.theirs(WEB)
+        pids = theirs.client.send_message("list", name="web")["pids"]
+        endpoint = f"ipc://{theirs.folder}/ours"
+        places = ["--endpoint", theirs.endpoint, "--pubsub", theirs.pubsub_endpoint]
+        script = ROOT / "bin" / "cvec_circusd-stats"
+        Program(self, [script, *places, "--statspoint", endpoint])
+        found = self.heard(THEIRS, endpoint, pids)
+        self.assertEqual(found[str(pids[0])]["cmdline"], "sleep")
+
+
+if __name__ == "__main__":
+    unittest.main()
