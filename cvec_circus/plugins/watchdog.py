@@ -19,6 +19,9 @@ MESSAGE = 65536
 MESSAGES_A_TURN = 100
 """Read at once, so that a flood of messages keeps nothing else waiting."""
 
+TURNS_AT_A_LOOK = 100
+"""As many times that at a look, which a flood must not keep from its end."""
+
 COMPLAIN_EVERY = 60.0
 """Seconds from one warning of a message that makes no sense to the next."""
 
@@ -74,6 +77,7 @@ class WatchDog(CircusPlugin):
         self.watched: dict[int, Watched] = {}
         self._knows_all = False
         self._complain_at = 0.0
+        self._looked_at = 0.0
         self._socket: socket.socket | None = None
 
     def handle_init(self) -> None:
@@ -96,6 +100,7 @@ class WatchDog(CircusPlugin):
         logger.info("Listening on %s:%d for signs of life", host, port)
         self.loop.add_reader(self._socket, self.read)
         self._find_all()
+        self._looked_at = self.loop.monotonic()
         self.loop.periodic(self.look_after, self.config["loop_rate"] * 1000).start()
 
     def handle_stop(self) -> None:
@@ -118,9 +123,14 @@ class WatchDog(CircusPlugin):
         """End what has been silent for too long."""
         if not self._knows_all:
             self._find_all()
-        while self.read():  # signs of life may have waited until now, as this has
-            pass
-        silent_since = self.loop.monotonic() - self.timeout
+        for _ in range(TURNS_AT_A_LOOK):  # signs of life may have waited until now, as this has
+            if not self.read():
+                break
+        now = self.loop.monotonic()
+        looked_at, self._looked_at = self._looked_at, now
+        if now - looked_at > self.timeout:
+            self._begin_anew(now)
+        silent_since = now - self.timeout
         for pid, one in list(self.watched.items()):
             if one.heard_at < silent_since:
                 logger.warning(
@@ -131,6 +141,12 @@ class WatchDog(CircusPlugin):
                 )
                 self.cast("kill", name=one.watcher, pid=pid, **self._how)
                 del self.watched[pid]  # the daemon sees to its end
+
+    def _begin_anew(self, now: float) -> None:
+        """Give everybody time again: this process was stopped, and signs may have been lost."""
+        logger.warning("nothing could be heard for a while, so nobody is ended")
+        for pid, one in self.watched.items():
+            self.watched[pid] = one._replace(heard_at=now)
 
     def read(self) -> bool:
         """Take in what has come, and tell whether there may be more."""

@@ -265,6 +265,14 @@ class Observer(BaseObserver):
         self.statsd.gauge(f"{self.unit}.{self.loop_rate:g}", 1)
 
 
+class OwnStop(Observer):
+    """One that ends as plugins of Circus did."""
+
+    def stop(self):
+        self.statsd.stop()
+        super().stop()
+
+
 class TestBaseObserver(ObserverCase):
     """What people subclass."""
 
@@ -273,6 +281,11 @@ class TestBaseObserver(ObserverCase):
         self.assertEqual(self.statsd.take(2), ["circus.own.watcher.5.0.01:1|g"] * 2)
         self.assertEqual(plugin.config["unit"], "5")
         self.daemon.publish("web", "spawn")  # which it leaves alone
+
+    def test_one_that_ends_as_those_of_circus(self) -> None:
+        plugin = self.observer(OwnStop, loop_rate=0.01)
+        self.statsd.take(2)
+        plugin.stop()
 
     def test_defaults(self) -> None:
         plugin = self.make(Observer)

@@ -60,14 +60,19 @@ class WatchDogCase(PluginCase):
             self.sender.sendto(message, plugin._socket.getsockname())
 
     def look(self, plugin: Dog, after: float = 0) -> list[dict]:
-        """Have it look some seconds later, and return what it has had ended until then."""
-        self.now += after
+        """Have it look until some seconds later, and return what it has had ended until then."""
         done: list[int] = []
-        plugin.loop.add_callback(plugin.look_after)
+        for step in (after / 10,) * 10:
+            plugin.loop.add_callback(self.go_on, step)
+            plugin.loop.add_callback(plugin.look_after)
         plugin.loop.add_callback(done.append, 1)
         self.assertTrue(eventually(lambda: done, TIMEOUT))
         plugin.call("ping")  # the daemon has read what came before
         return [message["properties"] for message in self.daemon.commands("kill")]
+
+    def go_on(self, seconds: float) -> None:
+        """Have time go by."""
+        self.now += seconds
 
 
 class TestJudging(WatchDogCase):
@@ -76,9 +81,9 @@ class TestJudging(WatchDogCase):
     def test_silence(self) -> None:
         plugin = self.dog()
         self.publish(plugin, "web", "spawn", 11)
-        self.assertEqual(self.look(plugin, after=180), [])
+        self.assertEqual(self.look(plugin, after=179.9), [])
         with self.assertLogs("cvec_circus", "WARNING") as logs:
-            self.look(plugin, after=0.1)
+            self.look(plugin, after=1)
             kills = [{"name": "web", "pid": 11}]
             self.assertTrue(eventually(lambda: self.look(plugin) == kills, TIMEOUT))
         self.assertIn("web: process 11 has been silent for 180 s, so it is ended", logs.output[0])
@@ -96,15 +101,26 @@ class TestJudging(WatchDogCase):
         self.daemon.flood(250)
         self.publish(plugin, "sync", "noted")
         self.assertEqual(len(plugin.watched), 250)
-        self.now += 1000
+        self.assertEqual(self.look(plugin, after=100), [])
+        self.now += 100
         self.send(plugin, *(b"%d;now" % pid for pid in range(250)))
         self.assertEqual(self.look(plugin), [])
+
+    def test_nobody_is_ended_because_the_dog_could_not_hear(self) -> None:
+        plugin = self.dog()
+        self.publish(plugin, "web", "spawn", 11)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.now += 1000
+            self.assertEqual(self.look(plugin), [])
+        self.assertIn("nothing could be heard for a while", logs.output[0])
+        self.look(plugin, after=190)
+        self.assertTrue(eventually(lambda: len(self.look(plugin)) == 1, TIMEOUT))
 
     def test_those_that_run_already(self) -> None:
         self.infos = {"Web": {"11": process(11)}, "idle": {}, "plugin:dog": {"12": process(12)}}
         plugin = self.dog()
         self.assertEqual(list(plugin.watched), [11])
-        self.look(plugin, after=181)
+        self.look(plugin, after=190)
         self.assertTrue(eventually(lambda: len(self.look(plugin)) == 1, TIMEOUT))
 
     def test_those_that_are_gone(self) -> None:
@@ -138,7 +154,7 @@ class TestJudging(WatchDogCase):
     def test_how_they_are_ended(self) -> None:
         plugin = self.dog(watchers_stop_signal="QUIT", watchers_graceful_timeout="2.5")
         self.publish(plugin, "web", "spawn", 11)
-        self.look(plugin, after=181)
+        self.look(plugin, after=190)
         how = {"name": "web", "pid": 11, "signum": int(signal.SIGQUIT), "graceful_timeout": 2.5}
         self.assertTrue(eventually(lambda: self.look(plugin) == [how], TIMEOUT))
 
@@ -164,7 +180,8 @@ class TestMessages(WatchDogCase):
     def test_of_a_form_of_ones_own(self) -> None:
         plugin = self.dog(msg_regex=r"alive (?P<pid>\d+)")
         self.publish(plugin, "web", "spawn", 11)
-        self.now += 1000
+        self.look(plugin, after=100)
+        self.now += 100
         self.send(plugin, b"alive 11\n")
         self.assertEqual(self.look(plugin), [])
 
@@ -179,7 +196,8 @@ class TestMessages(WatchDogCase):
         self.sender = probe
         plugin = self.dog(ip="::1")
         self.publish(plugin, "web", "spawn", 11)
-        self.now += 1000
+        self.look(plugin, after=100)
+        self.now += 100
         self.send(plugin, b"11;x")
         self.assertEqual(self.look(plugin), [])
 
