@@ -44,6 +44,9 @@ SILENT_OPTIONS = frozenset(
 )
 """Those of which nothing has to be said: what they do is done when a file is read, or nothing."""
 
+PARTS = {"env": FRESH, "hooks": LIVE}
+"""The options whose keys can be set one by one, and what a change of one takes."""
+
 _ABSENT: Any = object()
 
 Options = Mapping[str, Any]
@@ -206,8 +209,8 @@ def three_way(
     for name in sorted({*live, *new}):
         before, wanted = live.get(name, _ABSENT), options.get(name, _ABSENT)
         filed = new.get(name, _ABSENT)
-        if name == "env":
-            changes += _variables(before, wanted, filed)
+        if name in PARTS:
+            changes += _parts(name, before, wanted, filed)
         elif before != wanted:
             effect = FRESH if needs_fresh(name) else LIVE
             changes.append(Change(name, _shown(before), _shown(wanted), effect))
@@ -224,7 +227,7 @@ def _merged(live: Options, loaded: Options | None, new: Options) -> dict[str, An
     for name in {**live, **new}:
         base, wanted = loaded.get(name, _ABSENT), new.get(name, _ABSENT)
         now = live.get(name, _ABSENT)
-        if name == "env":
+        if name in PARTS and all(one is not _ABSENT for one in (base, wanted, now)):
             merged[name] = _merged(now, base, wanted) if now != base else wanted
             continue
         value = now if wanted == base else wanted
@@ -233,15 +236,21 @@ def _merged(live: Options, loaded: Options | None, new: Options) -> dict[str, An
     return merged
 
 
-def _variables(before: Options, after: Options, filed: Options) -> list[Change]:
+def _parts(option: str, before: Any, after: Any, filed: Any) -> list[Change]:
+    """The changes of an option that is a mapping, each of its keys by itself."""
+    before, after, filed = ({} if one is _ABSENT else one for one in (before, after, filed))
     changes = []
     for name in sorted({*before, *after, *filed}):
-        old, new, said = before.get(name), after.get(name), filed.get(name)
+        old, new, said = (one[name] if name in one else None for one in (before, after, filed))
         if old != new:
-            changes.append(Change(f"env.{name}", old, new, FRESH))
+            changes.append(Change(f"{option}.{name}", _told(old), _told(new), PARTS[option]))
         elif new != said:
-            changes.append(Change(f"env.{name}", old, said, KEPT))
+            changes.append(Change(f"{option}.{name}", _told(old), _told(said), KEPT))
     return changes
+
+
+def _told(part: Any) -> str | None:
+    return None if part is None else str(part)
 
 
 def _shown(value: Any) -> Any:
@@ -285,7 +294,7 @@ def _plugin_changes(before: PluginConfig | None, after: PluginConfig) -> list[Ch
         if old != new:
             changes.append(Change(name, old, new, FRESH))
     env = after.options["env"]
-    changes += _variables(before.options["env"], env, env)
+    changes += _parts("env", before.options["env"], env, env)
     return changes
 
 

@@ -53,6 +53,10 @@ class Hook(NamedTuple):
     target: Target
     ignore: bool = False
 
+    def __str__(self) -> str:
+        """Return it as a file gives it."""
+        return f"{target_name(self.target)},True" if self.ignore else target_name(self.target)
+
     @property
     def command(self) -> str:
         """The command to run, "" if a function is to be called."""
@@ -124,7 +128,7 @@ def take_hooks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:
 
 def shown_hooks(hooks: Mapping[str, Hook]) -> dict[str, str]:
     """Return hooks as the wire shows them, which is how a file gives them."""
-    return {name: _shown(hook) for name, hook in hooks.items()}
+    return {name: str(hook) for name, hook in hooks.items()}
 
 
 def target_name(target: Target) -> str:
@@ -133,10 +137,6 @@ def target_name(target: Target) -> str:
         return target
     place, name = getattr(target, "__module__", ""), getattr(target, "__qualname__", "")
     return f"{place}.{name}" if place and name else repr(target)
-
-
-def _shown(hook: Hook) -> str:
-    return f"{target_name(hook.target)},True" if hook.ignore else target_name(hook.target)
 
 
 def _target(value: Any) -> Target:

@@ -130,6 +130,25 @@ class TestWatchers(ReloadCase):
         self.reload(text % 21)
         self.assertTrue(gone(*extra))
 
+    def test_hooks_one_by_one(self) -> None:
+        text = f"[watcher:a]\n{SLEEP}"
+        self.up(f"{text}hooks.after_stop = exec:true\nhooks.before_stop = exec:true\n")
+        self.served.call("set", name="a", options={"hooks.after_start": "a.b,True"})
+        pids = self.pids("a")
+        [step] = self.reload(f"{text}hooks.after_stop = exec:false\n")["watchers"]
+        changes = {one["option"]: (one["before"], one["after"]) for one in step["changes"]}
+        expected = {
+            "hooks.after_start": ("a.b,True", None),
+            "hooks.after_stop": ("exec:true", "exec:false"),
+            "hooks.before_stop": ("exec:true", None),
+        }
+        self.assertEqual(changes, expected)
+        effects = {one["option"]: one["effect"] for one in step["changes"]}
+        self.assertEqual([*effects.values()], ["kept", "live", "live"])
+        found = self.served.call("get", name="a", keys=["hooks"])["options"]["hooks"]
+        self.assertEqual(found, {"after_start": "a.b,True", "after_stop": "exec:false"})
+        self.assertEqual(self.pids("a"), pids)
+
     def test_a_changed_autostart(self) -> None:
         text = f"[watcher:a]\n{SLEEP}autostart = %s\n[watcher:b]\n{SLEEP}"
         self.up(text % False)

@@ -189,7 +189,9 @@ class TestReload(unittest.TestCase):
         for name, state in fresh.state().items():
             found = life.state()[name]
             differ = {k: v for k, v in found[3].items() if state[3].get(k, "-") != v}
-            self.assertEqual((found[:3], found[4], found[3]), (state[:3], state[4], state[3]), differ)
+            self.assertEqual(
+                (found[:3], found[4], found[3]), (state[:3], state[4], state[3]), differ
+            )
         plan = life.plan(wanted)
         self.assertTrue(plan.is_empty, plan)
         self.assertEqual((plan.watchers, plan.plugins), ((), ()))
