@@ -154,14 +154,15 @@ class MailNotifier(CircusPlugin):
         """Return a mail as it is sent."""
         if mail.message is not None:
             return mail.message
+        host = socket.gethostname()
         message = EmailMessage(email.policy.SMTP)
         for header, value in self.addresses.items():
             message[header] = value
         message["Subject"] = mail.digest.subject(self.config["prefix"])
         message["Date"] = localtime()
-        message["Message-ID"] = make_msgid(domain="cvec_circus")
+        message["Message-ID"] = make_msgid(domain=host)
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(mail.digest.text(socket.gethostname(), last_lines or {}))
+        message.set_content(mail.digest.text(host, last_lines or {}))
         return message
 
     def last_lines(self, name: str) -> Sequence[str]:

@@ -6,6 +6,7 @@ import json
 import re
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -112,8 +113,8 @@ class Webhook(CircusPlugin):
             if error.code in PASSING or error.code >= 500:
                 raise OSError(answer) from None
             raise Refused(answer) from None
-        except OSError as error:
-            reason = getattr(error, "reason", None) or error
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or error or type(error).__name__
             raise OSError(f"{self.server} cannot be reached: {reason}") from None
 
 

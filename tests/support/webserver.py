@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
 from email.message import Message
 from typing import Any, NamedTuple
+from unittest import mock
 
 HANG = 0
 """Instead of a code: no answer before `release`, and then 204."""
@@ -41,6 +43,9 @@ class WebServer:
     """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        # Whoever comes to it does not ask a proxy that the machine may have.
+        self._environment = mock.patch.dict(os.environ, no_proxy="localhost,127.0.0.1")
+        self._environment.start()
         self.answers: deque[int] = deque()
         self.requests: list[Request] = []
         self.location = ""
@@ -110,3 +115,4 @@ class WebServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._environment.stop()
