@@ -1,4 +1,4 @@
-"""Plugins of ours that report what they hear."""
+"""Plugins of ours that report what they hear, and others that do what plugins do, or must not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import threading
 from typing import Any
 
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.logger import Logger
 from tests.bench.tools.teller import Teller
+
+__all__ = ["Asking", "Blocked", "Logger", "Probe"]
 
 
 class Probe(CircusPlugin):
@@ -31,27 +34,6 @@ class Probe(CircusPlugin):
             self._teller.counted()
         elif topic.endswith(b".reap"):
             self._teller.heard(json.loads(text)["process_pid"])
-
-
-class Logger(CircusPlugin):
-    """Writes every event to a file, as the Logger of the documentation."""
-
-    def __init__(self, *args: Any, **config: Any) -> None:
-        super().__init__(*args, **config)
-        self._filename = config["filename"]
-
-    def handle_init(self) -> None:
-        """Open the file."""
-        self._file = open(self._filename, "a+", encoding="utf-8", buffering=1)
-
-    def handle_stop(self) -> None:
-        """Close it."""
-        self._file.close()
-
-    def handle_recv(self, data: Any) -> None:
-        """Write a line."""
-        topic, text = data
-        self._file.write(f"{topic.decode()}: {text.decode()}\n")
 
 
 class Blocked(CircusPlugin):
