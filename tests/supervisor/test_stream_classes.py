@@ -88,8 +88,8 @@ class TestOwn(EmbeddedCase):
         server.bind(address)
         conf = {"class": "SyslogStream", "address": address, "facility": "daemon"}
         self.arbit(self.shell("a", "echo word; exec sleep 1000", **conf))
-        [pid] = self.wire.pids("a")
         message = server.recv(1000).decode()
+        [pid] = self.wire.pids("a")
         self.assertTrue(message.startswith("<30>") and message.endswith(f" a[{pid}]: word"))
         refused = self.wire.refused(
             "set", name="a", options={"stdout_stream.address": "no:such:address"}
