@@ -44,6 +44,7 @@ setup(
         "bin/cvec_circusctl",
         "bin/cvec_circus-plugin",
         "bin/cvec_circusd-stats",
+        "bin/cvec_circus-top",
     ],
     install_requires=REQUIRES,
     extras_require={

@@ -64,9 +64,14 @@ def plain(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def in_a_cell(text: str) -> str:
+    """Show control characters instead of sending them, those that end a line or a cell too."""
+    return text.translate(_IN_A_CELL)
+
+
 def lay_out(table: Table, page: Page) -> str:
     """Lay a table out, without a blank at the end of any line."""
-    clean = [[cell.translate(_IN_A_CELL) for cell in row] for row in table.rows]
+    clean = [[in_a_cell(cell) for cell in row] for row in table.rows]
     table = table._replace(rows=clean)
     if not table.titles:
         return "\n".join(_pairs(table, page))
@@ -79,7 +84,7 @@ def lay_out(table: Table, page: Page) -> str:
 
 def _fits(line: str, width: int, has_notes: bool) -> bool:
     """Tell whether a terminal can show a line, or has to break a word of a note anyway."""
-    if _width(_bare(line)) <= width:
+    if width_of(_bare(line)) <= width:
         return True
     return has_notes and line.startswith(_INDENT) and " " not in line.strip()
 
@@ -88,7 +93,7 @@ def _pairs(table: Table, page: Page) -> Iterator[str]:
     """Aligned for people only: in a pipe one blank stands between a key and its value."""
     widest = 0
     if page.width is not None:
-        widest = max((_width(key) for key, _ in table.rows), default=0)
+        widest = max((width_of(key) for key, _ in table.rows), default=0)
     for key, text in table.rows:
         yield f"{_padded(key, widest)} {text}".rstrip()
 
@@ -96,7 +101,7 @@ def _pairs(table: Table, page: Page) -> Iterator[str]:
 def _aligned(table: Table, page: Page) -> Iterator[str]:
     """A row a line."""
     rows = [table.titles, *table.rows]
-    widths = [max(map(_width, column)) for column in zip(*rows)]
+    widths = [max(map(width_of, column)) for column in zip(*rows)]
     for number, row in enumerate(rows):
         cells = [_padded(cell, width) for cell, width in zip(row, widths)]
         yield _coloured(_GAP.join(cells).rstrip(), cells, row, table, page, number == 0)
@@ -144,7 +149,7 @@ def _with_names_above(table: Table, page: Page) -> Iterator[str]:
 
 def _blocks(table: Table, page: Page) -> Iterator[str]:
     """A cell a line, with an empty line between the rows."""
-    widest = max(map(_width, table.titles))
+    widest = max(map(width_of, table.titles))
     for number, row in enumerate(table.rows):
         if number:
             yield ""
@@ -158,7 +163,7 @@ def _wrapped(text: str, width: int | None) -> Iterator[str]:
     """A sentence in lines that are pushed in; a long word stays whole."""
     line = _INDENT
     for word in text.split(" "):
-        if line.strip() and width and _width(line) + _width(word) > width:
+        if line.strip() and width and width_of(line) + width_of(word) > width:
             yield line.rstrip()
             line = _INDENT
         line += f"{word} "
@@ -194,10 +199,10 @@ def _bare(line: str) -> str:
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
+    return text + " " * (width - width_of(text))
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Tell how many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)

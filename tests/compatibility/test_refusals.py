@@ -19,7 +19,7 @@ from cvec_circus.commands import table
 from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from tests.compatibility.rows import of
-from tests.support.daemon import BIN, script
+from tests.support.daemon import script
 
 LATER = "not available in this version"
 RIGHT = "[watcher:right]\ncmd = sleep 1\n"
@@ -89,14 +89,6 @@ class TestLater(RefusalCase):
             "cvec_circusctl", "--ssh", "me@there", "--ssh_keyfile", "key", "status"
         )
         self.assertIn(f"ssh me@there: tunnels are {LATER}", done.stderr)
-
-    def test_programs(self) -> None:
-        installed = {path.name for path in BIN.iterdir()}
-        page = (BIN.parent / "docs" / "migration.rst").read_text(encoding="utf-8")
-        missing = page[page.index("Not there yet") :]
-        for name, words in (("cvec_circus-top", "**cvec_circus-top**"),):
-            self.assertNotIn(name, installed)
-            self.assertIn(words, " ".join(missing.split()))
 
     def run_program(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a script of ours to its end."""

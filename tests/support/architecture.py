@@ -43,6 +43,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "tunnel": frozenset({"exc"}),
     "stats": CLIENT_SIDE
     | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
+    "top": CLIENT_SIDE | {"connect", "ctl", "feed", "stats", "tunnel"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
     "consumer": CLIENT_SIDE | {"connect"},
@@ -85,6 +86,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "control.endpoints": None,  # what only ipc endpoints need
     "ctl.main": "cvec_circus.ctl",
     "sockets.managed": "cvec_circus.sockets.unix",
+    "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
 }
 
 # Packages without I/O and without threads of their own.

@@ -1,0 +1,169 @@
+"""What is known of the watchers and their processes, wherever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cvec_circus.stats.inventory import DAEMON
+from cvec_circus.stats.payloads import SOCKETS
+from cvec_circus.wire.topics import fold
+
+Row = dict[str, Any]
+
+
+@dataclass
+class WatcherFacts:
+    """What is known of one watcher. Owned by the main thread.
+
+    Attributes:
+        name: Its name, as it is written where that is known.
+        state: Its state; "" where nobody tells.
+        reason: Why it is in that state.
+        wanted: How many processes it is to have, None where nobody tells.
+        running: How many it has, None where nobody but `rows` tells.
+        restarts: How often a process of it has been replaced, None where nobody tells.
+        uptime: Seconds for which it has been active, None where it is not, or nobody tells.
+        rows: What its processes use, by pid.
+    """
+
+    name: str
+    state: str = ""
+    reason: str = ""
+    wanted: int | None = None
+    running: int | None = None
+    restarts: int | None = None
+    uptime: float | None = None
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def total(self, key: str) -> float:
+        """Return the sum of what its processes use of something."""
+        return sum(number for row in self.rows.values() if (number := number_of(row, key)))
+
+    @property
+    def age(self) -> float | None:
+        """Seconds for which it has been active, or its oldest process has been there."""
+        if self.uptime is not None:
+            return self.uptime
+        return max((number_of(row, "age") or 0.0 for row in self.rows.values()), default=None)
+
+    def as_json(self) -> Row:
+        """Return all of it for a program."""
+        return {
+            "name": self.name,
+            "state": self.state or None,
+            "reason": self.reason,
+            "numprocesses": self.wanted,
+            "restarts": self.restarts,
+            "uptime": self.uptime,
+            "cpu": round(self.total("cpu"), 1),
+            "mem": round(self.total("mem"), 3),
+            "processes": self.rows,
+        }
+
+
+class Facts:
+    """Everything that is known. Owned by the main thread.
+
+    Attributes:
+        watchers: By their names as topics have them.
+        sockets: What is told of each listening socket, by its number.
+        has_states: Whether the daemon has told its watchers.
+        passes: How many looks at the processes have come in.
+        trouble: What keeps us from knowing more, for a person; "" for nothing.
+    """
+
+    def __init__(self, process_timeout: float) -> None:
+        """Begin with nothing.
+
+        Args:
+            process_timeout: Seconds after which a process is forgotten that is published no more.
+        """
+        self.watchers: dict[str, WatcherFacts] = {}
+        self.sockets: dict[str, Row] = {}
+        self.has_states = False
+        self.passes = 0
+        self.trouble = ""
+        self._process_timeout = process_timeout
+        self._told_at: dict[tuple[str, str], float] = {}
+
+    def status(self, reply: Mapping[str, Any]) -> None:
+        """Take what `status` answers, with details or without."""
+        details, reasons = reply.get("watchers") or {}, reply.get("reasons") or {}
+        former = self.watchers
+        self.watchers = {}
+        for name, state in reply["statuses"].items():
+            known = former.get(fold(name)) or WatcherFacts(name)
+            detail = details.get(name) or {}
+            known.name, known.state = name, str(state)
+            known.reason = str(detail.get("reason") or reasons.get(name) or "")
+            known.wanted = detail.get("numprocesses")
+            known.running = detail.get("processes")
+            known.restarts = detail.get("restarts")
+            known.uptime = detail.get("uptime")
+            self.watchers[fold(name)] = known
+        if DAEMON in former and DAEMON not in self.watchers:
+            self.watchers[DAEMON] = former[DAEMON]
+        self.has_states = True
+
+    def stats(self, reply: Mapping[str, Any]) -> None:
+        """Take what `stats` answers: all there is."""
+        infos = {fold(name): rows for name, rows in reply["infos"].items()}
+        for name, watcher in self.watchers.items():
+            watcher.rows = {}
+            for pid, row in (infos.get(name) or {}).items():
+                if isinstance(row, Mapping):  # Circus has a sentence for one that is just gone
+                    watcher.rows[str(pid)] = dict(row)
+        self.passes += 1
+
+    def stat(self, name: str, subtopic: str | None, stat: Row, now: float) -> None:
+        """Take what was published.
+
+        Args:
+            name: The watcher's name as topics have it.
+            subtopic: A pid, or the number of a socket; None for the sum.
+            stat: What is told.
+            now: The monotonic instant.
+        """
+        if name == SOCKETS:
+            if subtopic is not None:
+                self.sockets[subtopic] = stat
+        elif subtopic is None:
+            self._total(name, stat, now)
+        else:
+            if name not in self.watchers:
+                if self.has_states and name != DAEMON:
+                    return  # it has just come, and its state comes next; or it has just gone
+                self.watchers[name] = WatcherFacts(name)
+            self.watchers[name].rows[subtopic] = stat
+            self._told_at[name, subtopic] = now
+
+    def _total(self, name: str, stat: Row, now: float) -> None:
+        if name == DAEMON:
+            self.passes += 1  # it is the last one of a pass
+            self._forget(now - self._process_timeout)
+        watcher, pids = self.watchers.get(name), stat.get("pid")
+        if watcher is not None and isinstance(pids, list):
+            there = set(map(str, pids))
+            watcher.rows = {pid: row for pid, row in watcher.rows.items() if pid in there}
+
+    def _forget(self, since: float) -> None:
+        for (name, pid), told_at in list(self._told_at.items()):
+            if told_at < since:
+                del self._told_at[name, pid]
+                if name in self.watchers:
+                    self.watchers[name].rows.pop(pid, None)
+
+    def as_json(self) -> Row:
+        """Return all of it for a program."""
+        return {
+            "watchers": {each.name: each.as_json() for each in self.watchers.values()},
+            "sockets": list(self.sockets.values()),
+        }
+
+
+def number_of(row: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of what is told; None where it is not available."""
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) else None

@@ -1,0 +1,171 @@
+"""cvec_circus-top as people run it: once, as JSON, over ssh, and in a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+from cvec_circus import __version__
+from tests.support.daemon import Daemon, DaemonCase, folder, script
+from tests.support.screen import Terminal
+from tests.test_tunnel import fake_ssh
+
+SECTIONS = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n[watcher:off]\ncmd = sleep 1\n"
+SECTIONS += "autostart = False\n"
+TIMEOUT = 30
+
+
+class TopCase(DaemonCase):
+    def top(self, *words: object) -> subprocess.CompletedProcess[str]:
+        argv = script("cvec_circus-top", *words)
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    def once(self, daemon: Daemon, *words: object) -> list[str]:
+        done = self.top("--endpoint", daemon.endpoint, "--once", *words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.splitlines()
+
+
+class TestCommandLine(TopCase):
+    def test_version_and_help(self) -> None:
+        self.assertEqual(self.top("--version").stdout, f"{__version__}\n")
+        text = self.top("--help").stdout
+        for switch in ("endpoint", "ssh", "process-timeout", "once", "json"):
+            self.assertIn(f"--{switch}", text)
+
+    def test_what_is_wrong_is_one_line(self) -> None:
+        for words, text, code in (
+            (["--sort", "x"], "argument --sort: invalid choice", 2),
+            (["--process-timeout", "x", "--once"], "argument --process-timeout: invalid float", 2),
+            ([], "standard output is no terminal: use --once or --json", 2),
+            (["--once", "--endpoint", "x"], "cannot connect to 'x'", 4),
+            (["--once", "--ssh", "-x"], "expected one argument", 2),
+        ):
+            with self.subTest(words):
+                done = self.top(*words)
+                self.assertEqual(done.returncode, code)
+                (line,) = done.stderr.splitlines()
+                self.assertIn(text, line)
+                self.assertTrue(line.startswith("cvec_circus-top: "))
+
+    def test_nobody_is_there(self) -> None:
+        done = self.top("--once", "--endpoint", f"ipc://{folder(self)}/none")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("nobody answers at ipc://", done.stderr)
+
+
+class TestOnce(TopCase):
+    def test_without_statistics(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        lines = self.once(daemon, "--sort", "name")
+        self.assertTrue(lines[0].startswith("NAME"))
+        self.assertRegex(lines[1], r"^off +stopped +0/1 ")
+        self.assertRegex(lines[2], r"^web +active +2/2 ")
+        pids = daemon.call("list", name="web")["pids"]
+        self.assertEqual([int(line.split()[0]) for line in lines[3:5]], pids)
+
+    def test_with_statistics(self) -> None:
+        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        lines = self.once(daemon)
+        text = "\n".join(lines)
+        self.assertRegex(text, r"(?m)^web +active +2/2 ")
+        self.assertIn(f"{daemon.pid} circusd", text)
+
+    def test_the_endpoint_of_statistics(self) -> None:
+        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        daemon.log.containing("statistics are published")
+        done = self.top("--endpoint", f"ipc://{daemon.folder}/stats", "--once")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^web +- +2 ")
+
+    def test_json(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        (line,) = self.once(daemon, "--json")
+        told = json.loads(line)
+        web = told["watchers"]["web"]
+        self.assertEqual((web["state"], web["restarts"], len(web["processes"])), ("active", 0, 2))
+        self.assertEqual(told["watchers"]["off"]["state"], "stopped")
+        self.assertEqual((told["endpoint"], told["published"]), (daemon.endpoint, False))
+
+    def test_json_again_and_again_until_nobody_reads(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--json")
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stderr is not None
+            first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+            process.stdout.close()
+            self.assertGreater(second["time"], first["time"])
+            self.assertEqual(process.wait(TIMEOUT), 0)
+            self.assertEqual(process.stderr.read(), b"")
+
+    def test_over_ssh(self) -> None:
+        log = fake_ssh(self)
+        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        text = "\n".join(self.once(daemon, "--ssh", "me@there"))
+        self.assertRegex(text, r"(?m)^web +active +2/2 ")
+        calls = [json.loads(line) for line in log.read_text().splitlines()]
+        self.assertEqual(len(calls), 3)  # two endpoints over one connection, and its end
+        self.assertTrue(all(call[-1] == "me@there" for call in calls))
+
+
+class TestInATerminal(TopCase):
+    def test_from_the_first_screen_to_the_last(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--sort", "name")
+        with Terminal(argv, os.environ, height=20, width=90) as terminal:
+            self.assertTrue(
+                terminal.until(lambda lines: re.search(r"(?m)^web +active +2/2", "\n".join(lines)))
+            )
+            lines = terminal.screen.text()
+            self.assertTrue(lines[0].startswith(f"cvec_circus-top {daemon.endpoint}"[:60]))
+            self.assertTrue(lines[1].startswith("NAME"))
+            self.assertRegex(lines[2], r"^off +stopped +0/1 ")
+            terminal.type("p")
+            self.assertTrue(terminal.until(lambda lines: lines[4:] == [""] * 16))
+            terminal.type("n")
+            self.assertTrue(terminal.until(lambda lines: lines[2].startswith("web")))
+            terminal.type("/of\r")
+            self.assertTrue(terminal.until(lambda lines: lines[2].startswith("off")))
+            terminal.resize(12, 50)
+            self.assertTrue(
+                terminal.until(
+                    lambda lines: (
+                        len(lines) == 12
+                        and lines[0].startswith("cvec")
+                        and lines[0].endswith("~")
+                        and len(lines[0]) == 50
+                        and lines[2].startswith("off")
+                    )
+                )
+            )
+            terminal.type("\x1b")
+            self.assertTrue(terminal.until(lambda lines: lines[3].startswith("off")))
+            daemon.order("restart", name="web")
+            terminal.type("h")
+            self.assertTrue(terminal.until(lambda lines: "sort by" in lines[1]))
+            terminal.type("xq")
+            self.assertEqual(terminal.process.wait(TIMEOUT), 0)
+
+    def test_ended_by_a_signal(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            with Terminal(argv, os.environ) as terminal:
+                self.assertTrue(terminal.until(lambda lines: lines[1].startswith("NAME")))
+                terminal.process.send_signal(signum)
+                self.assertEqual(terminal.process.wait(TIMEOUT), 0)
+
+    def test_nobody_is_there(self) -> None:
+        argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")
+        with Terminal(argv, os.environ) as terminal:
+            self.assertTrue(terminal.until(lambda lines: "still trying" in lines[1]))
+            terminal.type("q")
+            self.assertEqual(terminal.process.wait(TIMEOUT), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

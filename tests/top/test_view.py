@@ -1,0 +1,198 @@
+"""The screen as text: what it shows, what keys do, and that it fits."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.top.facts import Facts, WatcherFacts
+from cvec_circus.top.view import HELP, NAMES, View
+
+
+def row(pid: int, cpu: float, memory: float = 0.1) -> dict:
+    return {
+        "pid": pid,
+        "cmdline": "sleep",
+        "cpu": cpu,
+        "mem": memory,
+        "mem_info1": "1.41M",
+        "age": 65.0,
+    }
+
+
+class ViewCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.facts = Facts(3.0)
+        self.facts.watchers = {
+            "web": WatcherFacts(
+                "web", "active", "", 2, 2, 5, 3700.0, {"7": row(7, 1.0), "8": row(8, 30.5)}
+            ),
+            "db": WatcherFacts("db", "stopped", "hook before_start said no", 1, 0, 0),
+            "worker": WatcherFacts("worker", "active", "", 1, 1, 12, 2.0, {"9": row(9, 50.0)}),
+        }
+        self.view = View()
+
+    def shown(self, width: int = 100, height: int = 24) -> list[str]:
+        lines = self.view.lines(self.facts, "there", width, height)
+        self.assertLessEqual(len(lines), height)
+        for line in lines:
+            self.assertLessEqual(len(line.text), width)
+        return [line.text for line in lines]
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.view.key(key)
+
+    def first_words(self) -> list[str]:
+        return [line.split()[0] for line in self.shown()[2:]]
+
+
+class TestScreen(ViewCase):
+    def test_all_of_it(self) -> None:
+        shown = self.shown()
+        self.assertEqual(
+            shown[0],
+            "cvec_circus-top there, 3 watchers, 3 processes, CPU 81.5 %, memory 0.3 %, by cpu",
+        )
+        self.assertEqual(
+            shown[1].split(),
+            "NAME STATE PROCS CPU% MEM% RSS AGE RESTARTS REASON".split(),
+        )
+        self.assertEqual(
+            [" ".join(line.split()) for line in shown[2:]],
+            [
+                "worker active 1/1 50.0 0.1 2 s 12",
+                "9 sleep 50.0 0.1 1.41M 1 m",
+                "web active 2/2 31.5 0.2 1 h 1 m 5",
+                "8 sleep 30.5 0.1 1.41M 1 m",
+                "7 sleep 1.0 0.1 1.41M 1 m",
+                "db stopped 0/1 0.0 0.0 - 0 hook before_start said no",
+            ],
+        )
+
+    def test_numbers_end_at_the_same_column(self) -> None:
+        shown = self.shown()
+        ends = {
+            line.index(cell) + len(cell) for line, cell in zip(shown[1:4], ("CPU%", "50.0", "50.0"))
+        }
+        self.assertEqual(len(ends), 1)
+
+    def test_where_states_stand(self) -> None:
+        for line in self.view.table(self.facts):
+            if line.state is not None:
+                at, state = line.state
+                self.assertEqual(line.text[at : at + len(state)], state)
+
+    def test_control_characters_are_shown_and_not_sent(self) -> None:
+        self.facts.watchers["db"].reason = "a\x1b[2Jb\nc"
+        self.facts.watchers["db"].name = "x" * 100
+        text = "\n".join(self.shown(300))
+        self.assertIn("a\\x1b[2Jb\\nc", text)
+        self.assertIn("x" * 39 + "~", text)
+        self.assertNotIn("x" * 40, text)
+
+    def test_every_size(self) -> None:
+        self.facts.trouble = "nobody answers"
+        for width in (1, 2, 20, 79, 500):
+            for height in (1, 2, 3, 4, 9, 100):
+                self.shown(width, height)
+
+    def test_wide_letters(self) -> None:
+        self.facts.watchers["db"].name = "数据库"
+        lines = [line.text for line in self.view.table(self.facts)]
+        (line,) = [one for one in lines if "数" in one]
+        self.assertEqual(line.index("stopped") + 3, lines[0].index("STATE"))
+
+    def test_trouble(self) -> None:
+        self.facts.trouble = "nobody answers at x yet, still trying"
+        self.assertEqual(self.shown()[1], self.facts.trouble)
+
+    def test_sockets(self) -> None:
+        self.facts.sockets["7"] = {"address": "127.0.0.1:80", "reads": 12}
+        shown = self.shown()
+        self.assertEqual(shown[-2].strip(), "sockets")
+        self.assertIn("127.0.0.1:80", shown[-1])
+        self.assertTrue(shown[-1].endswith("12 reads"))
+
+
+class TestKeys(ViewCase):
+    def test_sorting(self) -> None:
+        self.press("p")
+        for keys, names in (
+            ("n", "db web worker"),
+            ("n", "worker web db"),
+            ("s", "web worker db"),
+            ("c", "worker web db"),
+            ("m", "web worker db"),
+            ("a", "web worker db"),
+            ("r", "worker web db"),
+            ("r", "db web worker"),
+        ):
+            self.press(keys)
+            self.assertEqual(self.first_words(), names.split(), keys)
+        self.assertIn("by restarts reversed", self.shown()[0])
+
+    def test_every_sort_of_the_command_line(self) -> None:
+        for name in NAMES:
+            self.view = View(name)
+            self.assertIn(f"by {name}", self.shown()[0])
+
+    def test_filter(self) -> None:
+        self.press("/", "W", "x", "backspace", "e")
+        self.assertEqual(self.shown()[-1], "filter: We_")
+        self.press("enter")
+        self.assertEqual(self.first_words(), ["web", "8", "7"])
+        self.assertIn("filter 'We'", self.shown()[0])
+        self.press("/", "x", "escape")
+        self.assertEqual(self.view.text, "We")
+        self.press("escape")
+        self.assertEqual(len(self.shown()), 8)
+
+    def test_filter_by_state_and_reason(self) -> None:
+        for text in ("STOPPED", "before_start"):
+            self.view = View(text=text)
+            self.assertEqual(self.first_words(), ["db"])
+
+    def test_keys_are_letters_while_a_filter_is_typed(self) -> None:
+        self.press("/", "q", "p", "up", "enter")
+        self.assertEqual((self.view.text, self.view.is_done), ("qp", False))
+
+    def test_processes(self) -> None:
+        self.press("p")
+        self.assertEqual(self.first_words(), ["worker", "web", "db"])
+        self.press("p")
+        self.assertEqual(len(self.first_words()), 6)
+
+    def test_scrolling(self) -> None:
+        def top() -> str:
+            return self.shown(height=5)[2].split()[0]
+
+        self.assertEqual(top(), "worker")
+        self.press("down")
+        self.assertEqual(top(), "9")
+        self.press("pagedown")
+        self.assertEqual(top(), "8")
+        self.press("end")
+        self.assertEqual(top(), "8")
+        self.press("up", "up", "up", "up", "up")
+        self.assertEqual(top(), "worker")
+        self.press("end", "home")
+        self.assertEqual(top(), "worker")
+
+    def test_help(self) -> None:
+        self.press("h")
+        self.assertIn(HELP[0], self.shown())
+        self.press("x")
+        self.assertNotIn(HELP[0], self.shown())
+        self.press("?", "q")
+        self.assertTrue(self.view.is_done)
+
+    def test_hold_and_leave(self) -> None:
+        self.press(" ")
+        self.assertTrue(self.view.is_held)
+        self.assertTrue(self.shown()[0].endswith("held"))
+        self.press(" ", "q")
+        self.assertEqual((self.view.is_held, self.view.is_done), (False, True))
+
+
+if __name__ == "__main__":
+    unittest.main()
