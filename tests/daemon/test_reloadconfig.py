@@ -5,43 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import unittest
-from pathlib import Path
-from typing import Any
 
-from tests.support.daemon import Daemon, DaemonCase, gone
+from tests.support.daemon import gone
 from tests.support.eventually import eventually
+from tests.support.reloads import ReloadCase
 
 SLEEP = "cmd = sleep 600\n"
-
-
-class ReloadCase(DaemonCase):
-    """A daemon whose file is written again. Owned by the test."""
-
-    def up(self, text: str, *arguments: object, **options: Any) -> Daemon:
-        self.served = self.daemon(text, *arguments, **options)
-        self.circus = options.get("circus", "")
-        return self.served
-
-    def write(self, text: str, circus: str | None = None) -> None:
-        daemon = self.served
-        head = f"[circus]\nendpoint = {daemon.endpoint}\n"
-        head += f"pubsub_endpoint = {daemon.pubsub_endpoint}\n"
-        circus = self.circus if circus is None else circus
-        body = f"{head}{circus}\n{text}".replace("{DIR}", str(daemon.folder))
-        daemon.config.write_text(body, encoding="utf-8")
-
-    def reload(self, text: str | None = None, **properties: Any) -> dict[str, Any]:
-        """Write the file, have it read, and return the plan."""
-        if text is not None:
-            self.write(text)
-        reply = self.served.call("reloadconfig", waiting=True, **properties)
-        return dict(reply["plan"])
-
-    def pids(self, name: str) -> list[int]:
-        return list(self.served.call("list", name=name)["pids"])
-
-    def statuses(self) -> dict[str, str]:
-        return dict(self.served.call("status")["statuses"])
 
 
 class TestWatchers(ReloadCase):
@@ -169,11 +138,6 @@ class TestWatchers(ReloadCase):
             "reloadconfig", waiting=True, path=self.other(text % "/no/such")
         )
         self.assertIn("a gave up: ", reason)
-
-    def other(self, text: str) -> str:
-        path = self.served.folder / "other.ini"
-        path.write_text(text)
-        return str(path)
 
     def test_removed_keys(self) -> None:
         text = f"[watcher:a]\n{SLEEP}"
@@ -308,10 +272,6 @@ class TestCircus(ReloadCase):
         plan = self.reload()
         self.assertFalse(plan["changes"])
         self.assertEqual([change["option"] for change in plan["circus"]], ["umask"])
-
-
-def inode(path: Path) -> int:
-    return path.stat().st_ino
 
 
 if __name__ == "__main__":
