@@ -102,12 +102,14 @@ class Reloading:
 
     def look(self) -> None:
         """Goes on with whoever is next. Called at the end of every turn."""
+        if self._world.roster.closing:
+            self._refuse_line(STOPPING)
+            if self._order is not None:
+                self._order.fail(STOPPING)
+            return
         if self._order is None:
             self._departures.look()
         while self._line and self._order is None:
-            if self._world.roster.closing:
-                self._refuse_line(STOPPING)
-                return
             if self._world.roster.is_restarting:
                 return
             turn = self._line.popleft()

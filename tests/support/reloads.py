@@ -4,8 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+import zmq
+
+from cvec_circus.wire import messages
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+
+
+class Asking:
+    """Orders given one after the other, whose answers come when they come. Owned by the test."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.connect(daemon.endpoint)
+        self.answers: dict[str, dict[str, Any]] = {}
+
+    def ask(self, command: str, **properties: Any) -> str:
+        """Give an order, and return its id."""
+        message = messages.call(command, properties)
+        self._socket.send(messages.encode(message))
+        return str(message["id"])
+
+    def answered(self, *ids: str) -> bool:
+        """Whether these have been answered by now."""
+        while self._socket.poll(0):
+            answer = messages.decode(self._socket.recv())
+            self.answers[str(answer["id"])] = answer
+        return all(one in self.answers for one in ids)
+
+    def until(self, *ids: str) -> list[dict[str, Any]]:
+        """Wait for the answers to these, and return them."""
+        if not eventually(lambda: self.answered(*ids)):
+            raise AssertionError(f"not answered: {set(ids) - set(self.answers)}")
+        return [self.answers[one] for one in ids]
+
+    def close(self) -> None:
+        self._socket.close(0)
+        self._context.term()
 
 
 class ReloadCase(DaemonCase):
@@ -44,6 +80,12 @@ class ReloadCase(DaemonCase):
     def sockets(self) -> dict[str, dict[str, Any]]:
         """What listens, by name."""
         return {one["name"]: one for one in self.served.call("listsockets")["sockets"]}
+
+    def asking(self) -> Asking:
+        """Somebody who gives orders and does not wait."""
+        asking = Asking(self.served)
+        self.addCleanup(asking.close)
+        return asking
 
     def pids(self, name: str) -> list[int]:
         return list(self.served.call("list", name=name)["pids"])

@@ -1,0 +1,189 @@
+"""reloadconfig beside other orders, and with plugins."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import unittest
+from pathlib import Path
+
+from tests.support.daemon import child, gone
+from tests.support.eventually import eventually
+from tests.support.reloads import ReloadCase
+
+SLEEP = "cmd = sleep 600\n"
+STUBBORN = f"cmd = {child('wait', 'ignore', 'TERM')}\n"
+
+PLUGIN = """
+import json, os
+from cvec_circus.plugins import CircusPlugin
+
+class Noter(CircusPlugin):
+    name = "noter"
+    def handle_init(self):
+        with open(self.config["file"], "a") as file:
+            print(json.dumps([type(self).__name__, self.config["word"]]), file=file)
+    def handle_recv(self, data):
+        pass
+
+class Other(Noter):
+    name = "other"
+"""
+
+
+class TestTogether(ReloadCase):
+    """Several orders at a time."""
+
+    def fifo(self) -> Path:
+        """A file that nobody can read to its end before `feed`."""
+        path = self.served.folder / "fifo.ini"
+        os.mkfifo(path)
+        return path
+
+    def feed(self, path: Path, text: str) -> None:
+        with open(path, "w", encoding="utf-8") as file:  # waits for the reader
+            file.write(text)
+
+    def test_others_are_answered_while_a_file_is_read(self) -> None:
+        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
+        asking = self.asking()
+        first = asking.ask("reloadconfig", path=str(path))
+        restart = asking.ask("restart", waiting=True)
+        last = asking.ask("reloadconfig", path=self.other(f"[watcher:c]\n{SLEEP}"), waiting=True)
+        asking.until(asking.ask("incr", name="a", waiting=True))
+        self.assertFalse(asking.answered(first) or asking.answered(restart))
+        self.feed(path, f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}")
+        answers = asking.until(first, restart, last)
+        self.assertEqual([one["status"] for one in (answers[0], answers[2])], ["ok"] * 2)
+        # What it waits for has been removed by the next one, if that was quicker.
+        self.assertIn(answers[1].get("reason", "overtaken by rm")[-15:], ("overtaken by rm"))
+        self.assertTrue(eventually(lambda: self.statuses() == {"c": "active"}))
+        topics = [topic for topic, _ in daemon.call("events", since=0)["events"]]
+        self.assertLess(topics.index("watcher.b.add"), topics.index("watcher.a.stop"))
+        self.assertLess(topics.index("watcher.a.stop"), topics.index("watcher.c.add"))
+
+    def test_time_is_up_while_a_file_is_read(self) -> None:
+        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
+        reason = daemon.wire.refused("reloadconfig", path=str(path), waiting=True, timeout=0.2)
+        self.assertIn("timed out after 0.2 s: nothing has changed", reason)
+        self.feed(path, f"[watcher:b]\n{SLEEP}")
+        self.assertFalse(self.reload()["changes"])
+        self.assertEqual(self.statuses(), {"a": "active"})
+
+    def test_the_end_comes_while_a_file_is_read(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
+        daemon.out.until("ready")
+        path, asking = self.fifo(), self.asking()
+        first, second = asking.ask("reloadconfig", path=str(path)), asking.ask("reloadconfig")
+        asking.until(asking.ask("ping"))
+        daemon.signal(signal.SIGTERM)
+        for answer in asking.until(first, second):
+            self.assertEqual(answer["reason"], "arbiter is stopping")
+        self.feed(path, f"[watcher:b]\n{SLEEP}")
+        self.assertEqual(daemon.wire.refused("reloadconfig"), "arbiter is stopping")
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
+    def test_the_end_does_not_wait_for_a_file(self) -> None:
+        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
+        asking = self.asking()
+        first = asking.ask("reloadconfig", path=str(path))
+        asking.until(asking.ask("ping"))
+        daemon.signal(signal.SIGTERM)
+        [answer] = asking.until(first)
+        self.assertEqual(answer["status"], "error")
+        with open(path, "wb"):  # waits for the reader, which is let go of
+            daemon.ended()
+
+    def test_during_a_sequential_reload(self) -> None:
+        text = f"[watcher:a]\n{SLEEP}numprocesses = 3\n"
+        self.up(text)
+        before, asking = self.pids("a"), self.asking()
+        asking.ask("reload", sequential=True)
+        self.reload(text.replace("= 3", "= 4") + "[env]\nX = 1\n")
+        self.assertTrue(gone(*before))
+        self.assertTrue(eventually(lambda: len(self.pids("a")) == 4))
+
+    def test_all_has_changed_when_it_is_answered(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
+        daemon.out.until("ready")
+        [old] = self.pids("a")
+        self.write(f"[watcher:a]\n{SLEEP}graceful_timeout = 600\n")
+        asking = self.asking()
+        waiting = asking.ask("reloadconfig", waiting=True)
+        asking.until(asking.ask("reloadconfig"))
+        self.assertFalse(asking.answered(waiting))
+        os.kill(old, signal.SIGKILL)
+        [answer] = asking.until(waiting)
+        self.assertEqual(answer["info"]["stopped"], [old])
+        self.assertEqual(answer["info"]["started"], self.pids("a"))
+
+    def test_another_order_comes_between(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
+        daemon.out.until("ready")
+        [old] = self.pids("a")
+        self.write(f"[watcher:a]\n{SLEEP}graceful_timeout = 600\n")
+        asking = self.asking()
+        waiting = asking.ask("reloadconfig", waiting=True)
+        asking.until(asking.ask("reloadconfig"))
+        daemon.call("stop", name="a")
+        [answer] = asking.until(waiting)
+        self.assertIn("of a overtaken by stop", answer["reason"])
+        os.kill(old, signal.SIGKILL)
+
+    def test_a_name_can_be_used_again_at_once(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n[watcher:b]\n{SLEEP}")
+        daemon.out.until("ready")
+        [old] = self.pids("a")
+        self.write(f"[watcher:b]\n{SLEEP}")
+        daemon.call("reloadconfig")
+        daemon.call("add", name="a", cmd="sleep 600", start=True)
+        os.kill(old, signal.SIGKILL)
+        self.assertTrue(eventually(lambda: self.statuses()["a"] == "active"))
+
+
+class TestPlugins(ReloadCase):
+    """Plugins."""
+
+    def noted(self) -> list[list[str]]:
+        path = self.served.folder / "noted"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def text(self, name: str = "Noter", word: str = "one", env: str = "") -> str:
+        return (
+            f"[watcher:a]\n{SLEEP}[plugin:noter]\nuse = noting.{name}\nfile = {{DIR}}/noted\n"
+            f"word = {word}\n[env:plugin:*]\nPYTHONPATH = {{DIR}}\n{env}"
+        )
+
+    def test_a_plugin(self) -> None:
+        self.up(
+            self.text(),
+            prepare=lambda folder: (folder / "noting.py").write_text(PLUGIN, encoding="utf-8"),
+        )
+        wanted = [["Noter", "one"]]
+        self.assertTrue(eventually(lambda: self.noted() == wanted))
+        self.assertFalse(self.reload(self.text())["changes"])
+        a = self.pids("a")
+        for name, word in (("Noter", "two"), ("Other", "two")):
+            [step] = self.reload(self.text(name, word))["plugins"]
+            self.assertEqual((step["name"], step["processes"]), ("plugin:noter", "replace"))
+            wanted.append([name, word])
+            self.assertTrue(eventually(lambda: self.noted() == wanted), (self.noted(), wanted))
+        self.reload(self.text("Other", "two", "X = 1\n"))
+        wanted.append(["Other", "two"])
+        self.assertTrue(eventually(lambda: self.noted() == wanted))
+        [step] = self.reload(f"[watcher:a]\n{SLEEP}")["plugins"]
+        self.assertEqual(step["action"], "remove")
+        self.assertEqual(self.statuses(), {"a": "active"})
+        [step] = self.reload(self.text())["plugins"]
+        self.assertEqual((step["action"], step["processes"]), ("add", "start"))
+        wanted.append(["Noter", "one"])
+        self.assertTrue(eventually(lambda: self.noted() == wanted))
+        self.assertEqual(self.pids("a"), a)
+
+
+if __name__ == "__main__":
+    unittest.main()
