@@ -11,6 +11,7 @@ import unittest
 from typing import ClassVar
 from unittest import mock
 
+from cvec_circus.arbiter import ThreadedArbiter
 from cvec_circus.exc import PluginError
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.catalogue import BUILT_IN, Listed, find, installed
@@ -19,6 +20,8 @@ from cvec_circus.plugins.flapping import Flapping
 from cvec_circus.plugins.load import load_class
 from tests.plugins.packages import PLUGIN, install
 from tests.plugins.process import LAUNCHER, ROOT, SUBJECTS, ProcessCase
+from tests.support.daemon import DaemonCase, folder
+from tests.support.eventually import eventually
 
 
 def path_with(folder: str) -> mock._patch[list[str]]:
@@ -47,8 +50,8 @@ class TestNames(unittest.TestCase):
             self.assertTrue(said.endswith(hint), said)
 
     def test_of_others(self) -> None:
-        with tempfile.TemporaryDirectory() as folder, path_with(folder):
-            install(folder, {"shout": "their_shout:Outer.Shout", "flapping": "their_shout:X"})
+        with tempfile.TemporaryDirectory() as place, path_with(place):
+            install(place, {"shout": "their_shout:Outer.Shout", "flapping": "their_shout:X"})
             found = find("shout")
             self.assertEqual(found[:3], ("shout", "their_shout", "Outer.Shout"))
             self.assertIn(found.package, ("their-plugins 1.5", "another package"))
@@ -56,6 +59,25 @@ class TestNames(unittest.TestCase):
             names = [one.name for one in installed()]
             self.assertEqual((names[: len(BUILT_IN)], names.count("flapping")), (list(BUILT_IN), 1))
             self.assertIn("shout", names)
+
+
+class TestInProgram(DaemonCase):
+    """A list of mappings, as programs have it."""
+
+    def test_a_short_name(self) -> None:
+        file = folder(self) / "events"
+        plugins = [{"use": "logger", "filename": str(file), "actions": ["spawn", "start"]}]
+        arbiter = ThreadedArbiter(
+            [{"name": "web", "cmd": "sleep 3600"}],
+            f"ipc://{file.parent}/control",
+            f"ipc://{file.parent}/events-of-it",
+            plugins=plugins,
+        )
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        self.assertTrue(
+            eventually(lambda: file.exists() and '"action": "start"' in file.read_text(), 30)
+        )
 
 
 class TestBuiltIn(unittest.TestCase):
@@ -165,9 +187,7 @@ class TestList(ProcessCase):
 
     def setUp(self) -> None:
         super().setUp()
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        self.folder = str(folder(self))
 
     def listing(self, code: int = 0) -> list[str]:
         """Return the lines of a list, which is all that is said."""
