@@ -82,7 +82,7 @@ class HttpObserver(BaseObserver):
         if answer.problem:
             self._failed(answer)
             return
-        self._tell(None)
+        self._be_well()
         self.statsd.timed("http_stats.request_time", int(answer.seconds * 1000))
 
     def _failed(self, answer: Answer) -> None:
@@ -90,7 +90,7 @@ class HttpObserver(BaseObserver):
         self.statsd.increment(f"http_stats.error.{answer.code}")
         why = f"{self._request.full_url}: {answer.problem}"
         self._tell(why)
-        if self.restart_on_error and self._restart(self.restart_on_error, why):
+        if self.restart_on_error and self._heal(self.restart_on_error, why):
             self.statsd.increment("http_stats.restart_on_error")
 
 

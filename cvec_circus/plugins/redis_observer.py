@@ -108,7 +108,7 @@ class RedisObserver(BaseObserver):
         if error is not None:
             self._failed(error)
             return
-        self._tell(None)
+        self._be_well()
         for key in self.OBSERVE:
             if number(figures.get(key)) is not None:
                 self.statsd.gauge(f"redis_stats.{key}", figures[key])
@@ -119,5 +119,5 @@ class RedisObserver(BaseObserver):
         self._tell(why)
         name = self.config["restart_on_timeout"]
         is_silent = isinstance(error, self._silence) and not isinstance(error, self._answers)
-        if name and is_silent and self._restart(name, why):
+        if name and is_silent and self._heal(name, why):
             self.statsd.increment("redis_stats.restart_on_error")

@@ -20,6 +20,9 @@ __all__ = ["BaseObserver", "FullStats", "StatsdClient", "StatsdEmitter"]
 
 Number = Union[int, float]
 
+MOST_SPARED = 64
+"""Looks that go by at most from one restart of what fails to the next."""
+
 
 class StatsdEmitter(CircusPlugin):
     """Counts every event at a statsd. Its methods run on the plugin thread, but `handle_stop`.
@@ -90,6 +93,8 @@ class BaseObserver(StatsdEmitter):
         super().__init__(*args, **config)
         self.loop_rate: float = self.config["loop_rate"]
         self._problem: str | None = None
+        self._spared = 0
+        self._looks_spared = 0
 
     def handle_init(self) -> None:
         """Begin to look."""
@@ -121,6 +126,26 @@ class BaseObserver(StatsdEmitter):
         if problem is not None and problem != self._problem:
             logger.warning("%s", problem)
         self._problem = problem
+
+    def _be_well(self) -> None:
+        """Note that all is well."""
+        self._tell(None)
+        self._spared = self._looks_spared = 0
+
+    def _heal(self, name: str, why: str) -> bool:
+        """Restart what fails, at this look or a later one. Arguments and result: see `_restart`.
+
+        From one restart to the next twice as many looks go by, until all is well: what needs long
+        to start would be restarted for ever otherwise.
+        """
+        if self._looks_spared > 0:
+            self._looks_spared -= 1
+            return False
+        if not self._restart(name, why):
+            return False
+        self._spared = min(max(1, self._spared * 2), MOST_SPARED)
+        self._looks_spared = self._spared
+        return True
 
     def _restart(self, name: str, why: str) -> bool:
         """Restart a watcher, or all whose names a pattern fits; what is down stays down.

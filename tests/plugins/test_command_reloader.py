@@ -243,7 +243,7 @@ class TestWithRealChildren(DaemonCase):
         daemon = self.daemon(
             f"[watcher:web]\ncmd = {sys.executable} script.py\ncopy_env = True\n"
             "[watcher:calm]\ncmd = sleep 1000\n"
-            "[plugin:r]\nuse = command_reloader\nloop_rate = 0.1\n",
+            "[plugin:r]\nuse = command-reloader\nloop_rate = 0.1\n",
             prepare=prepare,
         )
         events = daemon.wire.events

@@ -205,6 +205,21 @@ class TestRestarting(HttpCase):
         self.assert_restarted("web")
         self.assertIn("so it is restarted", logs.output[-1])
 
+    def test_from_one_time_to_the_next_it_waits_longer(self) -> None:
+        self.server.code = 500
+        plugin = self.observe(restart_on_error="web")
+
+        def restarted(look: int) -> bool:
+            self.seen(plugin, 2)
+            plugin.loop.add_callback(plugin.statsd.increment, f"look{look}")
+            return "restart" in self.statsd.up_to(f"circus.http_observer.watcher.look{look}:1|c")[0]
+
+        self.assertEqual([look for look in range(12) if restarted(look)], [0, 2, 5, 10])
+        self.server.code = 200
+        self.seen(plugin, 1)
+        self.server.code = 500
+        self.assertEqual([look for look in range(4) if restarted(look)], [0, 2])
+
     def test_what_is_down_stays_down(self) -> None:
         self.states = {"web": "stopped"}
         plugin = self.observe("http://127.0.0.1:1/", restart_on_error="web")

@@ -190,7 +190,7 @@ class TestWithoutTheLibrary(ProcessCase):
         (place / "redis.py").write_text("raise ImportError('not installed')\n")
         read_report, report = os.pipe()
         process = self.by_daemon(
-            "redis_observer", report=report, sys_path=[str(place), *sys.path], cwd=str(place)
+            "redis", report=report, sys_path=[str(place), *sys.path], cwd=str(place)
         )
         os.close(report)
         self.assertEqual(process.wait(), 2)
@@ -210,7 +210,7 @@ class TestWithADaemon(DaemonCase):
         daemon = self.daemon(
             f"[watcher:redis]\ncmd = {SERVER} --port 0 --unixsocket {place}/s --save '' "
             f"--dir {place}\ncopy_env = True\ngraceful_timeout = 0.1\n"
-            "[plugin:r]\nuse = redis_observer\nloop_rate = 0.2\ntimeout = 0.2\n"
+            "[plugin:r]\nuse = redis\nloop_rate = 0.2\ntimeout = 0.2\n"
             f"redis_url = unix://{place}/s\nrestart_on_timeout = redis\n"
         )
         events = daemon.wire.events
