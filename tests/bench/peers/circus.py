@@ -36,8 +36,10 @@ class Circus(Subject):
             f"endpoint = {endpoint}",
             f"pubsub_endpoint = ipc://{folder}/events",
             f"check_delay = {self._check_delay}",
-            "statsd = False",
+            f"statsd = {self.has_statistics}",
         ]
+        if self.has_statistics:
+            lines.append(f"stats_endpoint = ipc://{folder}/stats")
         for program in programs:
             lines += _watcher(folder, program)
         for plugin in plugins:

@@ -49,6 +49,8 @@ class Ours(Subject):
             f"pubsub_endpoint = ipc://{folder}/events",
             "loglevel = warning",
         ]
+        if self.has_statistics:
+            lines.append(f"stats_endpoint = ipc://{folder}/stats")
         for program in programs:
             lines += _watcher(folder, program)
         for plugin in plugins:

@@ -123,12 +123,14 @@ class Subject(ABC):
         settings: How it is configured.
         logs: The kinds of log it can write.
         has_control: Whether it takes commands.
+        has_statistics: Whether those that it starts publish statistics at ipc://FOLDER/stats.
     """
 
     name = ""
     settings = ""
     logs: frozenset[str] = frozenset({"plain"})
     has_control = True
+    has_statistics = False
 
     @abstractmethod
     def version(self) -> str:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tests.bench.row import Row
-from tests.bench.rows import asking, dying, lasting, logs, plugging, starting, telling, thousand
+from tests.bench.rows import (
+    asking,
+    dying,
+    lasting,
+    logs,
+    measuring,
+    plugging,
+    starting,
+    telling,
+    thousand,
+)
 
 ROWS: tuple[Row, ...] = (
     starting.START,
@@ -23,4 +33,5 @@ ROWS: tuple[Row, ...] = (
     lasting.FLAPPING,
     lasting.DEATHS,
     plugging.PLUGINS,
+    measuring.STATISTICS,
 )
