@@ -240,7 +240,7 @@ def to_stream_class(value: Any) -> str:
     name = to_text(value)
     if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
         ours = ", ".join(STREAM_CLASSES)
-        raise ValueError(f"{shown(value)} is neither one of {ours} nor a class as package.Class")
+        raise ValueError(f"{shown(value)} is none of {ours}, and no package.Class")
     return name
 
 

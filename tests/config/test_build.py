@@ -299,8 +299,8 @@ class TestProblems(ConfigTestCase):
                 "rlimit_nofile?",
                 "main.ini:7: [watcher:a] hooks.before_strt: there is no such hook; did you mean "
                 "before_start?",
-                "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is neither one of "
-                f"{', '.join(STREAM_CLASSES)} nor a class as package.Class",
+                "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is none of "
+                f"{', '.join(STREAM_CLASSES)}, and no package.Class",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
                 f"main.ini:10: [watcher:a] use_papa: {LATER}",
                 "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",

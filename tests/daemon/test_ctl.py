@@ -111,6 +111,11 @@ class TestCommands(DaemonCase):
         self.assertNotIn(second, self.says(f"stats web {first}", first))
         self.says("events --limit 1", " #1 web add cause=config", "(there are more: --since 1)")
         self.says("--json status solo", '"status": "active"')
+        self.refused(
+            "logs web",
+            "web: nothing is kept of its standard output, which has no stream;"
+            " `set web log_history 65536` has it kept",
+        )
 
     def numbers_and_options(self) -> None:
         self.prints("incr web 2 --waiting", "4")

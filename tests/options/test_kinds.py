@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.options import kinds
+from cvec_circus.options.hooks import Hook
 
 TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "boolean": [
@@ -32,6 +33,12 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     ],
     "logging": [("log.ini", "log.ini"), ({"version": 1}, {"version": 1})],
     "mapping": [({"a": [1]}, {"a": [1]})],
+    "hook": [
+        ("a.b", Hook("a.b")),
+        ("a.b,True", Hook("a.b", True)),
+        (["a.b", 1], Hook("a.b", True)),
+    ],
+    "hooks": [({"before_start": "a.b"}, {"before_start": Hook("a.b")}), ({}, {})],
     "stream": [({"filename": "x"}, {"filename": "x"}), (None, {})],
     "stream_class": [("FileStream", "FileStream"), ("a.b_1.C", "a.b_1.C")],
     "stream_object": [(len, len)],
@@ -56,6 +63,8 @@ REFUSED: dict[str, list[Any]] = {
     "environment": ["A", "A=1,B", {"": "x"}, {"A=": "x"}, {1: "x"}, {"A": None}, {"A": "\0"}, 5],
     "logging": [5, None, {1: 2}, []],
     "mapping": ["x", None, {1: 2}, []],
+    "hook": ["ab", "a b", "exec:", "exec:'", 5, [], ["a.b", "maybe"], "a.b,maybe"],
+    "hooks": ["x", 5, [], {"before_strat": "a.b"}, {"before_start": "ab"}],
     "stream": ["FileStream", [], 5, {1: 2}],
     "stream_class": ["NoStream", "", None, "a.", ".b", "a b.c", "1.2", "a..b"],
     "stream_object": ["text", None, 5, {}],

@@ -107,8 +107,8 @@ class TestStreams(unittest.TestCase):
         for given, line in (
             (
                 {"stdout_stream.class": "NoStream"},
-                f"stdout_stream.class: 'NoStream' is neither one of {', '.join(STREAM_CLASSES)} "
-                "nor a class as package.Class",
+                f"stdout_stream.class: 'NoStream' is none of {', '.join(STREAM_CLASSES)}, "
+                "and no package.Class",
             ),
             (
                 {"stderr_stream": {"filename": "/x", "something_else": "H"}},
