@@ -150,7 +150,9 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
 
 def _changed(running: Running, watcher: WatcherConfig, other_sockets: Reasons) -> Step | None:
     """What becomes of a watcher that stays, None if it is left alone."""
-    options, changes = three_way(running.options, running.loaded, watcher.options)
+    options, changes = watcher.options, list[Change]()
+    if not running.loaded == watcher.options == running.options:  # as they are with almost all
+        options, changes = three_way(running.options, running.loaded, watcher.options)
     set_now = [change for change in changes if change.effect != KEPT]
     fresh = [change.option for change in changes if change.effect == FRESH]
     processes, why = "", ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cvec_circus.exc import CircusError
 from tests.bench import chart, machine
-from tests.bench.growth import GROWTHS, LATER, QUICK_SIZES, SIZES, Curve
+from tests.bench.growth import GROWTHS, QUICK_SIZES, SIZES, Curve
 from tests.bench.page import page
 from tests.bench.peers.subject import Subject
 from tests.bench.report import show, table
@@ -129,7 +129,6 @@ def print_growth(curves: dict[str, Curve]) -> None:
                 f"{size}: {show(value)}" for size, value in curves[growth.key].items()
             )
             print(f"    {growth.title} [{growth.unit}]:   {shown}")
-    print(f"    {LATER}")
 
 
 def picture(rows: Sequence[Row], results: Results, curves: dict[str, Curve]) -> str:

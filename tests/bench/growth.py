@@ -115,10 +115,30 @@ def adding(world: World, size: int) -> float:
     return 1e6 * median(took)
 
 
+def reloading(world: World, size: int) -> float:
+    """Read a configuration of that many watchers again, one of which has changed."""
+    programs = [Program(f"w{number}", ["sleep", "1"], autostart=False) for number in range(size)]
+    took = []
+    with Ours().start(world.folder, [*programs, world.program("one")]) as running:
+        world.reports.take(1)
+        config = world.folder / "circus.ini"
+        text = config.read_text()
+        with Client(running.endpoint, timeout=60.0) as client:
+            for number in range(world.n(20, 3)):
+                changed = f"[watcher:w0]\ngraceful_timeout = {number}"
+                config.write_text(text.replace("[watcher:w0]", changed, 1))
+                began = SYSTEM.monotonic()
+                reply = client.call("reloadconfig", waiting=True)
+                took.append(SYSTEM.monotonic() - began)
+                if reply["status"] != "ok":
+                    raise OSError(reply.get("reason"))
+    return 1000 * median(took)
+
+
 GROWTHS = (
     Growth("grow-converge", "deciding about one death in a watcher of N", "µs", converge),
     Growth("grow-status", "status of N watchers", "ms", status),
     Growth("grow-replay", "a plugin's replay of N events, per event", "µs", replay),
     Growth("grow-adding", "adding a watcher beside N", "µs", adding),
+    Growth("grow-reloading", "reading N watchers again, one of them changed", "ms", reloading),
 )
-LATER = "reloadconfig of N watchers with one changed: there is no reloadconfig in this version"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from cvec_circus.client import Client
 from tests.bench import machine
 from tests.bench.peers.subject import Subject
 from tests.bench.row import Measured, Metric, Row, Target
@@ -37,6 +40,35 @@ def deaths(subject: Subject, world: World) -> Measured:
     return {f"deaths_{name}": after[name] - before[name] for name in ("rss", "fds", "threads")} | {
         "deaths_zombies": after["zombies"]
     }
+
+
+def reloads(subject: Subject, world: World) -> Measured:
+    """Two hundred times another configuration, after as many as make it warm."""
+    programs = [world.program(f"w{number}", "wait") for number in range(5)]
+    with subject.start(world.folder, programs) as running:
+        world.reports.take(len(programs))
+        config = world.folder / "circus.ini"
+        one = config.read_text()
+        other = one.replace("[watcher:w0]", "[socket:s]\nport = 0\n[watcher:v0]")
+        other = other.replace("[watcher:w1]", "[watcher:w1]\ngraceful_timeout = 7")
+        other = other.replace("[watcher:w2]", "[env:w2]\nX = 1\n[watcher:w2]")
+        with Client(running.endpoint, timeout=60.0) as client:
+            _reload(client, config, (one, other), world.n(100, 5))
+            before = _held(world, running.pid)
+            _reload(client, config, (one, other), world.n(100, 5))
+            after = _held(world, running.pid)
+        running.stop()
+    return {f"reloads_{name}": after[name] - before[name] for name in ("rss", "fds", "threads")}
+
+
+def _reload(client: Client, config: Path, texts: tuple[str, str], count: int) -> None:
+    """Have each of the texts read that many times."""
+    for _ in range(count):
+        for text in reversed(texts):
+            config.write_text(text)
+            reply = client.call("reloadconfig", waiting=True)
+            if reply["status"] != "ok" or not reply["plan"]["changes"]:
+                raise OSError(reply.get("reason", "nothing has changed"))
 
 
 def _held(world: World, pid: int) -> Measured:
@@ -75,5 +107,14 @@ DEATHS = Row(
         Metric("deaths_fds", "… of open files", "", Target(4)),
         Metric("deaths_threads", "… of threads", "", Target(0)),
         Metric("deaths_zombies", "… zombies", "", Target(4)),
+    ),
+)
+RELOADS = Row(
+    "reloadconfig",
+    reloads,
+    (
+        Metric("reloads_rss", "200 reloads between two files: growth of RSS", "MiB", Target(0.5)),
+        Metric("reloads_fds", "… of open files", "", Target(0)),
+        Metric("reloads_threads", "… of threads", "", Target(0)),
     ),
 )

@@ -32,6 +32,7 @@ ROWS: tuple[Row, ...] = (
     logs.STAMPED,
     lasting.FLAPPING,
     lasting.DEATHS,
+    lasting.RELOADS,
     plugging.PLUGINS,
     measuring.STATISTICS,
 )
