@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from cvec_circus.base.clock import Clock
@@ -183,7 +183,7 @@ class History:
         while pages and newlines <= count:
             records[:0] = found = pages.pop().records()
             newlines += sum(record.block.count(b"\n") for record in found)
-        lines = list(_lines(records, pages, -1))
+        lines = list(_lines([records], pages, -1))
         return end, lines[max(0, len(lines) - count) :]
 
     def after(self, place: int) -> tuple[int, int, Iterator[Line]]:
@@ -202,8 +202,8 @@ class History:
         behind: list[_Page] = []
         while pages and pages[-1].end > place:
             behind.append(pages.pop())
-        records = [record for page in reversed(behind) for record in page.records()]
-        return max(0, start - place), end, _lines(records, pages, place)
+        found = (page.records() for page in reversed(behind))
+        return max(0, start - place), end, _lines(found, pages, place)
 
     def _snapshot(self) -> tuple[int, list[_Page]]:
         with self._lock:
@@ -213,29 +213,35 @@ class History:
             return self.end, pages
 
 
-def _lines(records: list[_Record], before: list[_Page], place: int) -> Iterator[Line]:
+def _lines(found: Iterable[list[_Record]], before: list[_Page], place: int) -> Iterator[Line]:
     """Yield the lines that end behind a place, then those that have no end yet.
 
     Args:
-        records: In them are the ends.
+        found: Records, in which the ends are. No more is taken of them than is needed.
         before: What was there before, where the beginnings may be.
         place: See above.
     """
-    parts = _beginnings(records, before)
-    for record in records:
-        end, at, pid, block, is_first = record
-        part = parts.pop(pid, None) or _Part(at, is_first)
-        *texts, rest = block.split(b"\n")
-        line_end = record.start
-        for text in texts:
-            line_end += len(text) + 1
-            if line_end > place:
-                yield part.line(line_end, pid, text)
-            part = _Part(at, True)
-        if rest:
-            part.texts.append(rest)
-            part.end = end
-            parts[pid] = part
+    parts: dict[int, _Part] = {}
+    known: set[int] = set()
+    for records in found:
+        for record in records:
+            end, at, pid, block, is_first = record
+            if pid not in known:
+                known.add(pid)
+                if not is_first:
+                    parts[pid] = _beginning(record, before)
+            part = parts.pop(pid, None) or _Part(at, True)
+            *texts, rest = block.split(b"\n")
+            line_end = record.start
+            for text in texts:
+                line_end += len(text) + 1
+                if line_end > place:
+                    yield part.line(line_end, pid, text)
+                part = _Part(at, True)
+            if rest:
+                part.texts.append(rest)
+                part.end = end
+                parts[pid] = part
     for pid, part in sorted(parts.items(), key=lambda item: item[1].end):
         yield part.line(part.end, pid, b"")._replace(has_end=False)
 
@@ -257,23 +263,16 @@ class _Part:
         return Line(end, self.at, pid, text[-LONGEST_LINE:], is_cut)
 
 
-def _beginnings(records: list[_Record], before: list[_Page]) -> dict[int, _Part]:
-    """Find the beginnings of the lines that the first record of each process goes on with."""
-    firsts: dict[int, _Record] = {}
-    for record in records:
-        firsts.setdefault(record.pid, record)
-    sought = {pid for pid, record in firsts.items() if not record.is_first}
-    parts: dict[int, _Part] = {}
+def _beginning(first: _Record, before: list[_Page]) -> _Part:
+    """Find the beginning of the line that a record goes on with."""
+    part = _Part(first.at, False)
     for page in reversed(before):
-        if not sought:
-            break
         for record in reversed(page.records()):
-            if record.pid in sought:
+            if record.pid == first.pid:
                 _, newline, text = record.block.rpartition(b"\n")
-                part = parts.setdefault(record.pid, _Part(record.at, False))
                 part.texts.insert(0, text)
                 part.at = record.at
                 if newline or record.is_first:
                     part.has_beginning = True
-                    sought.discard(record.pid)
-    return parts
+                    return part
+    return part

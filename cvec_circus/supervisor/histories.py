@@ -26,7 +26,12 @@ GATHER_DELAY = 0.05
 
 MOST_LINES = 2000
 MOST_BYTES = 128 * 1024
-"""Of one answer, which is to stay below the megabyte that a frame may have."""
+"""Of an answer with the last lines, which is to stay below the megabyte that a frame may have."""
+
+PAGE_LINES = 500
+PAGE_BYTES = 64 * 1024
+"""Of an answer to somebody who goes on. To make it takes about a millisecond, and whoever follows a
+flood gets twenty of them a second: others who ask the daemon do not notice."""
 
 STOPPED = "the daemon has stopped"
 
@@ -68,6 +73,8 @@ class Histories:
         self._clock = clock
         self._histories: dict[tuple[Watcher, str], History] = {}
         self._followers: dict[History, list[Follower]] = {}
+        self._expected: set[History] = set()  # something will come, and then we are told
+        self._due: set[History] = set()  # something has come, and is served in a moment
         self._has_ended = False
 
     def keep(self, watcher: Watcher, channel: str, size: int) -> History | None:
@@ -98,6 +105,7 @@ class Histories:
     def _drop(self, key: tuple[Watcher, str], why: str) -> None:
         history = self._histories.pop(key, None)
         if history is not None:
+            self._expected.discard(history)
             for follower in self._followers.pop(history, []):
                 follower.answer({**page(history, follower.since), "ended": why})
 
@@ -137,18 +145,15 @@ class Histories:
         if history is None:
             then({"lines": [], "next": 0, "more": False, "missed": 0})
             return
-        found = page(history, since, with_rest=not timeout)
-        if self._has_ended:
-            found["ended"] = STOPPED
-        if found["lines"] or not timeout or self._has_ended:
-            then(found)
+        if self._has_ended or not timeout:
+            found = page(history, since, with_rest=not timeout)
+            then({**found, "ended": STOPPED} if self._has_ended else found)
             return
         follower = Follower(since, then)
         follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
         followers = self._followers.setdefault(history, [])
         followers.append(follower)
-        if len(followers) == 1:
-            self._wait(history, found["next"])
+        self._wait(history, since)
 
     def _find(self, watcher: Watcher, channel: str) -> History | None:
         if not history_size(watcher.options, channel):
@@ -156,13 +161,24 @@ class Histories:
         return self._histories.get((watcher, channel))
 
     def _wait(self, history: History, place: int) -> None:
+        """Looks after those who wait, a moment after something has come behind a place."""
+        if history in self._due or (history in self._expected and history.end <= place):
+            return
+        if history.end > place:
+            self._come(history)
+            return
+        self._expected.add(history)
         history.when_beyond(place, partial(self._loop.post, self._come, history))
 
     def _come(self, history: History) -> None:
-        self._loop.call_later(GATHER_DELAY, self._serve, history)
+        self._expected.discard(history)
+        if history not in self._due:
+            self._due.add(history)
+            self._loop.call_later(GATHER_DELAY, self._serve, history)
 
     def _serve(self, history: History) -> None:
         """Answers those for whom there is a line; the others wait on."""
+        self._due.discard(history)
         followers = self._followers.pop(history, [])
         place = history.end
         waiting = []
@@ -198,7 +214,7 @@ def page(history: History, since: int, with_rest: bool = False) -> Fields:
         if not (line.has_end or with_rest):
             continue
         size += len(line.text)
-        if rows and (len(rows) == MOST_LINES or size > MOST_BYTES):
+        if rows and (len(rows) == PAGE_LINES or size > PAGE_BYTES):
             return {"lines": rows, "next": place, "more": True, "missed": missed}
         rows.append(row(line))
         place = line.end

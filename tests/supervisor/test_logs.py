@@ -49,7 +49,7 @@ class TestWhatIsKept(LogsCase):
 
     def test_with_a_stream(self) -> None:
         before = SYSTEM.time()
-        self.arbit(self.streamed(f"echo one; echo two >&2; printf 'a\\377b'; {LAST}"))
+        self.arbit(self.streamed(f"echo one; printf 'a\\377b'; {LAST}"))
         self.assertTrue(self.shows(["one", "a\\xffb"]))
         reply = self.logs()
         [pid] = self.wire.pids("a")
@@ -125,7 +125,7 @@ class TestWhatIsKept(LogsCase):
         self.assertGreater(reply["missed"], 21000 - 5000 - 65536)
         self.assertTrue(reply["lines"][0].get("cut", False) or reply["missed"] % 21 == 0)
         texts = [line["text"] for line in reply["lines"][1:]]
-        self.assertEqual(texts[::-1], last[: len(texts)])
+        self.assertEqual(texts, [f"{int(texts[0]) + n:020}" for n in range(len(texts))])
 
     def test_a_page_at_a_time(self) -> None:
         self.arbit(self.streamed(f"seq 5000; {LAST}"))
@@ -138,7 +138,7 @@ class TestWhatIsKept(LogsCase):
             pages += 1
             self.assertEqual(reply["more"], len(seen) < 5000)
         self.assertEqual(seen, [str(number) for number in range(1, 5001)])
-        self.assertEqual(pages, 3)
+        self.assertEqual(pages, 10)
         self.assertEqual(len(self.texts(lines=5000)), 2000)
 
 
