@@ -99,7 +99,7 @@ class Histories:
         self._has_ended = True
         for history, followers in self._followers.items():
             for follower in followers:
-                follower.answer({**page(history, follower.since), "ended": STOPPED})
+                follower.answer(last_page(history, follower.since, STOPPED))
         self._followers.clear()
 
     def _drop(self, key: tuple[Watcher, str], why: str) -> None:
@@ -107,7 +107,7 @@ class Histories:
         if history is not None:
             self._expected.discard(history)
             for follower in self._followers.pop(history, []):
-                follower.answer({**page(history, follower.since), "ended": why})
+                follower.answer(last_page(history, follower.since, why))
 
     def last(self, watcher: Watcher, channel: str, count: int) -> Fields:
         """Returns the last lines of an output.
@@ -145,9 +145,9 @@ class Histories:
         if history is None:
             then({"lines": [], "next": 0, "more": False, "missed": 0})
             return
-        if self._has_ended or not timeout:
-            found = page(history, since, with_rest=not timeout)
-            then({**found, "ended": STOPPED} if self._has_ended else found)
+        if not timeout or self._has_ended:
+            is_last = timeout and self._has_ended
+            then(last_page(history, since, STOPPED) if is_last else page(history, since, True))
             return
         follower = Follower(since, then)
         follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
@@ -199,13 +199,29 @@ class Histories:
             follower.answer(page(history, follower.since))
 
 
-def page(history: History, since: int, with_rest: bool = False) -> Fields:
+def last_page(history: History, since: int, why: str) -> Fields:
+    """Returns what is left to tell somebody who follows, and why there will be no more."""
+    found = page(history, since, True, MOST_LINES, MOST_BYTES)
+    if found["more"]:
+        found["missed"] += history.end - found["next"]
+    return {**found, "more": False, "ended": why}
+
+
+def page(
+    history: History,
+    since: int,
+    with_rest: bool = False,
+    most_lines: int = PAGE_LINES,
+    most_bytes: int = PAGE_BYTES,
+) -> Fields:
     """Returns the lines behind a place, as many as an answer may have.
 
     Args:
         history: Where they are.
         since: The place.
         with_rest: Whether lines that have no end yet are among them.
+        most_lines: How many there may be.
+        most_bytes: How long they may be.
     """
     missed, end, lines = history.after(since)
     rows: list[Fields] = []
@@ -214,7 +230,7 @@ def page(history: History, since: int, with_rest: bool = False) -> Fields:
         if not (line.has_end or with_rest):
             continue
         size += len(line.text)
-        if rows and (len(rows) == PAGE_LINES or size > PAGE_BYTES):
+        if rows and (len(rows) == most_lines or size > most_bytes):
             return {"lines": rows, "next": place, "more": True, "missed": missed}
         rows.append(row(line))
         place = line.end
