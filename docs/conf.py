@@ -37,6 +37,8 @@ man_pages = [
         ("cvec_circusctl", "talk to cvec_circusd"),
         ("cvec_circusd", "start programs and keep them alive"),
         ("cvec_circus-plugin", "run a plugin of cvec_circusd"),
+        ("cvec_circusd-stats", "publish what the processes of cvec_circusd use"),
+        ("cvec_circus-top", "show what the processes of cvec_circusd do and use"),
     )
 ]
 man_make_section_directory = False

@@ -60,8 +60,7 @@ ARBITER_OPTIONS = OptionTable(
             "stats_endpoint",
             "endpoint",
             "tcp://127.0.0.1:5557",
-            "Where statistics are published. Given in a file, or to `get_arbiter`, it implies "
-            "`statsd`.",
+            "Where statistics are published. Given, it implies `statsd`.",
         ),
         _row(
             "statsd",

@@ -51,6 +51,14 @@ class TestStatistics(DaemonCase):
         daemon.ended()
         self.assertFalse((daemon.folder / "stats").exists())
 
+    def test_the_processes_of_all_watchers_in_one_answer(self) -> None:
+        daemon = self.daemon(f"{SLEEPER}[watcher:off]\ncmd = sleep 1\nautostart = False\n")
+        pids = daemon.call("list", name="Big One")["pids"]
+        told = daemon.call("list", pids=True)
+        self.assertEqual(told["watchers"], ["big one", "off"])
+        self.assertEqual(told["pids"], {"Big One": pids, "off": []})
+        self.assertNotIn("pids", daemon.call("list"))
+
     def test_no_children_and_no_names_of_others(self) -> None:
         daemon = self.start("[watcher:a]\ncmd = sh -c 'sleep 1000; true'\n")
         listener = self.listen(daemon)

@@ -11,6 +11,7 @@ from cvec_circus import exc
 from cvec_circus.stats.client import StatsClient
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
+from tests.test_tunnel import fake_ssh
 
 
 class TestStatsClient(LeakCheckedTestCase):
@@ -58,6 +59,16 @@ class TestStatsClient(LeakCheckedTestCase):
         stopper.start()
         self.assertEqual(list(reading), [])
         stopper.join()
+
+    def test_over_ssh(self) -> None:
+        fake_ssh(self)
+        client = StatsClient(self.endpoint, "me@there")
+        self.assertEqual(self.publisher.recv(), b"\1stat.")
+        self.publisher.send_multipart([b"stat.a", b"{}"])
+        self.assertEqual(next(iter(client)), ("a", None, {}))
+        client.stop()
+        with self.assertRaises(exc.SocketError):
+            StatsClient(self.endpoint, "nowhere")
 
     def test_no_endpoint(self) -> None:
         with self.assertRaises(exc.SocketError):
