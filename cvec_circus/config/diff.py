@@ -29,7 +29,7 @@ from cvec_circus.config.plan import (
     Step,
     Target,
 )
-from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
 from cvec_circus.options.watcher import contradictions, needs_fresh
 from cvec_circus.wire.topics import fold
 
@@ -310,7 +310,8 @@ def _circus(present: Present, wanted: Options) -> list[Change]:
         before, after = present.circus.get(name), wanted.get(name)
         if before == after or name in SILENT_OPTIONS:
             continue
-        if not present.is_file and after == option.default:
+        said_nothing = CHECK_DELAY_IN_FILES if name == "check_delay" else option.default
+        if not present.is_file and after == said_nothing:
             continue
         if name == "loglevel" and not present.has_level:
             continue

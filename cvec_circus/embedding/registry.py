@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Callable
@@ -181,6 +182,21 @@ class Watchers:
             "reload", _info, graceful=graceful, sequential=sequential, waiting=True
         )
 
+    def reload_from_config(self, config_file: str) -> Promise:
+        """Read a configuration file, and have everything become what it says: see `reloadconfig`.
+
+        What the program itself has made counts as the configuration of before: watchers that it was
+        made with and that are not in the file are removed.
+
+        Args:
+            config_file: The file.
+
+        Returns:
+            A promise whose result is the plan that was carried out.
+        """
+        path = os.path.abspath(config_file)
+        return self._reach.order("reloadconfig", _plan, path=path, waiting=True)
+
     def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
         """What is to be called before these watchers, or all of them, are reloaded."""
         keys = list(self._handles) if names is None else [fold(name) for name in names]
@@ -190,6 +206,10 @@ class Watchers:
 
 def _nothing(fields: dict[str, Any]) -> None:
     """The reply has nothing that the order's giver wants."""
+
+
+def _plan(fields: dict[str, Any]) -> Any:
+    return fields["plan"]
 
 
 def _info(fields: dict[str, Any]) -> Any:
