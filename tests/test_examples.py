@@ -57,8 +57,11 @@ class TestPlugins(PluginCase):
         return file.read_text(encoding="utf-8").splitlines()
 
     def test_announcer(self) -> None:
+        page = (DOCS / "plugins.rst").read_text(encoding="utf-8")
+        shown = re.search(r"use = myproject.plugins.(\w+)\n   words = (.*)\n", page)
+        assert shown is not None
         self.daemon.answers["list"] = lambda properties: {"pids": [1, 2]}
-        plugin = self.make(example("announcer").Announcer, words="is up, is down")
+        plugin = self.make(getattr(example("announcer"), shown[1]), words=shown[2])
         with contextlib.redirect_stdout(io.StringIO()) as said:
             thread = self.run_plugin(plugin)
             self.daemon.publish("web", "start")
