@@ -90,9 +90,10 @@ class Reading:
             reply = self._ask({"since": reply["next"], "timeout": PATIENCE}, None)
             if reply["status"] != "ok":
                 break
-            goes_on = self._miss(reply["missed"]) and self._print(reply["lines"])
+            is_last = "ended" in reply
+            goes_on = self._miss(reply["missed"]) and self._print(reply["lines"], is_last)
             goes_on = goes_on and not _reader_is_gone()
-            if "ended" in reply:
+            if is_last:
                 complain(f"({reply['ended']})")
                 break
         return reply
@@ -123,9 +124,9 @@ class Reading:
         elif reply["lines"]:
             say("\n".join(plain(log_line(row)) for row in reply["lines"]))
 
-    def _print(self, rows: list[Fields]) -> bool:
-        """Print lines that have an end; tell whether anybody still reads."""
-        shown = [row for row in self._found(rows) if not row.get("partial")]
+    def _print(self, rows: list[Fields], is_last: bool = False) -> bool:
+        """Print lines that have an end, or will have none; tell whether anybody still reads."""
+        shown = [row for row in self._found(rows) if is_last or not row.get("partial")]
         form = json.dumps if self._as_json else _form
         return not shown or say("\n".join(map(form, shown)))
 
