@@ -27,6 +27,22 @@ class Facade:
         self.env = env
 
 
+class Gate:
+    """A hook that takes as long as a test wants."""
+
+    def __init__(self, result: Any = True) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.result = result
+        self.calls = 0
+
+    def __call__(self, **facts: Any) -> Any:
+        self.calls += 1
+        self.entered.set()
+        self.open.wait(PATIENCE)
+        return self.result
+
+
 class HooksCase(LoopTestCase):
     """Hooks by themselves, on a loop that another thread runs.
 
