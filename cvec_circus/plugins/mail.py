@@ -23,6 +23,9 @@ GATHER_DELAY = 0.5
 """Seconds from an incident to its mail: what follows from it, and what is written about it, is to
 be in it."""
 
+MOST_WATCHERS = 20
+"""Watchers whose last lines stand in a mail: those that most happened to."""
+
 LAST_CALL_TIMEOUT = 1.0
 """Seconds for a question to a daemon that may be gone, when the plugin ends."""
 
@@ -141,8 +144,7 @@ class MailNotifier(CircusPlugin):
     def send(self, mail: Mail) -> None:
         """Make a mail and send it; raises OSError or Refused."""
         if mail.message is None:
-            names = mail.digest.watchers if self.config["lines"] else ()
-            mail.message = self.compose(mail, {name: self.last_lines(name) for name in names})
+            mail.message = self.compose(mail, self.last_lines(mail))
         if self.config["dry_run"]:
             logger.info("this would be sent: %s", readable(mail.message))
         else:
@@ -165,14 +167,23 @@ class MailNotifier(CircusPlugin):
         message.set_content(mail.digest.text(host, last_lines or {}))
         return message
 
-    def last_lines(self, name: str) -> Sequence[str]:
-        """Return what a watcher has written last, or why that is not known."""
+    def last_lines(self, mail: Mail) -> dict[str, Sequence[str]]:
+        """Return what the watchers of a mail have written last, or why that is not known."""
+        found: dict[str, Sequence[str]] = {}
+        most = mail.digest.watchers.most_common(MOST_WATCHERS) if self.config["lines"] else ()
+        for name, _ in most:
+            try:
+                found[name] = self.last_lines_of(name)
+            except CallError as error:
+                found[name] = [f"(not known: {error})"]
+                break  # nobody is there to ask for those of others
+        return found
+
+    def last_lines_of(self, name: str) -> Sequence[str]:
+        """Return what a watcher has written last, or why that is not known; may raise CallError."""
         rows, reasons = [], []
         for channel in ("stdout", "stderr"):
-            try:
-                reply = self.call("logs", name=name, stream=channel, lines=self.config["lines"])
-            except CallError as error:
-                return [f"(not known: {error})"]
+            reply = self.call("logs", name=name, stream=channel, lines=self.config["lines"])
             rows += reply.get("lines", ())
             reasons += [f"(not known: {reply.get('reason')})"] * (reply.get("status") == "error")
         rows.sort(key=lambda row: row["time"])

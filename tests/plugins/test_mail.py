@@ -168,6 +168,16 @@ class TestMessages(MailCase):
         self.died("web")
         self.assertTrue(self.mails(3)[2].get_content().endswith("    (not known: Timed out.)\n"))
 
+    def test_the_lines_of_twenty_watchers_are_enough(self) -> None:
+        with mock.patch.object(mail, "GATHER_DELAY", 1):
+            plugin, thread = self.notifier()
+            self.died(*map(str, range(25)), "24")
+            self.assertTrue(eventually(lambda: plugin.digest.watchers["24"] == 2, TIMEOUT))
+            self.end(plugin, thread)
+        text = self.mails(1)[0].get_content()
+        self.assertEqual(text.count("The last lines of "), 20)
+        self.assertIn("The last lines of 24:", text)
+
 
 class TestRate(MailCase):
     """How many mails there are."""
