@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
@@ -70,7 +71,8 @@ class CommandReloader(CircusPlugin):
             logger.warning("the commands are not known yet: %s", error)
         if not self._looking:
             self._looking = True
-            self.loop.run_in_thread(look, dict(self.files), then=self._compare)
+            files = dict(self.files)
+            self.loop.run_in_thread(look, files, then=partial(self._compare, files))
 
     def _learn(self) -> None:
         """Ask for the commands that are not known yet."""
@@ -92,7 +94,12 @@ class CommandReloader(CircusPlugin):
             known.pop(name, None)
         self._unknown.discard(name)
 
-    def _compare(self, marks: dict[str, Mark] | None, error: BaseException | None) -> None:
+    def _compare(
+        self,
+        files: dict[str, list[str]],
+        marks: dict[str, Mark] | None,
+        error: BaseException | None,
+    ) -> None:
         """Restart what has changed, once it does not change any more."""
         self._looking = False
         if marks is None:
@@ -106,29 +113,30 @@ class CommandReloader(CircusPlugin):
             name
             for name, mark in marks.items()
             if mark is not None
-            and name in self.files
+            and files[name] == self.files.get(name)  # nothing else was learned meanwhile
             and mark != self._marks.setdefault(name, mark)
         ]
         whole = [name for name in changed if marks[name] == seen.get(name)]
         for name in whole:
-            self._marks[name] = marks[name]
-            self._restart(name)
+            if self._restart(name):
+                self._marks[name] = marks[name]
         if changed != whole and self.loop_rate > SETTLE_DELAY:
             self.loop.call_later(SETTLE_DELAY, self.look_after)
 
-    def _restart(self, name: str) -> None:
-        """Restart a watcher, unless it is down."""
+    def _restart(self, name: str) -> bool:
+        """Restart a watcher, unless it is down; False when that has to be tried again."""
         paths = " ".join(self.files[name])
         try:
             is_active = self.call("status", name=name)["status"] == "active"
         except exc.CallError as error:
             logger.warning("%s: modified, but %s cannot be restarted: %s", paths, name, error)
-            return
-        if not is_active:
+            return False
+        if is_active:
+            logger.info("%s: modified, so %s is restarted", paths, name)
+            self.cast("restart", name=name, match="simple")
+        else:
             logger.info("%s: modified, but %s does not run", paths, name)
-            return
-        logger.info("%s: modified, so %s is restarted", paths, name)
-        self.cast("restart", name=name, match="simple")
+        return True
 
 
 def files_of(options: Mapping[str, Any]) -> list[str]:

@@ -32,8 +32,8 @@ class Reloader(CommandReloader):
 
     looks = 0
 
-    def _compare(self, marks: Any, error: Any) -> None:
-        super()._compare(marks, error)
+    def _compare(self, files: Any, marks: Any, error: Any) -> None:
+        super()._compare(files, marks, error)
         self.looks += 1
 
 
@@ -172,6 +172,26 @@ class TestLearning(ReloaderCase):
         self.assertTrue(eventually(lambda: "other" in plugin.files["web"][0], TIMEOUT))
         self.looked(plugin)
         self.assertEqual(self.restarts(), [])  # the daemon sees to that itself
+
+    def test_a_look_that_began_before_the_command_was_another_one(self) -> None:
+        plugin = self.reloader()
+        old = str(self.folder / "old")
+        for _ in range(2):
+            looked = {"web": [old]}, {"web": ((old, 1, 2, 3),)}
+            plugin.loop.add_callback(plugin._compare, *looked, None)
+        self.looked(plugin)
+        self.assertEqual(self.restarts(), [])
+
+    def test_the_daemon_does_not_answer_in_time(self) -> None:
+        plugin = self.reloader()
+        plugin.call_timeout = 0.05
+        self.daemon.muted.add("status")
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            program(self.program, "exec sleep 2000")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+            self.daemon.muted.clear()
+            self.assert_restarted("web")
+        self.assertIn("web cannot be restarted: Timed out.", logs.output[0])
 
     def test_a_change_at_the_time_of_another_one_is_not_missed(self) -> None:
         plugin = self.reloader(loop_rate=NEVER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import socket
 import threading
@@ -150,7 +151,7 @@ class TestAnswers(HttpCase):
 
             def answer() -> None:
                 peer, _ = listener.accept()
-                with peer:
+                with peer, contextlib.suppress(ConnectionError):
                     peer.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
                     while not released.wait(0.005):
                         peer.sendall(b"x")  # always in time, so no single wait is too long

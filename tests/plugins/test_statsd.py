@@ -148,6 +148,8 @@ class TestEmitter(ObserverCase):
     def test_the_last_one_is_sent_too(self) -> None:
         plugin = self.make(StatsdEmitter, host="127.0.0.1", port=self.statsd.port)
         thread = self.run_plugin(plugin)
+        self.daemon.publish("web", "start")
+        self.statsd.next()
         self.daemon.flood(100)
         self.end(plugin, thread)
         self.assertEqual(len(self.statsd.rest()), 100)
