@@ -20,6 +20,7 @@ from cvec_circus.commands.base import Answer
 from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
+from cvec_circus.core.roster import Roster
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, Gathering
 from cvec_circus.supervisor.planning import World, plan
@@ -233,12 +234,21 @@ class Reloading:
         try:
             world.adopt(wanted, planned.plan)
             application.change_watchers(gathering)
+            _share(wanted, world.roster)
         finally:
             self._end(order)
             gathering.seal()
         if not order.waiting and not order.is_over:
             order.is_over = True
             order.answer.ok(**fields)
+
+
+def _share(wanted: Configuration, roster: Roster) -> None:
+    """Lets go of the options of watchers that have theirs: nobody needs a second set of them."""
+    for number, one in enumerate(wanted.watchers):
+        watcher = roster.get(one.name)
+        if watcher is not None:
+            wanted.watchers[number] = one._replace(options=watcher.options)
 
 
 def _give_up(order: Order, timeout: float) -> None:

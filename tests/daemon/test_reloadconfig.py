@@ -251,6 +251,16 @@ class TestFile(ReloadCase):
 class TestCircus(ReloadCase):
     """The daemon's own options."""
 
+    def test_too_many_files(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{SLEEP}")
+        self.reload(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}numprocesses=99999999\nautostart = 0")
+        daemon.log.containing("open files are needed for all processes")
+
+    def test_a_level_of_the_command_line_stays(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}", "--log-level", "info")
+        self.write(f"[watcher:a]\n{SLEEP}", "loglevel = debug\n")
+        self.assertEqual(self.reload()["circus"], [])
+
     def test_what_is_live_and_what_is_not(self) -> None:
         text = f"[watcher:a]\n{SLEEP}"
         daemon = self.up(text)
