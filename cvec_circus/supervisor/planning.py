@@ -9,7 +9,7 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
-from cvec_circus.config.plan import Plan
+from cvec_circus.config.plan import ADD, REMOVE, Plan
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
@@ -85,6 +85,7 @@ def plan(world: World, wanted: Configuration) -> Planned:
     )
     made = compare(present, wanted, exchanged.steps, other_sockets)
     _refuse_missing(made, wanted, present, set(exchanged.numbers))
+    _refuse_taken(made, world.roster)
     new = [one for one in sockets if exchanged.numbers[one.name.lower()] is None]
     return Planned(made, exchanged, held, new)
 
@@ -103,6 +104,21 @@ def standing(watcher: Watcher) -> str:
 def _running(watcher: Watcher, is_loaded: bool) -> Running:
     loaded = watcher.loaded() if is_loaded else None
     return Running(watcher.name, watcher.options, loaded, standing(watcher))
+
+
+def _refuse_taken(made: Plan, roster: Roster) -> None:
+    """Refuses a plan that adds what has the name of somebody who stays: of a watcher called like a
+    plugin, say."""
+    steps = [*made.watchers, *made.plugins]
+    gone = {fold(step.name) for step in steps if step.action == REMOVE}
+    added = [step.name for step in steps if step.action == ADD]
+    problems = [
+        f"{name}: there is another one of that name, which was added at run time"
+        for name in added
+        if fold(name) not in gone and roster.get(name) is not None
+    ]
+    if problems:
+        raise exc.ConfigError(problems)
 
 
 def _refuse_missing(made: Plan, wanted: Configuration, present: Present, sockets: set[str]) -> None:

@@ -146,8 +146,9 @@ class Reloading:
     def _read(self, order: Order) -> None:
         """On the chores thread."""
         origin = self._world.origin
+        environ = os.environ if origin.environ is None else origin.environ
         try:
-            configuration = load(order.path, origin.environ or os.environ, origin.cwd)
+            configuration = load(order.path, environ, origin.cwd)
             problems = [line for _, lines in configuration.left_out for line in lines]
             if problems:
                 raise exc.ConfigError(problems)

@@ -206,6 +206,13 @@ class TestRefusals(ReloadCase):
         self.assertEqual(daemon.call("listsockets")["sockets"], [before])
         socket.create_connection(("127.0.0.1", before["port"])).close()
 
+    def test_a_name_that_somebody_else_has(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{SLEEP}")
+        daemon.call("add", name="plugin:p", cmd="sleep 600")
+        self.write("[plugin:p]\nuse = cvec_circus.plugins.flapping.Flapping\n")
+        self.assertIn("plugin:p: there is another one", daemon.wire.refused("reloadconfig"))
+        self.assertEqual(self.statuses(), {"a": "active", "plugin:p": "stopped"})
+
     def test_a_dry_run(self) -> None:
         daemon = self.up(f"[watcher:a]\n{SLEEP}")
         self.write(f"[watcher:b]\n{SLEEP}[socket:s]\npath = {{DIR}}/s\n")
