@@ -92,6 +92,7 @@ class Service:
         self._worker = Worker("sampler", _log_crash)
         self._is_busy = False
         self._has_begun = False
+        self._has_told = False
         self._publisher: zmq.Socket[bytes] | None = None
         self._bound: endpoints.Bound | None = None
         self._next_at = self.loop.clock.monotonic()
@@ -136,6 +137,8 @@ class Service:
         self._tick()
 
     def _close(self) -> None:
+        # First: another daemon may be about to listen where the one that is gone has listened.
+        self._reads.close()
         self._worker.stop()
         self._questions.drop()
         self._subscription.close()
@@ -143,7 +146,6 @@ class Service:
             endpoints.close(self._publisher, self._bound)
         self._worker.join(1.0)
         self.loop.close()
-        self._reads.close()
         end_context(self._context)
 
     # -- what there is
@@ -161,7 +163,8 @@ class Service:
     def _on_sockets(self) -> None:
         sockets = self._inventory.sockets
         self._reads.keep(sockets)
-        if sockets and not self._task.by_daemon:
+        if sockets and not self._task.by_daemon and not self._has_told:
+            self._has_told = True
             logger.info("reads from sockets are only seen by a process that the daemon starts")
 
     # -- what they use
