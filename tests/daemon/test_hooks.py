@@ -122,6 +122,7 @@ class TestPatience(HooksCase):
     def test_a_hook_that_calls_back_holds_up_nobody_else(self) -> None:
         daemon = self.with_hooks()
         self.addCleanup((daemon.folder / "released").touch)
+        daemon.wire.events.next("start", watcher="other")
         daemon.wire.call(
             "add",
             name="hooked",
