@@ -15,6 +15,7 @@ from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.findings import Finding
 from cvec_circus.config.written import printable
 from cvec_circus.daemon.arguments import complain
+from cvec_circus.daemon.endpoint_check import look_at_endpoints
 from cvec_circus.daemon.plugin_check import look_at_plugins
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 
@@ -36,6 +37,7 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     code = EXIT_OK
     for path in paths:
         examination = examine(path, environ, cwd)
+        examination = look_at_endpoints(examination)
         look_at_plugins(examination, environ, cwd)
         found = examination.build.findings.everything()
         if any(one.is_problem for one in found):

@@ -114,6 +114,28 @@ class TestCommandLine(unittest.TestCase):
         )
         self.assertEqual((done.returncode, done.stderr), (1, ""))
 
+    def test_endpoints(self) -> None:
+        head = "[watcher:x]\ncmd = x\n[circus]\nendpoint = tcp://0.0.0.0:5555\n"
+        files = (
+            self.write("a.ini", f"{head}pubsub_endpoint = tcp://*:5556\n"),
+            self.write("b.ini", f"{head}allow_remote = True\n"),
+            self.write("c.ini", "[watcher:x]\ncmd = x\n[circus]\nendpoint_owner = no body\n"),
+        )
+        lines = self.run_daemon("--check", *files).stdout.splitlines()
+        self.assertIn("a.ini:4: problem: [circus] endpoint: tcp://0.0.0.0:5555: refused", lines[0])
+        self.assertEqual(
+            lines[1:3],
+            [
+                "a.ini:5: warning: [circus] pubsub_endpoint: other machines can listen to "
+                "tcp://*:5556",
+                "a.ini: 1 problem, 1 warning; the daemon does not start",
+            ],
+        )
+        self.assertEqual(lines[3], "b.ini: ok; 1 watcher")
+        self.assertEqual(
+            lines[4], "c.ini:4: problem: [circus] endpoint_owner: there is no user no body"
+        )
+
     def test_warnings_alone_are_no_failure(self) -> None:
         self.assertEqual(self.run_daemon("--check", self.write("a.ini", "")).returncode, 0)
 
