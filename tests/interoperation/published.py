@@ -159,8 +159,14 @@ class InteroperationCase(LeakCheckedTestCase):
         return {OURS: self.ours(text), THEIRS: self.theirs(text)}
 
     def ours(self, text: str = WATCHERS, circus: str = "check_delay = 1") -> Daemon:
-        """Start our daemon."""
-        return Daemon(self, text, circus=circus)
+        """Start our daemon, and wait until the watcher "web" is up."""
+        daemon = Daemon(self, text, circus=circus)
+
+        def is_up() -> bool:
+            return bool(daemon.call("status", name="web")["status"] == "active")
+
+        self.assertTrue(eventually(is_up, TIMEOUT))
+        return daemon
 
     def theirs(self, text: str = WATCHERS) -> PublishedDaemon:
         """Start the daemon of Circus."""

@@ -44,6 +44,7 @@ add|new|sleep 3600
 start|new|--waiting
 status|new
 rm|new|--waiting
+reloadconfig|--waiting
 list|nope
 status|nope
 stop|nope
@@ -85,6 +86,8 @@ class TestControl(InteroperationCase):
             for package, daemon in self.daemons().items()
         }
         for found in said.values():
+            # What the daemon says it does, which Circus does not say.
+            self.assertEqual(found.pop("reloadconfig --waiting")[0], 0)
             table = found.pop("status")[1].splitlines()
             self.assertEqual(table[0].split()[:2], ["NAME", "STATE"])
             states = sorted(re.match(r"(.+?) {2,}(\w+)", line).groups() for line in table[1:])

@@ -69,6 +69,13 @@ class TestStats(InteroperationCase):
         screen.until("^Circus Top", "^web ", r"PID +CPU \(%\)", *[rf"^  {pid} +\d" for pid in pids])
         screen.until(r"\(avg\) +\S+ \(sum\)")
 
+    def test_cvec_circus_top(self) -> None:
+        endpoint, pids = self.their_stats()
+        argv = [sys.executable, str(ROOT / "bin" / "cvec_circus-top"), "--endpoint"]
+        daemon = endpoint.replace("/stats", "/control")
+        screen = Screen(self, [*argv, daemon], environ())
+        screen.until(r"^web +active +2 ", *[rf"^ +{pid} sleep +\d" for pid in pids])
+
     def test_our_statistics_of_their_daemon(self) -> None:
         theirs = self.theirs(WEB)
         pids = theirs.client.send_message("list", name="web")["pids"]
