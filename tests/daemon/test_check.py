@@ -119,7 +119,7 @@ class TestCommandLine(unittest.TestCase):
         files = (
             self.write("a.ini", f"{head}pubsub_endpoint = tcp://*:5556\n"),
             self.write("b.ini", f"{head}allow_remote = True\n"),
-            self.write("c.ini", "[watcher:x]\ncmd = x\n[circus]\nendpoint_owner = no body\n"),
+            self.write("c.ini", "[watcher:x]\ncmd = x\n[circus]\nendpoint_owner = nobodyx\n"),
         )
         lines = self.run_daemon("--check", *files).stdout.splitlines()
         self.assertIn("a.ini:4: problem: [circus] endpoint: tcp://0.0.0.0:5555: refused", lines[0])
@@ -133,7 +133,7 @@ class TestCommandLine(unittest.TestCase):
         )
         self.assertEqual(lines[3], "b.ini: ok; 1 watcher")
         self.assertEqual(
-            lines[4], "c.ini:4: problem: [circus] endpoint_owner: there is no user no body"
+            lines[4], "c.ini:4: problem: [circus] endpoint_owner: there is no user nobodyx"
         )
 
     def test_warnings_alone_are_no_failure(self) -> None:
