@@ -14,11 +14,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError, PluginError
+from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.plugins.assignment import VARIABLE
+from cvec_circus.plugins.catalogue import GROUP
 from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.plugins.runner import extend_sys_path
-from cvec_circus.plugins.schema import problems, typed_value, unknown
+from cvec_circus.plugins.schema import problems, typed, typed_value, unknown
+
+NOWHERE = "ipc:///nonexistent"
 
 
 def main() -> None:
@@ -52,9 +56,23 @@ def look(
         found["problems"] = [(one.option, one.reason) for one in problems(plugin.schema, config)]
         found["unknown"] = list(unknown(plugin.schema, config).items())
         found["own"] = list(_own(plugin, own))
+        if not found["problems"] and plugin.__module__.startswith(f"{GROUP}."):
+            found["problems"] = _refused(plugin, config)
     except PluginError as error:
         found["unusable"] = str(error)
     return found
+
+
+def _refused(plugin: type[CircusPlugin], config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a constructor of ours refuses, which sees more than a schema can say.
+
+    Ours connect to nobody and write nothing. What others do in a constructor, nobody knows.
+    """
+    try:
+        plugin(NOWHERE, NOWHERE, CHECK_DELAY_IN_FILES, None, **typed(plugin.schema, config))
+    except OptionError as error:
+        return [(error.option, error.reason)]
+    return []
 
 
 def _own(

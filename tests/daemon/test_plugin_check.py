@@ -98,6 +98,27 @@ class TestPlugins(unittest.TestCase):
             ],
         )
 
+    def test_what_a_constructor_of_ours_refuses(self) -> None:
+        events = self.folder / "events"
+        text = (
+            "[plugin:a]\nuse = autoscaler\nwatcher = web\nby = cpu\nmax = 3\nup = 10\ndown = 20\n"
+            f"[plugin:l]\nuse = logger\nfilename = {events}\nactions = spwn\n"
+            f"[plugin:m]\nuse = logger\nfilename = {events}\n"
+        )
+        self.assertEqual(
+            self.said(text),
+            [
+                "a.ini:7: problem: [plugin:a] down: 20 is not below up, which is 10",
+                "a.ini:11: problem: [plugin:l] actions: 'spwn' is no action; did you mean spawn?",
+            ],
+        )
+        self.assertFalse(events.exists())
+
+    def test_a_constructor_of_others_is_not_called(self) -> None:
+        module = f"{STRICT}\n    def __init__(self, *args, **config):\n        os._exit(3)\n"
+        self.write("building.py", module.replace("number_of_tries", "integer"))
+        self.assertEqual(self.said("[plugin:p]\nuse = building.Wrong\ntries = 3\n"), [])
+
     def test_what_watchers_have_for_it(self) -> None:
         text = (
             "[watcher:w]\ncmd = x\nflapping.window = soon\nflapping.retyr_in = 3\nflapping.x = 1\n"
