@@ -17,6 +17,7 @@ from cvec_circus.arbiter import ThreadedArbiter
 from cvec_circus.client import CircusClient
 from cvec_circus.embedding.given import Described, Sockets
 from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.plugins.schema import typed
 from cvec_circus.testing.events import Event, EventLog
 from cvec_circus.testing.leaks import Leaks, eventually
 from cvec_circus.testing.trial import Trial
@@ -265,9 +266,11 @@ class ArbiterTestCase(unittest.TestCase):
             The plugin.
 
         Raises:
+            OptionError: The configuration does not suit the schema.
             PluginError: It has no handle_recv, or `handle_init` raised.
         """
         config.setdefault("name", f"plugin:{plugin_class.name or plugin_class.__name__}")
+        config = typed(plugin_class.schema, config)
         arbiter = self.arbiter
         plugin = plugin_class(
             arbiter.endpoint, arbiter.pubsub_endpoint, arbiter.check_delay, None, **config

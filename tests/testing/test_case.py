@@ -52,6 +52,19 @@ class Recorder(CircusPlugin):
         self.alive = [t.name for t in threading.enumerate() if t.name == "plugin:recorder"]
 
 
+class Strict(CircusPlugin):
+    """Has a schema, and keeps the arguments of its constructor."""
+
+    schema: ClassVar = {"tries": "integer", "loud": "boolean(default=off)"}
+
+    def __init__(self, *args: Any, **config: Any) -> None:
+        super().__init__(*args, **config)
+        self.arguments = config
+
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Do nothing."""
+
+
 class TestArbiter(ArbiterTestCase):
     """An arbiter for each test."""
 
@@ -130,6 +143,12 @@ class TestPlugin(ArbiterTestCase):
         self.assertEqual(plugin.alive, ["plugin:recorder"])
         self.kill_and_wait("web")
         self.assertEqual(plugin.actions, ["reap", "spawn"])
+
+    def test_its_options(self) -> None:
+        plugin = self.run_plugin(Strict, tries="3")
+        self.assertEqual(plugin.arguments, {"name": "plugin:Strict", "tries": 3, "loud": False})
+        with self.assertRaisesRegex(exc.OptionError, "tries: 'x' is not a whole number"):
+            self.run_plugin(Strict, tries="x")
 
     def test_two_at_once(self) -> None:
         plugins = [self.run_plugin(Recorder, name=name) for name in ("a", "b")]
