@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from importlib import import_module
+from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
+from cvec_circus import plugins
 from cvec_circus.arbiter import ThreadedArbiter
 from cvec_circus.exc import PluginError
 from cvec_circus.plugins import CircusPlugin
@@ -66,18 +69,22 @@ class TestInProgram(DaemonCase):
 
     def test_a_short_name(self) -> None:
         file = folder(self) / "events"
-        plugins = [{"use": "logger", "filename": str(file), "actions": ["spawn", "start"]}]
+        described = {"use": "logger", "filename": str(file), "actions": ["spawn", "start"]}
         arbiter = ThreadedArbiter(
             [{"name": "web", "cmd": "sleep 3600"}],
             f"ipc://{file.parent}/control",
             f"ipc://{file.parent}/events-of-it",
-            plugins=plugins,
+            plugins=[described],
         )
         arbiter.start()
         self.addCleanup(arbiter.stop)
         self.assertTrue(
             eventually(lambda: file.exists() and '"action": "start"' in file.read_text(), 30)
         )
+
+
+BASES = {"statsd:BaseObserver"}
+"""Only there to be derived from."""
 
 
 class TestBuiltIn(unittest.TestCase):
@@ -90,6 +97,18 @@ class TestBuiltIn(unittest.TestCase):
                 self.assertTrue(10 < len(summary(plugin)) <= 78, summary(plugin))
                 for option in options(plugin):
                     self.assertTrue(option.doc.endswith("."), option)
+
+    def test_none_is_forgotten(self) -> None:
+        folder = Path(plugins.__file__).parent
+        found = {
+            f"{path.stem}:{name}"
+            for path in folder.glob("[a-z]*.py")
+            for name, value in vars(import_module(f"{plugins.__name__}.{path.stem}")).items()
+            if isinstance(value, type)
+            and issubclass(value, CircusPlugin)
+            and value.__module__.endswith(f".{path.stem}")
+        }
+        self.assertEqual(found - set(BUILT_IN.values()), {"plugin:CircusPlugin", *BASES})
 
     def test_they_are_in_order(self) -> None:
         self.assertEqual(list(BUILT_IN), sorted(BUILT_IN))
