@@ -133,6 +133,8 @@ class Service:
                 self.loop.stop()
             return
         self._publisher = publisher
+        if not (task.by_daemon or endpoints.is_local(self._bound.address)):
+            logger.warning("%s: other machines can listen to it", self._bound.address)
         logger.info("statistics are published at %s", self._bound.address)
         self._tick()
 

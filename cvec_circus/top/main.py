@@ -26,8 +26,8 @@ PROGRAM = "cvec_circus-top"
 PASSES = 2
 """How many looks at the processes it takes to know what they use."""
 
-PATIENCE = 10.0
-"""Seconds in which `--once` has to know that."""
+PATIENCE = 5.0
+"""Seconds in which somebody has to answer, and as many again in which `--once` has to know that."""
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -182,9 +182,12 @@ class Top:
         if not say(text):
             self._loop.stop()  # nobody reads any more
 
-    def _run_out(self) -> None:
-        """What there is will have to do; nothing at all is an error."""
+    def _run_out(self, last: bool = False) -> None:
+        """What there is will have to do in the end; nothing at all is an error."""
         if self._printed:
+            return
+        if self._facts.watchers and not last:
+            self._loop.call_later(PATIENCE, self._run_out, True)
             return
         if self._facts.watchers:
             self._say()

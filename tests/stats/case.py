@@ -73,8 +73,8 @@ class StatsCase(LeakCheckedTestCase):
         patch.start()
         self.addCleanup(patch.stop)
 
-    def serve(self, **given: Any) -> service.Service:
-        """Run the service in a thread of its own."""
+    def serve(self, listens: bool = True, **given: Any) -> service.Service:
+        """Run the service in a thread of its own, and listen to it."""
         task = Task(
             endpoint=self.daemon.endpoint,
             pubsub_endpoint=self.daemon.pubsub_endpoint,
@@ -93,5 +93,6 @@ class StatsCase(LeakCheckedTestCase):
             self.assertFalse(thread.is_alive())
 
         self.addCleanup(end)
-        self.listener = Listener(self, task.stats_endpoint)
+        if listens:
+            self.listener = Listener(self, task.stats_endpoint)
         return served

@@ -147,6 +147,12 @@ class TestEndpoint(StatsCase):
             with self.assertRaisesRegex(service.SocketError, "Address already in use"):
                 late.run()
 
+    def test_one_that_other_machines_can_reach(self) -> None:
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.serve(listens=False, stats_endpoint="tcp://0.0.0.0:*")
+            self.assertTrue(eventually(lambda: logs.output))
+        self.assertRegex(logs.output[0], r"tcp://0\.0\.0\.0:\d+: other machines can listen")
+
     def test_none_at_all(self) -> None:
         task = Task(self.daemon.endpoint, self.daemon.pubsub_endpoint, "no endpoint")
         with self.assertRaisesRegex(service.SocketError, "this is no endpoint"):
