@@ -65,8 +65,9 @@ class Ports(Protocol):
             facts: What the hook is told by keyword, beside what every hook is told.
         """
 
-    def forget_hooks(self, watcher: Watcher) -> None:
-        """Ends what runs the watcher's hooks, after those asked for. It may be told twice."""
+    def forget(self, watcher: Watcher) -> None:
+        """Lets go of what belongs to a watcher that has been removed and is gone, when its hooks
+        that have been asked are through. It may be told twice."""
 
     def await_connection(self, watcher: Watcher) -> None:
         """Has `Roster.demanded` called when somebody connects to one of the watcher's sockets.

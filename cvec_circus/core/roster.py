@@ -109,9 +109,7 @@ class Roster:
             self._abandon(watcher, cause, waiting)
             return
         watcher.order_stop(cause, word="rm")
-        if watcher.is_gone:
-            self._ports.close_streams(watcher)
-        else:
+        if not watcher.is_gone:
             self._leaving[key] = watcher
         self.touch(watcher)
 
@@ -122,7 +120,7 @@ class Roster:
         watcher.drop_pending()
         if not watcher.slots:
             self._ports.close_streams(watcher)
-        self._ports.forget_hooks(watcher)
+        self._ports.forget(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
         self._replies.abandon(watcher, waiting)
@@ -372,7 +370,7 @@ class Roster:
         """Has the next one of its name looked at when a removed watcher is gone, or cannot go."""
         if watcher.is_gone:
             self._agenda.set(watcher, None)
-            self._ports.forget_hooks(watcher)
+            self._ports.forget(watcher)
             if self._leaving.get(fold(watcher.name)) is watcher:
                 del self._leaving[fold(watcher.name)]
         elif not watcher.unkillable():

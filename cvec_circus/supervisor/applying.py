@@ -37,15 +37,10 @@ class Gathering:
         self._open = 1
         self._all = Outcome()
 
-    def wait(self, also: Callable[[], object] = lambda: None) -> Wait:
-        """Makes somebody who waits for one more order; `also` is called at its end."""
-
-        def then(outcome: Outcome) -> None:
-            also()
-            self._take(outcome)
-
+    def wait(self) -> Wait:
+        """Makes somebody who waits for one more order."""
         self._open += 1
-        return Wait(then, self._timeout)
+        return Wait(self._take, self._timeout)
 
     def _take(self, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -204,11 +199,7 @@ class Application:
     def _remove(self, step: Step, gathering: Gathering) -> None:
         watcher = self._roster.get(step.name)
         assert watcher is not None
-        if watcher.helper:
-            wait = gathering.wait(lambda: self._helpers.forget(watcher))
-        else:
-            wait = gathering.wait()
-        self._roster.remove(watcher, CAUSE, False, wait)
+        self._roster.remove(watcher, CAUSE, False, gathering.wait())
 
     def _change_plugin(self, step: Step, gathering: Gathering) -> None:
         watcher = self._roster.get(step.name)

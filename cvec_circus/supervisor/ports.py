@@ -230,6 +230,14 @@ class WorldPorts:
         if self._histories is not None:
             self._histories.end()
 
+    def forget(self, watcher: Watcher) -> None:
+        """See `Ports`."""
+        self._helpers.forget(watcher)
+        if self._histories is not None:
+            self._histories.forget(watcher)
+        if self._hooks is not None:
+            self._hooks.forget(watcher)
+
     # -- hooks
 
     def ask_hook(
@@ -242,11 +250,6 @@ class WorldPorts:
         if name == "after_reap":
             facts["process_status"] = COLLECTED
         self._all_hooks().ask(watcher, name, then, facts)
-
-    def forget_hooks(self, watcher: Watcher) -> None:
-        """See `Ports`."""
-        if self._hooks is not None:
-            self._hooks.forget(watcher)
 
     def extend_stats(
         self,
@@ -355,8 +358,6 @@ class WorldPorts:
         self._unopened.discard(watcher)
         for name, _ in launching.OUTPUTS:
             self._close_stream(watcher, name)
-        if watcher.removed and self._histories is not None:
-            self._histories.forget(watcher)
 
     def _close_stream(self, watcher: Watcher, name: str) -> None:
         if (watcher, name) in self._streams:

@@ -75,7 +75,7 @@ class TestALife(HooksCase):
         watcher = self.up(*ALL)
         self.world.roster.remove(watcher, "command:rm", False, None)
         self.world.advance(1)
-        self.assertIn("web", self.world.unhooked)
+        self.assertIn("web", self.world.forgotten)
         self.assertEqual(self.world.hooks_asked()[-1], "after_stop")
 
     def test_what_was_let_go_of_has_no_hooks(self) -> None:
@@ -85,7 +85,7 @@ class TestALife(HooksCase):
         self.world.die(self.world.spawned[0])
         self.world.advance(1)
         self.assertEqual(self.world.hook_calls, [])
-        self.assertEqual(self.world.unhooked, ["web"])
+        self.assertEqual(self.world.forgotten, ["web"])
 
 
 class TestBeforeStart(HooksCase):

@@ -53,7 +53,7 @@ class FakeWorld:
         self.answers: dict[str, str | None] = {}
         self.hook_delay = 0.0
         self.open_questions: list[tuple[Watcher, str, Callable[[str], None]]] = []
-        self.unhooked: list[str] = []
+        self.forgotten: list[str] = []
         self.listening: set[Watcher] = set()
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
@@ -123,8 +123,8 @@ class FakeWorld:
         if self.answers.get(name, "") is not None:
             self.at(self.hook_delay, lambda: self.answer(name, self.answers.get(name) or ""))
 
-    def forget_hooks(self, watcher: Watcher) -> None:
-        self.unhooked.append(watcher.name)
+    def forget(self, watcher: Watcher) -> None:
+        self.forgotten.append(watcher.name)
 
     def await_connection(self, watcher: Watcher) -> None:
         assert watcher not in self.listening
