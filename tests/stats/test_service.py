@@ -43,8 +43,17 @@ class TestService(StatsCase):
     def test_what_comes_and_goes(self) -> None:
         first, second = Child(self, "wait"), Child(self, "wait")
         self.daemon.answers["list"] = whole({"web": [first.pid]})
-        self.serve()
+        served = self.serve()
         self.assertTrue(self.listener.until(lambda: "stat.web" in self.listener.last))
+        # What is published before that stands in an answer, and this daemon's answer is the same.
+        self.assertTrue(
+            eventually(
+                lambda: (
+                    served._subscription._was_certain
+                    and not (served._census._waiting or served._questions.busy)
+                )
+            )
+        )
         self.daemon.publish("web", "spawn", process_pid=second.pid)
         self.assertTrue(
             self.listener.until(
