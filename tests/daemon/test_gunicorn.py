@@ -77,6 +77,8 @@ class TestGunicorn(DaemonCase):
         """End the requests, and return how many there were and what failed."""
         out, _ = self.load.communicate(timeout=60)
         words = out.split(" ", 3)
+        if ROUNDS > 1:
+            print(out.strip())
         return int(words[1]), " ".join(words[3:]).strip()
 
     def test_graceful_reloads(self) -> None:
