@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.supervisor.launching import MARK
 from cvec_circus.system import rlimits
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 REPORT_SIZE = 4096
+
+
+@contextmanager
+def _file_of(spec: LaunchSpec) -> Iterator[int]:
+    """A file with the environment of a child, which has no name, and is closed in the end.
+
+    Raises:
+        ValueError: No program can have it.
+    """
+    try:
+        content = rlimits.packed(spec.env)
+    except ValueError as error:
+        raise ValueError(f"cannot run {spec.executable or spec.argv[0]!r}: {error}") from error
+    number = os.memfd_create("cvec_circus-environment", os.MFD_CLOEXEC)
+    with open(number, "wb") as file:
+        file.write(content)
+        file.flush()
+        yield number
 
 
 class LimitedLaunches:
@@ -41,15 +61,17 @@ class LimitedLaunches:
         listen: Sequence[int] = (),
     ) -> int:
         """Starts a child, and returns its pid. See `system.launch.launch`."""
-        ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            self._epoll.register(ours, select.EPOLLIN)
-            pid = launch(rlimits.limited(spec, limits, theirs, listen))
-        except BaseException:
-            os.close(ours)  # which nobody else has, so the epoll forgets it
-            raise
-        finally:
-            os.close(theirs)
+        own = {**os.environ, **{name: spec.env[name] for name in (MARK,) if name in spec.env}}
+        with _file_of(spec) as variables:
+            ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                self._epoll.register(ours, select.EPOLLIN)
+                pid = launch(rlimits.limited(spec, limits, theirs, variables, own, listen))
+            except BaseException:
+                os.close(ours)  # which nobody else has, so the epoll forgets it
+                raise
+            finally:
+                os.close(theirs)
         self._open[ours] = (process, spec)
         self._reports[process] = ours
         return pid

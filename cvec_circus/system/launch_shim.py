@@ -2,13 +2,14 @@
 
 Nothing of ours is imported here: it runs in the place of a child, which waits for it. It is told
 
-    STATUS LISTEN LIMITS IDENTITY LC_CTYPE PROGRAM WORD...
+    STATUS LISTEN LIMITS IDENTITY VARIABLES PROGRAM WORD...
 
 STATUS is the file to say there what went wrong, as lines of a stage, an error number and a text
 with NULs between them. It is closed when the program begins, so an end without a line means that
 all is well. LISTEN is `17,18`: the program finds these files at 3 and 4, too. LIMITS is
-`nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for what stays, LC_CTYPE that
-variable with a `=` in front, or nothing if the program has none.
+`nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for what stays. VARIABLES is a
+file with the environment of the program, `NAME=VALUE` with NULs between. It is not ours, because
+what stands in it must not decide what we do before the identity has changed.
 """
 
 from __future__ import annotations
@@ -36,8 +37,15 @@ def listen(files: list[int], status: int) -> int:
     for target, source in enumerate(files, FIRST):
         if source != target:
             os.dup2(source, target)
-    os.environ["LISTEN_PID"] = str(os.getpid())
     return status
+
+
+def read(variables: int) -> dict[bytes, bytes]:
+    """Read the environment of the program, and close the file that it stands in."""
+    with open(variables, "rb") as file:
+        file.seek(0)
+        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if entry)
+        return {name: value for name, _, value in pairs}
 
 
 def set_limit(name: str, value: int) -> str:
@@ -66,25 +74,23 @@ def become(identity: str) -> None:
         os.setuid(int(uid))
 
 
-def run(locale: str, program: str, words: list[str]) -> None:
+def run(env: dict[bytes, bytes], program: str, words: list[str]) -> None:
     """Become the program."""
-    env = dict(os.environ)
-    env.pop("LC_CTYPE", None)  # Python adds it where the locale is C
-    if locale:
-        env["LC_CTYPE"] = locale[1:]
     for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
         signal.signal(signum, signal.SIG_DFL)
     os.execvpe(program, words, env)
 
 
 def main(
-    status: int, files: str, limits: str, identity: str, locale: str, program: str, *words: str
+    status: int, files: str, limits: str, identity: str, variables: str, program: str, *words: str
 ) -> None:
     """Do everything, or say what failed."""
     os.set_inheritable(status, False)
     stage = "listen"
     try:
+        env = read(int(variables))
         if files:
+            env[b"LISTEN_PID"] = b"%d" % os.getpid()
             status = listen([int(number) for number in files.split(",")], status)
         # Before the identity: what is nobody's cannot be raised by nobody.
         for stage, _, value in (limit.partition("=") for limit in limits.split()):
@@ -94,7 +100,7 @@ def main(
         stage = "identity"
         become(identity)
         stage = "exec"
-        run(locale, program, list(words))
+        run(env, program, list(words))
     except (OSError, ValueError, MemoryError) as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         number = getattr(error, "errno", None) or errno.EPERM

@@ -19,7 +19,12 @@ _SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_shim.py
 
 
 def limited(
-    spec: LaunchSpec, limits: Mapping[str, int], status: int, listen: Sequence[int] = ()
+    spec: LaunchSpec,
+    limits: Mapping[str, int],
+    status: int,
+    variables: int,
+    env: Mapping[str, str],
+    listen: Sequence[int] = (),
 ) -> LaunchSpec:
     """Return how to launch a child that has those limits.
 
@@ -31,6 +36,9 @@ def limited(
         spec: The child.
         limits: Limits by name; -1 for none.
         status: The end of a pipe that the child writes to: see `failure`. The caller closes it.
+        variables: A file with the child's environment: see `packed`. The caller closes it.
+        env: The environment of our program. It is still whoever we are, root perhaps: so it must
+            not have that of the child, in which LD_PRELOAD says what runs (ld.so(8)).
         listen: Files of the child that it finds at 3, 4, ... as well, with its own pid in
             LISTEN_PID: nobody else knows that before it runs.
     """
@@ -44,12 +52,27 @@ def limited(
         ",".join(map(str, listen)),
         " ".join(f"{name}={value}" for name, value in limits.items()),
         identity,
-        f"={spec.env['LC_CTYPE']}" if "LC_CTYPE" in spec.env else "",
+        str(variables),
         spec.executable or spec.argv[0],
         *spec.argv,
     ]
-    fds = [*spec.pass_fds, status]
-    return spec._replace(argv=words, pass_fds=fds, identity=None, executable=None)
+    fds = [*spec.pass_fds, status, variables]
+    return spec._replace(argv=words, env=env, pass_fds=fds, identity=None, executable=None)
+
+
+def packed(env: Mapping[str, str]) -> bytes:
+    """Return an environment as a child that has limits reads it: `NAME=VALUE` with NULs between.
+
+    Raises:
+        ValueError: No program can have it.
+    """
+    pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in env.items()]
+    for name, value in pairs:
+        if b"\0" in name + value:
+            raise ValueError("embedded null byte in the environment")
+        if not name or b"=" in name:
+            raise ValueError(f"illegal environment variable name {os.fsdecode(name)!r}")
+    return b"\0".join(name + b"=" + value for name, value in pairs)
 
 
 def failure(spec: LaunchSpec, report: bytes) -> tuple[LaunchError | None, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cvec_circus.exc import ConfigError, OptionError
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.system.rlimits import NAMES
+from cvec_circus.system.rlimits import NAMES, packed
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 
@@ -122,6 +122,24 @@ class TestLimits(LimitCase):
         self.assertEqual(self.ids[1], [str(daemon)] * 4)
         groups = os.getgrouplist("nobody", daemon)
         self.assertEqual(sorted(map(int, self.ids[2])), sorted(groups))
+
+    @AS_ROOT
+    def test_its_environment_is_nobody_else_s(self) -> None:
+        traces = self.folder / "traces"
+        traces.mkdir()
+        traces.chmod(0o777)
+        # What runs before the user changes would be traced, or preloaded, as root (ld.so(8)).
+        env = {"LD_DEBUG": "libs", "LD_DEBUG_OUTPUT": str(traces / "trace")}
+        self.arbit(self.shell("c", rlimit_core=0, uid="nobody", env=env))
+        self.assertEqual(self.limits(), ("0", "0"))
+        self.events.next("reap")
+        self.assertEqual({path.stat().st_uid for path in traces.iterdir()}, {NOBODY.pw_uid})
+
+    def test_an_environment_that_no_program_can_have(self) -> None:
+        self.assertEqual(packed({"A": "1=2", "B": ""}), b"A=1=2\0B=")
+        for env in ({"A": "1\0LD_PRELOAD=x"}, {"A=B": "1"}, {"": "1"}):
+            with self.subTest(env=env), self.assertRaises(ValueError):
+                packed(env)
 
 
 class TestFailures(LimitCase):
