@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Mapping
 from typing import Any, Callable
 
 from cvec_circus.exc import MessageError
+from cvec_circus.options.kinds import to_account
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.system.accounts import group_id
 
 Guard = Callable[[str, Mapping[str, Any]], None]
 
@@ -14,6 +18,9 @@ REFUSED = "uid does not match endpoint_owner"
 """What Circus says."""
 
 INSIDE = "hooks, and stream classes of one's own, run inside the daemon: not by endpoint_owner"
+
+GROUP = "only a group that endpoint_owner is in"
+"""Of group root, shadow or docker, a user can do much of what root can."""
 
 FILES = "the daemon itself would write to that file, which endpoint_owner may not choose"
 
@@ -24,10 +31,15 @@ in it, and it may be one that he cannot read."""
 STREAMS = ("stdout_stream", "stderr_stream")
 
 PROTECTED = frozenset(
-    "uid gid cmd args executable shell shell_args working_dir virtualenv copy_path env hooks"
-    " stdout_stream stderr_stream stdout_stream.class stderr_stream.class".split()
+    "uid gid umask cmd args executable shell shell_args working_dir virtualenv virtualenv_py_ver"
+    " copy_path copy_env env hooks stdin_socket stdout_stream stderr_stream".split()
 )
-"""What decides which program a watcher runs, and as whom."""
+"""What decides which program a watcher runs, as whom, on what, and who can write to its files."""
+
+HARMLESS_PARTS = frozenset(
+    "max_bytes backup_count compress json color rotate_when rotate_interval utc".split()
+)
+"""The parts of a stream which do not say where output goes, nor what stands in it."""
 
 
 def guard(endpoint: str, owner: int | str | None) -> Guard | None:
@@ -55,6 +67,8 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
             raise MessageError(REFUSED)
         if command == "add" and any(_runs_in_the_daemon(key, options[key]) for key in options):
             raise MessageError(INSIDE)
+        if command == "add" and not _is_in(options.get("gid"), uid):
+            raise MessageError(GROUP)
         if command in ("add", "set") and any(_is_a_file(key, options[key]) for key in options):
             raise MessageError(FILES)
         if command == "reloadconfig" and props.get("path") is not None:
@@ -78,14 +92,37 @@ def _runs_in_the_daemon(key: object, value: object) -> bool:
 
 
 def _is_a_file(key: object, value: object) -> bool:
-    """Whether that names a file for output."""
+    """Whether that names a file for output, or the socket of a syslog."""
     if key in STREAMS:
-        return isinstance(value, Mapping) and "filename" in value
-    return key in tuple(f"{stream}.filename" for stream in STREAMS)
+        parts = value if isinstance(value, Mapping) else {}
+        return any(_is_a_file(f"{key}.{part}", parts[part]) for part in parts)
+    stream, _, part = str(key).partition(".")
+    return stream in STREAMS and (
+        part == "filename" or (part == "address" and "/" in str(value or ""))
+    )
 
 
 def _is_protected(key: object) -> bool:
-    return key in PROTECTED or str(key).startswith(("hooks.", "rlimit_"))
+    """Whether that may not be set. A key of nobody's may stand in a command, `$(circus.my.key)`."""
+    name = str(key)
+    if name in PROTECTED or name.startswith(("hooks.", "rlimit_")):
+        return True
+    stream, dot, part = name.partition(".")
+    if stream in STREAMS:
+        return part not in HARMLESS_PARTS
+    return bool(dot) and WATCHER_OPTIONS.find(name) is None
+
+
+def _is_in(group: object, uid: int | None) -> bool:
+    """Whether a group, by name or number, is one of that user's; None is."""
+    if group is None or group == "":
+        return True
+    try:
+        number, _ = group_id(to_account(group))
+        user = pwd.getpwuid(-1 if uid is None else uid)
+    except (KeyError, ValueError, OverflowError):
+        return False
+    return number in os.getgrouplist(user.pw_name, user.pw_gid)
 
 
 def _number(account: Any) -> int | None:

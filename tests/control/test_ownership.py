@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import unittest
 from typing import Any
 
@@ -43,12 +44,41 @@ class TestGuard(unittest.TestCase):
             {"stderr_stream.filename": "/etc/passwd"},
             {"stdout_stream": {"filename": "/etc/passwd"}},
             {"stderr_stream": {"class": "WatchedFileStream", "filename": "/etc/passwd"}},
+            {"stdout_stream": {"class": "SyslogStream", "address": "/run/systemd/notify"}},
         ):
             with self.subTest(options=options):
                 self.refuses(ownership.FILES, "add", options={"uid": UID, **options})
                 self.refuses(ownership.FILES, "set", options=options)
         self.look("add", {"options": {"uid": UID, "stdout_stream": {"class": "StdoutStream"}}})
         self.look("add", {"options": {"uid": UID, "log_history": 1000}})
+
+    def test_a_group_that_he_is_not_in(self) -> None:
+        nobody = pwd.getpwnam("nobody")
+        look = ownership.guard(ENDPOINT, "nobody")
+        assert look is not None
+        self.look = look
+        for group in (0, "0", "root", "no such group", [0]):
+            with self.subTest(group=group):
+                options = {"uid": "nobody", "gid": group}
+                self.refuses(ownership.GROUP, "add", options=options)
+        for his in (None, "", nobody.pw_gid, str(nobody.pw_gid)):
+            look("add", {"options": {"uid": nobody.pw_uid, "gid": his}})
+
+    def test_what_would_make_a_program_another_one(self) -> None:
+        for key in (
+            "umask",
+            "copy_env",
+            "stdin_socket",
+            "virtualenv_py_ver",  # 3.11/../../../tmp/mine
+            "stdout_stream.time_format",
+            "stderr_stream.path",
+            "my.key",  # as in cmd = serve --folder $(circus.my.key)
+        ):
+            with self.subTest(key=key):
+                self.refuses(ownership.REFUSED, "set", options={key: "x"})
+                if key != "stderr_stream.path":
+                    self.look("add", {"options": {"uid": UID, key: "x"}})
+        self.look("set", {"options": {"stdout_stream.max_bytes": 1, "numprocesses": 2}})
 
 
 if __name__ == "__main__":
