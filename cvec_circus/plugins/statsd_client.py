@@ -105,11 +105,11 @@ class StatsdClient:
 
     def gauge(self, bucket: str, value: object) -> None:
         """Say how much there is now. Each value is sent, whatever the rate."""
-        self.send(bucket, f"{value}|g", 1)
+        self.send(bucket, f"{_plain(value)}|g", 1)
 
     def timed(self, bucket: str, value: object) -> None:
         """Say how many milliseconds something took."""
-        self.send(bucket, f"{value}|ms")
+        self.send(bucket, f"{_plain(value)}|ms")
 
     def stop(self) -> None:
         """Send what is left, for a second at most, and nothing more. Any number of times."""
@@ -165,3 +165,10 @@ class StatsdClient:
 
     def _crashed(self, error: BaseException, name: str) -> None:
         logger.error("statsd %s:%s: %s raised", self.host, self.port, name, exc_info=error)
+
+
+def _plain(value: object) -> str:
+    """Write a number without an exponent, which not every statsd understands."""
+    if isinstance(value, float) and "e" in repr(value):
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    return str(value)

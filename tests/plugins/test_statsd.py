@@ -45,6 +45,12 @@ class TestClient(LeakCheckedTestCase):
         others = ["a.b.two:4.5|g", "a.b.three:12|ms", "a.b.four:7|h"]
         self.assertEqual(self.server.take(8), counts + others)
 
+    def test_small_and_large_numbers(self) -> None:
+        client = self.client()
+        for value, said in ((9.1e-05, "0.000091"), (1e20, "1" + "0" * 20), (1e-12, "0"), (2, "2")):
+            client.gauge("x", value)
+            self.assertEqual(self.server.next(), f"x:{said}|g")
+
     def test_without_a_prefix(self) -> None:
         self.client().gauge("memory", 1)
         self.assertEqual(self.server.next(), "memory:1|g")
