@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.own import is_own
 
 SETTLE_DELAY = 0.5
 """Seconds after which a file that has changed is looked at again: it may still be written."""
@@ -81,7 +82,7 @@ class CommandReloader(CircusPlugin):
             self._knows_all = True
         while self._unknown:
             name = min(self._unknown)
-            if not name.startswith("plugin:"):
+            if not is_own(name):
                 reply = self.call("options", name=name)
                 files = files_of(reply["options"]) if reply["status"] == "ok" else []
                 if files != self.files.get(name):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback
+from cvec_circus.plugins.own import is_own
 from cvec_circus.plugins.statsd_client import StatsdClient
 from cvec_circus.util import human2bytes
 
@@ -151,7 +152,8 @@ class BaseObserver(StatsdEmitter):
         """Restart a watcher, or all whose names a pattern fits; what is down stays down.
 
         Args:
-            name: The watcher.
+            name: The watcher; a pattern fits none of the daemon's own, so no plugin restarts itself
+                by "*", and forgets at what it was.
             why: What is wrong with it, for the log.
 
         Returns:
@@ -165,7 +167,7 @@ class BaseObserver(StatsdEmitter):
         fitting = [
             one
             for one in reply["statuses"]
-            if one.lower() == wanted or fnmatchcase(one.lower(), wanted)
+            if one.lower() == wanted or (fnmatchcase(one.lower(), wanted) and not is_own(one))
         ]
         if not fitting:
             logger.warning("%s: %s, but there is no watcher of that name", name, why)

@@ -11,7 +11,7 @@ from cvec_circus import exc, logger
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins.statistics import WATCHER as STATISTICS
+from cvec_circus.plugins.own import is_own
 
 MESSAGE = 65536
 """The longest message in bytes; none can be longer."""
@@ -200,9 +200,8 @@ class WatchDog(CircusPlugin):
 
     def _wants(self, name: str) -> bool:
         """Whether a watcher is wanted, as it is written or in lower case; none of the daemon's."""
-        if name.startswith("plugin:") or name == STATISTICS:
-            return False
-        return bool(self._names.match(name) or self._names.match(name.lower()))
+        fits = self._names.match(name) or self._names.match(name.lower())
+        return bool(fits) and not is_own(name)
 
     def _expression(self, key: str) -> re.Pattern[str]:
         try:

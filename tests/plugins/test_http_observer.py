@@ -234,6 +234,19 @@ class TestRestarting(HttpCase):
         self.assertIn("restart", self.seen(self.observe(restart_on_error="web-*"), 3)[2])
         self.assert_restarted("web-1", "web-3")
 
+    def test_a_pattern_fits_neither_plugins_nor_statistics(self) -> None:
+        own = {"plugin:page": "active", "Plugin:mail": "active", "circusd-stats": "active"}
+        self.states = {**own, "web": "active"}
+        self.server.code = 500
+        self.seen(self.observe(restart_on_error="*"), 3)
+        self.assert_restarted("web")
+
+    def test_a_plugin_by_its_name(self) -> None:
+        self.states = {"plugin:hook": "active"}
+        self.server.code = 500
+        self.seen(self.observe(restart_on_error="plugin:hook"), 3)
+        self.assert_restarted("plugin:hook")
+
     def test_no_such_watcher(self) -> None:
         self.server.code = 500
         with self.assertLogs("cvec_circus", "WARNING") as logs:
