@@ -13,6 +13,9 @@ from cvec_circus.plugins.measuring import Command, MeasurementError, Page, Proce
 Measure = Union[Command, Page, ProcessUse]
 Result = tuple[int, Optional[float]]
 
+QUESTIONS = 3
+"""To the daemon, at most, in one measurement. The time for these and `timeout` should be enough."""
+
 UNITS = {"cpu": " % of a processor", "memory": " % of the memory"}
 
 
@@ -28,7 +31,8 @@ class Autoscaler(CircusPlugin):
         watcher: Whose processes.
         by: What tells how much there is to do.
         command: A shell command that prints a number.
-        url: A web page that is a number.
+        url: A web page that is a number; `http://` or `https://`, with `name:password@` in front of
+            the host if the server wants to know.
         up: Above this number processes are added.
         down: Below this number processes are removed.
         per_process: Whether the number of a command or page is divided by that of the processes.
@@ -66,6 +70,7 @@ class Autoscaler(CircusPlugin):
         self.wanted: int | None = None
         self.ready_at = self.loop.monotonic()
         self.busy = False
+        self.began_at = self.ready_at
         self.overtaken = False
         self.trouble = ""
 
@@ -75,7 +80,10 @@ class Autoscaler(CircusPlugin):
         if by == "command":
             return Command(self.config["command"], timeout)
         if by == "url":
-            return Page(self.config["url"], timeout)
+            try:
+                return Page(self.config["url"], timeout)
+            except ValueError as error:
+                raise OptionError("url", str(error)) from None
         return ProcessUse(self.call, self.watcher, "mem" if by == "memory" else "cpu")
 
     def handle_init(self) -> None:
@@ -101,9 +109,12 @@ class Autoscaler(CircusPlugin):
 
     def look(self) -> None:
         """Measure, unless that is still being done."""
+        now = self.loop.monotonic()
         if not self.busy:
-            self.busy, self.overtaken = True, False
+            self.busy, self.overtaken, self.began_at = True, False, now
             self.loop.run_in_thread(self.measure_all, then=self.decide)
+        elif now - self.began_at > self.config["timeout"] + QUESTIONS * self.call_timeout:
+            self.say_trouble("there is no number yet, and no error either")
 
     def measure_all(self) -> Result:
         """Return how many processes are wanted, and the load. Not on the plugin thread."""
@@ -207,8 +218,6 @@ def check(config: Mapping[str, Any]) -> None:
     for by in ("command", "url"):
         if config["by"] == by and not config[by]:
             raise OptionError(by, f"missing; it goes with by = {by}")
-    if config["by"] == "url" and not config["url"].startswith(("http://", "https://")):
-        raise OptionError("url", "not of the form http://host/path or https://host/path")
     if config["down"] >= config["up"]:
         raise OptionError("down", f"{config['down']:g} is not below up, which is {config['up']:g}")
     if config["min"] > config["max"]:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Any, ClassVar
+from urllib.request import ProxyHandler
 
-from cvec_circus import __version__
-from cvec_circus.base.clock import SYSTEM
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import Timer
 from cvec_circus.plugins.statsd import BaseObserver
+from cvec_circus.plugins.web import NO_ANSWER, Answer, fetch, request
 
-NO_ANSWER = 599
-"""Stands for the code of an answer that has not come, as in Circus."""
-
-PIECE = 65536
+DIRECTLY = ProxyHandler({})
+"""It is the server that is looked at, never a proxy."""
 
 
 class HttpObserver(BaseObserver):
@@ -62,7 +55,8 @@ class HttpObserver(BaseObserver):
         if not self._fetching:
             self._fetching = True
             self._deadline = self.loop.call_later(self.timeout, self._overdue)
-            self.loop.run_in_thread(fetch, self._request, self.timeout, then=self._fetched)
+            how = self._request, self.timeout, DIRECTLY
+            self.loop.run_in_thread(fetch, *how, then=self._fetched)
         elif self._deadline is None:
             self._overdue()
 
@@ -92,54 +86,3 @@ class HttpObserver(BaseObserver):
         self._tell(why)
         if self.restart_on_error and self._heal(self.restart_on_error, why):
             self.statsd.increment("http_stats.restart_on_error")
-
-
-class Answer(NamedTuple):
-    """What came of a request. Immutable.
-
-    Attributes:
-        code: The code of the answer.
-        seconds: How long it took.
-        problem: What is wrong with it; "" for nothing.
-    """
-
-    code: int
-    seconds: float
-    problem: str
-
-
-def request(url: str) -> urllib.request.Request:
-    """Prepare to ask for a page; a name and a password in the address are sent along.
-
-    Raises:
-        ValueError: It is no address of a page.
-    """
-    parts = urlsplit(url)
-    has_blanks = any(sign <= " " for sign in url)
-    if has_blanks or parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError(f"{url!r} is no address like http://localhost/")
-    user, at, place = parts.netloc.rpartition("@")
-    bare = urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
-    headers = {"User-Agent": f"cvec_circus/{__version__}"}
-    if at:
-        headers["Authorization"] = "Basic " + base64.b64encode(unquote(user).encode()).decode()
-    return urllib.request.Request(bare, headers=headers)
-
-
-def fetch(wanted: urllib.request.Request, timeout: float) -> Answer:
-    """Fetch a page, never through a proxy. Blocks for the timeout, or a little longer."""
-    began_at = SYSTEM.monotonic()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(wanted, timeout=timeout) as page:
-            while page.read1(PIECE):
-                if SYSTEM.monotonic() - began_at > timeout:
-                    return Answer(NO_ANSWER, 0, f"not all of it within {timeout:g} s")
-            return Answer(page.status, SYSTEM.monotonic() - began_at, "")
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, 0, f"{error.code} {error.reason}")
-    except urllib.error.URLError as error:
-        return Answer(NO_ANSWER, 0, str(error.reason))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(NO_ANSWER, 0, str(error) or type(error).__name__)

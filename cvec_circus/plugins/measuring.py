@@ -7,14 +7,11 @@ import os
 import signal
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cvec_circus.options.kinds import shown
-
-LONGEST_ANSWER = 65536
-"""Bytes of a web page that are looked at for a number."""
+from cvec_circus.plugins.web import fetch, request
 
 
 class MeasurementError(Exception):
@@ -106,13 +103,16 @@ class Page:
     """The number that a web page is. Immutable."""
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._url = url
+        """Make it; raises ValueError for what is no address of a page."""
+        self._request = request(url)
         self._timeout = timeout
 
     def measure(self) -> float:
-        """Get the page and return its number; raises OSError or MeasurementError."""
-        with urllib.request.urlopen(self._url, timeout=self._timeout) as page:
-            return number_in(page.read(LONGEST_ANSWER).decode("utf-8", "replace"))
+        """Get the page and return its number; raises MeasurementError."""
+        answer = fetch(self._request, self._timeout)
+        if answer.problem:
+            raise MeasurementError(answer.problem)
+        return number_in(answer.beginning.decode("utf-8", "replace"))
 
     def end(self) -> None:
         """Nothing is left of it: its socket goes with the plugin."""

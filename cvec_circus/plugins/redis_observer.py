@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from cvec_circus.exc import OptionError, PluginError
 from cvec_circus.plugins.statsd import BaseObserver, number
@@ -73,6 +74,7 @@ class RedisObserver(BaseObserver):
         except ImportError:
             raise PluginError(MISSING) from None
         timeout = self.config["timeout"]
+        check_port(self.config["redis_url"])
         try:
             self.redis = redis.from_url(
                 self.config["redis_url"],
@@ -121,3 +123,16 @@ class RedisObserver(BaseObserver):
         is_silent = isinstance(error, self._silence) and not isinstance(error, self._answers)
         if name and is_silent and self._heal(name, why):
             self.statsd.increment("redis_stats.restart_on_error")
+
+
+def check_port(url: str) -> None:
+    """See whether the port is a number; if it is none, what stands there may be a password.
+
+    Raises:
+        OptionError: It is none.
+    """
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        text = "the port is no number; a password is written with %2F for /, %23 for #, %3F for ?"
+        raise OptionError("redis_url", text) from None

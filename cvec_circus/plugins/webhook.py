@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from http.client import HTTPException
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from cvec_circus import __version__
 from cvec_circus.exc import OptionError
@@ -16,6 +15,7 @@ from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
 from cvec_circus.plugins.tls import TLS, tls_context
+from cvec_circus.plugins.web import address
 
 PASSING = frozenset({408, 425, 429})
 """Answers of a server that may take it later; so does everything from 500 on."""
@@ -125,15 +125,12 @@ def check_url(url: str) -> str:
         OptionError: It is no URL to post to.
     """
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        parts = address(url)
     except ValueError as error:
         raise OptionError("url", str(error)) from None
-    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise OptionError("url", "not of the form http://host/path or https://host/path")
     if "@" in parts.netloc:
         raise OptionError("url", "a user and a password belong into secret, not into the URL")
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def secret_header(name: str, value: str | None) -> dict[str, str]:

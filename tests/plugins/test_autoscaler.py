@@ -256,7 +256,7 @@ class TestTrouble(AutoscalerCase):
         said = [line.partition("web: ")[2] for line in logs.output]
         expected = [
             "not scaled: 'out of order' is not a number",
-            "not scaled: HTTP Error 503: Service Unavailable",
+            "not scaled: 503 Service Unavailable",
             "not scaled: 'nan' is not a number",
             "measured again",
         ]
@@ -269,6 +269,24 @@ class TestTrouble(AutoscalerCase):
             self.autoscaler(timeout=0.1)
             self.looked(3)
         self.assertIn("web: not scaled: timed out", logs.output[0])
+        self.assertEqual(len(logs.output), 1)
+
+    def test_a_name_and_a_password(self) -> None:
+        self.server.page = "101"
+        self.autoscaler(url=self.server.url.replace("//", "//me:secret@"))
+        self.assertTrue(eventually(lambda: self.number > 4, TIMEOUT))
+
+    def test_a_measurement_that_does_not_end(self) -> None:
+        plugin = self.make(Autoscaler, **self.config(timeout=30))
+        plugin.busy = True
+        plugin.began_at -= 40  # of these, questions to the daemon may take 15
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            plugin.look()
+            self.assertEqual(plugin.trouble, "")
+            plugin.began_at -= 10
+            plugin.look()
+            plugin.look()
+        self.assertIn("not scaled: there is no number yet", logs.output[0])
         self.assertEqual(len(logs.output), 1)
 
     def test_commands(self) -> None:
@@ -302,6 +320,7 @@ class TestOptions(AutoscalerCase):
             ({"by": "command"}, "command: missing; it goes with by = command"),
             ({"url": None}, "url: missing; it goes with by = url"),
             ({"url": "file:///etc/passwd"}, "url: not of the form"),
+            ({"url": "http://me:sec/ret@a/"}, "url: not of the form http://host/path or"),
             ({"up": None}, "up: missing"),
             ({"down": "100"}, "down: 100 is not below up, which is 100"),
             ({"min": "9"}, "min: 9 is above max, which is 8"),

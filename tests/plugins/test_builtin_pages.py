@@ -148,7 +148,7 @@ class TestWrongOptions(DaemonCase):
         ("full-stats", "loop_rate = often", "loop_rate: 'often' is not a number"),
         ("resource-watcher", "max_cpu = 50", "watcher: missing"),
         ("resource-watcher", "watcher = a\nmax_mem = 5X", "max_mem: '5X' is neither per cent nor"),
-        ("http", "check_url = example", "check_url: 'example' is no address"),
+        ("http", "check_url = example", "check_url: not of the form"),
         ("redis", "redis_url = example", "redis_url: "),
         ("watchdog", "msg_regex = (", "msg_regex: '('"),
         ("command-reloader", "loop_rate = 0", "loop_rate: "),

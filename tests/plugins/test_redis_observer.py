@@ -178,6 +178,12 @@ class TestOptions(ObserverCase):
             with self.subTest(key), self.assertRaisesRegex(OptionError, f"^{key}: "):
                 self.make(RedisObserver, **{key: value})
 
+    def test_a_password_is_not_told(self) -> None:
+        for url in ("redis://me:sec/ret@host/0", "redis://:sec#ret@host/0", "redi://:secret@host"):
+            with self.subTest(url), self.assertRaisesRegex(OptionError, "^redis_url: ") as caught:
+                self.make(RedisObserver, redis_url=url)
+            self.assertNotIn("sec", str(caught.exception))
+
 
 class TestWithoutTheLibrary(ProcessCase):
     """redis-py is an extra, so it may be missing."""
