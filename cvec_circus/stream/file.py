@@ -88,15 +88,17 @@ class FileStream(LineStream):
         self._rotate_at = self._check_at = clock.monotonic()
         self._checked_size = 0
         self._ragged = False
+        self._is_wanted = False  # a file that could not be opened by `reopen`
 
     def reopen(self) -> None:
         """Open the file by its name, which may lead to another one now."""
+        self._is_wanted = True
         if self._file.open():
             self._begin()
         elif self._file.is_open:
             self._losses.note(
                 f"cannot reopen {self.filename}: {self._file.trouble}; "
-                "the file that was opened before is written on"
+                "the file that was opened before is written on until that is mended"
             )
         else:
             self._losses.note(
@@ -111,6 +113,7 @@ class FileStream(LineStream):
 
     def _begin(self) -> None:
         """Take up a file that was just opened."""
+        self._is_wanted = False
         self._check_at = self._clock.monotonic() + CHECK_DELAY
         self._checked_size = self._file.size() if self._file.regular else 0
 
@@ -199,9 +202,10 @@ class FileStream(LineStream):
     def _check(self) -> None:
         """Once a second at most, before a write: is there a file, and has it still a name?"""
         self._check_at = self._clock.monotonic() + CHECK_DELAY
-        if not self._file.is_open:
-            if self._file.open():
-                self._begin()
+        if (self._is_wanted or not self._file.is_open) and self._file.open():
+            self._begin()
+        elif not self._file.is_open:
+            return
         elif self._file.is_gone():
             self._forsake()
         elif self._file.regular:

@@ -226,6 +226,10 @@ class ReopenTest(FileStreamTestCase):
             self.said,
             [
                 f"cannot reopen {self.filename}: Is a directory; "
-                "the file that was opened before is written on"
+                "the file that was opened before is written on until that is mended"
             ],
         )
+        os.rmdir(self.filename)
+        self.clock.advance(1)
+        stream.write(b"two\n", 1)
+        self.assertEqual((self.text("log.old"), self.text()), (b"one\n", b"two\n"))
