@@ -29,6 +29,8 @@ EFFECTS = {
     "restart": " needs a restart of the daemon",
 }
 LONGEST = 60
+MASKS = frozenset({"umask", "endpoint_mode"})
+"""Options that are written in octal."""
 
 
 class ReloadConfig(Command):
@@ -100,13 +102,16 @@ def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
 
 def _changes(changes: Sequence[Fields]) -> Iterator[str]:
     for change in changes:
-        before, after = _short(change["before"]), _short(change["after"])
+        name = change["option"]
+        before, after = _short(name, change["before"]), _short(name, change["after"])
         if change["effect"] == "kept":
-            yield f"    {change['option']}: {before}, kept as set at run time; the file has {after}"
+            yield f"    {name}: {before}, kept as set at run time; the file has {after}"
         else:
-            yield f"    {change['option']}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
+            yield f"    {name}: {before} -> {after}{EFFECTS.get(change['effect'], '')}"
 
 
-def _short(value: Any) -> str:
+def _short(name: str, value: Any) -> str:
+    if name in MASKS and isinstance(value, int):
+        return f"{value:03o}"
     text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -47,8 +47,9 @@ ARBITER_OPTIONS = OptionTable(
             "account",
             None,
             "The user, by name or number, who owns the files of ipc endpoints. Watchers that are "
-            "added through the endpoint must then have that `uid` and no code that runs inside the "
-            "daemon (hooks, stream classes of one's own), and what is run by others cannot be set.",
+            "added through the endpoint must then have that `uid`, no `gid` of a group that the "
+            "user is not in, and nothing that happens inside the daemon (hooks, stream classes of "
+            "one's own, files for output). What programs are run, and how, cannot be set.",
         ),
         _row(
             "pubsub_endpoint",
