@@ -15,6 +15,7 @@ from cvec_circus.connect import (
     DEFAULT_ENDPOINT_STATS,
     DEFAULT_ENDPOINT_SUB,
 )
+from cvec_circus.options.kinds import to_seconds
 
 PROGRAM = "cvec_circusd-stats"
 VARIABLE = "CVEC_CIRCUS_STATS"
@@ -135,7 +136,7 @@ def read_environment(text: str) -> Task:
 
 
 def _interval(text: str) -> float:
-    seconds = float(text)
-    if not SHORTEST <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not between {SHORTEST:g} and 3600 seconds")
-    return seconds
+    try:
+        return to_seconds(text, SHORTEST, 3600)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

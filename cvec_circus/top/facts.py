@@ -126,7 +126,7 @@ class Facts:
             stat: What is told.
             now: The monotonic instant.
         """
-        if name == SOCKETS:
+        if name == SOCKETS and "pid" not in stat:  # a watcher may be called so
             if subtopic is not None:
                 self.sockets[subtopic] = stat
         elif subtopic is None:

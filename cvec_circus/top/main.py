@@ -16,6 +16,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.connect import end_context, endpoint_from
 from cvec_circus.ctl.follow import reachable
 from cvec_circus.ctl.output import say
+from cvec_circus.options.kinds import to_seconds
 from cvec_circus.top.facts import Facts
 from cvec_circus.top.source import Source
 from cvec_circus.top.view import NAMES, View
@@ -54,18 +55,25 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--ssh", metavar="SERVER", help="reach the endpoint over ssh")
     add(
         "--process-timeout",
-        type=float,
+        type=_seconds,
         default=3.0,
         metavar="SECONDS",
         help="after how long a process is forgotten that is published no more; default: 3",
     )
-    add("--interval", type=float, default=1.0, metavar="SECONDS", help="default: 1, the least")
+    add("--interval", type=_seconds, default=1.0, metavar="SECONDS", help="default: 1, the least")
     add("--sort", choices=NAMES, default="cpu", help="default: cpu")
     add("--filter", default="", metavar="TEXT", help="what a name, state or reason must hold")
     add("--once", action="store_true", help="print the table once; it takes two seconds")
     add("--json", action="store_true", help="print an object a line, one with --once")
     add("--version", action="version", version=__version__)
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        return to_seconds(text, 0.0)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,12 +6,14 @@ import curses
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.exc import ArgumentError
 from cvec_circus.top.facts import Facts
-from cvec_circus.top.view import Line, View
+from cvec_circus.top.view import Line, View, shortened
 
-KEYS = {
+KEYS: dict[int | str, str] = {
     curses.KEY_UP: "up",
     curses.KEY_DOWN: "down",
     curses.KEY_PPAGE: "pageup",
@@ -20,11 +22,11 @@ KEYS = {
     curses.KEY_END: "end",
     curses.KEY_ENTER: "enter",
     curses.KEY_BACKSPACE: "backspace",
-    10: "enter",
-    13: "enter",
-    27: "escape",
-    127: "backspace",
-    8: "backspace",
+    "\n": "enter",
+    "\r": "enter",
+    "\x1b": "escape",
+    "\x7f": "backspace",
+    "\b": "backspace",
 }
 
 COLOURS = {
@@ -33,6 +35,9 @@ COLOURS = {
     "stopping": curses.COLOR_YELLOW,
     "stopped": curses.COLOR_RED,
 }
+
+KEYBOARD = 0
+"""Standard input, which is where curses reads."""
 
 ESCAPE_DELAY = 25
 """Milliseconds after which an escape is the key and no longer the beginning of another one."""
@@ -58,8 +63,16 @@ class Terminal:
         self._pairs: dict[str, int] = {}
 
     def run(self) -> None:
-        """Show the facts until somebody wants to leave. The terminal is as it was afterwards."""
+        """Show the facts until somebody wants to leave. The terminal is as it was afterwards.
+
+        Raises:
+            ArgumentError: Nothing is known of a terminal of this kind.
+        """
         os.environ.setdefault("ESCDELAY", str(ESCAPE_DELAY))
+        try:
+            curses.setupterm()
+        except curses.error as error:
+            raise ArgumentError(f"TERM={os.environ.get('TERM', '')}: {error}") from None
         ends = [signal.signal(signum, self._end) for signum in (signal.SIGTERM, signal.SIGHUP)]
         # Before curses begins, which leaves a handler that is there alone.
         resized = signal.signal(signal.SIGWINCH, self._resize)
@@ -68,6 +81,9 @@ class Terminal:
             curses.wrapper(self._live)
         except KeyboardInterrupt:
             pass
+        except curses.error:
+            if _is_there():
+                raise
         finally:
             signal.signal(signal.SIGWINCH, resized)
             for signum, former in zip((signal.SIGTERM, signal.SIGHUP), ends):
@@ -82,7 +98,8 @@ class Terminal:
             for number, (state, colour) in enumerate(COLOURS.items(), 1):
                 curses.init_pair(number, colour, -1)
                 self._pairs[state] = curses.color_pair(number)
-        self._loop.add_reader(sys.stdin.fileno(), self._read)
+        if os.isatty(KEYBOARD):  # a file would have something to read for ever
+            self._loop.add_reader(KEYBOARD, self._read)
         self.draw()
         self._loop.run()
 
@@ -99,13 +116,9 @@ class Terminal:
 
     def _read(self) -> None:
         assert self._screen is not None
-        while (code := self._screen.getch()) != curses.ERR:
-            name = KEYS.get(code)
-            if name is None and 0 < code < 256:
-                name = chr(code)
-            if name is not None:
-                self._view.key(name)
-        if self._view.is_done:
+        for key in _keys(self._screen):
+            self._view.key(key)
+        if self._view.is_done or not _is_there():
             self._loop.stop()
         else:
             self.draw(always=True)
@@ -118,6 +131,10 @@ class Terminal:
         height, width = screen.getmaxyx()
         screen.erase()
         for number, line in enumerate(self._view.lines(self._facts, self._where, width, height)):
+            # A name may have letters that the terminal has not, or bytes that are none at all.
+            text = line.text.encode(screen.encoding, "backslashreplace").decode(screen.encoding)
+            if text != line.text:
+                line = Line(shortened(text, width), line.style)
             self._put(screen, number, line)
         screen.refresh()
 
@@ -132,10 +149,27 @@ class Terminal:
             screen.addstr(number, 0, line.text, styles.get(line.style, curses.A_NORMAL))
             if line.state is not None and line.state[1] in self._pairs:
                 at, state = line.state
-                shown = line.text[at : at + len(state)]
-                screen.addstr(number, at, shown, self._pairs[state])
+                screen.addstr(number, at, state, self._pairs[state])
         except curses.error:
             pass  # curses cannot put anything into the last cell, and has shown it all the same
+
+
+def _is_there() -> bool:
+    """Tell whether there is still a terminal; one that is gone has something to read for ever."""
+    return os.isatty(sys.stdout.fileno())
+
+
+def _keys(screen: curses.window) -> Iterator[str]:
+    """Yield what was typed: letters of any alphabet, and the names of other keys."""
+    while True:
+        try:
+            code = screen.get_wch()
+        except curses.error:
+            return  # nothing is left
+        if code in KEYS:
+            yield KEYS[code]
+        elif isinstance(code, str):
+            yield code
 
 
 def _hide_cursor() -> None:

@@ -271,7 +271,7 @@ def _cells(
 ) -> tuple[str, ...]:
     given = (name, state, processes, cpu, memory, resident, age, restarts, reason)
     cells = tuple(map(in_a_cell, given))
-    return (_shortened(cells[0], LONGEST_NAME), *cells[1:])
+    return (shortened(cells[0], LONGEST_NAME), *cells[1:])
 
 
 def _joined(row: tuple[str, ...], widths: list[int]) -> str:
@@ -283,13 +283,22 @@ def _joined(row: tuple[str, ...], widths: list[int]) -> str:
 
 
 def _cut(line: Line, width: int) -> Line:
-    return line._replace(text=_shortened(line.text, width))
+    text = shortened(line.text, width)
+    if line.state is not None and text != line.text:
+        at, state = line.state
+        if at + len(state) >= width:  # there is the mark, or nothing
+            return Line(text, line.style)
+    return line._replace(text=text)
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """Cut a text to so many columns; a mark shows that there was more."""
     if width_of(text) <= width:
         return text
-    while text and width_of(text) > width - 1:
-        text = text[:-1]
-    return f"{text}~" if width > 0 else ""
+    kept, left = [], width - 1
+    for letter in text:  # once over it: a reason may be as long as somebody's exception
+        left -= width_of(letter)
+        if left < 0:
+            break
+        kept.append(letter)
+    return f"{''.join(kept)}~" if width > 0 else ""

@@ -150,7 +150,13 @@ class Terminal:
     def __exit__(self, *details: object) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._fd)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def resize(self, height: int, width: int) -> None:
         """Give the window another size."""

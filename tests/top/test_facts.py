@@ -55,6 +55,15 @@ class TestFacts(unittest.TestCase):
         self.assertEqual(watcher.rows, {})
         self.assertEqual(self.facts.passes, 3)
 
+    def test_a_watcher_that_is_called_as_sockets_are(self) -> None:
+        self.facts.status({"statuses": {"sockets": "active"}})
+        self.facts.stat("sockets", "3", row(3), 1.0)
+        self.facts.stat("sockets", "7", {"fd": 7, "address": "127.0.0.1:80", "reads": 2}, 1.0)
+        self.facts.stat("sockets", None, {"pid": [3], "cpu": 1.0}, 1.0)
+        self.facts.stat("sockets", None, {"addresses": ["127.0.0.1:80"], "reads": 2}, 1.0)
+        self.assertEqual(list(self.facts.sockets), ["7"])
+        self.assertEqual(list(self.facts.watchers["sockets"].rows), ["3"])
+
     def test_the_figures_stay_with_the_states(self) -> None:
         self.facts.status(STATUS)
         self.facts.stat("big_one", "3", row(3), 1.0)

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import unittest
+from pathlib import Path
 
 from cvec_circus import __version__
 from tests.support.daemon import Daemon, DaemonCase, folder, script
@@ -17,6 +19,9 @@ from tests.test_tunnel import fake_ssh
 SECTIONS = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n[watcher:off]\ncmd = sleep 1\n"
 SECTIONS += "autostart = False\n"
 TIMEOUT = 30
+
+NO_TEXT = "import os; os.execv('/bin/sleep', [bytes([255, 254]) + b'sleep', b'1000'])"
+"""Becomes a program whose name is not UTF-8."""
 
 
 class TopCase(DaemonCase):
@@ -40,7 +45,12 @@ class TestCommandLine(TopCase):
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text, code in (
             (["--sort", "x"], "argument --sort: invalid choice", 2),
-            (["--process-timeout", "x", "--once"], "argument --process-timeout: invalid float", 2),
+            (
+                ["--process-timeout", "x", "--once"],
+                "argument --process-timeout: 'x' is not a number",
+                2,
+            ),
+            (["--interval", "nan", "--once"], "argument --interval: 'nan' is not a number", 2),
             ([], "standard output is no terminal: use --once or --json", 2),
             (["--once", "--endpoint", "x"], "cannot connect to 'x'", 4),
             (["--once", "--ssh", "-x"], "expected one argument", 2),
@@ -158,6 +168,59 @@ class TestInATerminal(TopCase):
                 self.assertTrue(terminal.until(lambda lines: lines[1].startswith("NAME")))
                 terminal.process.send_signal(signum)
                 self.assertEqual(terminal.process.wait(TIMEOUT), 0)
+
+    def test_letters_of_every_alphabet(self) -> None:
+        """Those of a name, and those that are typed; a terminal that has not got them, too."""
+        daemon = self.daemon("[watcher:naïve 数]\ncmd = sleep 1000\n[watcher:web]\ncmd = sleep 9\n")
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--sort", "name")
+        with Terminal(argv, {**os.environ, "LC_ALL": "C.UTF-8"}, width=150) as terminal:
+            self.assertTrue(terminal.until(lambda lines: "web" in "\n".join(lines)))
+            terminal.type("/ïv\r")
+            self.assertTrue(terminal.until(lambda lines: lines[0].endswith("filter 'ïv'")))
+            self.assertTrue(terminal.screen.text()[2].startswith("naïve"))
+        plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        with Terminal(argv, {**os.environ, **plain}) as terminal:
+            self.assertTrue(terminal.until(lambda lines: "web" in "\n".join(lines)))
+            self.assertTrue(terminal.screen.text()[2].startswith("na\\xefve \\u6570"))
+
+    def test_a_name_that_is_no_text(self) -> None:
+        section = f'[watcher:odd]\ncmd = {sys.executable} -c "{NO_TEXT}"\n'
+        daemon = self.daemon(section)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint)
+        with Terminal(argv, {**os.environ, "LC_ALL": "C.UTF-8"}) as terminal:
+            self.assertTrue(terminal.until(lambda lines: "\\udcff" in "\n".join(lines)))
+
+    def test_a_terminal_that_nothing_is_known_of(self) -> None:
+        argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")
+        with Terminal(["env", "TERM=nonsense", *argv], os.environ, width=200) as terminal:
+            self.assertTrue(terminal.until(lambda lines: "could not find terminal" in lines[0]))
+            self.assertTrue(terminal.screen.text()[0].startswith("cvec_circus-top: TERM=nonsense:"))
+            self.assertEqual(terminal.process.wait(TIMEOUT), 2)
+
+    def test_nobody_to_press_keys(self) -> None:
+        """A file that is at its end can be read all the time, which is no reason to."""
+        daemon = self.daemon("[watcher:web]\ncmd = sleep 1000\n")
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--filter", "web")
+        silent = ["sh", "-c", 'exec "$@" </dev/null', "sh", *argv]
+        with Terminal(silent, os.environ) as terminal:
+            ages = set()
+
+            def shows_three(lines: list[str]) -> bool:
+                ages.update(re.findall(r"^web .* (\d+) s ", lines[2]))
+                return len(ages) == 3
+
+            self.assertTrue(terminal.until(shows_three))
+            fields = Path(f"/proc/{terminal.process.pid}/stat").read_text().rpartition(")")[2]
+            ticks = sum(map(int, fields.split()[11:13]))
+            self.assertLess(ticks / os.sysconf("SC_CLK_TCK"), 1.0)
+
+    def test_a_terminal_that_is_gone(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint)
+        with Terminal(argv, os.environ) as terminal:
+            self.assertTrue(terminal.until(lambda lines: lines[1].startswith("NAME")))
+            terminal.hang_up()
+            self.assertEqual(terminal.process.wait(TIMEOUT), 0)
 
     def test_nobody_is_there(self) -> None:
         argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")

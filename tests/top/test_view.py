@@ -102,6 +102,28 @@ class TestScreen(ViewCase):
         (line,) = [one for one in lines if "数" in one]
         self.assertEqual(line.index("stopped") + 3, lines[0].index("STATE"))
 
+    def test_a_state_behind_wide_letters(self) -> None:
+        """Its place is counted in columns, which are more than the letters before it."""
+        self.facts.watchers["db"].name = "数据库"
+        lines = self.view.lines(self.facts, "there", 100, 24)
+        (line,) = [one for one in lines if "数" in one.text]
+        title = lines[1].text.index("STATE")
+        self.assertEqual(line.state, (title, "stopped"))
+
+    def test_a_state_that_is_cut_off(self) -> None:
+        for width in range(1, 40):
+            for line in self.view.lines(self.facts, "there", width, 24):
+                if line.state is not None:
+                    at, state = line.state
+                    self.assertEqual(line.text[at : at + len(state)], state)
+
+    def test_a_very_long_reason(self) -> None:
+        """Once over it for each letter would take minutes."""
+        self.facts.watchers["db"].reason = "é" * 100_000
+        (line,) = [one for one in self.shown() if "é" in one]
+        self.assertTrue(line.endswith("é~"))
+        self.assertEqual(len(line), 100)
+
     def test_trouble(self) -> None:
         self.facts.trouble = "nobody answers at x yet, still trying"
         self.assertEqual(self.shown()[1], self.facts.trouble)
