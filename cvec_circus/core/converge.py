@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from cvec_circus.core.ending import complain, kill, stop_process
-from cvec_circus.core.hooks import YES, answer, tell
+from cvec_circus.core.hooks import YES, answer, has_hook, tell
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.spawning import expiry, give_up, spawn_ready
 from cvec_circus.core.states import ProcessState, WatcherState
@@ -60,8 +60,10 @@ def step_stopped(watcher: Watcher, ports: Ports) -> bool:
     if may_start:
         watcher.predecessor = None
         may_start = is_demanded(watcher, ports)
-    elif watcher.listens:
-        stop_listening(watcher, ports)
+    else:
+        watcher.demanded = False
+        if watcher.listens:
+            stop_listening(watcher, ports)
     if may_start:
         watcher.begin_to_start(ports.now())
     return False
@@ -223,6 +225,9 @@ def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
         watcher.expired.clear()
         for process in watcher.fresh:
             watcher.due(process, expiry(watcher, process, ports), now)
+    if "hooks" in changed and not has_hook(watcher, "after_spawn"):
+        for process in watcher.leaders():
+            watcher.end_trial(process)
 
 
 def stop_stale(watcher: Watcher, ports: Ports) -> None:

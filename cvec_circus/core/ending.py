@@ -87,7 +87,7 @@ def before_signal_answered(
     if refusal != YES:
         name = signal.Signals(signum).name if signum in set(signal.Signals) else str(signum)
         ports.note(watcher, f"{refusal}: process {process.pid} does not get {name}")
-    elif process.has_leader:
+    elif process.has_leader and not watcher.abandoned:
         send()
     tell(watcher, ports, "after_signal", pid=process.pid, signum=int(signum))
 

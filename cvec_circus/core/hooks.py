@@ -53,10 +53,11 @@ def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
     Returns:
         The answer; None as long as there is none.
     """
+    if not has_hook(watcher, name):
+        watcher.question = None  # nor does anybody wait for one that has been taken away meanwhile
+        return YES
     question = watcher.question
     if question is None or question.name != name:
-        if not has_hook(watcher, name):
-            return YES
         watcher.question = question = Question(name)
         ports.ask_hook(watcher, name, question.settle)
     if question.answer is not None:

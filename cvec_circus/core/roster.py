@@ -12,7 +12,6 @@ from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, stop_order
 from cvec_circus.core.converge import converge, stop_listening, take_over
 from cvec_circus.core.ending import end_now, hang_up, send_signal
-from cvec_circus.core.hooks import YES
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.replies import Replies
@@ -280,8 +279,6 @@ class Roster:
         for watcher in self.everybody():
             watcher.options["graceful_timeout"] = 0.0
             watcher.options["hooks"] = {}
-            if watcher.question is not None:
-                watcher.question.settle(YES)
             for process in watcher.ending:
                 watcher.end_by(process, now, now)
             self.touch(watcher)

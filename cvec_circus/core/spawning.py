@@ -49,7 +49,10 @@ def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
     One after the other: what the hook changes in the environment is for this process, so the next
     one is asked about when this one has been spawned.
     """
-    if process.cleared or not has_hook(watcher, "before_spawn"):
+    if not has_hook(watcher, "before_spawn"):
+        watcher.asked_for = None  # what was asked of one that is gone decides nothing any more
+        return True
+    if process.cleared:
         return True
     if watcher.asked_for is None:
         watcher.asked_for = process
@@ -104,6 +107,7 @@ def after_spawn_answered(
     """
     watcher.end_trial(process)
     is_current = watcher.lives == life and watcher.is_up and watcher.goes_on
+    is_current = is_current and has_hook(watcher, "after_spawn")
     if refusal != YES and is_current and process.cause in OWN_ENDS:
         give_up(watcher, ports, refusal)
 

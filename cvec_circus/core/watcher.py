@@ -180,9 +180,8 @@ class Watcher(Slots):
         if unkillable:
             pids = ", ".join(str(process.pid) for process in unkillable)
             return f"process {pids} does not end, not even by SIGKILL"
-        if self.question is not None or self.asked_for is not None:
-            name = self.question.name if self.question is not None else "before_spawn"
-            return f"waits for the answer of its hook {name}"
+        if hook := self._awaited_hook():
+            return f"waits for the answer of its hook {hook}"
         if self.listens:
             return "waits for a connection"
         if self.reason or not self.pending or not self.goal_up:
@@ -196,6 +195,13 @@ class Watcher(Slots):
         if self.trouble:
             return f"{self.trouble}; {left}"
         return f"process {process.wid} died quickly {deaths} times; {left}" if deaths else left
+
+    def _awaited_hook(self) -> str:
+        if self.question is not None:
+            return self.question.name
+        if self.asked_for is not None:
+            return "before_spawn"
+        return "after_spawn" if self.trials and self.is_up else ""
 
     # -- orders: what is wanted
 

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
@@ -119,11 +119,17 @@ class Caller:
             situation: What it is called in.
             cancel: Set when a program is to be ended; None for a function.
         """
+        pid = os.getpid()
         try:
             if cancel is not None:
                 return self._run(name, hook, facts, situation, cancel)
-            return self._call(name, hook, facts, situation)
+            answer = self._call(name, hook, facts, situation)
+            if os.getpid() != pid:
+                _end_copy(self._name, name, None)
+            return answer
         except BaseException as error:  # sys.exit() in somebody's code, too
+            if os.getpid() != pid:
+                _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
                 logger.error("%s: hook %s failed", self._name, name, exc_info=error)
             words = _words(error)
@@ -270,6 +276,24 @@ def _changes(before: Mapping[str, str], after: Mapping[str, Any] | None) -> dict
     changes: dict[str, str | None] = {k: v for k, v in typed.items() if before.get(k) != v}
     changes.update({key: None for key in before if key not in typed})
     return changes
+
+
+def _end_copy(watcher: str, name: str, error: BaseException | None) -> NoReturn:
+    """End the copy of the daemon that a hook has forked and let come back from its function.
+
+    It has the daemon's sockets and none of its threads, and nobody would ever end it.
+    """
+    exit_code = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        exit_code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        text = "%s: a process that hook %s has forked failed"
+        logger.error(text, watcher, name, exc_info=error)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(exit_code & 0xFF)
 
 
 def _mapping(output: bytes) -> dict[str, Any]:

@@ -295,7 +295,7 @@ class Hooks:
 
     def _expire(self, runner: Runner, question: Question, limit: float) -> None:
         """The question's time is up."""
-        text = f"has not answered within {limit:g} s"
+        text = f"has not answered within {limit:.3g} s" if limit else "has not answered in time"
         logger.error("%s: hook %s %s", question.watcher.name, question.name, text)
         if question.cancel is not None:
             question.cancel.set()
@@ -327,9 +327,10 @@ class Hooks:
             runner.is_last = True
             self._next(runner)
 
-    def busy(self) -> list[str]:
-        """Names the hooks that have not returned."""
-        return [str(one) for runner in self._runners.values() for one in runner.questions]
+    def busy(self) -> bool:
+        """Whether a hook has time left to answer."""
+        runners = self._runners.values()
+        return any(not one.is_settled for runner in runners for one in runner.questions)
 
     def close(self) -> None:
         """Ends the threads, when the loop has ended. A function that has not returned is abandoned,

@@ -266,9 +266,9 @@ class WorldPorts:
         if self._hooks is not None:
             self._hooks.hurry(timeout)
 
-    def busy_hooks(self) -> list[str]:
-        """Names the hooks that have not returned."""
-        return [] if self._hooks is None else self._hooks.busy()
+    def has_busy_hooks(self) -> bool:
+        """Whether a hook has time left to answer."""
+        return self._hooks is not None and self._hooks.busy()
 
     def end_hooks(self) -> None:
         """Ends the threads of hooks, when the loop has ended."""

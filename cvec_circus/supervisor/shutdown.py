@@ -9,7 +9,7 @@
    more time before, by a `kill` with a graceful_timeout of its own, is killed a second earlier.
    What is left then is named.
    Where there are hooks it is 3 s more. Each hook has 2 s from now on, or from when it is asked.
-   One that has not returned when all is down gets 2 s more: it may ask the daemon something.
+   While one of them has time left the loop goes on: it may ask the daemon something.
 5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
 
 A second signal gives nobody any more time, no hook either. One that follows a `quit` is the first:
@@ -91,7 +91,7 @@ class Shutdown:
         """Ends the loop when everything is down. Called at the end of every turn."""
         if not self.begun or self._over or not self._roster.is_down:
             return
-        if not self._ports.busy_hooks():
+        if not self._ports.has_busy_hooks():
             self._stop()
         elif not self._is_down:
             self._is_down = True

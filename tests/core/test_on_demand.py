@@ -84,6 +84,16 @@ class TestOnDemand(unittest.TestCase):
         self.world.settle()
         self.assertEqual(self.world.listening, set())
 
+    def test_a_connection_at_the_moment_of_a_stop_is_forgotten(self) -> None:
+        watcher = self.world.up(on_demand=True, use_sockets=True)
+        self.world.connect(watcher)
+        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.settle()
+        self.world.roster.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertEqual(self.world.spawned, [])
+        self.assertTrue(watcher.listens)
+
     def test_a_removal_ends_it_too(self) -> None:
         for nostop in (False, True):
             watcher = self.up()

@@ -120,11 +120,11 @@ class TestAnswers(HooksCase):
         self.assertTrue(gate.entered.wait(PATIENCE))
         self.assertEqual(self.asked(second, "before_stop"), "")
         self.assertEqual(order, [])
-        self.assertEqual(len(self.loop.ask(self.hooks.busy)), 2)
+        self.assertTrue(self.loop.ask(self.hooks.busy))
         gate.open.set()
         self.assertEqual(self.answer(), ("before_start", ""))
         self.assertEqual(self.answer(), ("after_start", ""))
-        self.assertEqual(self.loop.ask(self.hooks.busy), [])
+        self.assertFalse(self.loop.ask(self.hooks.busy))
 
     def test_a_thread_that_there_is_not_yet(self) -> None:
         watcher = self.watcher(hooks={"before_start": lambda **_: True})
@@ -236,6 +236,27 @@ class TestModules(HooksCase):
         )
         self.assertEqual(self.asked(watcher, "before_start"), "")
 
+    def test_a_process_that_it_forks_ends_with_it(self) -> None:
+        for after, expected in ((lambda: True, 0), (lambda: sys.exit(3), 3), (lambda: 1 / 0, 1)):
+            read_end, write_end = os.pipe()
+
+            def fork(**_: Any) -> Any:
+                child = os.fork()
+                if not child:
+                    os.close(read_end)  # noqa: B023
+                    return after()  # noqa: B023
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                os.write(write_end, b"%d" % status)  # noqa: B023
+                return True
+
+            with self.subTest(expected):
+                watcher = self.watcher(hooks={"before_start": fork})
+                self.assertEqual(self.asked(watcher, "before_start"), "")
+                self.assertEqual(int(os.read(read_end, 10)), expected)
+                self.no_answer()
+            os.close(read_end)
+            os.close(write_end)
+
     def test_a_module_that_leaves(self) -> None:
         self.module("hooks_of_a_test2", "import sys\nsys.exit('out')\n")
         watcher = self.watcher(
@@ -270,9 +291,10 @@ class TestTime(HooksCase):
             self.assertIn("not answered within 0.05 s", self.asked(watcher, "after_start"))
         self.assertEqual([event["action"] for event in self.events], ["hook_failure"] * 2)
         self.assertEqual(self.events[0]["error"], "has not answered within 0.05 s")
+        self.assertFalse(self.loop.ask(self.hooks.busy))  # nobody waits for it any more
         with self.assertLogs("cvec_circus", "INFO") as caught:
             gate.open.set()
-            self.assertTrue(eventually(lambda: not self.loop.ask(self.hooks.busy), PATIENCE))
+            self.assertTrue(eventually(lambda: bool(caught.output), PATIENCE))
         self.assertIn("hook before_start of web has returned after", caught.output[0])
         self.no_answer()
         self.assertEqual(gate.calls, 1)  # the other one was never called
@@ -296,6 +318,18 @@ class TestTime(HooksCase):
                 gate.open.set()
                 self.assertEqual(self.answer(), ("before_start", ""))
         self.assertIn("hook before_start of web has not answered for", caught.output[0])
+
+    def test_without_any_time_nobody_waits_for_it(self) -> None:
+        gate = Gate()
+        watcher = self.watcher(hooks={"before_stop": gate})
+        self.ask(watcher, "before_stop")
+        self.assertTrue(gate.entered.wait(PATIENCE))
+        with self.assertLogs("cvec_circus", "ERROR") as caught:
+            self.loop.ask(self.hooks.hurry, 0.0)
+            self.assertEqual(self.answer(), ("before_stop", ""))
+        self.assertIn("hook before_stop has not answered in time", caught.output[0])
+        self.assertFalse(self.loop.ask(self.hooks.busy))
+        gate.open.set()
 
     def test_when_the_daemon_ends_there_is_little(self) -> None:
         gate = Gate()

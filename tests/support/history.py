@@ -46,6 +46,11 @@ class History:
         self.more = random.Random(-seed)
         self.has_hooks = self.more.random() < 0.4
         self.has_demand = self.more.random() < 0.3
+        # And what is drawn for these two, leaves that as it is.
+        self.most = random.Random(seed ^ 0x5EED)
+        self.world.is_serial = self.most.random() < 0.5
+        self.rehooks = self.has_hooks and self.most.random() < 0.5
+        self.hangs = self.has_hooks and self.most.random() < 0.5
         self.log: list[str] = []
         self.waits: list[tuple[str, list[Outcome]]] = []
         for number in range(self.rng.randint(1, 4)):
@@ -54,9 +59,9 @@ class History:
     def add(self, name: str) -> None:
         rng = self.rng
         helper = rng.random() < 0.2
-        self.world.add(
+        watcher = self.world.add(
             name,
-            hooks=[hook for hook in HOOKS if self.has_hooks and self.more.random() < 0.4],
+            hooks=self.some_hooks(self.more),
             on_demand=self.has_demand and self.more.random() < 0.5,
             use_sockets=True,
             numprocesses=1 if (single := rng.random() < 0.2) else rng.randint(0, 4),
@@ -76,12 +81,18 @@ class History:
             helper=helper,
             fatal_exit_codes=[FATAL] if helper else [],
         )
+        if self.most.random() < 0.05:
+            watcher.options["use_sockets"] = False  # its command refers to none
         self.log.append(f"add {name}")
+
+    def some_hooks(self, rng: random.Random) -> list[str]:
+        return [hook for hook in HOOKS if self.has_hooks and rng.random() < 0.4]
 
     def play(self, steps: int) -> None:
         for _ in range(steps):
             self.connect()
             self.step()
+            self.interfere()
             if self.rng.random() < 0.8:
                 self.world.settle()
                 self.check()
@@ -118,6 +129,26 @@ class History:
             self.log.append(f"connect to {watcher.name}")
             self.world.connect(watcher)
 
+    def interfere(self) -> None:
+        """What a client does beside the orders: a signal, or other hooks."""
+        rng, roster = self.most, self.world.roster
+        watchers = roster.watchers()
+        chance = rng.random()
+        if not watchers or chance > 0.15:
+            return
+        watcher = rng.choice(watchers)
+        leaders = list(watcher.leaders())
+        if chance < 0.05 and leaders:
+            process = rng.choice(leaders)
+            self.log.append(f"signal {process!r}")
+            roster.signal(watcher, process, rng.choice([1, 15, 9]))
+        elif self.rehooks:
+            hooks = dict.fromkeys(self.some_hooks(rng))
+            self.log.append(f"hooks of {watcher.name}: {' '.join(hooks)}")
+            self.world.rehooked.add(watcher)
+            wait = self.some_wait("hooks") if rng.random() < 0.1 else None
+            roster.set_options(watcher, {"hooks": hooks}, "command:set", wait)
+
     def weather(self) -> None:
         rng, world = self.rng, self.world
         world.temper = rng.choice([OBEDIENT, OBEDIENT, STUBBORN, IMMORTAL])
@@ -126,8 +157,10 @@ class History:
         world.refuse = rng.choice(REFUSALS)
         world.hook_delay = self.more.choice([0.0, 0.0, 0.1, 4.0])
         world.answers = {hook: "no" for hook in HOOKS if self.more.random() < 0.1}
-        said = " ".join(world.answers)
-        self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r} no: {said}")
+        if self.hangs:
+            world.answers.update({hook: None for hook in HOOKS if self.most.random() < 0.1})
+        self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r}")
+        self.log.append(f"hooks answer {world.answers} after {world.hook_delay}")
 
     def change_roster(self) -> None:
         watchers = self.world.roster.watchers()
@@ -203,6 +236,7 @@ class History:
         for watcher in self.world.roster.everybody():
             check_counts(watcher)
             check_deadlines(watcher)
+            self.check_questions(watcher)
             self.check_rest(watcher)
             many = len(watcher.fresh) > watcher.numprocesses
             assert not many or watcher.state is WatcherState.STOPPING, f"{watcher!r}: too many"
@@ -215,6 +249,24 @@ class History:
                 asks = watcher.question is not None  # before_stop
                 assert not watcher.goal_up, f"{watcher!r} has given up"
                 assert asks or not watcher.fresh, f"{watcher!r} has given up"
+
+    def check_questions(self, watcher: Watcher) -> None:
+        """Whoever waits for a hook waits for one that has been asked and will answer."""
+        asked = self.world.unanswered
+        question = watcher.question
+        if question is not None and question.answer is None:
+            assert asked[watcher, question.name], f"{watcher!r} has not asked {question.name}"
+        if watcher.asked_for is not None:
+            assert asked[watcher, "before_spawn"], f"{watcher!r} has not asked before_spawn"
+        if watcher.trials:
+            assert asked[watcher, "after_spawn"], f"{watcher!r} has not asked after_spawn"
+        waits = any(process.state is ProcessState.PENDING for process in watcher.ready)
+        if waits and watcher.asked_for is None:
+            assert watcher.next_deadline() is not None, f"{watcher!r} waits for nothing"
+        if waits and "before_spawn" not in watcher.options["hooks"]:
+            assert watcher.next_deadline() is not None, f"{watcher!r} waits for a hook it lacks"
+        idle = watcher.state is WatcherState.STOPPED and not watcher.goal_up
+        assert not (idle and watcher.demanded), f"{watcher!r} remembers a connection"
 
     def check_rest(self, watcher: Watcher) -> None:
         """One more pass without news changes nothing."""
@@ -229,6 +281,7 @@ class History:
         world = self.world
         world.temper, world.refuse, world.leftovers = OBEDIENT, None, None
         world.answers, world.hook_delay = {}, 0.0
+        world.answer_all("")
         for process in list(world.groups.values()):
             world.empty_group(process)
         for pid in list(world.alive):
@@ -268,6 +321,8 @@ class History:
             world.leftovers, world.temper = 3.0, STUBBORN
             self.let_the_killed_die()
         outcomes, wait = world.wait()
+        world.at(2.0, lambda: world.answer_all("late"))
+        world.answers = {name: said for name, said in world.answers.items() if said is not None}
         world.roster.shut_down("command:quit", wait)
         if foul and self.rng.random() < 0.5:
             self.log.append("hurry")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, Callable
 
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
@@ -18,6 +20,11 @@ class WatchfulWorld(FakeWorld):
 
     Attributes:
         resized: The watchers whose number of processes a test has changed.
+        rehooked: Those whose hooks it has changed.
+        is_serial: Whether a watcher's hooks answer in the order in which they were asked.
+        unanswered: How many questions to each hook are open.
+        said: What each hook has answered last.
+        on_trial: The processes that after_spawn has been asked about.
     """
 
     def __init__(self, seed: int = 0, warmup_delay: float = 0.0) -> None:
@@ -26,6 +33,13 @@ class WatchfulWorld(FakeWorld):
         self.removed: set[Watcher] = set()
         self.resized: set[Watcher] = set()
         self.asked: dict[int, str] = {}
+        self.is_serial = False
+        self.rehooked: set[Watcher] = set()
+        self.unanswered: Counter[tuple[Watcher, str]] = Counter()
+        self.said: dict[tuple[Watcher, str], str] = {}
+        self.on_trial: set[int] = set()
+        self._leaves: Counter[Watcher] = Counter()
+        self._attempted: set[ManagedProcess] = set()
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         held = watcher.stop_held
@@ -43,7 +57,66 @@ class WatchfulWorld(FakeWorld):
                 assert owner.abandoned, f"{process!r}: a predecessor is still there: {other!r}"
         crowded = crowd >= watcher.numprocesses and watcher not in self.resized
         assert not crowded, f"{process!r} spawns into a place that is not free"
+        self._check_leave(watcher, process)
         return super().spawn(watcher, process)
+
+    def signal(self, process: ManagedProcess, signum: int) -> None:
+        assert not self.owner[process.pid].abandoned, f"{process!r} was let go of: {signum}"
+        super().signal(process, signum)
+
+    # -- hooks
+
+    def ask_hook(
+        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: Any
+    ) -> None:
+        self.unanswered[watcher, name] += 1
+        if name == "after_spawn":
+            self.on_trial.add(facts["pid"])
+
+        def answered(reason: str) -> None:
+            self.unanswered[watcher, name] -= 1
+            self.said[watcher, name] = reason
+            self.on_trial.discard(facts.get("pid", 0))
+            if name == "before_spawn" and not reason:
+                self._leaves[watcher] += 1
+            then(reason)
+
+        super().ask_hook(watcher, name, answered, **facts)
+
+    def answer(self, name: str, reason: str = "", watcher: Watcher | None = None) -> None:
+        asked = next((question for question in self.open_questions if question[1] == name), None)
+        if asked is None:
+            return  # `answer_all` was there before
+        if self.is_serial:
+            # The one whose turn it is gets the answer instead.
+            asked = next(question for question in self.open_questions if question[0] is asked[0])
+            reason = self.answers.get(asked[1]) or ""
+        super().answer(asked[1], reason, asked[0])
+
+    def answer_all(self, reason: str) -> None:
+        """Answers whatever has not been answered."""
+        for watcher, name, _ in list(self.open_questions):
+            super().answer(name, reason, watcher)
+
+    def _has_yes(self, watcher: Watcher, name: str) -> bool:
+        """Whether a hook has agreed, if there is one."""
+        if name not in watcher.options["hooks"] or watcher in self.rehooked:
+            return True
+        return not self.unanswered[watcher, name] and not self.said.get((watcher, name), "none")
+
+    def _check_leave(self, watcher: Watcher, process: ManagedProcess) -> None:
+        assert self._has_yes(watcher, "before_start"), f"{process!r} spawns before the start"
+        if "before_spawn" in watcher.options["hooks"] and process not in self._attempted:
+            self._attempted.add(process)
+            self._leaves[watcher] -= 1
+            leave = self._leaves[watcher] >= 0 or watcher in self.rehooked
+            assert leave, f"{process!r} spawns without leave"
+
+    def _has_trials(self, watcher: Watcher) -> bool:
+        here = [p for p in watcher.fresh if p.pid in self.on_trial]
+        return bool(here) and watcher not in self.rehooked
+
+    # -- events
 
     def publish(self, watcher: Watcher, action: str, cause: str, **payload: Any) -> None:
         assert cause, f"{watcher!r}: {action} without a cause"
@@ -55,6 +128,8 @@ class WatchfulWorld(FakeWorld):
     def _check_start(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
         assert watcher not in self.started, f"{watcher!r} starts twice"
         assert watcher not in self.removed, f"{watcher!r} starts after it was removed"
+        assert self._has_yes(watcher, "after_start"), f"{watcher!r} starts without leave"
+        assert not self._has_trials(watcher), f"{watcher!r} starts before all have been judged"
         self.started.add(watcher)
 
     def _check_stop(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
@@ -75,6 +150,12 @@ class WatchfulWorld(FakeWorld):
         assert pid in self.alive, f"{watcher!r}: {pid} is asked to end and is not there"
         assert pid not in self.asked, f"{watcher!r}: {pid} is asked to end twice"
         assert cause != "exit" or not watcher.options["respawn"]
+        has_hook = "before_stop" in watcher.options["hooks"] and cause != "command:kill"
+        if has_hook and watcher.state is WatcherState.STOPPING:
+            assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
+        if watcher.state is WatcherState.ACTIVE and cause == "command:reload":
+            judged = watcher.stops_first or not self._has_trials(watcher)
+            assert judged, f"{watcher!r}: {pid} goes before its successors have been judged"
         self.asked[pid] = cause
 
     def _check_reap(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:

@@ -1,0 +1,86 @@
+"""Hooks that are taken away, or let go of, while an answer of theirs is waited for."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.core.states import WatcherState
+from cvec_circus.core.watcher import Watcher
+from tests.support.world import FakeWorld
+
+NO = "hook says no"
+
+
+class TestTakenAway(unittest.TestCase):
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+
+    def held(self, hook: str, **options: object) -> Watcher:
+        """A watcher that is up, with a hook that does not answer."""
+        self.world.answers[hook] = None
+        watcher = self.world.up(hooks=[hook], **options)
+        self.world.advance(0)
+        return watcher
+
+    def take_away(self, watcher: Watcher) -> None:
+        self.world.roster.set_options(watcher, {"hooks": {}}, "command:set", None)
+        self.world.advance(0)
+
+    def test_what_decides_about_a_start(self) -> None:
+        for hook in ("before_start", "after_start", "before_spawn", "after_spawn"):
+            with self.subTest(hook):
+                self.world = FakeWorld()
+                watcher = self.held(hook)
+                self.assertIs(watcher.state, WatcherState.STARTING)
+                self.assertEqual(watcher.why(0), f"waits for the answer of its hook {hook}")
+                self.take_away(watcher)
+                self.assertIs(watcher.state, WatcherState.ACTIVE)
+                self.assertEqual(watcher.why(0), "")
+                self.world.answer(hook, NO)
+                self.world.advance(1)
+                self.assertIs(watcher.state, WatcherState.ACTIVE)
+                self.assertEqual(len(self.world.spawned), 1)
+
+    def test_what_a_stop_waits_for(self) -> None:
+        watcher = self.held("before_stop")
+        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.advance(10)
+        self.assertIs(watcher.state, WatcherState.STOPPING)
+        self.take_away(watcher)
+        self.world.advance(1)
+        self.assertIs(watcher.state, WatcherState.STOPPED)
+
+    def test_the_warm_up_is_still_waited_for(self) -> None:
+        watcher = self.held("before_spawn", numprocesses=3, warmup_delay=2)
+        self.take_away(watcher)
+        self.assertEqual(len(self.world.spawned), 1)
+        self.world.advance(2)
+        self.assertEqual(len(self.world.spawned), 2)
+        self.world.advance(2)
+        self.assertIs(watcher.state, WatcherState.ACTIVE)
+
+    def test_one_that_comes_back_is_asked_again(self) -> None:
+        watcher = self.held("before_spawn")
+        self.take_away(watcher)
+        self.world.answers.clear()
+        self.world.roster.set_options(watcher, {"hooks": {"before_spawn": None}}, "x", None)
+        self.world.roster.resize(watcher, 2, "command:incr", None)
+        self.world.advance(0)
+        self.assertEqual(len(self.world.spawned), 1)
+        self.world.answer("before_spawn")
+        self.world.advance(0)
+        self.assertEqual(len(self.world.spawned), 2)
+
+    def test_what_was_let_go_of_gets_no_signal_any_more(self) -> None:
+        watcher = self.held("before_signal", graceful_timeout=5)
+        self.world.roster.kill(watcher, watcher.leaders(), None, None, None)
+        self.world.advance(0)
+        self.world.roster.remove(watcher, "command:rm", True, None)
+        self.world.answer("before_signal")
+        self.world.advance(10)
+        self.assertEqual(self.world.signals, [])
+        self.assertEqual(list(self.world.alive), self.world.spawned)
+
+
+if __name__ == "__main__":
+    unittest.main()
