@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cvec_circus.plugins.line import printable
 from cvec_circus.system.signals import to_name
 
 LONGEST_DIGEST = 200
@@ -102,8 +103,3 @@ def end_of(event: Event) -> str:
     if event.get("status_lost") or not isinstance(code, int):
         return "has ended, nobody knows how"
     return f"was ended by {to_name(-code)}" if code < 0 else f"exited with {code}"
-
-
-def printable(line: str) -> str:
-    """Return a line without what could end it, or move a cursor about."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in line)

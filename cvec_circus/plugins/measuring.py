@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cvec_circus.options.kinds import shown
+from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.web import fetch, request
 
 
@@ -88,7 +89,7 @@ class Command:
         if process.returncode:
             said = (complaint.strip() or printed.strip()).splitlines()
             how = f"exits with {process.returncode}"
-            raise MeasurementError(f"{how}: {said[-1]}" if said else how)
+            raise MeasurementError(f"{how}: {printable(said[-1])}" if said else how)
         return number_in(printed)
 
     def end(self) -> None:

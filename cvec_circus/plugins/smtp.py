@@ -10,6 +10,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
+from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.outbox import Refused
 from cvec_circus.plugins.tls import TLS, tls_context
 
@@ -42,6 +43,8 @@ class MailServer:
         for one, other in (("user", "password"), ("password", "user")):
             if config[one] is None and config[other] is not None:
                 raise OptionError(one, f"missing; it goes with {other}")
+            if not (config[one] or "").isascii():
+                raise OptionError(one, "has characters that no mail server is told: not of ASCII")
         if self._user is not None and self._tls == "none" and self._host not in LOCAL:
             raise OptionError("tls", "a password goes to another machine by starttls or tls only")
 
@@ -99,4 +102,4 @@ def told(refused: Mapping[str, tuple[int, bytes]]) -> str:
 def worded(code: int, answer: bytes | str) -> str:
     """Return a server's answer on one line."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(f"{code} {text}".split())
+    return printable(" ".join(f"{code} {text}".split()))

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from cvec_circus import __version__
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.plugins.line import printable
 
 NO_ANSWER = 599
 """Stands for the code of an answer that has not come, as in Circus."""
@@ -110,7 +111,7 @@ def fetch(
             return Answer(page.status, SYSTEM.monotonic() - began_at, "", beginning)
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, 0, f"{error.code} {error.reason}")
+            return Answer(error.code, 0, printable(f"{error.code} {error.reason}"))
     except urllib.error.URLError as error:
         return Answer(NO_ANSWER, 0, str(error.reason))
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from cvec_circus import __version__
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
 from cvec_circus.plugins.tls import TLS, tls_context
@@ -109,7 +110,7 @@ class Webhook(CircusPlugin):
             self.opener.open(request, timeout=self.config["timeout"]).close()
         except urllib.error.HTTPError as error:
             error.close()
-            answer = f"{self.server} answers {error.code} {error.reason}"
+            answer = printable(f"{self.server} answers {error.code} {error.reason}")
             if error.code in PASSING or error.code >= 500:
                 raise OSError(answer) from None
             raise Refused(answer) from None

@@ -291,7 +291,7 @@ class TestTrouble(AutoscalerCase):
 
     def test_commands(self) -> None:
         for command, timeout, said in (
-            ("echo no >&2; exit 3", 10, "exits with 3: no"),
+            ("printf '\\033[2Jno' >&2; exit 3", 10, "exits with 3: ?[2Jno"),
             ("exit 3", 10, "exits with 3"),
             ("echo", 10, "'' is not a number"),
             ("sleep 1000 & sleep 1000", 0.1, "it takes longer than 0.1 s"),

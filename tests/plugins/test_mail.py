@@ -251,6 +251,14 @@ class TestTrouble(MailCase):
         self.assertIn("says 554 no thanks: From: Circus", logs.output[0])
         self.assertIn("a: process 7 exited with 1", logs.output[0])
 
+    def test_what_a_server_says_moves_no_cursor(self) -> None:
+        self.server.answers.append("554 \x1b[2Jno")
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.notifier()
+            self.died("a")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("says 554 ?[2Jno: From:", logs.output[0])
+
     def test_recipients_that_are_refused(self) -> None:
         self.server.refused = {"boss@example.com"}
         with self.assertLogs("cvec_circus", "WARNING") as logs:
@@ -369,6 +377,8 @@ class TestOptions(MailCase):
             ({"user": "me"}, "password: missing; it goes with user"),
             ({"password": "x"}, "user: missing; it goes with password"),
             ({"user": "me", "password": "x", "host": "mail.example.com"}, "tls: a password goes"),
+            ({"user": "me", "password": "p\xe4"}, "password: has characters that no mail server"),
+            ({"user": "m\xe9", "password": "p"}, "user: has characters that no mail server"),
             ({"tls": "ssl"}, "tls: 'ssl' is not one of none, starttls, tls"),
             ({"tls": "tls", "ca_file": "/no/such"}, "ca_file: /no/such: No such file"),
             ({"port": "70000"}, "port: "),

@@ -109,6 +109,10 @@ class TestPages(unittest.TestCase):
         self.assertEqual((told.code, told.beginning), (NO_ANSWER, b""))
         self.assertIn("before the end", told.problem)
 
+    def test_an_answer_moves_no_cursor(self) -> None:
+        told = self.answer(b"HTTP/1.0 500 \x1b[2Jgone\r\n\r\n")
+        self.assertEqual((told.code, told.problem), (500, "500 ?[2Jgone"))
+
     def test_one_that_never_ends(self) -> None:
         def go_on(peer: socket.socket) -> None:
             while True:
