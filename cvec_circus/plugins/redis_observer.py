@@ -82,7 +82,9 @@ class RedisObserver(BaseObserver):
                 socket_connect_timeout=timeout,
                 retry=Retry(NoBackoff(), 0),
             )
-        except ValueError as error:
+            pool = self.redis.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # looks at the options in the URL
+        except (ValueError, TypeError, redis.RedisError) as error:
             raise OptionError("redis_url", str(error)) from None
         self._silence = (redis.ConnectionError, redis.TimeoutError)
         # These are answers, although redis-py calls them problems of the connection.

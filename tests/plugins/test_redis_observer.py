@@ -178,6 +178,12 @@ class TestOptions(ObserverCase):
             with self.subTest(key), self.assertRaisesRegex(OptionError, f"^{key}: "):
                 self.make(RedisObserver, **{key: value})
 
+    def test_options_in_the_url(self) -> None:
+        for options in ("foo=1", "socket_timeout=soon", "ssl_cert_reqs=maybe", "db=x"):
+            with self.subTest(options), self.assertRaisesRegex(OptionError, "^redis_url: "):
+                self.make(RedisObserver, redis_url=f"rediss://localhost?{options}")
+        self.make(RedisObserver, redis_url="redis://localhost?socket_timeout=2").redis.close()
+
     def test_a_password_is_not_told(self) -> None:
         for url in ("redis://me:sec/ret@host/0", "redis://:sec#ret@host/0", "redi://:secret@host"):
             with self.subTest(url), self.assertRaisesRegex(OptionError, "^redis_url: ") as caught:
