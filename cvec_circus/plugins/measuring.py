@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import selectors
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cvec_circus.base.clock import SYSTEM
 from cvec_circus.options.kinds import shown
 from cvec_circus.plugins.line import printable
-from cvec_circus.plugins.web import fetch, request
+from cvec_circus.plugins.web import PIECE, fetch, request
 
 
 class MeasurementError(Exception):
@@ -60,7 +62,7 @@ class Command:
         self._command = command
         self._timeout = timeout
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
 
     def measure(self) -> float:
@@ -73,13 +75,11 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,  # so that it can be ended with all that it has started
             )
         with process:
             try:
-                printed, complaint = process.communicate(timeout=self._timeout)
+                printed, complaint = last_output(process, self._timeout)
             except subprocess.TimeoutExpired:
                 raise MeasurementError(f"it takes longer than {self._timeout:g} s") from None
             finally:
@@ -137,7 +137,35 @@ def total(row: Mapping[str, Any], key: str) -> float:
     return (own if isinstance(own, (int, float)) else 0.0) + sum(total(c, key) for c in children)
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def last_output(process: subprocess.Popen[bytes], timeout: float) -> tuple[str, str]:
+    """Wait for the end of a process, and return the end of what it has printed on both its pipes.
+
+    Where `communicate` keeps everything, which fills the memory when a program goes on and on.
+
+    Raises:
+        TimeoutExpired: It takes too long.
+    """
+    ends_at = SYSTEM.monotonic() + timeout
+    kept = {process.stdout: b"", process.stderr: b""}
+    with selectors.DefaultSelector() as pipes:
+        for pipe in filter(None, kept):
+            pipes.register(pipe, selectors.EVENT_READ, pipe)
+        while pipes.get_map():
+            left = ends_at - SYSTEM.monotonic()
+            ready = pipes.select(left) if left > 0 else []
+            if not ready:
+                raise subprocess.TimeoutExpired(process.args, timeout)
+            for key, _ in ready:
+                piece = os.read(key.fd, PIECE)
+                kept[key.data] = (kept[key.data] + piece)[-PIECE:]
+                if not piece:
+                    pipes.unregister(key.fileobj)
+    process.wait(max(0.0, ends_at - SYSTEM.monotonic()))
+    printed, complaint = (text.decode("utf-8", "replace") for text in kept.values())
+    return printed, complaint
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it has started, unless its number may be somebody else's now."""
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins.autoscaler import Autoscaler, decision
+from cvec_circus.plugins.measuring import last_output
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.eventually import eventually
 from tests.support.webserver import WebServer
@@ -302,6 +304,16 @@ class TestTrouble(AutoscalerCase):
                 self.looked(2)
                 self.end(plugin, thread)
                 self.assertIn(f"web: not scaled: {said}", logs.output[0])
+
+    def test_of_a_command_that_prints_and_prints_little_is_kept(self) -> None:
+        with subprocess.Popen(
+            ["/bin/sh", "-c", "head -c 3000000 /dev/zero; printf 17; printf no >&2"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            printed, complaint = last_output(process, TIMEOUT)
+        self.assertLess(len(printed), 100_000)
+        self.assertEqual((printed[-3:], complaint, process.returncode), ("\x0017", "no", 0))
 
     def test_a_command_does_not_outlive_the_plugin(self) -> None:
         plugin, thread = self.autoscaler(by="command", command="sleep 1000", timeout=3600)
