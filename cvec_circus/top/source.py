@@ -74,9 +74,12 @@ class Source:
         self._on_news = on_news
         self._questions = Questions(loop, context, endpoint)
         self._subscriber: zmq.Socket[bytes] | None = None
+        self._subscribed_to: str | None = None
+        self._stats_endpoint: str | None = None
         self._heard_at: float | None = None
         self._began_at = 0.0
         self._knows_options = False
+        self._is_in_doubt = True  # it may be another daemon by now, which publishes elsewhere
 
     def open(self) -> None:
         """Begin to ask.
@@ -84,7 +87,7 @@ class Source:
         Raises:
             SocketError: The endpoint is none.
         """
-        self._questions.ask("globaloptions", {}, self._on_options)
+        self._begin_round()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -93,16 +96,24 @@ class Source:
 
     # -- questions
 
+    def _begin_round(self) -> None:
+        self._began_at = self._loop.clock.monotonic()
+        if self._is_in_doubt:
+            self._questions.ask("globaloptions", {}, self._on_options)
+        else:
+            self._ask_states()
+
     def _on_options(self, reply: Reply | None) -> None:
         if reply is None:
             self._on_silence()
             return
-        self._knows_options = True
+        self._knows_options, self._is_in_doubt = True, False
         self._stats_endpoint = (reply.get("options") or {}).get("stats_endpoint")
-        self._begin_round()
+        if self._subscribed_to != self._stats_endpoint:
+            self._unsubscribe()
+        self._ask_states()
 
-    def _begin_round(self) -> None:
-        self._began_at = self._loop.clock.monotonic()
+    def _ask_states(self) -> None:
         self._questions.ask("status", {"details": True}, self._on_status)
 
     def _on_status(self, reply: Reply | None) -> None:
@@ -115,11 +126,15 @@ class Source:
         except (KeyError, TypeError, AttributeError):
             self._facts.trouble = f"the daemon does not tell its watchers: {reply.get('reason')}"
         states = reply.get("statuses") or {}
-        if states.get(STATISTICS) == "active" and self._stats_endpoint:
-            self._subscribe(self._stats_endpoint)
+        if states.get(STATISTICS) == "active":
+            if self._stats_endpoint:
+                self._subscribe(self._stats_endpoint)
+            else:
+                self._is_in_doubt = True
         if self._is_told():
             self._end_round()
         else:
+            self._is_in_doubt |= self.published
             self.published = False
             self._questions.ask("stats", {}, self._on_stats)
 
@@ -147,10 +162,8 @@ class Source:
         if not self._is_told():
             self._facts.trouble = f"nobody answers at {self._endpoint} yet, still trying"
         self._on_news()
-        if self._knows_options:
-            self._begin_round()
-        else:
-            self.open()
+        self._is_in_doubt = True
+        self._begin_round()
 
     # -- what is published
 
@@ -170,7 +183,7 @@ class Source:
             self._facts.trouble = f"no statistics: {error}"
             subscriber.close(0)
             return
-        self._subscriber = subscriber
+        self._subscriber, self._subscribed_to = subscriber, endpoint
         self._loop.add_reader(subscriber, self._read)
         if self._knows_options:
             self._heard_at = self._loop.clock.monotonic()
@@ -179,7 +192,7 @@ class Source:
         if self._subscriber is not None:
             self._loop.remove_reader(self._subscriber)
             self._subscriber.close(0)
-            self._subscriber = None
+            self._subscriber = self._subscribed_to = self._heard_at = None
 
     def _read(self) -> None:
         facts, now = self._facts, self._loop.clock.monotonic()

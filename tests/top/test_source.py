@@ -148,6 +148,36 @@ class TestPublished(SourceCase):
         self.assertTrue(self.daemon.commands("stats"))
         self.assertFalse(opened.published)
 
+    def test_a_daemon_that_comes_late_is_heard(self) -> None:
+        """What answers nobody may be where statistics are published, and turn out to be none."""
+        publisher = self.publisher()
+        self.statuses["circusd-stats"] = "active"
+        self.daemon.muted.add("globaloptions")
+        self.open()
+        self.assertTrue(eventually(lambda: "still trying" in self.facts.trouble))
+        self.daemon.muted.clear()
+        self.assertTrue(publisher.poll(20_000))
+        self.assertEqual(publisher.recv(), b"\1stat.")
+
+    def test_another_daemon_that_publishes_elsewhere(self) -> None:
+        publisher = self.publisher()
+        self.statuses["circusd-stats"] = "active"
+        opened = self.open()
+        self.assertEqual(publisher.recv(), b"\1stat.")
+        self.publish(publisher)
+        self.assertTrue(eventually(lambda: opened.published))
+        self.stats_endpoint = f"ipc://{self.folder}/elsewhere"
+        elsewhere = self.publisher()
+        self.assertTrue(elsewhere.poll(20_000))
+        self.assertEqual(elsewhere.recv(), b"\1stat.")
+        self.publish(elsewhere)
+        self.assertTrue(eventually(lambda: opened.published))
+
+    def test_a_daemon_is_asked_where_it_publishes_only_when_that_may_have_changed(self) -> None:
+        self.open()
+        self.assertTrue(eventually(lambda: len(self.daemon.commands("status")) > 5))
+        self.assertEqual(len(self.daemon.commands("globaloptions")), 1)
+
     def test_the_endpoint_of_statistics_alone(self) -> None:
         publisher = self.publisher()
         self.open(self.stats_endpoint)
