@@ -7,6 +7,8 @@ import os
 import pwd
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 
@@ -37,12 +39,11 @@ class OwnPath(NamedTuple):
         Raises:
             OSError: It is gone, or may not be given.
         """
-        if not self._is_there():
-            return
         uid = os.geteuid() if owner is None else user(owner)
-        os.chmod(self.path, mode)
-        if os.lstat(self.path).st_uid != uid:
-            os.chown(self.path, uid, -1, follow_symlinks=False)
+        with _holding(self.path) as held:
+            found = os.fstat(held)
+            if (found.st_dev, found.st_ino) == (self.device, self.inode):
+                _give(held, mode, uid)
 
     def moved(self, path: str) -> OwnPath:
         """Give it another name; itself if it is somebody else's by now.
@@ -91,16 +92,39 @@ def bind(
     _make_room(path, replace)
     os.fchmod(opened.fileno(), 0)
     opened.bind(path)
-    made = os.lstat(path)
-    own = OwnPath(path, made.st_dev, made.st_ino)
-    try:
-        os.chmod(path, mode)
-        if uid not in (-1, made.st_uid):
-            os.chown(path, uid, -1, follow_symlinks=False)
-    except OSError:
-        own.unlink()
-        raise
+    with _holding(path) as held:
+        made = os.fstat(held)
+        if not stat.S_ISSOCK(made.st_mode):
+            raise OSError(errno.EEXIST, "somebody has put something else there")
+        own = OwnPath(path, made.st_dev, made.st_ino)
+        try:
+            _give(held, mode, uid)
+        except OSError:
+            own.unlink()
+            raise
     return own
+
+
+@contextmanager
+def _holding(path: str) -> Iterator[int]:
+    """What is at a path, be it a link, as a descriptor: it stays the same whoever renames what.
+
+    Who may write to the folder could otherwise put a link there in time, and have root change the
+    mode of any file.
+    """
+    held = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield held
+    finally:
+        os.close(held)
+
+
+def _give(held: int, mode: int, uid: int) -> None:
+    """Give what is held that mode and that owner, -1 for the one it has (open(2), O_PATH)."""
+    name = f"/proc/self/fd/{held}"
+    os.chmod(name, mode)
+    if uid not in (-1, os.fstat(held).st_uid):
+        os.chown(name, uid, -1)
 
 
 def user(owner: int | str) -> int:

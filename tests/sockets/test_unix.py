@@ -192,6 +192,26 @@ class TestRights(UnixCase):
             managed.close()
         self.assertFalse(self.path.exists())
 
+    def test_somebody_puts_a_link_there_before_the_mode_is_given(self) -> None:
+        other = self.path.with_name("other")
+        other.write_text("")
+        other.chmod(0o640)
+
+        class Raced(socket.socket):
+            """Whoever may write to the folder is quicker."""
+
+            def bind(self, address: Any) -> None:
+                super().bind(address)
+                os.rename(address, f"{address}.taken")
+                os.symlink(other, address)
+
+        with Raced(socket.AF_UNIX) as opened, self.assertRaisesRegex(OSError, "something else"):
+            unix.bind(opened, str(self.path), 0o666, os.getuid())
+        self.assertEqual(stat.S_IMODE(other.stat().st_mode), 0o640)
+        own = unix.OwnPath(str(self.path), 0, 0)
+        own.give(0o666, None)
+        self.assertEqual(stat.S_IMODE(other.stat().st_mode), 0o640)
+
     def test_we_may_own_it(self) -> None:
         self.bound(owner=os.getuid())
 
