@@ -58,8 +58,9 @@ def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
         return YES
     question = watcher.question
     if question is None or question.name != name:
-        watcher.question = question = Question(name)
+        question = Question(name)
         ports.ask_hook(watcher, name, question.settle)
+        watcher.question = question
     if question.answer is not None:
         watcher.question = None
     return question.answer

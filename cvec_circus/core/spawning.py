@@ -55,9 +55,9 @@ def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
     if process.cleared:
         return True
     if watcher.asked_for is None:
-        watcher.asked_for = process
         then = partial(before_spawn_answered, watcher, process, ports)
         ports.ask_hook(watcher, "before_spawn", then)
+        watcher.asked_for = process
     return False
 
 
@@ -92,9 +92,9 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     watcher.due(process, expiry(watcher, process, ports), now)
     ports.publish(watcher, "spawn", process.spawn_cause, process_pid=process.pid, wid=process.wid)
     if has_hook(watcher, "after_spawn"):
-        watcher.put_on_trial(process)
         then = partial(after_spawn_answered, watcher, process, ports, watcher.lives)
         ports.ask_hook(watcher, "after_spawn", then, pid=process.pid)
+        watcher.put_on_trial(process)
 
 
 def after_spawn_answered(

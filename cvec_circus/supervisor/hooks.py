@@ -27,7 +27,7 @@ COMPLAINT_DELAY = 60.0
 """Seconds between two warnings of a hook without a time-out."""
 
 RETRY_DELAY = 0.1
-"""Seconds until a thread is asked for again that the system did not have."""
+"""Seconds until a thread or a pipe is asked for again that the system did not have."""
 
 END_TIMEOUT = 2.0
 """Seconds that a hook may take when the daemon ends."""
@@ -58,7 +58,7 @@ class Question:
         then: Called with "" or why not.
         asked_at: The instant at which it was asked.
         timer: The end of its time, or the next warning.
-        cancel: Ends its program; None if it is a function.
+        cancel: Ends its program; None if it is a function, or has not been put.
         is_settled: Whether the answer has been given.
         has_expired: Whether its time was up before there was one.
     """
@@ -86,7 +86,7 @@ class Question:
         self.facts: Mapping[str, Any] = {}
         self.rows: Rows | None = None
         self.timer: Timer | None = None
-        self.cancel: Wakeup | None = Wakeup() if self.hook.command else None
+        self.cancel: Wakeup | None = None
         self.is_settled = False
         self.has_expired = False
 
@@ -114,7 +114,7 @@ class Runner:
         waiting: The questions that have not been put.
         current: The one that the thread is at.
         is_last: Whether it ends when there is nothing left to do.
-        is_retrying: Whether there is no thread yet, and will be looked for one in a moment.
+        is_retrying: Whether there is no thread or no pipe, and one is asked for in a moment.
     """
 
     def __init__(self, watcher: Watcher, facades: Facades) -> None:
@@ -200,8 +200,10 @@ class Hooks:
             return
         question = runner.waiting[0]
         try:
+            if question.hook.command and question.cancel is None:
+                question.cancel = Wakeup()
             runner.worker.do(self._call, runner, question, self._situation(question))
-        except RuntimeError:
+        except (OSError, RuntimeError):
             runner.is_retrying = True
             self._loop.call_later(RETRY_DELAY, self._retry, runner)
             return

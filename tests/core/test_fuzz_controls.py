@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core import campaign, converge, facts, roster, waiting
+from cvec_circus.core import campaign, converge, facts, roster, spawning, waiting
 from cvec_circus.core.slots import Slots
 from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
@@ -46,6 +46,15 @@ class TestControls(unittest.TestCase):
                 watcher.open_slot(ports.now(), "config")
 
         self.assert_objects(converge, "fill_places", fill_places, "without news")
+
+    def test_spawns_that_nobody_is_asked_about(self) -> None:
+        self.assert_objects(spawning, "may_spawn", lambda *args: True, "without leave")
+
+    def test_starts_that_nobody_is_asked_about(self) -> None:
+        self.assert_objects(converge, "passes", lambda *args: True, "before the start|starts with")
+
+    def test_processes_that_are_not_judged(self) -> None:
+        self.assert_objects(Slots, "put_on_trial", lambda *args: None, "have been judged")
 
     def test_a_death_that_is_reported_twice(self) -> None:
         left_something = facts.left_something

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
 import sys
 import unittest
+from unittest import mock
 
+from cvec_circus.base.wakeup import Wakeup
 from tests.supervisor.hook_case import PATIENCE, HooksCase
 from tests.support.eventually import eventually
 from tests.support.leaks import children
@@ -108,6 +111,14 @@ class TestPrograms(HooksCase):
         self.assertTrue(eventually(lambda: not children(), PATIENCE))
         child = int((self.folder / "child").read_text())
         self.assertTrue(eventually(lambda: not runs(child), PATIENCE))
+
+    def test_a_pipe_that_there_is_not_yet(self) -> None:
+        watcher = self.watcher(hooks={"before_start": self.program("true")})
+        refusals = [OSError(errno.EMFILE, "Too many open files")] * 2
+        with mock.patch("cvec_circus.supervisor.hooks.Wakeup") as refused:
+            refused.side_effect = [*refusals, Wakeup()]
+            self.assertEqual(self.asked(watcher, "before_start"), "")
+        self.assertEqual(refused.call_count, 3)
 
     def test_at_the_end_it_is_killed(self) -> None:
         text = f"echo up >{self.folder}/up; sleep 1000"

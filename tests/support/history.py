@@ -134,7 +134,7 @@ class History:
         rng, roster = self.most, self.world.roster
         watchers = roster.watchers()
         chance = rng.random()
-        if not watchers or chance > 0.15:
+        if not watchers or chance > 0.25:
             return
         watcher = rng.choice(watchers)
         leaders = list(watcher.leaders())
@@ -158,7 +158,7 @@ class History:
         world.hook_delay = self.more.choice([0.0, 0.0, 0.1, 4.0])
         world.answers = {hook: "no" for hook in HOOKS if self.more.random() < 0.1}
         if self.hangs:
-            world.answers.update({hook: None for hook in HOOKS if self.most.random() < 0.1})
+            world.answers.update({hook: None for hook in HOOKS if self.most.random() < 0.2})
         self.log.append(f"weather {world.temper} {world.leftovers} {world.refuse!r}")
         self.log.append(f"hooks answer {world.answers} after {world.hook_delay}")
 
