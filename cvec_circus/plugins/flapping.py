@@ -66,10 +66,10 @@ class Flapping(CircusPlugin):
         if record.stopping or not options["active"] or not options["respawn"]:
             return
         window = options["window"] + float(self.check_delay)  # as long as it is in Circus
-        if died_at - (record.deaths or [record.started_at])[0] > window:
-            record.tries = 0  # it has lived
+        if abs(died_at - (record.deaths or [record.started_at])[0]) > window:
+            record.tries = 0  # it has lived, or the clock was set back
         record.deaths = [*record.deaths, died_at][-options["attempts"] :]
-        if len(record.deaths) < options["attempts"] or died_at - record.deaths[0] > window:
+        if len(record.deaths) < options["attempts"] or abs(died_at - record.deaths[0]) > window:
             return
         record.stopping, record.deaths = True, []
         self.cast("stop", name=name, match="simple")

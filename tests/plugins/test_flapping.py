@@ -82,6 +82,13 @@ class TestCounting(FlappingCase):
         self.died(100, 102.1, 104.2, 106.3)
         self.assertEqual(self.stopped(), 0)
 
+    def test_a_clock_that_is_set_back(self) -> None:
+        self.flapping()
+        self.died(7300, 100)
+        self.assertEqual(self.stopped(), 0)
+        self.died(101)
+        self.assertEqual(self.stopped(), 1)
+
     def test_the_window_slides(self) -> None:
         self.flapping(attempts="3", window="9")
         self.died(100, 109, 118, 119)
