@@ -75,6 +75,7 @@ class WatchDog(CircusPlugin):
         if self.config["watchers_graceful_timeout"] is not None:
             self._how["graceful_timeout"] = self.config["watchers_graceful_timeout"]
         self.watched: dict[int, Watched] = {}
+        self._ending: set[int] = set()
         self._knows_all = False
         self._complain_at = 0.0
         self._looked_at = 0.0
@@ -109,15 +110,19 @@ class WatchDog(CircusPlugin):
             self._socket.close()
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Watch what begins, and forget what has ended."""
+        """Watch what begins, until it ends or is asked to."""
         _, action, msg = self.split_data(data)
-        if action not in ("spawn", "reap"):
+        if action not in ("spawn", "kill", "reap"):
             return
         event = self.load_message(msg)
-        if action == "reap":
-            self.watched.pop(event["process_pid"], None)
-        elif self._wants(event["watcher"]):
-            self._watch(event["watcher"], event["process_pid"])
+        watcher, pid = event["watcher"], event["process_pid"]
+        if action == "spawn" and self._wants(watcher):
+            self._watch(watcher, pid)
+        elif action == "kill" and pid in self.watched:
+            self._let_end(pid)
+        elif action == "reap":
+            self.watched.pop(pid, None)
+            self._ending.discard(pid)
 
     def look_after(self) -> None:
         """End what has been silent for too long."""
@@ -140,7 +145,12 @@ class WatchDog(CircusPlugin):
                     self.timeout,
                 )
                 self.cast("kill", name=one.watcher, pid=pid, **self._how)
-                del self.watched[pid]  # the daemon sees to its end
+                self._let_end(pid)
+
+    def _let_end(self, pid: int) -> None:
+        """Leave to the daemon what has been asked to end, by whomever: it has its own time."""
+        del self.watched[pid]
+        self._ending.add(pid)
 
     def _begin_anew(self, now: float) -> None:
         """Give everybody time again: this process was stopped, and signs may have been lost."""
@@ -170,7 +180,7 @@ class WatchDog(CircusPlugin):
             self._complain("%.200r is no sign of life", text)
         elif pid in self.watched:
             self._watch(self.watched[pid].watcher, pid)
-        else:
+        elif pid not in self._ending:
             self._complain("a sign of life of %d, which is not watched", pid)
 
     def _complain(self, text: str, what: object) -> None:
@@ -192,7 +202,7 @@ class WatchDog(CircusPlugin):
         for name, processes in reply["infos"].items():
             if self._wants(name):
                 for row in processes.values():
-                    if row["pid"] not in self.watched:
+                    if row["pid"] not in self.watched and row["pid"] not in self._ending:
                         self._watch(name, row["pid"])
 
     def _watch(self, watcher: str, pid: int) -> None:

@@ -130,6 +130,21 @@ class TestJudging(WatchDogCase):
         self.publish(plugin, "web", "reap", 12)
         self.assertEqual(plugin.watched, {})
 
+    def test_those_that_were_asked_to_end_have_their_own_time(self) -> None:
+        plugin = self.dog()
+        self.publish(plugin, "web", "spawn", 11)
+        self.publish(plugin, "web", "kill", 11)
+        self.publish(plugin, "web", "kill", 12)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.send(plugin, b"11;still here")
+            self.look(plugin, after=190)
+            self.send(plugin, b"12;who is that?")
+            self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
+        self.assertIn("a sign of life of 12", logs.output[0])
+        self.assertEqual(self.daemon.commands("kill"), [])
+        self.publish(plugin, "web", "reap", 11)
+        self.assertEqual((plugin.watched, plugin._ending), ({}, set()))
+
     def test_plugins_never(self) -> None:
         plugin = self.dog()
         self.publish(plugin, "plugin:watchdog", "spawn", 11)
