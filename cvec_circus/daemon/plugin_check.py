@@ -57,8 +57,12 @@ def look_at_plugins(examination: Examination, environ: Mapping[str, str], cwd: s
                 except (OSError, ValueError) as error:
                     _warn(examination, plugin, str(error))
         deadline = SYSTEM.monotonic() + TIMEOUT
+        odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it
         for one in running:
-            _tell(examination, one, deadline)
+            odd.update(dict.fromkeys(_tell(examination, one, deadline)))
+        for name, key, reason in odd:
+            place = examination.build.document.place(name, key)
+            examination.build.findings.warn(place, reason, name, key)
 
 
 @contextlib.contextmanager
@@ -107,19 +111,22 @@ def _account(plugin: PluginConfig) -> dict[str, Any]:
     return {"user": whom.uid, "group": whom.gid, "extra_groups": whom.groups}
 
 
-def _tell(examination: Examination, one: _Inspection, deadline: float) -> None:
+def _tell(
+    examination: Examination, one: _Inspection, deadline: float
+) -> list[tuple[str, str, str]]:
+    """Tells of a plugin; returns what it finds odd about watchers: section, key, and why."""
     plugin, build = one.plugin, examination.build
     try:
         one.process.wait(max(deadline - SYSTEM.monotonic(), 0.0))
     except subprocess.TimeoutExpired:
         _warn(examination, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
-        return
+        return []
     one.report.seek(0)
     text = one.report.read()
     if not text:
         code = one.process.returncode
         _warn(examination, plugin, f"{plugin.use} ends whoever imports it, with code {code}")
-        return
+        return []
     found = json.loads(text)
     if found["unusable"]:
         _warn(examination, plugin, found["unusable"])
@@ -131,8 +138,7 @@ def _tell(examination: Examination, one: _Inspection, deadline: float) -> None:
         if (section, key) not in build.document.inherited:
             said = f"unknown option, kept as it is{hint}"
             build.findings.warn(plugin.where.get(key), said, section, key)
-    for name, key, reason in found["own"]:
-        build.findings.warn(build.document.place(name, key), reason, name, key)
+    return [(name, key, reason) for name, key, reason in found["own"]]
 
 
 def _warn(examination: Examination, plugin: PluginConfig, text: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from contextlib import redirect_stdout
 from typing import Any, NamedTuple
 
 from cvec_circus.exc import PluginError
@@ -16,7 +18,8 @@ from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.plugins.schema import default, parameters
 
-_SENTENCE = re.compile(r".*?[.!?](?=\s|$)|.+", re.DOTALL)
+_SENTENCE = re.compile(r".*?[.!?](?=\s+[^\Wa-z]|\s*$)|.+", re.DOTALL)  # not up to an "e.g."
+_PARAGRAPH = re.compile(r"\n\s*\n")
 _SECTION = re.compile(r"^Options:\n((?:[ \t]+.*\n|\n)+)", re.MULTILINE)
 _ENTRY = re.compile(r"^(\S+):[ \n]", re.MULTILINE)
 
@@ -51,23 +54,27 @@ def overview() -> list[str]:
 
     Their modules are imported. A plugin whose class cannot be used has a line that says why.
     """
+    listed = installed()
+    width = max(len(one.name) for one in listed)
     lines = []
-    for one in installed():
+    for one in listed:
         origin = f" ({one.package})" if one.package else ""
-        lines.append(f"{one.name:17} {_summary_of(one)}{origin}")
+        lines.append(f"{one.name:{width}}  {_summary_of(one)}{origin}")
     return lines
 
 
 def _summary_of(one: Listed) -> str:
     try:
-        return summary(load_class(one.name)) or one.dotted
+        with redirect_stdout(sys.stderr):  # what a module prints is no part of the list
+            plugin = load_class(one.name)
+        return summary(plugin) or one.dotted
     except PluginError as error:
         return str(error)
 
 
 def summary(plugin: type) -> str:
     """Return the first sentence that a class says of itself, on one line; "" if it says nothing."""
-    found = _SENTENCE.match(_docstring(plugin))
+    found = _SENTENCE.match(_PARAGRAPH.split(_docstring(plugin))[0])
     return " ".join(found[0].split()) if found else ""
 
 

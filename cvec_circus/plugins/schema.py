@@ -12,7 +12,7 @@ that is the default.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +46,8 @@ def typed(schema: Schema, config: Mapping[str, Any]) -> dict[str, Any]:
         OptionError: A value does not pass its check, or one is missing.
         PluginError: The schema itself cannot be used.
     """
-    if not isinstance(schema, Mapping):
-        raise PluginError("schema: not a mapping of keys to checks")
     full = dict(config)
-    for key, check in schema.items():
+    for key, check in _checks(schema):
         full[key] = _value(schema, key, check, config)
     return full
 
@@ -72,7 +70,7 @@ def problems(schema: Schema, config: Mapping[str, Any]) -> Iterator[OptionError]
     Raises:
         PluginError: The schema itself cannot be used.
     """
-    for key, check in schema.items():
+    for key, check in _checks(schema):
         try:
             _value(schema, key, check, config)
         except OptionError as error:
@@ -87,6 +85,12 @@ def unknown(schema: Schema, config: Mapping[str, Any]) -> dict[str, str]:
     if not schema:
         return {}
     return {key: did_you_mean(key, schema) for key in config if not _is_known(schema, key)}
+
+
+def _checks(schema: Schema) -> Iterable[tuple[str, str]]:
+    if not isinstance(schema, Mapping) or not all(isinstance(key, str) for key in schema):
+        raise PluginError("schema: not a mapping of keys to checks")
+    return schema.items()
 
 
 def _is_known(schema: Schema, key: str) -> bool:

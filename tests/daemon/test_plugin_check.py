@@ -33,6 +33,9 @@ class Loose(Strict):
 
 class Wrong(Strict):
     schema = {"tries": "number_of_tries"}
+
+class Listed(Strict):
+    schema = ["tries"]
 """
 
 HANGING = """\
@@ -134,6 +137,14 @@ class TestPlugins(unittest.TestCase):
         )
         self.assertEqual(self.code, 0)
 
+    def test_what_watchers_have_for_several_is_told_once(self) -> None:
+        text = "[watcher:w]\ncmd = x\nstrict.tries = 0\n"
+        for name in "pq":
+            text += f"[plugin:{name}]\nuse = strict.Strict\nurl = x\n"
+        self.assertEqual(
+            self.said(text), ["a.ini:3: warning: [watcher:w] strict.tries: 0 is less than 1"]
+        )
+
     def test_classes_that_cannot_be_used(self) -> None:
         self.write("exits.py", "import os\nos._exit(3)\n")
         for use, words in (
@@ -141,6 +152,7 @@ class TestPlugins(unittest.TestCase):
             ("nowhere.Strict", "cannot import nowhere.Strict: there is no module nowhere"),
             ("flappin", "did you mean flapping?"),
             ("strict.Wrong", 'schema: tries: the check "number_of_tries" is unknown.'),
+            ("strict.Listed", "schema: not a mapping of keys to checks"),
             ("exits.Strict", "exits.Strict ends whoever imports it, with code 3"),
         ):
             with self.subTest(use):

@@ -191,6 +191,13 @@ class TestDescription(unittest.TestCase):
     def test_summary(self) -> None:
         self.assertEqual(summary(Described), "Does this, on the plugin thread.")
         self.assertEqual(summary(Undescribed), "")
+        for text, first in (
+            ("Reads, e.g. pages. Twice.", "Reads, e.g. pages."),
+            ("Reads\n    pages\n\n    More of it.", "Reads pages"),
+            ("Reads version 1.2! 数", "Reads version 1.2!"),
+        ):
+            with self.subTest(text):
+                self.assertEqual(summary(type("X", (), {"__doc__": text})), first)
 
     def test_options(self) -> None:
         url, mode, x = options(Undescribed)
@@ -208,12 +215,12 @@ class TestList(ProcessCase):
         super().setUp()
         self.folder = str(folder(self))
 
-    def listing(self, code: int = 0) -> list[str]:
-        """Return the lines of a list, which is all that is said."""
+    def listing(self, said: str = "") -> list[str]:
+        """Return the lines of a list, which is all that is said beside what modules say."""
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), self.folder])}
         argv = [*LAUNCHER, "--list"]
         ended = subprocess.run(argv, capture_output=True, text=True, env=environ, timeout=60)
-        self.assertEqual((ended.returncode, ended.stderr), (code, ""))
+        self.assertEqual((ended.returncode, ended.stderr), (0, said))
         return ended.stdout.splitlines()
 
     def test_ours(self) -> None:
@@ -245,6 +252,24 @@ class TestList(ProcessCase):
         self.assertIn("no class", said["half"])
         self.assertTrue(said["shout"].startswith("shout             Says it loud. ("))
         self.assertIn("does not implement handle_recv", said["wrong"])
+
+    def test_long_names(self) -> None:
+        """All lines have the same columns."""
+        install(
+            self.folder,
+            {"shout-a-little-louder-than-that": "their_shout:Shout"},
+            their_shout=PLUGIN.format(name="Shout", doc="Says it loud."),
+        )
+        lines = self.listing()
+        at = lines[-1].index("Says it loud.")
+        self.assertEqual({line[at - 2 : at] for line in lines}, {"  "})
+        self.assertEqual(sum(line[at] == " " for line in lines), 0)
+
+    def test_what_a_module_prints_is_not_listed(self) -> None:
+        module = "print('hello')\n" + PLUGIN.format(name="Shout", doc="Says it loud.")
+        install(self.folder, {"shout": "their_shout:Shout"}, their_shout=module)
+        lines = self.listing(said="hello\n")
+        self.assertEqual(len(lines), len(BUILT_IN) + 1)
 
     def test_the_daemon_finds_them_by_their_short_names(self) -> None:
         module = f"from {SUBJECTS} import Talker\n"

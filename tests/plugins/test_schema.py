@@ -169,9 +169,12 @@ class TestSchemasThatAreWrong(unittest.TestCase):
             self.assertNotIn("\n", str(caught.exception))
 
     def test_no_mapping(self) -> None:
-        for schema in (None, ["url"], "url"):
-            with self.subTest(schema), self.assertRaises(PluginError):
-                typed(schema, {})  # type: ignore[arg-type]
+        for schema in (None, ["url"], "url", {5: "string"}):
+            with self.subTest(schema):
+                with self.assertRaises(PluginError):
+                    typed(schema, {})  # type: ignore[arg-type]
+                with self.assertRaises(PluginError):
+                    list(problems(schema, {}))  # type: ignore[arg-type]
 
 
 class Typed(CircusPlugin):
