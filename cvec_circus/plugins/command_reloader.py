@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
-from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.own import is_own
 
 SETTLE_DELAY = 0.5
@@ -50,11 +50,12 @@ class CommandReloader(CircusPlugin):
         self._knows_all = False
         self._looking = False
         self._told = False
+        self._settling: Timer | None = None  # until the next look at what has changed
 
     def handle_init(self) -> None:
         """Begin to look."""
         self.look_after()
-        self.loop.periodic(self.look_after, self.loop_rate * 1000).start()
+        self.loop.periodic(self._tick, self.loop_rate * 1000).start()
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Learn which programs there are."""
@@ -121,8 +122,18 @@ class CommandReloader(CircusPlugin):
         for name in whole:
             if self._restart(name):
                 self._marks[name] = marks[name]
-        if changed != whole and self.loop_rate > SETTLE_DELAY:
-            self.loop.call_later(SETTLE_DELAY, self.look_after)
+        if changed != whole and self.loop_rate > SETTLE_DELAY and self._settling is None:
+            self._settling = self.loop.call_later(SETTLE_DELAY, self._settle)
+
+    def _tick(self) -> None:
+        """Look, unless it is too early to tell whether a file is still being written."""
+        if self._settling is None:
+            self.look_after()
+
+    def _settle(self) -> None:
+        """Look whether what has changed still does."""
+        self._settling = None
+        self.look_after()
 
     def _restart(self, name: str) -> bool:
         """Restart a watcher, unless it is down; False when that has to be tried again."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.command_reloader import CommandReloader, files_of
+from cvec_circus.plugins.command_reloader import SETTLE_DELAY, CommandReloader, files_of, look
 from cvec_circus.plugins.load import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import NEVER, ObserverCase
@@ -119,6 +119,24 @@ class TestChanges(ReloaderCase):
             self.looked(plugin, 1)
         self.assertEqual(self.restarts(), [])
         self.assert_restarted("web")  # at a look that it had not been told to take
+
+    def test_a_file_that_changes_on_and_on_is_not_looked_at_more_and_more(self) -> None:
+        plugin = self.make(CommandReloader, loop_rate=1)
+        self.addCleanup(plugin.stop_and_wait)
+        delays: list[float] = []
+        plugin.loop.call_later = lambda delay, fn: delays.append(delay) or fn
+        plugin.files = {"web": [str(self.program)]}
+        for _ in range(5):
+            with self.program.open("a") as file:
+                file.write("#\n")
+            plugin._compare(plugin.files, look(plugin.files), None)
+        self.assertEqual(delays, [SETTLE_DELAY])
+        plugin._tick()
+        self.assertFalse(plugin._looking)
+        with self.assertLogs("cvec_circus", "INFO"):
+            plugin._settling = None
+            plugin._compare(plugin.files, look(plugin.files), None)
+        self.assert_restarted("web")
 
     def test_a_watcher_that_is_down_stays_down(self) -> None:
         self.states["web"] = "stopped"
