@@ -118,6 +118,8 @@ class Reloading:
                 self._begin(turn)
             else:
                 turn()
+                # The roster has had its share of this turn, and nothing else may bring another.
+                self._world.loop.post(self.look)
 
     def close(self) -> None:
         """Lets go of everything, after the loop and the chores thread have ended."""

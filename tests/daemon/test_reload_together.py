@@ -63,6 +63,13 @@ class TestTogether(ReloadCase):
         self.assertLess(topics.index("watcher.b.add"), topics.index("watcher.a.stop"))
         self.assertLess(topics.index("watcher.a.stop"), topics.index("watcher.c.add"))
 
+    def test_nobody_waits_for_what_somebody_else_sends(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}[watcher:none]\n{SLEEP}numprocesses = 0\n")
+        for _ in range(5):
+            asking = self.asking()
+            commands = ("restart", "restart", "reloadconfig") * 2
+            asking.until(*[asking.ask(command, waiting=True) for command in commands])
+
     def test_time_is_up_while_a_file_is_read(self) -> None:
         daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
         reason = daemon.wire.refused("reloadconfig", path=str(path), waiting=True, timeout=0.2)
