@@ -62,10 +62,11 @@ def run(task: Task) -> int:
     return exc.EXIT_OK
 
 
-def refuse(task: Task, error: Exception) -> int:
+def refuse(task: Task, error: exc.CircusError | OSError) -> int:
     """Say in one line why nothing can be published: to people, and to the daemon if it asks."""
-    ours = isinstance(error, exc.CircusError)
-    text = str(error) if ours else f"{getattr(error, 'filename', None) or ''}: {error}"
+    text = str(error)
+    if isinstance(error, OSError) and error.filename:
+        text = f"{error.filename}: {error.strerror}"
     print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
     if task.report is not None:
         with open(task.report, "w", encoding="utf-8") as report:

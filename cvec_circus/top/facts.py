@@ -126,6 +126,7 @@ class Facts:
             stat: What is told.
             now: The monotonic instant.
         """
+        name = fold(name)  # Circus leaves the blanks in it
         if name == SOCKETS and "pid" not in stat:  # a watcher may be called so
             if subtopic is not None:
                 self.sockets[subtopic] = stat

@@ -53,10 +53,10 @@ class TestByHand(DaemonCase):
 
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text in (
-            (["--interval", "x"], "argument --interval: invalid"),
+            (["--interval", "x"], "argument --interval: 'x' is not a number"),
             (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: this is no"),
             (["--endpoint", "nothing"], "cannot connect to 'nothing'"),
-            (["--log-output", "/no/such/file"], "/no/such/file"),
+            (["--log-output", "/no/such/file"], "stats: /no/such/file: No such file or directory"),
         ):
             with self.subTest(words):
                 place = f"ipc://{folder(self)}/stats"
@@ -64,6 +64,7 @@ class TestByHand(DaemonCase):
                 self.assertEqual(done.returncode, 2)
                 (line,) = [one for one in done.stderr.splitlines() if not one.startswith("[INFO]")]
                 self.assertIn(text, line)
+                self.assertNotIn("Errno", line)
                 self.assertTrue(line.startswith("cvec_circusd-stats: "), line)
 
     def test_beside_a_daemon(self) -> None:

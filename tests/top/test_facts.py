@@ -55,6 +55,13 @@ class TestFacts(unittest.TestCase):
         self.assertEqual(watcher.rows, {})
         self.assertEqual(self.facts.passes, 3)
 
+    def test_circus_publishes_names_with_blanks(self) -> None:
+        self.facts.status({"statuses": {"Big One": "active"}})
+        self.facts.stat("big one", "3", row(3), 1.0)
+        self.assertEqual(list(self.facts.watchers["big_one"].rows), ["3"])
+        self.facts.stat("big one", None, {"pid": []}, 2.0)
+        self.assertEqual(self.facts.watchers["big_one"].rows, {})
+
     def test_a_watcher_that_is_called_as_sockets_are(self) -> None:
         self.facts.status({"statuses": {"sockets": "active"}})
         self.facts.stat("sockets", "3", row(3), 1.0)
