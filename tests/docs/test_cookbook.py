@@ -13,6 +13,7 @@ import socket
 import sqlite3
 import sys
 import textwrap
+import time
 import unittest
 from typing import Any, ClassVar
 from unittest import mock
@@ -109,6 +110,19 @@ class TestRecipes(RecipeCase):
             self.assertNotEqual(self.pid(), before)
             self.wait_until(lambda: clock.now.call_count == 2)
 
+    def test_nightly_restart_when_summer_time_ends(self) -> None:
+        """That day has 25 hours, and is to have one restart."""
+        plan = recipe("nightly_restart").plan
+        plugin = mock.Mock(at=datetime.time(3, 30))
+        clock = mock.Mock(wraps=datetime.datetime)
+        clock.now.return_value = datetime.datetime(2030, 10, 26, 3, 30)
+        self.addCleanup(time.tzset)
+        with mock.patch.dict(os.environ, {"TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}):
+            time.tzset()
+            with mock.patch.dict(plan.__globals__, {"datetime": clock}):
+                plan(plugin)
+        plugin.loop.call_later.assert_called_once_with(25 * 3600.0, plugin.restart)
+
     def test_canary(self) -> None:
         plugin = self.run_recipe("canary", deaths=2)
         self.call("set", name="web", options={"numprocesses": 3}, waiting=True)
@@ -157,6 +171,29 @@ class TestRecipes(RecipeCase):
         self.call("incr", name="web", waiting=True)
         self.call("incr", name="web", waiting=True)
         self.wait_until(lambda: not plugin.readers)
+
+    def test_feed_for_one_who_does_not_read(self) -> None:
+        """Who has got half a line gets no other one after it."""
+        kept, theirs = socket.socketpair()
+        plugin = mock.Mock(readers=[theirs])
+        with kept, theirs:
+            while plugin.readers:
+                recipe("feed").handle_recv(plugin, (b"topic", b"x" * 10_000))
+            blocks = iter(lambda: kept.recv(1 << 16), b"")
+            lines = b"".join(blocks).split(b"\n")
+        self.assertEqual(set(lines[:-1]), {b"topic " + b"x" * 10_000})
+
+
+class TestNamesWithBlanks(RecipeCase):
+    watchers: ClassVar = ({"name": "Big One", **SLEEP},)
+
+    def test_pid_map(self) -> None:
+        file = self.folder / "pids.prom"
+        plugin = self.run_recipe("pid_map", file=file)
+        self.kill_and_wait("Big One")
+        self.catch_up(plugin)
+        line = f'cvec_circus_process{{watcher="Big One",pid="{self.pid("Big One")}"}} 1\n'
+        self.assertEqual(file.read_text(), line)
 
 
 class TestTogether(RecipeCase):

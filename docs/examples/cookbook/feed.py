@@ -1,3 +1,4 @@
+import contextlib
 import socket
 
 from cvec_circus.plugins import CircusPlugin
@@ -15,12 +16,13 @@ class Feed(CircusPlugin):
         self.loop.add_reader(self.listener, lambda: self.readers.append(self.listener.accept()[0]))
 
     def handle_recv(self, data):
+        line = b" ".join(data) + b"\n"
         for reader in list(self.readers):
-            try:
-                reader.send(b" ".join(data) + b"\n", socket.MSG_DONTWAIT)
-            except OSError:  # it is gone, or too slow
-                self.readers.remove(reader)
-                reader.close()
+            with contextlib.suppress(OSError):
+                if reader.send(line, socket.MSG_DONTWAIT) == len(line):
+                    continue
+            self.readers.remove(reader)  # it is gone, or too slow
+            reader.close()
 
     def handle_stop(self):
         for each in [self.listener, *self.readers]:

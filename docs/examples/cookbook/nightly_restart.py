@@ -18,7 +18,8 @@ class NightlyRestart(CircusPlugin):
         then = datetime.combine(now, self.at)
         if then <= now + timedelta(seconds=1):  # past, or just done
             then += timedelta(days=1)
-        self.loop.call_later((then - now).total_seconds(), self.restart)
+        # Not `then - now`, which knows nothing of summer time.
+        self.loop.call_later(then.timestamp() - now.timestamp(), self.restart)
 
     def restart(self):
         self.cast("restart", name=self.config["watcher"])

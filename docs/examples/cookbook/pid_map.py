@@ -12,13 +12,13 @@ class PidMap(CircusPlugin):
 
     def handle_init(self):
         self.pids = {}
-        for watcher in self.call("list")["watchers"]:
+        for watcher in self.call("status")["statuses"]:
             self.look(watcher)
 
     def handle_recv(self, data):
-        watcher, action, _ = self.split_data(data)
+        _, action, message = self.split_data(data)
         if action in ("spawn", "reap", "remove"):
-            self.look(watcher)
+            self.look(self.load_message(message)["watcher"])
 
     def look(self, watcher):
         self.pids[watcher] = self.call("list", name=watcher).get("pids", [])
