@@ -59,11 +59,21 @@ class Situation(NamedTuple):
         options: All options of the watcher.
         variables: What programs get beside the facts.
         is_set: Whether the hook was set while the daemon ran, so that its module is read again.
+        withheld: What it does not have of the daemon's environment.
     """
 
     options: Mapping[str, Any]
     variables: Mapping[str, str]
     is_set: bool
+    withheld: frozenset[str] = frozenset()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a hook sees as the environment of its watcher."""
+        env = {}
+        if self.options["copy_env"]:
+            env = {name: os.environ[name] for name in os.environ if name not in self.withheld}
+        return {**env, **self.options["env"]}
 
 
 class Answer(NamedTuple):
@@ -165,7 +175,7 @@ class Caller:
         if self._made is None:
             self._made = self._facades()
         watcher, arbiter = self._made
-        env = whole_environment(situation.options)
+        env = situation.environment
         watcher.lend(dict(env))
         given = {"watcher": watcher, "arbiter": arbiter, "hook_name": name, **facts}
         if name == EXTENDED and not _takes(function, given):
@@ -210,7 +220,7 @@ class Caller:
     ) -> Answer:
         env = {
             **os.environ,
-            **whole_environment(situation.options),
+            **situation.environment,
             **situation.variables,
             "CVEC_CIRCUS_HOOK": name,
             "CVEC_CIRCUS_WATCHER": self._name,
@@ -237,11 +247,6 @@ class Caller:
                 raise RuntimeError(reason)
             facts["stats"].update(_mapping(ended.output))
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
-
-
-def whole_environment(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a hook sees as the environment of its watcher."""
-    return {**os.environ, **options["env"]} if options["copy_env"] else dict(options["env"])
 
 
 def _pythonpath(options: Mapping[str, Any]) -> str:

@@ -158,6 +158,7 @@ class Hooks:
         self._variables = variables
         self._runners: dict[Watcher, Runner] = {}
         self._limit: float | None = None
+        self._withheld: dict[Watcher, frozenset[str]] = {}
 
     # -- questions
 
@@ -221,6 +222,7 @@ class Hooks:
             dict(watcher.options),
             self._variables(watcher.name) if question.cancel else {},
             loaded.get(question.name) != question.hook,
+            self.withheld(watcher),
         )
 
     def _call(self, runner: Runner, question: Question, situation: Situation) -> None:
@@ -253,7 +255,7 @@ class Hooks:
     def _take(self, question: Question, answer: Answer) -> None:
         """Acts on what a hook has answered."""
         watcher, name = question.watcher, question.name
-        _change_env(watcher, answer.changes)
+        self._change_env(watcher, answer.changes)
         if answer.error is not None:
             reason = "" if question.forgives else f"hook {name} failed: {answer.error}"
             self._settle(question, reason, answer.message)
@@ -276,6 +278,25 @@ class Hooks:
                 self._publish(watcher, "hook_failure", "hook", name=question.name, error=error)
         question.then(reason)
         self._touched(watcher)
+
+    def withheld(self, watcher: Watcher) -> frozenset[str]:
+        """What the watcher's processes do not get of the daemon's environment, `copy_env` or not:
+        what a hook has taken away."""
+        return self._withheld.get(watcher, frozenset())
+
+    def _change_env(self, watcher: Watcher, changes: Mapping[str, str | None]) -> None:
+        """Has the watcher's next processes see what a hook has changed."""
+        if not changes:
+            return
+        env = dict(watcher.options["env"])
+        for name, value in changes.items():
+            if value is not None:
+                env[name] = value
+                continue
+            env.pop(name, None)
+            if watcher.options["copy_env"]:
+                self._withheld[watcher] = self.withheld(watcher) | {name}
+        watcher.override("env", env)
 
     # -- time
 
@@ -324,6 +345,7 @@ class Hooks:
 
     def forget(self, watcher: Watcher) -> None:
         """The watcher is gone for good: its thread ends after what it has to do."""
+        self._withheld.pop(watcher, None)
         runner = self._runners.get(watcher)
         if runner is not None:
             runner.is_last = True
@@ -351,19 +373,6 @@ class Hooks:
             elif runner.worker.join(max(0.0, ends_at - clock.monotonic())):
                 for question in runner.questions:
                     question.close()
-
-
-def _change_env(watcher: Watcher, changes: Mapping[str, str | None]) -> None:
-    """Has the watcher's next processes see what a hook has changed."""
-    if not changes:
-        return
-    env = dict(watcher.options["env"])
-    for name, value in changes.items():
-        if value is None:
-            env.pop(name, None)
-        else:
-            env[name] = value
-    watcher.override("env", env)
 
 
 def _log_crash(error: BaseException, description: str) -> None:

@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
@@ -31,8 +31,16 @@ LISTEN_FIRST = 3
 OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
 
 
-def environment(watcher: Watcher, process: ManagedProcess, run: str) -> dict[str, str]:
+def environment(
+    watcher: Watcher, process: ManagedProcess, run: str, withheld: Collection[str] = ()
+) -> dict[str, str]:
     """Returns the whole environment of a process. Called on the supervisor thread.
+
+    Args:
+        watcher: Whose process it is.
+        process: Its slot.
+        run: The id of the daemon's life.
+        withheld: What it does not get of the daemon's own.
 
     Raises:
         OSError: The Python environment that it is to have cannot be read.
@@ -40,6 +48,8 @@ def environment(watcher: Watcher, process: ManagedProcess, run: str) -> dict[str
     """
     options = watcher.options
     env = dict(os.environ) if options["copy_env"] else {}
+    for name in withheld:
+        env.pop(name, None)
     if options["copy_path"]:
         env["PYTHONPATH"] = os.pathsep.join(sys.path)
     env.update(options["env"])

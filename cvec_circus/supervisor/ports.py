@@ -127,7 +127,8 @@ class WorldPorts:
             raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
         if watcher in self._unopened:
             self._open_streams(watcher)
-        env = launching.environment(watcher, process, self._events.run)
+        withheld = self._hooks.withheld(watcher) if self._hooks is not None else ()
+        env = launching.environment(watcher, process, self._events.run, withheld)
         argv, fds = launching.command_line(watcher, process, env, loan)
         listen: list[int] = []
         if watcher.options["listen_fds"] and fds:

@@ -46,6 +46,10 @@ def port(watcher, **facts):
     watcher.env["PORTS"] = ":%d" % (max(ports) + 1)
     return True
 
+def take_away(watcher, **facts):
+    del watcher.env["SECRET"]
+    return True
+
 def leave(**facts):
     sys.exit("out")
 
@@ -128,6 +132,12 @@ class TestWhatTheyDecide(HookedDaemonCase):
         self.assertEqual((options["env"]["PORTS"], options["env"]["MODE"]), (":3", "test"))
         daemon.order("incr", name="web")
         self.assertEqual(daemon.out.next(), "ports :4")
+
+    def test_the_process_does_not_get_what_the_hook_has_taken_away(self) -> None:
+        cmd = "cmd = sh -c 'echo secret ${SECRET-none}; exec sleep 1000'\ncopy_env = True\n"
+        text = f"[watcher:web]\n{cmd}hooks.before_spawn = @take_away\n"
+        daemon = self.hooked(text, env={"SECRET": "x"})
+        self.assertEqual(daemon.out.next(), "secret none")
 
     def test_programs(self) -> None:
         check = "exec:sh -c 'echo no disk >&2; exit 1'"

@@ -11,6 +11,8 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.worker import Worker
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.supervisor import launching
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
 
@@ -189,6 +191,25 @@ class TestEnvironment(HooksCase):
         watcher = self.watcher(copy_env=True, env={"A": "1"}, hooks={"before_spawn": hook})
         self.asked(watcher, "before_spawn")
         self.assertEqual(watcher.options["env"], {"A": "1", "PATH": os.environ["PATH"] + ":/opt"})
+
+    def test_what_comes_from_the_daemon_can_be_taken_away(self) -> None:
+        seen: list[bool] = []
+
+        def hook(watcher: Any, **_: Any) -> bool:
+            seen.append("PATH" in watcher.env)
+            watcher.env.pop("PATH", None)
+            return True
+
+        watcher = self.watcher(copy_env=True, hooks={"before_spawn": hook})
+        process = ManagedProcess("web", 1, "config")
+        for _ in range(2):
+            self.asked(watcher, "before_spawn")
+            withheld = self.loop.ask(self.hooks.withheld, watcher)
+            env = launching.environment(watcher, process, "run", withheld)
+            self.assertEqual({*os.environ} - {*env}, {"PATH"})
+        self.assertEqual(seen, [True, False])
+        self.loop.ask(self.hooks.forget, watcher)
+        self.assertFalse(self.loop.ask(self.hooks.withheld, watcher))
 
     def test_what_is_no_environment(self) -> None:
         def hook(watcher: Any, **_: Any) -> bool:
