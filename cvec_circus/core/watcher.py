@@ -184,6 +184,10 @@ class Watcher(Slots):
             return f"waits for the answer of its hook {hook}"
         if self.listens:
             return "waits for a connection"
+        before = self.predecessor
+        if self.goal_up and before is not None and not before.is_gone:
+            left = before.why(now) or "it is stopping"
+            return f"waits for the end of the one that was removed: {left}"
         if self.reason or not self.pending or not self.goal_up:
             return self.reason
         pending = (p for p in self.slots.values() if p.state is ProcessState.PENDING)

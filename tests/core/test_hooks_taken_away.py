@@ -71,6 +71,21 @@ class TestTakenAway(unittest.TestCase):
         self.world.advance(0)
         self.assertEqual(len(self.world.spawned), 2)
 
+    def test_the_next_one_of_a_name_says_what_it_waits_for(self) -> None:
+        before = self.held("before_stop")
+        self.world.roster.remove(before, "command:rm", False, None)
+        watcher = self.world.up()
+        outcomes, wait = self.world.wait(1.0)
+        self.world.roster.start([watcher], "command:start", wait)
+        self.world.advance(2)
+        why = "waits for the end of the one that was removed: "
+        why += "waits for the answer of its hook before_stop"
+        said = f"start timed out after 1 s: web is stopped ({why})"
+        self.assertEqual([outcome.error for outcome in outcomes], [said])
+        self.world.answer("before_stop")
+        self.world.advance(1)
+        self.assertEqual((watcher.state, watcher.why(0)), (WatcherState.ACTIVE, ""))
+
     def test_what_was_let_go_of_gets_no_signal_any_more(self) -> None:
         watcher = self.held("before_signal", graceful_timeout=5)
         self.world.roster.kill(watcher, watcher.leaders(), None, None, None)
