@@ -6,6 +6,7 @@ clients read, and which stays as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +27,11 @@ ADD, REMOVE, CHANGE = "add", "remove", "change"
 START, STOP, REPLACE = "start", "stop", "replace"
 OPEN, CLOSE = "open", "close"
 
+CONCEALED = "***"
+"""In place of a value that may be a secret: a plan ends up in the logs of who installs things."""
+
+_SECRET = re.compile(r"passw|secret|token|credential|dsn|ur[il]\b|(\b|_)key\b", re.IGNORECASE)
+
 
 class Change(NamedTuple):
     """One option that is to be another. Immutable.
@@ -43,11 +49,16 @@ class Change(NamedTuple):
     effect: str = LIVE
 
     def as_json(self) -> dict[str, Any]:
-        """Return its JSON form."""
+        """Return its JSON form, without values that may be secrets by the name of the option."""
+        is_secret = _SECRET.search(self.option) is not None
+        before, after = (
+            CONCEALED if is_secret and value is not None else as_json(value)
+            for value in (self.before, self.after)
+        )
         return {
             "option": self.option,
-            "before": as_json(self.before),
-            "after": as_json(self.after),
+            "before": before,
+            "after": after,
             "effect": self.effect,
         }
 

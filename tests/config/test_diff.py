@@ -19,7 +19,7 @@ from cvec_circus.config.diff import (
     three_way,
 )
 from cvec_circus.config.mappings import from_mappings
-from cvec_circus.config.plan import Plan, Step, as_json
+from cvec_circus.config.plan import CONCEALED, Change, Plan, Step, as_json
 
 
 def configuration(**options: Any) -> Configuration:
@@ -202,6 +202,27 @@ class TestPlan(unittest.TestCase):
 
     def test_values_without_a_form(self) -> None:
         self.assertEqual(as_json({"a": (1, None), 2: len}), {"a": [1, None], "2": str(len)})
+
+
+class TestSecrets(unittest.TestCase):
+    """A plan is shown, and what is shown is kept in logs."""
+
+    def told(self, option: str, before: Any, after: Any) -> tuple[Any, Any]:
+        change = Change(option, before, after).as_json()
+        return change["before"], change["after"]
+
+    def test_they_are_not_told(self) -> None:
+        for name in (
+            "password secret redis_url url auth_token env.DB_PASSWORD env.API_KEY env.SENTRY_DSN"
+        ).split():
+            with self.subTest(name):
+                self.assertEqual(self.told(name, "old", "new"), (CONCEALED, CONCEALED))
+                self.assertEqual(self.told(name, None, "new"), (None, CONCEALED))
+
+    def test_everything_else_is(self) -> None:
+        for name in "cmd interval env.KEYBOARD stdout_stream.filename working_dir".split():
+            with self.subTest(name):
+                self.assertEqual(self.told(name, "old", "new"), ("old", "new"))
 
 
 if __name__ == "__main__":
