@@ -20,6 +20,7 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401 - execvpe imports it, when we may not read our own files any more
 
 FAILED = 127
 """The exit code of a program that could not be run, as shells have it."""
@@ -101,7 +102,7 @@ def main(
         become(identity)
         stage = "exec"
         run(env, program, list(words))
-    except (OSError, ValueError, MemoryError) as error:
+    except Exception as error:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         number = getattr(error, "errno", None) or errno.EPERM
         text = getattr(error, "strerror", None) or str(error)

@@ -124,6 +124,13 @@ class TestLimits(LimitCase):
         self.assertEqual(sorted(map(int, self.ids[2])), sorted(groups))
 
     @AS_ROOT
+    def test_a_program_in_the_path_of_a_user_who_cannot_read_our_python(self) -> None:
+        shell = self.shell("c", rlimit_core=0, uid="nobody", env={"PATH": "/nowhere:/usr/bin:/bin"})
+        self.arbit({**shell, "cmd": "sh"})
+        self.assertEqual(self.limits(), ("0", "0"))
+        self.assertEqual(self.ids[0], [str(NOBODY.pw_uid)] * 4)
+
+    @AS_ROOT
     def test_its_environment_is_nobody_else_s(self) -> None:
         traces = self.folder / "traces"
         traces.mkdir()
