@@ -210,6 +210,8 @@ class Hooks:
             return
         runner.waiting.popleft()
         runner.current = question
+        if question.timer is None:
+            self._warn_later(runner, question)
 
     def _retry(self, runner: Runner) -> None:
         runner.is_retrying = False
@@ -301,20 +303,25 @@ class Hooks:
     # -- time
 
     def _set_timer(self, runner: Runner, question: Question, limit: float | None) -> None:
-        """Sets when the question's time is up; without a limit, when there is a warning."""
+        """Sets when the question's time is up, if it ever is."""
         if self._limit is not None:
             limit = self._limit if limit is None else min(limit, self._limit)
         if question.timer is not None:
             question.timer.cancel()
-        if limit is None:
-            question.timer = self._loop.call_later(COMPLAINT_DELAY, self._complain, question)
-        else:
+        if limit is not None:
             question.timer = self._loop.call_later(limit, self._expire, runner, question, limit)
 
-    def _complain(self, question: Question) -> None:
+    def _warn_later(self, runner: Runner, question: Question) -> None:
+        """Has a warning come while the thread is in that hook, which may take for ever."""
+        question.timer = self._loop.call_later(COMPLAINT_DELAY, self._complain, runner, question)
+
+    def _complain(self, runner: Runner, question: Question) -> None:
         waited = self._loop.clock.monotonic() - question.asked_at
-        logger.warning("%s has not answered for %.0f s; its watcher waits", question, waited)
-        question.timer = self._loop.call_later(COMPLAINT_DELAY, self._complain, question)
+        text = "%s has not answered for %.0f s; its watcher waits"
+        if runner.waiting:
+            text += f", with {len(runner.waiting)} further calls of hooks"
+        logger.warning(text, question, waited)
+        self._warn_later(runner, question)
 
     def _expire(self, runner: Runner, question: Question, limit: float) -> None:
         """The question's time is up."""
