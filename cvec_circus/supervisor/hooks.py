@@ -319,7 +319,7 @@ class Hooks:
         waited = self._loop.clock.monotonic() - question.asked_at
         text = "%s has not answered for %.0f s; its watcher waits"
         if runner.waiting:
-            text += f", with {len(runner.waiting)} further calls of hooks"
+            text += f"; calls of hooks behind it: {len(runner.waiting)}"
         logger.warning(text, question, waited)
         self._warn_later(runner, question)
 

@@ -336,7 +336,7 @@ class TestTime(HooksCase):
             with self.assertLogs("cvec_circus", "WARNING") as caught:
                 self.ask(watcher, "before_start")
                 self.ask(watcher, "after_start")  # what waits behind it is not to blame
-                text = "its watcher waits, with 1 further call"
+                text = "its watcher waits; calls of hooks behind it: 1"
                 found = eventually(lambda: text in "".join(caught.output), PATIENCE)
                 seen = list(caught.output)
                 gate.open.set()
