@@ -87,6 +87,7 @@ class Facts:
         self.trouble = ""
         self._process_timeout = process_timeout
         self._told_at: dict[tuple[str, str], float] = {}
+        self._told_sockets: set[str] = set()
 
     def status(self, reply: Mapping[str, Any]) -> None:
         """Take what `status` answers, with details or without."""
@@ -109,6 +110,7 @@ class Facts:
 
     def stats(self, reply: Mapping[str, Any]) -> None:
         """Take what `stats` answers: all there is."""
+        self.sockets.clear()  # they are only published
         infos = {fold(name): rows for name, rows in reply["infos"].items()}
         for name, watcher in self.watchers.items():
             watcher.rows = {}
@@ -130,6 +132,7 @@ class Facts:
         if name == SOCKETS and "pid" not in stat:  # a watcher may be called so
             if subtopic is not None:
                 self.sockets[subtopic] = stat
+                self._told_sockets.add(subtopic)
         elif subtopic is None:
             self._total(name, stat, now)
         else:
@@ -144,6 +147,7 @@ class Facts:
         if name == DAEMON:
             self.passes += 1  # it is the last one of a pass
             self._forget(now - self._process_timeout)
+            self._forget_sockets()
         watcher, pids = self.watchers.get(name), stat.get("pid")
         if watcher is not None and isinstance(pids, list):
             there = set(map(str, pids))
@@ -155,6 +159,14 @@ class Facts:
                 del self._told_at[name, pid]
                 if name in self.watchers:
                     self.watchers[name].rows.pop(pid, None)
+                    if not (self.has_states or self.watchers[name].rows):
+                        del self.watchers[name]  # nobody else would say that it is gone
+
+    def _forget_sockets(self) -> None:
+        """Drop those that were not told of since the pass before."""
+        for number in set(self.sockets) - self._told_sockets:
+            del self.sockets[number]
+        self._told_sockets.clear()
 
     def as_json(self) -> Row:
         """Return all of it for a program."""

@@ -62,6 +62,34 @@ class TestFacts(unittest.TestCase):
         self.facts.stat("big one", None, {"pid": []}, 2.0)
         self.assertEqual(self.facts.watchers["big_one"].rows, {})
 
+    def test_sockets_that_are_gone(self) -> None:
+        for numbers in (("7", "8"), ("8", "27"), ("27",), ("27",)):
+            self.facts.stat("circus", None, {"pid": []}, 1.0)
+            for number in numbers:
+                self.facts.stat("sockets", number, {"fd": int(number)}, 1.0)
+        self.facts.stat("circus", None, {"pid": []}, 1.0)
+        self.assertEqual(list(self.facts.sockets), ["27"])
+        self.facts.status(STATUS)
+        self.facts.stats({"infos": {}})
+        self.assertEqual(self.facts.sockets, {}, "nobody tells of them any more")
+
+    def test_watchers_that_are_gone_where_nobody_tells_states(self) -> None:
+        self.facts.stat("a", "3", row(3), 1.0)
+        self.facts.stat("b", "4", row(4), 2.0)
+        self.facts.stat("circus", None, {"pid": []}, 4.5)
+        self.assertEqual(list(self.facts.watchers), ["b"])
+
+    def test_nothing_is_kept_of_what_comes_and_goes(self) -> None:
+        """An hour of it: a watcher and a process a second, each gone soon after."""
+        for second in range(3600):
+            name, now = f"job {second}", float(second)
+            self.facts.status({"statuses": {name: "active"}})
+            self.facts.stat(name, str(second), row(second), now)
+            self.facts.stat("sockets", str(second), {"fd": second}, now)
+            self.facts.stat("circus", None, {"pid": []}, now)
+        self.assertLess(len(self.facts._told_at), 10)
+        self.assertEqual((len(self.facts.watchers), len(self.facts.sockets)), (1, 1))
+
     def test_a_watcher_that_is_called_as_sockets_are(self) -> None:
         self.facts.status({"statuses": {"sockets": "active"}})
         self.facts.stat("sockets", "3", row(3), 1.0)
