@@ -14,6 +14,9 @@ DEFAULT_ENDPOINT_DEALER = "tcp://127.0.0.1:5555"
 DEFAULT_ENDPOINT_SUB = "tcp://127.0.0.1:5556"
 DEFAULT_ENDPOINT_STATS = "tcp://127.0.0.1:5557"
 
+EVERYWHERE = ("0.0.0.0", "[::]", "*")
+"""What stands in the place of a machine for whoever listens at all its addresses."""
+
 ENDPOINT_VARIABLES = ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT")
 """Environment variables that name the daemon to talk to; the first one that is set counts."""
 
@@ -35,6 +38,21 @@ def endpoint_from(environ: Mapping[str, str] = os.environ) -> str:
         if environ.get(name):
             return environ[name]
     return DEFAULT_ENDPOINT_DEALER
+
+
+def reachable(published_at: str, endpoint: str) -> str:
+    """Put the daemon's machine in the place of "everywhere", which is where it listens.
+
+    Args:
+        published_at: Where the daemon says that it publishes.
+        endpoint: Where it answers; one without a machine in it is that of this machine.
+    """
+    scheme, _, where = published_at.partition("://")
+    host, _, port = where.rpartition(":")
+    if scheme != "tcp" or host not in EVERYWHERE:
+        return published_at
+    machine = endpoint if endpoint.startswith("tcp://") else DEFAULT_ENDPOINT_DEALER
+    return f"{machine.rpartition(':')[0]}:{port}"
 
 
 def refuse_ssh(ssh_server: str | None) -> None:

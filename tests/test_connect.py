@@ -11,6 +11,7 @@ from cvec_circus.connect import (
     endpoint_from,
     open_dealer,
     open_subscriber,
+    reachable,
 )
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -22,6 +23,13 @@ class TestConnect(LeakCheckedTestCase):
         self.assertEqual(endpoint_from({**ours, **theirs}), "ours")
         self.assertEqual(endpoint_from(theirs), "theirs")
         self.assertEqual(endpoint_from({"CVEC_CIRCUSCTL_ENDPOINT": ""}), DEFAULT_ENDPOINT_DEALER)
+
+    def test_where_to_subscribe(self) -> None:
+        for theirs in ("tcp://0.0.0.0:6", "tcp://[::]:6", "tcp://*:6"):
+            self.assertEqual(reachable(theirs, "tcp://10.0.0.1:5"), "tcp://10.0.0.1:6")
+            self.assertEqual(reachable(theirs, "ipc:///x"), "tcp://127.0.0.1:6")
+        self.assertEqual(reachable("tcp://127.0.0.1:6", "tcp://a:5"), "tcp://127.0.0.1:6")
+        self.assertEqual(reachable("ipc:///x", "tcp://a:5"), "ipc:///x")
 
     def test_what_is_no_endpoint(self) -> None:
         with zmq.Context() as context:

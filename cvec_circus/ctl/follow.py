@@ -21,13 +21,12 @@ from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.events import event_line
+from cvec_circus.connect import reachable
 from cvec_circus.ctl.layout import plain
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
 from cvec_circus.wire import messages, topics
-
-_EVERYWHERE = ("0.0.0.0", "[::]", "*")
 
 
 def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int:
@@ -67,15 +66,6 @@ def _refused(reply: dict[str, Any], as_json: bool) -> None:
         say(json.dumps(reply))
     else:
         complain(f"error: {reply.get('reason')}")
-
-
-def reachable(pubsub_endpoint: str, endpoint: str) -> str:
-    """Put the daemon's machine in the place of "everywhere", which is where it listens."""
-    scheme, _, where = pubsub_endpoint.partition("://")
-    host, _, port = where.rpartition(":")
-    if scheme != "tcp" or host not in _EVERYWHERE or not endpoint.startswith("tcp://"):
-        return pubsub_endpoint
-    return f"{endpoint.rpartition(':')[0]}:{port}"
 
 
 class Printer:

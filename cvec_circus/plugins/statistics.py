@@ -9,7 +9,7 @@ import zmq
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.connect import connect, open_subscriber
+from cvec_circus.connect import connect, open_subscriber, reachable
 from cvec_circus.exc import SocketError
 from cvec_circus.feed.questions import Questions
 
@@ -50,6 +50,7 @@ class StatsFeed:
         """
         self._loop = loop
         self._context = context
+        self._endpoint = endpoint
         self._label = label
         self._deliver = deliver
         self._questions = Questions(loop, context, endpoint)
@@ -77,7 +78,7 @@ class StatsFeed:
             return
         subscriber = open_subscriber(self._context, [b"stat."])
         try:
-            connect(subscriber, str(endpoint))
+            connect(subscriber, reachable(str(endpoint), self._endpoint))
         except SocketError as error:
             logger.warning("%s: no statistics: %s", self._label, error)
             return

@@ -13,8 +13,7 @@ import zmq
 
 from cvec_circus import __version__, exc
 from cvec_circus.base.loop import Loop
-from cvec_circus.connect import end_context, endpoint_from
-from cvec_circus.ctl.follow import reachable
+from cvec_circus.connect import end_context, endpoint_from, reachable
 from cvec_circus.ctl.output import say
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.top.facts import Facts

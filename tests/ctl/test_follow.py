@@ -11,7 +11,6 @@ import unittest
 from typing import Any
 
 from cvec_circus.commands.events import event_line
-from cvec_circus.ctl.follow import reachable
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
@@ -175,13 +174,6 @@ class TestLines(unittest.TestCase):
         self.assertRegex(line, r"^\S+ \S+\.000 a\.b kill process_pid=5$")
         for odd in ("[]", "{}", "x", '{"time": "z"}', '{"time": 1e300}', "3"):
             self.assertEqual(event_line("a.b", odd), f"a.b {odd}")
-
-    def test_where_to_subscribe(self) -> None:
-        for theirs in ("tcp://0.0.0.0:6", "tcp://[::]:6", "tcp://*:6"):
-            self.assertEqual(reachable(theirs, "tcp://10.0.0.1:5"), "tcp://10.0.0.1:6")
-            self.assertEqual(reachable(theirs, "ipc:///x"), theirs)
-        self.assertEqual(reachable("tcp://127.0.0.1:6", "tcp://a:5"), "tcp://127.0.0.1:6")
-        self.assertEqual(reachable("ipc:///x", "tcp://a:5"), "ipc:///x")
 
 
 if __name__ == "__main__":

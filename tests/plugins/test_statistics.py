@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import Any
 
+import zmq
+
 from cvec_circus.wire import messages
 from tests.plugins.case import TIMEOUT, Probe
 from tests.plugins.stats_case import StatsPluginCase, StatsProbe
@@ -60,6 +62,16 @@ class TestHandleStats(StatsPluginCase):
         self.publish(5)
         thread.join(TIMEOUT)
         self.assertEqual(len(plugin.stats), 1)
+
+    def test_published_for_all_machines(self) -> None:
+        """Nobody can connect to the address that says so."""
+        self.publisher.bind("tcp://127.0.0.1:*")
+        port = self.publisher.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
+        self.endpoint = f"tcp://*:{port}"
+        plugin, _ = self.running(StatsProbe)
+        self.subscribed()
+        sent = self.publish(3)
+        self.assertTrue(plugin.wait_for(lambda probe: probe.stats == sent))
 
     def test_a_daemon_that_comes_late(self) -> None:
         self.daemon.muted.add("globaloptions")
