@@ -118,16 +118,21 @@ class Autoscaler(CircusPlugin):
 
     def measure_all(self) -> Result:
         """Return how many processes are wanted, and the load. Not on the plugin thread."""
-        status = self.call("status", name=self.watcher)
-        if status.get("status") == "error":
-            raise MeasurementError(status["reason"])
-        if status["status"] != "active":
-            raise MeasurementError(f"it is {status['status']}")
-        wanted = self.call("numprocesses", name=self.watcher)["numprocesses"]
+        state = self.ask("status")["status"]
+        if state != "active":
+            raise MeasurementError(f"it is {state}")
+        wanted = self.ask("numprocesses")["numprocesses"]
         load = self.measure.measure()
         if load is not None and self.config["per_process"]:
             load /= max(1, wanted)
         return wanted, load
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Ask about the watcher; raises MeasurementError for an answer that is none."""
+        reply = self.call(command, name=self.watcher)
+        if reply.get("status") == "error":
+            raise MeasurementError(reply["reason"])
+        return reply
 
     def decide(self, result: Result | None, error: BaseException | None) -> None:
         """Change the number of processes, or leave it."""

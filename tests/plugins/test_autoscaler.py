@@ -220,6 +220,13 @@ class TestOthers(AutoscalerCase):
         self.assertEqual(len(logs.output), 1)
         self.assertIn("web: not scaled: unknown command", logs.output[0])
 
+    def test_one_that_goes_meanwhile(self) -> None:
+        del self.daemon.answers["numprocesses"]
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.autoscaler()
+            self.looked(2)
+        self.assertIn("web: not scaled: unknown command", logs.output[0])
+
     def test_a_daemon_that_does_not_answer(self) -> None:
         self.daemon.muted.add("incr")
         self.server.page = "1000"
