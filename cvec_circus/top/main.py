@@ -17,7 +17,7 @@ from cvec_circus.connect import end_context, endpoint_from, reachable
 from cvec_circus.ctl.output import say
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.top.facts import Facts
-from cvec_circus.top.source import Source
+from cvec_circus.top.source import TRYING, Source
 from cvec_circus.top.view import NAMES, View
 from cvec_circus.tunnel import Tunnel
 
@@ -201,7 +201,7 @@ class Top:
         else:
             self._failed = True
             trouble = self._facts.trouble or f"nobody tells anything at {self._named}"
-            print(f"{PROGRAM}: {trouble}", file=sys.stderr)
+            print(f"{PROGRAM}: {trouble.removesuffix(TRYING)}", file=sys.stderr)
         self._loop.stop()
 
 

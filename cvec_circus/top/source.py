@@ -32,6 +32,9 @@ REST = 5.0
 SILENCE = 3.0
 """Seconds without anything published after which the daemon is asked instead."""
 
+TRYING = " yet, still trying"
+"""How it ends what keeps us from knowing more as long as that may pass."""
+
 READ_A_TURN = 256
 
 
@@ -160,7 +163,7 @@ class Source:
         if not self._knows_options:
             self._subscribe(self._endpoint)
         if not self._is_told():
-            self._facts.trouble = f"nobody answers at {self._endpoint} yet, still trying"
+            self._facts.trouble = f"nobody answers at {self._endpoint}{TRYING}"
         self._on_news()
         self._is_in_doubt = True
         self._begin_round()
