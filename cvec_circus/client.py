@@ -16,7 +16,6 @@ from cvec_circus.connect import (
     LINGER,
     end_context,
     open_dealer,
-    refuse_ssh,
 )
 from cvec_circus.wire import messages
 
@@ -242,15 +241,21 @@ class CircusClient:
             context: The context to open sockets in; by default one of its own.
             endpoint: Where the daemon listens.
             timeout: Seconds to wait for a reply; None waits as long as the daemon lives.
-            ssh_server: Not available in this version.
-            ssh_keyfile: Not available in this version.
+            ssh_server: The machine that this is an endpoint of, which is connected to at once by
+                the system's ssh; None for this one.
+            ssh_keyfile: The private key to use for that; None for those that ssh finds.
 
         Raises:
-            SocketError: An ssh server was named.
+            SocketError: ssh does not get there.
         """
-        refuse_ssh(ssh_server)
         self.endpoint = endpoint
         self.timeout = timeout
+        self._tunnel = None
+        if ssh_server:
+            from cvec_circus.tunnel import Tunnel
+
+            self._tunnel = Tunnel(ssh_server, ssh_keyfile)
+            endpoint = self._tunnel.local(endpoint)
         self._client = Client(endpoint, context)
 
     @property
@@ -294,6 +299,8 @@ class CircusClient:
     def stop(self) -> None:
         """Close every socket; later calls are refused. Any number of times."""
         self._client.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     def __enter__(self) -> CircusClient:
         return self

@@ -9,7 +9,8 @@ from types import TracebackType
 import zmq
 
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.connect import DEFAULT_ENDPOINT_SUB, connect, open_subscriber, refuse_ssh
+from cvec_circus.connect import DEFAULT_ENDPOINT_SUB, connect, open_subscriber
+from cvec_circus.tunnel import Tunnel
 
 
 class CircusConsumer:
@@ -42,24 +43,27 @@ class CircusConsumer:
             topics: The beginnings of the topics that are wanted; "" is all of them.
             context: The context to open the socket in; by default one of its own.
             endpoint: Where the daemon publishes.
-            ssh_server: Not available in this version.
+            ssh_server: The machine that this is an endpoint of, reached by the system's ssh; None
+                for this one.
             timeout: See the class.
 
         Raises:
-            SocketError: That is no endpoint, or an ssh server was named.
+            SocketError: That is no endpoint, or ssh does not get there.
         """
-        refuse_ssh(ssh_server)
         self.topics = [topics] if isinstance(topics, (str, bytes)) else list(topics)
         self.endpoint = endpoint
         self.timeout = timeout
+        self._tunnel = Tunnel(ssh_server)
+        local = self._tunnel.local(endpoint)
         self._is_own = context is None
         self.context: zmq.Context[zmq.Socket[bytes]] = context or zmq.Context()
         prefixes = [one.encode() if isinstance(one, str) else one for one in self.topics]
         self._socket = open_subscriber(self.context, prefixes)
         try:
-            connect(self._socket, endpoint)
+            connect(self._socket, local)
         except BaseException:
             self._end_context()
+            self._tunnel.close()
             raise
         self._wakeup = Wakeup()
         self._lock = threading.RLock()
@@ -115,6 +119,7 @@ class CircusConsumer:
         self._socket.close(0)
         self._end_context()
         self._wakeup.close()
+        self._tunnel.close()
 
     def _end_context(self) -> None:
         if self._is_own:

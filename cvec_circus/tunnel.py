@@ -21,6 +21,9 @@ class Tunnel:
     """Forwards endpoints of another machine to this one. Owned by the thread that made it.
 
     Without a server it does nothing, and every endpoint is itself.
+
+    Attributes:
+        server: Where ssh connects to; None for nowhere.
     """
 
     def __init__(self, server: str | None, keyfile: str | None = None) -> None:
@@ -36,7 +39,7 @@ class Tunnel:
         """
         if server is not None and server.startswith("-"):
             raise exc.SocketError(f"ssh {server}: this is no machine's name")
-        self._server = server
+        self.server = server
         self._key = ["-i", keyfile] if keyfile else []
         self._folder = ""
         self._local: dict[str, str] = {}
@@ -61,7 +64,7 @@ class Tunnel:
         Raises:
             SocketError: ssh says no, or is not there; what it says goes to standard error.
         """
-        if self._server is None:
+        if self.server is None:
             return endpoint
         if endpoint not in self._local:
             path = self._forward(endpoint)
@@ -101,9 +104,9 @@ class Tunnel:
         return path
 
     def _ssh(self, *words: str, quiet: bool = False) -> None:
-        assert self._server is not None
+        assert self.server is not None
         control = os.path.join(self._folder, "control")
-        argv = [SSH, "-S", control, *words, "--", self._server]
+        argv = [SSH, "-S", control, *words, "--", self.server]
         try:
             done = subprocess.run(
                 argv,
@@ -113,9 +116,9 @@ class Tunnel:
                 check=False,
             )
         except OSError as error:
-            raise exc.SocketError(f"ssh {self._server}: {error.strerror}") from None
+            raise exc.SocketError(f"ssh {self.server}: {error.strerror}") from None
         if done.returncode != 0:
-            raise exc.SocketError(f"ssh {self._server}: exit code {done.returncode}")
+            raise exc.SocketError(f"ssh {self.server}: exit code {done.returncode}")
 
 
 def _remote(endpoint: str) -> str:

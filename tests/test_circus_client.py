@@ -74,8 +74,3 @@ class TestCircusClient(ClientCase):
                 self.assertEqual(client.send_message("list")["watchers"], ["web"])
 
         self.in_threads(4, talk)
-
-    def test_no_tunnels_yet(self) -> None:
-        with self.assertRaises(exc.SocketError) as caught:
-            CircusClient(ssh_server="somewhere")
-        self.assertIn("not available in this version", str(caught.exception))

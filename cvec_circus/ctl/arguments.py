@@ -147,6 +147,7 @@ def main_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_options(parser)
+    parser.set_defaults(tunnel=None)
     shells = "print what makes SHELL complete command lines: bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
@@ -202,8 +203,8 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--json", action="store_true", help="print the reply as JSON")
     pretty = "print the reply as JSON, a value a line"
     parser.add_argument("--prettify", action="store_true", help=pretty)
-    value("--ssh", "SERVER", argparse.SUPPRESS)
-    value("--ssh_keyfile", "FILE", argparse.SUPPRESS)
+    value("--ssh", "SERVER", "reach the daemon of that machine, through the system's ssh")
+    value("--ssh_keyfile", "FILE", "the private key to use with --ssh")
 
 
 def _properties(command: Command, rest: Sequence[str], options: argparse.Namespace) -> Fields:

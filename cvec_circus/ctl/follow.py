@@ -55,7 +55,9 @@ def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int
             if reply.get("status") != "ok":
                 _refused(reply, as_json)
                 return exc.EXIT_REFUSED
-        pubsub = reachable(reply["options"]["pubsub_endpoint"], endpoint)
+        pubsub = reply["options"]["pubsub_endpoint"]
+        tunnel = options.tunnel
+        pubsub = tunnel.local(pubsub) if tunnel else reachable(pubsub, endpoint)
         since = properties.get("since", 0) if from_history else None
         printer = Printer(properties.get("topics", ()), as_json)
         return printer.run(client, pubsub, EventSequence(since))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
-from cvec_circus.connect import endpoint_from, refuse_ssh
+from cvec_circus.connect import endpoint_from
 from cvec_circus.ctl.arguments import PROG, Line, parse, usage_error
 from cvec_circus.ctl.output import complain, show
 from cvec_circus.wire import messages
@@ -51,9 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         complete()
     try:
         line = parse(sys.argv[1:] if argv is None else list(argv))
-        if line.command is None:
-            return without_command(line.options)
-        return run(line)
+        if not line.options.ssh:
+            return carry_out(line)
+        from cvec_circus.ctl.far import over_ssh
+
+        with over_ssh(line.options):
+            return carry_out(line)
+    except exc.SocketError as problem:
+        complain(f"{PROG}: {problem}")
+        return exc.EXIT_UNREACHABLE
     except exc.ArgumentError as problem:
         complain(f"{PROG}: {problem}")
         return exc.EXIT_USAGE
@@ -62,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as problem:
         complain(f"{PROG}: the output cannot be written: {problem.strerror}")
         return exc.EXIT_PROBLEM
+
+
+def carry_out(line: Line) -> int:
+    """Do what a line asks for, and return the exit code."""
+    return without_command(line.options) if line.command is None else run(line)
 
 
 def without_command(options: Namespace) -> int:
@@ -83,14 +94,12 @@ def run(line: Line) -> int:
 
     Raises:
         KeyboardInterrupt: Ctrl-C was typed.
-        SystemExit: With 2: an option is not available.
+        SystemExit: With 2: an option comes too late.
     """
     options, command, properties = line
     assert command is not None
-    try:
-        refuse_ssh(options.ssh)
-    except exc.SocketError as problem:
-        usage_error(str(problem))
+    if options.ssh != (options.tunnel and options.tunnel.server):
+        usage_error("--ssh is for the whole shell: begin that with it")
     endpoint = options.endpoint or endpoint_from()
     try:
         if command.name == "listen" or (command.name == "events" and "follow" in options.local):

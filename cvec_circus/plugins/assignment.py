@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from cvec_circus import __version__, exc
-from cvec_circus.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB, refuse_ssh
+from cvec_circus.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 
 PROGRAM = "cvec_circus-plugin"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
@@ -41,6 +41,7 @@ class Assignment:
             that was delivered: what the daemon replays from when the plugin has died.
         report: A file descriptor to write the reason to when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
+        ssh: The machine that the endpoints are of; None for this one.
     """
 
     use: str
@@ -57,6 +58,7 @@ class Assignment:
     progress: int | None = None
     report: int | None = None
     by_daemon: bool = False
+    ssh: str | None = None
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -92,12 +94,9 @@ def read_arguments(arguments: Sequence[str]) -> Assignment:
         SystemExit: It asks for the help or the version, which is printed.
     """
     given = argument_parser().parse_args(arguments)
-    try:
-        refuse_ssh(given.ssh)
-    except exc.SocketError as error:
-        raise exc.ArgumentError(str(error)) from None
     return _checked(
         Assignment(
+            ssh=given.ssh,
             use=given.plugin,
             config=read_config(given.config),
             endpoint=given.endpoint,
@@ -127,7 +126,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
     add("--log-level", default="info", choices=LEVELS, type=str.lower, help="default: info")
     add("--log-output", default="-", metavar="FILE", help="default: standard error")
-    add("--ssh", metavar="SERVER", help="not available in this version")
+    add("--ssh", metavar="SERVER", help="whose daemon it is, reached through the system's ssh")
     add("--version", action="version", version=__version__)
     return parser
 

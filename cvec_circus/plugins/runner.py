@@ -60,7 +60,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exc.ArgumentError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
         return exc.EXIT_USAGE
-    return run(assignment, Signals())
+    if assignment.ssh is None:
+        return run(assignment, Signals())
+    try:
+        return run_far(assignment)
+    except exc.SocketError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+        return exc.EXIT_PROBLEM
+
+
+def run_far(assignment: Assignment) -> int:
+    """Live with a plugin whose daemon is on another machine.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SocketError: ssh does not get there.
+    """
+    from cvec_circus.tunnel import Tunnel
+
+    with Tunnel(assignment.ssh) as tunnel:
+        assignment.endpoint = tunnel.local(assignment.endpoint)
+        assignment.pubsub_endpoint = tunnel.local(assignment.pubsub_endpoint)
+        return run(assignment, Signals())
 
 
 def run(assignment: Assignment, signals: Signals) -> int:

@@ -5,7 +5,6 @@ The names come from the table of switches, so a row cannot say what is not so.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import tempfile
@@ -79,28 +78,6 @@ class TestLater(RefusalCase):
         self.assertEqual(of("Arbiter", "later"), ["ssh_server"])
         with self.assertRaisesRegex(TypeError, "ssh_server: there are no tunnels"):
             Arbiter([], ssh_server="a")  # type: ignore[arg-type]
-
-    def test_tunnels(self) -> None:
-        done = self.run_program("cvec_circusctl", "--ssh", "me@there", "status")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn(f"ssh me@there: tunnels are {LATER}", done.stderr)
-        self.assertIn("ssh -L", done.stderr)
-        done = self.run_program(
-            "cvec_circusctl", "--ssh", "me@there", "--ssh_keyfile", "key", "status"
-        )
-        self.assertIn(f"ssh me@there: tunnels are {LATER}", done.stderr)
-
-    def run_program(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a script of ours to its end."""
-        return subprocess.run(
-            script(*words),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "NO_COLOR": "1"},
-            check=False,
-        )
 
 
 class TestGone(unittest.TestCase):

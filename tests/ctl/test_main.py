@@ -194,8 +194,6 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("--timeout", "--timeout", "z", "status")
         self.usage("--timeout", "--timeout", "0", "status")
         self.usage("--timeout", "--timeout")
-        self.usage("tunnels are not available", "--ssh", "host", "status")
-        self.usage("tunnels are not available", "status", "--ssh", "host")
 
     def test_help_and_version(self) -> None:
         for argv in (["help"], ["--help"], ["-h"], ["--json", "help"], ["help", "help"]):

@@ -49,7 +49,6 @@ class TestRefusals(unittest.TestCase):
             ([], "the following arguments are required: CLASS"),
             (["--config", "filename", "x.y"], "'filename' is not key:value"),
             (["--config", "endpoint:x", "x.y"], "cannot hold 'endpoint'"),
-            (["--ssh", "somewhere", "x.y"], "not available in this version"),
             (["--check-delay", "soon", "x.y"], "invalid float value"),
             (["--log-level", "loud", "x.y"], "invalid choice: 'loud'"),
         ):

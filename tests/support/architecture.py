@@ -36,17 +36,18 @@ ROWS: tuple[tuple[str, ...], ...] = (
 CLIENT_SIDE = frozenset({"exc", "base", "system", "options", "wire", "commands"})
 SPECIAL: dict[str, frozenset[str]] = {
     "connect": CLIENT_SIDE,
-    "client": CLIENT_SIDE | {"connect"},
+    "client": CLIENT_SIDE | {"connect", "tunnel"},
     "feed": CLIENT_SIDE | {"connect"},
-    "ctl": CLIENT_SIDE | {"connect", "client", "feed"},
-    "plugins": CLIENT_SIDE | {"connect", "client", "feed", "logs", "stream.watched", "util"},
+    "ctl": CLIENT_SIDE | {"connect", "client", "feed", "tunnel"},
+    "plugins": CLIENT_SIDE
+    | {"connect", "client", "feed", "logs", "stream.watched", "tunnel", "util"},
     "tunnel": frozenset({"exc"}),
     "stats": CLIENT_SIDE
     | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
     "top": CLIENT_SIDE | {"connect", "ctl", "feed", "stats", "tunnel"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),
-    "consumer": CLIENT_SIDE | {"connect"},
+    "consumer": CLIENT_SIDE | {"connect", "tunnel"},
     "pidfile": frozenset({"system"}),
     "util": frozenset({"connect", "logs"}),
 }
@@ -74,7 +75,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.kinds": "cvec_circus.options.hooks",  # only who has hooks
     "options.watcher": "cvec_circus.options.hooks",
     "plugins.life": "cvec_circus.plugins.statistics",
-    "plugins.runner": "cvec_circus.logs",
+    "plugins.runner": None,  # a log file, and a daemon on another machine
+    "client": "cvec_circus.tunnel",
     "plugins.redis_observer": "redis",
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
