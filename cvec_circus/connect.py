@@ -55,19 +55,6 @@ def reachable(published_at: str, endpoint: str) -> str:
     return f"{machine.rpartition(':')[0]}:{port}"
 
 
-def refuse_ssh(ssh_server: str | None) -> None:
-    """Say clearly that there are no tunnels, rather than connecting to the wrong machine.
-
-    Raises:
-        SocketError: A server was named.
-    """
-    if ssh_server:
-        raise exc.SocketError(
-            f"ssh {ssh_server}: tunnels are not available in this version; "
-            "forward the ports with `ssh -L` and use the local endpoints"
-        )
-
-
 def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
     """Open a socket that sends requests to a daemon and receives its replies.
 

@@ -26,7 +26,6 @@ import zmq
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT
-from cvec_circus.connect import refuse_ssh
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.plugins.life import Life
 from cvec_circus.plugins.schema import typed
@@ -59,7 +58,7 @@ class CircusPlugin:
         check_delay: The daemon's check delay in seconds.
         endpoint: Where the daemon takes commands.
         pubsub_endpoint: Where the daemon publishes events.
-        ssh_server: None; there are no tunnels in this version.
+        ssh_server: None; see ``__init__``.
         loop: Calls functions on the plugin thread, now or later: see `PluginLoop`.
     """
 
@@ -84,7 +83,8 @@ class CircusPlugin:
             endpoint: Where the daemon takes commands.
             pubsub_endpoint: Where the daemon publishes events.
             check_delay: The daemon's check delay in seconds.
-            ssh_server: Not available in this version.
+            ssh_server: None; the endpoints are those of this machine, as those that
+                ``cvec_circus-plugin --ssh`` hands on are.
             **config: The configuration.
 
         Raises:
@@ -92,7 +92,10 @@ class CircusPlugin:
             OptionError: ``active`` is neither true nor false, or a value does not suit the schema.
             PluginError: The schema cannot be used.
         """
-        refuse_ssh(ssh_server)
+        if ssh_server:
+            raise exc.SocketError(
+                f"ssh {ssh_server}: a plugin goes nowhere by itself; cvec_circus-plugin --ssh does"
+            )
         config = typed(self.schema, config)
         try:
             active = to_boolean(config.get("active", True))
