@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process by default.
 
     Returns:
-        The exit code: 0, 2 for a command line that is wrong, 4 for a daemon that does not answer.
+        The exit code: 0, 1 for what cannot be written, 2 for a command line that is wrong, 4 for a
+        daemon that does not answer.
     """
     try:
         options = argument_parser().parse_args(argv)
@@ -121,7 +122,7 @@ class Top:
         self._view = View(options.sort, options.filter)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._printed = 0
-        self._failed = False
+        self._exit_code = exc.EXIT_OK
         self._source = Source(
             self._loop,
             self._context,
@@ -161,7 +162,7 @@ class Top:
             self._source.close()
             self._loop.close()
             end_context(self._context)
-        return exc.EXIT_UNREACHABLE if self._failed else exc.EXIT_OK
+        return self._exit_code
 
     def _on_news(self) -> None:
         self._refresh()
@@ -186,8 +187,18 @@ class Top:
             text = json.dumps(told)
         else:
             text = "\n".join(line.text for line in self._view.table(self._facts))
-        if not say(text):
-            self._loop.stop()  # nobody reads any more
+        try:
+            is_read = say(text)
+        except OSError as problem:
+            self._fail(f"the output cannot be written: {problem.strerror}", exc.EXIT_PROBLEM)
+        else:
+            if not is_read:
+                self._loop.stop()
+
+    def _fail(self, why: str, exit_code: int) -> None:
+        print(f"{PROGRAM}: {why}", file=sys.stderr)
+        self._exit_code = exit_code
+        self._loop.stop()
 
     def _run_out(self, last: bool = False) -> None:
         """What there is will have to do in the end; nothing at all is an error."""
@@ -198,11 +209,10 @@ class Top:
             return
         if self._facts.watchers:
             self._say()
+            self._loop.stop()
         else:
-            self._failed = True
             trouble = self._facts.trouble or f"nobody tells anything at {self._named}"
-            print(f"{PROGRAM}: {trouble.removesuffix(TRYING)}", file=sys.stderr)
-        self._loop.stop()
+            self._fail(trouble.removesuffix(TRYING), exc.EXIT_UNREACHABLE)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,16 @@ class TestOnce(TopCase):
             self.assertEqual(process.wait(TIMEOUT), 0)
             self.assertEqual(process.stderr.read(), b"")
 
+    def test_what_cannot_be_written(self) -> None:
+        daemon = self.daemon(SECTIONS)
+        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--once")
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(
+            done.stderr, "cvec_circus-top: the output cannot be written: No space left on device\n"
+        )
+
     def test_over_ssh(self) -> None:
         log = fake_ssh(self)
         daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
