@@ -76,10 +76,14 @@ class ListPlugins(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from cvec_circus.plugins.description import overview
+        from cvec_circus.plugins.description import print_overview
 
         sys.path.insert(0, "")  # as for a plugin that is run
-        print(*overview(), sep="\n", flush=True)
+        try:
+            print_overview()
+        except OSError as problem:
+            reason = f"the output cannot be written: {problem.strerror}"
+            parser.exit(exc.EXIT_PROBLEM, f"{PROGRAM}: {reason}\n")
         parser.exit()
 
 

@@ -12,6 +12,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any, NamedTuple
 
+from cvec_circus.ctl.output import say
 from cvec_circus.exc import PluginError
 from cvec_circus.plugins.catalogue import Listed, installed
 from cvec_circus.plugins.load import load_class
@@ -47,6 +48,15 @@ class PluginOption(NamedTuple):
     high: str | None
     default: Any
     doc: str
+
+
+def print_overview() -> None:
+    """Print what is installed, as far as anybody reads it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    say("\n".join(overview()))
 
 
 def overview() -> list[str]:

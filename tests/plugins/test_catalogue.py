@@ -253,6 +253,29 @@ class TestList(ProcessCase):
         self.assertTrue(said["shout"].startswith("shout             Says it loud. ("))
         self.assertIn("does not implement handle_recv", said["wrong"])
 
+    def test_nobody_reads_it(self) -> None:
+        """One who has seen enough, and a disk that is full."""
+        argv = [*LAUNCHER, "--list"]
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open("/dev/full", "w") as full, open(writer, "w") as gone:
+            for place, code, said in (
+                (gone, 0, ""),
+                (full, 1, "the output cannot be written: No space left on device"),
+            ):
+                ended = subprocess.run(
+                    argv, stdout=place, stderr=subprocess.PIPE, text=True, timeout=60
+                )
+                expected = f"cvec_circus-plugin: {said}\n" if said else ""
+                self.assertEqual((ended.returncode, ended.stderr), (code, expected))
+
+    def test_letters_that_the_output_has_not(self) -> None:
+        module = PLUGIN.format(name="Shout", doc="Says it na\\xefvely.")
+        install(self.folder, {"shout": "their_shout:Shout"}, their_shout=module)
+        plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+        with mock.patch.dict(os.environ, plain):
+            self.assertIn("Says it na\\xefvely.", self.listing()[-1])
+
     def test_long_names(self) -> None:
         """All lines have the same columns."""
         install(

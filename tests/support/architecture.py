@@ -40,7 +40,7 @@ SPECIAL: dict[str, frozenset[str]] = {
     "feed": CLIENT_SIDE | {"connect"},
     "ctl": CLIENT_SIDE | {"connect", "client", "feed", "tunnel"},
     "plugins": CLIENT_SIDE
-    | {"connect", "client", "feed", "logs", "stream.watched", "tunnel", "util"},
+    | {"connect", "client", "ctl.output", "feed", "logs", "stream.watched", "tunnel", "util"},
     "tunnel": frozenset({"exc"}),
     "stats": CLIENT_SIDE
     | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
