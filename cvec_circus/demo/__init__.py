@@ -42,7 +42,7 @@ One worker more, one less:
 Replace the workers one at a time while the socket goes on accepting:
     {ctl} reload web --sequential
 Follow what the ticking worker prints:
-    tail -f {directory}/tick.log
+    {ctl} logs tick --follow
 Stop everything; Ctrl-C in this terminal does the same:
     {ctl} quit
 """

@@ -124,7 +124,7 @@ class TestWhatToTry(InEmptyDirectory):
         inside = self.here / "cvec_circus-demo"
         text = demo.what_to_try(self.endpoint, inside, ".venv/bin/cvec_circusd", {})
         self.assertIn("\n    .venv/bin/cvec_circusctl status\n", text)
-        self.assertIn("\n    tail -f cvec_circus-demo/tick.log\n", text)
+        self.assertIn("\n    tail -f cvec_circus-demo/events.log\n", text)
         self.assertIn("in the same directory", text)
 
     def test_other_endpoint_and_port(self) -> None:
