@@ -40,7 +40,7 @@ class ControlServer:
         dispatch: Callable[[Sequence[bytes], Send], object],
         access: Access = OURS_ALONE,
     ) -> None:
-        """Bind the socket and begin to read it.
+        """Bind the socket; what comes in waits for `open`.
 
         Args:
             loop: The supervisor's loop.
@@ -58,7 +58,10 @@ class ControlServer:
         self._socket.maxmsgsize = DROP_FRAME
         self._bound = bind(self._socket, "endpoint", endpoint, access)
         self.address = self._bound.address
-        loop.add_reader(self._socket, self._read)
+
+    def open(self) -> None:
+        """Begin to read what has come in, and what comes."""
+        self._loop.add_reader(self._socket, self._read)
 
     def close(self) -> None:
         """Stop reading and close the socket; answers on their way still go out."""

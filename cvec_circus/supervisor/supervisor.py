@@ -209,7 +209,6 @@ class Supervisor:
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
-        # Not posted: a command that comes in with the first turn is about these watchers.
         self._begin()
         try:
             self.loop.run()
@@ -228,6 +227,8 @@ class Supervisor:
         if self._helpers.statistics is not None:
             self.roster.add(self._helpers.statistics.watcher, "config")
         self.roster.start(None, "config", self._when_started)
+        # Commands that are there already are read in the second turn: by then all this has begun.
+        self.loop.post(self.control.open)
         # A command that is first used after an upgrade on disk must not be of another version than
         # its daemon. Not in the first turn, which has to do with spawning.
         self.loop.post(self.loop.post, table.load_all)

@@ -40,6 +40,7 @@ class ControlCase(LeakCheckedTestCase):
         self.dispatch = Dispatcher(self.target)
         endpoint = f"ipc://{folder.name}/control"
         self.server = ControlServer(self.loop, self.context, endpoint, self.record)
+        self.server.open()
         self.address = self.server.address
         thread = threading.Thread(target=self.loop.run, name="control")
         thread.start()
