@@ -27,8 +27,16 @@ class TestStatistics(DaemonCase):
     def listen(self, daemon: Daemon) -> Listener:
         return Listener(self, f"ipc://{daemon.folder}/stats")
 
-    def pid(self, daemon: Daemon) -> int:
-        return int(daemon.call("list", name=NAME)["pids"][0])
+    def pid(self, daemon: Daemon, name: str = NAME) -> int:
+        """The first of a watcher's processes, which may be starting still."""
+        pids: list[int] = []
+
+        def has_some() -> bool:
+            pids[:] = daemon.call("list", name=name)["pids"]
+            return bool(pids)
+
+        self.assertTrue(eventually(has_some))
+        return pids[0]
 
     def test_what_is_published(self) -> None:
         daemon = self.start()
@@ -88,7 +96,7 @@ class TestStatistics(DaemonCase):
 
     def test_a_daemon_that_is_killed_leaves_none(self) -> None:
         daemon = self.start()
-        pids = [self.pid(daemon), *daemon.call("list", name="big one")["pids"]]
+        pids = [self.pid(daemon), self.pid(daemon, "big one")]
         daemon.signal(signal.SIGKILL)
         try:
             self.assertTrue(gone(pids[0]))
