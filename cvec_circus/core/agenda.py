@@ -28,7 +28,7 @@ class Agenda(Generic[Item]):
         return item in self._due_at
 
     def set(self, item: Item, due_at: float | None) -> None:
-        """Puts `item` down for that instant; None strikes it off."""
+        """Put `item` down for that instant; None strikes it off."""
         if due_at is None:
             self._due_at.pop(item, None)
         elif self._due_at.get(item) != due_at:
@@ -38,12 +38,16 @@ class Agenda(Generic[Item]):
             if len(self._heap) > 2 * len(self._due_at) + 64:
                 self._rebuild()
 
-    def discard(self, item: Item) -> bool:
-        """Strikes `item` off and returns whether it was there."""
-        return self._due_at.pop(item, None) is not None
+    def at(self, item: Item) -> float | None:
+        """Return the deadline of `item`, None if it has none."""
+        return self._due_at.get(item)
+
+    def entries(self) -> list[tuple[Item, float]]:
+        """Return every item with its deadline."""
+        return list(self._due_at.items())
 
     def next_at(self) -> float | None:
-        """The earliest deadline, None if there is none."""
+        """Return the earliest deadline, None if there is none."""
         while self._heap:
             due_at, _, item = self._heap[0]
             if self._due_at.get(item) == due_at:
@@ -52,7 +56,7 @@ class Agenda(Generic[Item]):
         return None
 
     def pop_due(self, now: float) -> list[Item]:
-        """Strikes off every item whose time has come, and returns them in order of time."""
+        """Strike off every item whose time has come, and return them in order of time."""
         due: list[Item] = []
         while True:
             next_at = self.next_at()

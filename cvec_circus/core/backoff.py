@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.core.cause import NONE, Cause
+from cvec_circus.options.typed import WatcherOptions
+
 FIRST_DELAY = 0.05
 """Seconds; the second quick death in a row waits this long, the next ones twice as long each."""
 
@@ -34,19 +37,37 @@ class Backoff:
         failed_starts: How many in a row died before they became their program.
     """
 
-    __slots__ = ("cause", "deaths", "delay", "failed_starts", "is_respawn", "ready_at", "step")
+    step: int
+    deaths: int
+    delay: float
+    ready_at: float
+    cause: Cause
+    is_respawn: bool
+    failed_starts: int
+
+    __slots__ = tuple(__annotations__)
 
     def __init__(self) -> None:
-        self.step = 0
-        self.deaths = 0
-        self.delay = 0.0
-        self.ready_at = 0.0
-        self.cause = ""
+        self.step = self.deaths = self.failed_starts = 0
+        self.delay = self.ready_at = 0.0
+        self.cause = NONE
         self.is_respawn = False
-        self.failed_starts = 0
 
-    def died(self, lived: float, now: float, options: Mapping[str, Any], random: float) -> None:
-        """Works out what a death by itself earns.
+    def to_state(self) -> dict[str, Any]:
+        """Return all of it in JSON's types."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Backoff:
+        """Return the memory that was written down."""
+        memory = cls()
+        for name in cls.__slots__:
+            setattr(memory, name, state[name])
+        memory.cause = Cause.restored(state["cause"])
+        return memory
+
+    def died(self, lived: float, now: float, options: WatcherOptions, random: float) -> None:
+        """Work out what a death by itself earns.
 
         Args:
             lived: How many seconds the process was there.
@@ -54,16 +75,16 @@ class Backoff:
             options: The watcher's.
             random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.
         """
-        least = float(options["respawn_delay"])
+        least = options.respawn_delay
         wait = 0.0
-        if lived >= options["min_uptime"]:
+        if lived >= options.min_uptime:
             self.deaths = 0
-            self.step = 0 if lived >= options["backoff_reset"] else max(0, self.step - 1)
+            self.step = 0 if lived >= options.backoff_reset else max(0, self.step - 1)
         else:
             self.deaths += 1
-            if options["backoff"]:
-                wait = exponential(self.step, options["backoff_max"])
-                if wait < options["backoff_max"]:
+            if options.backoff:
+                wait = exponential(self.step, options.backoff_max)
+                if wait < options.backoff_max:
                     self.step += 1
         self.delay = max(wait, least)
         self.ready_at = now + max(jittered(wait, random), least)

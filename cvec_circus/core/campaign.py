@@ -1,18 +1,46 @@
 """Orders to all watchers: who is asked when.
 
 An order to all is given to every watcher at once, as a goal, so that nothing can get lost in
-between.
-What a campaign adds is the sequence: it holds watchers back and releases them stage by stage.
+between. What a campaign adds is the sequence: it gives each watcher a `Turn` and lets the turns
+come stage by stage.
+
+Stopping: all but the helpers are asked at once, the lowest priority first; then the helpers, so
+that a plugin hears the last `stop` of each watcher. Starting: the watchers of the highest priority,
+in the order in which they were added, `warmup_delay` apart; the next lower priority when each of
+these is filled, or has failed once for good of this start, or when nothing of them has moved for
+`priority_timeout`. A spawn is movement, and so is a hook within its `hook_timeout`. A stage of a
+stop is over after `shutdown_timeout` at the latest. So no watcher holds up another one for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
-from typing import Callable
+from typing import Any, NamedTuple
 
-from cvec_circus.core.states import WatcherState
+from cvec_circus.core.conditions import Explain, Turn
+from cvec_circus.core.life import Life
+from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
+
+
+class Pace(NamedTuple):
+    """How long a campaign waits. Immutable; seconds.
+
+    Attributes:
+        warmup_delay: Between two watchers that are asked to start.
+        priority_timeout: Without movement, until the next lower priority is asked.
+        shutdown_timeout: Until the helpers are asked to stop; None for the longest
+            graceful_timeout of those that stop, and 5 s.
+    """
+
+    warmup_delay: float = 0.0
+    priority_timeout: float = 60.0
+    shutdown_timeout: float | None = None
+
+
+SHUTDOWN_MARGIN = 5.0
+"""Seconds beyond the longest graceful_timeout that a stop of all takes."""
 
 
 class Stage:
@@ -20,54 +48,71 @@ class Stage:
 
     Attributes:
         starts: Whether they are to start; otherwise they are to stop.
-        held: Those not asked yet, the next one last.
-        unsettled: Those that have not got there yet.
+        asks: Those not asked yet, the next one last.
+        unsettled: Those that have not got there yet, with where each stood when it last moved.
+        over_at: The instant from which no other stage waits for this one; it moves on with each
+            movement of a stage that starts.
+        before: The stage that has to be over first, None for the first.
     """
 
-    def __init__(self, starts: bool, watchers: list[Watcher]) -> None:
+    __slots__ = ("asks", "before", "over_at", "starts", "unsettled")
+
+    def __init__(self, starts: bool, watchers: list[Watcher], before: Stage | None) -> None:
         self.starts = starts
-        self.held = watchers[::-1]
-        self.unsettled = dict.fromkeys(watchers)
+        self.asks = watchers[::-1]
+        self.unsettled = {watcher: _mark(watcher) for watcher in watchers}
+        self.over_at: float | None = None
+        self.before = before
+
+    def why(self, explain: Explain) -> str:
+        """Say which watcher the stage waits for, and what that one waits for."""
+        before = self.before
+        if before is None or not before.unsettled:
+            return "waits for its turn"
+        watcher = next(iter(before.unsettled))
+        left = f": {reason}" if (reason := explain(watcher)) else ""
+        priority = f" (priority {watcher.options.priority})" if self.starts == before.starts else ""
+        return f"waits for {watcher.name}{priority}, which is {watcher.status}{left}"
 
 
 class Campaign:
     """An order to all watchers, stage by stage. Owned by the supervisor thread.
 
-    Stopping: first everybody but the helpers, all in parallel, then the helpers, so that a plugin
-    hears the last `stop` of each watcher. Starting: those of the highest priority first, equal ones
-    by name, `warmup_delay` seconds apart; the next lower priority when these are active or have
-    given up. Nobody waits for a process that cannot be killed.
-
     Args:
-        stops: The watchers to stop.
-        starts: The watchers to start (with `stops`: when those are down).
-        warmup_delay: Seconds between two watchers that are asked to start.
-        touch: Called with each watcher that is released.
+        pace: How long it waits.
+        touch: Called with each watcher whose turn has come.
+        note: Called with a watcher that the others wait for no longer, and with the reason.
     """
 
     def __init__(
         self,
-        stops: Iterable[Watcher],
-        starts: Iterable[Watcher],
-        warmup_delay: float,
+        pace: Pace,
         touch: Callable[[Watcher], None],
+        note: Callable[[Watcher, str], object],
     ) -> None:
-        self._warmup_delay = warmup_delay
+        self._pace = pace
         self._touch = touch
+        self._note = note
         self._next_at = 0.0
         self._stages: list[Stage] = []
+
+    def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher], pace: Pace) -> None:
+        """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
+        self.release_all()
+        self._pace = pace
         for _, group in groupby(sorted(stops, key=stop_order), key=_is_helper):
             self._add_stage(False, list(group))
-        for _, group in groupby(sorted(starts, key=_start_order), key=_priority):
+        self._add_starts(starts)
+
+    def _add_starts(self, starts: Iterable[Watcher]) -> None:
+        for _, group in groupby(sorted(starts, key=_priority), key=_priority):
             self._add_stage(True, list(group))
 
     def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
+        stage = Stage(starts, watchers, self._stages[-1] if self._stages else None)
         for watcher in watchers:
-            if starts:
-                watcher.start_held = True
-            else:
-                watcher.stop_held = True
-        self._stages.append(Stage(starts, watchers))
+            watcher.hold(Turn(stage))
+        self._stages.append(stage)
 
     @property
     def is_over(self) -> bool:
@@ -76,116 +121,178 @@ class Campaign:
 
     @property
     def is_restarting(self) -> bool:
-        """Whether there is somebody to stop, and then to start."""
+        """Whether there are watchers to stop, and then to start."""
         return len({stage.starts for stage in self._stages}) > 1
 
-    def join(self, watchers: Iterable[Watcher], warmup_delay: float) -> None:
-        """Has more watchers start with it, each before the held ones of a lower priority."""
-        self._warmup_delay = warmup_delay
-        chosen = set(watchers)
-        begun = []
-        for stage in self._stages:
-            if not stage.starts:
-                begun.append(stage)
-                continue
-            chosen.update(stage.held)
+    def join(self, watchers: Iterable[Watcher], pace: Pace) -> None:
+        """Let more watchers start with it, each before the held ones of a lower priority."""
+        self._pace = pace
+        chosen = dict.fromkeys(watchers)
+        begun = [stage for stage in self._stages if not stage.starts]
+        for stage in self._stages[len(begun) :]:
+            chosen.update(dict.fromkeys(reversed(stage.asks)))
         if self._stages and self._stages[0].starts:
             first = self._stages[0]  # some of it have been asked, and are waited for
-            first.unsettled = {w: None for w in first.unsettled if w not in chosen}
-            first.held = []
+            first.unsettled = {w: _mark(w) for w in first.unsettled if w not in chosen}
+            first.asks = []
             begun.append(first)
         self._stages = begun
-        for _, group in groupby(sorted(chosen, key=_start_order), key=_priority):
-            self._add_stage(True, list(group))
+        self._add_starts(sorted(chosen, key=_place))
         for watcher in chosen:
             self._touch(watcher)
 
-    def saw(self, watcher: Watcher) -> None:
-        """Notes that a watcher has moved."""
-        if self._stages and watcher in self._stages[0].unsettled:
-            if _has_settled(watcher, self._stages[0].starts):
-                del self._stages[0].unsettled[watcher]
+    def saw(self, watcher: Watcher, now: float) -> None:
+        """Note that a watcher was looked at: it may have moved."""
+        if not self._stages or watcher not in self._stages[0].unsettled:
+            return
+        stage = self._stages[0]
+        if _has_settled(watcher, stage.starts):
+            del stage.unsettled[watcher]
+        elif stage.unsettled[watcher] == _mark(watcher):
+            return
+        else:
+            stage.unsettled[watcher] = _mark(watcher)
+        if stage.starts:
+            stage.over_at = now + self._pace.priority_timeout
 
     def advance(self, now: float) -> float | None:
-        """Releases whoever may go now.
+        """Let the turns come that may come now.
 
         Returns:
-            The instant at which the next one may, None if that hangs on a watcher.
+            The instant at which to call it again though nothing has moved, None for never.
         """
         while self._stages:
             stage = self._stages[0]
-            while stage.held:
-                if stage.starts and now < self._next_at:
-                    if not _has_settled(stage.held[-1], True):
-                        return self._next_at
-                self._release(stage.held.pop(), stage, now)
-            if stage.unsettled:
-                return None
-            self._stages.pop(0)
-            if self._stages:
-                # Those that were let go may have settled long ago.
-                for watcher in self._stages[0].unsettled:
-                    self._touch(watcher)
+            if stage.over_at is None:
+                self._begin_stage(stage, now)
+            while stage.asks:
+                if stage.starts and now < self._next_at and not _has_settled(stage.asks[-1], True):
+                    return self._next_at
+                self._ask(stage.asks.pop(), stage, now)
+            assert stage.over_at is not None
+            hooked = self._hooked_until(stage) if now >= stage.over_at else 0.0
+            if stage.unsettled and now < max(stage.over_at, hooked):
+                return max(stage.over_at, hooked)
+            self._end_stage(stage, now)
         return None
 
-    def _release(self, watcher: Watcher, stage: Stage, now: float) -> None:
-        if not stage.starts:
-            watcher.stop_held = False
+    def _begin_stage(self, stage: Stage, now: float) -> None:
+        if stage.starts:
+            patience = self._pace.priority_timeout
+        elif self._pace.shutdown_timeout is not None:
+            patience = self._pace.shutdown_timeout
         else:
-            watcher.start_held = False
-            if not _has_settled(watcher, True):
-                self._next_at = now + self._warmup_delay
+            longest = max((w.options.graceful_timeout for w in stage.unsettled), default=0.0)
+            patience = longest + SHUTDOWN_MARGIN
+        stage.over_at = now + patience
+
+    def _hooked_until(self, stage: Stage) -> float:
+        """The instant until which a hook of the stage is within its time."""
+        return max((watcher.hooked_until() for watcher in stage.unsettled), default=0.0)
+
+    def _ask(self, watcher: Watcher, stage: Stage, now: float) -> None:
+        watcher.let_go(stage.starts)
+        if stage.starts and not _has_settled(watcher, True):
+            self._next_at = now + self._pace.warmup_delay
+            stage.over_at = now + self._pace.priority_timeout
         self._touch(watcher)
 
+    def _end_stage(self, stage: Stage, now: float) -> None:
+        self._stages.pop(0)
+        for watcher in stage.unsettled:
+            if self._stages:
+                left = f" ({reason})" if (reason := why(watcher, now)) else ""
+                self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
+        if self._stages:
+            self._stages[0].before = None
+            # Those that were let go may have settled long ago.
+            for watcher in self._stages[0].unsettled:
+                self._touch(watcher)
+
     def let_go(self, watcher: Watcher) -> None:
-        """Holds a watcher back no longer, because it got an order of its own.
+        """Hold a watcher back no longer, because it got an order of its own.
 
         The others still wait until it has settled.
         """
-        watcher.stop_held = watcher.start_held = False
+        watcher.let_go(True)
+        watcher.let_go(False)
         for stage in self._stages:
-            if watcher in stage.held:
-                stage.held.remove(watcher)
+            if watcher in stage.asks:
+                stage.asks.remove(watcher)
 
     def forget(self, watcher: Watcher) -> None:
-        """Goes on without a watcher, because it is removed."""
+        """Go on without a watcher, because it is removed."""
         self.let_go(watcher)
         for stage in self._stages:
             stage.unsettled.pop(watcher, None)
 
     def release_all(self) -> None:
-        """Lets everybody go at once."""
+        """Let every turn come at once."""
         for stage in self._stages:
-            for watcher in stage.held:
-                watcher.stop_held = watcher.start_held = False
+            for watcher in stage.asks:
+                watcher.let_go(True)
+                watcher.let_go(False)
                 self._touch(watcher)
         self._stages.clear()
 
+    # -- written down, and read again
 
-def stop_order(watcher: Watcher) -> tuple[bool, int, str]:
-    """Helpers last; among the others, who starts last is asked to stop first."""
-    return watcher.helper, int(watcher.options["priority"]), watcher.name
+    def to_state(self, number: Mapping[Watcher, int]) -> dict[str, Any]:
+        """Return all of it in JSON's types; watchers by their numbers."""
+        stages = [
+            {
+                "starts": stage.starts,
+                "asks": [number[watcher] for watcher in stage.asks],
+                "unsettled": [number[watcher] for watcher in stage.unsettled],
+                "over_at": stage.over_at,
+            }
+            for stage in self._stages
+        ]
+        return {"pace": self._pace, "next_at": self._next_at, "stages": stages}
+
+    def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
+        """Go on with a campaign that was written down."""
+        self._pace = Pace(*state["pace"])
+        self._next_at = state["next_at"]
+        for row in state["stages"]:
+            self._add_stage(row["starts"], [watchers[number] for number in reversed(row["asks"])])
+            stage = self._stages[-1]
+            waited_for = [watchers[number] for number in row["unsettled"]]
+            stage.unsettled = {watcher: _mark(watcher) for watcher in waited_for}
+            stage.over_at = row["over_at"]
+
+
+def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
+    """Helpers last; of the others, the lowest priority first."""
+    return watcher.is_helper, watcher.options.priority, watcher.place
+
+
+def _place(watcher: Watcher) -> int:
+    return watcher.place
 
 
 def _is_helper(watcher: Watcher) -> bool:
-    return watcher.helper
+    return watcher.is_helper
 
 
 def _priority(watcher: Watcher) -> int:
-    return -int(watcher.options["priority"])
+    return -watcher.options.priority
 
 
-def _start_order(watcher: Watcher) -> tuple[int, str]:
-    return _priority(watcher), watcher.name
+def _mark(watcher: Watcher) -> tuple[Life, int]:
+    """Where a watcher stands: it has moved when this is another."""
+    return watcher.life, watcher.places.spawns
 
 
 def _has_settled(watcher: Watcher, starts: bool) -> bool:
-    """Whether nobody has to wait for it any more."""
-    if watcher.unkillable():
+    """Whether the next stage need not wait for it."""
+    if watcher.places.unkillable():
         return True
     if not starts:
-        has_other_order = watcher.goal_up and not watcher.start_held
-        return watcher.state is WatcherState.STOPPED or has_other_order
-    if watcher.state is WatcherState.STOPPED:
-        return not watcher.goal_up or watcher.listens
-    return watcher.state is WatcherState.ACTIVE and not watcher.must_cycle
+        has_other_order = watcher.goal.up and not watcher.is_held(True)
+        return watcher.is_gone or has_other_order
+    if watcher.life in (Life.DOWN, Life.WAITING):
+        return not watcher.goal.up or watcher.listens
+    if watcher.places.refused:
+        return True
+    return watcher.life is Life.UP and not watcher.goal.cycle

@@ -1,34 +1,41 @@
 """converge(): from what is so towards what is wanted, one idempotent pass.
 
 A pass looks at one watcher, meets the deadlines that have come, and takes every step that is
-possible now. It never waits: a step that has to wait leaves a deadline on the agenda, or counts on
-a fact that will come. Running it again without news changes nothing, so orders may arrive at any
-moment and in any mixture.
+possible now. It never waits: a step that has to wait leaves a deadline, or counts on a fact that
+will come. Running it again without news changes nothing, so orders may arrive at any moment and in
+any mixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from cvec_circus.core.cause import CONNECTION, EXIT, MAX_AGE, Cause
+from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import complain, kill, stop_process
 from cvec_circus.core.hooks import YES, answer, has_hook, tell
+from cvec_circus.core.life import Life
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.spawning import expiry, give_up, spawn_ready
-from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.rollout import Rollout, Strategy
+from cvec_circus.core.spawning import expiry, fill_places, give_up, spawn_ready
 from cvec_circus.core.watcher import Watcher
+
+THE_END = "the end of its last process"
+"""The word for what ends a watcher whose processes are not respawned."""
 
 
 def converge(watcher: Watcher, ports: Ports) -> bool:
-    """Takes every step that can be taken now. Called on the supervisor thread.
+    """Take every step that can be taken now. Called on the supervisor thread.
 
     Returns:
         Whether the turn was over before all steps were taken, so that another pass is due.
     """
     meet_deadlines(watcher, ports)
     while True:
-        state = watcher.state
-        more = STEPS[state](watcher, ports)
-        if watcher.state is state:
+        life = watcher.life
+        more = STEPS_OF[life](watcher, ports)
+        if watcher.life is life:
             return more
 
 
@@ -36,238 +43,321 @@ def converge(watcher: Watcher, ports: Ports) -> bool:
 
 
 def meet_deadlines(watcher: Watcher, ports: Ports) -> None:
-    """Handles every slot whose time has come."""
-    now = ports.now()
-    for process in watcher.agenda.pop_due(now):
-        if process.state is ProcessState.PENDING:
-            watcher.ready.append(process)
-        elif process.state is ProcessState.RUNNING:
-            watcher.expired.append(process)
-        elif process.killed:
-            complain(watcher, process, ports)
-        else:
-            kill(watcher, process, ports)
+    """Act on every deadline that has come."""
+    for process, purpose in watcher.places.agenda.pop_due(ports.now()):
+        MEETS[purpose](watcher, process, ports)
 
 
-# -- the steps of each state; each returns whether the turn was over before it was done
+def spawn_is_due(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
+    """Queue a slot whose wait is over."""
+    watcher.places.ready.append(process)
 
 
-def step_stopped(watcher: Watcher, ports: Ports) -> bool:
-    """STOPPED: begin to start if that is wanted, and if nobody has to go first."""
-    may_start = watcher.goal_up and not watcher.start_held
-    if watcher.predecessor is not None and not watcher.predecessor.is_gone:
-        may_start = False
-    if may_start:
-        watcher.predecessor = None
-        may_start = is_demanded(watcher, ports)
+def age_is_reached(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
+    """Note a process that is older than `max_age`."""
+    watcher.places.expired.append(process)
+
+
+MEETS: dict[Purpose, Callable[[Watcher, ManagedProcess, Ports], None]] = {
+    Purpose.SPAWN: spawn_is_due,
+    Purpose.EXPIRE: age_is_reached,
+    Purpose.KILL: kill,
+    Purpose.LEFTOVER_BY: kill,
+    Purpose.COMPLAIN: complain,
+}
+
+
+# -- the steps of each life; each returns whether the turn was over before it was done
+
+
+def step_down(watcher: Watcher, ports: Ports) -> bool:
+    """DOWN: wait for the conditions of a start, if that is wanted."""
+    if watcher.goal.up:
+        watcher.enter(Life.WAITING)
+    return False
+
+
+def step_waiting(watcher: Watcher, ports: Ports) -> bool:
+    """WAITING: open when all conditions are met. The connection is waited for last."""
+    if not watcher.goal.up:
+        stop_listening(watcher, ports)
+        watcher.enter(Life.DOWN)
+        return False
+    condition = watcher.unmet()
+    if isinstance(condition, Connection):
+        return False
+    if condition is not None:
+        stop_listening(watcher, ports)
+    elif needs_connection(watcher):
+        listen(watcher, ports)
     else:
-        watcher.demanded = False
-        if watcher.listens:
-            stop_listening(watcher, ports)
-    if may_start:
-        watcher.begin_to_start(ports.now())
+        begin(watcher, ports)
     return False
 
 
-def is_demanded(watcher: Watcher, ports: Ports) -> bool:
-    """Whether somebody waits for it. With `on_demand` that is whoever connects first."""
-    if watcher.demanded or not watcher.options["on_demand"]:
-        if watcher.listens:
-            stop_listening(watcher, ports)
-        return True
-    if watcher.impatient:
-        watcher.impatient = False
-        watcher.hasten(ports.now())
-    if not watcher.listens:
-        try:
-            ports.await_connection(watcher)
-        except ValueError as error:
-            give_up(watcher, ports, str(error))
-        else:
-            watcher.listens = True
-    return False
+def needs_connection(watcher: Watcher) -> bool:
+    """Tell whether a client has to connect first."""
+    is_asked = any(isinstance(one, Connection) for one in watcher.conditions)
+    return watcher.options.on_demand and not is_asked
+
+
+def listen(watcher: Watcher, ports: Ports) -> None:
+    """Wait for the first client of a watcher with `on_demand`."""
+    try:
+        ports.doorbell.listen(watcher)
+    except ValueError as error:
+        give_up(watcher, ports, str(error))
+    else:
+        watcher.conditions.append(Connection())
 
 
 def stop_listening(watcher: Watcher, ports: Ports) -> None:
-    """Leaves its connections to its processes, or to nobody."""
-    watcher.listens = False
-    ports.ignore_connections(watcher)
+    """Leave the connections to its processes, or to none."""
+    for condition in watcher.conditions:
+        if isinstance(condition, Connection):
+            watcher.conditions.remove(condition)
+            ports.doorbell.ignore(watcher)
+            return
+
+
+def begin(watcher: Watcher, ports: Ports) -> None:
+    """WAITING → OPENING, from nothing: with no memory of the life before."""
+    now = ports.now()
+    watcher.enter(Life.OPENING)
+    watcher.lives += 1
+    watcher.places.begin(now, watcher.goal.numprocesses)
+    watcher.goal = watcher.goal._replace(cycle=False)
+    is_demanded = any(isinstance(one, Connection) for one in watcher.conditions)
+    stop_listening(watcher, ports)
+    watcher.conditions.clear()
+    if is_demanded:
+        # Unlike an order, a connection cannot make what dies at once start any faster.
+        watcher.goal = watcher.goal._replace(cause=CONNECTION, size_cause=CONNECTION)
+        watcher.places.forget_causes()
+    else:
+        watcher.places.hasten(now)
+
+
+def step_opening(watcher: Watcher, ports: Ports) -> bool:
+    """OPENING: ask before_start, then open the streams."""
+    if watcher.goes_on and passes(watcher, ports, "before_start"):
+        ports.outputs.open(watcher)
+        watcher.enter(Life.FILLING)
+    elif not watcher.goes_on:
+        watcher.gate = None
+        watcher.enter(Life.DOWN)  # to everybody else it has never been anything else
+    return False
+
+
+def step_filling(watcher: Watcher, ports: Ports) -> bool:
+    """FILLING: spawn each place once, and ask after_start."""
+    more = keep_up(watcher, ports) if watcher.goes_on else False
+    if not watcher.goes_on:
+        close(watcher)
+        return False
+    return more
 
 
 def step_up(watcher: Watcher, ports: Ports) -> bool:
-    """STARTING, ACTIVE: keep as many fresh processes as wanted, and begin to stop if that is."""
+    """UP: keep as many fresh processes as wanted, and close if that is wanted."""
+    more = keep_up(watcher, ports) if watcher.goes_on else False
     if not watcher.goes_on:
-        watcher.begin_to_stop()
-        return False
-    if not watcher.is_open and passes(watcher, ports, "before_start"):
-        watcher.is_open = True
-        ports.open_streams(watcher)
-    more = watcher.is_open and keep_up(watcher, ports)
-    if watcher.reason:
-        watcher.begin_to_stop()
-        return False
-    if watcher.state is WatcherState.ACTIVE and is_finished(watcher):
+        close(watcher)
+    elif is_finished(watcher):
         finish(watcher)
     return more
 
 
+def step_closing(watcher: Watcher, ports: Ports) -> bool:
+    """CLOSING: ask before_stop."""
+    watcher.places.drop_pending()
+    if answer(watcher, ports, "before_stop") is not None:
+        watcher.enter(Life.STOPPING)
+    return False
+
+
+def step_stopping(watcher: Watcher, ports: Ports) -> bool:
+    """STOPPING: stop what runs; when nothing is left it is down."""
+    places = watcher.places
+    for process in [*places.stale, *places.fresh]:
+        stop_process(watcher, process, ports, watcher.goal.cause)
+    if not places.slots:
+        watcher.enter(Life.DOWN)
+        ports.events.publish(watcher, "stop", watcher.goal.cause)
+        ports.outputs.close(watcher)
+        tell(watcher, ports, "after_stop")
+    return False
+
+
+STEPS_OF: dict[Life, Callable[[Watcher, Ports], bool]] = {
+    Life.DOWN: step_down,
+    Life.WAITING: step_waiting,
+    Life.OPENING: step_opening,
+    Life.FILLING: step_filling,
+    Life.UP: step_up,
+    Life.CLOSING: step_closing,
+    Life.STOPPING: step_stopping,
+}
+
+
+def close(watcher: Watcher) -> None:
+    """→ CLOSING, which ends every rollout too."""
+    watcher.enter(Life.CLOSING)
+    watcher.gate = None
+    watcher.goal = watcher.goal._replace(cycle=False)
+    watcher.rollout = None
+    watcher.places.expired.clear()
+
+
+def passes(watcher: Watcher, ports: Ports, name: str) -> bool:
+    """Tell whether a hook has let the watcher take its next step; it gives up after a no."""
+    refusal = answer(watcher, ports, name)
+    if refusal:
+        watcher.places.refused = refusal
+        give_up(watcher, ports, refusal)
+    return refusal == YES
+
+
+def is_finished(watcher: Watcher) -> bool:
+    """Tell whether it was to run once and has done so."""
+    return watcher.one_shot and not watcher.places.slots and watcher.goal.numprocesses > 0
+
+
+def finish(watcher: Watcher) -> None:
+    """End the life of what has done what it was started for; a connection may begin another."""
+    if watcher.wants_to_run:
+        if watcher.options.on_demand:
+            watcher.goal = watcher.goal._replace(cause=EXIT)
+        else:
+            watcher.ordered(THE_END, EXIT, up=False)
+    close(watcher)
+
+
+# -- what keeping up consists of
+
+
 def keep_up(watcher: Watcher, ports: Ports) -> bool:
-    """Has as many fresh processes run as wanted, and none beside them."""
+    """Keep as many fresh processes running as wanted, and none beside them."""
     retire_expired(watcher)
     fill_places(watcher, ports)
     shed_surplus(watcher, ports)
     more = spawn_ready(watcher, ports)
     if watcher.reason:
         return False
-    if watcher.state is WatcherState.STARTING and watcher.has_all:
-        if passes(watcher, ports, "after_start"):
-            watcher.enter(WatcherState.ACTIVE)
-            watcher.active_life = watcher.lives
-            watcher.active_at = ports.now()
-            ports.publish(watcher, "start", watcher.cause)
+    if watcher.life is Life.FILLING and watcher.has_all and passes(watcher, ports, "after_start"):
+        watcher.enter(Life.UP)
+        watcher.filled_life = watcher.lives
+        watcher.filled_at = ports.now()
+        ports.events.publish(watcher, "start", watcher.goal.cause)
     stop_stale(watcher, ports)
-    return end_reload(watcher, ports) or more
-
-
-def passes(watcher: Watcher, ports: Ports, name: str) -> bool:
-    """Whether a hook has let the watcher take its next step; it gives up if that says no."""
-    reason = answer(watcher, ports, name)
-    if reason:
-        give_up(watcher, ports, reason)
-    return reason == YES
-
-
-def step_stopping(watcher: Watcher, ports: Ports) -> bool:
-    """STOPPING: stop what runs; when nothing is left it is STOPPED."""
-    watcher.drop_pending()
-    if not watcher.is_open:
-        watcher.enter(WatcherState.STOPPED)  # it has never been anything else, for all to see
-        return False
-    if not watcher.is_closing:
-        if answer(watcher, ports, "before_stop") is None:
-            return False
-        watcher.is_closing = True
-    for process in [*watcher.stale, *watcher.fresh]:
-        stop_process(watcher, process, ports, watcher.cause)
-    if not watcher.slots:
-        watcher.is_open = watcher.is_closing = False
-        watcher.enter(WatcherState.STOPPED)
-        ports.publish(watcher, "stop", watcher.cause)
-        ports.close_streams(watcher)
-        tell(watcher, ports, "after_stop")
-    return False
-
-
-def finish(watcher: Watcher) -> None:
-    """Ends the life of what has done what it was started for; a connection may begin another."""
-    if watcher.wants_to_run:
-        if watcher.options["on_demand"]:
-            watcher.cause = "exit"
-        else:
-            watcher.order_stop("exit", word="the end of its last process")
-    watcher.begin_to_stop()
-
-
-STEPS: dict[WatcherState, Callable[[Watcher, Ports], bool]] = {
-    WatcherState.STOPPED: step_stopped,
-    WatcherState.STARTING: step_up,
-    WatcherState.ACTIVE: step_up,
-    WatcherState.STOPPING: step_stopping,
-}
-
-
-# -- what keeping up consists of
+    return end_rollout(watcher, ports) or more
 
 
 def retire_expired(watcher: Watcher) -> None:
-    """Makes the next process that is older than `max_age` stale, one of a watcher at a time."""
-    while watcher.expired and not watcher.stale_count:
-        process = watcher.expired.pop(0)
-        if process in watcher.fresh:
-            watcher.make_stale(process, "max_age")
-
-
-def fill_places(watcher: Watcher, ports: Ports) -> None:
-    """Opens a slot for each place that nobody holds, and lets none wait after an order."""
-    now = ports.now()
-    if watcher.impatient:
-        watcher.impatient = False
-        watcher.hasten(now)
-    one_shot = watcher.one_shot
-    while not watcher.is_filled and not (watcher.is_singleton and watcher.slots):
-        watcher.grants -= one_shot
-        watcher.open_slot(now, watcher.size_cause)
+    """Make the next process that is older than `max_age` stale, one of a watcher at a time."""
+    places = watcher.places
+    while places.expired and not places.stale_count:
+        process = places.expired.pop(0)
+        if process in places.fresh:
+            watcher.make_stale(process, MAX_AGE)
 
 
 def shed_surplus(watcher: Watcher, ports: Ports) -> None:
-    """Frees the places that are too many: first of what does not run, then of the oldest."""
-    surplus = watcher.places - watcher.numprocesses
+    """Free the places that are too many: first of what does not run, then of the oldest."""
+    places = watcher.places
+    surplus = places.held - watcher.goal.numprocesses
     if surplus <= 0:
         return
-    holders = [process for process in watcher.slots.values() if process.holds_place]
+    holders = [process for process in places.slots.values() if process.holds_place]
     pending = [process for process in holders if process.state is ProcessState.PENDING]
-    ending = [process for process in holders if process in watcher.ending]
-    running = [process for process in [*watcher.stale, *watcher.fresh] if process.holds_place]
+    ending = [process for process in holders if process in places.ending]
+    running = [process for process in [*places.stale, *places.fresh] if process.holds_place]
     for process in [*reversed(pending), *ending, *running][:surplus]:
-        watcher.release_place(process)
+        places.release(process)
         if process.state is ProcessState.PENDING:
-            watcher.remove(process)
+            if places.asked_for == process.wid:
+                places.asked_for = 0
+            places.remove(process)
         elif process.state is ProcessState.RUNNING:
-            stop_process(watcher, process, ports, watcher.size_cause)
+            stop_process(watcher, process, ports, watcher.goal.size_cause)
 
 
 def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
-    """Lets options that have been changed count for what is under way already."""
+    """Let options that have been changed count for what is under way already."""
     now = ports.now()
+    places = watcher.places
+    if watcher.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
+        missing = max(0, watcher.goal.numprocesses - places.held)
+        stale = sum(p.holds_place for p in places.slots.values() if p.stale)
+        places.grants = missing + stale
     if "warmup_delay" in changed:
-        watcher.next_spawn_at = min(watcher.next_spawn_at, now + watcher.options["warmup_delay"])
+        places.next_spawn_at = min(places.next_spawn_at, now + watcher.options.warmup_delay)
     if "max_age" in changed or "max_age_variance" in changed:
-        watcher.expired.clear()
-        for process in watcher.fresh:
-            watcher.due(process, expiry(watcher, process, ports), now)
+        places.expired.clear()
+        for process in places.fresh:
+            places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
     if "hooks" in changed and not has_hook(watcher, "after_spawn"):
-        for process in watcher.leaders():
-            watcher.end_trial(process)
+        for process in places.leaders():
+            places.end_trial(process)
 
 
 def stop_stale(watcher: Watcher, ports: Ports) -> None:
-    """Stops stale processes: all of them once their successors run, or one after the other."""
+    """Stop stale processes: all of them once their successors run, or one after the other."""
+    places = watcher.places
     # Of a watcher that has become a singleton meanwhile nothing can start beside them.
-    is_blocked = watcher.is_singleton and not watcher.is_filled
-    if not watcher.stale or watcher.pending or not (watcher.has_all or is_blocked):
+    is_blocked = watcher.is_singleton and not watcher.is_full
+    if not places.stale or places.pending or not (watcher.has_all or is_blocked):
         return
     if not watcher.stops_first:
-        for process in list(watcher.stale):
+        for process in list(places.stale):
             stop_process(watcher, process, ports, process.cause)
-    elif not watcher.ending:
-        process = next(iter(watcher.stale))
+    elif not any(not process.unkillable for process in places.ending):
+        process = next(iter(places.stale))
         stop_process(watcher, process, ports, process.cause)
 
 
-def end_reload(watcher: Watcher, ports: Ports) -> bool:
-    """Ends the reload in progress when all it replaces is gone, and begins the next one.
+# -- rollouts
 
-    What cannot be killed keeps a reload from having succeeded, but not the next one from beginning.
+
+def begin_rollout(watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
+    """Want every running process replaced by one of the next generation."""
+    watcher.rollout = Rollout(cause, strategy)
+    watcher.renew(cause)
+    for process in list(watcher.places.fresh):
+        watcher.make_stale(process, cause)
+
+
+def order_rollout(watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
+    """Begin a rollout now, or when the one that is under way has ended."""
+    if watcher.rollout is None:
+        begin_rollout(watcher, cause, strategy)
+    else:
+        watcher.rollout = Rollout(watcher.rollout.cause, strategy, then=cause)
+    if not watcher.stops_first:
+        for process in watcher.places.stale:
+            watcher.places.release(process)
+
+
+def end_rollout(watcher: Watcher, ports: Ports) -> bool:
+    """End the rollout when all it replaces is gone, and begin the next one.
+
+    What cannot be killed keeps a rollout from having succeeded, but not the next one from
+    beginning.
 
     Returns:
         Whether another one has begun.
     """
-    if not watcher.reloading or watcher.stale or watcher.awaited:
+    places, rollout = watcher.places, watcher.rollout
+    if rollout is None or places.stale or places.awaited:
         return False
-    if watcher.stale_count:
-        unkillable = sum(process.stale for process in watcher.unkillable())
-        if not watcher.next_reload or watcher.stale_count > unkillable:
+    if places.stale_count:
+        unkillable = sum(process.stale for process in places.unkillable())
+        if rollout.then is None or places.stale_count > unkillable:
             return False
     else:
-        ports.publish(watcher, "reload", watcher.reloading)
-    if watcher.next_reload:
-        watcher.begin_reload(watcher.next_reload)
+        ports.events.publish(watcher, "reload", rollout.cause)
+    if rollout.then is not None:
+        begin_rollout(watcher, rollout.then, rollout.strategy)
         return True
-    watcher.reloading = ""
-    watcher.sequential = False
+    watcher.rollout = None
     return False
-
-
-def is_finished(watcher: Watcher) -> bool:
-    """Whether it was to run once and has done so."""
-    return watcher.one_shot and not watcher.slots and watcher.numprocesses > 0

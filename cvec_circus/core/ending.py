@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
-from cvec_circus.core.hooks import YES, has_hook, tell
+from cvec_circus.core.cause import Cause
+from cvec_circus.core.hooks import YES, ask, has_hook, tell
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
 
 UNKILLABLE_TIMEOUT = 5.0
@@ -23,118 +23,135 @@ def stop_process(
     watcher: Watcher,
     process: ManagedProcess,
     ports: Ports,
-    cause: str,
+    cause: Cause,
     signum: int | None = None,
     graceful_timeout: float | None = None,
 ) -> None:
-    """Asks a running process to end, and puts SIGKILL on the agenda.
+    """Ask a running process to end, and set the deadline of SIGKILL.
 
     The stop signal goes to the leader, and to its descendants only with `stop_children`. SIGCONT
     follows, because a process that has been stopped (SIGSTOP) would never see the other.
     """
-    options = watcher.options
-    signum = options["stop_signal"] if signum is None else signum
-    patience = options["graceful_timeout"] if graceful_timeout is None else graceful_timeout
+    signum = watcher.options.stop_signal if signum is None else signum
     process.cause = cause
-    watcher.ends(process, ProcessState.STOPPING)
-    now = ports.now()
-    watcher.due(process, now + patience, now)
-    ports.publish(
+    if process.on_trial:
+        forget_trial(watcher, process)
+    watcher.places.ends(process, ProcessState.STOPPING)
+    kill_at = ports.now() + patience(watcher, graceful_timeout)
+    watcher.places.due(process, Purpose.KILL, kill_at)
+    ports.events.publish(
         watcher, "kill", cause, process_pid=process.pid, wid=process.wid, signum=int(signum)
     )
-
-    def send() -> None:
-        if options["stop_children"]:
-            ports.signal_children(process, signum)
-        ports.signal(process, signum)
-        if signum != signal.SIGKILL:
-            ports.signal(process, signal.SIGCONT)
-
-    with_hooks(watcher, process, ports, signum, send)
+    signal_with_hooks(watcher, process, ports, signum, stops=True)
 
 
-def send_signal(watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int) -> None:
-    """Sends a signal to a process, if the hook lets it."""
-    with_hooks(watcher, process, ports, signum, partial(ports.signal, process, signum))
+def forget_trial(watcher: Watcher, process: ManagedProcess) -> None:
+    """Drop the question to after_spawn about a process that goes anyway."""
+    for token, question in list(watcher.questions.items()):
+        if (question.name, question.pid) == ("after_spawn", process.pid):
+            del watcher.questions[token]
 
 
-def with_hooks(
-    watcher: Watcher,
-    process: ManagedProcess,
-    ports: Ports,
-    signum: int,
-    send: Callable[[], object],
+def patience(watcher: Watcher, graceful_timeout: float | None = None) -> float:
+    """Return how many seconds a process has until SIGKILL; the end of the daemon limits it."""
+    own = watcher.options.graceful_timeout if graceful_timeout is None else graceful_timeout
+    limit = watcher.goal.patience
+    return own if limit is None else min(own, limit)
+
+
+def signal_with_hooks(
+    watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, stops: bool = False
 ) -> None:
-    """Has a signal sent between before_signal, which may keep any but SIGKILL, and after_signal."""
-    if signum == signal.SIGKILL or not has_hook(watcher, "before_signal"):
-        tell(watcher, ports, "before_signal", pid=process.pid, signum=int(signum))
-        send()
-        tell(watcher, ports, "after_signal", pid=process.pid, signum=int(signum))
+    """Send a signal between before_signal, which may keep any but SIGKILL, and after_signal."""
+    pid, number = process.pid, int(signum)
+    if signum != signal.SIGKILL and has_hook(watcher, "before_signal"):
+        question = Question("before_signal", watcher.lives, process.wid, pid, number, stops)
+        ask(watcher, ports, question, pid=pid, signum=number)
         return
-    then = partial(before_signal_answered, watcher, process, ports, signum, send)
-    ports.ask_hook(watcher, "before_signal", then, pid=process.pid, signum=int(signum))
+    tell(watcher, ports, "before_signal", pid=pid, signum=number)
+    send(watcher, process, ports, number, stops)
+    tell(watcher, ports, "after_signal", pid=pid, signum=number)
+
+
+def send(watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, stops: bool) -> None:
+    """Send a signal that no hook keeps."""
+    if stops and watcher.options.stop_children:
+        ports.signals.stop_tree(process, signum)
+        return
+    ports.signals.send(process, signum)
+    if stops and signum != signal.SIGKILL:
+        ports.signals.send(process, signal.SIGCONT)
 
 
 def before_signal_answered(
-    watcher: Watcher,
-    process: ManagedProcess,
-    ports: Ports,
-    signum: int,
-    send: Callable[[], object],
-    refusal: str,
+    watcher: Watcher, question: Question, ports: Ports, refusal: str
 ) -> None:
-    """A fact: the answer of before_signal. Called on the supervisor thread."""
+    """Take the answer of before_signal. Called on the supervisor thread."""
+    process = watcher.places.slots.get(question.wid)
+    is_same = process is not None and process.pid == question.pid
     if refusal != YES:
-        name = signal.Signals(signum).name if signum in set(signal.Signals) else str(signum)
-        ports.note(watcher, f"{refusal}: process {process.pid} does not get {name}")
-    elif process.has_leader and not watcher.abandoned:
-        send()
-    tell(watcher, ports, "after_signal", pid=process.pid, signum=int(signum))
+        known = {int(one) for one in signal.Signals}
+        name = signal.Signals(question.signum).name if question.signum in known else "it"
+        ports.events.note(watcher, f"{refusal}: process {question.pid} does not get {name}")
+    elif process is not None and is_same and process.has_leader and not watcher.is_abandoned:
+        send(watcher, process, ports, question.signum, question.stops)
+    tell(watcher, ports, "after_signal", pid=question.pid, signum=question.signum)
 
 
 def kill(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
-    """SIGKILL for a process that had its time to end, or for what it left behind."""
+    """Send SIGKILL to a process that had its time to end, or to what it left behind."""
     process.killed = True
-    now = ports.now()
-    watcher.due(process, now + UNKILLABLE_TIMEOUT, now)
+    watcher.places.due(process, Purpose.COMPLAIN, ports.now() + UNKILLABLE_TIMEOUT)
     if process.state is not ProcessState.STOPPING:
-        ports.note(watcher, f"what process {process.pid} left behind did not end, killing it")
-        ports.kill_group(process)
+        ports.events.note(
+            watcher, f"what process {process.pid} left behind did not end, killing it"
+        )
+        ports.signals.kill(process)
         return
     process.enter(ProcessState.KILLED)
-    ports.note(watcher, f"process {process.pid} did not end in time, killing it and its group")
-    with_hooks(watcher, process, ports, signal.SIGKILL, partial(ports.kill_group, process))
+    ports.events.note(
+        watcher, f"process {process.pid} did not end in time, killing it and its group"
+    )
+    number = int(signal.SIGKILL)
+    tell(watcher, ports, "before_signal", pid=process.pid, signum=number)
+    ports.signals.kill(process)
+    tell(watcher, ports, "after_signal", pid=process.pid, signum=number)
 
 
 def complain(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
-    """Names a process that SIGKILL did not end; it stays, and keeps its slot."""
+    """Name a leader that SIGKILL did not end: it stays, and keeps its slot.
+
+    What a dead leader left does not: it is a stray from now on, and the place is free.
+    """
+    if not process.has_leader:
+        ports.signals.abandon(process)
+        watcher.places.remove(process)
+        return
     process.unkillable = True
-    what = f"process {process.pid}" if process.has_leader else f"what process {process.pid} left"
-    ports.note(watcher, f"{what} does not end, not even by SIGKILL")
-    now = ports.now()
-    watcher.due(process, now + COMPLAINT_DELAY, now)
+    ports.events.note(watcher, f"process {process.pid} does not end, not even by SIGKILL")
+    watcher.places.due(process, Purpose.COMPLAIN, ports.now() + COMPLAINT_DELAY)
 
 
 def end_now(
     watcher: Watcher,
     processes: Iterable[ManagedProcess],
     ports: Ports,
+    cause: Cause,
     signum: int | None,
     graceful_timeout: float | None,
 ) -> None:
-    """The command `kill`: ends processes, or gives less time to those that are being stopped."""
+    """End processes, or give less time to those that are being stopped: the command `kill`."""
     for process in processes:
         if process.state is ProcessState.RUNNING:
-            stop_process(watcher, process, ports, "command:kill", signum, graceful_timeout)
+            stop_process(watcher, process, ports, cause, signum, graceful_timeout)
         elif signum is not None:
-            send_signal(watcher, process, ports, signum)
+            signal_with_hooks(watcher, process, ports, signum)
         if graceful_timeout is not None:
-            now = ports.now()
-            watcher.end_by(process, now + graceful_timeout, now)
+            watcher.places.end_by(process, ports.now() + graceful_timeout)
 
 
-def hang_up(watcher: Watcher, ports: Ports, cause: str) -> None:
-    """Has the processes reload by themselves, as `send_hup` says they can."""
-    for process in watcher.fresh:
-        send_signal(watcher, process, ports, signal.SIGHUP)
-    ports.publish(watcher, "reload", cause)
+def hang_up(watcher: Watcher, ports: Ports, cause: Cause) -> None:
+    """Let the processes reload by themselves, as `send_hup` says they can."""
+    for process in watcher.places.fresh:
+        signal_with_hooks(watcher, process, ports, signal.SIGHUP)
+    ports.events.publish(watcher, "reload", cause)

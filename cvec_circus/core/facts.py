@@ -1,49 +1,111 @@
-"""Facts: what the world tells the core about a process. They record; `converge()` acts."""
+"""Facts: what the desks report to the core. They are recorded; `converge()` acts.
+
+A desk calls a method of `Facts` when something has happened; the roster takes the facts at the
+beginning of its turn, in the order in which they came.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
-from cvec_circus.core.ending import UNKILLABLE_TIMEOUT
-from cvec_circus.core.hooks import tell
+from cvec_circus.core.cause import EXIT, OWN_ENDS, SIGNALLED
+from cvec_circus.core.conditions import Connection
+from cvec_circus.core.ending import UNKILLABLE_TIMEOUT, before_signal_answered, patience
+from cvec_circus.core.hooks import YES, has_hook, tell
+from cvec_circus.core.places import Death
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.spawning import ANNOUNCED_BACKOFF, give_up, is_shortage
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.questions import Question
+from cvec_circus.core.spawning import (
+    ANNOUNCED_BACKOFF,
+    before_spawn_answered,
+    fails_for_good,
+    give_up,
+    is_shortage,
+)
+from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
+
+Fact = tuple[Callable[..., None], Watcher, tuple[Any, ...]]
+
+
+class Facts:
+    """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""
+
+    def __init__(self) -> None:
+        self._mail: deque[Fact] = deque()
+
+    def exited(
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        exit_code: int,
+        leaves: bool = False,
+        status_lost: bool = False,
+        report: str = "",
+        failure: Exception | None = None,
+    ) -> None:
+        """The leader has ended, and its status has been collected.
+
+        Args:
+            watcher: Whose process it was.
+            process: Its slot.
+            exit_code: Its exit code, negative for a signal.
+            leaves: Whether members of its process group are still there, which have been sent
+                SIGTERM already, or it is not known yet; `emptied` follows.
+            status_lost: Whether another part of this program collected the real status.
+            report: The line a plugin left to say why it cannot run.
+            failure: Why it never became its program; None if it did.
+        """
+        told = (process, exit_code, leaves, status_lost, report, failure)
+        self._mail.append((process_exited, watcher, told))
+
+    def emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Nothing is left of what the process started in its group."""
+        self._mail.append((group_emptied, watcher, (process,)))
+
+    def strayed(self, watcher: Watcher, strays: Iterable[Stray]) -> None:
+        """These are the processes that the watcher's left behind outside its slots, all of them."""
+        self._mail.append((take_strays, watcher, (tuple(strays),)))
+
+    def answered(self, watcher: Watcher, token: int, refusal: str) -> None:
+        """A hook has answered: "" for yes, otherwise why not."""
+        self._mail.append((hook_answered, watcher, (token, refusal)))
+
+    def connected(self, watcher: Watcher) -> None:
+        """A client has connected to a socket of a watcher that waits for that."""
+        self._mail.append((client_connected, watcher, ()))
+
+    def pop(self) -> Fact | None:
+        """Take the oldest fact out; None if there is none."""
+        return self._mail.popleft() if self._mail else None
 
 
 def process_exited(
     watcher: Watcher,
-    process: ManagedProcess,
     ports: Ports,
+    process: ManagedProcess,
     exit_code: int,
-    has_leftovers: bool = False,
-    status_lost: bool = False,
-    report: str = "",
-    failure: Exception | None = None,
+    leaves: bool,
+    status_lost: bool,
+    report: str,
+    failure: Exception | None,
 ) -> None:
-    """The leader has ended and its status has been collected. Called on the supervisor thread.
-
-    Args:
-        watcher: Whose process it was.
-        process: Its slot.
-        ports: The world.
-        exit_code: Its exit code, negative for a signal.
-        has_leftovers: Whether members of its process group are still there; they have been sent
-            SIGTERM already, while the leader's zombie still kept the group's number from reuse.
-        status_lost: Whether somebody else in this program collected the real status.
-        report: The line a plugin left to say why it cannot run.
-        failure: Why it never became its program; None if it did.
-    """
+    """Record the end of a leader; see `Facts.exited`."""
     tell(watcher, ports, "before_reap", process_pid=process.pid)
+    places = watcher.places
     by_itself = process.state is ProcessState.RUNNING
     process.exit_code = exit_code
     if by_itself:
         by_client = bool(process.signalled) and exit_code == -process.signalled
-        process.cause = "command:signal" if by_client else "exit"
-    watcher.died(process, None if status_lost else exit_code, ports.now())
+        process.cause = SIGNALLED if by_client else EXIT
+    known = None if status_lost else exit_code
+    places.last_death = Death(process.wid, process.pid, known, process.cause.text, ports.now())
     payload: dict[str, object] = {"status_lost": True} if status_lost else {}
-    ports.publish(
+    ports.events.publish(
         watcher,
         "reap",
         process.cause,
@@ -52,46 +114,101 @@ def process_exited(
         wid=process.wid,
         **payload,
     )
-    if watcher.abandoned:
-        watcher.remove(process)
+    if watcher.is_abandoned:
+        places.remove(process)
         return
     tell(watcher, ports, "after_reap", process_pid=process.pid, exit_code=exit_code)
     wanted = watcher.wants_to_run
-    if exit_code in watcher.fatal_exit_codes and wanted and by_itself:
+    if exit_code in watcher.kind.useless_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
+    if failure is not None:
+        places.spawns -= 1
     if wanted and by_itself and process.holds_place:
         remember_failure(watcher, process, ports, failure)
-    if has_leftovers:
-        left_something(watcher, process, ports, by_itself)
+    if leaves:
+        left_something(watcher, process, ports)
     else:
-        watcher.remove(process)
+        places.remove(process)
 
 
-def group_emptied(watcher: Watcher, process: ManagedProcess) -> None:
-    """Nothing is left of what the process started in its group. Called on the supervisor thread."""
+def group_emptied(watcher: Watcher, ports: Ports, process: ManagedProcess) -> None:
+    """Free the slot of a process of which nothing is left."""
     if process.state is ProcessState.LEFTOVER:
-        watcher.remove(process)
+        watcher.places.remove(process)
+
+
+def take_strays(watcher: Watcher, ports: Ports, strays: tuple[Stray, ...]) -> None:
+    """Record what the watcher's processes left behind."""
+    watcher.strays = strays
+
+
+def client_connected(watcher: Watcher, ports: Ports) -> None:
+    """Record that a client has connected."""
+    for condition in watcher.conditions:
+        if isinstance(condition, Connection):
+            condition.has_come = True
+
+
+def hook_answered(watcher: Watcher, ports: Ports, token: int, refusal: str) -> None:
+    """Record a hook's answer, or act on it; one that is not awaited any more is dropped."""
+    question = watcher.questions.pop(token, None)
+    if question is None:
+        return
+    if watcher.gate is not None and watcher.gate.token == token:
+        watcher.gate.answer = refusal
+    elif question.name in ANSWERED:
+        ANSWERED[question.name](watcher, question, ports, refusal)
+
+
+def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, refusal: str) -> None:
+    """Take the answer of after_spawn.
+
+    That a process which it refuses has died meanwhile makes no difference, unless it was on its way
+    out anyway.
+    """
+    process = watcher.places.slots.get(question.wid)
+    is_there = process is not None and process.pid == question.pid
+    if process is not None and is_there:
+        watcher.places.end_trial(process)
+    is_current = watcher.lives == question.life and watcher.is_running and watcher.goes_on
+    is_current = is_current and has_hook(watcher, "after_spawn")
+    is_own = not is_there or (process is not None and process.cause.text in OWN_ENDS)
+    if refusal != YES and is_current and is_own:
+        watcher.places.refused = refusal
+        give_up(watcher, ports, refusal)
+
+
+ANSWERED: dict[str, Callable[[Watcher, Question, Ports, str], None]] = {
+    "before_spawn": before_spawn_answered,
+    "after_spawn": after_spawn_answered,
+    "before_signal": before_signal_answered,
+}
+"""What takes the answer of each hook that is asked about a process."""
+
+
+# -- what a death means for the slot
 
 
 def remember_death(
     watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
 ) -> None:
-    """Works out when its place may be filled again, if it leaves one."""
+    """Work out when its place may be filled again, if it leaves one."""
+    places, options = watcher.places, watcher.options
     if not process.holds_place:
-        watcher.forget_deaths(process.wid)
+        places.forget_deaths(process.wid)
         return
-    memory = watcher.backoff(process.wid)
+    memory = places.backoff(process.wid)
     memory.cause = process.cause
     memory.is_respawn = by_itself and not process.stale and not watcher.one_shot
     if not by_itself:
         memory.ready_at = 0.0
         return
     now = ports.now()
-    memory.died(now - process.spawned_at, now, watcher.options, ports.random())
+    memory.died(now - process.spawned_at, now, options, ports.clock.random())
     will_wait = memory.deaths and memory.delay >= ANNOUNCED_BACKOFF
-    if will_wait and watcher.goal_up and watcher.options["respawn"]:
-        ports.publish(
+    if will_wait and watcher.goal.up and options.respawn:
+        ports.events.publish(
             watcher,
             "backoff",
             process.cause,
@@ -104,30 +221,35 @@ def remember_death(
 def remember_failure(
     watcher: Watcher, process: ManagedProcess, ports: Ports, failure: Exception | None
 ) -> None:
-    """Counts a process that never became its program as a start that failed."""
-    memory = watcher.backoff(process.wid)
+    """Count a process that never became its program as a start that failed."""
+    places = watcher.places
+    memory = places.backoff(process.wid)
     if failure is None:
         memory.failed_starts = 0
         return
-    watcher.trouble = str(failure)
-    memory.failed_starts += not is_shortage(failure)
-    if 0 <= watcher.options["max_retry"] <= memory.failed_starts:
-        give_up(watcher, ports, f"{watcher.trouble} ({memory.failed_starts} attempts)")
-        return
-    if not watcher.options["backoff"]:
+    places.trouble = str(failure)
+    if not is_shortage(failure):
+        places.refused = places.trouble
+        memory.failed_starts += 1
+        if fails_for_good(watcher, memory.failed_starts, ports):
+            return
+    if not watcher.options.backoff:
         delay = exponential(memory.deaths, FAILED_START_CEILING)
         memory.ready_at = max(memory.ready_at, ports.now() + delay)
-    ports.note(watcher, f"{watcher.trouble}; attempt {memory.deaths}")
+    text = f"slot {process.wid}: {places.trouble}; attempt {memory.deaths}"
+    ports.events.note(watcher, text)
 
 
-def left_something(
-    watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
-) -> None:
-    """Keeps the slot until its group is empty, with the deadline that is running already if any."""
-    watcher.ends(process, ProcessState.LEFTOVER)
+def left_something(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
+    """Keep the slot until the group is empty, for `leftover_timeout` at most."""
+    places = watcher.places
+    kill_at = places.deadline(process, Purpose.KILL)
+    places.ends(process, ProcessState.LEFTOVER)
+    places.due(process, Purpose.KILL, None)
     now = ports.now()
-    if by_itself:
-        watcher.due(process, now + watcher.options["graceful_timeout"], now)
-    elif process.killed:
-        ports.kill_group(process)
-        watcher.due(process, now + UNKILLABLE_TIMEOUT, now)
+    if process.killed:
+        ports.signals.kill(process)
+        places.due(process, Purpose.COMPLAIN, now + UNKILLABLE_TIMEOUT)
+        return
+    due_at = now + min(watcher.options.leftover_timeout, patience(watcher))
+    places.due(process, Purpose.LEFTOVER_BY, due_at if kill_at is None else min(due_at, kill_at))

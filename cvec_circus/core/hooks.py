@@ -7,46 +7,61 @@ asks, and goes on with everything but the step that the answer decides.
 =============  ===============================================  ====================================
 hook           asked when                                       a no means
 =============  ===============================================  ====================================
-before_start   a stopped watcher is to start                    it stays stopped, given up
+before_start   the conditions of a start are met                it is down again, given up
 before_spawn   a process is to be spawned, one at a time        it is not, and the watcher gives up
 after_spawn    it has been                                      the watcher gives up and stops
-after_start    all first processes run, before ACTIVE           likewise
+after_start    all first processes run, before it is up         likewise
 before_signal  a process is to get a signal                     it does not, unless it is SIGKILL;
                                                                 SIGKILL still comes in its time
 after_signal   it has been sent, or not                         nothing
 before_stop    a watcher is to stop, before any process is      nothing
                asked to end
-after_stop     it is STOPPED                                    nothing
+after_stop     it is down                                       nothing
 before_reap    a process has ended, before `reap`               nothing
 after_reap     `reap` has been published                        nothing
 =============  ===============================================  ====================================
 
-A process that has been spawned is *on trial* until its after_spawn has said yes: before that it is
-not good enough to have an old one stopped for it, or to call the watcher active.
+A question that decides something has a token, and is kept with what the answer is for until the
+answer comes. A process that has been spawned is *on trial* until its after_spawn has said yes:
+before that it is not good enough to have an old one stopped for it, or to call the watcher up.
 """
 
 from __future__ import annotations
 
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.watcher import Question, Watcher
+from cvec_circus.core.questions import Gate, Question
+from cvec_circus.core.watcher import Watcher
 
 YES = ""
 """An answer. Any other text says why not."""
 
 
 def has_hook(watcher: Watcher, name: str) -> bool:
-    """Whether a watcher has that hook. What was let go of has none any more."""
-    return name in watcher.options["hooks"] and not watcher.abandoned
+    """Tell whether a watcher has that hook, and there is time for it."""
+    return name in watcher.options.hooks and not (watcher.goal.mute or watcher.is_abandoned)
 
 
 def tell(watcher: Watcher, ports: Ports, name: str, **facts: object) -> None:
-    """Asks a hook whose answer decides nothing. Called on the supervisor thread."""
+    """Ask a hook whose answer decides nothing. Called on the supervisor thread."""
     if has_hook(watcher, name):
-        ports.ask_hook(watcher, name, _ignore, **facts)
+        ports.hooks.ask(watcher, name, 0, facts)
+
+
+def ask(watcher: Watcher, ports: Ports, question: Question, **facts: object) -> int:
+    """Ask a hook, and keep what the answer is for. Called on the supervisor thread.
+
+    Returns:
+        The token that the answer will have.
+    """
+    watcher.last_token += 1
+    token = watcher.last_token
+    watcher.questions[token] = question
+    ports.hooks.ask(watcher, question.name, token, facts)
+    return token
 
 
 def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
-    """Asks a hook about the watcher's next step, once, however often this is called.
+    """Ask a hook about the watcher's next step, once, however often this is called.
 
     The question is forgotten with the call that returns the answer.
 
@@ -54,17 +69,13 @@ def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
         The answer; None as long as there is none.
     """
     if not has_hook(watcher, name):
-        watcher.question = None  # nor does anybody wait for one that has been taken away meanwhile
+        watcher.gate = None  # nor is one awaited that has been taken away meanwhile
         return YES
-    question = watcher.question
-    if question is None or question.name != name:
-        question = Question(name)
-        ports.ask_hook(watcher, name, question.settle)
-        watcher.question = question
-    if question.answer is not None:
-        watcher.question = None
-    return question.answer
-
-
-def _ignore(reason: str) -> None:
-    pass
+    gate = watcher.gate
+    if gate is None or gate.name != name:
+        now = ports.now()
+        gate = Gate(name, ask(watcher, ports, Question(name, watcher.lives)), now)
+        watcher.gate = gate
+    if gate.answer is not None:
+        watcher.gate = None
+    return gate.answer

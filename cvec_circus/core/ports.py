@@ -1,86 +1,132 @@
-"""The whole outside world of the core, as one protocol."""
+"""The whole outside world of the core: a desk for each subject.
+
+Called on the supervisor thread only; nothing here waits. Each desk has one real implementation in
+`supervisor/` and one fake in `tests/support/world.py`. A desk reports what has happened to
+`core.facts.Facts`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from cvec_circus.core.cause import Cause
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
 
 
-class Ports(Protocol):
-    """What the core asks of the world. Called on the supervisor thread only; nothing here waits.
-
-    There is one real implementation, `supervisor/ports.py`, and one fake, `tests/support/world.py`.
-    """
+class TurnClock(Protocol):
+    """The time, and how much of it this turn has left."""
 
     def now(self) -> float:
-        """The monotonic clock, in seconds."""
+        """Return the instant on the monotonic clock, in seconds."""
 
     def random(self) -> float:
-        """A number in [0, 1) for jitter."""
+        """Return a number in [0, 1) for jitter."""
 
     def turn_is_over(self) -> bool:
-        """Whether this turn of the loop has worked long enough; what is left waits for the next.
+        """Tell whether this turn of the loop has worked long enough; what is left waits.
 
         A mass death may not keep a client waiting: with 256 exits a turn a ping took up to 554 ms,
         with a turn of about 5 ms it took 37.
         """
 
+
+class Launcher(Protocol):
+    """Starts processes."""
+
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
-        """Starts a process in that slot of the watcher and returns its pid.
+        """Start a process in that slot of the watcher and return its pid.
 
         Raises:
             OSError: The system refused; `errno` tells whether trying again may help.
             ValueError: The options cannot be made into a command.
+            MemoryError: There is none left.
         """
 
-    def signal(self, process: ManagedProcess, signum: int) -> None:
-        """Sends a signal to the leader; it does nothing if that has ended already."""
 
-    def signal_children(self, process: ManagedProcess, signum: int) -> None:
-        """Sends a signal to every descendant of the leader, soon."""
+class Signals(Protocol):
+    """Signals processes, and sees what they leave behind."""
 
-    def kill_group(self, process: ManagedProcess) -> None:
-        """Sends SIGKILL to the leader, if it is there, and to all of its process group."""
+    def send(self, process: ManagedProcess, signum: int) -> None:
+        """Send a signal to the leader; nothing happens if that has ended already."""
 
-    def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
-        """Tells every subscriber that something happened."""
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
+        """Send a signal, and SIGCONT after it, to every descendant of the leader, then to the
+        leader, soon."""
 
-    def note(self, watcher: Watcher, text: str) -> None:
-        """Tells the person who reads the log what no event says."""
+    def kill(self, process: ManagedProcess) -> None:
+        """Send SIGKILL to the leader, if it is there, to its process group, and to what
+        `stop_tree` has found."""
 
-    def ask_hook(
-        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: object
-    ) -> None:
-        """Has a hook of the watcher run, after those asked before it.
+    def abandon(self, process: ManagedProcess) -> None:
+        """Wait no longer for what a dead leader left in its group: those are strays from now on."""
+
+
+class Hooks(Protocol):
+    """Asks hooks."""
+
+    def ask(self, watcher: Watcher, name: str, token: int, facts: Mapping[str, object]) -> None:
+        """Call a hook of the watcher, after those asked before it.
 
         Args:
             watcher: It has the hook.
             name: The hook's.
-            then: Called once, on this thread, in a later turn, with "" for yes, otherwise with why
-                not, in words. Afterwards the watcher is looked at.
-            facts: What the hook is told by keyword, beside what every hook is told.
+            token: What the answer is reported with; 0 if no answer is needed.
+            facts: What the hook gets by keyword, beside what every hook gets.
         """
 
-    def forget(self, watcher: Watcher) -> None:
-        """Lets go of what belongs to a watcher that has been removed and is gone, when its hooks
-        that have been asked are through. It may be told twice."""
 
-    def await_connection(self, watcher: Watcher) -> None:
-        """Has `Roster.demanded` called when somebody connects to one of the watcher's sockets.
+class Outputs(Protocol):
+    """Reads what processes write."""
+
+    def open(self, watcher: Watcher) -> None:
+        """Make the watcher's streams ready, and take over changed options of theirs."""
+
+    def close(self, watcher: Watcher) -> None:
+        """Drain and close the watcher's streams; those of a removed one are not asked for again."""
+
+
+class Doorbell(Protocol):
+    """Waits for connections."""
+
+    def listen(self, watcher: Watcher) -> None:
+        """Report when a client connects to one of the watcher's sockets.
 
         Raises:
             ValueError: It has none.
         """
 
-    def ignore_connections(self, watcher: Watcher) -> None:
-        """Stops waiting for that: its processes accept connections from now on, or nobody does."""
+    def ignore(self, watcher: Watcher) -> None:
+        """Stop waiting for that: its processes accept connections from now on, or none does."""
 
-    def open_streams(self, watcher: Watcher) -> None:
-        """Makes the watcher's output streams ready, and takes over changed options of theirs."""
 
-    def close_streams(self, watcher: Watcher) -> None:
-        """Drains and closes the watcher's output streams; nobody asks for a removed one's again."""
+class Events(Protocol):
+    """Tells everybody else."""
+
+    def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
+        """Publish that something happened."""
+
+    def note(self, watcher: Watcher, text: str) -> None:
+        """Tell the person who reads the log what no event says."""
+
+    def forget(self, watcher: Watcher) -> None:
+        """Let go of what the desks keep for a watcher that was removed and is gone. It may be
+        called twice."""
+
+
+class Ports(NamedTuple):
+    """All desks. Immutable."""
+
+    clock: TurnClock
+    launcher: Launcher
+    signals: Signals
+    hooks: Hooks
+    outputs: Outputs
+    doorbell: Doorbell
+    events: Events
+
+    def now(self) -> float:
+        """Return the instant on the monotonic clock, in seconds."""
+        return self.clock.now()

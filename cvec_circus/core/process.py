@@ -1,31 +1,102 @@
-"""A slot of a watcher."""
+"""A process of a watcher: one slot, from the decision to start it until nothing of it is left.
+
+=========  ==================================  ================================================
+state      meaning                             what comes next
+=========  ==================================  ================================================
+PENDING    the slot waits for its spawn: its   spawned → RUNNING · the spawn failed → PENDING
+           turn in the warm-up, the end of a   again after a wait, or the watcher gives up · no
+           backoff, a before_spawn             longer wanted → removed (nothing runs: never
+                                               signalled)
+RUNNING    alive                               it exits → LEFTOVER or removed · not wanted any
+                                               more, or its turn to be replaced → STOPPING
+STOPPING   has been sent its stop signal       it exits → LEFTOVER or removed · its time is up
+                                               → KILLED
+KILLED     has been sent SIGKILL, with its     it exits → LEFTOVER or removed · still there
+           whole process group                 after 5 s → named unkillable, and it stays
+LEFTOVER   it is gone, but what it started     the group is empty → removed · leftover_timeout
+           in its process group is not: the    is up → SIGKILL for what is left · still there
+           slot is not free yet                5 s after that → named strays, removed
+=========  ==================================  ================================================
+
+Only the leader is asked to stop (its children too with `stop_children`): a master such as gunicorn
+ends its own workers, and would be broken by a signal to the whole group. What the leader leaves
+behind gets SIGTERM the moment the leader is gone, whatever ended it.
+
+**A process holds a place** when it counts towards `numprocesses`. It keeps the place until its slot
+is free, leftovers and all, so its successor is spawned only then: a port may still be held, and two
+generations would be two copies. The successor is a new slot with the same wid, after the wait that
+its predecessor's death has earned.
+
+A process gives its place up before that in two cases. One is too many: the oldest goes, though
+what does not run goes first. Or it is *stale*, which is what a reload makes of every process and
+`max_age` of one at a time: its successor starts beside it, and when no slot waits for its spawn
+any more, the stale ones are stopped. Where the watcher stops first (a singleton, or a sequential
+reload) a stale process keeps its place, and one after the other is stopped and then replaced.
+"""
 
 from __future__ import annotations
 
-from cvec_circus.core.states import PROCESS_STEPS, ProcessState
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus.core.cause import NONE, Cause
+
+
+class ProcessState(enum.Enum):
+    """Where a slot stands. Immutable."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    KILLED = "killed"
+    LEFTOVER = "leftover"
+    REMOVED = "removed"
+
+
+PROCESS_STEPS: dict[ProcessState, frozenset[ProcessState]] = {
+    ProcessState.PENDING: frozenset({ProcessState.RUNNING, ProcessState.REMOVED}),
+    ProcessState.RUNNING: frozenset(
+        {ProcessState.STOPPING, ProcessState.LEFTOVER, ProcessState.REMOVED}
+    ),
+    ProcessState.STOPPING: frozenset(
+        {ProcessState.KILLED, ProcessState.LEFTOVER, ProcessState.REMOVED}
+    ),
+    ProcessState.KILLED: frozenset({ProcessState.LEFTOVER, ProcessState.REMOVED}),
+    ProcessState.LEFTOVER: frozenset({ProcessState.REMOVED}),
+    ProcessState.REMOVED: frozenset(),
+}
+"""From each state of a process, those it may enter next."""
+
+LEADING = (ProcessState.RUNNING, ProcessState.STOPPING, ProcessState.KILLED)
+
+
+class Purpose(enum.IntEnum):
+    """What a deadline of a process is for; a process may have one of each."""
+
+    SPAWN = 1
+    EXPIRE = 2
+    KILL = 3
+    LEFTOVER_BY = 4
+    COMPLAIN = 5
 
 
 class ManagedProcess:
     """One slot: a `wid`, and a pid while something runs in it. Owned by the supervisor thread.
 
-    A slot lives from the decision to start a process until nothing of that process is left; its
-    successor is a new slot, with the same `wid` if that is free by then.
-
     Attributes:
         name: Of the watcher it belongs to.
         wid: The number that `$(circus.wid)` shows, unique among the watcher's slots.
-        state: See `states`; changed by `enter` only.
+        state: Changed by `enter` only.
         pid: Of the leader, which is also the number of its process group; 0 before the spawn.
+        generation: The number of the generation it was spawned from; 0 before the spawn.
         holds_place: Whether it counts towards `numprocesses`.
-        stale: Whether it is of before the last reload.
-        cause: What asked it to end, as published; "" while nothing did.
-        spawn_cause: What made it start, as published.
+        stale: Whether it is to be replaced: of an older generation than the goal's, or too old.
+        cause: What asked it to end; of no text while nothing did.
+        spawn_cause: What made it start.
         spawned_at: The instant of its spawn.
-        started: The same by the wall clock, for `stats`; set by the ports.
-        due_at: Its next deadline: the spawn while PENDING, the expiry while RUNNING, SIGKILL while
-            STOPPING or LEFTOVER, the next complaint after that.
-        attempts: Attempts in a row that failed, for whatever reason.
-        failed_starts: Those among them that failed for a reason of the command's own.
+        started: The same by the wall clock, for `stats`; set by the launcher.
+        attempts: Attempts in a row that failed.
         awaited: While PENDING: whether a start, a reload or an order waits for its spawn. Nobody
             waits for the successor of a process that died by itself.
         killed: Whether SIGKILL has been sent.
@@ -36,50 +107,40 @@ class ManagedProcess:
         exit_code: Of the leader; negative for a signal; None until it has ended.
     """
 
-    __slots__ = (
-        "attempts",
-        "awaited",
-        "cause",
-        "cleared",
-        "due_at",
-        "exit_code",
-        "failed_starts",
-        "holds_place",
-        "killed",
-        "name",
-        "on_trial",
-        "pid",
-        "signalled",
-        "spawn_cause",
-        "spawned_at",
-        "stale",
-        "started",
-        "state",
-        "unkillable",
-        "wid",
-    )
+    name: str
+    wid: int
+    state: ProcessState
+    pid: int
+    generation: int
+    holds_place: bool
+    stale: bool
+    cause: Cause
+    spawn_cause: Cause
+    spawned_at: float
+    started: float
+    attempts: int
+    awaited: bool
+    killed: bool
+    unkillable: bool
+    cleared: bool
+    on_trial: bool
+    signalled: int
+    exit_code: int | None
 
-    def __init__(self, name: str, wid: int, spawn_cause: str) -> None:
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, name: str, wid: int, spawn_cause: Cause) -> None:
         self.name = name
         self.wid = wid
         self.state = ProcessState.PENDING
-        self.pid = 0
+        self.pid = self.generation = self.attempts = self.signalled = 0
         self.holds_place = True
-        self.stale = False
-        self.cause = ""
+        self.stale = self.awaited = self.killed = self.unkillable = False
+        self.cleared = self.on_trial = False
+        self.cause = NONE
         self.spawn_cause = spawn_cause
-        self.spawned_at = 0.0
-        self.started = 0.0
-        self.due_at: float | None = None
-        self.attempts = 0
-        self.failed_starts = 0
-        self.awaited = False
-        self.killed = False
-        self.unkillable = False
-        self.cleared = False
-        self.on_trial = False
-        self.signalled = 0
-        self.exit_code: int | None = None
+        self.spawned_at = self.started = 0.0
+        self.exit_code = None
 
     def __repr__(self) -> str:
         return f"<{self.name}:{self.wid} {self.state.value} pid={self.pid}>"
@@ -87,9 +148,24 @@ class ManagedProcess:
     @property
     def has_leader(self) -> bool:
         """Whether the process itself is there, not only what it left behind."""
-        return self.state in (ProcessState.RUNNING, ProcessState.STOPPING, ProcessState.KILLED)
+        return self.state in LEADING
 
     def enter(self, state: ProcessState) -> None:
-        """Changes the state, which must be a step of the table."""
+        """Change the state, which must be a step of the table."""
         assert state in PROCESS_STEPS[self.state], f"{self!r} cannot become {state.value}"
         self.state = state
+
+    def to_state(self) -> dict[str, Any]:
+        """Return all of it in JSON's types."""
+        return {**{name: getattr(self, name) for name in self.__slots__}, "state": self.state.value}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> ManagedProcess:
+        """Return the process that was written down."""
+        process = cls(state["name"], state["wid"], NONE)
+        for name in cls.__slots__:
+            setattr(process, name, state[name])
+        process.state = ProcessState(state["state"])
+        process.cause = Cause.restored(state["cause"])
+        process.spawn_cause = Cause.restored(state["spawn_cause"])
+        return process

@@ -1,381 +1,302 @@
-"""The roster: all watchers, the orders to them, and the turn in which they converge."""
+"""The roster: the one door for orders, and what each order changes.
+
+Orders change goals, generations and rollouts; `converge()` takes the steps. Each function here is
+called by `Roster.give` with an order of its kind, and with the reply that waits for the end of it,
+if there is one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from cvec_circus import exc
 from cvec_circus.core import waiting as judge
-from cvec_circus.core.agenda import Agenda
-from cvec_circus.core.campaign import Campaign, stop_order
-from cvec_circus.core.converge import converge, stop_listening, take_over
-from cvec_circus.core.ending import end_now, hang_up, send_signal
-from cvec_circus.core.ports import Ports
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.replies import Replies
-from cvec_circus.core.states import WatcherState
+from cvec_circus.core.campaign import stop_order
+from cvec_circus.core.conditions import Connection
+from cvec_circus.core.converge import order_rollout, stop_listening, take_over
+from cvec_circus.core.ending import end_now, hang_up, patience, signal_with_hooks
+from cvec_circus.core.life import Life
+from cvec_circus.core.orders import (
+    Add,
+    Chosen,
+    Configure,
+    Kill,
+    Order,
+    Quit,
+    Reload,
+    Remove,
+    Resize,
+    Restart,
+    SetOptions,
+    Signal,
+    Start,
+    Stop,
+)
+from cvec_circus.core.rollout import Strategy
 from cvec_circus.core.waiting import Waiting
-from cvec_circus.core.watcher import Watcher
+from cvec_circus.core.watcher import Standing, Watcher
+from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire.outcome import Wait
-from cvec_circus.wire.topics import fold
 
 HELPER_TIMEOUT = 5.0
 """Seconds a helper has to stop when the daemon ends."""
 
-CAMPAIGN = "campaign"
-"""The agenda's entry for the next watcher that the campaign releases."""
 
-Options = Mapping[str, Any]
+def chosen_of(roster: Watchers, watchers: Chosen) -> list[Watcher]:
+    """Return the watchers an order is for: without a name, or by a pattern for several, one that
+    is not to start by itself is left alone while it is stopped."""
+    named = roster.watchers() if watchers is None else list(watchers)
+    if watchers is not None and len(named) == 1:
+        return named
+    return [w for w in named if w.options.autostart or w.goal.up]
 
 
-class Roster:
-    """All watchers. Owned by the supervisor thread.
+def expect(
+    waiting: Waiting | None, word: str, reached: judge.Reached, watchers: Iterable[Watcher]
+) -> None:
+    """Let the reply wait for those watchers. To be called before the order is applied."""
+    if waiting is not None:
+        for watcher in watchers:
+            waiting.add(word, reached, watcher)
 
-    An order marks the watchers it touches; `turn()` converges each of these once, answers who waits
-    for them, and says when it has to be called again although nothing happens.
 
-    Args:
-        ports: The world.
-        warmup_delay: Seconds between two watchers when all are started; it may be changed.
-    """
+def want(roster: Watchers, watcher: Watcher, word: str, cause: Any, up: bool) -> None:
+    """Give a watcher its new goal, with no memory of the deaths before."""
+    watcher.ordered(word, cause, up)
+    watcher.places.hasten(roster.now())
 
-    def __init__(self, ports: Ports, warmup_delay: float = 0.0) -> None:
-        self._ports = ports
-        self.warmup_delay = warmup_delay
-        self._watchers: dict[str, Watcher] = {}
-        self._leaving: dict[str, Watcher] = {}
-        self._dirty: dict[Watcher, None] = {}
-        self._replies = Replies(ports.now, self.touch)
-        self._agenda: Agenda[Watcher | str] = Agenda()
-        self._campaign = Campaign((), (), 0.0, self.touch)
-        self.closing = False
 
-    # -- who is there
+def start(roster: Watchers, given: Start, waiting: Waiting | None) -> None:
+    """See `Start`."""
+    chosen = chosen_of(roster, given.watchers)
+    expect(waiting, "start", judge.is_up, chosen)
+    for watcher in chosen:
+        want(roster, watcher, "start", given.cause, up=True)
+    if given.beside:
+        held = [w for w in chosen if not w.is_running or w.goal.cycle]
+        roster.begin([watcher for watcher in chosen if watcher not in held])
+        roster.join(held)
+    else:
+        roster.begin(chosen, starts=given.watchers is None)
 
-    def watchers(self) -> list[Watcher]:
-        """Every watcher, by name."""
-        return sorted(self._watchers.values(), key=lambda watcher: watcher.name)
 
-    def get(self, name: str) -> Watcher | None:
-        """The watcher of that name in any case, None if there is none."""
-        return self._watchers.get(fold(name))
+def stop(roster: Watchers, given: Stop, waiting: Waiting | None) -> None:
+    """See `Stop`."""
+    named = given.watchers
+    chosen = sorted(roster.watchers(), key=stop_order) if named is None else list(named)
+    expect(waiting, "stop", judge.is_down, chosen)
+    for watcher in chosen:
+        want(roster, watcher, "stop", given.cause, up=False)
+    roster.begin(chosen, stops=named is None)
 
-    def everybody(self) -> list[Watcher]:
-        """Every watcher, and the removed ones that are not all gone yet."""
-        return [*self.watchers(), *self._leaving.values()]
 
-    @property
-    def is_restarting(self) -> bool:
-        """Whether all are to start again and some are still on their way down."""
-        return self._campaign.is_restarting
+def restart(roster: Watchers, given: Restart, waiting: Waiting | None) -> None:
+    """See `Restart`; of all: all are down before one is up."""
+    chosen = chosen_of(roster, given.watchers)
+    is_all = given.watchers is None
+    if is_all:
+        chosen.sort(key=stop_order)
+    expect(waiting, "restart", judge.is_up, chosen)
+    for watcher in chosen:
+        watcher.ordered("restart", given.cause, up=True, cycle=watcher.is_running)
+        watcher.places.hasten(roster.now())
+    roster.begin(chosen, stops=is_all, starts=is_all)
 
-    @property
-    def is_down(self) -> bool:
-        """Whether nothing runs and nothing is left."""
-        everybody = chain(self._watchers.values(), self._leaving.values())
-        return all(watcher.is_gone for watcher in everybody)
 
-    # -- orders
+def reload(roster: Watchers, given: Reload, waiting: Waiting | None) -> None:
+    """See `Reload`. It begins a rollout of what runs, and starts what is down."""
+    chosen = chosen_of(roster, given.watchers)
+    is_all = given.watchers is None
+    hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
+    replaced = [watcher for watcher in chosen if watcher not in hung_up]
+    if waiting is not None:
+        for watcher in chosen:
+            processes = watcher.places.spawned() if watcher in replaced else ()
+            waiting.add("reload", judge.is_reloaded, watcher, processes)
+    for watcher in hung_up:
+        want(roster, watcher, "reload", given.cause, up=True)
+        hang_up(watcher, roster.ports, given.cause)
+    if is_all:
+        # Those that a campaign is about to start will be fresh anyway, each in its turn.
+        replaced = [
+            w for w in replaced if not w.is_held(True) or (w.is_running and not w.goal.cycle)
+        ]
+    running = [watcher for watcher in replaced if watcher.is_running]
+    strategy = Strategy.RECREATE if given.sequential else Strategy.SURGE
+    for watcher in replaced:
+        roll(roster, watcher, given.cause, strategy)
+    roster.begin([*hung_up, *running])
+    down = [watcher for watcher in replaced if not watcher.is_running]
+    roster.begin(down, starts=is_all and bool(down) and roster.campaign.is_over)
 
-    def add(self, watcher: Watcher, cause: str) -> None:
-        """Puts a new watcher on the roster, stopped.
+
+def roll(roster: Watchers, watcher: Watcher, cause: Any, strategy: Strategy) -> None:
+    """Want a watcher up, with every process of now replaced by one of the next generation."""
+    is_cycling = watcher.goal.cycle
+    watcher.ordered("reload", cause, up=True, cycle=is_cycling)
+    watcher.places.hasten(roster.now())
+    if watcher.is_running and not is_cycling:
+        order_rollout(watcher, cause, strategy)
+
+
+def resize(roster: Watchers, given: Resize, waiting: Waiting | None) -> None:
+    """See `Resize`."""
+    expect(waiting, "change of numprocesses", judge.is_sized, [given.watcher])
+    publish_size(roster, given.watcher, given.numprocesses, given.cause, always=False)
+    roster.touch(given.watcher)
+
+
+def publish_size(roster: Watchers, watcher: Watcher, size: int, cause: Any, always: bool) -> None:
+    """Want a number of processes, and tell of it: always, or when it is another one."""
+    told: dict[str, object] = {"reason": cause.why} if cause.why else {}
+    watcher.places.hasten(roster.now())
+    if watcher.resize(size, cause):
+        told["numprocesses"] = size
+    if always or "numprocesses" in told:
+        roster.ports.events.publish(watcher, "updated", cause, **told)
+
+
+def set_options(roster: Watchers, given: SetOptions, waiting: Waiting | None) -> None:
+    """See `SetOptions`."""
+    watcher, options = given.watcher, dict(given.options)
+    size = options.pop("numprocesses", watcher.numprocesses)
+    watcher.settings.drop(given.dropped)
+    changed = watcher.settings.change(options)
+    if any(isinstance(one, Connection) for one in watcher.conditions):
+        stop_listening(watcher, roster.ports)  # the next turn listens on what it has by then
+    take_over(watcher, changed, roster.ports)
+    is_open = watcher.life not in (Life.DOWN, Life.WAITING, Life.OPENING)
+    if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):
+        roster.ports.outputs.open(watcher)
+    rolls = given.fresh or any(map(needs_fresh, changed))
+    rolls = rolls and watcher.is_running and watcher.wants_to_run
+    if waiting is not None:
+        reached = judge.is_reloaded if rolls else judge.is_sized
+        waiting.add("set", reached, watcher, watcher.places.spawned() if rolls else ())
+    publish_size(roster, watcher, size, given.cause, always=True)
+    if rolls:
+        roll(roster, watcher, given.cause, Strategy.SURGE)
+        roster.campaign.let_go(watcher)
+    roster.touch(watcher)
+
+
+def add(roster: Watchers, given: Add, waiting: Waiting | None) -> None:
+    """See `Add`."""
+    roster.enlist(given.watcher)
+    roster.ports.events.publish(given.watcher, "add", given.cause)
+
+
+def remove(roster: Watchers, given: Remove, waiting: Waiting | None) -> None:
+    """See `Remove`."""
+    watcher = given.watcher
+    roster.campaign.forget(watcher)
+    expect(waiting, "rm", judge.is_down, [watcher])
+    stop_listening(watcher, roster.ports)
+    ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
+    watcher.standing = Standing.REMOVED if ends else Standing.ABANDONED
+    roster.ports.events.publish(watcher, "remove", given.cause)
+    watcher.ordered("rm", given.cause, up=False)
+    if ends:
+        roster.dismiss(watcher)
+    else:
+        watcher.places.drop_pending()
+        watcher.questions.clear()
+        watcher.gate = None
+        roster.abandon(watcher)
+        for part in list(waiting.open) if waiting is not None else ():
+            part.waiting.close(part, judge.DONE)
+
+
+def kill(roster: Watchers, given: Kill, waiting: Waiting | None) -> None:
+    """See `Kill`."""
+    watcher = given.watcher
+    chosen = [process for process in given.processes if process.has_leader]
+    if waiting is not None and chosen:
+        waiting.add("kill", judge.is_killed, watcher, chosen)
+    watcher.places.hasten(roster.now())
+    end_now(watcher, chosen, roster.ports, given.cause, given.signum, given.graceful_timeout)
+    roster.touch(watcher)
+
+
+def signal(roster: Watchers, given: Signal, waiting: Waiting | None) -> None:
+    """See `Signal`."""
+    given.process.signalled = given.signum
+    signal_with_hooks(given.watcher, given.process, roster.ports, given.signum)
+
+
+def configure(roster: Watchers, given: Configure, waiting: Waiting | None) -> None:
+    """See `Configure`."""
+    for one in given.orders:
+        CARRIED_OUT[type(one)](roster, one, waiting)
+    for watcher, base in given.bases:
+        watcher.settings.rebase(base)
+
+
+def quit(roster: Watchers, given: Quit, waiting: Waiting | None) -> None:
+    """See `Quit`."""
+    first_time = not roster.closing
+    roster.closing = True
+    everybody = roster.everybody()
+    expect(waiting, "quit", judge.is_down, everybody)
+    if not first_time:
+        return
+    for watcher in roster.watchers():
+        want(roster, watcher, "quit", given.cause, up=False)
+        if watcher.is_helper:
+            watcher.goal = watcher.goal._replace(patience=HELPER_TIMEOUT)
+            limit_time(roster, watcher)
+    roster.begin(sorted(everybody, key=stop_order), stops=True)
+    for watcher in everybody:
+        if watcher.is_removed:
+            roster.campaign.let_go(watcher)
+
+
+def limit_time(roster: Watchers, watcher: Watcher) -> None:
+    """Give the processes that are ending no more time than the watcher's goal allows."""
+    for process in watcher.places.ending:
+        watcher.places.end_by(process, roster.now() + patience(watcher))
+
+
+CARRIED_OUT: dict[type, Callable[[Watchers, Any, Waiting | None], None]] = {
+    Start: start,
+    Stop: stop,
+    Restart: restart,
+    Reload: reload,
+    Resize: resize,
+    SetOptions: set_options,
+    Add: add,
+    Remove: remove,
+    Kill: kill,
+    Signal: signal,
+    Configure: configure,
+    Quit: quit,
+}
+"""What carries out each kind of order."""
+
+
+class Roster(Watchers):
+    """All watchers, and the one way in for orders. Owned by the supervisor thread."""
+
+    def give(self, order: Order, wait: Wait | None = None) -> None:
+        """Take an order, and answer `wait` at the end of it.
 
         Raises:
-            exc.AlreadyExist: One of that name, or of a name with the same topic, is there.
+            exc.AlreadyExist: An `Add` of a name that is there.
         """
-        key = fold(watcher.name)
-        if key in self._watchers:
-            raise exc.AlreadyExist(f"{watcher.name!r} already exist")
-        watcher.predecessor = self._leaving.get(key)
-        self._watchers[key] = watcher
-        self._ports.publish(watcher, "add", cause)
-
-    def remove(self, watcher: Watcher, cause: str, nostop: bool, wait: Wait | None) -> None:
-        """Takes a watcher off the roster, and stops it unless its processes are to go on."""
-        self._campaign.forget(watcher)
-        waiting = self._replies.add("rm", judge.is_down, [watcher], wait)
-        key = fold(watcher.name)
-        del self._watchers[key]
-        watcher.removed = True
-        if watcher.listens:
-            stop_listening(watcher, self._ports)
-        self._ports.publish(watcher, "remove", cause)
-        if nostop and watcher.state is not WatcherState.STOPPING:
-            self._abandon(watcher, cause, waiting)
-            return
-        watcher.order_stop(cause, word="rm")
-        if not watcher.is_gone:
-            self._leaving[key] = watcher
-        self.touch(watcher)
-
-    def _abandon(self, watcher: Watcher, cause: str, waiting: Waiting | None) -> None:
-        """Lets go of a watcher whose processes run on: nothing of it is looked at any more."""
-        watcher.abandoned = True
-        watcher.order_stop(cause, word="rm")
-        watcher.drop_pending()
-        if not watcher.slots:
-            self._ports.close_streams(watcher)
-        self._ports.forget(watcher)
-        self._dirty.pop(watcher, None)
-        self._agenda.set(watcher, None)
-        self._replies.abandon(watcher, waiting)
-
-    def start(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
-        """Wants watchers up; None is all of them, in order of priority."""
-        chosen = self._chosen(watchers)
-        self._replies.add("start", judge.is_up, chosen, wait)
-        for watcher in chosen:
-            watcher.order_start(cause)
-        self._give(chosen, starts=watchers is None)
-
-    def start_beside(self, watchers: list[Watcher], cause: str, wait: Wait | None) -> None:
-        """Wants these up, in order of priority; a start of all that is going on goes on."""
-        self._replies.add("start", judge.is_up, watchers, wait)
-        for watcher in watchers:
-            watcher.order_start(cause)
-        held = [watcher for watcher in watchers if not watcher.is_up or watcher.must_cycle]
-        self._give([watcher for watcher in watchers if watcher not in held])
-        self._campaign.join(held, self.warmup_delay)
-
-    def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
-        """Wants watchers down; None is all of them, helpers last."""
-        chosen = sorted(self.watchers(), key=stop_order) if watchers is None else watchers
-        self._replies.add("stop", judge.is_down, chosen, wait)
-        for watcher in chosen:
-            watcher.order_stop(cause)
-        self._give(chosen, stops=watchers is None)
-
-    def restart(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
-        """Wants watchers down once and then up; None is all of them: all down before one is up."""
-        chosen = self._chosen(watchers)
-        if watchers is None:
-            chosen.sort(key=stop_order)
-        self._replies.add("restart", judge.is_up, chosen, wait)
-        for watcher in chosen:
-            watcher.order_restart(cause)
-        self._give(chosen, stops=watchers is None, starts=watchers is None)
-
-    def reload(
-        self,
-        watchers: list[Watcher] | None,
-        cause: str,
-        sequential: bool,
-        wait: Wait | None,
-    ) -> None:
-        """Wants every process replaced by a fresh one, or sent SIGHUP where `send_hup` says so."""
-        chosen = self._chosen(watchers)
-        hung_up = [w for w in chosen if w.options["send_hup"] and w.is_up and not w.must_cycle]
-        replaced = [watcher for watcher in chosen if watcher not in hung_up]
-        self._replies.add("reload", judge.is_reloaded, chosen, wait, replaced)
-        for watcher in hung_up:
-            watcher.order_start(cause, word="reload")
-            hang_up(watcher, self._ports, cause)
-        if watchers is None:
-            # Those that a campaign is about to start will be fresh anyway, each in its turn.
-            replaced = [w for w in replaced if not w.start_held or (w.is_up and not w.must_cycle)]
-        is_up = [watcher for watcher in replaced if watcher.is_up]
-        for watcher in replaced:
-            watcher.order_reload(cause, sequential)
-        self._give([*hung_up, *is_up])
-        is_down = [watcher for watcher in replaced if not watcher.is_up]
-        self._give(is_down, starts=watchers is None and bool(is_down) and self._campaign.is_over)
-
-    def resize(
-        self, watcher: Watcher, size: int, cause: str, wait: Wait | None, reason: str = ""
-    ) -> None:
-        """Wants another number of processes, for a reason that whoever wants it may give."""
-        self._replies.add("change of numprocesses", judge.is_sized, [watcher], wait)
-        told = watcher.order_size(size, cause, reason)
-        if "numprocesses" in told:
-            self._ports.publish(watcher, "updated", cause, **told)
-        self.touch(watcher)
-
-    def set_options(
-        self,
-        watcher: Watcher,
-        options: Mapping[str, Any],
-        cause: str,
-        wait: Wait | None,
-        reason: str = "",
-        fresh: bool = False,
-    ) -> None:
-        """Takes over new values; what needs fresh processes, or `fresh`, reloads gracefully."""
-        given = dict(options)
-        size = given.pop("numprocesses", watcher.numprocesses)
-        changed = watcher.change(given)
-        if watcher.listens:
-            stop_listening(watcher, self._ports)  # the next turn listens on what it has by then
-        reloads = fresh or any(map(needs_fresh, changed))
-        take_over(watcher, changed, self._ports)
-        if not OUTPUT_OPTIONS.isdisjoint(changed) and watcher.is_open:
-            self._ports.open_streams(watcher)
-        reloads = reloads and watcher.is_up and watcher.goal_up and not watcher.must_cycle
-        predicate = judge.is_reloaded if reloads else judge.is_sized
-        self._replies.add("set", predicate, [watcher], wait, [watcher])
-        told = watcher.order_size(size, cause, reason)
-        if reloads:
-            watcher.order_reload(cause)
-            self._campaign.let_go(watcher)
-        self._ports.publish(watcher, "updated", cause, **told)
-        self.touch(watcher)
-
-    def kill(
-        self,
-        watcher: Watcher,
-        processes: Iterable[ManagedProcess],
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        """Ends processes now; their places are filled again."""
-        chosen = [process for process in processes if process.has_leader]
-        self._replies.add_processes("kill", judge.is_killed, watcher, chosen, wait)
-        watcher.impatient = True
-        end_now(watcher, chosen, self._ports, signum, graceful_timeout)
-        self.touch(watcher)
-
-    def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:
-        """Sends a client's signal to a process."""
-        process.signalled = signum
-        send_signal(watcher, process, self._ports, signum)
-
-    def demanded(self, watcher: Watcher) -> None:
-        """A fact: somebody has connected to a socket of a watcher that waited for that."""
-        watcher.demanded = True
-        self.touch(watcher)
-
-    def shut_down(self, cause: str, wait: Wait | None = None) -> None:
-        """Wants everything down for good: first all but the helpers, then these."""
-        first_time = not self.closing
-        self.closing = True
-        self._replies.add("quit", judge.is_down, self.everybody(), wait)
-        if not first_time:
-            return
-        now = self._ports.now()
-        for watcher in self.watchers():
-            watcher.order_stop(cause, word="quit")
-            if watcher.helper:
-                patience = min(watcher.options["graceful_timeout"], HELPER_TIMEOUT)
-                watcher.options["graceful_timeout"] = patience
-                for process in watcher.ending:
-                    watcher.end_by(process, now + patience, now)
-        self._give(sorted(self.everybody(), key=stop_order), stops=True)
-        for watcher in self._leaving.values():
-            self._campaign.let_go(watcher)
-
-    def release(self) -> None:
-        """Asks at once whoever a campaign holds back until others have settled."""
-        self._campaign.release_all()
+        waiting = None
+        if wait is not None:
+            waiting = Waiting(wait, collects=isinstance(order, Configure))
+        CARRIED_OUT[type(order)](self, order, waiting)
+        if waiting is not None and not waiting.closed:
+            self.replies.begin(waiting, self.now())
 
     def hurry(self) -> None:
-        """Lets nobody have any more time: what has not ended is killed in the next turn, and no
-        hook is asked."""
-        self._campaign.release_all()
-        now = self._ports.now()
+        """Give nothing any more time: what has not ended is killed in the next turn, and no hook
+        is asked."""
+        self.campaign.release_all()
         for watcher in self.everybody():
-            watcher.options["graceful_timeout"] = 0.0
-            watcher.options["hooks"] = {}
-            for process in watcher.ending:
-                watcher.end_by(process, now, now)
+            watcher.goal = watcher.goal._replace(patience=0.0, mute=True)
+            limit_time(self, watcher)
             self.touch(watcher)
-
-    def _chosen(self, watchers: list[Watcher] | None) -> list[Watcher]:
-        """Without a name, or by a pattern for several, one that is not to start by itself is left
-        alone while it is stopped."""
-        named = self.watchers() if watchers is None else watchers
-        if watchers is not None and len(watchers) == 1:
-            return watchers
-        return [w for w in named if w.options["autostart"] or w.goal_up]
-
-    def _give(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
-        """Has the watchers looked at: at once, or in the sequence of a campaign.
-
-        Args:
-            watchers: Those that were given an order.
-            stops: Whether it is an order to all that stops them.
-            starts: Whether it is an order to all that starts them, after they have stopped.
-        """
-        if stops or starts:
-            self._campaign.release_all()
-            self._campaign = Campaign(
-                watchers if stops else (),
-                watchers if starts else (),
-                self.warmup_delay,
-                self.touch,
-            )
-            self._agenda.set(CAMPAIGN, None)
-        else:
-            for watcher in watchers:
-                self._campaign.let_go(watcher)
-        for watcher in watchers:
-            self.touch(watcher)
-
-    # -- the turn
-
-    def touch(self, watcher: Watcher) -> None:
-        """Has the watcher looked at in the next turn, because something about it is new."""
-        if not watcher.abandoned:
-            self._dirty[watcher] = None
-
-    def next_at(self) -> float | None:
-        """The instant at which a turn is due although nothing happens, None if never."""
-        instants = (self._agenda.next_at(), self._replies.next_at())
-        return min((at for at in instants if at is not None), default=None)
-
-    def turn(self) -> bool:
-        """Converges every watcher that something is new about, and answers who waits for it.
-
-        Returns:
-            Whether the turn was over before everybody had his.
-        """
-        now = self._ports.now()
-        for item in self._agenda.pop_due(now):
-            if isinstance(item, Watcher):
-                self.touch(item)
-        self._replies.time_out(now)
-        self._advance(now)
-        while self._dirty:
-            watcher = next(iter(self._dirty))
-            del self._dirty[watcher]
-            self._look_at(watcher)
-            if not self._dirty:
-                self._advance(self._ports.now())
-            if self._ports.turn_is_over():
-                return bool(self._dirty)
-        return False
-
-    def _advance(self, now: float) -> None:
-        if not self._campaign.is_over:
-            self._agenda.set(CAMPAIGN, self._campaign.advance(now))
-
-    def _look_at(self, watcher: Watcher) -> None:
-        try:
-            if converge(watcher, self._ports):
-                self.touch(watcher)
-        finally:
-            self._agenda.set(watcher, watcher.next_deadline())
-        self._campaign.saw(watcher)
-        self._replies.settle(watcher)
-        if watcher.removed:
-            self._see_off(watcher)
-
-    def _see_off(self, watcher: Watcher) -> None:
-        """Has the next one of its name looked at when a removed watcher is gone, or cannot go."""
-        if watcher.is_gone:
-            self._agenda.set(watcher, None)
-            self._ports.forget(watcher)
-            if self._leaving.get(fold(watcher.name)) is watcher:
-                del self._leaving[fold(watcher.name)]
-        elif not watcher.unkillable():
-            return
-        successor = self._watchers.get(fold(watcher.name))
-        if successor is not None:
-            self.touch(successor)
-
-    def refuse_all(self, reason: str) -> None:
-        """Answers everybody who still waits, because nothing more will happen."""
-        self._replies.refuse_all(reason)

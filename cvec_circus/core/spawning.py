@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-from functools import partial
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
-from cvec_circus.core.hooks import YES, has_hook
+from cvec_circus.core.cause import EXEC, GIVE_UP
+from cvec_circus.core.hooks import YES, ask, has_hook
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
 
 ANNOUNCED_BACKOFF = 1.0
@@ -18,136 +18,177 @@ ANNOUNCED_BACKOFF = 1.0
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """What the system runs short of and may have again: never a reason to give up."""
 
-OWN_ENDS = frozenset({"", "exit", "command:signal"})
-"""Causes of processes that nothing here has asked to end."""
+OPEN_AHEAD = 64
+"""Slots that are open and due before more are opened: ten thousand places open as turns allow."""
+
+
+def fill_places(watcher: Watcher, ports: Ports) -> None:
+    """Open a slot for each place that is not held, as far ahead as spawning can follow."""
+    places = watcher.places
+    now = ports.now()
+    one_shot = watcher.one_shot
+    while len(places.ready) < OPEN_AHEAD and has_room(watcher):
+        places.grants -= one_shot
+        places.open_slot(now, watcher.goal.size_cause)
+
+
+def has_room(watcher: Watcher) -> bool:
+    """Tell whether a slot is to be opened; of a singleton, only when there is none."""
+    return not watcher.is_full and not (watcher.is_singleton and watcher.places.slots)
 
 
 def spawn_ready(watcher: Watcher, ports: Ports) -> bool:
-    """Spawns what is due, as fast as the hook, the warm-up and this turn allow.
+    """Spawn what is due, as fast as the hook, the warm-up and this turn allow.
 
     Returns:
         Whether the turn was over before all that was due had been spawned.
     """
-    while watcher.ready:
-        process = watcher.ready[0]
+    places = watcher.places
+    while places.ready:
+        process = places.ready[0]
         if process.state is not ProcessState.PENDING:
-            watcher.ready.pop(0)
+            places.ready.popleft()
             continue
-        if ports.now() < watcher.next_spawn_at or not may_spawn(watcher, process, ports):
+        if ports.now() < places.next_spawn_at or not may_spawn(watcher, process, ports):
             return False
-        spawn(watcher, watcher.ready.pop(0), ports)
+        spawn(watcher, places.ready.popleft(), ports)
         if watcher.reason:
             return False
-        if ports.turn_is_over():
-            return bool(watcher.ready)
+        if ports.clock.turn_is_over():
+            return bool(places.ready) or has_room(watcher)
+        fill_places(watcher, ports)
     return False
 
 
 def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
-    """Whether before_spawn has said yes to the next process; asks it the first time.
+    """Tell whether before_spawn has said yes to the next process; ask it the first time.
 
     One after the other: what the hook changes in the environment is for this process, so the next
     one is asked about when this one has been spawned.
     """
+    places = watcher.places
     if not has_hook(watcher, "before_spawn"):
-        watcher.asked_for = None  # what was asked of one that is gone decides nothing any more
+        places.asked_for = 0  # what was asked of one that is gone decides nothing any more
         return True
     if process.cleared:
         return True
-    if watcher.asked_for is None:
-        then = partial(before_spawn_answered, watcher, process, ports)
-        ports.ask_hook(watcher, "before_spawn", then)
-        watcher.asked_for = process
+    if not places.asked_for:
+        places.asked_for = process.wid
+        ask(watcher, ports, Question("before_spawn", watcher.lives, process.wid))
     return False
 
 
-def before_spawn_answered(
-    watcher: Watcher, process: ManagedProcess, ports: Ports, refusal: str
-) -> None:
-    """A fact: the answer of before_spawn. Called on the supervisor thread."""
-    if watcher.asked_for is not process:
+def before_spawn_answered(watcher: Watcher, question: Question, ports: Ports, refusal: str) -> None:
+    """Take the answer of before_spawn. Called on the supervisor thread."""
+    places = watcher.places
+    process = places.slots.get(question.wid)
+    if places.asked_for != question.wid or question.life != watcher.lives or process is None:
         return
-    watcher.asked_for = None
+    places.asked_for = 0
+    if process.state is not ProcessState.PENDING:
+        return
     if refusal == YES:
         process.cleared = True
-    elif process.state is ProcessState.PENDING and watcher.goes_on:
+    elif watcher.goes_on:
+        places.refused = refusal
         give_up(watcher, ports, refusal)
 
 
 def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
-    """Starts a process in its slot, or arranges for another attempt, or gives the watcher up."""
+    """Start a process in its slot, or arrange for another attempt, or give the watcher up."""
+    places = watcher.places
     try:
-        pid = ports.spawn(watcher, process)
+        pid = ports.launcher.spawn(watcher, process)
     except (OSError, ValueError, MemoryError) as error:
         start_failed(watcher, process, ports, error)
         return
     except Exception:
         # A fault of ours. The loop reports it and goes on; the slot must not be forgotten.
         now = ports.now()
-        watcher.due(process, now + FAILED_START_CEILING, now)
+        places.spawn_at(process, now + FAILED_START_CEILING, now)
         raise
     now = ports.now()
-    watcher.ran(process, pid, now)
-    watcher.next_spawn_at = now + watcher.options["warmup_delay"]
-    watcher.due(process, expiry(watcher, process, ports), now)
-    ports.publish(watcher, "spawn", process.spawn_cause, process_pid=process.pid, wid=process.wid)
+    places.ran(process, pid, watcher.settings.generation.number, now)
+    places.next_spawn_at = now + watcher.options.warmup_delay
+    places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
+    ports.events.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=process.wid)
     if has_hook(watcher, "after_spawn"):
-        then = partial(after_spawn_answered, watcher, process, ports, watcher.lives)
-        ports.ask_hook(watcher, "after_spawn", then, pid=process.pid)
-        watcher.put_on_trial(process)
-
-
-def after_spawn_answered(
-    watcher: Watcher, process: ManagedProcess, ports: Ports, life: int, refusal: str
-) -> None:
-    """A fact: the answer of after_spawn. Called on the supervisor thread.
-
-    That a process which it refuses has died meanwhile makes no difference, unless it was on its way
-    out anyway.
-    """
-    watcher.end_trial(process)
-    is_current = watcher.lives == life and watcher.is_up and watcher.goes_on
-    is_current = is_current and has_hook(watcher, "after_spawn")
-    if refusal != YES and is_current and process.cause in OWN_ENDS:
-        give_up(watcher, ports, refusal)
+        question = Question("after_spawn", watcher.lives, process.wid, pid)
+        ask(watcher, ports, question, pid=pid)
+        places.put_on_trial(process)
 
 
 def expiry(watcher: Watcher, process: ManagedProcess, ports: Ports) -> float | None:
-    """The instant at which the process is older than `max_age`, None if it may grow old."""
-    if not watcher.options["max_age"]:
+    """Return the instant at which the process is older than `max_age`, None for never."""
+    options = watcher.options
+    if not options.max_age:
         return None
-    variance = watcher.options["max_age_variance"] * ports.random()
-    return float(process.spawned_at + watcher.options["max_age"] + variance)
+    return process.spawned_at + options.max_age + options.max_age_variance * ports.clock.random()
+
+
+# -- what failed
 
 
 def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error: Exception) -> None:
-    """Tries again after a wait, or gives up; what the system is short of counts for nothing."""
+    """Try again after a wait, or give up; a shortage of the system counts for nothing."""
+    places, options = watcher.places, watcher.options
+    places.trouble = str(error) or type(error).__name__
+    if is_shortage(error):
+        wait_out_shortage(watcher, process, ports)
+        return
     process.attempts += 1
-    watcher.trouble = str(error) or type(error).__name__
-    if not is_shortage(error):
-        process.failed_starts += 1
-        if 0 <= watcher.options["max_retry"] <= process.failed_starts:
-            give_up(watcher, ports, f"{watcher.trouble} ({process.failed_starts} attempts)")
-            return
-    ceiling = watcher.options["backoff_max"] if watcher.options["backoff"] else 0.0
+    places.refused = places.trouble
+    if fails_for_good(watcher, process.attempts, ports):
+        return
+    ceiling = options.backoff_max if options.backoff else 0.0
     delay = exponential(process.attempts, ceiling or FAILED_START_CEILING)
-    ports.note(watcher, f"{watcher.trouble}; attempt {process.attempts}, next in {delay:g} s")
     now = ports.now()
-    watcher.due(process, now + jittered(delay, ports.random()), now)
+    places.spawn_at(process, now + jittered(delay, ports.clock.random()), now)
+    tries = f"attempt {process.attempts}, next in {delay:g} s"
+    ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
     if delay >= ANNOUNCED_BACKOFF:
-        ports.publish(
-            watcher, "backoff", "exec", wid=process.wid, deaths=process.attempts, delay=delay
+        ports.events.publish(
+            watcher, "backoff", EXEC, wid=process.wid, deaths=process.attempts, delay=delay
         )
 
 
+def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:
+    """Give up when none of the watcher's processes could ever be started.
+
+    A slot that has failed as often as `max_retry` says goes on trying where others run: giving up
+    would stop these.
+
+    Returns:
+        Whether the watcher has given up.
+    """
+    places = watcher.places
+    places.exhausted |= 0 <= watcher.options.max_retry <= attempts
+    if not places.exhausted or places.spawns or watcher.filled_life == watcher.lives:
+        return False
+    give_up(watcher, ports, f"{places.trouble} ({attempts} attempts)")
+    return True
+
+
+def wait_out_shortage(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
+    """Let all slots of the watcher wait for what the system is short of, on one timer."""
+    places = watcher.places
+    places.shortages += 1
+    delay = exponential(places.shortages, FAILED_START_CEILING)
+    now = ports.now()
+    places.next_spawn_at = now + jittered(delay, ports.clock.random())
+    places.ready.appendleft(process)
+    if places.shortages == 1:
+        ports.events.note(watcher, f"{places.trouble}; it is tried again until there is some")
+
+
 def is_shortage(error: Exception) -> bool:
-    """Whether the system may well have tomorrow what it lacks today."""
+    """Tell whether the system may have later what it lacks now."""
     if isinstance(error, OSError):
         return error.errno in SHORTAGES
     return isinstance(error, MemoryError)
 
 
 def give_up(watcher: Watcher, ports: Ports, reason: str) -> None:
-    """Stops a watcher that cannot run, and says why."""
+    """Stop a watcher that cannot run, and say why."""
     watcher.give_up(reason)
-    ports.publish(watcher, "giveup", "giveup", reason=reason)
+    ports.events.publish(watcher, "giveup", GIVE_UP, reason=reason)

@@ -120,6 +120,12 @@ class OptionTable:
         Raises:
             OptionError: The options do not go together.
         """
+        return self.merged(given, current)
+
+    def merged(
+        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return a full set of options, whether they go together or not; see `complete`."""
         return {**(self.defaults() if current is None else current), **given}
 
 

@@ -25,6 +25,7 @@ from cvec_circus.options.stream import (
     take_parts,
 )
 from cvec_circus.options.table import OptionTable
+from cvec_circus.options.typed import WatcherOptions
 
 _COMMAND = [
     Option(
@@ -134,6 +135,24 @@ _STOPPING = [
         30.0,
         "Seconds that a process has to stop before it gets SIGKILL.",
         low=0,
+    ),
+    Option(
+        "leftover_timeout",
+        "seconds",
+        5.0,
+        "Seconds that what a dead process left in its process group has between SIGTERM and "
+        "SIGKILL, `graceful_timeout` at most. What is still there 5 s after SIGKILL is named a "
+        "stray, and the next process starts.",
+        low=0,
+    ),
+    Option(
+        "strays",
+        "choice",
+        "report",
+        "What happens to processes that one of the watcher's processes started in a session of "
+        "their own and left behind: `report` names them in the answer of `stop`, in the status and "
+        "in the log; `kill` ends them; `ignore` does neither.",
+        choices=("report", "kill", "ignore"),
     ),
     Option(
         "send_hup",
@@ -249,15 +268,15 @@ class WatcherTable(OptionTable):
             raise OptionError(key, str(error)) from None
         return {part: self.convert_one(f"{key}.{part}", text) for part, text in parts.items()}
 
-    def complete(
+    def complete(  # type: ignore[override]  # a dict will not do: these never change
         self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> WatcherOptions:
         """Return a full set of options; a part of a stream changes the stream.
 
         Raises:
             OptionError: The options do not go together.
         """
-        full = super().complete(given, current)
+        full = self.merged(given, current)
         take_parts(full, given)
         if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
             _hooks().take_hooks(full, current)
@@ -268,7 +287,7 @@ class WatcherTable(OptionTable):
         if current is None or not given.keys().isdisjoint(ACCOUNTS):
             for key, reason in unknown_accounts(full):
                 raise OptionError(key, reason)
-        return full
+        return WatcherOptions(full)
 
 
 def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Callable
+from functools import partial
+from typing import Any, Callable
 
 
 class Outcome:
@@ -15,9 +16,11 @@ class Outcome:
         stopped: Pids that ran when the order was given and are gone now.
         kept: Pids that ran then and run now.
         numprocesses: How many processes are wanted now, over all watchers of the order.
+        strays: What the watchers' processes left behind outside their groups: watcher, pid and
+            command of each.
     """
 
-    __slots__ = ("error", "kept", "numprocesses", "started", "stopped")
+    __slots__ = ("error", "kept", "numprocesses", "started", "stopped", "strays")
 
     def __init__(
         self,
@@ -26,24 +29,37 @@ class Outcome:
         stopped: Iterable[int] = (),
         kept: Iterable[int] = (),
         numprocesses: int = 0,
+        strays: Iterable[dict[str, Any]] = (),
     ) -> None:
         self.error = error
         self.started = list(started)
         self.stopped = list(stopped)
         self.kept = list(kept)
         self.numprocesses = numprocesses
+        self.strays = list(strays)
 
 
 class Wait:
-    """Somebody waits for the end of an order. Owned by the supervisor thread.
+    """The sender of an order waits for its end. Owned by the supervisor thread.
 
     Attributes:
-        then: Called exactly once with the outcome, on the supervisor thread.
+        then: Called with the outcome, on the supervisor thread: once, or never if the sender is
+            gone by then.
         timeout: Seconds after which the outcome is an error; None waits as long as it takes.
     """
 
-    __slots__ = ("then", "timeout")
+    __slots__ = ("_gone", "then", "timeout")
 
     def __init__(self, then: Callable[[Outcome], None], timeout: float | None = None) -> None:
         self.then = then
         self.timeout = timeout
+        self._gone: Callable[[], object] | None = None
+
+    def on_gone(self, fn: Callable[..., object], *args: Any) -> None:
+        """Call a function when the sender is gone, so that nothing is kept for it."""
+        self._gone = partial(fn, *args)
+
+    def gone(self) -> None:
+        """Note that the sender is gone."""
+        if self._gone is not None:
+            self._gone()

@@ -20,10 +20,10 @@ class BackoffCase(unittest.TestCase):
         """Ends the process of that slot after `lived` seconds; returns how long it stayed away."""
         self.world.advance(lived)
         watcher = self.world.roster.watchers()[0]
-        self.world.die(watcher.slots[wid].pid, 1)
+        self.world.die(watcher.places.slots[wid].pid, 1)
         died_at = self.world.now()
         self.world.settle()
-        while watcher.slots[wid].pid not in self.world.alive:
+        while watcher.places.slots[wid].pid not in self.world.alive:
             next_at = self.world.roster.next_at()
             assert next_at is not None, "nothing is going to happen any more"
             self.world.advance(next_at - self.world.now())
@@ -94,9 +94,9 @@ class TestDelays(BackoffCase):
 
     def test_a_crash_loop_keeps_its_slot_where_lower_wids_are_free(self) -> None:
         watcher = self.world.up()
-        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(0.5)
-        self.assertEqual(list(watcher.slots), [2])
+        self.assertEqual(list(watcher.places.slots), [2])
         self.assertEqual([self.crash(wid=2) for _ in range(4)], [0, 0.05, 0.1, 0.2])
 
 
@@ -117,10 +117,10 @@ class TestRespawnDelay(BackoffCase):
     def test_what_was_ordered_does_not_wait(self) -> None:
         watcher = self.world.up(respawn_delay=5)
         self.world.advance(60)
-        self.world.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), None, None, None)
         self.world.advance(0.1)
         self.assertEqual(self.world.spawned, [100, 101])
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.advance(0.1)
         self.assertEqual(self.world.spawned, [100, 101, 102])
 
@@ -135,7 +135,7 @@ class TestJitter(BackoffCase):
         watchers = [self.world.up(f"w{number}", min_uptime=5) for number in range(200)]
         for _ in range(8):
             for watcher in watchers:
-                self.world.die(watcher.slots[1].pid)
+                self.world.die(watcher.places.slots[1].pid)
             self.world.advance(1.2)
         spawns = [at for at, _, action, _ in self.world.events if action == "spawn"][-200:]
         self.assertGreater(len(set(spawns)), 190)
@@ -160,13 +160,13 @@ class TestWhatIsTold(BackoffCase):
         watcher = self.world.up()
         for _ in range(6):
             self.crash()
-        self.world.die(watcher.slots[1].pid)
+        self.world.die(watcher.places.slots[1].pid)
         self.world.advance(0.3)
         self.assertEqual(
-            watcher.why(self.world.now()), "process 1 died quickly 7 times; next start in 0.7 s"
+            self.world.why(watcher), "process 1 died quickly 7 times; next start in 0.7 s"
         )
         self.world.advance(0.7)
-        self.assertEqual(watcher.why(self.world.now()), "")
+        self.assertEqual(self.world.why(watcher), "")
 
     def test_a_one_shot_that_is_not_replaced_does_not_back_off(self) -> None:
         self.world.up(respawn=False, respawn_delay=5)
@@ -176,7 +176,7 @@ class TestWhatIsTold(BackoffCase):
 
     def test_nobody_hears_of_a_backoff_after_a_stop(self) -> None:
         watcher = self.world.up(respawn_delay=5)
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.die(100)
         self.world.settle()
         self.assertEqual(self.world.actions(), ["add", "spawn", "start", "reap", "stop"])
@@ -189,7 +189,7 @@ class TestOrders(BackoffCase):
         watcher = self.world.up(**options)
         for _ in range(7):
             self.crash()
-        self.world.die(watcher.slots[1].pid)
+        self.world.die(watcher.places.slots[1].pid)
         self.world.settle()
         self.spawned = len(self.world.spawned)
         self.world.advance(0.1)
@@ -203,37 +203,37 @@ class TestOrders(BackoffCase):
 
     def test_start(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.assert_hastened(watcher)
 
     def test_restart(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.assert_hastened(watcher)
 
     def test_reload(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.assert_hastened(watcher)
 
     def test_reload_by_sighup(self) -> None:
         watcher = self.in_backoff(send_hup=True)
-        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.assert_hastened(watcher)
 
     def test_resize_to_the_same_number(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.resize(watcher, 1, "command:incr", None)
+        self.world.resize(watcher, 1, "command:incr", None)
         self.assert_hastened(watcher)
 
     def test_set(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.set_options(watcher, {"max_retry": 7}, "command:set", None)
+        self.world.set_options(watcher, {"max_retry": 7}, "command:set", None)
         self.assert_hastened(watcher)
 
     def test_kill(self) -> None:
         watcher = self.in_backoff()
-        self.world.roster.kill(watcher, [], None, None, None)
+        self.world.kill(watcher, [], None, None, None)
         self.assert_hastened(watcher)
 
 

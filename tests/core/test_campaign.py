@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 
@@ -26,7 +25,7 @@ class CampaignCase(unittest.TestCase):
         ]
 
     def start_all(self) -> None:
-        self.roster.start(None, "config", None)
+        self.world.start(None, "config", None)
         self.world.settle()
 
     def mark(self) -> int:
@@ -55,13 +54,13 @@ class TestStartAll(CampaignCase):
         low = self.world.add("low")
         self.start_all()
         self.world.advance(0.5)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(low.status, "stopped")
         self.world.advance(0.2)
         self.world.refuse = None
         high.options["max_retry"] = 1
         self.world.advance(0.1)
-        self.assertIs(high.state, WatcherState.ACTIVE)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(high.status, "active")
+        self.assertEqual(low.status, "active")
 
     def test_given_up_for_good(self) -> None:
         high = self.world.add("high", priority=1, fatal_exit_codes=[2], numprocesses=2)
@@ -70,8 +69,8 @@ class TestStartAll(CampaignCase):
         self.start_all()
         self.world.die(100, 2)
         self.world.settle()
-        self.assertIs(high.state, WatcherState.STOPPED)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(high.status, "stopped")
+        self.assertEqual(low.status, "active")
 
     def test_the_warmup_delay_of_the_arbiter_lies_between_two_watchers(self) -> None:
         self.world = FakeWorld(warmup_delay=2.0)
@@ -98,26 +97,26 @@ class TestStartAll(CampaignCase):
         stopped = self.world.add("a", autostart=False)
         running = self.world.up("b", autostart=False)
         self.start_all()
-        self.assertIs(stopped.state, WatcherState.STOPPED)
-        self.assertIs(running.state, WatcherState.ACTIVE)
-        self.roster.start([stopped, running], "command:start", None)
+        self.assertEqual(stopped.status, "stopped")
+        self.assertEqual(running.status, "active")
+        self.world.start([stopped, running], "command:start", None)
         self.world.settle()
-        self.assertIs(stopped.state, WatcherState.STOPPED)
-        self.roster.start([stopped], "command:start", None)
+        self.assertEqual(stopped.status, "stopped")
+        self.world.start([stopped], "command:start", None)
         self.world.settle()
-        self.assertIs(stopped.state, WatcherState.ACTIVE)
+        self.assertEqual(stopped.status, "active")
 
     def test_a_named_order_goes_ahead_of_the_queue(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
         lower = self.world.add("lower", priority=-1)
         self.start_all()
-        self.roster.start([lower], "command:start", None)
+        self.world.start([lower], "command:start", None)
         self.world.settle()
-        self.assertIs(lower.state, WatcherState.ACTIVE)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(lower.status, "active")
+        self.assertEqual(low.status, "stopped")
         self.world.advance(5)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(low.status, "active")
         self.assertEqual(self.told("start").count("lower"), 1)
 
     def test_named_orders_do_not_let_the_lower_ones_off_early(self) -> None:
@@ -127,59 +126,59 @@ class TestStartAll(CampaignCase):
                 high = self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
                 low = self.world.add("low")
                 self.start_all()
-                order = getattr(self.roster, word)
+                order = getattr(self.world, word)
                 options = [False] if word == "reload" else []
                 order([high], f"command:{word}", *options, None)
                 self.world.advance(4)
-                self.assertIs(low.state, WatcherState.STOPPED)
+                self.assertEqual(low.status, "stopped")
                 self.world.advance(60)
-                self.assertIs(high.state, WatcherState.ACTIVE)
-                self.assertIs(low.state, WatcherState.ACTIVE)
+                self.assertEqual(high.status, "active")
+                self.assertEqual(low.status, "active")
 
     def test_a_named_stop_lets_the_lower_ones_off_when_it_is_down(self) -> None:
         high = self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
         self.start_all()
-        self.roster.stop([high], "command:stop", None)
+        self.world.stop([high], "command:stop", None)
         self.world.advance(0.9)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(low.status, "stopped")
         self.world.advance(0.1)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(low.status, "active")
 
     def test_a_named_stop_takes_one_out_of_the_queue(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
         self.start_all()
-        self.roster.stop([low], "command:stop", None)
+        self.world.stop([low], "command:stop", None)
         self.world.advance(60)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(low.status, "stopped")
 
     def test_one_that_is_removed_is_not_waited_for(self) -> None:
         high = self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
         self.start_all()
-        self.roster.remove(high, "command:rm", False, None)
+        self.world.remove(high, "command:rm", False, None)
         self.world.settle()
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(low.status, "active")
 
     def test_a_reload_of_all_keeps_to_the_priorities(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
         self.start_all()
-        self.roster.reload(None, "signal:HUP", False, None)
+        self.world.reload(None, "signal:HUP", False, None)
         self.world.advance(4)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(low.status, "stopped")
         self.world.advance(60)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(low.status, "active")
 
     def test_a_reload_of_all_starts_the_stopped_ones_by_priority(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
-        self.roster.reload(None, "signal:HUP", False, None)
+        self.world.reload(None, "signal:HUP", False, None)
         self.world.advance(4)
-        self.assertIs(low.state, WatcherState.STOPPED)
+        self.assertEqual(low.status, "stopped")
         self.world.advance(60)
-        self.assertIs(low.state, WatcherState.ACTIVE)
+        self.assertEqual(low.status, "active")
 
 
 class TestStopAll(CampaignCase):
@@ -188,7 +187,7 @@ class TestStopAll(CampaignCase):
         self.world.up("b")
         self.world.up("c")
         mark = self.mark()
-        self.roster.stop(None, "command:stop", None)
+        self.world.stop(None, "command:stop", None)
         self.world.advance(10)
         self.assertEqual(
             self.told("kill", "stop", mark=mark),
@@ -199,7 +198,7 @@ class TestStopAll(CampaignCase):
         for name, priority in (("a", 5), ("b", 0), ("c", 9)):
             self.world.up(name, priority=priority)
         mark = self.mark()
-        self.roster.stop(None, "command:stop", None)
+        self.world.stop(None, "command:stop", None)
         self.world.settle()
         self.assertEqual(self.told("kill", mark=mark), ["b", "a", "c"])
 
@@ -207,7 +206,7 @@ class TestStopAll(CampaignCase):
         self.world.stop_delay = 5.0
         helper = self.world.up("a", helper=True)
         self.world.up("b")
-        self.roster.stop(None, "command:stop", None)
+        self.world.stop(None, "command:stop", None)
         self.world.advance(3)
         self.world.die(helper.pids()[0])
         self.world.settle()
@@ -218,22 +217,22 @@ class TestStopAll(CampaignCase):
     def test_a_named_start_is_not_waited_for(self) -> None:
         self.world.up("a", helper=True)
         other = self.world.up("b")
-        self.roster.stop(None, "command:stop", None)
-        self.roster.start([other], "command:start", None)
+        self.world.stop(None, "command:stop", None)
+        self.world.start([other], "command:start", None)
         self.world.advance(1)
         self.assertEqual(self.told("stop"), ["a"])
-        self.assertIs(other.state, WatcherState.ACTIVE)
+        self.assertEqual(other.status, "active")
 
     def test_nor_is_a_process_that_cannot_be_killed(self) -> None:
         helper = self.world.up("a", helper=True)
         self.world.up("b", graceful_timeout=1)
         self.world.temper = IMMORTAL
-        self.roster.stop(None, "command:stop", None)
+        self.world.stop(None, "command:stop", None)
         self.world.advance(5.9)
         self.assertEqual(len(helper.fresh), 1)
         self.world.temper = "obedient"
         self.world.advance(2)
-        self.assertIs(helper.state, WatcherState.STOPPED)
+        self.assertEqual(helper.status, "stopped")
 
 
 class TestRestartAll(CampaignCase):
@@ -242,7 +241,7 @@ class TestRestartAll(CampaignCase):
             self.world.up(name, priority=priority)
         self.world.up("c", helper=True, priority=1)
         mark = self.mark()
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.advance(60)
         self.assertEqual(
             self.told("stop", "spawn", mark=mark),
@@ -253,31 +252,31 @@ class TestRestartAll(CampaignCase):
         self.world.up("a")
         slow = self.world.up("b", graceful_timeout=20)
         self.world.temper = STUBBORN
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.settle()
         self.world.die(100, -15)
         self.world.advance(19.9)
         self.assertEqual(self.world.spawned, [100, 101])
         self.world.advance(0.1)
         self.assertEqual(self.told("start"), ["a", "b", "a", "b"])
-        self.assertIs(slow.state, WatcherState.ACTIVE)
+        self.assertEqual(slow.status, "active")
 
     def test_one_that_cannot_be_killed_only_itself(self) -> None:
         other = self.world.up("a")
         stuck = self.world.up("b", graceful_timeout=1)
         self.world.temper = IMMORTAL
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.settle()
         self.world.die(100, -15)
         self.world.advance(6)
-        self.assertIs(other.state, WatcherState.ACTIVE)
-        self.assertIs(stuck.state, WatcherState.STOPPING)
+        self.assertEqual(other.status, "active")
+        self.assertEqual(stuck.status, "stopping")
 
     def test_stopped_ones_come_up_with_the_others(self) -> None:
         self.world.up("a")
         self.world.add("b")
         self.world.add("c", autostart=False)
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.settle()
         self.assertEqual(self.told("spawn"), ["a"])
         self.world.advance(1)
@@ -286,20 +285,20 @@ class TestRestartAll(CampaignCase):
     def test_a_named_stop_in_between_stays_down(self) -> None:
         self.world.up("a")
         watcher = self.world.up("b")
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.settle()
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(60)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(self.told("start"), ["a", "b", "a"])
 
     def test_a_reload_of_all_in_between_changes_nothing(self) -> None:
         self.world.up("a")
         self.world.up("b", helper=True)
         mark = self.mark()
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.settle()
-        self.roster.reload(None, "signal:HUP", False, None)
+        self.world.reload(None, "signal:HUP", False, None)
         self.world.advance(60)
         self.assertEqual(
             self.told("kill", "stop", "spawn", mark=mark),
@@ -310,21 +309,21 @@ class TestRestartAll(CampaignCase):
         self.world.up("a")
         self.world.up("b")
         first, wait = self.world.wait()
-        self.roster.restart(None, "command:restart", wait)
+        self.world.restart(None, "command:restart", wait)
         self.world.advance(0.5)
         second, wait = self.world.wait()
-        self.roster.restart(None, "command:restart", wait)
+        self.world.restart(None, "command:restart", wait)
         self.world.advance(60)
         self.assertEqual([first[0].error, second[0].error], [None, None])
         self.assertEqual(len(self.world.spawned), 4)
 
     def test_a_stop_of_all_in_the_middle_of_it_wins(self) -> None:
         watchers = [self.world.up(name) for name in "abc"]
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.advance(0.5)
-        self.roster.stop(None, "command:stop", None)
+        self.world.stop(None, "command:stop", None)
         self.world.advance(60)
-        self.assertEqual([w.state for w in watchers], [WatcherState.STOPPED] * 3)
+        self.assertEqual([w.status for w in watchers], ["stopped"] * 3)
         self.assertEqual(len(self.world.spawned), 3)
 
     def test_a_helper_that_is_starting_is_not_taken_for_restarted(self) -> None:
@@ -332,9 +331,9 @@ class TestRestartAll(CampaignCase):
         self.world.up("b", graceful_timeout=20)
         self.world.temper = STUBBORN
         outcomes, wait = self.world.wait()
-        self.roster.restart(None, "command:restart", wait)
+        self.world.restart(None, "command:restart", wait)
         self.world.advance(19)
-        self.assertIs(helper.state, WatcherState.ACTIVE)
+        self.assertEqual(helper.status, "active")
         self.assertEqual(outcomes, [])
         self.world.temper = "obedient"
         self.world.advance(60)

@@ -26,23 +26,23 @@ class TestCauses(CauseCase):
         self.assertEqual(self.causes("add"), ["config"])
         self.assertEqual(self.causes("spawn"), ["config"])
         self.assertEqual(self.causes("start"), ["config"])
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(1)
-        self.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assertEqual(self.causes("spawn")[1:], ["command:start"])
         self.assertEqual(self.causes("start")[1:], ["command:start"])
 
     def test_stop(self) -> None:
         watcher = self.world.up()
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(1)
         for action in ("kill", "reap", "stop"):
             self.assertEqual(self.causes(action), ["command:stop"])
 
     def test_the_end_of_the_daemon(self) -> None:
         self.world.up()
-        self.roster.shut_down("signal:TERM")
+        self.world.shut_down("signal:TERM")
         self.world.advance(1)
         for action in ("kill", "reap", "stop"):
             self.assertEqual(self.causes(action), ["signal:TERM"])
@@ -62,7 +62,7 @@ class TestCauses(CauseCase):
 
     def test_a_signal_a_client_had_sent_is_not(self) -> None:
         watcher = self.world.up()
-        watcher.slots[1].signalled = 9
+        watcher.places.slots[1].signalled = 9
         self.world.die(100, -9)
         self.world.settle()
         self.assertEqual(self.causes("reap"), ["command:signal"])
@@ -70,15 +70,15 @@ class TestCauses(CauseCase):
 
     def test_but_another_signal_than_that_is(self) -> None:
         watcher = self.world.up()
-        watcher.slots[1].signalled = 1
+        watcher.places.slots[1].signalled = 1
         self.world.die(100, -11)
         self.assertEqual(self.causes("reap"), ["exit"])
 
     def test_restart_and_reload(self) -> None:
         watcher = self.world.up()
-        self.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.advance(1)
-        self.roster.reload([watcher], "signal:HUP", False, None)
+        self.world.reload([watcher], "signal:HUP", False, None)
         self.world.advance(1)
         self.assertEqual(self.causes("reap"), ["command:restart", "signal:HUP"])
         self.assertEqual(self.causes("spawn"), ["config", "command:restart", "signal:HUP"])
@@ -88,33 +88,33 @@ class TestCauses(CauseCase):
         self.world.temper = STUBBORN
         watcher = self.world.up(numprocesses=2, max_age=10, max_age_variance=0)
         self.world.advance(10)
-        self.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(60)
         self.assertEqual(self.causes("reap")[:3], ["max_age", "command:reload", "command:reload"])
 
     def test_a_number_of_processes(self) -> None:
         watcher = self.world.up()
-        self.roster.resize(watcher, 2, "command:incr", None)
+        self.world.resize(watcher, 2, "command:incr", None)
         self.world.settle()
-        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.resize(watcher, 1, "command:decr", None)
         self.world.advance(1)
         self.assertEqual(self.causes("spawn"), ["config", "command:incr"])
         self.assertEqual(self.causes("reap"), ["command:decr"])
 
     def test_it_is_no_cause_for_anything_else(self) -> None:
         watcher = self.world.up(warmup_delay=5, numprocesses=2)
-        self.roster.resize(watcher, 3, "command:incr", None)
+        self.world.resize(watcher, 3, "command:incr", None)
         self.world.advance(60)
         self.assertEqual(self.causes("start"), ["config"])
-        self.roster.stop([watcher], "command:stop", None)
-        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.stop([watcher], "command:stop", None)
+        self.world.resize(watcher, 1, "command:decr", None)
         self.world.advance(1)
         self.assertEqual(set(self.causes("kill")), {"command:stop"})
         self.assertEqual(self.causes("stop"), ["command:stop"])
 
     def test_kill(self) -> None:
         watcher = self.world.up()
-        self.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), None, None, None)
         self.world.advance(1)
         self.assertEqual(self.causes("kill"), ["command:kill"])
         self.assertEqual(self.causes("reap"), ["command:kill"])
@@ -122,14 +122,14 @@ class TestCauses(CauseCase):
 
     def test_set(self) -> None:
         watcher = self.world.up()
-        self.roster.set_options(watcher, {"cmd": "other"}, "command:set", None)
+        self.world.set_options(watcher, {"cmd": "other"}, "command:set", None)
         self.world.advance(1)
         for action in ("updated", "kill", "reap", "reload"):
             self.assertEqual(self.causes(action), ["command:set"])
 
     def test_rm(self) -> None:
         watcher = self.world.up()
-        self.roster.remove(watcher, "command:rm", False, None)
+        self.world.remove(watcher, "command:rm", False, None)
         self.world.advance(1)
         for action in ("remove", "kill", "reap", "stop"):
             self.assertEqual(self.causes(action), ["command:rm"])
@@ -154,19 +154,19 @@ class TestOneReapEach(CauseCase):
         watcher = self.world.up(numprocesses=3, max_age=50, max_age_variance=10, graceful_timeout=1)
         self.world.die(100, 1)
         self.world.settle()
-        self.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(1)
-        self.roster.reload([watcher], "command:reload", True, None)
+        self.world.reload([watcher], "command:reload", True, None)
         self.world.leftovers = 0.5
         self.world.advance(10)
         self.world.temper = STUBBORN
-        self.roster.resize(watcher, 1, "command:decr", None)
+        self.world.resize(watcher, 1, "command:decr", None)
         self.world.advance(100)
-        self.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.advance(10)
-        self.roster.kill(watcher, list(watcher.leaders()), None, None, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), None, None, None)
         self.world.advance(10)
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(10)
         self.assertGreater(len(self.world.spawned), 10)
         self.assertEqual(sorted(self.world.reaped), self.world.spawned)
@@ -181,7 +181,7 @@ class TestOneReapEach(CauseCase):
     def test_alternation_of_start_and_stop(self) -> None:
         watcher = self.world.up()
         for word in ("restart", "restart", "stop", "start", "restart"):
-            getattr(self.roster, word)([watcher], f"command:{word}", None)
+            getattr(self.world, word)([watcher], f"command:{word}", None)
             self.world.advance(1)
         told = [action for action in self.world.actions() if action in ("start", "stop")]
         self.assertEqual(told, ["start", "stop"] * 4 + ["start"])

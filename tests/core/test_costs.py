@@ -30,7 +30,7 @@ class TestCosts(unittest.TestCase):
         self.world.advance(60)
 
         def die() -> None:
-            for pid in watcher.pids():
+            for pid in watcher.places.pids():
                 self.world.die(pid)
             self.world.settle()
 
@@ -42,7 +42,7 @@ class TestCosts(unittest.TestCase):
         self.world.advance(60)
 
         def die() -> None:
-            for number, pid in enumerate(watcher.pids()):
+            for number, pid in enumerate(watcher.places.pids()):
                 self.world.die(pid)
                 if number % 4 == 3:
                     self.world.settle()
@@ -54,11 +54,11 @@ class TestCosts(unittest.TestCase):
         watcher = self.world.up(numprocesses=1000)
         self.world.temper = "stubborn"
         outcomes, wait = self.world.wait()
-        self.world.roster.stop([watcher], "command:stop", wait)
+        self.world.stop([watcher], "command:stop", wait)
         self.world.settle()
 
         def die() -> None:
-            for pid in watcher.pids():
+            for pid in watcher.places.pids():
                 self.world.die(pid)
                 self.world.settle()
 
@@ -70,7 +70,7 @@ class TestCosts(unittest.TestCase):
 
         def half_an_hour() -> None:
             for _ in range(1800):
-                for pid in watcher.pids():
+                for pid in watcher.places.pids():
                     self.world.die(pid, 1)
                 self.world.advance(1)
 
@@ -86,9 +86,9 @@ class TestCosts(unittest.TestCase):
             self.world.add(f"w{number}", priority=number % 5)
 
         def there_and_back() -> None:
-            self.world.roster.start(None, "config", None)
+            self.world.start(None, "config", None)
             self.world.advance(1)
-            self.world.roster.stop(None, "command:stop", None)
+            self.world.stop(None, "command:stop", None)
             self.world.advance(1)
 
         self.assertLess(took(there_and_back), 3.0)
@@ -101,7 +101,7 @@ class TestCosts(unittest.TestCase):
         def deaths() -> None:
             for number in range(1000):
                 watcher = watchers[number % 10]
-                self.world.die(watcher.pids()[0])
+                self.world.die(watcher.places.pids()[0])
                 self.world.settle()
                 self.world.advance(2)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import unittest
 
-from cvec_circus.core.facts import process_exited
 from cvec_circus.core.slots import Death
+
+from cvec_circus.core.facts import process_exited
 from tests.support.world import FakeWorld
 
 
@@ -16,55 +17,55 @@ class TestDeaths(unittest.TestCase):
         self.watcher = self.world.up(numprocesses=2)
 
     def die(self, exit_code: int) -> int:
-        pid = self.watcher.pids()[0]
+        pid = self.watcher.places.pids()[0]
         self.world.die(pid, exit_code)
         self.world.advance(2)
         return pid
 
     def test_nothing_yet(self) -> None:
-        self.assertIsNone(self.watcher.last_death)
-        self.assertEqual(self.watcher.restarts, 0)
+        self.assertIsNone(self.watcher.places.last_death)
+        self.assertEqual(self.watcher.places.restarts, 0)
 
     def test_a_death_and_a_restart(self) -> None:
         at = self.world.clock
         pid = self.die(3)
-        self.assertEqual(self.watcher.last_death, Death(1, pid, 3, "exit", at))
-        self.assertEqual(self.watcher.restarts, 1)
+        self.assertEqual(self.watcher.places.last_death, Death(1, pid, 3, "exit", at))
+        self.assertEqual(self.watcher.places.restarts, 1)
         self.die(-9)
-        self.assertEqual(self.watcher.last_death.exit_code, -9)
-        self.assertEqual(self.watcher.restarts, 2)
+        self.assertEqual(self.watcher.places.last_death.exit_code, -9)
+        self.assertEqual(self.watcher.places.restarts, 2)
 
     def test_what_was_asked_for_is_no_restart(self) -> None:
-        self.world.roster.restart([self.watcher], "command:restart", None)
+        self.world.restart([self.watcher], "command:restart", None)
         self.world.advance(5)
-        self.world.roster.reload([self.watcher], "command:reload", False, None)
+        self.world.reload([self.watcher], "command:reload", False, None)
         self.world.advance(5)
-        self.world.roster.kill(self.watcher, list(self.watcher.leaders()), None, None, None)
+        self.world.kill(self.watcher, list(self.watcher.places.leaders()), None, None, None)
         self.world.advance(5)
-        self.assertEqual(len(self.watcher.pids()), 2)
-        self.assertEqual(self.watcher.restarts, 0)
-        self.assertEqual(self.watcher.last_death.cause, "command:kill")
-        self.assertEqual(self.watcher.last_death.exit_code, -15)
+        self.assertEqual(len(self.watcher.places.pids()), 2)
+        self.assertEqual(self.watcher.places.restarts, 0)
+        self.assertEqual(self.watcher.places.last_death.cause, "command:kill")
+        self.assertEqual(self.watcher.places.last_death.exit_code, -15)
 
     def test_a_lost_status(self) -> None:
-        process = next(self.watcher.leaders())
+        process = next(self.watcher.places.leaders())
         process_exited(self.watcher, process, self.world, -1, status_lost=True)
-        self.assertIsNone(self.watcher.last_death.exit_code)
+        self.assertIsNone(self.watcher.places.last_death.exit_code)
 
     def test_active_since(self) -> None:
         began = self.world.clock
-        self.assertEqual((self.watcher.is_active, self.watcher.active_at), (True, began))
+        self.assertEqual((self.watcher.is_up, self.watcher.filled_at), (True, began))
         self.world.advance(10)
         self.die(0)
-        self.world.roster.reload([self.watcher], "command:reload", False, None)
+        self.world.reload([self.watcher], "command:reload", False, None)
         self.world.advance(5)
-        self.assertEqual((self.watcher.is_active, self.watcher.active_at), (True, began))
-        self.world.roster.restart([self.watcher], "command:restart", None)
+        self.assertEqual((self.watcher.is_up, self.watcher.filled_at), (True, began))
+        self.world.restart([self.watcher], "command:restart", None)
         self.world.advance(5)
-        self.assertGreater(self.watcher.active_at, began)
-        self.world.roster.stop([self.watcher], "command:stop", None)
+        self.assertGreater(self.watcher.filled_at, began)
+        self.world.stop([self.watcher], "command:stop", None)
         self.world.advance(5)
-        self.assertFalse(self.watcher.is_active)
+        self.assertFalse(self.watcher.is_up)
 
     def test_a_watcher_stays_small(self) -> None:
         self.die(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import FakeWorld
 
 MISSING = FileNotFoundError(errno.ENOENT, "no such file")
@@ -24,23 +23,21 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = MISSING
         watcher = self.world.up()
         started_at = self.world.now()
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.world.advance(60)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         at, _, _, payload = next(event for event in self.world.events if event[2] == "giveup")
         self.assertAlmostEqual(at - started_at, 0.05 + 0.1 + 0.2 + 0.4)
         self.assertEqual(payload["reason"], "[Errno 2] no such file (5 attempts)")
         self.assertEqual(watcher.reason, payload["reason"])
-        self.assertEqual(watcher.why(self.world.now()), payload["reason"])
+        self.assertEqual(self.world.why(watcher), payload["reason"])
         self.assertEqual(self.world.actions(), ["add", "giveup", "stop"])
 
     def test_why_and_when_is_known_between_the_attempts(self) -> None:
         self.world.refuse = MISSING
         watcher = self.world.up()
         self.world.advance(0.25)
-        self.assertEqual(
-            watcher.why(self.world.now()), "[Errno 2] no such file; next start in 0.1 s"
-        )
+        self.assertEqual(self.world.why(watcher), "[Errno 2] no such file; next start in 0.1 s")
 
     def test_an_attempt_that_succeeds_ends_it(self) -> None:
         self.world.refuse = MISSING
@@ -48,34 +45,34 @@ class TestFailedStarts(unittest.TestCase):
         self.world.advance(0.4)
         self.world.refuse = None
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
-        self.assertEqual(watcher.why(self.world.now()), "")
+        self.assertEqual(watcher.status, "active")
+        self.assertEqual(self.world.why(watcher), "")
 
     def test_only_failures_in_a_row_count(self) -> None:
         watcher = self.world.up(max_retry=2)
         for _ in range(5):
             self.world.refuse = MISSING
             self.world.advance(60)
-            self.world.die(watcher.slots[1].pid)
+            self.world.die(watcher.places.slots[1].pid)
             self.world.settle()
             self.world.refuse = None
             self.world.advance(60)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_max_retry_of_one_gives_up_at_the_first(self) -> None:
         self.world.refuse = MISSING
         watcher = self.world.up(max_retry=1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_max_retry_of_minus_one_never_gives_up(self) -> None:
         self.world.refuse = MISSING
         watcher = self.world.up(max_retry=-1)
         self.world.advance(3600)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.assertGreater(self.attempts(), 3000)
         self.world.refuse = None
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_attempts_are_a_second_apart_at_most(self) -> None:
         self.world.refuse = MISSING
@@ -99,19 +96,19 @@ class TestFailedStarts(unittest.TestCase):
                 self.world.refuse = OSError(number, "none left")
                 watcher = self.world.up(f"w{number}", max_retry=1)
                 self.world.advance(60)
-                self.assertIs(watcher.state, WatcherState.STARTING)
+                self.assertEqual(watcher.status, "starting")
                 self.world.refuse = None
                 self.world.advance(1.1)
-                self.assertIs(watcher.state, WatcherState.ACTIVE)
+                self.assertEqual(watcher.status, "active")
 
     def test_no_memory_in_the_daemon_itself_is_such_a_shortage(self) -> None:
         self.world.refuse = MemoryError()
         watcher = self.world.up(max_retry=1)
         self.world.advance(60)
-        self.assertRegex(watcher.why(self.world.now()), "^MemoryError; next start in")
+        self.assertRegex(self.world.why(watcher), "^MemoryError; next start in")
         self.world.refuse = None
         self.world.advance(1.1)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_nor_does_it_count_together_with_failures_that_do(self) -> None:
         self.world.refuse = OSError(errno.EAGAIN, "again")
@@ -119,9 +116,9 @@ class TestFailedStarts(unittest.TestCase):
         self.world.advance(10)
         self.world.refuse = MISSING
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(watcher.reason, "[Errno 2] no such file (2 attempts)")
 
     def test_options_that_make_no_command_count(self) -> None:
@@ -136,7 +133,7 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = MISSING
         self.world.die(100)
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         causes = [payload["cause"] for payload in self.world.payloads("reap")]
         self.assertEqual(causes, ["exit", "giveup"])
         self.assertEqual(self.world.payloads("stop"), [{"cause": "giveup"}])
@@ -145,15 +142,15 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = MISSING
         watcher = self.world.up()
         self.world.advance(0.4)
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.advance(0.7)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.world.advance(0.1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.world.refuse = None
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.settle()
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
         self.assertEqual(watcher.reason, "")
 
     def test_exit_codes_that_mean_it_is_of_no_use(self) -> None:
@@ -161,24 +158,24 @@ class TestFailedStarts(unittest.TestCase):
         self.world.advance(60)
         self.world.die(100, 2, report="cannot import name 'Loger'")
         self.world.settle()
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(watcher.reason, "cannot import name 'Loger'")
         self.assertEqual(self.world.actions()[-3:], ["reap", "giveup", "stop"])
 
     def test_such_a_code_means_nothing_when_the_process_was_asked_to_end(self) -> None:
         watcher = self.world.up(fatal_exit_codes=[2])
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.settle()
         self.world.die(100, 2)
         self.world.settle()
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_nor_when_a_restart_has_been_ordered_before(self) -> None:
         watcher = self.world.up(fatal_exit_codes=[2])
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.die(100, 2)
         self.world.settle()
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
 
 if __name__ == "__main__":

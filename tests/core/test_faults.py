@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import STUBBORN, FakeWorld
 
 
@@ -15,15 +14,15 @@ class TestFaults(unittest.TestCase):
     def test_a_spawn_that_raises_something_else_is_tried_again(self) -> None:
         watcher = self.world.add(numprocesses=3, max_retry=1)
         self.world.refuse = KeyError("a fault")
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         for _ in range(3):
             with self.assertRaises(KeyError):
                 self.world.settle()
         self.world.settle()
         self.world.refuse = None
         self.world.advance(1)
-        self.assertEqual(len(watcher.pids()), 3)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(len(watcher.places.pids()), 3)
+        self.assertEqual(watcher.status, "active")
 
     def test_deadlines_survive_a_pass_that_raises(self) -> None:
         self.world.temper = STUBBORN
@@ -34,24 +33,24 @@ class TestFaults(unittest.TestCase):
             raise RuntimeError("can't start new thread")
 
         self.world.signal_children = broken  # type: ignore[method-assign]
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         with self.assertRaises(RuntimeError):
             self.world.settle()
         self.world.signal_children = signal_children  # type: ignore[method-assign]
         self.world.advance(3)
         self.world.advance(3)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_a_fault_of_one_watcher_does_not_keep_the_others_waiting(self) -> None:
         broken, sound = self.world.add("a"), self.world.add("b")
         self.world.refuse = KeyError("a fault")
-        self.world.roster.start([broken], "command:start", None)
+        self.world.start([broken], "command:start", None)
         with self.assertRaises(KeyError):
             self.world.settle()
         self.world.refuse = None
-        self.world.roster.start([sound], "command:start", None)
+        self.world.start([sound], "command:start", None)
         self.world.settle()
-        self.assertIs(sound.state, WatcherState.ACTIVE)
+        self.assertEqual(sound.status, "active")
 
 
 if __name__ == "__main__":

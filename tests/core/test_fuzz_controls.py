@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core import campaign, converge, facts, roster, spawning, waiting
 from cvec_circus.core.slots import Slots
-from cvec_circus.core.states import ProcessState
+
+from cvec_circus.core import campaign, converge, facts, roster, spawning, waiting
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from tests.core.test_fuzz import play
 from tests.support.world import FakeWorld
@@ -104,10 +105,10 @@ class TestControls(unittest.TestCase):
         world.spawns_a_turn = 1
         watcher = world.up(numprocesses=1)
         for size in (4, 3):
-            world.roster.resize(watcher, size, "command:set", None)
+            world.resize(watcher, size, "command:set", None)
             world.begin_turn()
             world.roster.turn()
-        world.roster.stop([watcher], "command:stop", None)
+        world.stop([watcher], "command:stop", None)
         with mock.patch.object(Slots, "drop_pending", drop_pending):
             self.assertRaisesRegex(AssertionError, "come to rest", world.advance, 1)
 

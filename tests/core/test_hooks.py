@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import STUBBORN, FakeWorld
 
@@ -34,7 +33,7 @@ class HooksCase(unittest.TestCase):
         self.world.advance(0)
 
     def stop(self, watcher: Watcher) -> None:
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(0)
 
 
@@ -73,7 +72,7 @@ class TestALife(HooksCase):
 
     def test_its_runner_ends_with_it(self) -> None:
         watcher = self.up(*ALL)
-        self.world.roster.remove(watcher, "command:rm", False, None)
+        self.world.remove(watcher, "command:rm", False, None)
         self.world.advance(1)
         self.assertIn("web", self.world.forgotten)
         self.assertEqual(self.world.hooks_asked()[-1], "after_stop")
@@ -81,7 +80,7 @@ class TestALife(HooksCase):
     def test_what_was_let_go_of_has_no_hooks(self) -> None:
         watcher = self.up(*ALL)
         self.world.hook_calls.clear()
-        self.world.roster.remove(watcher, "command:rm", True, None)
+        self.world.remove(watcher, "command:rm", True, None)
         self.world.die(self.world.spawned[0])
         self.world.advance(1)
         self.assertEqual(self.world.hook_calls, [])
@@ -93,22 +92,20 @@ class TestBeforeStart(HooksCase):
         self.hold("before_start")
         watcher = self.up("before_start")
         self.world.advance(60)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.assertEqual((self.world.spawned, self.world.streams), ([], []))
-        self.assertEqual(
-            watcher.why(self.world.now()), "waits for the answer of its hook before_start"
-        )
+        self.assertEqual(self.world.why(watcher), "waits for the answer of its hook before_start")
         self.answer("before_start")
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
         self.assertEqual(self.world.streams, [("web", "open")])
 
     def test_no_leaves_it_stopped_with_the_reason(self) -> None:
         self.world.answers["before_start"] = NO
         watcher = self.world.add(hooks=["before_start", "before_stop", "after_stop"])
         outcomes, wait = self.world.wait()
-        self.world.roster.start([watcher], "command:start", wait)
+        self.world.start([watcher], "command:start", wait)
         self.world.advance(0)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(outcomes[0].error, f"web gave up: {NO}")
         self.assertEqual(self.world.actions(), ["add", "giveup"])
         self.assertEqual(self.world.hooks_asked(), ["before_start"])
@@ -118,54 +115,54 @@ class TestBeforeStart(HooksCase):
         self.world.answers["before_start"] = NO
         watcher = self.up("before_start")
         self.world.answers.clear()
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.advance(0)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_a_stop_does_not_wait_for_it(self) -> None:
         self.hold("before_start")
         watcher = self.up("before_start")
         self.stop(watcher)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.answer("before_start")
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_an_answer_that_comes_late_is_for_the_life_it_was_asked_for(self) -> None:
         self.hold("before_start")
         watcher = self.up("before_start")
         self.stop(watcher)
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.advance(0)
         self.answer("before_start", NO)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.answer("before_start")
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_only_its_own_watcher_waits(self) -> None:
         self.hold("before_start")
         self.up("before_start")
         other = self.world.up("db")
-        self.world.roster.restart([other], "command:restart", None)
+        self.world.restart([other], "command:restart", None)
         self.world.advance(1)
-        self.assertIs(other.state, WatcherState.ACTIVE)
+        self.assertEqual(other.status, "active")
 
     def test_a_lower_priority_waits_for_the_answers(self) -> None:
         self.hold("before_start", "after_start")
         self.world.add("db", priority=2, hooks=["before_start", "after_start"])
         web = self.world.add("web", priority=1)
-        self.world.roster.start(None, "config", None)
+        self.world.start(None, "config", None)
         self.world.advance(10)
         self.answer("before_start")
         self.world.advance(10)
-        self.assertIs(web.state, WatcherState.STOPPED)
+        self.assertEqual(web.status, "stopped")
         self.answer("after_start")
-        self.assertIs(web.state, WatcherState.ACTIVE)
+        self.assertEqual(web.status, "active")
 
     def test_streams_that_change_meanwhile_are_not_opened(self) -> None:
         self.hold("before_start")
         watcher = self.up("before_start")
         stream = {"stdout_stream": {"class": "FileStream", "filename": "x"}}
-        self.world.roster.set_options(watcher, stream, "command:set", None)
+        self.world.set_options(watcher, stream, "command:set", None)
         self.world.advance(0)
         self.answer("before_start", NO)
         self.assertEqual(self.world.streams, [])
@@ -176,12 +173,12 @@ class TestAfterStart(HooksCase):
         self.hold("after_start")
         watcher = self.world.add(hooks=["after_start"], numprocesses=2)
         outcomes, wait = self.world.wait()
-        self.world.roster.start([watcher], "command:start", wait)
+        self.world.start([watcher], "command:start", wait)
         self.world.advance(10)
-        self.assertIs(watcher.state, WatcherState.STARTING)
+        self.assertEqual(watcher.status, "starting")
         self.assertEqual((len(self.world.spawned), outcomes), (2, []))
         self.answer("after_start")
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
         self.assertIsNone(outcomes[0].error)
 
     def test_its_processes_are_kept_alive_meanwhile(self) -> None:
@@ -189,15 +186,15 @@ class TestAfterStart(HooksCase):
         watcher = self.up("after_start")
         self.world.die(self.world.spawned[0])
         self.world.advance(1)
-        self.assertEqual(len(watcher.fresh), 1)
+        self.assertEqual(len(watcher.places.fresh), 1)
         self.answer("after_start")
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_no_stops_it(self) -> None:
         self.world.answers["after_start"] = NO
         watcher = self.up("after_start")
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(watcher.reason, NO)
         self.assertEqual(self.world.actions(), ["add", "spawn", "giveup", "kill", "reap", "stop"])
 
@@ -219,7 +216,7 @@ class TestSpawning(HooksCase):
     def test_no_before_spawn_gives_up(self) -> None:
         self.world.answers["before_spawn"] = NO
         watcher = self.up("before_spawn")
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual((watcher.reason, self.world.spawned), (NO, []))
 
     def test_an_attempt_that_failed_is_not_asked_about_again(self) -> None:
@@ -240,20 +237,20 @@ class TestSpawning(HooksCase):
     def test_one_that_is_not_wanted_any_more_is_forgotten(self) -> None:
         self.hold("before_spawn")
         watcher = self.up("before_spawn", numprocesses=2)
-        self.world.roster.resize(watcher, 0, "command:decr", None)
+        self.world.resize(watcher, 0, "command:decr", None)
         self.world.advance(0)
         self.answer("before_spawn", NO)
-        self.assertEqual((watcher.state, watcher.reason), (WatcherState.ACTIVE, ""))
-        self.world.roster.resize(watcher, 1, "command:incr", None)
+        self.assertEqual((watcher.status, watcher.reason), ("active", ""))
+        self.world.resize(watcher, 1, "command:incr", None)
         self.world.advance(0)
         self.answer("before_spawn")
-        self.assertEqual(len(watcher.fresh), 1)
+        self.assertEqual(len(watcher.places.fresh), 1)
 
     def test_a_stop_does_not_wait_for_before_spawn(self) -> None:
         self.hold("before_spawn")
         watcher = self.up("before_spawn")
         self.stop(watcher)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.answer("before_spawn")
         self.assertEqual(self.world.spawned, [])
 
@@ -261,7 +258,7 @@ class TestSpawning(HooksCase):
         self.world.answers["after_spawn"] = NO
         watcher = self.up("after_spawn", numprocesses=2)
         self.world.advance(1)
-        self.assertEqual((watcher.state, watcher.reason), (WatcherState.STOPPED, NO))
+        self.assertEqual((watcher.status, watcher.reason), ("stopped", NO))
 
     def test_no_after_spawn_of_one_that_has_died_meanwhile_gives_up_too(self) -> None:
         self.hold("after_spawn")
@@ -275,7 +272,7 @@ class TestSpawning(HooksCase):
     def test_no_after_spawn_of_one_that_was_too_many_means_nothing(self) -> None:
         self.hold("after_spawn")
         watcher = self.up("after_spawn", numprocesses=2)
-        self.world.roster.resize(watcher, 1, "command:decr", None)
+        self.world.resize(watcher, 1, "command:decr", None)
         self.world.advance(1)
         self.answer("after_spawn", NO)
         self.assertEqual(watcher.reason, "")
@@ -284,7 +281,7 @@ class TestSpawning(HooksCase):
         watcher = self.up("after_spawn")
         self.hold("after_spawn")
         outcomes, wait = self.world.wait()
-        self.world.roster.reload([watcher], "command:reload", False, wait)
+        self.world.reload([watcher], "command:reload", False, wait)
         self.world.advance(10)
         self.assertEqual((len(self.world.pids(watcher)), outcomes), (2, []))
         self.answer("after_spawn")
@@ -296,7 +293,7 @@ class TestSpawning(HooksCase):
         watcher = self.up("after_spawn")
         self.hold("after_spawn")
         outcomes, wait = self.world.wait()
-        self.world.roster.resize(watcher, 2, "command:incr", wait)
+        self.world.resize(watcher, 2, "command:incr", wait)
         self.world.advance(1)
         self.assertEqual(outcomes, [])
         self.answer("after_spawn")
@@ -312,12 +309,12 @@ class TestStopping(HooksCase):
         self.assertEqual(self.world.signals, [])
         self.answer("before_stop", NO)  # which decides nothing
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_it_is_asked_for_a_restart_too(self) -> None:
         watcher = self.up("before_stop", "before_start", "after_stop")
         self.world.hook_calls.clear()
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.advance(1)
         self.assertEqual(self.world.hooks_asked(), ["before_stop", "after_stop", "before_start"])
 
@@ -333,7 +330,7 @@ class TestStopping(HooksCase):
     def test_who_is_in_a_hurry_does_not_wait(self) -> None:
         self.hold("before_stop")
         self.up("before_stop")
-        self.world.roster.shut_down("signal:TERM")
+        self.world.shut_down("signal:TERM")
         self.world.advance(1)
         self.assertFalse(self.world.roster.is_down)
         self.world.roster.hurry()
@@ -358,7 +355,7 @@ class TestSignals(HooksCase):
         self.hold("before_signal")
         watcher = self.up("before_signal", stop_signal="KILL")
         self.stop(watcher)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_a_process_that_has_died_meanwhile_gets_none(self) -> None:
         self.hold("before_signal")
@@ -367,13 +364,13 @@ class TestSignals(HooksCase):
         self.world.die(self.world.spawned[0])
         self.answer("before_signal")
         self.assertEqual(self.world.signals, [])
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_signals_of_clients_and_of_reloads_are_asked_about(self) -> None:
         watcher = self.up("before_signal", send_hup=True)
-        (process,) = watcher.leaders()
-        self.world.roster.signal(watcher, process, signal.SIGUSR1)
-        self.world.roster.reload([watcher], "command:reload", False, None)
+        (process,) = watcher.places.leaders()
+        self.world.signal(watcher, process, signal.SIGUSR1)
+        self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(0)
         told = [facts["signum"] for _, _, facts in self.world.hook_calls]
         self.assertEqual(told, [signal.SIGUSR1, signal.SIGHUP])

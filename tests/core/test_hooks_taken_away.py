@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import FakeWorld
 
@@ -23,7 +22,7 @@ class TestTakenAway(unittest.TestCase):
         return watcher
 
     def take_away(self, watcher: Watcher) -> None:
-        self.world.roster.set_options(watcher, {"hooks": {}}, "command:set", None)
+        self.world.set_options(watcher, {"hooks": {}}, "command:set", None)
         self.world.advance(0)
 
     def test_what_decides_about_a_start(self) -> None:
@@ -31,24 +30,24 @@ class TestTakenAway(unittest.TestCase):
             with self.subTest(hook):
                 self.world = FakeWorld()
                 watcher = self.held(hook)
-                self.assertIs(watcher.state, WatcherState.STARTING)
+                self.assertEqual(watcher.status, "starting")
                 self.assertEqual(watcher.why(0), f"waits for the answer of its hook {hook}")
                 self.take_away(watcher)
-                self.assertIs(watcher.state, WatcherState.ACTIVE)
+                self.assertEqual(watcher.status, "active")
                 self.assertEqual(watcher.why(0), "")
                 self.world.answer(hook, NO)
                 self.world.advance(1)
-                self.assertIs(watcher.state, WatcherState.ACTIVE)
+                self.assertEqual(watcher.status, "active")
                 self.assertEqual(len(self.world.spawned), 1)
 
     def test_what_a_stop_waits_for(self) -> None:
         watcher = self.held("before_stop")
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(10)
-        self.assertIs(watcher.state, WatcherState.STOPPING)
+        self.assertEqual(watcher.status, "stopping")
         self.take_away(watcher)
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_the_warm_up_is_still_waited_for(self) -> None:
         watcher = self.held("before_spawn", numprocesses=3, warmup_delay=2)
@@ -57,14 +56,14 @@ class TestTakenAway(unittest.TestCase):
         self.world.advance(2)
         self.assertEqual(len(self.world.spawned), 2)
         self.world.advance(2)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_one_that_comes_back_is_asked_again(self) -> None:
         watcher = self.held("before_spawn")
         self.take_away(watcher)
         self.world.answers.clear()
-        self.world.roster.set_options(watcher, {"hooks": {"before_spawn": None}}, "x", None)
-        self.world.roster.resize(watcher, 2, "command:incr", None)
+        self.world.set_options(watcher, {"hooks": {"before_spawn": None}}, "x", None)
+        self.world.resize(watcher, 2, "command:incr", None)
         self.world.advance(0)
         self.assertEqual(len(self.world.spawned), 1)
         self.world.answer("before_spawn")
@@ -73,10 +72,10 @@ class TestTakenAway(unittest.TestCase):
 
     def test_the_next_one_of_a_name_says_what_it_waits_for(self) -> None:
         before = self.held("before_stop")
-        self.world.roster.remove(before, "command:rm", False, None)
+        self.world.remove(before, "command:rm", False, None)
         watcher = self.world.up()
         outcomes, wait = self.world.wait(1.0)
-        self.world.roster.start([watcher], "command:start", wait)
+        self.world.start([watcher], "command:start", wait)
         self.world.advance(2)
         why = "waits for the end of the one that was removed: "
         why += "waits for the answer of its hook before_stop"
@@ -84,13 +83,13 @@ class TestTakenAway(unittest.TestCase):
         self.assertEqual([outcome.error for outcome in outcomes], [said])
         self.world.answer("before_stop")
         self.world.advance(1)
-        self.assertEqual((watcher.state, watcher.why(0)), (WatcherState.ACTIVE, ""))
+        self.assertEqual((watcher.status, watcher.why(0)), ("active", ""))
 
     def test_what_was_let_go_of_gets_no_signal_any_more(self) -> None:
         watcher = self.held("before_signal", graceful_timeout=5)
-        self.world.roster.kill(watcher, watcher.leaders(), None, None, None)
+        self.world.kill(watcher, watcher.places.leaders(), None, None, None)
         self.world.advance(0)
-        self.world.roster.remove(watcher, "command:rm", True, None)
+        self.world.remove(watcher, "command:rm", True, None)
         self.world.answer("before_signal")
         self.world.advance(10)
         self.assertEqual(self.world.signals, [])

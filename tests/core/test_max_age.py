@@ -23,17 +23,17 @@ class TestMaxAge(unittest.TestCase):
         self.world.advance(0.1)
         self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn", "kill"])
         self.world.advance(1)
-        self.assertEqual(watcher.pids(), [101])
+        self.assertEqual(watcher.places.pids(), [101])
 
     def test_one_of_a_watcher_at_a_time(self) -> None:
         watcher = self.up(numprocesses=3)
         self.world.advance(100)
         for number in range(1, 4):
             self.assertEqual(self.world.actions().count("kill"), number)
-            self.assertEqual(len(watcher.fresh), 3)
+            self.assertEqual(len(watcher.places.fresh), 3)
             self.world.advance(1)
         self.assertEqual(self.world.actions().count("kill"), 3)
-        self.assertEqual(sorted(watcher.pids()), [103, 104, 105])
+        self.assertEqual(sorted(watcher.places.pids()), [103, 104, 105])
 
     def test_what_an_old_one_left_behind_counts_as_well(self) -> None:
         self.world.leftovers = 3.0
@@ -53,7 +53,7 @@ class TestMaxAge(unittest.TestCase):
     def test_the_variance_is_drawn_for_each_process(self) -> None:
         self.world.luck = None
         watcher = self.up(numprocesses=20, max_age_variance=50)
-        due = {process.due_at - self.world.now() for process in watcher.slots.values()}
+        due = {process.due_at - self.world.now() for process in watcher.places.slots.values()}
         self.assertEqual(len(due), 20)
         self.assertGreaterEqual(min(due), 100)
         self.assertLess(max(due), 150)
@@ -71,7 +71,7 @@ class TestMaxAge(unittest.TestCase):
         watcher = self.up()
         for _ in range(3):
             self.world.advance(50)
-            self.world.die(watcher.pids()[0])
+            self.world.die(watcher.places.pids()[0])
             self.world.advance(101)
         causes = [payload["cause"] for payload in self.world.payloads("spawn")]
         self.assertEqual(causes, ["config", *["exit", "max_age"] * 3])
@@ -79,22 +79,22 @@ class TestMaxAge(unittest.TestCase):
     def test_a_new_max_age_counts_for_those_that_run(self) -> None:
         watcher = self.up(numprocesses=2)
         self.world.advance(60)
-        self.world.roster.set_options(watcher, {"max_age": 50.0}, "command:set", None)
+        self.world.set_options(watcher, {"max_age": 50.0}, "command:set", None)
         self.world.advance(5)
-        self.assertEqual(sorted(watcher.pids()), [102, 103])
+        self.assertEqual(sorted(watcher.places.pids()), [102, 103])
 
     def test_and_none_at_all_for_those_that_are_due_too(self) -> None:
         watcher = self.up(numprocesses=3)
         self.world.advance(100)
-        self.world.roster.set_options(watcher, {"max_age": 0}, "command:set", None)
+        self.world.set_options(watcher, {"max_age": 0}, "command:set", None)
         self.world.advance(1000)
         self.assertEqual(self.world.actions().count("kill"), 1)
-        self.assertEqual(len(watcher.fresh), 3)
+        self.assertEqual(len(watcher.places.fresh), 3)
 
     def test_one_shots_are_replaced_too(self) -> None:
         watcher = self.up(respawn=False)
         self.world.advance(101)
-        self.assertEqual(watcher.pids(), [101])
+        self.assertEqual(watcher.places.pids(), [101])
         self.world.die(101)
         self.world.settle()
         self.assertEqual(self.world.actions()[-1], "stop")

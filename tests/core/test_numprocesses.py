@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import FakeWorld
 
 
@@ -13,13 +12,13 @@ class TestNumprocesses(unittest.TestCase):
         self.world = FakeWorld()
 
     def resize(self, watcher, size: int, cause: str = "command:decr") -> None:
-        self.world.roster.resize(watcher, size, cause, None)
+        self.world.resize(watcher, size, cause, None)
         self.world.settle()
 
     def test_more(self) -> None:
         watcher = self.world.up()
         self.resize(watcher, 3, "command:incr")
-        self.assertEqual(watcher.pids(), [100, 101, 102])
+        self.assertEqual(watcher.places.pids(), [100, 101, 102])
         actions = ["add", "spawn", "start", "updated", "spawn", "spawn"]
         self.assertEqual(self.world.actions(), actions)
         self.assertEqual(self.world.payloads("spawn")[-1]["cause"], "command:incr")
@@ -27,53 +26,53 @@ class TestNumprocesses(unittest.TestCase):
     def test_fewer_the_oldest_first(self) -> None:
         watcher = self.world.up(numprocesses=3)
         self.world.advance(60)
-        self.world.die(watcher.slots[1].pid)
+        self.world.die(watcher.places.slots[1].pid)
         self.world.settle()
         self.resize(watcher, 1)
         killed = [payload["process_pid"] for payload in self.world.payloads("kill")]
         self.assertEqual(killed, [101, 102])
         self.world.advance(1)
-        self.assertEqual(watcher.pids(), [103])
+        self.assertEqual(watcher.places.pids(), [103])
 
     def test_what_does_not_run_yet_goes_before_what_runs(self) -> None:
         watcher = self.world.up(numprocesses=4, warmup_delay=5)
         self.world.advance(5)
         self.resize(watcher, 2)
         self.world.advance(60)
-        self.assertEqual(watcher.pids(), [100, 101])
+        self.assertEqual(watcher.places.pids(), [100, 101])
         self.assertEqual(self.world.payloads("kill"), [])
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.status, "active")
 
     def test_what_is_ending_anyway_goes_before_what_runs(self) -> None:
         watcher = self.world.up(numprocesses=2)
-        self.world.roster.kill(watcher, [watcher.slots[2]], None, None, None)
+        self.world.kill(watcher, [watcher.places.slots[2]], None, None, None)
         self.resize(watcher, 1)
         self.world.advance(1)
-        self.assertEqual(watcher.pids(), [100])
+        self.assertEqual(watcher.places.pids(), [100])
 
     def test_none_is_active_with_nothing_running(self) -> None:
         watcher = self.world.up(numprocesses=2)
         self.resize(watcher, 0)
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
-        self.assertEqual(watcher.slots, {})
+        self.assertEqual(watcher.status, "active")
+        self.assertEqual(watcher.places.slots, {})
         self.assertNotIn("stop", self.world.actions())
         self.resize(watcher, 1)
-        self.assertEqual(len(watcher.pids()), 1)
+        self.assertEqual(len(watcher.places.pids()), 1)
 
     def test_back_and_forth_in_one_turn_is_nothing(self) -> None:
         watcher = self.world.up(numprocesses=2)
         for size in (5, 0, 3, 2):
-            self.world.roster.resize(watcher, size, "command:incr", None)
+            self.world.resize(watcher, size, "command:incr", None)
         self.world.advance(1)
         self.assertEqual(self.world.actions(), ["add", "spawn", "spawn", "start", *["updated"] * 4])
 
     def test_who_wants_another_number_may_say_why(self) -> None:
         watcher = self.world.up(numprocesses=2)
-        self.world.roster.resize(watcher, 2, "command:incr", None, "no change")
-        self.world.roster.resize(watcher, 3, "command:incr", None, "a sale")
-        self.world.roster.resize(watcher, 2, "command:decr", None)
-        self.world.roster.set_options(watcher, {"priority": 1}, "command:set", None, "a whim")
+        self.world.resize(watcher, 2, "command:incr", None, "no change")
+        self.world.resize(watcher, 3, "command:incr", None, "a sale")
+        self.world.resize(watcher, 2, "command:decr", None)
+        self.world.set_options(watcher, {"priority": 1}, "command:set", None, "a whim")
         self.assertEqual(
             self.world.payloads("updated"),
             [
@@ -87,13 +86,13 @@ class TestNumprocesses(unittest.TestCase):
         watcher = self.world.add()
         self.resize(watcher, 3)
         self.assertEqual(self.world.spawned, [])
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.settle()
-        self.assertEqual(len(watcher.pids()), 3)
+        self.assertEqual(len(watcher.places.pids()), 3)
 
     def test_while_it_is_stopping_too(self) -> None:
         watcher = self.world.up()
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.resize(watcher, 3, "command:incr")
         self.world.advance(1)
         self.assertEqual(self.world.spawned, [100])
@@ -102,21 +101,21 @@ class TestNumprocesses(unittest.TestCase):
     def test_fewer_during_a_graceful_reload(self) -> None:
         watcher = self.world.up(numprocesses=3, warmup_delay=5)
         self.world.advance(60)
-        self.world.roster.reload([watcher], "command:reload", False, None)
+        self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(1)
         self.resize(watcher, 2)
         self.world.advance(60)
-        self.assertEqual(watcher.pids(), [103, 104])
+        self.assertEqual(watcher.places.pids(), [103, 104])
         self.assertEqual(self.world.actions().count("reload"), 1)
 
     def test_fewer_during_a_sequential_reload_takes_the_old_ones(self) -> None:
         self.world.stop_delay = 1.0
         watcher = self.world.up(numprocesses=3)
-        self.world.roster.reload([watcher], "command:reload", True, None)
+        self.world.reload([watcher], "command:reload", True, None)
         self.world.advance(1.5)
         self.resize(watcher, 1)
         self.world.advance(60)
-        self.assertEqual(watcher.pids(), [103])
+        self.assertEqual(watcher.places.pids(), [103])
         self.assertEqual(len(self.world.spawned), 4)
 
     def test_a_singletons_place_is_one(self) -> None:
@@ -125,7 +124,7 @@ class TestNumprocesses(unittest.TestCase):
         self.resize(watcher, 1)
         self.assertEqual(self.world.spawned, [100])
         self.world.advance(1)
-        self.assertEqual(watcher.pids(), [101])
+        self.assertEqual(watcher.places.pids(), [101])
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class TestPromises(unittest.TestCase):
         for world, watcher, rng in self.each():
             world.count(watcher)
             for _ in range(rng.randint(1, 3)):
-                world.roster.reload([watcher], "command:reload", False, None)
+                world.reload([watcher], "command:reload", False, None)
                 world.advance(rng.choice([0.0, 1.0, 100.0]))
             world.advance(200)
             self.assertEqual(world.least, watcher.numprocesses)
@@ -77,7 +77,7 @@ class TestPromises(unittest.TestCase):
         for world, watcher, _ in self.each():
             world.count(watcher)
             for _ in range(10):
-                world.roster.reload([watcher], "command:reload", False, None)
+                world.reload([watcher], "command:reload", False, None)
                 world.advance(0.3)
             world.advance(200)
             self.assertLessEqual(world.most, 2 * watcher.numprocesses)
@@ -86,7 +86,7 @@ class TestPromises(unittest.TestCase):
         for world, watcher, rng in self.each():
             world.count(watcher)
             for _ in range(rng.randint(1, 3)):
-                world.roster.reload([watcher], "command:reload", True, None)
+                world.reload([watcher], "command:reload", True, None)
                 world.advance(rng.choice([0.0, 1.0, 100.0]))
             world.advance(500)
             self.assertLessEqual(world.most, watcher.numprocesses)
@@ -97,9 +97,9 @@ class TestPromises(unittest.TestCase):
         for world, watcher, rng in self.each(numprocesses=1, singleton=True):
             world.count(watcher)
             for _ in range(10):
-                world.roster.reload([watcher], "command:reload", rng.random() < 0.5, None)
+                world.reload([watcher], "command:reload", rng.random() < 0.5, None)
                 if rng.random() < 0.3:
-                    world.roster.restart([watcher], "command:restart", None)
+                    world.restart([watcher], "command:restart", None)
                 world.advance(rng.choice([0.0, 1.0, 10.0]))
             world.advance(100)
             self.assertEqual(world.most, 1)
@@ -127,7 +127,7 @@ class TestPromises(unittest.TestCase):
                 return spawn(watcher, process)
 
             world.spawn = checked  # type: ignore[method-assign]
-            world.roster.restart(None, "command:restart", None)
+            world.restart(None, "command:restart", None)
             world.advance(100)
             told = [action for _, action in world.since(mark)]
             self.assertEqual((told.count("stop"), told.count("start")), (4, 4))
@@ -141,9 +141,9 @@ class TestPromises(unittest.TestCase):
                 word = rng.choice(["start", "stop", "restart", "reload", "resize"])
                 if word == "resize":
                     world.resized.add(watcher)
-                    world.roster.resize(watcher, rng.randint(0, 5), "command:incr", wait)
+                    world.resize(watcher, rng.randint(0, 5), "command:incr", wait)
                 elif word == "reload":
-                    world.roster.reload([watcher], "command:reload", rng.random() < 0.5, wait)
+                    world.reload([watcher], "command:reload", rng.random() < 0.5, wait)
                 else:
                     getattr(world.roster, word)([watcher], f"command:{word}", wait)
                 world.advance(rng.choice([0.0, 0.0, 0.5, 5.0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 
-from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
@@ -20,7 +20,7 @@ class ReloadCase(unittest.TestCase):
     def reload(self, watcher: Watcher, sequential: bool = False) -> int:
         """Orders it and returns how many events there were before."""
         mark = len(self.world.events)
-        self.world.roster.reload([watcher], "command:reload", sequential, None)
+        self.world.reload([watcher], "command:reload", sequential, None)
         self.world.settle()
         return mark
 
@@ -35,8 +35,8 @@ class TestGraceful(ReloadCase):
         self.assertEqual(self.told(mark), ["spawn", "spawn", "kill", "kill"])
         self.world.advance(1)
         self.assertEqual(self.told(mark)[4:], ["reap", "reap", "reload"])
-        self.assertEqual(watcher.pids(), [102, 103])
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
+        self.assertEqual(watcher.places.pids(), [102, 103])
+        self.assertEqual(watcher.status, "active")
         self.assertEqual(self.world.actions().count("start"), 1)
         self.assertEqual(self.world.actions().count("stop"), 0)
 
@@ -54,10 +54,10 @@ class TestGraceful(ReloadCase):
         self.world.advance(60)
         mark = self.reload(watcher)
         for _ in range(200):
-            for process in list(watcher.fresh):
+            for process in list(watcher.places.fresh):
                 self.world.die(process.pid, 1)
             self.world.advance(0.05)
-        self.assertEqual(len(watcher.stale), 2)
+        self.assertEqual(len(watcher.places.stale), 2)
         self.assertNotIn("kill", self.told(mark))
 
     def test_an_old_one_that_dies_meanwhile_is_not_replaced_twice(self) -> None:
@@ -66,7 +66,7 @@ class TestGraceful(ReloadCase):
         self.world.die(100)
         self.world.advance(5)
         self.assertEqual(self.told(mark).count("spawn"), 2)
-        self.assertEqual(len(watcher.fresh), 2)
+        self.assertEqual(len(watcher.places.fresh), 2)
 
     def test_of_a_stopped_watcher_it_is_a_start(self) -> None:
         watcher = self.world.add()
@@ -75,7 +75,7 @@ class TestGraceful(ReloadCase):
 
     def test_while_it_stops_it_is_a_start_afterwards(self) -> None:
         watcher = self.world.up()
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         mark = self.reload(watcher)
         self.world.advance(1)
@@ -97,10 +97,10 @@ class TestGraceful(ReloadCase):
     def test_a_stop_ends_it(self) -> None:
         watcher = self.world.up(numprocesses=2)
         mark = self.reload(watcher)
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(5)
         self.assertNotIn("reload", self.told(mark))
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual((watcher.reloading, watcher.sequential), ("", False))
 
 
@@ -124,7 +124,7 @@ class TestOneAfterTheOther(ReloadCase):
         for _ in range(1000):
             self.reload(watcher)
             self.world.advance(0.001)
-            self.assertLessEqual(len(watcher.slots), 8)
+            self.assertLessEqual(len(watcher.places.slots), 8)
         self.world.advance(60)
         self.assertEqual(self.world.actions().count("reload"), 2)
 
@@ -136,7 +136,7 @@ class TestOneAfterTheOther(ReloadCase):
         self.world.temper = "obedient"
         self.reload(watcher)
         self.world.advance(10)
-        self.assertEqual(watcher.pids(), [100, 102])
+        self.assertEqual(watcher.places.pids(), [100, 102])
         self.assertEqual(self.told(mark).count("reload"), 0)
         self.world.die(100, -9)
         self.world.settle()
@@ -148,11 +148,11 @@ class TestOneAfterTheOther(ReloadCase):
         self.world.advance(1.5)
         self.reload(watcher)
         for _ in range(100):
-            self.assertGreaterEqual(len([*watcher.fresh, *watcher.stale]), 3)
+            self.assertGreaterEqual(len([*watcher.places.fresh, *watcher.places.stale]), 3)
             self.world.advance(0.1)
-        self.assertEqual(len(watcher.fresh), 4)
-        self.assertLess(min(watcher.pids()), 112)
-        self.assertFalse(watcher.stale_count)
+        self.assertEqual(len(watcher.places.fresh), 4)
+        self.assertLess(min(watcher.places.pids()), 112)
+        self.assertFalse(watcher.places.stale_count)
 
 
 class TestSequential(ReloadCase):
@@ -162,7 +162,7 @@ class TestSequential(ReloadCase):
         self.assertEqual(self.told(mark), ["kill"])
         self.world.advance(10)
         self.assertEqual(self.told(mark), ["kill", "reap", "spawn"] * 3 + ["reload"])
-        self.assertEqual([watcher.slots[wid].pid for wid in (1, 2, 3)], [103, 104, 105])
+        self.assertEqual([watcher.places.slots[wid].pid for wid in (1, 2, 3)], [103, 104, 105])
 
     def test_the_oldest_goes_first(self) -> None:
         watcher = self.world.up(numprocesses=2)
@@ -177,7 +177,7 @@ class TestSequential(ReloadCase):
         mark = self.reload(watcher, sequential=True)
         self.world.advance(1)
         for _ in range(10):
-            self.world.die(watcher.slots[1].pid, 1)
+            self.world.die(watcher.places.slots[1].pid, 1)
             self.world.advance(0.01)
         self.assertEqual(self.told(mark).count("kill"), 2)
 
@@ -221,7 +221,7 @@ class TestSingletons(ReloadCase):
         self.reload(watcher)
         self.world.advance(100)
         self.assertEqual(self.world.spawned, [100])
-        self.assertIs(watcher.slots[1].state, ProcessState.KILLED)
+        self.assertIs(watcher.places.slots[1].state, ProcessState.KILLED)
 
 
 class TestSendHup(ReloadCase):
@@ -230,7 +230,7 @@ class TestSendHup(ReloadCase):
         mark = self.reload(watcher)
         self.assertEqual(self.world.signals, [(100, signal.SIGHUP), (101, signal.SIGHUP)])
         self.assertEqual(self.told(mark), ["reload"])
-        self.assertEqual(watcher.pids(), [100, 101])
+        self.assertEqual(watcher.places.pids(), [100, 101])
 
     def test_a_stopped_watcher_is_started(self) -> None:
         watcher = self.world.add(send_hup=True)
@@ -238,7 +238,7 @@ class TestSendHup(ReloadCase):
 
     def test_one_that_is_stopping_is_started_afterwards(self) -> None:
         watcher = self.world.up(send_hup=True)
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         mark = self.reload(watcher)
         self.world.advance(1)
@@ -247,10 +247,10 @@ class TestSendHup(ReloadCase):
     def test_it_overtakes_a_stop_of_the_same_turn(self) -> None:
         watcher = self.world.up(send_hup=True)
         outcomes, wait = self.world.wait()
-        self.world.roster.stop([watcher], "command:stop", wait)
+        self.world.stop([watcher], "command:stop", wait)
         self.reload(watcher)
         self.assertEqual(outcomes[0].error, "stop of web overtaken by reload")
-        self.assertEqual(watcher.pids(), [100])
+        self.assertEqual(watcher.places.pids(), [100])
 
 
 if __name__ == "__main__":

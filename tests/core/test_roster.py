@@ -5,7 +5,6 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus import exc
-from cvec_circus.core.states import WatcherState
 from tests.support.world import IMMORTAL, FakeWorld
 
 
@@ -19,7 +18,7 @@ class RosterCase(unittest.TestCase):
 
     def remove(self, watcher, nostop: bool = False) -> list:
         outcomes, wait = self.world.wait()
-        self.roster.remove(watcher, "command:rm", nostop, wait)
+        self.world.remove(watcher, "command:rm", nostop, wait)
         self.world.settle()
         return outcomes
 
@@ -104,7 +103,7 @@ class TestSuccessors(RosterCase):
         self.remove(first)
         self.remove(self.world.up())
         outcomes, wait = self.world.wait()
-        self.roster.shut_down("signal:TERM", wait)
+        self.world.shut_down("signal:TERM", wait)
         self.world.settle()
         self.assertEqual(outcomes, [])
         self.roster.hurry()
@@ -115,7 +114,7 @@ class TestSuccessors(RosterCase):
         self.world.temper = IMMORTAL
         self.remove(self.world.up(graceful_timeout=1))
         outcomes, wait = self.world.wait()
-        self.roster.start([self.world.add()], "command:add", wait)
+        self.world.start([self.world.add()], "command:add", wait)
         self.world.advance(5.9)
         self.assertEqual(outcomes, [])
         self.world.advance(0.1)
@@ -131,7 +130,7 @@ class TestNostop(RosterCase):
         self.assertEqual(outcomes[0].error, None)
         self.assertEqual(outcomes[0].kept, [100, 101])
         self.world.advance(1000)
-        self.roster.shut_down("signal:TERM")
+        self.world.shut_down("signal:TERM")
         self.roster.hurry()
         self.world.advance(100)
         self.assertEqual(self.world.signals, [])
@@ -151,7 +150,7 @@ class TestNostop(RosterCase):
         self.remove(watcher, nostop=True)
         self.world.advance(100)
         self.assertEqual(self.world.spawned, [100])
-        self.assertEqual(len(watcher.slots), 1)
+        self.assertEqual(len(watcher.places.slots), 1)
 
     def test_without_a_process_the_streams_are_closed(self) -> None:
         self.world.refuse = OSError(11, "again")
@@ -161,13 +160,13 @@ class TestNostop(RosterCase):
 
     def test_one_that_is_stopping_is_stopped_all_the_same(self) -> None:
         watcher = self.world.up()
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         outcomes = self.remove(watcher, nostop=True)
         self.assertEqual(outcomes, [])
         self.world.advance(1)
         self.assertIsNone(outcomes[0].error)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_a_new_one_of_that_name_does_not_wait(self) -> None:
         self.remove(self.world.up(), nostop=True)
@@ -177,7 +176,7 @@ class TestNostop(RosterCase):
     def test_others_who_waited_are_answered(self) -> None:
         watcher = self.world.up(numprocesses=2, warmup_delay=5)
         outcomes, wait = self.world.wait(60)
-        self.roster.start([watcher], "command:start", wait)
+        self.world.start([watcher], "command:start", wait)
         self.world.settle()
         self.remove(watcher, nostop=True)
         self.assertEqual(outcomes[0].error, "start of web overtaken by rm")

@@ -14,20 +14,20 @@ class TestAmidReload(unittest.TestCase):
 
     def test_it_becomes_a_singleton(self) -> None:
         watcher = self.world.up(numprocesses=5)
-        self.world.roster.reload([watcher], "x", False, None)
+        self.world.reload([watcher], "x", False, None)
         options = {"singleton": True, "numprocesses": 1}
-        self.world.roster.set_options(watcher, options, "x", None)
+        self.world.set_options(watcher, options, "x", None)
         self.world.advance(10)
         self.assertEqual(len(self.world.alive), 1)
-        self.assertTrue(watcher.is_active)
+        self.assertTrue(watcher.is_up)
 
     def test_it_is_to_run_once(self) -> None:
         watcher = self.world.up(singleton=True)
-        self.world.roster.reload([watcher], "x", False, None)
+        self.world.reload([watcher], "x", False, None)
         self.world.advance(0.5)
-        self.world.roster.set_options(watcher, {"respawn": False}, "x", None)
+        self.world.set_options(watcher, {"respawn": False}, "x", None)
         self.world.advance(10)
-        self.assertTrue(watcher.is_active)
+        self.assertTrue(watcher.is_up)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import STUBBORN, FakeWorld
 
 
@@ -15,7 +14,7 @@ class TestSetOptions(unittest.TestCase):
 
     def set(self, watcher, **options: object) -> list:
         outcomes, wait = self.world.wait()
-        self.world.roster.set_options(watcher, options, "command:set", wait)
+        self.world.set_options(watcher, options, "command:set", wait)
         self.world.settle()
         return outcomes
 
@@ -67,32 +66,32 @@ class TestSetOptions(unittest.TestCase):
     def test_a_stopped_watcher_stays_stopped(self) -> None:
         watcher = self.world.add()
         self.assertIsNone(self.set(watcher, cmd="other", numprocesses=3)[0].error)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(self.world.actions(), ["add", "updated"])
 
     def test_so_does_one_that_is_stopping(self) -> None:
         watcher = self.world.up()
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.assertIsNone(self.set(watcher, cmd="other")[0].error)
         self.world.advance(5)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(self.world.payloads("stop"), [{"cause": "command:stop"}])
 
     def test_numprocesses_together_with_a_new_command(self) -> None:
         watcher = self.world.up(numprocesses=2)
         outcomes = self.set(watcher, cmd="other", numprocesses=3)
         self.world.advance(1)
-        self.assertEqual(watcher.pids(), [102, 103, 104])
+        self.assertEqual(watcher.places.pids(), [102, 103, 104])
         self.assertEqual(outcomes[0].numprocesses, 3)
 
     def test_numprocesses_alone_replaces_nothing(self) -> None:
         watcher = self.world.up()
         self.assertIsNone(self.set(watcher, numprocesses=2)[0].error)
-        self.assertEqual(watcher.pids(), [100, 101])
+        self.assertEqual(watcher.places.pids(), [100, 101])
 
     def test_a_restart_of_the_same_turn_needs_no_reload(self) -> None:
         watcher = self.world.up()
-        self.world.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         outcomes = self.set(watcher, cmd="other")
         self.assertEqual(outcomes, [])
         self.world.advance(5)
@@ -116,22 +115,22 @@ class TestSetOptions(unittest.TestCase):
         self.world.settle()
         self.set(watcher, cmd="mended")
         self.world.advance(10)
-        self.assertEqual(len(watcher.fresh), 2)
+        self.assertEqual(len(watcher.places.fresh), 2)
         self.assertFalse(watcher.reloading)
 
     def test_graceful_timeout_counts_from_the_next_stop(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.world.up(graceful_timeout=30)
         self.set(watcher, graceful_timeout=2.0)
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(2)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_a_shorter_warm_up_counts_at_once(self) -> None:
         watcher = self.world.up(numprocesses=2, warmup_delay=60)
         self.set(watcher, warmup_delay=1.0)
         self.world.advance(1)
-        self.assertEqual(len(watcher.pids()), 2)
+        self.assertEqual(len(watcher.places.pids()), 2)
 
     def test_streams_are_opened_anew(self) -> None:
         watcher = self.world.up()
@@ -145,17 +144,17 @@ class TestSetOptions(unittest.TestCase):
         self.world.die(101)
         self.world.advance(10)
         self.assertEqual(self.world.spawned, [100, 101])
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_respawn_off_in_the_middle_of_a_reload_still_ends_that(self) -> None:
         for sequential in (False, True):
             with self.subTest(sequential=sequential):
                 self.setUp()
                 watcher = self.world.up(numprocesses=3)
-                self.world.roster.reload([watcher], "command:reload", sequential, None)
+                self.world.reload([watcher], "command:reload", sequential, None)
                 self.set(watcher, respawn=False)
                 self.world.advance(10)
-                self.assertEqual(len(watcher.fresh), 3)
+                self.assertEqual(len(watcher.places.fresh), 3)
                 self.assertEqual(len(self.world.spawned), 6)
 
     def test_respawn_on_replaces_what_ends_from_now_on(self) -> None:
@@ -164,7 +163,7 @@ class TestSetOptions(unittest.TestCase):
         self.world.settle()
         self.set(watcher, respawn=True)
         self.world.settle()
-        self.assertEqual(len(watcher.pids()), 2)
+        self.assertEqual(len(watcher.places.pids()), 2)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.states import WatcherState
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 
@@ -16,7 +15,7 @@ class TestShutDown(unittest.TestCase):
 
     def shut_down(self) -> list:
         outcomes, wait = self.world.wait()
-        self.roster.shut_down("signal:TERM", wait)
+        self.world.shut_down("signal:TERM", wait)
         self.world.settle()
         return outcomes
 
@@ -38,7 +37,7 @@ class TestShutDown(unittest.TestCase):
     def test_in_the_middle_of_a_start_of_100_with_warm_ups(self) -> None:
         for number in range(100):
             self.world.add(f"w{number}", numprocesses=3, warmup_delay=1, priority=number % 3)
-        self.roster.start(None, "config", None)
+        self.world.start(None, "config", None)
         self.world.advance(1.5)
         spawned = len(self.world.spawned)
         self.shut_down()
@@ -49,7 +48,7 @@ class TestShutDown(unittest.TestCase):
     def test_in_the_middle_of_a_restart(self) -> None:
         for number in range(10):
             self.world.up(f"w{number}")
-        self.roster.restart(None, "command:restart", None)
+        self.world.restart(None, "command:restart", None)
         self.world.advance(0.5)
         self.shut_down()
         self.world.advance(1)
@@ -59,7 +58,7 @@ class TestShutDown(unittest.TestCase):
     def test_in_the_middle_of_a_mass_death(self) -> None:
         self.world.spawns_a_turn = 1
         watcher = self.world.up(numprocesses=100)
-        for pid in watcher.pids():
+        for pid in watcher.places.pids():
             self.world.die(pid)
         self.roster.turn()
         self.shut_down()
@@ -70,7 +69,7 @@ class TestShutDown(unittest.TestCase):
     def test_helpers_wait_for_a_watcher_that_is_being_removed(self) -> None:
         self.world.up("a", helper=True)
         watcher = self.world.up("b")
-        self.roster.remove(watcher, "command:rm", False, None)
+        self.world.remove(watcher, "command:rm", False, None)
         mark = len(self.world.events)
         self.shut_down()
         self.world.advance(60)
@@ -89,7 +88,7 @@ class TestShutDown(unittest.TestCase):
     def test_also_one_that_was_being_stopped_before(self) -> None:
         self.world.temper = STUBBORN
         helper = self.world.up("a", helper=True, graceful_timeout=30)
-        self.roster.stop([helper], "command:stop", None)
+        self.world.stop([helper], "command:stop", None)
         self.world.advance(1)
         self.shut_down()
         self.world.advance(5)
@@ -101,7 +100,7 @@ class TestShutDown(unittest.TestCase):
         helper = self.world.up("a", helper=True)
         self.world.up("b", numprocesses=3)
         self.shut_down()
-        self.assertIs(helper.state, WatcherState.ACTIVE)
+        self.assertEqual(helper.status, "active")
         self.roster.hurry()
         self.world.advance(0)
         self.assertTrue(self.roster.is_down)
@@ -127,13 +126,13 @@ class TestShutDown(unittest.TestCase):
         self.shut_down()
         self.roster.release()
         self.world.settle()
-        self.assertIs(helper.state, WatcherState.STOPPING)
+        self.assertEqual(helper.status, "stopping")
 
     def test_who_still_waits_at_the_very_end_is_told_so(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.world.up()
         outcomes, wait = self.world.wait()
-        self.roster.stop([watcher], "command:stop", wait)
+        self.world.stop([watcher], "command:stop", wait)
         self.world.settle()
         self.roster.refuse_all("the supervisor has stopped")
         self.assertEqual(outcomes[0].error, "the supervisor has stopped")

@@ -6,8 +6,9 @@ import itertools
 import unittest
 from unittest import mock
 
-from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.states import PROCESS_STEPS, WATCHER_STEPS, ProcessState, WatcherState
+
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from tests.support.history import History
 from tests.support.world import FakeWorld

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 
-from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
@@ -18,7 +18,7 @@ class StoppingCase(unittest.TestCase):
 
     def stopping(self, **options: object) -> Watcher:
         watcher = self.world.up(**{"graceful_timeout": 3.0, **options})
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         return watcher
 
@@ -49,7 +49,7 @@ class TestSignals(StoppingCase):
     def test_one_that_is_being_stopped_is_not_asked_again(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.stopping()
-        self.world.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.advance(1)
         self.assertEqual(len(self.signals()), 2)
         self.assertEqual(self.world.actions().count("kill"), 1)
@@ -60,10 +60,10 @@ class TestEscalation(StoppingCase):
         self.world.temper = STUBBORN
         watcher = self.stopping()
         self.world.advance(2.9)
-        self.assertIs(watcher.slots[1].state, ProcessState.STOPPING)
+        self.assertIs(watcher.places.slots[1].state, ProcessState.STOPPING)
         self.world.advance(0.1)
         self.assertEqual(self.signals()[-1], (100, "SIGKILL"))
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(self.world.payloads("reap")[0]["exit_code"], -9)
         self.assertEqual(self.world.actions().count("kill"), 1)
 
@@ -72,19 +72,17 @@ class TestEscalation(StoppingCase):
         watcher = self.stopping(graceful_timeout=0)
         self.assertEqual([name for _, name in self.signals()], ["SIGTERM", "SIGCONT", "SIGKILL"])
         self.world.advance(0)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_who_does_not_even_end_by_sigkill_is_named_after_5_s_and_every_10_s(self) -> None:
         self.world.temper = IMMORTAL
         watcher = self.stopping()
         self.world.advance(7.9)
-        self.assertEqual(watcher.unkillable(), [])
+        self.assertEqual(watcher.places.unkillable(), [])
         self.assertEqual(len(self.world.notes), 1)
         self.world.advance(0.1)
-        self.assertEqual(watcher.unkillable(), [watcher.slots[1]])
-        self.assertEqual(
-            watcher.why(self.world.now()), "process 100 does not end, not even by SIGKILL"
-        )
+        self.assertEqual(watcher.places.unkillable(), [watcher.places.slots[1]])
+        self.assertEqual(self.world.why(watcher), "process 100 does not end, not even by SIGKILL")
         self.world.advance(9.9)
         self.assertEqual(len(self.world.notes), 2)
         self.world.advance(0.1)
@@ -96,33 +94,33 @@ class TestEscalation(StoppingCase):
                 "web: process 100 does not end, not even by SIGKILL",
             ],
         )
-        self.assertIs(watcher.state, WatcherState.STOPPING)
+        self.assertEqual(watcher.status, "stopping")
 
     def test_it_stays_until_it_does_end(self) -> None:
         self.world.temper = IMMORTAL
         watcher = self.stopping()
         self.world.advance(100)
-        self.world.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.advance(100)
         self.assertEqual(self.world.spawned, [100])
         self.world.die(100, -9)
         self.world.settle()
         self.assertEqual(self.world.spawned, [100, 101])
-        self.assertIs(watcher.state, WatcherState.ACTIVE)
-        self.assertEqual(watcher.why(self.world.now()), "")
+        self.assertEqual(watcher.status, "active")
+        self.assertEqual(self.world.why(watcher), "")
 
     def test_the_others_of_an_unkillable_watcher_go_on(self) -> None:
         self.world.temper = IMMORTAL
         watcher = self.world.up(numprocesses=2, graceful_timeout=1)
         other = self.world.up("other")
-        self.world.roster.kill(watcher, [watcher.slots[1]], None, None, None)
+        self.world.kill(watcher, [watcher.places.slots[1]], None, None, None)
         self.world.advance(20)
-        self.world.die(watcher.slots[2].pid)
-        self.world.die(other.slots[1].pid)
+        self.world.die(watcher.places.slots[2].pid)
+        self.world.die(other.places.slots[1].pid)
         self.world.settle()
-        self.assertEqual(watcher.slots[2].state, ProcessState.RUNNING)
-        self.assertEqual(other.slots[1].state, ProcessState.RUNNING)
-        self.assertEqual(len(watcher.slots), 2)
+        self.assertEqual(watcher.places.slots[2].state, ProcessState.RUNNING)
+        self.assertEqual(other.places.slots[1].state, ProcessState.RUNNING)
+        self.assertEqual(len(watcher.places.slots), 2)
 
 
 class TestLeftovers(StoppingCase):
@@ -130,20 +128,20 @@ class TestLeftovers(StoppingCase):
         self.world.leftovers = 1.0
         watcher = self.stopping()
         self.world.advance(0.1)
-        self.assertIs(watcher.slots[1].state, ProcessState.LEFTOVER)
+        self.assertIs(watcher.places.slots[1].state, ProcessState.LEFTOVER)
         self.assertEqual(self.world.actions()[-1], "reap")
         self.world.advance(0.9)
-        self.assertIs(watcher.state, WatcherState.STOPPING)
+        self.assertEqual(watcher.status, "stopping")
         self.world.advance(0.1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_it_is_killed_at_the_leaders_own_deadline(self) -> None:
         self.world.leftovers = 100.0
         watcher = self.stopping()
         self.world.advance(2.9)
-        self.assertIs(watcher.slots[1].state, ProcessState.LEFTOVER)
+        self.assertIs(watcher.places.slots[1].state, ProcessState.LEFTOVER)
         self.world.advance(0.1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
         self.assertEqual(
             self.world.notes, ["web: what process 100 left behind did not end, killing it"]
         )
@@ -153,7 +151,7 @@ class TestLeftovers(StoppingCase):
         self.world.leftovers = 100.0
         watcher = self.stopping()
         self.world.advance(3)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_it_can_be_unkillable_too(self) -> None:
         watcher = self.world.up(graceful_timeout=3)
@@ -164,7 +162,7 @@ class TestLeftovers(StoppingCase):
         self.assertEqual(
             self.world.notes[-1], "web: what process 100 left does not end, not even by SIGKILL"
         )
-        self.assertEqual(watcher.unkillable(), [watcher.slots[1]])
+        self.assertEqual(watcher.places.unkillable(), [watcher.places.slots[1]])
 
     def test_a_leader_that_dies_by_itself_is_replaced_when_nothing_of_it_is_left(self) -> None:
         watcher = self.world.up(graceful_timeout=3)
@@ -173,10 +171,10 @@ class TestLeftovers(StoppingCase):
         self.world.die(100)
         self.world.advance(1.9)
         self.assertEqual(self.world.spawned, [100])
-        self.assertEqual(watcher.pids(), [])
+        self.assertEqual(watcher.places.pids(), [])
         self.world.advance(0.1)
         self.assertEqual(self.world.spawned, [100, 101])
-        self.assertEqual(watcher.slots[1].pid, 101)
+        self.assertEqual(watcher.places.slots[1].pid, 101)
 
     def test_what_it_left_has_graceful_timeout_to_end(self) -> None:
         self.world.up(graceful_timeout=3)
@@ -210,15 +208,15 @@ class TestKill(StoppingCase):
 
     def test_it_is_replaced_after_its_end(self) -> None:
         watcher = self.world.up(numprocesses=2)
-        self.world.roster.kill(watcher, [watcher.slots[1]], None, None, None)
+        self.world.kill(watcher, [watcher.places.slots[1]], None, None, None)
         self.world.advance(1)
-        self.assertEqual([watcher.slots[1].pid, watcher.slots[2].pid], [102, 101])
+        self.assertEqual([watcher.places.slots[1].pid, watcher.places.slots[2].pid], [102, 101])
         self.assertEqual(self.world.payloads("reap")[0]["cause"], "command:kill")
 
     def test_another_signal_and_another_time(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.world.up(graceful_timeout=30)
-        self.world.roster.kill(watcher, list(watcher.leaders()), signal.SIGINT, 1.0, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), signal.SIGINT, 1.0, None)
         self.world.advance(0.9)
         self.assertEqual(self.signals(), [(100, "SIGINT"), (100, "SIGCONT")])
         self.world.advance(0.1)
@@ -227,23 +225,23 @@ class TestKill(StoppingCase):
     def test_one_that_is_being_stopped_can_be_given_less_time(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.stopping(graceful_timeout=30)
-        self.world.roster.kill(watcher, list(watcher.leaders()), None, 1.0, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), None, 1.0, None)
         self.world.advance(1)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_but_not_more(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.stopping()
-        self.world.roster.kill(watcher, list(watcher.leaders()), None, 60.0, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), None, 60.0, None)
         self.world.advance(3)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
     def test_one_that_is_being_stopped_gets_the_signal_that_was_named(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.stopping(graceful_timeout=30)
-        self.world.roster.kill(watcher, list(watcher.leaders()), signal.SIGKILL, None, None)
+        self.world.kill(watcher, list(watcher.places.leaders()), signal.SIGKILL, None, None)
         self.world.advance(0)
-        self.assertIs(watcher.state, WatcherState.STOPPED)
+        self.assertEqual(watcher.status, "stopped")
 
 
 if __name__ == "__main__":

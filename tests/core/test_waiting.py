@@ -41,15 +41,15 @@ class TestStart(WaitingCase):
     def test_overtaken_by_stop(self) -> None:
         watcher = self.world.add("w1", numprocesses=2, warmup_delay=5)
         outcomes = self.order("start", [watcher])
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         self.assert_fails(outcomes, "start of w1 overtaken by stop")
 
     def test_overtaken_in_the_same_turn(self) -> None:
         watcher = self.world.add("w1")
         outcomes, wait = self.world.wait()
-        self.roster.start([watcher], "command:start", wait)
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.start([watcher], "command:start", wait)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         self.assert_fails(outcomes, "start of w1 overtaken by stop")
         self.assertEqual(self.world.spawned, [])
@@ -57,12 +57,12 @@ class TestStart(WaitingCase):
     def test_overtaken_by_rm_and_by_quit(self) -> None:
         watcher = self.world.add("w1", numprocesses=2, warmup_delay=5)
         outcomes = self.order("start", [watcher])
-        self.roster.remove(watcher, "command:rm", False, None)
+        self.world.remove(watcher, "command:rm", False, None)
         self.world.settle()
         self.assert_fails(outcomes, "start of w1 overtaken by rm")
         watcher = self.world.add("w2", numprocesses=2, warmup_delay=5)
         outcomes = self.order("start", [watcher])
-        self.roster.shut_down("command:quit")
+        self.world.shut_down("command:quit")
         self.world.settle()
         self.assert_fails(outcomes, "start of w2 overtaken by quit")
 
@@ -74,7 +74,7 @@ class TestStart(WaitingCase):
     def test_after_a_process_that_does_not_end(self) -> None:
         self.world.temper = IMMORTAL
         watcher = self.world.up(graceful_timeout=1)
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         outcomes = self.order("start", [watcher])
         self.world.advance(5.9)
@@ -86,7 +86,7 @@ class TestStart(WaitingCase):
     def test_a_one_shot_has_started_even_when_it_has_ended(self) -> None:
         watcher = self.world.add(respawn=False)
         outcomes, wait = self.world.wait()
-        self.roster.start([watcher], "command:start", wait)
+        self.world.start([watcher], "command:start", wait)
         self.world.settle()
         self.world.die(100)
         self.world.settle()
@@ -109,7 +109,7 @@ class TestStop(WaitingCase):
     def test_overtaken_by_start(self) -> None:
         watcher = self.world.up("w1")
         outcomes = self.order("stop", [watcher])
-        self.roster.start([watcher], "command:start", None)
+        self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assert_fails(outcomes, "stop of w1 overtaken by start")
 
@@ -159,12 +159,12 @@ class TestRestart(WaitingCase):
     def test_stop_and_start_in_the_same_turn_undo_it(self) -> None:
         watcher = self.world.up("w1")
         outcomes, wait = self.world.wait()
-        self.roster.restart([watcher], "command:restart", wait)
-        self.roster.stop([watcher], "command:stop", None)
-        self.roster.start([watcher], "command:start", None)
+        self.world.restart([watcher], "command:restart", wait)
+        self.world.stop([watcher], "command:stop", None)
+        self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assert_fails(outcomes, "restart of w1 overtaken by start")
-        self.assertEqual(watcher.pids(), [100])
+        self.assertEqual(watcher.places.pids(), [100])
 
     def test_a_process_that_does_not_end_is_named(self) -> None:
         self.world.temper = IMMORTAL
@@ -217,7 +217,7 @@ class TestReload(WaitingCase):
         self.world.advance(60)
         outcomes = self.order("reload", [watcher])
         for _ in range(30):
-            for pid in watcher.pids():
+            for pid in watcher.places.pids():
                 if pid >= 102:
                     self.world.die(pid, 1)
             self.world.advance(0.1)
@@ -234,7 +234,7 @@ class TestReload(WaitingCase):
     def test_a_restart_carries_it_out_as_well(self) -> None:
         watcher = self.world.up()
         outcomes = self.order("reload", [watcher])
-        self.roster.restart([watcher], "command:restart", None)
+        self.world.restart([watcher], "command:restart", None)
         self.world.advance(5)
         self.assert_done(outcomes)
 

@@ -35,14 +35,14 @@ class TestSizes(WaitingCase):
 
     def test_and_of_one_that_is_stopping(self) -> None:
         watcher = self.world.up()
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         self.assert_done(self.resize(watcher, 3))
 
     def test_overtaken_by_a_later_stop(self) -> None:
         watcher = self.world.up("w1", warmup_delay=5)
         outcomes = self.resize(watcher, 3)
-        self.roster.stop([watcher], "command:stop", None)
+        self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         self.assert_fails(outcomes, "change of numprocesses of w1 overtaken by stop")
 
@@ -57,8 +57,8 @@ class TestSizes(WaitingCase):
 class TestKill(WaitingCase):
     def kill(self, watcher: Watcher, *wids: int) -> list[Outcome]:
         outcomes, wait = self.world.wait()
-        chosen = [watcher.slots[wid] for wid in wids]
-        self.roster.kill(watcher, chosen, None, None, wait)
+        chosen = [watcher.places.slots[wid] for wid in wids]
+        self.world.kill(watcher, chosen, None, None, wait)
         self.world.settle()
         return outcomes
 
@@ -137,9 +137,9 @@ class TestAnswersThatOrder(WaitingCase):
         outcomes: list[Outcome] = []
 
         def start(outcome: Outcome) -> None:
-            self.roster.start([watcher], "command:start", Wait(outcomes.append))
+            self.world.start([watcher], "command:start", Wait(outcomes.append))
 
-        self.roster.stop([watcher], "command:stop", Wait(start))
+        self.world.stop([watcher], "command:stop", Wait(start))
         self.world.advance(5)
         self.assertEqual(self.assert_done(outcomes).started, [101])
 

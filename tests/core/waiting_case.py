@@ -21,15 +21,15 @@ class WaitingCase(unittest.TestCase):
         """Gives an order and waits for it; the list has the outcome as soon as there is one."""
         outcomes, wait = self.world.wait(timeout)
         if word == "reload":
-            self.roster.reload(watchers, "command:reload", False, wait)
+            self.world.reload(watchers, "command:reload", False, wait)
         else:
-            getattr(self.roster, word)(watchers, f"command:{word}", wait)
+            getattr(self.world, word)(watchers, f"command:{word}", wait)
         self.world.settle()
         return outcomes
 
     def resize(self, watcher: Watcher, size: int) -> list[Outcome]:
         outcomes, wait = self.world.wait()
-        self.roster.resize(watcher, size, "command:incr", wait)
+        self.world.resize(watcher, size, "command:incr", wait)
         self.world.settle()
         return outcomes
 

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from cvec_circus.core.converge import converge
-from cvec_circus.core.states import ProcessState, WatcherState
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.support.watchful import WatchfulWorld
@@ -137,17 +137,17 @@ class History:
         if not watchers or chance > 0.25:
             return
         watcher = rng.choice(watchers)
-        leaders = list(watcher.leaders())
+        leaders = list(watcher.places.leaders())
         if chance < 0.05 and leaders:
             process = rng.choice(leaders)
             self.log.append(f"signal {process!r}")
-            roster.signal(watcher, process, rng.choice([1, 15, 9]))
+            self.world.signal(watcher, process, rng.choice([1, 15, 9]))
         elif self.rehooks:
             hooks = dict.fromkeys(self.some_hooks(rng))
             self.log.append(f"hooks of {watcher.name}: {' '.join(hooks)}")
             self.world.rehooked.add(watcher)
             wait = self.some_wait("hooks") if rng.random() < 0.1 else None
-            roster.set_options(watcher, {"hooks": hooks}, "command:set", wait)
+            self.world.set_options(watcher, {"hooks": hooks}, "command:set", wait)
 
     def weather(self) -> None:
         rng, world = self.rng, self.world
@@ -168,7 +168,7 @@ class History:
             watcher = self.rng.choice(watchers)
             nostop = self.rng.random() < 0.2
             self.log.append(f"rm {watcher.name} nostop={nostop}")
-            self.world.roster.remove(watcher, "command:rm", nostop, self.some_wait("rm"))
+            self.world.remove(watcher, "command:rm", nostop, self.some_wait("rm"))
             return
         free = {f"w{n}" for n in range(5)} - {watcher.name for watcher in watchers}
         if free:
@@ -194,10 +194,10 @@ class History:
         if word == "reload":
             sequential = rng.random() < 0.5
             self.log.append(f"reload {names} sequential={sequential}")
-            roster.reload(some, "command:reload", sequential, wait)
+            self.world.reload(some, "command:reload", sequential, wait)
         elif word in ("start", "stop", "restart"):
             self.log.append(f"{word} {names}")
-            getattr(roster, word)(some, f"command:{word}", wait)
+            getattr(self.world, word)(some, f"command:{word}", wait)
         else:
             self.order_one(word, rng.choice(watchers), wait)
 
@@ -207,11 +207,13 @@ class History:
             size = rng.randint(0, 1 if watcher.is_singleton else 5)
             self.log.append(f"resize {watcher.name} {size}")
             self.world.resized.add(watcher)
-            roster.resize(watcher, size, "command:incr", wait)
+            self.world.resize(watcher, size, "command:incr", wait)
         elif word == "kill":
-            processes = list(watcher.leaders())[: rng.randint(1, 3)]
+            processes = list(watcher.places.leaders())[: rng.randint(1, 3)]
             self.log.append(f"kill {processes}")
-            roster.kill(watcher, processes, rng.choice([None, 9]), rng.choice([None, 0.5]), wait)
+            self.world.kill(
+                watcher, processes, rng.choice([None, 9]), rng.choice([None, 0.5]), wait
+            )
         else:
             changes = rng.choice(
                 [
@@ -227,7 +229,7 @@ class History:
             self.log.append(f"set {watcher.name} {changes}")
             if "numprocesses" in changes:
                 self.world.resized.add(watcher)
-            roster.set_options(watcher, changes, "command:set", wait)
+            self.world.set_options(watcher, changes, "command:set", wait)
 
     # -- what has to be true
 
@@ -238,17 +240,17 @@ class History:
             check_deadlines(watcher)
             self.check_questions(watcher)
             self.check_rest(watcher)
-            many = len(watcher.fresh) > watcher.numprocesses
-            assert not many or watcher.state is WatcherState.STOPPING, f"{watcher!r}: too many"
+            many = len(watcher.places.fresh) > watcher.numprocesses
+            assert not many or watcher.status == "stopping", f"{watcher!r}: too many"
             if watcher.is_singleton:
-                assert len(watcher.spawned()) <= 1, f"{watcher!r}: two of a singleton"
-            if watcher.state is WatcherState.STOPPED:
-                assert not watcher.slots
+                assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
+            if watcher.status == "stopped":
+                assert not watcher.places.slots
             assert watcher.listens == (watcher in self.world.listening), f"{watcher!r} listens?"
             if watcher.reason:
                 asks = watcher.question is not None  # before_stop
-                assert not watcher.goal_up, f"{watcher!r} has given up"
-                assert asks or not watcher.fresh, f"{watcher!r} has given up"
+                assert not watcher.goal.up, f"{watcher!r} has given up"
+                assert asks or not watcher.places.fresh, f"{watcher!r} has given up"
 
     def check_questions(self, watcher: Watcher) -> None:
         """Whoever waits for a hook waits for one that has been asked and will answer."""
@@ -258,14 +260,14 @@ class History:
             assert asked[watcher, question.name], f"{watcher!r} has not asked {question.name}"
         if watcher.asked_for is not None:
             assert asked[watcher, "before_spawn"], f"{watcher!r} has not asked before_spawn"
-        if watcher.trials:
+        if watcher.places.trials:
             assert asked[watcher, "after_spawn"], f"{watcher!r} has not asked after_spawn"
-        waits = any(process.state is ProcessState.PENDING for process in watcher.ready)
+        waits = any(process.state is ProcessState.PENDING for process in watcher.places.ready)
         if waits and watcher.asked_for is None:
             assert watcher.next_deadline() is not None, f"{watcher!r} waits for nothing"
         if waits and "before_spawn" not in watcher.options["hooks"]:
             assert watcher.next_deadline() is not None, f"{watcher!r} waits for a hook it lacks"
-        idle = watcher.state is WatcherState.STOPPED and not watcher.goal_up
+        idle = watcher.status == "stopped" and not watcher.goal.up
         assert not (idle and watcher.demanded), f"{watcher!r} remembers a connection"
 
     def check_rest(self, watcher: Watcher) -> None:
@@ -290,14 +292,14 @@ class History:
         self.log.append("fair weather")
         self.check()
         for watcher in world.roster.everybody():
-            up = watcher.state is WatcherState.ACTIVE
-            assert (up or watcher.listens) == watcher.goal_up, (
+            up = watcher.status == "active"
+            assert (up or watcher.listens) == watcher.goal.up, (
                 f"{watcher!r} is not where it is wanted"
             )
             assert not watcher.reloading, f"{watcher!r}: a reload that does not end"
-            aging = watcher.options["max_age"] and watcher.stale_count
+            aging = watcher.options["max_age"] and watcher.places.stale_count
             if up and not watcher.one_shot and not aging:
-                assert len(watcher.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
+                assert len(watcher.places.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
         self.check_answers()
 
     def let_the_killed_die(self) -> None:
@@ -323,7 +325,7 @@ class History:
         outcomes, wait = world.wait()
         world.at(2.0, lambda: world.answer_all("late"))
         world.answers = {name: said for name, said in world.answers.items() if said is not None}
-        world.roster.shut_down("command:quit", wait)
+        world.shut_down("command:quit", wait)
         if foul and self.rng.random() < 0.5:
             self.log.append("hurry")
             world.advance(self.rng.choice([0.0, 0.2]))
@@ -333,17 +335,17 @@ class History:
             world.advance(100)
         assert world.roster.is_down, f"not down: {world.roster.everybody()}"
         for pid, process in list(world.alive.items()):
-            assert world.owner[pid].abandoned, f"{process!r} was forgotten"
+            assert world.owner[pid].is_abandoned, f"{process!r} was forgotten"
             world.die(pid)
         assert len(outcomes) == 1 and outcomes[0].error is None, outcomes
         assert sorted(world.spawned) == sorted(world.reaped), "not exactly one reap each"
-        assert not world.started - {w for w in world.started if w.abandoned}, "a stop is missing"
+        assert not world.started - {w for w in world.started if w.is_abandoned}, "a stop is missing"
         self.check_answers()
 
 
 def check_counts(watcher: Watcher) -> None:
     """What the core counts along is what there is."""
-    slots = list(watcher.slots.values())
+    slots = list(watcher.places.slots.values())
     counted: dict[str, Any] = {
         "places": sum(process.holds_place for process in slots),
         "pending": sum(process.state is ProcessState.PENDING for process in slots),
@@ -354,14 +356,16 @@ def check_counts(watcher: Watcher) -> None:
     for name, number in counted.items():
         assert number == getattr(watcher, name), f"{watcher!r}: {number} {name}"
     running = [process for process in slots if process.state is ProcessState.RUNNING]
-    assert {*watcher.fresh, *watcher.stale} == set(running), f"{watcher!r}: {running}"
-    assert set(watcher.ending) == set(watcher.spawned()) - set(running)
+    assert {*watcher.places.fresh, *watcher.places.stale} == set(running), f"{watcher!r}: {running}"
+    assert set(watcher.places.ending) == set(watcher.places.spawned()) - set(running)
 
 
 def check_deadlines(watcher: Watcher) -> None:
     """Whatever waits, waits for an instant: nothing can be forgotten."""
-    for process in watcher.slots.values():
+    for process in watcher.places.slots.values():
         if process.state is ProcessState.PENDING:
-            assert process in watcher.ready or process in watcher.agenda, f"{process!r} forgotten"
+            assert process in watcher.places.ready or process in watcher.places.agenda, (
+                f"{process!r} forgotten"
+            )
         elif process.state is not ProcessState.RUNNING:
-            assert process in watcher.agenda, f"{process!r} has no deadline"
+            assert process in watcher.places.agenda, f"{process!r} has no deadline"

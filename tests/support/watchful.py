@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any, Callable
 
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import WatcherState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
@@ -43,25 +42,25 @@ class WatchfulWorld(FakeWorld):
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         held = watcher.stop_held
-        assert watcher.goal_up or held, f"{watcher!r} is to be down and spawns"
-        assert not watcher.must_cycle or held, f"{watcher!r} is to restart and spawns"
-        assert not watcher.removed, f"{watcher!r} is removed and spawns"
+        assert watcher.goal.up or held, f"{watcher!r} is to be down and spawns"
+        assert not watcher.goal.cycle or held, f"{watcher!r} is to restart and spawns"
+        assert not watcher.is_removed, f"{watcher!r} is removed and spawns"
         assert not watcher.reason, f"{watcher!r} has given up and spawns"
         crowd = 0
         for pid, other in [*self.alive.items(), *self.groups.items()]:
             owner = self.owner[pid]
             if owner is watcher:
-                crowd += not other.stale
+                crowd += not other.places.stale
                 assert other.wid != process.wid, f"{process!r}: {other!r} is still there"
             elif fold(owner.name) == fold(watcher.name):
-                assert owner.abandoned, f"{process!r}: a predecessor is still there: {other!r}"
+                assert owner.is_abandoned, f"{process!r}: a predecessor is still there: {other!r}"
         crowded = crowd >= watcher.numprocesses and watcher not in self.resized
         assert not crowded, f"{process!r} spawns into a place that is not free"
         self._check_leave(watcher, process)
         return super().spawn(watcher, process)
 
     def signal(self, process: ManagedProcess, signum: int) -> None:
-        assert not self.owner[process.pid].abandoned, f"{process!r} was let go of: {signum}"
+        assert not self.owner[process.pid].is_abandoned, f"{process!r} was let go of: {signum}"
         super().signal(process, signum)
 
     # -- hooks
@@ -113,7 +112,7 @@ class WatchfulWorld(FakeWorld):
             assert leave, f"{process!r} spawns without leave"
 
     def _has_trials(self, watcher: Watcher) -> bool:
-        here = [p for p in watcher.fresh if p.pid in self.on_trial]
+        here = [p for p in watcher.places.fresh if p.pid in self.on_trial]
         return bool(here) and watcher not in self.rehooked
 
     # -- events
@@ -151,9 +150,9 @@ class WatchfulWorld(FakeWorld):
         assert pid not in self.asked, f"{watcher!r}: {pid} is asked to end twice"
         assert cause != "exit" or not watcher.options["respawn"]
         has_hook = "before_stop" in watcher.options["hooks"] and cause != "command:kill"
-        if has_hook and watcher.state is WatcherState.STOPPING:
+        if has_hook and watcher.status == "stopping":
             assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
-        if watcher.state is WatcherState.ACTIVE and cause == "command:reload":
+        if watcher.status == "active" and cause == "command:reload":
             judged = watcher.stops_first or not self._has_trials(watcher)
             assert judged, f"{watcher!r}: {pid} goes before its successors have been judged"
         self.asked[pid] = cause

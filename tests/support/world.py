@@ -7,19 +7,65 @@ import heapq
 import itertools
 import random
 import signal
+from collections.abc import Iterable
 from typing import Any, Callable
 
-from cvec_circus.core.facts import group_emptied, process_exited
-from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.campaign import Pace
+from cvec_circus.core.cause import Cause
+from cvec_circus.core.facts import Facts
+from cvec_circus.core.orders import (
+    Add,
+    Kill,
+    Quit,
+    Reload,
+    Remove,
+    Resize,
+    Restart,
+    SetOptions,
+    Signal,
+    Start,
+    Stop,
+)
+from cvec_circus.core.ports import Ports
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.reason import why
 from cvec_circus.core.roster import Roster
-from cvec_circus.core.states import ProcessState
-from cvec_circus.core.watcher import Watcher
+from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.outcome import Outcome, Wait
 
 OBEDIENT = "obedient"
 STUBBORN = "stubborn"
 IMMORTAL = "immortal"
+
+
+class Signals:
+    """The desk of that name."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self.send, self.stop_tree = world.send, world.stop_tree
+        self.kill, self.abandon = world.kill_group, world.abandon
+
+
+class Hooks:
+    """The desk of that name."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self.ask = world.ask_hook
+
+
+class Outputs:
+    """The desk of that name."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self._streams = world.streams
+
+    def open(self, watcher: Watcher) -> None:
+        self._streams.append((watcher.name, "open"))
+
+    def close(self, watcher: Watcher) -> None:
+        self._streams.append((watcher.name, "close"))
 
 
 class FakeWorld:
@@ -39,7 +85,6 @@ class FakeWorld:
         self.rng = random.Random(seed)
         self.luck: float | None = None
         self.clock = 1000.0
-        self.roster = Roster(self, warmup_delay)
         self.events: list[tuple[float, str, str, dict[str, Any]]] = []
         self.notes: list[str] = []
         self.alive: dict[int, ManagedProcess] = {}
@@ -52,9 +97,10 @@ class FakeWorld:
         self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[str, str | None] = {}
         self.hook_delay = 0.0
-        self.open_questions: list[tuple[Watcher, str, Callable[[str], None]]] = []
+        self.open_questions: list[tuple[Watcher, str, int]] = []
         self.forgotten: list[str] = []
         self.listening: set[Watcher] = set()
+        self.abandoned: list[int] = []
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
         self.stop_delay = 0.1
@@ -64,6 +110,9 @@ class FakeWorld:
         self._pids = itertools.count(100)
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self.facts = Facts()
+        self.ports = Ports(self, self, Signals(self), Hooks(self), Outputs(self), self, self)
+        self.roster = Roster(self.ports, self.facts, Pace(warmup_delay))
 
     # -- the ports
 
@@ -89,57 +138,57 @@ class FakeWorld:
         self.spawned.append(pid)
         return pid
 
-    def signal(self, process: ManagedProcess, signum: int) -> None:
+    def send(self, process: ManagedProcess, signum: int) -> None:
         assert process.pid in self.alive, f"a signal to {process!r}, which is not there"
         assert process.state is not ProcessState.PENDING
-        self.signals.append((process.pid, signum))
+        pid = process.pid
+        self.signals.append((pid, signum))
         if signum == signal.SIGKILL and self.temper != IMMORTAL:
-            self.at(0.0, lambda: self.die(process.pid, -signal.SIGKILL))
-        elif signum == self.owner[process.pid].options["stop_signal"] and self.temper == OBEDIENT:
-            self.at(self.stop_delay, lambda: self.die(process.pid, -signum))
+            self.at(0.0, lambda: self.die(pid, -signal.SIGKILL))
+        elif signum == self.owner[pid].options.stop_signal and self.temper == OBEDIENT:
+            self.at(self.stop_delay, lambda: self.die(pid, -signum))
 
-    def signal_children(self, process: ManagedProcess, signum: int) -> None:
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
         self.signals.append((-process.pid, signum))
+        self.send(process, signum)
+        self.send(process, signal.SIGCONT)
 
     def kill_group(self, process: ManagedProcess) -> None:
+        pid = process.pid
         if process.has_leader:
-            self.signal(process, signal.SIGKILL)
+            self.send(process, signal.SIGKILL)
         elif self.temper != IMMORTAL:
-            self.at(0.0, lambda: self.empty_group(process))
+            self.at(0.0, lambda: self.empty_group(pid))
 
-    def publish(self, watcher: Watcher, action: str, cause: str, **payload: Any) -> None:
-        self.events.append((self.clock, watcher.name, action, {"cause": cause, **payload}))
+    def abandon(self, process: ManagedProcess) -> None:
+        self.groups.pop(process.pid)
+        self.abandoned.append(process.pid)
+
+    def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: Any) -> None:
+        self.events.append((self.clock, watcher.name, action, {"cause": cause.text, **payload}))
         if action == "reap":
             self.reaped.append(payload["process_pid"])
 
     def note(self, watcher: Watcher, text: str) -> None:
         self.notes.append(f"{watcher.name}: {text}")
 
-    def ask_hook(
-        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: Any
-    ) -> None:
+    def ask_hook(self, watcher: Watcher, name: str, token: int, facts: dict[str, Any]) -> None:
         self.hook_calls.append((watcher.name, name, facts))
-        self.open_questions.append((watcher, name, then))
+        self.open_questions.append((watcher, name, token))
         if self.answers.get(name, "") is not None:
             self.at(self.hook_delay, lambda: self.answer(name, self.answers.get(name) or ""))
 
     def forget(self, watcher: Watcher) -> None:
         self.forgotten.append(watcher.name)
 
-    def await_connection(self, watcher: Watcher) -> None:
+    def listen(self, watcher: Watcher) -> None:
         assert watcher not in self.listening
-        if not watcher.options["use_sockets"]:
+        if not watcher.options.use_sockets:
             raise ValueError("it has no socket")
         self.listening.add(watcher)
 
-    def ignore_connections(self, watcher: Watcher) -> None:
+    def ignore(self, watcher: Watcher) -> None:
         self.listening.remove(watcher)
-
-    def open_streams(self, watcher: Watcher) -> None:
-        self.streams.append((watcher.name, "open"))
-
-    def close_streams(self, watcher: Watcher) -> None:
-        self.streams.append((watcher.name, "close"))
 
     # -- what a test makes happen
 
@@ -149,17 +198,78 @@ class FakeWorld:
         fatal = frozenset(options.pop("fatal_exit_codes", ()))
         hooks = dict.fromkeys(options.pop("hooks", ()))
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
-        full = {**WATCHER_OPTIONS.complete(given), "hooks": hooks}
-        watcher = Watcher(name, full, helper, fatal)
-        self.roster.add(watcher, "config")
+        full = WatcherOptions({**WATCHER_OPTIONS.complete(given), "hooks": hooks})
+        watcher = Watcher(name, full, Kind(helper, fatal))
+        self.roster.give(Add(watcher, Cause("config")))
         return watcher
 
     def up(self, name: str = "web", **options: Any) -> Watcher:
         """Adds a watcher and starts it."""
         watcher = self.add(name, **options)
-        self.roster.start([watcher], "config", None)
+        self.start([watcher], "config", None)
         self.settle()
         return watcher
+
+    # -- the orders, as tests give them: what, the cause, and who waits
+
+    def start(
+        self, watchers: list[Watcher] | None, cause: str, wait: Wait | None, beside: bool = False
+    ) -> None:
+        self.roster.give(Start(watchers, Cause(cause), beside), wait)
+
+    def start_beside(self, watchers: list[Watcher], cause: str, wait: Wait | None) -> None:
+        self.start(watchers, cause, wait, beside=True)
+
+    def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
+        self.roster.give(Stop(watchers, Cause(cause)), wait)
+
+    def restart(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
+        self.roster.give(Restart(watchers, Cause(cause)), wait)
+
+    def reload(
+        self, watchers: list[Watcher] | None, cause: str, sequential: bool, wait: Wait | None
+    ) -> None:
+        self.roster.give(Reload(watchers, Cause(cause), sequential), wait)
+
+    def resize(
+        self, watcher: Watcher, size: int, cause: str, wait: Wait | None, reason: str = ""
+    ) -> None:
+        self.roster.give(Resize(watcher, size, Cause(cause, "", reason)), wait)
+
+    def set_options(
+        self,
+        watcher: Watcher,
+        options: dict[str, Any],
+        cause: str,
+        wait: Wait | None,
+        reason: str = "",
+        fresh: bool = False,
+    ) -> None:
+        self.roster.give(SetOptions(watcher, options, Cause(cause, "", reason), fresh), wait)
+
+    def remove(self, watcher: Watcher, cause: str, nostop: bool, wait: Wait | None) -> None:
+        self.roster.give(Remove(watcher, Cause(cause), nostop), wait)
+
+    def kill(
+        self,
+        watcher: Watcher,
+        processes: Iterable[ManagedProcess],
+        signum: int | None,
+        graceful_timeout: float | None,
+        wait: Wait | None,
+    ) -> None:
+        order = Kill(watcher, list(processes), Cause("command:kill"), signum, graceful_timeout)
+        self.roster.give(order, wait)
+
+    def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:
+        self.roster.give(Signal(watcher, process, signum, Cause("command:signal")))
+
+    def shut_down(self, cause: str, wait: Wait | None = None) -> None:
+        self.roster.give(Quit(Cause(cause)), wait)
+
+    def why(self, watcher: Watcher) -> str:
+        """The reason that a person is shown."""
+        return why(watcher, self.clock)
 
     def wait(self, timeout: float | None = None) -> tuple[list[Outcome], Wait]:
         """Somebody who waits, and the list his outcome will be in."""
@@ -175,15 +285,17 @@ class FakeWorld:
         for question in self.open_questions:
             if question[1] == name and watcher in (None, question[0]):
                 self.open_questions.remove(question)
-                question[2](reason)
-                self.roster.touch(question[0])
+                if question[2]:
+                    self.facts.answered(question[0], question[2], reason)
+                else:
+                    self.roster.touch(question[0])
                 return
         raise AssertionError(f"nobody has asked {name}: {self.open_questions}")
 
     def connect(self, watcher: Watcher) -> None:
         """Somebody connects to its socket."""
         if watcher in self.listening:
-            self.roster.demanded(watcher)
+            self.facts.connected(watcher)
 
     def hooks_asked(self, name: str = "web") -> list[str]:
         """The hooks of a watcher in the order in which they were asked."""
@@ -195,20 +307,20 @@ class FakeWorld:
         if process is None:
             return
         watcher = self.owner[pid]
-        left = self.leftovers is not None and not watcher.abandoned
+        left = self.leftovers is not None and not watcher.is_abandoned
         if left:
             self.groups[pid] = process
             if self.temper == OBEDIENT:
-                self.at(self.leftovers or 0.0, lambda: self.empty_group(process))
-        process_exited(watcher, process, self, exit_code, has_leftovers=left, report=report)
-        self.roster.touch(watcher)
+                self.at(self.leftovers or 0.0, lambda: self.empty_group(pid))
+        self.facts.exited(watcher, process, exit_code, leaves=left, report=report)
+        self.roster.take_facts()
 
-    def empty_group(self, process: ManagedProcess) -> None:
+    def empty_group(self, pid: int) -> None:
         """Ends what a process left behind."""
-        if self.groups.pop(process.pid, None) is not None:
-            watcher = self.owner[process.pid]
-            group_emptied(watcher, process)
-            self.roster.touch(watcher)
+        process = self.groups.pop(pid, None)
+        if process is not None:
+            self.facts.emptied(self.owner[pid], process)
+            self.roster.take_facts()
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -248,7 +360,7 @@ class FakeWorld:
 
     def pids(self, watcher: Watcher) -> list[int]:
         """Its running processes that nobody has asked to end, oldest first."""
-        return [process.pid for process in [*watcher.stale, *watcher.fresh]]
+        return [process.pid for process in [*watcher.places.stale, *watcher.places.fresh]]
 
     def since(self, mark: int) -> list[tuple[str, str]]:
         """Watcher and action of each event after the first `mark` ones."""

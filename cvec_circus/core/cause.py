@@ -1,0 +1,50 @@
+"""Causes: who or what made something happen, as events and log lines tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Cause(NamedTuple):
+    """Why something is wanted or has happened. Immutable.
+
+    Attributes:
+        text: What events have as `cause`: "exit", "command:restart" ... Plugins compare it.
+        actor: Who gave the order: "client", "plugin:NAME", "hook:NAME", "signal:TERM", "file",
+            "program"; "" for what nobody ordered.
+        why: The reason that the actor gave, a sentence; "" if it gave none.
+    """
+
+    text: str
+    actor: str = ""
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The actor and its reason, to stand behind a verb: " by plugin:flapping: 5 deaths"."""
+        by = f" by {self.actor}" if self.actor else ""
+        return f"{by}: {self.why}" if self.why else by
+
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether a person would wonder: a program of somebody's decided, or it gave a reason."""
+        return bool(self.why) or self.actor.startswith(("plugin:", "hook:"))
+
+    @classmethod
+    def restored(cls, state: Sequence[str]) -> Cause:
+        """Return the cause that was written down as a list."""
+        return cls(*state)
+
+
+NONE = Cause("")
+EXIT = Cause("exit")
+SIGNALLED = Cause("command:signal")
+MAX_AGE = Cause("max_age")
+GIVE_UP = Cause("giveup")
+CONNECTION = Cause("connection")
+EXEC = Cause("exec")
+HOOK = Cause("hook")
+
+OWN_ENDS = frozenset({"", "exit", "command:signal"})
+"""The causes of processes that nothing here has asked to end."""

@@ -1,0 +1,81 @@
+"""The life of a watcher: the table that everything else in the core follows.
+
+The core is level-triggered. An *order* (start, stop, incr ...) only changes the goal; a *fact* (a
+process has ended, a hook has answered) only changes what is so; and `converge()` compares the two
+and takes the next steps. No state stands for "which command is running", so there is nothing that
+a second command could run into: it changes the goal, and the next pass works towards that one.
+
+A watcher is four things: a `Goal` (what is wanted), a `Life` (where it stands), a `Rollout` (the
+replacement of its processes, if one is under way) and `Places` (its processes, and what is counted
+about them). The true state is in these four, in the conditions it waits for and in the questions
+its hooks have not answered; all of them can be written down and read again.
+
+========  ========  ============================================  ==================================
+life      wire      meaning                                       what comes next
+========  ========  ============================================  ==================================
+DOWN      stopped   nothing runs, nothing is left                 wanted up → WAITING
+WAITING   stopped   wanted up; a condition is not met yet         all are met → OPENING · not wanted
+                                                                  any more → DOWN
+OPENING   starting  before_start is asked; then the streams open  yes → FILLING · no, or not wanted
+                                                                  any more → DOWN: to everybody else
+                                                                  it has never been anything else
+FILLING   starting  each place is spawned once; after_spawn and   filled → UP (`start` is published)
+                    after_start are asked                         · an order, a no, nothing that
+                                                                  could be started → CLOSING
+UP        active    it is *filled*, and what dies is replaced.    an order, a give-up, the last
+                    Deaths, backoff and rollouts are facts of     process of a one-shot → CLOSING
+                    Places and Rollout and never lead back
+CLOSING   stopping  before_stop is asked                          answered, whatever it says →
+                                                                  STOPPING
+STOPPING  stopping  its processes are being ended                 none is left → DOWN (`stop` is
+                                                                  published); from there WAITING at
+                                                                  once if it is wanted up by then,
+                                                                  which is all a restart is
+========  ========  ============================================  ==================================
+
+*Filled* means that each place was spawned once and after_start said yes. Lower priorities wait for
+it, and `start --waiting` is answered then. What a hook decides is in `hooks`, why a watcher waits
+in `conditions`, how its processes live and end in `process`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Life(enum.Enum):
+    """Where a watcher stands. Immutable."""
+
+    DOWN = "down"
+    WAITING = "waiting"
+    OPENING = "opening"
+    FILLING = "filling"
+    UP = "up"
+    CLOSING = "closing"
+    STOPPING = "stopping"
+
+
+STATUS: dict[Life, str] = {
+    Life.DOWN: "stopped",
+    Life.WAITING: "stopped",
+    Life.OPENING: "starting",
+    Life.FILLING: "starting",
+    Life.UP: "active",
+    Life.CLOSING: "stopping",
+    Life.STOPPING: "stopping",
+}
+"""The words of the wire, which are Circus'."""
+
+STEPS: dict[Life, frozenset[Life]] = {
+    Life.DOWN: frozenset({Life.WAITING}),
+    Life.WAITING: frozenset({Life.OPENING, Life.DOWN}),
+    Life.OPENING: frozenset({Life.FILLING, Life.DOWN}),
+    Life.FILLING: frozenset({Life.UP, Life.CLOSING}),
+    Life.UP: frozenset({Life.CLOSING}),
+    Life.CLOSING: frozenset({Life.STOPPING}),
+    Life.STOPPING: frozenset({Life.DOWN}),
+}
+"""From each, those that may come next."""
+
+RUNNING = frozenset({Life.OPENING, Life.FILLING, Life.UP})
+"""Where it keeps its processes running, or is about to."""

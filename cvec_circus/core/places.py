@@ -1,0 +1,369 @@
+"""The places of a watcher: its processes by number, and everything that is counted about them.
+
+A pass of the core costs what has changed, however many processes there are, because nothing here
+has to be counted again: each change of a slot goes through a method that keeps the numbers true.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.core.agenda import Agenda
+from cvec_circus.core.backoff import Backoff
+from cvec_circus.core.cause import NONE, Cause
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+
+
+class Death(NamedTuple):
+    """What a person wants to know of a process that has ended. Immutable.
+
+    Attributes:
+        wid, pid: Of the process.
+        exit_code: Its exit code, negative for a signal; None when another part of this program
+            collected it.
+        cause: What ended it, as published.
+        at: The instant at which that became known.
+    """
+
+    wid: int
+    pid: int
+    exit_code: int | None
+    cause: str
+    at: float
+
+
+class Places:
+    """The processes of a watcher, and what is counted about them. Owned by the supervisor thread.
+
+    Attributes:
+        name: The watcher's, as written.
+        slots: Every slot by wid.
+        fresh, stale: The running processes in order of their spawn: those to keep, and those to
+            replace.
+        ending: The processes that are being stopped, or have left something behind.
+        ready: Slots whose spawn is due, and some that have been removed meanwhile.
+        expired: Processes older than `max_age`.
+        agenda: The deadlines, by process and purpose.
+        held: How many of `numprocesses` places are held.
+        pending: How many slots wait for their spawn.
+        awaited: How many of these an order waits for.
+        stale_count: How many stale processes are not gone yet, with all that they left behind.
+        trials: How many running processes after_spawn has not said yes to.
+        grants: Of what is not respawned: the spawns that are left of this start.
+        spawns: How many processes this life has spawned that became their program.
+        restarts: How many processes were spawned in place of one that had died by itself.
+        stale_cause: What last made a process stale.
+        asked_for: The wid that before_spawn has been asked about; 0 for none.
+        next_spawn_at: The instant from which the warm-up, or a shortage, allows another spawn.
+        shortages: Attempts in a row that failed because the system was short of something.
+        trouble: Why the last start of a process failed; "" after one that did not.
+        refused: Why a start failed for a reason of the command's own in this life; "" if none did.
+        exhausted: Whether a slot has failed `max_retry` times since the last order.
+        last_death: Of the process that ended last; None while none has.
+    """
+
+    name: str
+    slots: dict[int, ManagedProcess]
+    fresh: dict[ManagedProcess, None]
+    stale: dict[ManagedProcess, None]
+    ending: dict[ManagedProcess, None]
+    ready: deque[ManagedProcess]
+    expired: list[ManagedProcess]
+    agenda: Agenda[tuple[ManagedProcess, Purpose]]
+    held: int
+    pending: int
+    awaited: int
+    stale_count: int
+    trials: int
+    grants: int
+    spawns: int
+    restarts: int
+    stale_cause: Cause
+    asked_for: int
+    next_spawn_at: float
+    shortages: int
+    trouble: str
+    refused: str
+    exhausted: bool
+    last_death: Death | None
+    _backoffs: dict[int, Backoff]
+    _free_wids: list[tuple[bool, int]]
+    _next_wid: int
+
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.slots = {}
+        self.fresh = {}
+        self.stale = {}
+        self.ending = {}
+        self.ready = deque()
+        self.expired = []
+        self.agenda = Agenda()
+        self.held = self.pending = self.awaited = self.stale_count = self.trials = 0
+        self.grants = self.spawns = self.restarts = self.asked_for = self.shortages = 0
+        self.stale_cause = NONE
+        self.next_spawn_at = 0.0
+        self.trouble = self.refused = ""
+        self.exhausted = False
+        self.last_death = None
+        self._backoffs = {}
+        self._free_wids = []
+        self._next_wid = 1
+
+    # -- questions
+
+    def leaders(self) -> Iterator[ManagedProcess]:
+        """Iterate over the processes that are there, in order of wid."""
+        for wid in sorted(self.slots):
+            if self.slots[wid].has_leader:
+                yield self.slots[wid]
+
+    def pids(self) -> list[int]:
+        """Return their pids."""
+        return [process.pid for process in self.leaders()]
+
+    def spawned(self) -> list[ManagedProcess]:
+        """Return every process that was spawned and is not gone with all that it started."""
+        slots = self.slots.values()
+        return [process for process in slots if process.state is not ProcessState.PENDING]
+
+    def unkillable(self) -> list[ManagedProcess]:
+        """Return the processes that SIGKILL did not end."""
+        return [process for process in self.ending if process.unkillable]
+
+    def deadline(self, process: ManagedProcess, purpose: Purpose) -> float | None:
+        """Return the instant of one of its deadlines, None if it has none."""
+        return self.agenda.at((process, purpose))
+
+    # -- deaths, and when the slot may spawn again
+
+    def backoff(self, wid: int) -> Backoff:
+        """Return the memory of that slot's deaths."""
+        return self._backoffs.setdefault(wid, Backoff())
+
+    def quick_deaths(self, wid: int) -> int:
+        """Return how many quick deaths in a row that slot has had."""
+        memory = self._backoffs.get(wid)
+        return memory.deaths if memory else 0
+
+    def forget_deaths(self, wid: int) -> None:
+        """Drop that memory, because the place of the slot has gone to another one."""
+        self._backoffs.pop(wid, None)
+
+    def forget_causes(self) -> None:
+        """Give what starts from now on a cause of its own; the waits stay."""
+        for memory in self._backoffs.values():
+            memory.cause = NONE
+
+    def hasten(self, now: float) -> None:
+        """Forget every quick death, and make the spawns that wait for a backoff due now."""
+        self._backoffs.clear()
+        self.exhausted = False
+        self.shortages = 0
+        if not self.pending:
+            return
+        for process in self.slots.values():
+            if process.state is ProcessState.PENDING:
+                process.attempts = 0
+                if self.deadline(process, Purpose.SPAWN) is not None:
+                    self.spawn_at(process, now, now)
+
+    # -- the life of a slot
+
+    def begin(self, now: float, grants: int) -> None:
+        """Forget the life before: a watcher begins to start, from nothing."""
+        self.grants = grants
+        self.spawns = self.shortages = 0
+        self.trouble = self.refused = ""
+        self.next_spawn_at = now
+        self._free_wids.clear()
+        self._next_wid = 1
+
+    def open_slot(self, now: float, cause: Cause) -> ManagedProcess:
+        """Take a place with a new slot, due as soon as backoff allows.
+
+        Its wid is that of a process which has died and left its place, otherwise the lowest.
+
+        Args:
+            now: The instant.
+            cause: Why there is to be a process, unless it succeeds another one.
+        """
+        if self._free_wids:
+            _, wid = heapq.heappop(self._free_wids)
+        else:
+            wid = self._next_wid
+            self._next_wid += 1
+        memory = self._backoffs.get(wid)
+        if memory and memory.cause.text:
+            cause = memory.cause
+        elif self.stale and self.stale_cause.text:
+            cause = self.stale_cause
+        process = ManagedProcess(self.name, wid, cause)
+        process.awaited = not (memory and memory.is_respawn)
+        self.slots[wid] = process
+        self.held += 1
+        self.pending += 1
+        self.awaited += process.awaited
+        self.spawn_at(process, max(now, memory.ready_at if memory else now), now)
+        return process
+
+    def spawn_at(self, process: ManagedProcess, due_at: float, now: float) -> None:
+        """Set when a slot spawns; one that is due already goes to the ready ones."""
+        if due_at <= now:
+            self.agenda.set((process, Purpose.SPAWN), None)
+            self.ready.append(process)
+        else:
+            self.agenda.set((process, Purpose.SPAWN), due_at)
+
+    def due(self, process: ManagedProcess, purpose: Purpose, due_at: float | None) -> None:
+        """Set one of its deadlines; None takes it away."""
+        self.agenda.set((process, purpose), due_at)
+
+    def end_by(self, process: ManagedProcess, kill_at: float) -> None:
+        """Take time away from a process that is being stopped, or from what it left behind."""
+        is_left = process.state is ProcessState.LEFTOVER
+        purpose = Purpose.LEFTOVER_BY if is_left else Purpose.KILL
+        due_at = self.deadline(process, purpose)
+        if not process.killed and (due_at is None or due_at > kill_at):
+            self.due(process, purpose, kill_at)
+
+    def release(self, process: ManagedProcess) -> None:
+        """Make room for another process, though this one is still there."""
+        if process.holds_place:
+            process.holds_place = False
+            self.held -= 1
+
+    def make_stale(self, process: ManagedProcess, cause: Cause, keeps_place: bool) -> None:
+        """Mark a running process as one to be replaced.
+
+        Args:
+            process: It.
+            cause: Why.
+            keeps_place: Whether it has to be gone before its successor starts.
+        """
+        del self.fresh[process]
+        self.stale[process] = None
+        process.stale = True
+        process.cause = cause
+        self.stale_count += 1
+        self.stale_cause = cause
+        if not keeps_place:
+            self.release(process)
+
+    def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
+        """Note that the slot's process was spawned."""
+        process.enter(ProcessState.RUNNING)
+        process.pid = pid
+        process.generation = generation
+        process.spawned_at = now
+        process.attempts = 0
+        self.pending -= 1
+        self.restarts += not process.awaited
+        self.awaited -= process.awaited
+        process.awaited = False
+        self.spawns += 1
+        self.shortages = 0
+        self.fresh[process] = None
+        self.trouble = ""
+
+    def put_on_trial(self, process: ManagedProcess) -> None:
+        """Note that after_spawn was asked about the process."""
+        process.on_trial = True
+        self.trials += 1
+
+    def end_trial(self, process: ManagedProcess) -> None:
+        """Note that it was answered, or that the answer makes no difference any more."""
+        self.trials -= process.on_trial
+        process.on_trial = False
+
+    def ends(self, process: ManagedProcess, state: ProcessState) -> None:
+        """Move a process from the running ones to the ending ones."""
+        process.enter(state)
+        self.end_trial(process)
+        self.due(process, Purpose.EXPIRE, None)
+        self.fresh.pop(process, None)
+        self.stale.pop(process, None)
+        self.ending[process] = None
+
+    def remove(self, process: ManagedProcess) -> None:
+        """Remove a slot of which nothing is left."""
+        if process.state is ProcessState.PENDING:
+            self.pending -= 1
+            self.awaited -= process.awaited
+            process.awaited = False
+        process.enter(ProcessState.REMOVED)
+        self.end_trial(process)
+        heapq.heappush(self._free_wids, (not process.holds_place, process.wid))
+        self.release(process)
+        self.stale_count -= process.stale
+        self.fresh.pop(process, None)
+        self.stale.pop(process, None)
+        self.ending.pop(process, None)
+        for purpose in Purpose:
+            self.agenda.set((process, purpose), None)
+        del self.slots[process.wid]
+
+    def drop_pending(self) -> None:
+        """Remove every slot that waits for its spawn: nothing of it runs."""
+        self.asked_for = 0
+        if self.pending:
+            for process in list(self.slots.values()):
+                if process.state is ProcessState.PENDING:
+                    self.remove(process)
+        self.ready.clear()
+
+    # -- written down, and read again
+
+    _PLAIN = (
+        "grants spawns restarts stale_cause asked_for next_spawn_at shortages trouble refused"
+        " exhausted last_death _next_wid _free_wids"
+    ).split()
+
+    def to_state(self) -> dict[str, Any]:
+        """Return all of it in JSON's types; what can be counted again is not in it."""
+        rows = ("fresh", "stale", "ending", "ready", "expired")
+        slots = self.slots
+
+        def wids(row: Iterable[ManagedProcess]) -> list[int]:
+            return [process.wid for process in row if slots.get(process.wid) is process]
+
+        return {
+            **{name: getattr(self, name) for name in self._PLAIN},
+            "slots": [process.to_state() for process in slots.values()],
+            **{row: wids(getattr(self, row)) for row in rows},
+            "agenda": [[p.wid, int(purpose), at] for (p, purpose), at in self.agenda.entries()],
+            "backoffs": [[wid, memory.to_state()] for wid, memory in self._backoffs.items()],
+        }
+
+    @classmethod
+    def from_state(cls, name: str, state: Mapping[str, Any]) -> Places:
+        """Return the places that were written down."""
+        places = cls(name)
+        for key in cls._PLAIN:
+            setattr(places, key, state[key])
+        places.stale_cause = Cause.restored(state["stale_cause"])
+        places.last_death = state["last_death"] and Death(*state["last_death"])
+        places._free_wids = [(left, wid) for left, wid in state["_free_wids"]]
+        slots = {row["wid"]: ManagedProcess.from_state(row) for row in state["slots"]}
+        places.slots = slots
+        places.fresh, places.stale, places.ending = (
+            {slots[wid]: None for wid in state[row]} for row in ("fresh", "stale", "ending")
+        )
+        places.ready = deque(slots[wid] for wid in state["ready"])
+        places.expired = [slots[wid] for wid in state["expired"]]
+        for wid, purpose, at in state["agenda"]:
+            places.agenda.set((slots[wid], Purpose(purpose)), at)
+        places._backoffs = {wid: Backoff.from_state(row) for wid, row in state["backoffs"]}
+        for process in slots.values():
+            is_pending = process.state is ProcessState.PENDING
+            places.held += process.holds_place
+            places.pending += is_pending
+            places.awaited += process.awaited
+            places.stale_count += process.stale
+            places.trials += process.on_trial
+        return places

@@ -1,0 +1,74 @@
+"""Why a watcher stands where it stands, as a sentence for a person."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cvec_circus.core.life import Life
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.watcher import Watcher
+
+
+def why(watcher: Watcher, now: float) -> str:
+    """Return the reason of its state, "" if there is nothing to explain."""
+    places = watcher.places
+    if unkillable := places.unkillable():
+        pids = ", ".join(str(process.pid) for process in unkillable)
+        return f"process {pids} does not end, not even by SIGKILL"
+    if hook := awaited_hook(watcher):
+        return f"waits for the answer of its hook {hook}"
+    if watcher.life is Life.WAITING and (condition := watcher.unmet()) is not None:
+        return condition.why(partial(why, now=now))
+    if watcher.reason:
+        return watcher.reason
+    if not watcher.goal.up:
+        return down(watcher)
+    if places.pending:
+        return next_start(watcher, now)
+    left = [process for process in places.ending if process.state is ProcessState.LEFTOVER]
+    return leftover(watcher, left[0], now) if left and watcher.is_running else ""
+
+
+def awaited_hook(watcher: Watcher) -> str:
+    """Return the hook whose answer the next step waits for, "" for none."""
+    if watcher.gate is not None:
+        return watcher.gate.name
+    if watcher.places.asked_for:
+        return "before_spawn"
+    return "after_spawn" if watcher.places.trials and watcher.is_running else ""
+
+
+def down(watcher: Watcher) -> str:
+    """Say who stopped it, where a person would wonder."""
+    cause = watcher.goal.cause
+    return f"stopped{cause.sentence}" if cause.is_worth_telling else ""
+
+
+def next_start(watcher: Watcher, now: float) -> str:
+    """Say what the slot waits for that spawns next."""
+    places = watcher.places
+
+    def due_at(process: ManagedProcess) -> float:
+        return places.deadline(process, Purpose.SPAWN) or now
+
+    pending = (p for p in places.slots.values() if p.state is ProcessState.PENDING)
+    process = min(pending, key=due_at)
+    spawn_at = max(due_at(process), places.next_spawn_at, now)
+    left = f"next start in {spawn_at - now:.1f} s"
+    if places.trouble:
+        return f"{places.trouble}; {left}"
+    deaths = places.quick_deaths(process.wid)
+    if not deaths:
+        return left
+    lived = f"within {watcher.options.min_uptime:g} s"
+    row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
+    return f"slot {process.wid} has died {row}; {left}"
+
+
+def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:
+    """Say what keeps a place from being filled again."""
+    if process.killed:
+        return f"slot {process.wid} waits for what process {process.pid} left, which was killed"
+    kill_at = watcher.places.deadline(process, Purpose.LEFTOVER_BY) or now
+    left = f"which is killed in {max(0.0, kill_at - now):.1f} s"
+    return f"slot {process.wid} waits for what process {process.pid} left behind, {left}"

@@ -1,0 +1,253 @@
+"""All watchers: who is there, and the turn in which they converge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.core.agenda import Agenda
+from cvec_circus.core.campaign import Campaign, Pace
+from cvec_circus.core.conditions import Predecessor
+from cvec_circus.core.converge import converge
+from cvec_circus.core.facts import Facts
+from cvec_circus.core.ports import Ports
+from cvec_circus.core.replies import Replies
+from cvec_circus.core.state import restore_watcher, watcher_state
+from cvec_circus.core.watcher import Standing, Watcher
+from cvec_circus.wire.topics import fold
+
+PACE = Pace()
+
+CAMPAIGN = "campaign"
+"""The agenda's entry for the next watcher that the campaign releases."""
+
+
+class Watchers:
+    """All watchers, as they stand; `roster.Roster` takes orders. Owned by the supervisor thread.
+
+    An order marks the watchers it touches; `turn()` takes the facts, converges each marked watcher
+    once, answers who waits for them, and says when to call it again though nothing happens.
+
+    Args:
+        ports: The desks.
+        facts: What the desks report.
+        pace: How long an order to all waits; it may be changed.
+
+    Attributes:
+        closing: Whether the daemon is on its way out.
+        campaign: The order to all that is under way.
+        replies: Those who wait for the end of an order.
+    """
+
+    def __init__(self, ports: Ports, facts: Facts, pace: Pace = PACE) -> None:
+        self.ports = ports
+        self.pace = pace
+        self.closing = False
+        self.campaign = Campaign(pace, self.touch, ports.events.note)
+        self._facts = facts
+        self._watchers: dict[str, Watcher] = {}
+        self._leaving: dict[Watcher, None] = {}
+        self._dirty: dict[Watcher, None] = {}
+        self.replies = Replies(self.touch)
+        self._agenda: Agenda[Watcher | str] = Agenda()
+        self._places = 0
+
+    def now(self) -> float:
+        """Return the instant on the monotonic clock, in seconds."""
+        return self.ports.now()
+
+    # -- who is there
+
+    def watchers(self) -> list[Watcher]:
+        """Return every watcher, by name."""
+        return sorted(self._watchers.values(), key=lambda watcher: watcher.name)
+
+    def get(self, name: str) -> Watcher | None:
+        """Return the watcher of that name in any case, None if there is none."""
+        return self._watchers.get(fold(name))
+
+    def everybody(self) -> list[Watcher]:
+        """Return every watcher, and the removed ones that are not all gone yet."""
+        return [*self.watchers(), *self._leaving]
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether all are to start again and some are still on their way down."""
+        return self.campaign.is_restarting
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nothing runs and nothing is left."""
+        return all(watcher.is_gone for watcher in chain(self._watchers.values(), self._leaving))
+
+    # -- what orders need of it
+
+    def enlist(self, watcher: Watcher) -> None:
+        """Put a new watcher on the roster.
+
+        Raises:
+            exc.AlreadyExist: One of that name, or of a name with the same topic, is there.
+        """
+        key = fold(watcher.name)
+        if key in self._watchers:
+            raise exc.AlreadyExist(f"{watcher.name!r} already exist")
+        self._places += 1
+        watcher.place = self._places
+        watcher.conditions += [Predecessor(w) for w in self._leaving if fold(w.name) == key]
+        self._watchers[key] = watcher
+
+    def dismiss(self, watcher: Watcher) -> None:
+        """Take a watcher off the roster, and see it off."""
+        del self._watchers[fold(watcher.name)]
+        if not watcher.is_gone:
+            self._leaving[watcher] = None
+        self.touch(watcher)
+
+    def abandon(self, watcher: Watcher) -> None:
+        """Let go of a watcher whose processes run on: nothing of it is looked at any more."""
+        del self._watchers[fold(watcher.name)]
+        if not watcher.places.slots:
+            self.ports.outputs.close(watcher)
+        self.ports.events.forget(watcher)
+        self._dirty.pop(watcher, None)
+        self._agenda.set(watcher, None)
+        self.replies.abandon(watcher)
+
+    def begin(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
+        """Look at watchers that were given an order: at once, or in the sequence of a campaign.
+
+        Args:
+            watchers: They.
+            stops: Whether it is an order to all that stops them.
+            starts: Whether it is an order to all that starts them, after they have stopped.
+        """
+        if stops or starts:
+            self.campaign.begin(
+                watchers if stops else (),
+                sorted(watchers, key=lambda watcher: watcher.place) if starts else (),
+                self.pace,
+            )
+            self._agenda.set(CAMPAIGN, None)
+        else:
+            for watcher in watchers:
+                self.campaign.let_go(watcher)
+        for watcher in watchers:
+            self.touch(watcher)
+
+    def join(self, watchers: list[Watcher]) -> None:
+        """Let watchers start with the campaign that is under way."""
+        self.campaign.join(watchers, self.pace)
+
+    # -- the turn
+
+    def touch(self, watcher: Watcher) -> None:
+        """Look at the watcher in the next turn, because something about it is new."""
+        if not watcher.is_abandoned:
+            self._dirty[watcher] = None
+
+    def next_at(self) -> float | None:
+        """Return the instant at which a turn is due though nothing happens, None for never."""
+        instants = (self._agenda.next_at(), self.replies.next_at())
+        return min((at for at in instants if at is not None), default=None)
+
+    def turn(self) -> bool:
+        """Take the facts, converge every watcher with news, and answer who waits for it.
+
+        Returns:
+            Whether the turn was over before all of them had been looked at.
+        """
+        self.take_facts()
+        now = self.now()
+        for item in self._agenda.pop_due(now):
+            if isinstance(item, Watcher):
+                self.touch(item)
+        self.replies.time_out(now)
+        self._advance(now)
+        while self._dirty:
+            watcher = next(iter(self._dirty))
+            del self._dirty[watcher]
+            self._look_at(watcher)
+            if not self._dirty:
+                self._advance(self.now())
+            if self.ports.clock.turn_is_over():
+                return bool(self._dirty)
+        return False
+
+    def take_facts(self) -> None:
+        """Record what the desks have reported, and mark the watchers it is about."""
+        while (fact := self._facts.pop()) is not None:
+            record, watcher, told = fact
+            self.touch(watcher)
+            record(watcher, self.ports, *told)
+            if watcher.is_abandoned and not watcher.places.slots:
+                self.ports.outputs.close(watcher)  # it is converged no more
+
+    def _advance(self, now: float) -> None:
+        if not self.campaign.is_over:
+            self._agenda.set(CAMPAIGN, self.campaign.advance(now))
+
+    def _look_at(self, watcher: Watcher) -> None:
+        try:
+            if converge(watcher, self.ports):
+                self.touch(watcher)
+        finally:
+            self._agenda.set(watcher, watcher.next_deadline())
+        self.campaign.saw(watcher, self.now())
+        self.replies.settle(watcher)
+        if watcher.standing is Standing.REMOVED:
+            self._see_off(watcher)
+
+    def _see_off(self, watcher: Watcher) -> None:
+        """Look at the next one of its name when a removed watcher is gone, or cannot go."""
+        if watcher.is_gone:
+            self._agenda.set(watcher, None)
+            self.ports.events.forget(watcher)
+            self._leaving.pop(watcher, None)
+        elif not watcher.places.unkillable():
+            return
+        successor = self._watchers.get(fold(watcher.name))
+        if successor is not None:
+            self.touch(successor)
+
+    def refuse_all(self, reason: str) -> None:
+        """Answer all who still wait, because nothing more will happen."""
+        self.replies.refuse_all(reason)
+
+    # -- written down, and read again
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the whole core in JSON's types. The waiting replies are not in it: they belong to
+        clients, and are answered before."""
+        everybody = [*self._watchers.values(), *self._leaving]
+        number = {watcher: index for index, watcher in enumerate(everybody)}
+        return {
+            "pace": self.pace,
+            "closing": self.closing,
+            "places": self._places,
+            "watchers": [watcher_state(watcher, number) for watcher in everybody],
+            "campaign": self.campaign.to_state(number),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> list[Watcher]:
+        """Become the core that was written down; return its watchers, in the order of the state."""
+        self.pace = Pace(*state["pace"])
+        self.closing = state["closing"]
+        self._places = state["places"]
+        everybody: list[Watcher] = []
+        for row in state["watchers"]:
+            everybody.append(restore_watcher(row))
+        for watcher, row in zip(everybody, state["watchers"]):
+            watcher.conditions += [Predecessor(everybody[index]) for index in row["predecessors"]]
+            if watcher.is_removed:
+                self._leaving[watcher] = None
+            else:
+                self._watchers[fold(watcher.name)] = watcher
+        self.campaign.restore(state["campaign"], everybody)
+        self._mark(everybody)
+        return everybody
+
+    def _mark(self, watchers: Iterable[Watcher]) -> None:
+        for watcher in watchers:
+            self.touch(watcher)
