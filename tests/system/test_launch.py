@@ -35,7 +35,7 @@ class LaunchTestCase(LeakCheckedTestCase):
         """Launch a program, and return its exit and the lines it printed."""
         write_fd, lines = output(self)
         try:
-            pid = launch(LaunchSpec(argv, stdout=write_fd, **fields))
+            pid = launch(LaunchSpec(argv, stdout=write_fd, **fields)).pid
         finally:
             os.close(write_fd)
         printed = []
@@ -174,7 +174,7 @@ class PopenTest(LaunchTestCase):
     def test_popen_neither_warns_nor_waits_for_the_child(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            pids = [launch(LaunchSpec(["/bin/true"])) for _ in range(20)]
+            pids = [launch(LaunchSpec(["/bin/true"])).pid for _ in range(20)]
             gc.collect()
             self.assertEqual(subprocess._active, [])
             for pid in pids:
@@ -194,7 +194,7 @@ class PopenTest(LaunchTestCase):
             from cvec_circus.system.launch import LaunchSpec, launch
             fd = os.open(os.devnull, os.O_RDONLY)
             pid = launch(LaunchSpec(["true"], cwd="/", env={"PATH": "/bin"}, pass_fds=(fd,),
-                                    stdin=subprocess.DEVNULL, stdout=fd, stderr=fd))
+                                    stdin=subprocess.DEVNULL, stdout=fd, stderr=fd)).pid
             os.waitpid(pid, 0)
         """)
         calls = "trace=vfork,fork,clone,clone3"
