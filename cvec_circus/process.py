@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
-from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.embedding.processes import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor import launching
+from cvec_circus.supervisor.launching import Template
 from cvec_circus.system import exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
 from cvec_circus.system.procfs import Sampler
@@ -154,13 +153,13 @@ class Process:
         with self._lock:
             if self._pid:
                 return
-            slot = ManagedProcess(self.name, self.wid, "process")
-            env = launching.environment(self._watcher, slot, "process")
-            argv, _ = launching.command_line(self._watcher, slot, env, SocketRegistry().loan())
-            self._launch(argv, env)
+            template = Template(self.name, self._watcher.options, "process")
+            env = template.environment(self.wid)
+            argv = template.argv(env, self.wid, SocketRegistry().loan())
+            self._launch(template.spec._replace(argv=argv, env=env))
             self.started = SYSTEM.time()
 
-    def _launch(self, argv: list[str], env: dict[str, str]) -> None:
+    def _launch(self, spec: LaunchSpec) -> None:
         options = self._watcher.options
         ours: dict[str, int] = {}
         theirs: dict[str, Any] = {}
@@ -170,17 +169,7 @@ class Process:
                 theirs[name] = subprocess.DEVNULL if options[f"close_child_{name}"] else None
                 if piped and theirs[name] is None:
                     ours[name], theirs[name] = os.pipe()
-            executable = None if options["shell"] else options["executable"]
-            identity = launching.identity(self._watcher)
-            spec = LaunchSpec(
-                argv,
-                options["working_dir"],
-                env,
-                **theirs,
-                executable=executable,
-                identity=identity,
-            )
-            self._pid = launch(spec)
+            self._pid = launch(spec._replace(**theirs)).pid
         except BaseException:
             for fd in ours.values():
                 os.close(fd)

@@ -56,9 +56,9 @@ def limits(full: Mapping[str, Any]) -> dict[str, int]:
 
 def why_no_limit(key: str) -> str:
     """Return what is wrong with the name of a resource limit, "" if it is one."""
-    from cvec_circus.system import rlimits
+    from cvec_circus.system.launch import LIMITS
 
-    known = [f"{LIMIT}{name}" for name in sorted(rlimits.NAMES)]
+    known = [f"{LIMIT}{name}" for name in sorted(LIMITS)]
     return "" if key.lower() in known else f"there is no such limit{did_you_mean(key, known)}"
 
 

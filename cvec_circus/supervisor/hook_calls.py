@@ -14,7 +14,8 @@ from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.options.hooks import DECIDING, Hook, target_name
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import importing, programs, virtualenv
 from cvec_circus.system.launch import LaunchSpec
@@ -36,6 +37,11 @@ LONGEST = 1000
 """Characters of an exception's text that are told; the log has all of it."""
 
 
+def forgives(name: str, hook: Hook) -> bool:
+    """Tell whether a failure of that hook counts as a yes."""
+    return hook.ignore or name in FORGIVEN
+
+
 class WatcherFacade(Protocol):
     """What a hook gets as `watcher`. Safe from any thread.
 
@@ -49,7 +55,7 @@ class WatcherFacade(Protocol):
         """From now on show this environment, and take changes in it."""
 
 
-Facades = Callable[[], "tuple[WatcherFacade, Any]"]
+Facades = Callable[[Watcher, "Caller"], "tuple[WatcherFacade, Any]"]
 
 
 class Situation(NamedTuple):
@@ -60,12 +66,14 @@ class Situation(NamedTuple):
         variables: What programs get beside the facts.
         is_set: Whether the hook was set while the daemon ran, so that its module is read again.
         withheld: What it does not have of the daemon's environment.
+        nofile: The soft limit of open files that programs get; None for ours.
     """
 
     options: Mapping[str, Any]
     variables: Mapping[str, str]
     is_set: bool
     withheld: frozenset[str] = frozenset()
+    nofile: int | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,15 +110,23 @@ class Caller:
     """Calls the hooks of one watcher. Owned by the thread of that watcher's hooks.
 
     Args:
-        name: The watcher's name.
+        watcher: The watcher.
         facades: Makes what functions get as `watcher` and `arbiter`.
     """
 
-    def __init__(self, name: str, facades: Facades) -> None:
-        self._name = name
+    def __init__(self, watcher: Watcher, facades: Facades) -> None:
+        self._watcher = watcher
+        self._name = watcher.name
         self._facades = facades
+        self._running = ""
         self._made: tuple[WatcherFacade, Any] | None = None
         self._found: dict[str, tuple[Hook, Any]] = {}
+
+    @property
+    def actor(self) -> str:
+        """On whose behalf the thread acts: "hook:NAME" while that hook runs, otherwise "". Safe
+        from any thread."""
+        return f"hook:{self._running}" if self._running else ""
 
     def call(
         self,
@@ -130,6 +146,7 @@ class Caller:
             cancel: Set when a program is to be ended; None for a function.
         """
         pid = os.getpid()
+        self._running = name
         try:
             if cancel is not None:
                 return self._run(name, hook, facts, situation, cancel)
@@ -144,6 +161,8 @@ class Caller:
                 logger.error("%s: hook %s failed", self._name, name, exc_info=error)
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
+        finally:
+            self._running = ""
 
     def extend(
         self,
@@ -151,20 +170,21 @@ class Caller:
         rows: dict[int, dict[str, Any]],
         situation: Situation,
         cancel: Wakeup | None,
-    ) -> Answer:
-        """Have `extended_stats` change the figures of processes, by pid, in place.
+    ) -> tuple[Answer, dict[int, dict[str, Any]]]:
+        """Have `extended_stats` change the figures of processes, by pid; return the changed ones.
 
         Those of a process for which it fails stay as they are.
         """
         extended = Answer(True)
-        for pid, plain in list(rows.items()):
+        changed = dict(rows)
+        for pid, plain in rows.items():
             stats = json.loads(json.dumps(plain))
             facts = {"pid": pid, "stats": stats}
             answer = self.call(EXTENDED, hook, facts, situation, cancel)
             if answer.error is None:
-                rows[pid] = stats
+                changed[pid] = stats
             extended = extended if answer.error is None else answer
-        return extended
+        return extended, changed
 
     # -- functions
 
@@ -173,7 +193,7 @@ class Caller:
     ) -> Answer:
         function = self._function(name, hook, situation)
         if self._made is None:
-            self._made = self._facades()
+            self._made = self._facades(self._watcher, self)
         watcher, arbiter = self._made
         env = situation.environment
         watcher.lend(dict(env))
@@ -231,6 +251,7 @@ class Caller:
             cwd=situation.options["working_dir"],
             env=env,
             stdin=subprocess.DEVNULL,
+            nofile=situation.nofile,
         )
         ended = programs.run(spec, cancel, name == EXTENDED)
         for line in ended.errors:

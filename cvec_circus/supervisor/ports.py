@@ -14,34 +14,27 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options import rights
 from cvec_circus.options.stream import history_size
-from cvec_circus.sockets.registry import Loan, SocketRegistry
+from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
-from cvec_circus.supervisor import launching, narration
+from cvec_circus.supervisor import narration
 from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.hooks import HookDesk
+from cvec_circus.supervisor.launcher import OUTPUTS, Launcher
 from cvec_circus.supervisor.reaper import Reaper
-from cvec_circus.system import files, proctable
-from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
+from cvec_circus.system import proctable
+from cvec_circus.system.launch import MARK, LaunchError
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
-    from cvec_circus.supervisor.demand import Demand
     from cvec_circus.supervisor.histories import Histories
-    from cvec_circus.supervisor.hooks import Hooks
-    from cvec_circus.supervisor.limited import LimitedLaunches
 
 TURN = 0.005
 """Seconds of work on exits and spawns before the sockets are looked at again. With 256 exits a turn
 a ping took up to 554 ms while 1000 processes died at once; with a turn like this one, 37 ms."""
-
-
-COLLECTED = 2
-"""What a hook is told of a process that is no more: `UNEXISTING`, in Circus."""
-
-TOO_MANY = os.strerror(errno.EMFILE)
 
 
 class WorldPorts:
@@ -94,12 +87,13 @@ class WorldPorts:
         self._turn_ends_at = 0.0
         self._streams: set[tuple[Watcher, str]] = set()
         self._unopened: set[Watcher] = set()
-        self._limited: LimitedLaunches | None = None
+        self._launcher: Launcher | None = None
+        self._tokens = 0
+        self._thens: dict[int, Callable[[str], None]] = {}
         self._histories: Histories | None = None
         self._facades = facades
-        self._hooks: Hooks | None = None
-        self._hook_limit: float | None = None
-        self._demand: Demand | None = None
+        self._hooks: HookDesk | None = None
+        self._doorbell: Doorbell | None = None
 
     def begin_turn(self) -> None:
         """Gives the core its share of time anew."""
@@ -119,66 +113,46 @@ class WorldPorts:
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """See `Ports`."""
-        with self._sockets.loan() as loan:
-            return self._spawn(watcher, process, loan)
+        return self.launcher.spawn(watcher, process)
 
-    def _spawn(self, watcher: Watcher, process: ManagedProcess, loan: Loan) -> int:
-        if not files.has_room(self._loop.wakeup.fd):
-            raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
+    @property
+    def launcher(self) -> Launcher:
+        """The desk that starts processes."""
+        if self._launcher is None:
+            self._launcher = Launcher(
+                self._loop,
+                self._clock,
+                self._events.run,
+                self._sockets,
+                self,
+                self.reaper,
+                self._helpers,
+                self,
+                self._log_fd,
+            )
+        return self._launcher
+
+    def ready(self, watcher: Watcher) -> None:
+        """See `launcher.Outputs`."""
         if watcher in self._unopened:
             self._open_streams(watcher)
-        withheld = self._hooks.withheld(watcher) if self._hooks is not None else ()
-        env = launching.environment(watcher, process, self._events.run, withheld)
-        argv, fds = launching.command_line(watcher, process, env, loan)
-        listen: list[int] = []
-        if watcher.options["listen_fds"] and fds:
-            listen, variables = launching.listening(fds)
-            env.update(variables)
-        inherited = self._log_fd() if watcher.helper else None
-        with launching.Outputs(watcher, inherited) as outputs:
-            if watcher.options["stdin_socket"]:
-                outputs.files["stdin"] = launching.stdin_socket(watcher, loan)
-            with self._helpers.prepare(watcher, process) as extra:
-                spec = LaunchSpec(
-                    argv,
-                    cwd=watcher.options["working_dir"],
-                    env={**env, **extra.env},
-                    pass_fds=[*fds.values(), *extra.fds],
-                    executable=watcher.options["executable"],
-                    umask=launching.umask(watcher),
-                    identity=launching.identity(watcher),
-                    **outputs.files,
-                )
-                pid = self._launch(process, spec, rights.limits(watcher.options), listen)
-            self.reaper.add(watcher, process, pid)
-            for name, fd in outputs.take().items():
-                self._pump.add((watcher, name), fd, pid)
-        process.started = self._clock.time()
-        return pid
 
-    def _launch(
-        self,
-        process: ManagedProcess,
-        spec: LaunchSpec,
-        limits: Mapping[str, int],
-        listen: list[int],
-    ) -> int:
-        if not (limits or listen):
-            return launch(spec)
-        if self._limited is None:
-            from cvec_circus.supervisor.limited import LimitedLaunches
+    def add(self, watcher: Watcher, process: ManagedProcess, name: str, fd: int, pid: int) -> None:
+        """See `launcher.Outputs`."""
+        self._pump.add((watcher, name), fd, pid)
 
-            self._limited = LimitedLaunches(self._loop)
-        return self._limited.launch(process, spec, limits, listen)
+    def withheld(self, watcher: Watcher) -> frozenset[str]:
+        """See `launcher.Withholding`."""
+        return frozenset() if self._hooks is None else self._hooks.withheld(watcher)
 
     def failure(self, process: ManagedProcess) -> Exception | None:
         """Why a process that has ended never became its program, None if it did."""
-        return None if self._limited is None else self._limited.failure(process)
+        return self.launcher.failure(process)
 
     def close(self) -> None:
         """Lets go of what is open, after the loop has been closed."""
-        if self._limited is not None:
-            self._limited.close()
+        if self._launcher is not None:
+            self._launcher.close()
 
     def signal(self, process: ManagedProcess, signum: int) -> None:
         """See `Ports`."""
@@ -234,6 +208,7 @@ class WorldPorts:
     def forget(self, watcher: Watcher) -> None:
         """See `Ports`."""
         self._helpers.forget(watcher)
+        self.launcher.forget(watcher)
         if self._histories is not None:
             self._histories.forget(watcher)
         if self._hooks is not None:
@@ -244,13 +219,19 @@ class WorldPorts:
     def ask_hook(
         self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: object
     ) -> None:
-        """See `Ports`. What the core does not know is added: the time, and how Circus calls the
-        status of a process that has been collected."""
-        if name in ("before_reap", "after_reap"):
-            facts["time"] = self._clock.time()
-        if name == "after_reap":
-            facts["process_status"] = COLLECTED
-        self._all_hooks().ask(watcher, name, then, facts)
+        """See `Ports`."""
+        self._tokens += 1
+        self._thens[self._tokens] = then
+        self._all_hooks().ask(watcher, name, self._tokens, facts)
+
+    def answered(self, watcher: Watcher, token: int, refusal: str) -> None:
+        """See `hooks.Facts`."""
+        self._thens.pop(token)(refusal)
+        self.touched(watcher)
+
+    def connected(self, watcher: Watcher) -> None:
+        """See `doorbell.Facts`."""
+        self.demanded(watcher)
 
     def extend_stats(
         self,
@@ -263,9 +244,7 @@ class WorldPorts:
 
     def hurry_hooks(self, timeout: float) -> None:
         """Gives every hook so many seconds at most, those that are asked later too."""
-        self._hook_limit = timeout
-        if self._hooks is not None:
-            self._hooks.hurry(timeout)
+        self._all_hooks().hurry(timeout)
 
     def has_busy_hooks(self) -> bool:
         """Whether a hook has time left to answer."""
@@ -276,38 +255,33 @@ class WorldPorts:
         if self._hooks is not None:
             self._hooks.close()
 
-    def _all_hooks(self) -> Hooks:
+    def _all_hooks(self) -> HookDesk:
         if self._hooks is None:
-            from cvec_circus.supervisor.hooks import Hooks
-
-            assert self._facades is not None, "hooks without facades"
-            self._hooks = Hooks(
-                self._loop, self.publish, self.touched, self._facades, self._hook_variables
+            make = self._facades
+            assert make is not None, "hooks without facades"
+            self._hooks = HookDesk(
+                self._loop, self, self, lambda watcher, _: make(watcher), self._hook_variables
             )
-            if self._hook_limit is not None:
-                self._hooks.hurry(self._hook_limit)
         return self._hooks
 
     def _hook_variables(self, name: str) -> dict[str, str]:
         return {
             "CVEC_CIRCUSCTL_ENDPOINT": self._helpers.control_address,
-            launching.MARK: f"{self._events.run}:{name}:hook",
+            MARK: f"{self._events.run}:{name}:hook",
         }
 
     # -- connections
 
     def await_connection(self, watcher: Watcher) -> None:
         """See `Ports`."""
-        if self._demand is None:
-            from cvec_circus.supervisor.demand import Demand
-
-            self._demand = Demand(self._loop, self._sockets, self.demanded)
-        self._demand.wait_for(watcher)
+        if self._doorbell is None:
+            self._doorbell = Doorbell(self._loop, self._sockets, self)
+        self._doorbell.listen(watcher)
 
     def ignore_connections(self, watcher: Watcher) -> None:
         """See `Ports`."""
-        if self._demand is not None:
-            self._demand.ignore(watcher)
+        if self._doorbell is not None:
+            self._doorbell.ignore(watcher)
 
     # -- streams
 
@@ -319,7 +293,7 @@ class WorldPorts:
             self._unopened.add(watcher)  # none of its processes starts until there are streams
 
     def _open_streams(self, watcher: Watcher) -> None:
-        for name, option in launching.OUTPUTS:
+        for name, option in OUTPUTS:
             size = history_size(watcher.options, name)
             history = self.histories.keep(watcher, name, size) if size or self._histories else None
             if watcher.options[option] or history is not None:
@@ -350,14 +324,14 @@ class WorldPorts:
             self._pump.reopen()
             return
         for watcher in watchers:
-            for name, _ in launching.OUTPUTS:
+            for name, _ in OUTPUTS:
                 if (watcher, name) in self._streams:
                     self._pump.reopen((watcher, name))
 
     def close_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
         self._unopened.discard(watcher)
-        for name, _ in launching.OUTPUTS:
+        for name, _ in OUTPUTS:
             self._close_stream(watcher, name)
 
     def _close_stream(self, watcher: Watcher, name: str) -> None:

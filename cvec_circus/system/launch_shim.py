@@ -1,52 +1,149 @@
-"""A program that changes the limits and the identity of its process, and then becomes another one.
+"""A program that prepares its process, and then becomes another one.
 
-Nothing of ours is imported here: it runs in the place of a child, which waits for it. It is told
+It runs in the place of a child, which waits for it, so it imports nothing of ours and little else:
+`json` and `signal` would take half as long again as all the rest. Its one argument is the number of
+a file with its task in JSON, as `launch` writes it; each character of a text there is a byte.
 
-    STATUS LISTEN LIMITS IDENTITY VARIABLES PROGRAM WORD...
+The steps, in this order: put the listening sockets at their places; set the oom score, the nice
+value and the limits, which only root may raise; become the user; ask for the signal at the death of
+the parent, which a change of the user would undo; execute the program.
 
-STATUS is the file to say there what went wrong, as lines of a stage, an error number and a text
-with NULs between them. It is closed when the program begins, so an end without a line means that
-all is well. LISTEN is `17,18`: the program finds these files at 3 and 4, too. LIMITS is
-`nofile=100 core=-1`, IDENTITY `uid:gid:group,group` with empty parts for what stays. VARIABLES is a
-file with the environment of the program, `NAME=VALUE` with NULs between. It is not ours, because
-what stands in it must not decide what we do before the identity has changed.
+What went wrong is written to the file `report` of the task, as lines of a step, an error number and
+a text with NULs between them. That file is closed when the program begins, so an end without a line
+means that all is well.
 """
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import errno
 import fcntl
 import os
 import resource
-import signal
 import sys
 import warnings  # noqa: F401 - execvpe imports it, when we may not read our own files any more
+
+try:
+    from _json import make_scanner
+except ImportError:  # a Python without that extension
+    from json.scanner import py_make_scanner as make_scanner  # type: ignore
+
+TYPE_CHECKING = False  # without the module `typing`, which is as slow
+if TYPE_CHECKING:
+    from typing import Any
 
 FAILED = 127
 """The exit code of a program that could not be run, as shells have it."""
 
-
 FIRST = 3
 """Where programs look for the sockets they are given: see sd_listen_fds(3)."""
 
-
-def listen(files: list[int], status: int) -> int:
-    """Put files where programs look for them; return where the status file is now."""
-    end = FIRST + len(files)
-    if status < end:
-        status = fcntl.fcntl(status, fcntl.F_DUPFD_CLOEXEC, end)
-    for target, source in enumerate(files, FIRST):
-        if source != target:
-            os.dup2(source, target)
-    return status
+PR_SET_PDEATHSIG = 1
 
 
-def read(variables: int) -> dict[bytes, bytes]:
-    """Read the environment of the program, and close the file that it stands in."""
-    with open(variables, "rb") as file:
+class Plain:
+    """How JSON is read: as the `json` module does it by default."""
+
+    strict = True
+    object_hook = object_pairs_hook = parse_constant = None
+    parse_float, parse_int = float, int
+
+
+def read(number: int) -> dict[str, Any]:
+    """Read the task from a file, and close that."""
+    with open(number, "rb") as file:
         file.seek(0)
-        pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if entry)
-        return {name: value for name, _, value in pairs}
+        scan: Any = make_scanner
+        task: dict[str, Any] = scan(Plain)(file.read().decode(), 0)[0]
+        return task
+
+
+class Start:
+    """The start of one program. Owned by the only thread.
+
+    Args:
+        task: What there is to do.
+
+    Attributes:
+        step: What is being done.
+        report: The file to say there what went wrong.
+    """
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._task = task
+        self.step = "listen"
+        self.report: int = task["report"]
+
+    def take(self) -> None:
+        """Take every step; return only by an exception."""
+        task = self._task
+        os.set_inheritable(self.report, False)
+        texts = task["env"].items()
+        env = {name.encode("latin-1"): value.encode("latin-1") for name, value in texts}
+        if task["listen"]:
+            env[b"LISTEN_PID"] = b"%d" % os.getpid()
+            self._listen(task["listen"])
+        libc = None
+        if task["pdeathsig"]:
+            self.step = "pdeathsig"
+            import ctypes  # before we become a user that may not read our own files
+
+            libc = ctypes.CDLL(None)
+        self._set_scores(task["oom_score_adj"], task["nice"])
+        self._set_limits(task["nofile"], task["limits"])
+        if task["identity"] is not None:
+            self.step = "identity"
+            become(*task["identity"])
+        if libc is not None:
+            self.step = "pdeathsig"
+            if libc.prctl(PR_SET_PDEATHSIG, task["pdeathsig"]):
+                raise OSError(errno.EINVAL, "there is no such signal")
+            if os.getppid() != task["parent"]:
+                raise ProcessLookupError(errno.ESRCH, "the parent has ended")
+        self.step = "exec"
+        for signum in (_signal.SIGPIPE, _signal.SIGXFSZ):  # which Python ignores
+            _signal.signal(signum, _signal.SIG_DFL)
+        words = [word.encode("latin-1") for word in task["argv"]]
+        os.execvpe(task["program"].encode("latin-1"), words, env)
+
+    def _listen(self, files: list[int]) -> None:
+        """Put files where programs look for them; the report makes room."""
+        end = FIRST + len(files)
+        if self.report < end:
+            self.report = fcntl.fcntl(self.report, fcntl.F_DUPFD_CLOEXEC, end)
+        for target, source in enumerate(files, FIRST):
+            if source != target:
+                os.dup2(source, target)
+
+    def _set_scores(self, oom_score_adj: int | None, nice: int | None) -> None:
+        """Set what decides about memory and time when there is too little."""
+        if oom_score_adj is not None:
+            self.step = "oom_score_adj"
+            file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+            os.write(file, b"%d" % oom_score_adj)
+            os.close(file)
+        if nice is not None:
+            self.step = "nice"
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+
+    def _set_limits(self, nofile: int | None, limits: dict[str, int]) -> None:
+        """Set the soft limit of open files, then the limits that were asked for."""
+        if nofile is not None:
+            self.step = "rlimit_nofile"
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, hard))
+        for name, value in limits.items():
+            self.step = f"rlimit_{name}"
+            remark = set_limit(name, value)
+            if remark:
+                os.write(self.report, f"note\0{0}\0{self.step}: {remark}\n".encode())
+
+    def failed(self, error: Exception) -> None:
+        """Report what has gone wrong."""
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
+        number = getattr(error, "errno", None) or errno.EPERM
+        text = getattr(error, "strerror", None) or str(error)
+        os.write(self.report, f"{self.step}\0{number}\0{text}\n".encode())
 
 
 def set_limit(name: str, value: int) -> str:
@@ -64,53 +161,26 @@ def set_limit(name: str, value: int) -> str:
     return ""
 
 
-def become(identity: str) -> None:
+def become(uid: int | None, gid: int, groups: list[int] | None) -> None:
     """Change the groups, the group and the user."""
-    uid, gid, groups = identity.split(":")
     if groups:
-        os.setgroups([int(group) for group in groups.split(",")])
-    if gid:
-        os.setgid(int(gid))
-    if uid:
-        os.setuid(int(uid))
+        os.setgroups(groups)
+    os.setgid(gid)
+    if uid is not None:
+        os.setuid(uid)
 
 
-def run(env: dict[bytes, bytes], program: str, words: list[str]) -> None:
-    """Become the program."""
-    for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
-        signal.signal(signum, signal.SIG_DFL)
-    os.execvpe(program, words, env)
-
-
-def main(
-    status: int, files: str, limits: str, identity: str, variables: str, program: str, *words: str
-) -> None:
-    """Do everything, or say what failed."""
-    os.set_inheritable(status, False)
-    stage = "listen"
+def main(number: int) -> None:
+    """Become the program, or report why not."""
+    start = Start(read(number))
     try:
-        env = read(int(variables))
-        if files:
-            env[b"LISTEN_PID"] = b"%d" % os.getpid()
-            status = listen([int(number) for number in files.split(",")], status)
-        # Before the identity: what is nobody's cannot be raised by nobody.
-        for stage, _, value in (limit.partition("=") for limit in limits.split()):
-            remark = set_limit(stage, int(value))
-            if remark:
-                os.write(status, f"note\0{0}\0rlimit_{stage}: {remark}\n".encode())
-        stage = "identity"
-        become(identity)
-        stage = "exec"
-        run(env, program, list(words))
+        start.take()
     except Exception as error:
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        number = getattr(error, "errno", None) or errno.EPERM
-        text = getattr(error, "strerror", None) or str(error)
-        os.write(status, f"{stage}\0{number}\0{text}\n".encode())
+        start.failed(error)
 
 
 if __name__ == "__main__":
     try:
-        main(int(sys.argv[1]), *sys.argv[2:])
+        main(int(sys.argv[1]))
     finally:
         os._exit(FAILED)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.system import exits
-from cvec_circus.system.launch import LaunchSpec, launch
+from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch
 
 BLOCK = 65536
 TAIL = 8192
@@ -51,6 +51,7 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
     """
     pipes: dict[str, int] = {}
     theirs: dict[str, int] = {}
+    report: dict[str, int] = {}
     try:
         for name in ("stderr", "stdout") if wants_output else ("stderr",):
             pipes[name], theirs[name] = os.pipe()
@@ -60,12 +61,20 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
         )
         watcher = exits.choose()
         try:
-            pid = launch(with_pipes)
+            launched = launch(with_pipes)
             _close(theirs)
-            return _attend(pid, watcher, pipes, cancel)
+            if launched.report_fd is not None:
+                report["report"] = launched.report_fd
+            ended = _attend(launched.pid, watcher, pipes, cancel)
         finally:
             watcher.close()
+        for fd in report.values():
+            failed, _ = explain(spec, os.read(fd, REPORT_SIZE))
+            if failed is not None:
+                raise failed
+        return ended
     finally:
+        _close(report)
         _close(theirs)
         _close(pipes)
 

@@ -16,7 +16,7 @@ LATE = frozenset(
     " cvec_circus.daemon.check"
     " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
     " cvec_circus.demo"
-    " cvec_circus.embedding cvec_circus.options.hooks cvec_circus.supervisor.hooks"
+    " cvec_circus.embedding cvec_circus.options.hooks"
     " cvec_circus.supervisor.hook_calls cvec_circus.system.importing cvec_circus.system.programs"
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
@@ -26,7 +26,6 @@ LATE = frozenset(
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.stats cvec_circus.supervisor.statistics cvec_circus.tunnel"
-    " cvec_circus.supervisor.limited cvec_circus.system.rlimits"
     " cvec_circus.system.virtualenv dataclasses difflib inspect"
     " logging.config logging.handlers pathlib psutil setproctitle shutil tempfile urllib.parse"
     " yaml".split()

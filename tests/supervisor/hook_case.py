@@ -11,7 +11,8 @@ from typing import Any
 
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.supervisor.hooks import Hooks
+from cvec_circus.supervisor.hook_calls import Caller
+from cvec_circus.supervisor.hooks import HookDesk
 from tests.support.daemon import folder
 from tests.support.loops import TIMEOUT, LoopTestCase
 
@@ -46,29 +47,43 @@ class Gate:
 class HooksCase(LoopTestCase):
     """Hooks by themselves, on a loop that another thread runs.
 
+    The case stands for the facts and the events.
+
     Attributes:
-        hooks: They.
-        answers: What was answered: the hook's name, the reason, and the thread.
+        hooks: The desk.
+        answers: What was answered: the hook's name and the refusal.
         events: What was published.
-        touched: The watchers that something is new about.
+        about: The watchers that were answered about.
+        callers: What makes the calls, by watcher, once there was one.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.answers: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self.events: list[dict[str, Any]] = []
-        self.touched: list[Watcher] = []
+        self.about: list[Watcher] = []
         self.threads: set[str] = set()
-        self.hooks = Hooks(
+        self.callers: dict[Watcher, Caller] = {}
+        self.names: list[str] = []
+        self.hooks = HookDesk(
             self.loop,
-            self.publish,
-            self.touched.append,
-            lambda watcher: (Facade(), "the arbiter"),
+            self,
+            self,
+            self.facades,
             lambda name: {"CVEC_CIRCUSCTL_ENDPOINT": "ipc:///nowhere"},
         )
         self.addCleanup(self.hooks.close)
         self.loop_thread = self.run_loop()
         self.folder: Path = folder(self)
+
+    def facades(self, watcher: Watcher, caller: Caller) -> tuple[Facade, str]:
+        self.callers[watcher] = caller
+        return Facade(), "the arbiter"
+
+    def answered(self, watcher: Watcher, token: int, refusal: str) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.about.append(watcher)
+        self.answers.put((self.names[token - 1], refusal))
 
     def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
         self.events.append({"watcher": watcher.name, "action": action, **payload})
@@ -80,12 +95,12 @@ class HooksCase(LoopTestCase):
 
     def ask(self, watcher: Watcher, name: str, **facts: Any) -> None:
         """Ask a hook; `answers` gets what comes of it."""
+        self.names.append(name)
+        self.loop.ask(self.hooks.ask, watcher, name, len(self.names), facts)
 
-        def then(reason: str) -> None:
-            self.threads.add(threading.current_thread().name)
-            self.answers.put((name, reason))
-
-        self.loop.ask(self.hooks.ask, watcher, name, then, facts)
+    def tell(self, watcher: Watcher, name: str, **facts: Any) -> None:
+        """Call a hook whose answer nothing depends on."""
+        self.loop.ask(self.hooks.ask, watcher, name, 0, facts)
 
     def answer(self) -> tuple[str, str]:
         """Wait for the next answer."""

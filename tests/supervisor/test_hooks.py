@@ -11,8 +11,8 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.worker import Worker
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.supervisor import launching
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.launching import Template
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
 
@@ -32,10 +32,41 @@ class TestAnswers(HooksCase):
         self.assertEqual(sorted(given), ["arbiter", "hook_name", "pid", "watcher"])
         self.assertEqual((given["hook_name"], given["pid"]), ("after_spawn", 5))
         self.assertEqual(given["arbiter"], "the arbiter")
-        self.assertEqual(self.touched, [watcher])
+        self.assertEqual(self.about, [watcher])
         self.assertEqual(self.threads, {self.loop_thread.name})
         expected = {"watcher": "web", "action": "hook_success", "name": "after_spawn"}
         self.assertEqual(self.events, [expected])
+
+    def test_what_the_core_does_not_know_is_added(self) -> None:
+        got: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        hooks = {name: lambda **given: got.put(given) for name in ("before_reap", "after_reap")}
+        watcher = self.watcher(hooks=hooks)
+        before = self.loop.clock.time()
+        self.tell(watcher, "before_reap", process_pid=5)
+        self.tell(watcher, "after_reap", process_pid=5, exit_code=1)
+        first, second = got.get(timeout=PATIENCE), got.get(timeout=PATIENCE)
+        self.assertLessEqual(before, first["time"])
+        self.assertNotIn("process_status", first)
+        self.assertEqual((second["process_status"], second["exit_code"]), (2, 1))
+
+    def test_an_answer_that_nothing_depends_on_is_an_event_only(self) -> None:
+        watcher = self.watcher(
+            hooks={"after_stop": lambda **_: False, "before_start": lambda **_: 1}
+        )
+        self.tell(watcher, "after_stop")
+        self.assertEqual(self.asked(watcher, "before_start"), "")  # comes after it
+        self.assertEqual(self.about, [watcher])
+        names = [event["name"] for event in self.events]
+        self.assertEqual(names, ["after_stop", "before_start"])
+
+    def test_on_whose_behalf_it_acts(self) -> None:
+        actors: list[str] = []
+        hook = lambda **_: actors.append(self.callers[watcher].actor) or True  # noqa: E731
+        watcher = self.watcher(hooks={"before_start": hook, "after_start": hook})
+        self.asked(watcher, "before_start")
+        self.asked(watcher, "after_start")
+        self.assertEqual(actors, ["hook:before_start", "hook:after_start"])
+        self.assertTrue(eventually(lambda: self.callers[watcher].actor == ""))
 
     def test_truth(self) -> None:
         for result, reason in (
@@ -168,14 +199,13 @@ class TestEnvironment(HooksCase):
 
         watcher = self.watcher(env={"OLD": "x", "KEPT": "y"}, hooks={"before_spawn": hook})
         found: list[Any] = []
-        self.loop.ask(
-            self.hooks.ask,
-            watcher,
-            "before_spawn",
-            lambda reason: (found.append(watcher.options["env"]), self.answers.put(("", reason))),
-            {},
-        )
-        self.assertEqual(self.answer(), ("", ""))
+
+        def answered(watcher: Watcher, token: int, refusal: str) -> None:
+            found.append(watcher.options["env"])
+            HooksCase.answered(self, watcher, token, refusal)
+
+        self.answered = answered  # type: ignore[method-assign]
+        self.assertEqual(self.asked(watcher, "before_spawn"), "")
         self.assertEqual(seen.get(timeout=PATIENCE), {"OLD": "x", "KEPT": "y"})
         expected = {"KEPT": "y", "NEW": "1", "PORT": "8080"}
         self.assertEqual((found, watcher.options["env"]), ([expected], expected))
@@ -201,11 +231,10 @@ class TestEnvironment(HooksCase):
             return True
 
         watcher = self.watcher(copy_env=True, hooks={"before_spawn": hook})
-        process = ManagedProcess("web", 1, "config")
         for _ in range(2):
             self.asked(watcher, "before_spawn")
             withheld = self.loop.ask(self.hooks.withheld, watcher)
-            env = launching.environment(watcher, process, "run", withheld)
+            env = Template("web", watcher.options, "run", withheld).environment(1)
             self.assertEqual({*os.environ} - {*env}, {"PATH"})
         self.assertEqual(seen, [True, False])
         self.loop.ask(self.hooks.forget, watcher)
@@ -221,82 +250,6 @@ class TestEnvironment(HooksCase):
             said = self.asked(watcher, "before_spawn")
         self.assertIn("hook before_spawn failed: OptionError: env: ", said)
         self.assertEqual(watcher.options["env"], {"B": "1"})
-
-
-class TestModules(HooksCase):
-    def tearDown(self) -> None:
-        sys.path[:] = [path for path in sys.path if path != str(self.folder)]
-        for name in [name for name in sys.modules if name.startswith("hooks_of_a_test")]:
-            del sys.modules[name]
-        super().tearDown()
-
-    def test_from_the_pythonpath_of_the_watcher(self) -> None:
-        self.module("hooks_of_a_test1", "def yes(**given):\n    return True\n")
-        watcher = self.watcher(
-            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test1.yes"}
-        )
-        self.assertEqual(self.asked(watcher, "before_start"), "")
-        self.assertEqual(sys.path.count(str(self.folder)), 1)
-
-    def test_what_is_not_there(self) -> None:
-        watcher = self.watcher(hooks={"before_start": "hooks_of_a_test_not_there.yes"})
-        with self.assertLogs("cvec_circus", "ERROR"):
-            said = self.asked(watcher, "before_start")
-        self.assertIn("failed: ModuleNotFoundError: No module named 'hooks_of_a_test_not", said)
-
-    def test_from_the_virtualenv_of_the_watcher(self) -> None:
-        version = "{}.{}".format(*sys.version_info[:2])
-        packages = self.folder / "lib" / f"python{version}" / "site-packages"
-        packages.mkdir(parents=True)
-        (packages / "hooks_of_a_test4.py").write_text("def yes(**given):\n    return True\n")
-        self.addCleanup(lambda: sys.path.remove(str(packages)))
-        watcher = self.watcher(
-            virtualenv=str(self.folder),
-            copy_env=True,
-            hooks={"before_start": "hooks_of_a_test4.yes"},
-        )
-        self.assertEqual(self.asked(watcher, "before_start"), "")
-
-    def test_a_process_that_it_forks_ends_with_it(self) -> None:
-        for after, expected in ((lambda: True, 0), (lambda: sys.exit(3), 3), (lambda: 1 / 0, 1)):
-            read_end, write_end = os.pipe()
-
-            def fork(**_: Any) -> Any:
-                child = os.fork()
-                if not child:
-                    os.close(read_end)  # noqa: B023
-                    return after()  # noqa: B023
-                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                os.write(write_end, b"%d" % status)  # noqa: B023
-                return True
-
-            with self.subTest(expected):
-                watcher = self.watcher(hooks={"before_start": fork})
-                self.assertEqual(self.asked(watcher, "before_start"), "")
-                self.assertEqual(int(os.read(read_end, 10)), expected)
-                self.no_answer()
-            os.close(read_end)
-            os.close(write_end)
-
-    def test_a_module_that_leaves(self) -> None:
-        self.module("hooks_of_a_test2", "import sys\nsys.exit('out')\n")
-        watcher = self.watcher(
-            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test2.x"}
-        )
-        with self.assertLogs("cvec_circus", "ERROR"):
-            said = self.asked(watcher, "before_start")
-        self.assertEqual(said, "hook before_start failed: it has called sys.exit('out')")
-
-    def test_what_is_set_is_read_again(self) -> None:
-        self.module("hooks_of_a_test3", "def a(**given):\n    return True\n")
-        watcher = self.watcher(
-            env={"PYTHONPATH": str(self.folder)}, hooks={"before_start": "hooks_of_a_test3.a"}
-        )
-        self.assertEqual(self.asked(watcher, "before_start"), "")
-        self.module("hooks_of_a_test3", "def new_one(**given):\n    return 0\n")
-        changed = self.watcher(hooks={"before_start": "hooks_of_a_test3.new_one"}).options["hooks"]
-        self.loop.ask(watcher.override, "hooks", changed)
-        self.assertEqual(self.asked(watcher, "before_start"), "hook before_start said no")
 
 
 class TestTime(HooksCase):

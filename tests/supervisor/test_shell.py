@@ -9,11 +9,9 @@ import sys
 import unittest
 from typing import Any
 
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor.launching import command_line
+from cvec_circus.supervisor.launching import Template
 from tests.support.embedded import EmbeddedCase
 
 ENV = {"A": "a b", "B": "x"}
@@ -55,8 +53,8 @@ print(json.dumps([[words(case, shell) for case in CASES] for shell in (False, Tr
 
 def words(case: dict[str, Any], shell: bool) -> list[str]:
     options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert({**case, "shell": shell}))
-    process = ManagedProcess("n", 7, "config")
-    return command_line(Watcher("n", options), process, ENV, SocketRegistry().loan())[0]
+    template = Template("n", {**options, "env": ENV}, "run")
+    return template.argv(template.environment(7), 7, SocketRegistry().loan())
 
 
 class TestWords(unittest.TestCase):

@@ -10,7 +10,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from cvec_circus.supervisor import ports
+from cvec_circus.supervisor import launcher
 from cvec_circus.system import exits, proctable
 from tests.support.daemon import alive
 from tests.support.embedded import EmbeddedCase
@@ -39,7 +39,7 @@ class TestSpawning(EmbeddedCase):
         for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
             with (
                 self.subTest(number),
-                mock.patch.object(ports, "launch", failing(4, number, ports.launch)),
+                mock.patch.object(launcher, "launch", failing(4, number, launcher.launch)),
             ):
                 self.arbit({**SLEEP, "max_retry": 2, "backoff_max": 0.05})
                 self.events.next("spawn")

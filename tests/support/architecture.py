@@ -81,7 +81,9 @@ LATE_IMPORTS: dict[str, str | None] = {
     "plugins.schema": "configobj",  # most plugins have no schema
     "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
+    "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
+    "system.launch_shim": "ctypes",  # only for pdeathsig
     "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again

@@ -18,7 +18,7 @@ from tests.support.leaks import LeakCheckedTestCase
 
 class CollectTest(LeakCheckedTestCase):
     def exited(self, *argv):
-        pid = launch(LaunchSpec(argv))
+        pid = launch(LaunchSpec(argv)).pid
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         return pid
 
@@ -97,7 +97,7 @@ class Matrix:
         self.assertEqual(self.ready(), [child.pid])
 
     def test_many_at_once_each_once(self):
-        pids = {launch(LaunchSpec(["/bin/true"])) for _ in range(30)}
+        pids = {launch(LaunchSpec(["/bin/true"])).pid for _ in range(30)}
         for pid in pids:
             self.watcher.add(pid)
         seen = []

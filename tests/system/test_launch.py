@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 from cvec_circus.system.exits import collect
-from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
+from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, launch
 from tests.support.children import TIMEOUT, command, output
 from tests.support.eventually import eventually
 from tests.support.files import take_all
@@ -32,10 +32,11 @@ class LaunchTestCase(LeakCheckedTestCase):
         self.folder = os.path.realpath(folder.name)
 
     def run_to_end(self, argv, **fields):
-        """Launch a program, and return its exit and the lines it printed."""
+        """Launch a program; return its exit and the lines it printed. `report` is its report."""
         write_fd, lines = output(self)
+        fields["stdout"] = write_fd
         try:
-            pid = launch(LaunchSpec(argv, stdout=write_fd, **fields))
+            pid, report_fd = launch(LaunchSpec(argv, **fields))
         finally:
             os.close(write_fd)
         printed = []
@@ -44,6 +45,10 @@ class LaunchTestCase(LeakCheckedTestCase):
             printed.append(line)
             line = lines.next()
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.report = b""
+        if report_fd is not None:
+            self.report = os.read(report_fd, REPORT_SIZE)
+            os.close(report_fd)
         return collect(pid), printed
 
     def told(self, *args, **fields):
@@ -174,7 +179,7 @@ class PopenTest(LaunchTestCase):
     def test_popen_neither_warns_nor_waits_for_the_child(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            pids = [launch(LaunchSpec(["/bin/true"])) for _ in range(20)]
+            pids = [launch(LaunchSpec(["/bin/true"])).pid for _ in range(20)]
             gc.collect()
             self.assertEqual(subprocess._active, [])
             for pid in pids:
@@ -194,7 +199,7 @@ class PopenTest(LaunchTestCase):
             from cvec_circus.system.launch import LaunchSpec, launch
             fd = os.open(os.devnull, os.O_RDONLY)
             pid = launch(LaunchSpec(["true"], cwd="/", env={"PATH": "/bin"}, pass_fds=(fd,),
-                                    stdin=subprocess.DEVNULL, stdout=fd, stderr=fd))
+                                    stdin=subprocess.DEVNULL, stdout=fd, stderr=fd)).pid
             os.waitpid(pid, 0)
         """)
         calls = "trace=vfork,fork,clone,clone3"

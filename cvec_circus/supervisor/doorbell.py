@@ -1,9 +1,9 @@
-"""Watchers that start when somebody connects, and the listening sockets that tell of it."""
+"""The desk that watches listening sockets for watchers that start when a client connects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from cvec_circus import exc
 from cvec_circus.base.loop import Loop
@@ -12,7 +12,14 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import launching
 
 
-class Demand:
+class Facts(Protocol):
+    """Takes what has happened. Called on the supervisor thread."""
+
+    def connected(self, watcher: Watcher) -> None:
+        """Note that a client waits on a socket of the watcher."""
+
+
+class Doorbell:
     """Waits for connections on behalf of watchers with `on_demand`. Owned by the supervisor thread.
 
     A connection is not accepted here: it stays in the backlog of its socket, for the process that
@@ -22,25 +29,24 @@ class Demand:
     Args:
         loop: The supervisor's loop.
         sockets: The listening sockets.
-        demanded: Called with a watcher that somebody wants something of.
+        facts: Where a connection is reported.
     """
 
-    def __init__(
-        self, loop: Loop, sockets: SocketRegistry, demanded: Callable[[Watcher], None]
-    ) -> None:
+    def __init__(self, loop: Loop, sockets: SocketRegistry, facts: Facts) -> None:
         self._loop = loop
         self._sockets = sockets
-        self._demanded = demanded
+        self._facts = facts
         self._waiting: dict[Watcher, list[int]] = {}
         self._by_fd: dict[int, set[Watcher]] = {}
 
-    def wait_for(self, watcher: Watcher) -> None:
-        """Begins to wait, on every socket that the watcher's processes get.
+    def listen(self, watcher: Watcher) -> None:
+        """Report connections to every socket that the watcher's processes get, from now on.
 
         Raises:
-            ValueError: They get none, or none that anybody could connect to before.
+            ValueError: They get none, or none that a client can connect to before they run.
         """
         fds = self._fds(watcher)
+        self.ignore(watcher)
         self._waiting[watcher] = fds
         for fd in fds:
             if fd not in self._by_fd:
@@ -49,7 +55,7 @@ class Demand:
             self._by_fd[fd].add(watcher)
 
     def ignore(self, watcher: Watcher) -> None:
-        """Waits no longer."""
+        """Report no more connections for the watcher; does nothing if none are reported."""
         for fd in self._waiting.pop(watcher, ()):
             self._by_fd[fd].discard(watcher)
             if not self._by_fd[fd]:
@@ -58,7 +64,7 @@ class Demand:
 
     def _ready(self, fd: int) -> None:
         for watcher in list(self._by_fd.get(fd, ())):
-            self._demanded(watcher)
+            self._facts.connected(watcher)
 
     def _fds(self, watcher: Watcher) -> list[int]:
         options = watcher.options

@@ -1,0 +1,344 @@
+"""The desk that starts processes, and says why one never became its program."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import subprocess
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from cvec_circus import logger
+from cvec_circus.base.clock import Clock
+from cvec_circus.base.loop import Loop
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.stream import history_size
+from cvec_circus.sockets.registry import Loan, SocketRegistry
+from cvec_circus.supervisor import launching
+from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.launching import Template
+from cvec_circus.system import files
+from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
+
+OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
+
+
+class Outputs(Protocol):
+    """Reads what processes write. Called on the supervisor thread."""
+
+    def ready(self, watcher: Watcher) -> None:
+        """Open what the watcher's processes are to write to, if it is not open yet.
+
+        Raises:
+            OSError: It cannot be opened now; none of its processes starts until it can.
+        """
+
+    def add(self, watcher: Watcher, process: ManagedProcess, name: str, fd: int, pid: int) -> None:
+        """Take over the read end of a new process' "stdout" or "stderr", and read it."""
+
+
+class Reaper(Protocol):
+    """Sees processes end. Called on the supervisor thread."""
+
+    def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
+        """Watch a new child.
+
+        Raises:
+            OSError: There is nothing left to watch it with; it has been killed and collected.
+        """
+
+
+class Withholding(Protocol):
+    """Knows what hooks have taken away. Called on the supervisor thread."""
+
+    def withheld(self, watcher: Watcher) -> frozenset[str]:
+        """Return the variables of the daemon's that the watcher's processes do not get."""
+
+
+class Launcher:
+    """Starts the processes of watchers. Owned by the supervisor thread, which waits for none.
+
+    Args:
+        loop: The supervisor's loop.
+        clock: The time.
+        run: The id of the daemon's life.
+        sockets: The listening sockets that commands may refer to.
+        outputs: Reads what they write.
+        reaper: Sees them end.
+        helpers: What plugins get in addition.
+        hooks: What hooks have taken away.
+        log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
+        nofile: The soft limit of open files that they get; None for ours, if that is what we had.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        clock: Clock,
+        run: str,
+        sockets: SocketRegistry,
+        outputs: Outputs,
+        reaper: Reaper,
+        helpers: Helpers,
+        hooks: Withholding,
+        log_fd: Callable[[], int | None] = lambda: None,
+        nofile: int | None = None,
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._run = run
+        self._sockets = sockets
+        self._outputs = outputs
+        self._reaper = reaper
+        self._helpers = helpers
+        self._hooks = hooks
+        self._log_fd = log_fd
+        self._nofile = nofile
+        self._templates: dict[Watcher, Template] = {}
+        self._reports = Reports(loop)
+
+    def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
+        """Start a process in that slot of the watcher.
+
+        Returns:
+            Its pid, which is also the number of its session and process group.
+
+        Raises:
+            OSError: The system refused; `errno` tells whether trying again may help.
+            ValueError: The options cannot be made into a command.
+        """
+        if not files.has_room(self._loop.wakeup.fd):
+            reason = os.strerror(errno.EMFILE)
+            raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")
+        self._outputs.ready(watcher)
+        template = self._template(watcher)
+        inherited = self._log_fd() if watcher.helper else None
+        with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:
+            pid = self._launch(watcher, process, template, loan, standard)
+            for name, fd in standard.take().items():
+                self._outputs.add(watcher, process, name, fd, pid)
+        process.started = self._clock.time()
+        return pid
+
+    def _template(self, watcher: Watcher) -> Template:
+        """Return what the watcher's processes have in common with its options of now."""
+        options, withheld = watcher.options, self._hooks.withheld(watcher)
+        kept = self._templates.get(watcher)
+        if kept is not None and kept.options is options and kept.withheld == withheld:
+            return kept
+        made = Template(watcher.name, options, self._run, withheld, self._nofile)
+        if made.is_lasting and not isinstance(options, dict):  # until options are frozen
+            self._templates[watcher] = made
+        return made
+
+    def _launch(
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        template: Template,
+        loan: Loan,
+        standard: StandardFiles,
+    ) -> int:
+        options = template.options
+        env = template.environment(process.wid)
+        fds = template.sockets(loan)
+        argv = template.argv(env, process.wid, loan)
+        listen: list[int] = []
+        if options["listen_fds"] and fds:
+            listen, variables = launching.listening(fds)
+            env.update(variables)
+        if options["stdin_socket"]:
+            standard.files["stdin"] = launching.stdin_socket(options, loan)
+        with self._helpers.prepare(watcher, process) as extra:
+            env.update(extra.env)
+            spec = template.spec._replace(
+                argv=argv,
+                env=env,
+                pass_fds=(*fds.values(), *extra.fds),
+                listen=listen,
+                **standard.files,
+            )
+            launched = launch(spec)
+        if launched.report_fd is not None:
+            self._reports.add(watcher, process, spec, launched.report_fd)
+        self._reaper.add(watcher, process, launched.pid)
+        return launched.pid
+
+    def failure(self, process: ManagedProcess) -> LaunchError | None:
+        """Return why a process that has ended never became its program, None if it did."""
+        return self._reports.failure(process)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Let go of what is kept for a watcher that is gone for good; again does no harm."""
+        self._templates.pop(watcher, None)
+        self._reports.forget(watcher)
+
+    def close(self) -> None:
+        """Let go of what is open, after the loop has been closed."""
+        self._reports.close()
+
+
+class StandardFiles:
+    """The standard files of a process to be. Owned by the supervisor thread.
+
+    Use it as a context: whatever happens, the ends that belong to the child are closed here, and so
+    are ours unless `take` has handed them on.
+
+    Args:
+        options: The watcher's, which decide.
+        inherited: The file that a helper writes to, the daemon's own log; None for ours.
+
+    Attributes:
+        files: What a LaunchSpec has as stdin, stdout and stderr.
+    """
+
+    def __init__(self, options: Mapping[str, Any], inherited: int | None) -> None:
+        self._options = options
+        self._inherited = inherited
+        self._theirs: list[int] = []
+        self._ours: dict[str, int] = {}
+        self.files: dict[str, Any] = {}
+
+    def __enter__(self) -> StandardFiles:
+        options = self._options
+        try:
+            self.files["stdin"] = subprocess.DEVNULL if options["close_child_stdin"] else None
+            for name, stream in OUTPUTS:
+                is_captured = options[stream] or history_size(options, name)
+                self.files[name] = self._open(name, bool(is_captured))
+        except OSError:
+            self._close()
+            raise
+        return self
+
+    def _open(self, name: str, is_captured: bool) -> int | None:
+        if self._options[f"close_child_{name}"]:
+            return subprocess.DEVNULL
+        if not is_captured:
+            return self._inherited
+        ours, theirs = os.pipe()
+        self._ours[name] = ours
+        self._theirs.append(theirs)
+        return theirs
+
+    def take(self) -> dict[str, int]:
+        """Return the read ends by name; they are the caller's now."""
+        taken, self._ours = self._ours, {}
+        return taken
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for fd in [*self._theirs, *self._ours.values()]:
+            os.close(fd)
+        self._theirs.clear()
+        self._ours.clear()
+
+
+class Report:
+    """What a process says until it is its program. Owned by the supervisor thread. Immutable.
+
+    Attributes:
+        watcher: Whose process it is.
+        process: It.
+        spec: What it is to become.
+        fd: The pipe.
+    """
+
+    __slots__ = ("fd", "process", "spec", "watcher")
+
+    def __init__(
+        self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int
+    ) -> None:
+        self.watcher = watcher
+        self.process = process
+        self.spec = spec
+        self.fd = fd
+
+
+class Reports:
+    """Listens to the processes that are not their programs yet. Owned by the supervisor thread.
+
+    Their pipes are in one epoll, which most daemons never need: a thousand that start at once are
+    one file to the loop.
+
+    Args:
+        loop: The supervisor's loop.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._epoll: select.epoll | None = None
+        self._open: dict[int, Report] = {}
+        self._by_process: dict[ManagedProcess, Report] = {}
+        self._failed: dict[ManagedProcess, LaunchError] = {}
+        self._told: dict[Watcher, set[str]] = {}
+
+    def add(self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int) -> None:
+        """Listen to a new one; the pipe is owned here from now on."""
+        report = Report(watcher, process, spec, fd)
+        self._failed.pop(process, None)
+        self._open[fd] = report
+        self._by_process[process] = report
+        try:
+            if self._epoll is None:
+                self._epoll = select.epoll()
+                self._loop.add_reader(self._epoll, self._see)
+            self._epoll.register(fd, select.EPOLLIN)
+        except OSError as error:
+            # It is read when the process has ended.
+            logger.warning("%s: cannot listen to its start: %s", process.name, error.strerror)
+
+    def _see(self) -> None:
+        assert self._epoll is not None
+        for fd, _ in self._epoll.poll(0):
+            self._read(self._open[fd])
+
+    def _read(self, report: Report) -> None:
+        """Take what there is: it has been written at once."""
+        del self._open[report.fd]
+        if self._by_process.get(report.process) is report:
+            del self._by_process[report.process]
+        text = b""
+        try:
+            text = os.read(report.fd, REPORT_SIZE)
+        except BlockingIOError:
+            pass  # a process that a hook has forked has the other end as well
+        finally:
+            os.close(report.fd)  # no one else has it, so the epoll forgets it
+        failed, remarks = explain(report.spec, text)
+        if failed is not None:
+            self._failed[report.process] = failed
+        told = self._told.setdefault(report.watcher, set()) if remarks else set()
+        for remark in remarks:
+            if remark not in told:
+                told.add(remark)
+                logger.warning("%s: %s", report.watcher.name, remark)
+
+    def failure(self, process: ManagedProcess) -> LaunchError | None:
+        """Return why a process that has ended never became its program, None if it did."""
+        report = self._by_process.get(process)
+        if report is not None:
+            self._read(report)
+        return self._failed.pop(process, None)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Let go of what was said about a watcher that is gone for good."""
+        self._told.pop(watcher, None)
+
+    def close(self) -> None:
+        """Listen no more, after the loop has been closed."""
+        for fd in self._open:
+            os.close(fd)
+        self._open.clear()
+        if self._epoll is not None:
+            self._epoll.close()
