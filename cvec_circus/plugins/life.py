@@ -28,6 +28,7 @@ from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
 from cvec_circus.plugins.loop import PluginLoop
 from cvec_circus.plugins.older import OURS, OlderEvents
+from cvec_circus.wire import progress
 
 if TYPE_CHECKING:
     from cvec_circus.plugins.statistics import StatsFeed
@@ -66,7 +67,7 @@ class Life:
         loop: The plugin's loop.
         client: What the plugin asks the daemon with.
         sequence: The events wanted.
-        progress: Its first item is the number of the last event that has been delivered.
+        progress: Which event it is in; see `wire.progress`.
         control: The loop that the control thread sleeps in; `run` makes one if there is none.
         stop_asked: Somebody has asked for the end.
         started: `run` has been called.
@@ -86,7 +87,7 @@ class Life:
         self.loop = PluginLoop(label)
         self.client = Client(endpoint)
         self.sequence = EventSequence()
-        self.progress = memoryview(bytearray(8)).cast("Q")
+        self.progress = progress.of_its_own()
         self.control: Loop | None = None
         self.stop_asked = False
         self.started = False
