@@ -12,11 +12,13 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cvec_circus import logger
-from cvec_circus.base.loop import Loop
 from cvec_circus.system.signals import to_name
+
+if TYPE_CHECKING:
+    from cvec_circus.base.loop import Loop
 
 QUIET = 10.0
 """Seconds between two lines about the same signal."""
