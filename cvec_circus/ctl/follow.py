@@ -26,7 +26,7 @@ from cvec_circus.ctl.layout import plain
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
-from cvec_circus.wire import messages, topics
+from cvec_circus.wire import messages, progress, topics
 
 
 def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int:
@@ -99,7 +99,7 @@ class Printer:
             client.endpoint,
             pubsub_endpoint,
             sequence,
-            memoryview(bytearray(8)).cast("Q"),
+            progress.of_its_own(),
             self._print,
         )
         told = _Told()

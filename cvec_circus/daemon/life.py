@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import zmq
 
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
-from cvec_circus.daemon import signals
+from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.logs.log import Log, LoggerConfig, configure
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -69,6 +68,7 @@ class Life:
         self._origin = origin._replace(
             set_level=set_level if decides else None, examine=check_files
         )
+        self._signals = Signals()
         self._log: Log
 
     def run(self) -> int:
@@ -89,7 +89,7 @@ class Life:
             from cvec_circus.system.pidfile import Pidfile
 
             held = Pidfile(self._pidfile)
-            signals.hold()
+            self._signals.hold()
             held.create()
             try:
                 return self._supervise()
@@ -111,7 +111,7 @@ class Life:
     def _supervise(self) -> int:
         """Runs a supervisor on this thread, with signals."""
         sys.setswitchinterval(SWITCH_INTERVAL)
-        signals.hold()
+        self._signals.hold()
         context = zmq.Context()
         try:
             supervisor = Supervisor(
@@ -124,20 +124,17 @@ class Life:
                 origin=self._origin,
             )
 
-            def on_signal(signum: signal.Signals) -> None:
-                cause = f"signal:{signum.name[3:]}"
-                if signum in signals.STOP:
-                    supervisor.stop(cause)
-                elif signum == signals.RELOAD:
-                    self._reload(supervisor, cause)
+            def on_signal(name: str, action: Action) -> None:
+                if action is Action.STOP:
+                    supervisor.stop(f"signal:{name}")
                 else:
-                    logger.warning("%s means nothing here", signum.name)
+                    self._reload(supervisor, f"signal:{name}")
 
-            signals.install(supervisor.loop, on_signal)
+            self._signals.install(supervisor.loop, on_signal)
             try:
                 return self._serve(supervisor)
             finally:
-                signals.uninstall()
+                self._signals.uninstall()
                 supervisor.close()
                 for arbiter in self._arbiters:
                     arbiter.end()

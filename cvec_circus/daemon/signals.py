@@ -1,66 +1,186 @@
-"""Signals to the daemon."""
+"""Signals to the daemon: a table with a row for each, and what carries the rows out.
+
+A signal whose default is to end a process would end the daemon at once and leave its children
+without one. So each of them has a handler, except where none can help: see `LEAVE`. A handler
+rather than SIG_IGN, because exec resets handlers, and children would inherit what is ignored.
+"""
 
 from __future__ import annotations
 
+import enum
 import signal
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from cvec_circus import logger
+from cvec_circus.system.signals import to_name
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
 
-STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-RELOAD = signal.SIGHUP
-MEANINGLESS = (signal.SIGUSR1, signal.SIGUSR2)
-"""These mean something to many daemons, and would be the end of one that does not know them."""
-HEARD = (*STOP, RELOAD, *MEANINGLESS)
+QUIET = 10.0
+"""Seconds between two lines about the same signal."""
 
-KEPT = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
-"""Python ignores these for its own good, and a child gets the default back when it is spawned."""
+
+class Action(enum.Enum):
+    """What the daemon does with a signal."""
+
+    STOP = "ends in order, with all that it runs"
+    RELOAD = "reopens its log files and reloads all that it runs"
+    LOG = "says in its log that the signal came, at most once in ten seconds, and goes on"
+    IGNORE = "takes no notice; the system call that has caused it fails instead"
+    LEAVE = "does what the kernel does by default"
+
+
+class Row(NamedTuple):
+    """Immutable. What the daemon does with some signals, and why.
+
+    Attributes:
+        names: The signals, without "SIG".
+        action: What it does.
+        why: The reason; for `LOG` it ends the line of the log.
+    """
+
+    names: str
+    action: Action
+    why: str
+
+
+UNUSED = Row("", Action.LOG, "")
+"""The row of every signal that is in no other: USR1, USR2, IO, STKFLT, the real-time ones."""
+
+TABLE = (
+    Row("TERM INT QUIT", Action.STOP, "somebody wants the daemon to end"),
+    Row("PWR", Action.STOP, "the power fails, or the manager of a container wants it to end"),
+    Row("XCPU", Action.STOP, "its processor time is used up, and at the hard limit comes SIGKILL"),
+    Row("HUP", Action.RELOAD, "the common signal for that"),
+    Row("ALRM VTALRM PROF", Action.LOG, "a timer that the daemon has not set"),
+    Row("SYS", Action.LOG, "a system call does not exist, or a filter (seccomp) forbids it"),
+    Row("TRAP", Action.LOG, "a breakpoint without a debugger"),
+    Row("PIPE XFSZ", Action.IGNORE, "the write fails with EPIPE or EFBIG, and that is handled"),
+    Row("SEGV ILL FPE BUS", Action.LEAVE, "the processor cannot go on from a fault"),
+    Row("ABRT", Action.LEAVE, "abort() ends in any case; a watchdog sends it for a core dump"),
+    Row("KILL STOP", Action.LEAVE, "the kernel allows nothing else"),
+    Row("TSTP TTIN TTOU CONT", Action.LEAVE, "Ctrl-Z in a terminal, and the way back"),
+    Row("CHLD URG WINCH", Action.LEAVE, "the kernel ignores them; deaths are seen by pidfds"),
+)
+"""What the C library keeps for itself, 32 and 33 with glibc, has no row: nobody else may set it."""
+
+_ROWS = {name: row for row in TABLE for name in row.names.split()}
+
+
+def row_of(signum: int) -> Row:
+    """Return the row of a signal. Safe from any thread."""
+    return _ROWS.get(to_name(signum), UNUSED)
+
+
+def handled() -> list[int]:
+    """List the signals that get a handler. Safe from any thread."""
+    return [
+        int(signum)
+        for signum in sorted(signal.valid_signals())
+        if row_of(signum).action in (Action.STOP, Action.RELOAD, Action.LOG)
+    ]
 
 
 def reset() -> None:
-    """Gives every signal its default disposition, and blocks none.
+    """Give every signal its default disposition, and block none.
 
     Called on the main thread before anything else. A daemon that was started with SIGCHLD ignored
     would never learn how a child ended, and what is ignored or blocked is inherited by children.
     SIGINT loses Python's handler, so that a Ctrl-C this early shows no traceback.
     """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for signum in signal.valid_signals() - KEPT:
-        if signal.getsignal(signum) is signal.SIG_IGN:
+    for signum in signal.valid_signals():
+        is_ignored = signal.getsignal(signum) is signal.SIG_IGN
+        if is_ignored and row_of(signum).action is not Action.IGNORE:
             signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def hold() -> None:
-    """Puts off every signal to the daemon until `install`.
+class Signals:
+    """Hears the signals to the daemon. Owned by the main thread, which is the loop's.
 
-    Called on the main thread before anything is made that has to be taken away again.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    The handler only notes and posts. What wakes the loop is the byte that Python writes when a
+    signal arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups,
+    or deadlock with the handler (measured: a hang after some thirty waits).
 
-
-def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
-    """Has signals handled on the loop. Called on the main thread, which is the loop's.
-
-    The handler only posts. What wakes the loop is the byte that Python writes when the signal
-    arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups, or
-    deadlock with the handler (measured: a hang after some thirty waits).
+    Like the kernel, it hears once of a signal that comes again before the first is dealt with.
     """
 
-    def handle(signum: int, frame: FrameType | None) -> None:
-        loop.post(on_signal, signal.Signals(signum))
+    def __init__(self) -> None:
+        self._loop: Loop | None = None
+        self._on_signal: Callable[[str, Action], object]
+        self._arrived: deque[int] = deque()  # each once
+        self._counts: dict[int, int] = {}  # how often since the last line about it
 
-    signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
-    for signum in HEARD:
-        signal.signal(signum, handle)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    def hold(self) -> None:
+        """Put off every signal until `install`.
 
+        Called before anything is made that has to be taken away again. No signal is blocked for
+        that: a thread that starts meanwhile would inherit it, and so would what that thread starts.
+        """
+        for signum in handled():
+            signal.signal(signum, self._hear)
 
-def uninstall() -> None:
-    """Ends that; called before the loop's wake-up is closed."""
-    signal.set_wakeup_fd(-1)
-    for signum in HEARD:
-        signal.signal(signum, signal.SIG_IGN)
+    def install(self, loop: Loop, on_signal: Callable[[str, Action], object]) -> None:
+        """Deal with signals on a loop, those first that have arrived meanwhile.
+
+        Args:
+            loop: The loop of the calling thread.
+            on_signal: Called with the name of a signal, without "SIG", and what is to be done:
+                `STOP` or `RELOAD`.
+        """
+        self._on_signal = on_signal
+        signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
+        self._loop = loop
+        for _ in list(self._arrived):
+            loop.post(self._deal)
+
+    def uninstall(self) -> None:
+        """Ignore signals from now on; called before the loop's wake-up is closed.
+
+        A handler would be replaced by the default when the interpreter ends, and a late SIGTERM
+        would take the exit code along.
+        """
+        signal.set_wakeup_fd(-1)
+        for signum in handled():
+            signal.signal(signum, signal.SIG_IGN)
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        """The handler. It may interrupt anything that the main thread does in Python."""
+        if signum not in self._arrived:
+            self._arrived.append(signum)
+            if self._loop is not None:
+                self._loop.post(self._deal)
+
+    def _deal(self) -> None:
+        if not self._arrived:
+            return  # it came during `install`, and was posted twice
+        signum = self._arrived.popleft()
+        row = row_of(signum)
+        if row.action is Action.LOG:
+            self._log(signum, row.why)
+        else:
+            self._on_signal(to_name(signum), row.action)
+
+    def _log(self, signum: int, why: str) -> None:
+        if signum in self._counts:
+            self._counts[signum] += 1
+            return
+        line = f"SIG{to_name(signum)} means nothing here"
+        logger.warning("%s: %s" if why else "%s%s", line, why)
+        self._be_quiet(signum)
+
+    def _be_quiet(self, signum: int) -> None:
+        assert self._loop is not None
+        self._counts[signum] = 0
+        self._loop.call_later(QUIET, self._sum_up, signum)
+
+    def _sum_up(self, signum: int) -> None:
+        count = self._counts.pop(signum)
+        if count:
+            logger.warning("SIG%s came %d more times in %g s", to_name(signum), count, QUIET)
+            self._be_quiet(signum)

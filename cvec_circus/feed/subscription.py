@@ -25,6 +25,7 @@ from cvec_circus.feed.pace import Pace
 from cvec_circus.feed.questions import Questions
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.wire import messages, topics
+from cvec_circus.wire.progress import CURRENT, DELIVERED
 
 Data = tuple[bytes, bytes]
 
@@ -90,7 +91,7 @@ class Subscription:
             endpoint: Where the daemon answers.
             pubsub_endpoint: Where it publishes.
             sequence: The events wanted.
-            progress: Where to note, as its first item, the last event that has been delivered.
+            progress: Where to note which event it is at: see `wire.progress`.
             deliver: Called with topic and payload of each event; returns whether to go on.
             pace: How often the daemon may be asked; None for as often as it takes.
         """
@@ -305,9 +306,11 @@ class Subscription:
         until = clock.monotonic() + DELIVERING
         while ready and not self._is_finished():
             event = ready.popleft()
+            self._progress[CURRENT] = event.seq
             go_on = self._deliver((event.topic, event.payload))
             if event.seq:
-                self._progress[0] = event.seq
+                self._progress[DELIVERED] = event.seq
+                self._progress[CURRENT] = 0
             if not go_on:
                 return False
             if clock.monotonic() > until:

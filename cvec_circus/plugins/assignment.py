@@ -37,8 +37,8 @@ class Assignment:
         since: Events with higher numbers are wanted; None for those from now on.
         run: The life of the daemon that `since` belongs to; None for any.
         lifeline: A file descriptor that is at its end when the daemon is gone.
-        progress: A file descriptor of shared memory, eight bytes for the number of the last event
-            that was delivered: what the daemon replays from when the plugin has died.
+        progress: A file descriptor of shared memory, in which the daemon sees how far the plugin
+            has got when it has died: see `wire.progress`.
         report: A file descriptor to write the reason to when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
         ssh: The machine that the endpoints are of; None for this one.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin, Timer
+from cvec_circus.plugins.reasons import because
 from cvec_circus.plugins.schema import typed_value
 
 
@@ -72,20 +73,20 @@ class Flapping(CircusPlugin):
         if len(record.deaths) < options["attempts"] or abs(died_at - record.deaths[0]) > window:
             return
         record.stopping, record.deaths = True, []
-        self.cast("stop", name=name, match="simple")
+        why = f"{options['attempts']} deaths in {window:g} s"
+        self.cast("stop", name=name, match="simple", **because("stop", why))
         if 0 <= options["max_retry"] <= record.tries:
             logger.warning("%s: flapping, stopped after %d retries", name, record.tries)
             record.tries = 0
             return
         record.tries += 1
-        delay = options["retry_in"]
-        logger.warning("%s: flapping, retry %d in %g s", name, record.tries, delay)
-        record.timer = self.loop.call_later(delay, self.retry, name, record)
+        logger.warning("%s: flapping, retry %d in %g s", name, record.tries, options["retry_in"])
+        record.timer = self.loop.call_later(options["retry_in"], self.retry, name, record)
 
     def retry(self, name: str, record: Record) -> None:
         """Start a watcher again."""
         record.timer = None
-        self.cast("start", name=name, match="simple")
+        self.cast("start", name=name, match="simple", **because("start", f"retry {record.tries}"))
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Ask for the options of a watcher: its own `flapping.*` over those of the plugin."""
@@ -107,8 +108,7 @@ class Record:
     def __init__(self) -> None:
         self.options: dict[str, Any] | None = None  # asked for when needed
         self.deaths: list[float] = []  # when, the latest ones
-        self.tries = 0
-        self.started_at = 0.0
+        self.tries, self.started_at = 0, 0.0
         self.stopping = False  # no death counts until it is down
         self.timer: Timer | None = None
 

@@ -26,11 +26,18 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.client import Client
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
+from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.loop import PluginLoop
 from cvec_circus.plugins.older import OURS, OlderEvents
+from cvec_circus.wire import progress
 
 if TYPE_CHECKING:
     from cvec_circus.plugins.statistics import StatsFeed
+
+PREFIX = "plugin:"
+
+LONGEST_ACTOR = 80
+"""Characters that a daemon takes."""
 
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""
@@ -63,10 +70,12 @@ class Life:
     from false to true, and each is set by one thread. `ask_to_stop` is safe from any thread.
 
     Attributes:
+        label: What the plugin is called in the log.
+        actor: What it is called by the daemon as the one who gives an order.
         loop: The plugin's loop.
         client: What the plugin asks the daemon with.
         sequence: The events wanted.
-        progress: Its first item is the number of the last event that has been delivered.
+        progress: Which event it is in; see `wire.progress`.
         control: The loop that the control thread sleeps in; `run` makes one if there is none.
         stop_asked: Somebody has asked for the end.
         started: `run` has been called.
@@ -83,10 +92,11 @@ class Life:
             pubsub_endpoint: Where the daemon publishes events.
         """
         self.label = label
+        self.actor = actor(label)
         self.loop = PluginLoop(label)
         self.client = Client(endpoint)
         self.sequence = EventSequence()
-        self.progress = memoryview(bytearray(8)).cast("Q")
+        self.progress = progress.of_its_own()
         self.control: Loop | None = None
         self.stop_asked = False
         self.started = False
@@ -310,6 +320,12 @@ class Life:
             logger.error("%s: %s", self.label, error)
         else:
             logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
+
+
+def actor(label: str) -> str:
+    """Make the name under which a plugin gives orders, in characters that a daemon takes."""
+    name = label if label.startswith(PREFIX) else PREFIX + label
+    return printable(name)[:LONGEST_ACTOR]
 
 
 def wake_by_signals(control: Loop) -> bool:

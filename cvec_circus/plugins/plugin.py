@@ -178,7 +178,8 @@ class CircusPlugin:
             CallError: There is no reply; its text is "Timed out." if none came in time.
         """
         timeout = None if props.get("waiting") else self.call_timeout
-        return self._life.client.exchange(messages.call(command, props), timeout)
+        message = {**messages.call(command, props), "actor": self._life.actor}
+        return self._life.client.exchange(message, timeout)
 
     def cast(self, command: str, **props: Any) -> None:
         """Send a command to the daemon and do not wait: there is no reply. Any thread.
@@ -190,7 +191,8 @@ class CircusPlugin:
         Raises:
             CallError: The command cannot be sent.
         """
-        self._life.client.cast(command, **props)
+        message = {**messages.cast(command, props), "actor": self._life.actor}
+        self._life.client.send(message)
 
     @staticmethod
     def split_data(data: tuple[bytes, bytes]) -> tuple[str, str, bytes]:

@@ -29,6 +29,7 @@ from cvec_circus.plugins.assignment import (
 from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.plugins.schema import typed
+from cvec_circus.wire.progress import LAYOUT
 
 DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """The first one stops the plugin, a second one ends it at once."""
@@ -136,12 +137,23 @@ def make(
     )
     plugin._life.sequence = EventSequence(assignment.since, assignment.run)
     if assignment.progress is not None:
-        plugin._life.progress = memoryview(mmap.mmap(assignment.progress, 8)).cast("Q")
+        plugin._life.progress = shared_progress(assignment.progress)
     plugin._life.control = signals.control
     signals.watch(plugin)
     if assignment.lifeline is not None:
         watch_lifeline(plugin, signals.control, assignment.lifeline)
     return plugin
+
+
+def shared_progress(fd: int) -> memoryview:
+    """Return the memory that the daemon has given us; see `wire.progress`.
+
+    Raises:
+        OSError: The file stands for none.
+    """
+    if os.fstat(fd).st_size < LAYOUT.size:
+        os.ftruncate(fd, LAYOUT.size)  # by a daemon of version 0.1, which reads the first number
+    return memoryview(mmap.mmap(fd, LAYOUT.size)).cast("Q")
 
 
 class Signals:

@@ -12,6 +12,7 @@ from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.own import is_own
+from cvec_circus.plugins.reasons import because
 
 MESSAGE = 65536
 """The longest message in bytes; none can be longer."""
@@ -144,7 +145,8 @@ class WatchDog(CircusPlugin):
                     pid,
                     self.timeout,
                 )
-                self.cast("kill", name=one.watcher, pid=pid, **self._how)
+                why = because("kill", f"process {pid} has been silent for {self.timeout:g} s")
+                self.cast("kill", name=one.watcher, pid=pid, **self._how, **why)
                 self._let_end(pid)
 
     def _let_end(self, pid: int) -> None:

@@ -29,6 +29,7 @@ from cvec_circus.stats.inventory import STATISTICS, Inventory, sockets_of
 from cvec_circus.stats.reads import SocketReads
 from cvec_circus.stats.task import Task
 from cvec_circus.system.procfs import Sampler
+from cvec_circus.wire import progress
 
 PACE = 1.0
 """Seconds from one question to the daemon to the next, at least."""
@@ -82,7 +83,7 @@ class Service:
             task.endpoint,
             task.pubsub_endpoint,
             EventSequence(),
-            memoryview(bytearray(8)).cast("Q"),
+            progress.of_its_own(),
             self._on_event,
             pace,
         )

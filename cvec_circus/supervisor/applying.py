@@ -16,8 +16,8 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
-from cvec_circus.supervisor import helpers as helpers_module
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.outcome import Outcome, Wait
 
 CAUSE = "command:reloadconfig"
@@ -183,13 +183,13 @@ class Application:
 
     def _counting(self) -> Watcher | None:
         """The watcher of the statistics, which has every socket; None without one."""
-        statistics = self._helpers.statistics
-        return None if statistics is None else statistics.watcher
+        return next(iter(self._helpers.with_sockets()), None)
 
     def _add(self, step: Step, plugins: Mapping[str, PluginConfig]) -> None:
         assert step.target is not None
         if step.name in plugins:
-            watcher = self._helpers.watcher(plugins[step.name])
+            helper = Plugin(plugins[step.name], self._helpers.events)
+            watcher = self._helpers.add(helper)
         else:
             watcher = Watcher(step.name, step.target.options)
         self._roster.add(watcher, CAUSE)
@@ -205,8 +205,10 @@ class Application:
         watcher = self._roster.get(step.name)
         assert watcher is not None
         plugin = next(one for one in self._wanted.plugins if one.name == step.name)
-        self._helpers.serve(watcher, plugin)
-        self._set(watcher, helpers_module.options(plugin), step, gathering)
+        helper = self._helpers.of(watcher)
+        assert isinstance(helper, Plugin)
+        helper.config = plugin
+        self._set(watcher, helper.options, step, gathering)
 
     def _change(self, step: Step, gathering: Gathering) -> None:
         watcher = self._roster.get(step.name)

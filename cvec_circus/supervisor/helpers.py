@@ -1,60 +1,103 @@
-"""Helpers: the processes that serve the daemon itself, which are the plugins and the statistics."""
+"""Helpers: the processes that serve the daemon itself, such as the plugins and the statistics.
+
+Each is a row of one list: an object of a subclass of `Helper`, in a module of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import cvec_circus
-from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
 
-if TYPE_CHECKING:
-    from cvec_circus.supervisor.statistics import Statistics
-
-VARIABLE = "CVEC_CIRCUS_PLUGIN"
-"""Carries everything the runner needs, as JSON: blanks, colons and newlines arrive as they are."""
-
-UNUSABLE = frozenset({2})
-"""Exit codes with which the runner says that starting it again is of no use."""
-
 PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.realpath(cvec_circus.__file__)))
-
-PROGRESS = struct.Struct("=Q")
-"""What a plugin notes after each event: its number. It stands in memory that daemon and plugin
-share, so the successor of one that was killed begins where that one had got to."""
 
 REPORT_SIZE = 4096
 
 FEW = 3
-"""With so many plugins or fewer each event goes out at once."""
+"""With so many helpers or fewer each event goes out at once."""
 
 HOLD = 0.0005
-"""Seconds for which an event may be held back for each plugin beyond these, so that all are woken
+"""Seconds for which an event may be held back for each helper beyond these, so that all are woken
 for several events at a time. Beside ten plugins a respawn took twice as long without it."""
 
 LONGEST_HOLD = 0.005
 """Seconds that it comes to at most."""
 
 
-class Extra:
-    """What a helper gets beside its command line. Immutable.
+class Extra(NamedTuple):
+    """What a helper's process gets beside its command line. Immutable.
 
     Attributes:
         env: Variables.
         fds: Files, under their own numbers.
     """
 
-    def __init__(self, env: dict[str, str], fds: tuple[int, ...] = ()) -> None:
-        self.env = env
-        self.fds = fds
+    env: Mapping[str, str] = {}
+    fds: Sequence[int] = ()
+
+
+class Helper:
+    """One row: what is started, and what it is told. Owned by the supervisor thread.
+
+    Attributes:
+        name: The name of its watcher.
+        module: What its process runs: `python -m MODULE`.
+        variable: The variable that carries its message, as JSON: blanks, colons and newlines arrive
+            as they are.
+        useless: The exit codes with which it says that starting it again is of no use.
+        has_sockets: Whether its process has the listening sockets that were there at its start.
+    """
+
+    name = ""
+    module = ""
+    variable = ""
+    useless = frozenset({2})
+    has_sockets = False
+
+    def own_options(self) -> dict[str, Any]:
+        """Return the options of its watcher, but for those that `options` adds."""
+        raise NotImplementedError
+
+    def message(self) -> dict[str, Any]:
+        """Return what its next process is told, beside what every helper is. JSON values."""
+        return {}
+
+    def descriptors(self) -> Sequence[int]:
+        """Return the files that its next process gets under their own numbers."""
+        return ()
+
+    def exited(self, by_itself: bool, is_wanted: bool) -> None:
+        """Take note that a process of it has ended.
+
+        Args:
+            by_itself: Nobody had asked it to.
+            is_wanted: Another one is to follow.
+        """
+
+    def close(self) -> None:
+        """Let go of what is open: there is no further process."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All the options of its watcher."""
+        own = self.own_options()
+        return {
+            **own,
+            "cmd": sys.executable,
+            "args": ["-m", self.module],
+            "numprocesses": 1,
+            "singleton": True,
+            "env": importable(own["env"]),
+        }
 
 
 class Helpers:
@@ -64,45 +107,63 @@ class Helpers:
     tells that the daemon is gone, and the helper ends too.
 
     Attributes:
-        control_address: Where the daemon takes commands.
-        events: What it publishes.
-        statistics: How the process is started that measures all others; None for not at all.
+        events: What the daemon publishes.
+        control_address: Where it takes commands.
         check_delay, log_level: As given; they may be changed, for those that start later.
     """
 
-    def __init__(self, check_delay: float, log_level: str, log_url: str = "-") -> None:
-        """Makes the lifeline.
+    def __init__(
+        self,
+        events: EventStream,
+        control_address: str,
+        check_delay: float,
+        log_level: str,
+        log_url: str = "-",
+    ) -> None:
+        """Make the lifeline.
 
         Args:
+            events: What the daemon publishes.
+            control_address: Where it takes commands.
             check_delay: Seconds; handed to the plugins, which may have a use for it.
-            log_level: The word for the daemon's level, for the plugins' own logs.
-            log_url: Where the plugins log to: a path, the URL of a syslog, or "-" for stderr.
+            log_level: The word for the daemon's level, for the helpers' own logs.
+            log_url: Where the helpers log to: a path, the URL of a syslog, or "-" for stderr.
         """
+        self.events = events
         self.check_delay = check_delay
         self.log_level = log_level
+        self.control_address = control_address
         self._log_url = log_url
         self._lifeline, self._life = os.pipe()
-        self._plugins: dict[Watcher, PluginConfig] = {}
-        self._progress: dict[Watcher, int] = {}
+        self._rows: dict[Watcher, Helper] = {}
         self._reports: dict[ManagedProcess, int] = {}
-        self.control_address = ""
-        self.events: EventStream
-        self.statistics: Statistics | None = None
 
-    def watcher(self, plugin: PluginConfig) -> Watcher:
-        """Makes the watcher of a plugin."""
-        watcher = Watcher(plugin.name, options(plugin), helper=True, fatal_exit_codes=UNUSABLE)
-        self.serve(watcher, plugin)
+    def add(self, helper: Helper) -> Watcher:
+        """Take up a helper, and make its watcher."""
+        watcher = Watcher(helper.name, helper.options, helper=True, fatal_exit_codes=helper.useless)
+        self._rows[watcher] = helper
+        self._set_hold()
         return watcher
 
-    def serve(self, watcher: Watcher, plugin: PluginConfig) -> None:
-        """Has the next process of a plugin's watcher run that plugin."""
-        self._plugins[watcher] = plugin
-        self._set_hold()
+    def of(self, watcher: Watcher) -> Helper:
+        """Return the helper that a watcher of `add` runs.
+
+        Raises:
+            KeyError: It runs none.
+        """
+        return self._rows[watcher]
+
+    def rows(self) -> Collection[Helper]:
+        """Return every helper."""
+        return self._rows.values()
+
+    def with_sockets(self) -> list[Watcher]:
+        """Return the watchers of those whose processes have the listening sockets."""
+        return [watcher for watcher, helper in self._rows.items() if helper.has_sockets]
 
     def _set_hold(self) -> None:
-        """Has events go out at once, or together, by how many plugins are woken for each."""
-        crowd = len(self._plugins) - FEW
+        """Send events at once, or several together, by how many helpers are woken for each."""
+        crowd = len(self._rows) - FEW
         self.events.hold = min(crowd * HOLD, LONGEST_HOLD) if crowd > 0 else 0.0
 
     @contextmanager
@@ -112,18 +173,15 @@ class Helpers:
         Its `report` is a pipe for the one line that says why it cannot run. The child's end of it
         is closed when the context is left.
         """
-        plugin, statistics = self._plugins.get(watcher), self.statistics
-        if plugin is None and (statistics is None or watcher is not statistics.watcher):
-            yield Extra({})
+        helper = self._rows.get(watcher)
+        if helper is None:
+            yield Extra()
             return
         ours, theirs = os.pipe()
         try:
-            if plugin is not None:
-                extra = self._for_plugin(watcher, plugin, theirs)
-            else:
-                assert statistics is not None
-                extra = self._for_statistics(statistics, theirs)
-            yield extra
+            message = {**helper.message(), **self._surroundings(theirs)}
+            fds = (self._lifeline, theirs, *helper.descriptors())
+            yield Extra({helper.variable: json.dumps(message)}, fds)
         except BaseException:
             os.close(ours)
             raise
@@ -132,45 +190,28 @@ class Helpers:
         self._drop_report(process)
         self._reports[process] = ours
 
-    def _for_plugin(self, watcher: Watcher, plugin: PluginConfig, report: int) -> Extra:
-        progress = self._progress_of(watcher)
-        message = {
-            "use": plugin.use,
-            "config": {**plugin.config, "name": watcher.name},
-            "check_delay": self.check_delay,
-            "sys_path": sys.path,
-            "since": PROGRESS.unpack(os.pread(progress, PROGRESS.size, 0))[0],
-            "run": self.events.run,
-            "progress": progress,
-            **self._surroundings(report),
-        }
-        return Extra({VARIABLE: json.dumps(message)}, (self._lifeline, report, progress))
-
-    def _for_statistics(self, statistics: Statistics, report: int) -> Extra:
-        task, fds = statistics.task()
-        message = {**task, **self._surroundings(report)}
-        return Extra({statistics.VARIABLE: json.dumps(message)}, (self._lifeline, report, *fds))
-
     def _surroundings(self, report: int) -> dict[str, Any]:
         """What every helper is told."""
         return {
             "endpoint": self.control_address,
             "pubsub_endpoint": self.events.address,
+            "run": self.events.run,
+            "check_delay": self.check_delay,
             "lifeline": self._lifeline,
             "report": report,
             "log_level": self.log_level,
             "log_output": self._log_url,
         }
 
-    def _progress_of(self, watcher: Watcher) -> int:
-        if watcher not in self._progress:
-            fd = os.memfd_create("cvec_circus-progress", os.MFD_CLOEXEC)
-            os.pwrite(fd, PROGRESS.pack(0), 0)
-            self._progress[watcher] = fd
-        return self._progress[watcher]
+    def exited(self, watcher: Watcher, process: ManagedProcess) -> str:
+        """Take note that a process has ended, before the core does.
 
-    def report(self, process: ManagedProcess) -> str:
-        """Returns the line with which a helper's process has said why it cannot run, or ""."""
+        Returns:
+            The line with which a helper's process has said why it cannot run, or "".
+        """
+        helper = self._rows.get(watcher)
+        if helper is not None:
+            helper.exited(process.state is ProcessState.RUNNING, watcher.goal_up)
         fd = self._reports.pop(process, None)
         if fd is None:
             return ""
@@ -188,34 +229,19 @@ class Helpers:
             os.close(fd)
 
     def forget(self, watcher: Watcher) -> None:
-        """Lets go of what belongs to a watcher that is gone for good."""
-        self._plugins.pop(watcher, None)
-        self._set_hold()
-        progress = self._progress.pop(watcher, None)
-        if progress is not None:
-            os.close(progress)
+        """Let go of what belongs to a watcher that is gone for good."""
+        helper = self._rows.pop(watcher, None)
+        if helper is not None:
+            helper.close()
+            self._set_hold()
 
     def close(self) -> None:
-        """Lets every helper know that the daemon is gone."""
-        for watcher in list(self._plugins):
+        """Let every helper know that the daemon is gone."""
+        for watcher in list(self._rows):
             self.forget(watcher)
-        if self.statistics is not None:
-            self.statistics.close()
         for fd in [*self._reports.values(), self._lifeline, self._life]:
             os.close(fd)
         self._reports.clear()
-
-
-def options(plugin: PluginConfig) -> dict[str, Any]:
-    """All the options of the watcher of a plugin."""
-    return {
-        **plugin.options,
-        "cmd": sys.executable,
-        "args": ["-m", "cvec_circus.plugins.runner"],
-        "numprocesses": 1,
-        "singleton": True,
-        "env": importable(plugin.options["env"]),
-    }
 
 
 def importable(env: dict[str, str]) -> dict[str, str]:

@@ -12,8 +12,9 @@
    While one of them has time left the loop goes on: it may ask the daemon something.
 5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
 
-A second signal gives nobody any more time, no hook either. One that follows a `quit` is the first:
-systemd sends it as soon as its ExecStop, which may well be a `quit`, has returned.
+A further signal only logs how many seconds are left: init scripts repeat SIGTERM, and systemd sends
+it as soon as its ExecStop, which may well be a `quit`, has returned. A second SIGINT more than a
+second after the first, which only a person types, kills what is left, and gives hooks no more time.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ HOOK_TIMEOUT = 2.0
 
 HOOKS_MARGIN = 3.0
 """Seconds more for all of it where there are hooks."""
+
+INTERRUPT = "signal:INT"
+INSISTENCE = 1.0
+"""Seconds after which a further SIGINT is no repetition but an order to kill, and for which no
+second line says how much time is left."""
 
 MARGIN = 2.0
 """Seconds beyond a graceful_timeout for SIGKILL to do its work, and for the loop to notice."""
@@ -51,7 +57,9 @@ class Shutdown:
         self._ports = ports
         self._is_down = False
         self._over = False
-        self._signalled = False
+        self._ends_at = 0.0
+        self._interrupted_at: float | None = None
+        self._told_at = float("-inf")
 
     @property
     def begun(self) -> bool:
@@ -59,15 +67,23 @@ class Shutdown:
         return self._roster.closing
 
     def begin(self, cause: str, wait: Wait | None = None) -> None:
-        """Begins it. A second signal kills what is left; a second `quit` only waits for the end."""
-        is_signal = cause.startswith("signal:")
-        is_second, self._signalled = self._signalled and is_signal, self._signalled or is_signal
+        """Begins it. Begun before, it only waits for the end; for signals see above."""
+        now = self._loop.clock.monotonic()
+        first, insists = self._interrupted_at, False
+        if cause == INTERRUPT:
+            insists = first is not None and now - first > INSISTENCE
+            self._interrupted_at = now if first is None else first
         if self.begun:
             self._roster.shut_down(cause, wait)
-            if is_second:
-                logger.warning("told to stop again (%s): killing what is left", cause)
+            if insists:
+                logger.warning("interrupted again (%s): killing what is left", cause)
                 self._roster.hurry()
                 self._ports.hurry_hooks(0.0)
+            elif cause.startswith("signal:") and now - self._told_at >= INSISTENCE:
+                self._told_at = now
+                left = max(self._ends_at - now, 0.0)
+                hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
+                logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
             return
         logger.info("stopping (%s)", cause)
         watchers = self._roster.everybody()
@@ -84,6 +100,7 @@ class Shutdown:
             bound += HELPER_TIMEOUT + MARGIN
         self._loop.call_later(bound - MARGIN / 2, self._roster.hurry)
         self._loop.call_later(bound, self._give_up)
+        self._ends_at = now + bound
         if self.announce is not None:
             self.announce(cause, bound)
 

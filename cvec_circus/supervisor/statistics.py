@@ -4,47 +4,36 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.core.watcher import Watcher
 from cvec_circus.exc import SocketError
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
-
-VARIABLE = "CVEC_CIRCUS_STATS"
-"""Carries everything that process needs, as JSON."""
-
-NAME = "circusd-stats"
-"""What its watcher is called in Circus, too."""
-
-UNUSABLE = frozenset({2})
-"""Exit codes with which it says that starting it again is of no use."""
+from cvec_circus.supervisor.helpers import Helper
 
 ANY_PORT = ("*", "0")
 
 
-class Statistics:
+class Statistics(Helper):
     """The statistics of one daemon. Owned by the supervisor thread.
 
     Attributes:
         address: Where they are published. For "any free port" the port is taken here and handed to
             the process, so that everybody can be told which one it is.
-        watcher: Runs the process.
     """
 
-    VARIABLE = VARIABLE
+    name = "circusd-stats"  # what it is called in Circus, too
+    module = "cvec_circus.stats.main"
+    variable = "CVEC_CIRCUS_STATS"
+    has_sockets = True
 
-    def __init__(
-        self, circus: Mapping[str, Any], sockets: SocketRegistry, env: dict[str, str]
-    ) -> None:
+    def __init__(self, circus: Mapping[str, Any], sockets: SocketRegistry) -> None:
         """Prepare.
 
         Args:
             circus: The options of the daemon.
             sockets: The listening sockets, on which the process counts.
-            env: What the environment of the process has besides the daemon's.
 
         Raises:
             SocketError: There is no free port at that address.
@@ -55,18 +44,17 @@ class Statistics:
         self._owner: int | str | None = circus["endpoint_owner"]
         self._listener: socket.socket | None = None
         self._take_port()
+        self._closes_outputs: bool = circus["statsd_close_outputs"]
+
+    def own_options(self) -> dict[str, Any]:
+        """See `Helper`."""
         given = {
-            "cmd": sys.executable,
-            "args": ["-m", "cvec_circus.stats.main"],
-            "numprocesses": 1,
-            "singleton": True,
+            "cmd": self.module,
             "copy_env": True,
-            "env": env,
-            "close_child_stdout": circus["statsd_close_outputs"],
-            "close_child_stderr": circus["statsd_close_outputs"],
+            "close_child_stdout": self._closes_outputs,
+            "close_child_stderr": self._closes_outputs,
         }
-        options = WATCHER_OPTIONS.complete(given)
-        self.watcher = Watcher(NAME, options, helper=True, fatal_exit_codes=UNUSABLE)
+        return WATCHER_OPTIONS.complete(given)
 
     def _take_port(self) -> None:
         host, _, port = self.address.partition("tcp://")[2].rpartition(":")
@@ -86,21 +74,23 @@ class Statistics:
         self._listener = listener
         self.address = f"tcp://{host}:{listener.getsockname()[1]}"
 
-    def task(self) -> tuple[dict[str, Any], list[int]]:
-        """Return what the process is told beside where the daemon is, and the files for it."""
-        sockets = self._sockets.describe()
-        fds = [one["fd"] for one in sockets]
-        task: dict[str, Any] = {
+    def message(self) -> dict[str, Any]:
+        """See `Helper`."""
+        message: dict[str, Any] = {
             "stats_endpoint": self.address,
             "mode": self._mode,
             "owner": self._owner,
-            "sockets": sockets,
+            "sockets": self._sockets.describe(),
             "daemon_pid": os.getpid(),
         }
         if self._listener is not None:
-            task["listener"] = self._listener.fileno()
-            fds.append(self._listener.fileno())
-        return task, fds
+            message["listener"] = self._listener.fileno()
+        return message
+
+    def descriptors(self) -> Sequence[int]:
+        """See `Helper`."""
+        own = [] if self._listener is None else [self._listener.fileno()]
+        return [*(one["fd"] for one in self._sockets.describe()), *own]
 
     def close(self) -> None:
         """Give the port back."""

@@ -31,12 +31,14 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.supervisor import helper_rows
 from cvec_circus.supervisor.chores import Chores
-from cvec_circus.supervisor.helpers import Helpers, importable
+from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.supervisor.sampler import SamplerThread
 from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.supervisor.statistics import Statistics
 from cvec_circus.supervisor.target import Target
 from cvec_circus.system import exits
 from cvec_circus.system.exits import Exit
@@ -107,18 +109,23 @@ class Supervisor:
         self.chores = Chores(self.loop)
         self.pump = Pumps(clock, do=self._do_stream_chore)
         self._exits = exits.choose()
-        self._helpers = Helpers(circus["check_delay"], log_level, log_url)
         self._timer: Timer | None = None
         self._when_started = when_started
         self._origin = origin
         self._closers = [
             self.loop.close,
             self._exits.close,
-            self._helpers.close,
             self.sockets.close_all,
         ]
         try:
             self._listen(context, circus, sockets)
+            self._helpers = Helpers(
+                self.events, self.control.address, circus["check_delay"], log_level, log_url
+            )
+            self._closers.append(self._helpers.close)
+            rows = helper_rows.all_of(configuration, self.events, self.sockets)
+            self._helped = [self._helpers.add(row) for row in rows]
+            endpoints.warn(circus)
             self._build(log_fd, facades)
         except BaseException:
             self.close()
@@ -147,16 +154,6 @@ class Supervisor:
         self._closers.insert(0, self.events.close)
         self.control = ControlServer(self.loop, context, circus["endpoint"], self._dispatch, access)
         self._closers.insert(0, self.control.close)
-        self._helpers.events = self.events
-        self._helpers.control_address = self.control.address
-        if circus["statsd"]:
-            self._prepare_statistics(circus)
-        endpoints.warn(circus)
-
-    def _prepare_statistics(self, circus: dict[str, Any]) -> None:
-        from cvec_circus.supervisor.statistics import Statistics  # most daemons publish none
-
-        self._helpers.statistics = Statistics(circus, self.sockets, importable({}))
 
     def _build(self, log_fd: Callable[[], int | None], facades: Facades | None) -> None:
         """Puts the core between its ports and its commands."""
@@ -217,15 +214,10 @@ class Supervisor:
         return 1 if self.leftover_pids else 0
 
     def _begin(self) -> None:
-        for watcher in self.configuration.watchers:
-            self.roster.add(Watcher(watcher.name, watcher.options), "config")
-        for plugin in self.configuration.plugins:
-            if plugin.active:
-                self.roster.add(self._helpers.watcher(plugin), "config")
-            else:
-                logger.info("%s: not active, so not started", plugin.name)
-        if self._helpers.statistics is not None:
-            self.roster.add(self._helpers.statistics.watcher, "config")
+        for one in self.configuration.watchers:
+            self.roster.add(Watcher(one.name, one.options), "config")
+        for watcher in self._helped:
+            self.roster.add(watcher, "config")
         self.roster.start(None, "config", self._when_started)
         # Commands that are there already are read in the second turn: by then all this has begun.
         self.loop.post(self.control.open)
@@ -314,7 +306,7 @@ class Supervisor:
             ended.exit_code,
             has_leftovers,
             ended.status_lost,
-            self._helpers.report(process),
+            self._helpers.exited(watcher, process),
             self.ports.failure(process),
         )
         self._moved(watcher)
@@ -370,9 +362,10 @@ class Supervisor:
     @property
     def stats_address(self) -> str:
         """Where statistics are published, if they are."""
-        statistics = self._helpers.statistics
-        address = self.configuration.circus["stats_endpoint"]
-        return str(address if statistics is None else statistics.address)
+        for helper in self._helpers.rows():
+            if isinstance(helper, Statistics):
+                return helper.address
+        return str(self.configuration.circus["stats_endpoint"])
 
     def global_options(self) -> dict[str, Any]:
         """What `globaloptions` answers: where the daemon can be reached, and its delay."""

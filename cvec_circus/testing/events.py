@@ -11,6 +11,7 @@ import zmq
 from cvec_circus.base.loop import Loop
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
+from cvec_circus.wire import progress
 
 SHOWN = 12
 """How many of the last events a failure shows."""
@@ -66,7 +67,7 @@ class EventLog:
             endpoint,
             pubsub_endpoint,
             EventSequence(since, run),
-            memoryview(bytearray(8)).cast("Q"),
+            progress.of_its_own(),
             self._take,
         )
         self._subscription.open()

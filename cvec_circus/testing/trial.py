@@ -9,6 +9,7 @@ from cvec_circus import logger
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins.plugin import CircusPlugin, require_handle_recv
 from cvec_circus.testing.leaks import eventually
+from cvec_circus.wire.progress import DELIVERED
 
 
 class Faults(logging.Handler):
@@ -61,7 +62,7 @@ class Trial:
         self._life: Any = plugin._life
         self._faults = Faults(self._life.label, faults)
         self._life.sequence = EventSequence(since, run)
-        self._life.progress[0] = since
+        self._life.progress[DELIVERED] = since
         logger.addHandler(self._faults)
         try:
             self._life.begin()
@@ -89,8 +90,8 @@ class Trial:
         Raises:
             AssertionError: It takes longer.
         """
-        if not eventually(lambda: self._life.progress[0] >= seq, timeout):
-            at = self._life.progress[0]
+        if not eventually(lambda: self._life.progress[DELIVERED] >= seq, timeout):
+            at = self._life.progress[DELIVERED]
             raise AssertionError(f"handle_recv is at event {at} and not {seq} after {timeout:g} s")
 
     def end(self) -> None:

@@ -26,6 +26,13 @@ class Writer(CircusPlugin):
     def handle_stop(self):
         self.file.write("stopped\\n")
 
+class Fragile(Writer):
+    def handle_recv(self, data):
+        if data[0] == b"watcher.a.reap":
+            self.file.write("dies\\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().handle_recv(data)
+
 class Stubborn(CircusPlugin):
     name = "stubborn"
 
@@ -135,6 +142,60 @@ class TestPlugins(DaemonCase):
             )
         self.assertEqual(self.told(daemon).count("watcher.a.reap"), 3)
         self.assertTrue(eventually(lambda: self.files(daemon) <= before))
+
+    def test_an_event_that_kills_it(self) -> None:
+        daemon = self.start(
+            "[watcher:b]\ncmd = sleep 1000",
+            "[plugin:fragile]\nuse = ours.Fragile\nmin_uptime = 0",
+        )
+        self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
+        (process,) = daemon.wire.pids("a")
+        os.kill(process, signal.SIGKILL)
+        reap = daemon.wire.events.next("watcher.a.reap")
+        line = f"plugin:fragile: event {reap['seq']} (watcher.a.reap) killed it twice; skipped"
+        self.assertIn("[WARNING]", daemon.log.containing(line))
+        daemon.order("restart", name="b")
+        self.assertTrue(eventually(lambda: "watcher.b.stop" in self.told(daemon)))
+        told = self.told(daemon)
+        self.assertEqual(told.count("dies"), 2)
+        self.assertEqual(told.count("watcher.a.spawn"), 2)  # the one that follows is delivered
+        self.assertEqual(told.count("watcher.plugin:fragile.reap"), 2)
+        self.assertEqual(told.count("watcher.a.start"), 1)  # and none comes twice
+        self.assertEqual(daemon.wire.status("plugin:fragile")[0], "active")
+
+    def test_one_that_is_added_later(self) -> None:
+        daemon = self.start("[watcher:b]\ncmd = sleep 1000")
+        events = daemon.wire.events
+        for number in (1, 2, 3):
+            events.wait("watcher.a.spawn", number)
+            os.kill(daemon.wire.pids("a")[0], signal.SIGKILL)
+        events.wait("watcher.a.spawn", 4)
+        text = daemon.config.read_text()
+        daemon.config.write_text(
+            f"{text}\n[plugin:writer]\nuse = ours.Writer\n"
+            "[plugin:flapping]\nuse = flapping\nwindow = 1000\n"
+        )
+        daemon.order("reloadconfig")
+        events.wait("watcher.plugin:writer.start", 1)
+        for number in (1, 2):
+            events.wait("watcher.b.spawn", number)
+            os.kill(daemon.wire.pids("b")[0], signal.SIGKILL)
+        events.wait("watcher.b.stop", 1)  # so Flapping has looked at all before that
+        self.assertTrue(eventually(lambda: "watcher.b.stop" in self.told(daemon)))
+        self.assertNotIn("watcher.a.reap", self.told(daemon))
+        self.assertEqual(events.of("watcher.a.stop"), [])
+        self.assertEqual(daemon.wire.status("a")[0], "active")
+
+    def test_one_that_was_stopped_for_a_while(self) -> None:
+        daemon = self.start("[plugin:writer]\nuse = ours.Writer")
+        self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
+        daemon.order("restart", name="plugin:writer")
+        daemon.order("stop", name="plugin:writer")
+        daemon.order("restart", name="a")
+        daemon.order("start", name="plugin:writer")
+        daemon.order("incr", name="a")
+        self.assertTrue(eventually(lambda: "watcher.a.updated" in self.told(daemon)))
+        self.assertNotIn("watcher.a.stop", self.told(daemon))
 
     def test_one_that_does_not_stop(self) -> None:
         daemon = self.start("[plugin:stubborn]\nuse = ours.Stubborn\ngraceful_timeout = 0.3")

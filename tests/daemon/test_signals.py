@@ -7,6 +7,7 @@ import signal
 import unittest
 from pathlib import Path
 
+from cvec_circus.base.clock import SYSTEM
 from tests.support.daemon import Daemon, DaemonCase, alive, child, gone, marked
 from tests.support.eventually import eventually
 
@@ -88,14 +89,42 @@ class TestStopping(DaemonCase):
         with self.within(10):
             self.ends(daemon, signal.SIGTERM)
 
-    def test_a_second_one_kills_at_once(self) -> None:
+    def insist(self, daemon: Daemon) -> list[str]:
+        """Interrupt a daemon that is stopping until it takes that for an order to kill."""
+
+        def ended() -> bool:
+            daemon.signal(signal.SIGINT)
+            return daemon.process.poll() is not None
+
+        self.assertTrue(eventually(ended, 20.0))
+        return daemon.ended()
+
+    def test_further_ones_only_tell_how_much_time_is_left(self) -> None:
         stubborn = child("levels", "ignore", "ignore")
         daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 1000\n")
         daemon.out.until("ready")
+        for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGQUIT, signal.SIGTERM):
+            daemon.signal(signum)
+        line = daemon.log.containing("stopping already (signal:")
+        self.assertRegex(line, r", done in 100[12] s at most$")
         daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.call("status")["statuses"], {"a": "stopping"})
+        self.assertTrue(all(map(alive, marked(daemon.run))))
+        began = SYSTEM.monotonic()
+        log = "\n".join(self.insist(daemon))
+        self.assertGreater(SYSTEM.monotonic() - began, 1.0)
+        self.assertIn("; another SIGINT kills what is left", log)
+        self.assertIn("interrupted again (signal:INT): killing what is left", log)
+
+    def test_one_interrupted_by_hand_is_killed_by_hand(self) -> None:
+        stubborn = child("levels", "ignore", "ignore")
+        daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 1000\n")
+        daemon.out.until("ready")
+        daemon.signal(signal.SIGINT)
         daemon.wire.events.next("kill")
-        log = "\n".join(self.ends(daemon, signal.SIGTERM))
-        self.assertIn("told to stop again (signal:TERM): killing what is left", log)
+        log = "\n".join(self.insist(daemon))
+        self.assertIn("stopping (signal:INT)", log)
+        self.assertEqual(log.count("killing what is left"), 1, log)
 
     def test_one_after_a_quit_is_no_second_one(self) -> None:
         # systemd sends it at once when its ExecStop has returned.
@@ -106,7 +135,7 @@ class TestStopping(DaemonCase):
         self.assertEqual(daemon.out.until("signal"), "TERM")
         (pid,) = marked(daemon.run)
         self.assertTrue(alive(pid))
-        self.ends(daemon, signal.SIGINT)
+        self.insist(daemon)
 
     def test_what_was_promised_more_time_keeps_nobody_waiting(self) -> None:
         stubborn = child("wait", "ignore", "TERM")
@@ -156,7 +185,7 @@ class TestStopping(DaemonCase):
         daemon.wire.events.next("stop", watcher="w000")
         expected = {"a": "stopping", "w000": "stopped"}
         self.assertEqual(daemon.call("status")["statuses"], expected)
-        self.ends(daemon, signal.SIGTERM)
+        self.insist(daemon)
 
     def test_a_process_that_stopped_itself(self) -> None:
         daemon = self.daemon(f"[watcher:a]\n{SLEEP}")
@@ -213,20 +242,6 @@ class TestReload(DaemonCase):
         self.assertIn("reloading (signal:HUP)", log.read_text())
         daemon.call("signal", name="a", signum="USR1")
         self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
-
-
-class TestOthers(DaemonCase):
-    """Signals that other daemons reopen their logs by."""
-
-    def test_they_do_no_harm(self) -> None:
-        daemon = self.daemon(watchers(1))
-        pid = daemon.wire.events.next("spawn")["process_pid"]
-        for signum in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCHLD):
-            daemon.signal(signum)
-        daemon.log.containing("[WARNING] SIGUSR2 means nothing here")
-        self.assertEqual(daemon.wire.pids("w000"), [pid])
-        daemon.signal(signal.SIGTERM)
-        daemon.ended()
 
 
 class TestInherited(DaemonCase):

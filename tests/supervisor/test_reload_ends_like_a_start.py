@@ -6,14 +6,15 @@ import random
 import unittest
 from typing import Any
 
-from cvec_circus.config.configuration import Configuration, PluginConfig
+from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import Present, Running, compare
 from cvec_circus.config.mappings import from_mappings
 from cvec_circus.config.plan import Plan
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.applying import Application, Gathering
-from cvec_circus.supervisor.helpers import options as plugin_options
+from cvec_circus.supervisor.helpers import Helper
 from cvec_circus.supervisor.planning import standing
+from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.outcome import Outcome
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
@@ -45,21 +46,26 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 class FakeHelpers:
     """What the plugins' watchers run. Owned by the test."""
 
-    statistics = None
+    events: Any = None
 
     def __init__(self) -> None:
-        self.plugins: dict[Watcher, PluginConfig] = {}
+        self.rows: dict[Watcher, Helper] = {}
 
-    def watcher(self, plugin: PluginConfig) -> Watcher:
-        watcher = Watcher(plugin.name, plugin_options(plugin), helper=True)
-        self.serve(watcher, plugin)
+    def add(self, helper: Helper) -> Watcher:
+        watcher = Watcher(helper.name, helper.options, helper=True)
+        self.rows[watcher] = helper
         return watcher
 
-    def serve(self, watcher: Watcher, plugin: PluginConfig) -> None:
-        self.plugins[watcher] = plugin
+    def of(self, watcher: Watcher) -> Helper:
+        return self.rows[watcher]
 
-    def forget(self, watcher: Watcher) -> None:
-        self.plugins.pop(watcher, None)
+    def with_sockets(self) -> list[Watcher]:
+        return []
+
+    def plugin(self, watcher: Watcher) -> object:
+        """What a plugin's watcher runs."""
+        helper = self.rows.get(watcher)
+        return helper.config[:3] if isinstance(helper, Plugin) else None
 
 
 class Life:
@@ -73,7 +79,9 @@ class Life:
             self.world.roster.add(Watcher(one.name, dict(one.options)), "config")
         for plugin in configuration.plugins:
             if plugin.active:
-                self.world.roster.add(self.helpers.watcher(plugin), "config")
+                self.world.roster.add(
+                    self.helpers.add(Plugin(plugin, self.helpers.events)), "config"
+                )
         self.world.roster.start(None, "config", None)
 
     def plan(self, wanted: Configuration) -> Plan:
@@ -107,7 +115,7 @@ class Life:
                 len(watcher.pids()),
                 watcher.numprocesses,
                 watcher.options,
-                self.helpers.plugins.get(watcher, (0,) * 3)[:3],
+                self.helpers.plugin(watcher),
             )
             for watcher in self.world.roster.watchers()
         }

@@ -1,0 +1,49 @@
+"""Who gives an order, and why: what the daemon is told along with it."""
+
+from __future__ import annotations
+
+import unittest
+
+from cvec_circus.commands import get_commands
+from cvec_circus.commands.kinds import to_reason
+from cvec_circus.plugins.reasons import because
+from tests.plugins.case import PluginCase
+
+
+class TestBecause(unittest.TestCase):
+    def test_only_where_the_command_takes_one(self) -> None:
+        for name, command in get_commands().items():
+            expected = {"reason": "so"} if "reason" in command.by_name else {}
+            self.assertEqual(because(name, "so"), expected, name)
+        self.assertEqual(because("incr", "so"), {"reason": "so"})
+        self.assertEqual(because("ping", "so"), {})
+        self.assertEqual(because("no_such_command", "so"), {})
+
+    def test_no_more_than_is_taken(self) -> None:
+        (reason,) = because("incr", "because " * 1000).values()
+        self.assertGreater(len(to_reason(reason)), 400)
+
+
+class TestActor(PluginCase):
+    def sent_by(self, **config: str) -> list[object]:
+        """Who a plugin says it is, in a call and in a cast."""
+        plugin, _ = self.running(**config)
+        plugin.call("numwatchers")
+        plugin.cast("reload", name="web")
+        plugin.call("numwatchers")
+        sent = [one for one in self.daemon.requests if one["command"] in ("numwatchers", "reload")]
+        return [one["actor"] for one in sent]
+
+    def test_by_its_name(self) -> None:
+        self.assertEqual(self.sent_by(name="plugin:mine"), ["plugin:mine"] * 3)
+
+    def test_by_its_class(self) -> None:
+        self.assertEqual(self.sent_by(), ["plugin:Probe"] * 3)
+
+    def test_by_a_name_that_no_daemon_would_take(self) -> None:
+        name = "plugin:a\nb" + "c" * 100
+        self.assertEqual(set(self.sent_by(name=name)), {"plugin:a b" + "c" * 70})
+
+
+if __name__ == "__main__":
+    unittest.main()
