@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cvec_circus.core.cause import NONE, Cause
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.wire.cause import NONE, Cause
 
 FIRST_DELAY = 0.05
 """Seconds; the second quick death in a row waits this long, the next ones twice as long each."""

@@ -66,13 +66,17 @@ class Stage:
 
     def why(self, explain: Explain) -> str:
         """Say which watcher the stage waits for, and what that one waits for."""
-        before = self.before
-        if before is None or not before.unsettled:
+        first = self
+        while first.before is not None:
+            first = first.before
+        left = (w for w in first.unsettled if not _has_settled(w, first.starts))
+        watcher = next(left, None) if first is not self else None
+        if watcher is None:
             return "waits for its turn"
-        watcher = next(iter(before.unsettled))
-        left = f": {reason}" if (reason := explain(watcher)) else ""
-        priority = f" (priority {watcher.options.priority})" if self.starts == before.starts else ""
-        return f"waits for {watcher.name}{priority}, which is {watcher.status}{left}"
+        reason = explain(watcher)
+        because = f": {reason}" if reason else ""
+        priority = f" (priority {watcher.options.priority})" if first.starts else ""
+        return f"waits for {watcher.name}{priority}, which is {watcher.status}{because}"
 
 
 class Campaign:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from cvec_circus.core.cause import CONNECTION, EXIT, MAX_AGE, Cause
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import complain, kill, stop_process
 from cvec_circus.core.hooks import YES, answer, has_hook, tell
@@ -20,6 +19,7 @@ from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.rollout import Rollout, Strategy
 from cvec_circus.core.spawning import expiry, fill_places, give_up, spawn_ready
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, Cause
 
 THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
@@ -107,6 +107,7 @@ def listen(watcher: Watcher, ports: Ports) -> None:
         ports.doorbell.listen(watcher)
     except ValueError as error:
         give_up(watcher, ports, str(error))
+        watcher.enter(Life.DOWN)
     else:
         watcher.conditions.append(Connection())
 
@@ -144,7 +145,7 @@ def step_opening(watcher: Watcher, ports: Ports) -> bool:
         ports.outputs.open(watcher)
         watcher.enter(Life.FILLING)
     elif not watcher.goes_on:
-        watcher.gate = None
+        watcher.gate = watcher.rollout = None
         watcher.enter(Life.DOWN)  # to everybody else it has never been anything else
     return False
 

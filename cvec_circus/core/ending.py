@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
-from cvec_circus.core.cause import Cause
 from cvec_circus.core.hooks import YES, ask, has_hook, tell
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
 
 UNKILLABLE_TIMEOUT = 5.0
 """Seconds after SIGKILL when a process that is still there is called unkillable."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
-from cvec_circus.core.cause import EXIT, OWN_ENDS, SIGNALLED
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import UNKILLABLE_TIMEOUT, before_signal_answered, patience
 from cvec_circus.core.hooks import YES, has_hook, tell
@@ -28,6 +27,7 @@ from cvec_circus.core.spawning import (
 )
 from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import EXIT, OWN_ENDS, SIGNALLED
 
 Fact = tuple[Callable[..., None], Watcher, tuple[Any, ...]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.core.cause import NONE, Cause
 from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.wire.cause import NONE, Cause
 
 
 class Goal(NamedTuple):

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
-from cvec_circus.core.cause import NONE, Cause
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.wire.cause import NONE, Cause
 
 
 class Death(NamedTuple):

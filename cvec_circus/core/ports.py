@@ -7,13 +7,13 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from cvec_circus.core.cause import Cause
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
+    from cvec_circus.wire.cause import Cause
 
 
 class TurnClock(Protocol):
@@ -60,6 +60,12 @@ class Signals(Protocol):
         """Send SIGKILL to the leader, if it is there, to its process group, and to what
         `stop_tree` has found."""
 
+    def signal_children(self, process: ManagedProcess, signum: int, recursive: bool) -> None:
+        """Send a signal to the children of the leader, or to all its descendants, soon."""
+
+    def signal_child(self, process: ManagedProcess, child: int, signum: int) -> None:
+        """Send a signal to one descendant of the leader, if it is one, soon."""
+
     def abandon(self, process: ManagedProcess) -> None:
         """Wait no longer for what a dead leader left in its group: those are strays from now on."""
 
@@ -83,6 +89,9 @@ class Outputs(Protocol):
 
     def open(self, watcher: Watcher) -> None:
         """Make the watcher's streams ready, and take over changed options of theirs."""
+
+    def reopen(self, watchers: Sequence[Watcher] | None) -> None:
+        """Open the files of watchers, or of all, anew."""
 
     def close(self, watcher: Watcher) -> None:
         """Drain and close the watcher's streams; those of a removed one are not asked for again."""
@@ -111,13 +120,14 @@ class Events(Protocol):
     def note(self, watcher: Watcher, text: str) -> None:
         """Tell the person who reads the log what no event says."""
 
-    def forget(self, watcher: Watcher) -> None:
-        """Let go of what the desks keep for a watcher that was removed and is gone. It may be
-        called twice."""
-
 
 class Ports(NamedTuple):
-    """All desks. Immutable."""
+    """All desks. Immutable.
+
+    Attributes:
+        forget: Lets go of what the desks keep for a watcher that was removed and is gone; it may be
+            called twice.
+    """
 
     clock: TurnClock
     launcher: Launcher
@@ -126,6 +136,7 @@ class Ports(NamedTuple):
     outputs: Outputs
     doorbell: Doorbell
     events: Events
+    forget: Callable[[Watcher], None]
 
     def now(self) -> float:
         """Return the instant on the monotonic clock, in seconds."""

@@ -40,7 +40,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from cvec_circus.core.cause import NONE, Cause
+from cvec_circus.wire.cause import NONE, Cause
 
 
 class ProcessState(enum.Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
-from cvec_circus.core.cause import Cause
+from cvec_circus.wire.cause import Cause
 
 
 class Strategy(enum.Enum):

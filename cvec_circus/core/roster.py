@@ -16,7 +16,13 @@ from cvec_circus.core.conditions import Connection
 from cvec_circus.core.converge import order_rollout, stop_listening, take_over
 from cvec_circus.core.ending import end_now, hang_up, patience, signal_with_hooks
 from cvec_circus.core.life import Life
-from cvec_circus.core.orders import (
+from cvec_circus.core.rollout import Strategy
+from cvec_circus.core.waiting import Waiting
+from cvec_circus.core.watcher import Standing, Watcher
+from cvec_circus.core.watchers import Watchers
+from cvec_circus.options.stream import OUTPUT_OPTIONS
+from cvec_circus.options.watcher import needs_fresh
+from cvec_circus.wire.orders import (
     Add,
     Chosen,
     Configure,
@@ -32,12 +38,6 @@ from cvec_circus.core.orders import (
     Start,
     Stop,
 )
-from cvec_circus.core.rollout import Strategy
-from cvec_circus.core.waiting import Waiting
-from cvec_circus.core.watcher import Standing, Watcher
-from cvec_circus.core.watchers import Watchers
-from cvec_circus.options.stream import OUTPUT_OPTIONS
-from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire.outcome import Wait
 
 HELPER_TIMEOUT = 5.0
@@ -106,7 +106,12 @@ def restart(roster: Watchers, given: Restart, waiting: Waiting | None) -> None:
 
 
 def reload(roster: Watchers, given: Reload, waiting: Waiting | None) -> None:
-    """See `Reload`. It begins a rollout of what runs, and starts what is down."""
+    """See `Reload`. It begins a rollout of what runs, and starts what is down; log files are opened
+    anew, for they may have been moved away."""
+    roster.ports.outputs.reopen(given.watchers)
+    if not (given.graceful or given.sequential):
+        restart(roster, Restart(given.watchers, given.cause), waiting)
+        return
     chosen = chosen_of(roster, given.watchers)
     is_all = given.watchers is None
     hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
@@ -222,8 +227,16 @@ def kill(roster: Watchers, given: Kill, waiting: Waiting | None) -> None:
 
 def signal(roster: Watchers, given: Signal, waiting: Waiting | None) -> None:
     """See `Signal`."""
-    given.process.signalled = given.signum
-    signal_with_hooks(given.watcher, given.process, roster.ports, given.signum)
+    signals = roster.ports.signals
+    for process in given.processes:
+        if given.childpid is not None:
+            signals.signal_child(process, given.childpid, given.signum)
+            continue
+        if given.children or given.recursive:
+            signals.signal_children(process, given.signum, given.recursive)
+        if not given.children:
+            process.signalled = given.signum
+            signal_with_hooks(given.watcher, process, roster.ports, given.signum)
 
 
 def configure(roster: Watchers, given: Configure, waiting: Waiting | None) -> None:

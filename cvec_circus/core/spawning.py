@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
-from cvec_circus.core.cause import EXEC, GIVE_UP
 from cvec_circus.core.hooks import YES, ask, has_hook
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import EXEC, GIVE_UP
 
 ANNOUNCED_BACKOFF = 1.0
 """Seconds; a wait this long or longer is worth an event."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cvec_circus.core.cause import Cause
 from cvec_circus.core.conditions import Connection, Predecessor
 from cvec_circus.core.goal import Generation, Goal, Settings
 from cvec_circus.core.life import Life
@@ -20,6 +19,7 @@ from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Kind, Standing, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire.cause import Cause
 
 PLAIN = ("place", "last_token", "reason", "lives", "filled_life", "filled_at")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from cvec_circus.core.cause import GIVE_UP, NONE, Cause
 from cvec_circus.core.conditions import Condition, Connection, Turn
 from cvec_circus.core.goal import Generation, Goal, Settings
 from cvec_circus.core.life import RUNNING, STATUS, STEPS, Life
@@ -19,6 +18,7 @@ from cvec_circus.core.questions import Gate, Question
 from cvec_circus.core.rollout import Rollout, Strategy
 from cvec_circus.core.stray import Stray
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.wire.cause import GIVE_UP, NONE, Cause
 
 
 class Kind(NamedTuple):

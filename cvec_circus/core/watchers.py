@@ -110,7 +110,7 @@ class Watchers:
         del self._watchers[fold(watcher.name)]
         if not watcher.places.slots:
             self.ports.outputs.close(watcher)
-        self.ports.events.forget(watcher)
+        self.ports.forget(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
         self.replies.abandon(watcher)
@@ -203,7 +203,7 @@ class Watchers:
         """Look at the next one of its name when a removed watcher is gone, or cannot go."""
         if watcher.is_gone:
             self._agenda.set(watcher, None)
-            self.ports.events.forget(watcher)
+            self.ports.forget(watcher)
             self._leaving.pop(watcher, None)
         elif not watcher.places.unkillable():
             return

@@ -45,11 +45,14 @@ class TestAgenda(unittest.TestCase):
         self.assertIsNone(self.agenda.next_at())
         self.assertNotIn("a", self.agenda)
 
-    def test_discard_tells_whether_it_was_there(self) -> None:
+    def test_who_is_on_it_and_when(self) -> None:
         self.agenda.set("a", 1.0)
+        self.agenda.set("b", 2.0)
+        self.agenda.set("a", 3.0)
         self.assertIn("a", self.agenda)
-        self.assertTrue(self.agenda.discard("a"))
-        self.assertFalse(self.agenda.discard("a"))
+        self.assertEqual((self.agenda.at("a"), self.agenda.at("c")), (3.0, None))
+        self.assertEqual(sorted(self.agenda.entries()), [("a", 3.0), ("b", 2.0)])
+        self.assertEqual(len(self.agenda), 2)
 
     def test_a_deadline_moved_for_ever_does_not_fill_the_heap(self) -> None:
         self.agenda.set("b", 1e9)

@@ -162,9 +162,8 @@ class TestWhatIsTold(BackoffCase):
             self.crash()
         self.world.die(watcher.places.slots[1].pid)
         self.world.advance(0.3)
-        self.assertEqual(
-            self.world.why(watcher), "process 1 died quickly 7 times; next start in 0.7 s"
-        )
+        row = "slot 1 has died 7 times in a row, each within 1 s"
+        self.assertEqual(self.world.why(watcher), f"{row}; next start in 0.7 s")
         self.world.advance(0.7)
         self.assertEqual(self.world.why(watcher), "")
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import unittest
 
-from cvec_circus.core.slots import Death
-
-from cvec_circus.core.facts import process_exited
+from cvec_circus.core.places import Death
 from tests.support.world import FakeWorld
 
 
@@ -49,7 +46,8 @@ class TestDeaths(unittest.TestCase):
 
     def test_a_lost_status(self) -> None:
         process = next(self.watcher.places.leaders())
-        process_exited(self.watcher, process, self.world, -1, status_lost=True)
+        self.world.facts.exited(self.watcher, process, -1, status_lost=True)
+        self.world.settle()
         self.assertIsNone(self.watcher.places.last_death.exit_code)
 
     def test_active_since(self) -> None:
@@ -67,10 +65,12 @@ class TestDeaths(unittest.TestCase):
         self.world.advance(5)
         self.assertFalse(self.watcher.is_up)
 
-    def test_a_watcher_stays_small(self) -> None:
+    def test_what_there_are_many_of_stays_small(self) -> None:
         self.die(1)
-        self.assertLessEqual(sys.getsizeof(self.watcher._death), 52)
-        self.assertFalse(hasattr(self.watcher, "__dict__"))
+        process = self.watcher.places.slots[1]
+        memory = self.watcher.places.backoff(1)
+        for one in (self.watcher, self.watcher.places, process, memory):
+            self.assertFalse(hasattr(one, "__dict__"), one)
 
 
 if __name__ == "__main__":

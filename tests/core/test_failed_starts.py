@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import unittest
+from unittest import mock
 
 from tests.support.world import FakeWorld
 
@@ -14,10 +15,18 @@ class TestFailedStarts(unittest.TestCase):
     def setUp(self) -> None:
         self.world = FakeWorld()
         self.world.luck = 0.5
+        patch = mock.patch.object(self.world, "spawn", side_effect=self.world.spawn)
+        self.launches = patch.start()
+        self.addCleanup(patch.stop)
 
     def attempts(self) -> int:
         """Counts the attempts by what the log says of them."""
         return sum("attempt " in note for note in self.world.notes)
+
+    @property
+    def refused(self) -> int:
+        """How often the launcher has refused."""
+        return self.launches.call_count - len(self.world.spawned)
 
     def test_five_attempts_a_growing_wait_apart_and_then_no_more(self) -> None:
         self.world.refuse = MISSING
@@ -110,12 +119,29 @@ class TestFailedStarts(unittest.TestCase):
         self.world.advance(1.1)
         self.assertEqual(watcher.status, "active")
 
+    def test_a_shortage_is_one_timer_and_one_note_of_a_watcher(self) -> None:
+        self.world.refuse = OSError(errno.EAGAIN, "again")
+        watcher = self.world.up(numprocesses=50)
+        self.world.advance(100)
+        self.assertEqual(len(self.world.notes), 1)
+        self.assertRegex(self.world.notes[0], "^web: .*again; it is tried again until")
+        self.assertEqual(self.world.payloads("backoff"), [])
+        self.assertLess(self.refused, 120)
+        self.assertAlmostEqual(watcher.places.next_spawn_at, self.world.roster.next_at())
+        self.world.refuse = None
+        self.world.advance(1.1)
+        self.assertEqual(watcher.status, "active")
+        self.world.refuse = OSError(errno.EAGAIN, "again")
+        self.world.die(100)
+        self.world.advance(1)
+        self.assertEqual(len(self.world.notes), 2)
+
     def test_nor_does_it_count_together_with_failures_that_do(self) -> None:
         self.world.refuse = OSError(errno.EAGAIN, "again")
         watcher = self.world.up(max_retry=2)
         self.world.advance(10)
         self.world.refuse = MISSING
-        self.world.advance(1)
+        self.world.advance(self.world.roster.next_at() - self.world.now())
         self.assertEqual(watcher.status, "starting")
         self.world.advance(1)
         self.assertEqual(watcher.status, "stopped")
@@ -128,10 +154,9 @@ class TestFailedStarts(unittest.TestCase):
         self.assertEqual(watcher.reason, "cmd: No closing quotation (2 attempts)")
 
     def test_giving_up_stops_what_runs(self) -> None:
-        watcher = self.world.up(numprocesses=2, max_retry=1)
+        watcher = self.world.up(numprocesses=2, fatal_exit_codes=[2])
         self.world.advance(60)
-        self.world.refuse = MISSING
-        self.world.die(100)
+        self.world.die(100, 2)
         self.world.advance(1)
         self.assertEqual(watcher.status, "stopped")
         causes = [payload["cause"] for payload in self.world.payloads("reap")]

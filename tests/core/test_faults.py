@@ -27,16 +27,17 @@ class TestFaults(unittest.TestCase):
     def test_deadlines_survive_a_pass_that_raises(self) -> None:
         self.world.temper = STUBBORN
         watcher = self.world.up(numprocesses=2, graceful_timeout=3, stop_children=True)
-        signal_children = self.world.signal_children
+        signals = self.world.ports.signals
+        stop_tree = signals.stop_tree
 
         def broken(process: object, signum: int) -> None:
             raise RuntimeError("can't start new thread")
 
-        self.world.signal_children = broken  # type: ignore[method-assign]
+        signals.stop_tree = broken
         self.world.stop([watcher], "command:stop", None)
         with self.assertRaises(RuntimeError):
             self.world.settle()
-        self.world.signal_children = signal_children  # type: ignore[method-assign]
+        signals.stop_tree = stop_tree
         self.world.advance(3)
         self.world.advance(3)
         self.assertEqual(watcher.status, "stopped")

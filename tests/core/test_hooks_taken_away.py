@@ -31,10 +31,10 @@ class TestTakenAway(unittest.TestCase):
                 self.world = FakeWorld()
                 watcher = self.held(hook)
                 self.assertEqual(watcher.status, "starting")
-                self.assertEqual(watcher.why(0), f"waits for the answer of its hook {hook}")
+                self.assertEqual(self.world.why(watcher), f"waits for the answer of its hook {hook}")
                 self.take_away(watcher)
                 self.assertEqual(watcher.status, "active")
-                self.assertEqual(watcher.why(0), "")
+                self.assertEqual(self.world.why(watcher), "")
                 self.world.answer(hook, NO)
                 self.world.advance(1)
                 self.assertEqual(watcher.status, "active")
@@ -83,7 +83,7 @@ class TestTakenAway(unittest.TestCase):
         self.assertEqual([outcome.error for outcome in outcomes], [said])
         self.world.answer("before_stop")
         self.world.advance(1)
-        self.assertEqual((watcher.status, watcher.why(0)), ("active", ""))
+        self.assertEqual((watcher.status, self.world.why(watcher)), ("active", ""))
 
     def test_what_was_let_go_of_gets_no_signal_any_more(self) -> None:
         watcher = self.held("before_signal", graceful_timeout=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.process import Purpose
 from tests.support.world import FakeWorld
 
 
@@ -53,7 +54,8 @@ class TestMaxAge(unittest.TestCase):
     def test_the_variance_is_drawn_for_each_process(self) -> None:
         self.world.luck = None
         watcher = self.up(numprocesses=20, max_age_variance=50)
-        due = {process.due_at - self.world.now() for process in watcher.places.slots.values()}
+        places, now = watcher.places, self.world.now()
+        due = {(places.deadline(p, Purpose.EXPIRE) or 0.0) - now for p in places.slots.values()}
         self.assertEqual(len(due), 20)
         self.assertGreaterEqual(min(due), 100)
         self.assertLess(max(due), 150)

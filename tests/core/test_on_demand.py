@@ -154,7 +154,7 @@ class TestOnDemand(unittest.TestCase):
 
     def test_another_command_may_have_other_sockets(self) -> None:
         watcher = self.up()
-        with mock.patch.object(self.world, "await_connection") as listens:
+        with mock.patch.object(self.world, "listen") as listens:
             self.world.set_options(watcher, {"cmd": "other"}, "command:set", None)
             self.assertEqual(self.world.listening, set())
             self.world.settle()
@@ -162,7 +162,7 @@ class TestOnDemand(unittest.TestCase):
 
     def test_without_a_socket_it_gives_up(self) -> None:
         watcher = self.world.add(on_demand=True, use_sockets=True)
-        watcher.options["use_sockets"] = False
+        watcher.settings.change({"use_sockets": False})
         self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assertEqual(watcher.reason, "it has no socket")

@@ -6,6 +6,7 @@ import random
 import unittest
 from typing import Any
 
+from cvec_circus.core.cause import Cause
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from tests.support.watchful import WatchfulWorld
@@ -32,7 +33,7 @@ class CountingWorld(WatchfulWorld):
         self.counted = watcher
         self.least = self.most = len(self.alive)
 
-    def publish(self, watcher: Watcher, action: str, cause: str, **payload: Any) -> None:
+    def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: Any) -> None:
         super().publish(watcher, action, cause, **payload)
         if watcher is self.counted:
             serving = len([pid for pid in self.alive if pid not in self.asked])
@@ -71,7 +72,7 @@ class TestPromises(unittest.TestCase):
                 world.advance(rng.choice([0.0, 1.0, 100.0]))
             world.advance(200)
             self.assertEqual(world.least, watcher.numprocesses)
-            self.assertFalse(watcher.reloading)
+            self.assertIsNone(watcher.rollout)
 
     def test_nor_does_it_run_more_than_two_generations(self) -> None:
         for world, watcher, _ in self.each():
@@ -91,7 +92,7 @@ class TestPromises(unittest.TestCase):
             world.advance(500)
             self.assertLessEqual(world.most, watcher.numprocesses)
             self.assertGreaterEqual(world.least, watcher.numprocesses - 1)
-            self.assertFalse(watcher.reloading)
+            self.assertIsNone(watcher.rollout)
 
     def test_a_singleton_is_one_whatever_is_ordered(self) -> None:
         for world, watcher, rng in self.each(numprocesses=1, singleton=True):
@@ -145,7 +146,7 @@ class TestPromises(unittest.TestCase):
                 elif word == "reload":
                     world.reload([watcher], "command:reload", rng.random() < 0.5, wait)
                 else:
-                    getattr(world.roster, word)([watcher], f"command:{word}", wait)
+                    getattr(world, word)([watcher], f"command:{word}", wait)
                 world.advance(rng.choice([0.0, 0.0, 0.5, 5.0]))
             world.advance(500)
             self.assertEqual([len(outcomes) for outcomes in answers], [1] * 20)

@@ -101,7 +101,7 @@ class TestGraceful(ReloadCase):
         self.world.advance(5)
         self.assertNotIn("reload", self.told(mark))
         self.assertEqual(watcher.status, "stopped")
-        self.assertEqual((watcher.reloading, watcher.sequential), ("", False))
+        self.assertIsNone(watcher.rollout)
 
 
 class TestOneAfterTheOther(ReloadCase):

@@ -116,7 +116,7 @@ class TestSetOptions(unittest.TestCase):
         self.set(watcher, cmd="mended")
         self.world.advance(10)
         self.assertEqual(len(watcher.places.fresh), 2)
-        self.assertFalse(watcher.reloading)
+        self.assertIsNone(watcher.rollout)
 
     def test_graceful_timeout_counts_from_the_next_stop(self) -> None:
         self.world.temper = STUBBORN

@@ -8,7 +8,7 @@ from tests.support.world import FakeWorld
 
 
 class TestStartBeside(unittest.TestCase):
-    """`Roster.start_beside`."""
+    """`Start` with `beside`."""
 
     def setUp(self) -> None:
         self.world = FakeWorld(warmup_delay=1.0)

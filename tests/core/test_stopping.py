@@ -153,16 +153,43 @@ class TestLeftovers(StoppingCase):
         self.world.advance(3)
         self.assertEqual(watcher.status, "stopped")
 
-    def test_it_can_be_unkillable_too(self) -> None:
+    def test_what_sigkill_does_not_end_is_let_go_of_and_the_place_is_free(self) -> None:
         watcher = self.world.up(graceful_timeout=3)
         self.world.temper = IMMORTAL
         self.world.leftovers = 0.0
         self.world.die(100)
-        self.world.advance(8)
-        self.assertEqual(
-            self.world.notes[-1], "web: what process 100 left does not end, not even by SIGKILL"
-        )
-        self.assertEqual(watcher.places.unkillable(), [watcher.places.slots[1]])
+        self.world.advance(7.9)
+        self.assertEqual((self.world.spawned, self.world.abandoned), ([100], []))
+        self.world.advance(0.1)
+        self.assertEqual(self.world.abandoned, [100])
+        self.assertEqual(watcher.places.unkillable(), [])
+        self.assertEqual(self.world.spawned, [100, 101])
+        self.assertEqual((watcher.status, self.world.why(watcher)), ("active", ""))
+
+    def test_a_stop_does_not_wait_for_it_for_ever(self) -> None:
+        watcher = self.world.up(graceful_timeout=30)
+        self.world.leftovers = 0.0
+        self.world.stop([watcher], "command:stop", None)
+        self.world.settle()
+        self.world.temper = IMMORTAL
+        self.world.die(100, -15)
+        self.world.advance(9.9)
+        self.assertEqual(watcher.status, "stopping")
+        self.world.advance(0.1)
+        self.assertEqual((watcher.status, self.world.abandoned), ("stopped", [100]))
+
+    def test_what_a_killed_leader_left_too(self) -> None:
+        self.world.temper = STUBBORN
+        watcher = self.stopping()
+        self.world.advance(2.9)
+        self.world.temper = IMMORTAL
+        self.world.leftovers = 0.0
+        self.world.advance(0.1)
+        self.world.die(100, -9)
+        self.world.advance(4.9)
+        self.assertEqual((watcher.status, self.world.abandoned), ("stopping", []))
+        self.world.advance(0.1)
+        self.assertEqual((watcher.status, self.world.abandoned), ("stopped", [100]))
 
     def test_a_leader_that_dies_by_itself_is_replaced_when_nothing_of_it_is_left(self) -> None:
         watcher = self.world.up(graceful_timeout=3)
@@ -176,15 +203,21 @@ class TestLeftovers(StoppingCase):
         self.assertEqual(self.world.spawned, [100, 101])
         self.assertEqual(watcher.places.slots[1].pid, 101)
 
-    def test_what_it_left_has_graceful_timeout_to_end(self) -> None:
-        self.world.up(graceful_timeout=3)
-        self.world.advance(60)
-        self.world.leftovers = 100.0
-        self.world.die(100)
-        self.world.advance(2.9)
-        self.assertEqual(self.world.spawned, [100])
-        self.world.advance(0.1)
-        self.assertEqual(self.world.spawned, [100, 101])
+    def test_what_it_left_has_leftover_timeout_to_end_and_at_most_graceful_timeout(self) -> None:
+        for graceful, leftover, time in ((3, 5, 3.0), (30, 5, 5.0), (30, 0.5, 0.5), (30, 60, 30.0)):
+            with self.subTest(graceful=graceful, leftover=leftover):
+                self.setUp()
+                watcher = self.world.up(graceful_timeout=graceful, leftover_timeout=leftover)
+                self.world.advance(60)
+                self.world.leftovers = 100.0
+                self.world.die(100)
+                self.world.advance(time - 0.1)
+                self.assertEqual(self.world.spawned, [100])
+                left = "slot 1 waits for what process 100 left behind, which is killed in 0.1 s"
+                self.assertEqual(self.world.why(watcher), left)
+                self.world.advance(0.1)
+                self.assertEqual(self.world.spawned, [100, 101])
+                self.assertEqual(self.world.why(watcher), "")
 
     def test_the_wait_of_a_quick_death_counts_from_the_death(self) -> None:
         self.world.luck = 0.5

@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 from cvec_circus.core.converge import converge
-from cvec_circus.core.process import ProcessState
+from cvec_circus.core.life import Life
+from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.support.watchful import WatchfulWorld
@@ -51,6 +52,8 @@ class History:
         self.world.is_serial = self.most.random() < 0.5
         self.rehooks = self.has_hooks and self.most.random() < 0.5
         self.hangs = self.has_hooks and self.most.random() < 0.5
+        # Every second history is written down in its middle, and goes on with what was read.
+        self.reborn_at = random.Random(seed ^ 0xB0B).randint(1, 29) if seed % 2 else None
         self.log: list[str] = []
         self.waits: list[tuple[str, list[Outcome]]] = []
         for number in range(self.rng.randint(1, 4)):
@@ -82,14 +85,18 @@ class History:
             fatal_exit_codes=[FATAL] if helper else [],
         )
         if self.most.random() < 0.05:
-            watcher.options["use_sockets"] = False  # its command refers to none
+            watcher.settings.change({"use_sockets": False})  # its command refers to none
         self.log.append(f"add {name}")
 
     def some_hooks(self, rng: random.Random) -> list[str]:
         return [hook for hook in HOOKS if self.has_hooks and rng.random() < 0.4]
 
     def play(self, steps: int) -> None:
-        for _ in range(steps):
+        for number in range(steps):
+            if number == self.reborn_at:
+                self.log.append("reborn")
+                self.world.roster.refuse_all("try again")
+                self.world.reborn()
             self.connect()
             self.step()
             self.interfere()
@@ -202,7 +209,7 @@ class History:
             self.order_one(word, rng.choice(watchers), wait)
 
     def order_one(self, word: str, watcher: Watcher, wait: Wait | None) -> None:
-        rng, roster = self.rng, self.world.roster
+        rng = self.rng
         if word == "size":
             size = rng.randint(0, 1 if watcher.is_singleton else 5)
             self.log.append(f"resize {watcher.name} {size}")
@@ -240,41 +247,50 @@ class History:
             check_deadlines(watcher)
             self.check_questions(watcher)
             self.check_rest(watcher)
+            assert watcher.numprocesses == watcher.options.numprocesses, f"{watcher!r}"
             many = len(watcher.places.fresh) > watcher.numprocesses
             assert not many or watcher.status == "stopping", f"{watcher!r}: too many"
+            for process in watcher.places.fresh:
+                assert process.generation >= watcher.goal.generation, f"{process!r} is stale"
             if watcher.is_singleton:
                 assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.status == "stopped":
                 assert not watcher.places.slots
             assert watcher.listens == (watcher in self.world.listening), f"{watcher!r} listens?"
             if watcher.reason:
-                asks = watcher.question is not None  # before_stop
+                asks = watcher.gate is not None  # before_stop
                 assert not watcher.goal.up, f"{watcher!r} has given up"
                 assert asks or not watcher.places.fresh, f"{watcher!r} has given up"
 
     def check_questions(self, watcher: Watcher) -> None:
         """Whoever waits for a hook waits for one that has been asked and will answer."""
         asked = self.world.unanswered
-        question = watcher.question
-        if question is not None and question.answer is None:
-            assert asked[watcher, question.name], f"{watcher!r} has not asked {question.name}"
-        if watcher.asked_for is not None:
+        gate, places = watcher.gate, watcher.places
+        if gate is not None and gate.answer is None:
+            assert asked[watcher, gate.name], f"{watcher!r} has not asked {gate.name}"
+            assert gate.token in watcher.questions, f"{watcher!r} has forgotten {gate.name}"
+        if places.asked_for:
             assert asked[watcher, "before_spawn"], f"{watcher!r} has not asked before_spawn"
-        if watcher.places.trials:
+        if places.trials:
             assert asked[watcher, "after_spawn"], f"{watcher!r} has not asked after_spawn"
-        waits = any(process.state is ProcessState.PENDING for process in watcher.places.ready)
-        if waits and watcher.asked_for is None:
+        waits = any(process.state is ProcessState.PENDING for process in places.ready)
+        if waits and not places.asked_for:
             assert watcher.next_deadline() is not None, f"{watcher!r} waits for nothing"
-        if waits and "before_spawn" not in watcher.options["hooks"]:
+        if waits and "before_spawn" not in watcher.options.hooks:
             assert watcher.next_deadline() is not None, f"{watcher!r} waits for a hook it lacks"
-        idle = watcher.status == "stopped" and not watcher.goal.up
-        assert not (idle and watcher.demanded), f"{watcher!r} remembers a connection"
+        if watcher.life is Life.WAITING:
+            assert watcher.unmet() is not None, f"{watcher!r} waits for nothing"
+            assert self.world.why(watcher), f"{watcher!r} does not say what it waits for"
+        idle = watcher.life is Life.DOWN
+        assert not (idle and watcher.conditions and watcher.goal.up), (
+            f"{watcher!r} is not looked at"
+        )
 
     def check_rest(self, watcher: Watcher) -> None:
         """One more pass without news changes nothing."""
         world = self.world
         before = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
-        assert not converge(watcher, world), f"{watcher!r} is not done"
+        assert not converge(watcher, world.ports), f"{watcher!r} is not done"
         after = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
         assert before == after, f"{watcher!r} goes on without news"
 
@@ -284,8 +300,8 @@ class History:
         world.temper, world.refuse, world.leftovers = OBEDIENT, None, None
         world.answers, world.hook_delay = {}, 0.0
         world.answer_all("")
-        for process in list(world.groups.values()):
-            world.empty_group(process)
+        for pid in list(world.groups):
+            world.empty_group(pid)
         for pid in list(world.alive):
             world.die(pid)
         world.advance(100)
@@ -296,8 +312,8 @@ class History:
             assert (up or watcher.listens) == watcher.goal.up, (
                 f"{watcher!r} is not where it is wanted"
             )
-            assert not watcher.reloading, f"{watcher!r}: a reload that does not end"
-            aging = watcher.options["max_age"] and watcher.places.stale_count
+            assert watcher.rollout is None, f"{watcher!r}: a reload that does not end"
+            aging = watcher.options.max_age and watcher.places.stale_count
             if up and not watcher.one_shot and not aging:
                 assert len(watcher.places.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
         self.check_answers()
@@ -307,9 +323,9 @@ class History:
         for pid, process in list(self.world.alive.items()):
             if process.killed or self.world.signals.count((pid, 9)):
                 self.world.die(pid, -9)
-        for process in list(self.world.groups.values()):
+        for pid, process in list(self.world.groups.items()):
             if process.killed:
-                self.world.empty_group(process)
+                self.world.empty_group(pid)
 
     def check_answers(self) -> None:
         for order, answers in self.waits:
@@ -346,15 +362,16 @@ class History:
 def check_counts(watcher: Watcher) -> None:
     """What the core counts along is what there is."""
     slots = list(watcher.places.slots.values())
+    places = watcher.places
     counted: dict[str, Any] = {
-        "places": sum(process.holds_place for process in slots),
+        "held": sum(process.holds_place for process in slots),
         "pending": sum(process.state is ProcessState.PENDING for process in slots),
         "awaited": sum(process.awaited for process in slots),
         "stale_count": sum(process.stale for process in slots),
         "trials": sum(process.on_trial for process in slots),
     }
     for name, number in counted.items():
-        assert number == getattr(watcher, name), f"{watcher!r}: {number} {name}"
+        assert number == getattr(places, name), f"{watcher!r}: {number} {name}"
     running = [process for process in slots if process.state is ProcessState.RUNNING]
     assert {*watcher.places.fresh, *watcher.places.stale} == set(running), f"{watcher!r}: {running}"
     assert set(watcher.places.ending) == set(watcher.places.spawned()) - set(running)
@@ -362,10 +379,11 @@ def check_counts(watcher: Watcher) -> None:
 
 def check_deadlines(watcher: Watcher) -> None:
     """Whatever waits, waits for an instant: nothing can be forgotten."""
-    for process in watcher.places.slots.values():
+    places = watcher.places
+    for process in places.slots.values():
+        due = {purpose: places.deadline(process, purpose) for purpose in Purpose}
         if process.state is ProcessState.PENDING:
-            assert process in watcher.places.ready or process in watcher.places.agenda, (
-                f"{process!r} forgotten"
-            )
-        elif process.state is not ProcessState.RUNNING:
-            assert process in watcher.places.agenda, f"{process!r} has no deadline"
+            is_due = process in places.ready or due[Purpose.SPAWN] is not None
+            assert is_due, f"{process!r} forgotten"
+        elif process.state is not ProcessState.RUNNING and not watcher.is_abandoned:
+            assert any(at is not None for at in due.values()), f"{process!r} has no deadline"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable
+from typing import Any
 
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
 
@@ -23,7 +24,7 @@ class WatchfulWorld(FakeWorld):
         is_serial: Whether a watcher's hooks answer in the order in which they were asked.
         unanswered: How many questions to each hook are open.
         said: What each hook has answered last.
-        on_trial: The processes that after_spawn has been asked about.
+        on_trial: The processes that after_spawn has been asked about, by watcher and token.
     """
 
     def __init__(self, seed: int = 0, warmup_delay: float = 0.0) -> None:
@@ -36,12 +37,12 @@ class WatchfulWorld(FakeWorld):
         self.rehooked: set[Watcher] = set()
         self.unanswered: Counter[tuple[Watcher, str]] = Counter()
         self.said: dict[tuple[Watcher, str], str] = {}
-        self.on_trial: set[int] = set()
+        self.on_trial: dict[tuple[Watcher, int], int] = {}
         self._leaves: Counter[Watcher] = Counter()
         self._attempted: set[ManagedProcess] = set()
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
-        held = watcher.stop_held
+        held = watcher.is_held(starts=False)
         assert watcher.goal.up or held, f"{watcher!r} is to be down and spawns"
         assert not watcher.goal.cycle or held, f"{watcher!r} is to restart and spawns"
         assert not watcher.is_removed, f"{watcher!r} is removed and spawns"
@@ -50,7 +51,7 @@ class WatchfulWorld(FakeWorld):
         for pid, other in [*self.alive.items(), *self.groups.items()]:
             owner = self.owner[pid]
             if owner is watcher:
-                crowd += not other.places.stale
+                crowd += not other.stale
                 assert other.wid != process.wid, f"{process!r}: {other!r} is still there"
             elif fold(owner.name) == fold(watcher.name):
                 assert owner.is_abandoned, f"{process!r}: a predecessor is still there: {other!r}"
@@ -59,28 +60,25 @@ class WatchfulWorld(FakeWorld):
         self._check_leave(watcher, process)
         return super().spawn(watcher, process)
 
-    def signal(self, process: ManagedProcess, signum: int) -> None:
+    def send(self, process: ManagedProcess, signum: int) -> None:
         assert not self.owner[process.pid].is_abandoned, f"{process!r} was let go of: {signum}"
-        super().signal(process, signum)
+        super().send(process, signum)
 
     # -- hooks
 
-    def ask_hook(
-        self, watcher: Watcher, name: str, then: Callable[[str], None], **facts: Any
-    ) -> None:
+    def ask_hook(self, watcher: Watcher, name: str, token: int, facts: dict[str, Any]) -> None:
         self.unanswered[watcher, name] += 1
         if name == "after_spawn":
-            self.on_trial.add(facts["pid"])
+            self.on_trial[watcher, token] = facts["pid"]
+        super().ask_hook(watcher, name, token, facts)
 
-        def answered(reason: str) -> None:
-            self.unanswered[watcher, name] -= 1
-            self.said[watcher, name] = reason
-            self.on_trial.discard(facts.get("pid", 0))
-            if name == "before_spawn" and not reason:
-                self._leaves[watcher] += 1
-            then(reason)
-
-        super().ask_hook(watcher, name, answered, **facts)
+    def answered(self, watcher: Watcher, name: str, token: int, reason: str) -> None:
+        self.unanswered[watcher, name] -= 1
+        self.said[watcher, name] = reason
+        self.on_trial.pop((watcher, token), None)
+        if name == "before_spawn" and not reason:
+            self._leaves[watcher] += 1
+        super().answered(watcher, name, token, reason)
 
     def answer(self, name: str, reason: str = "", watcher: Watcher | None = None) -> None:
         asked = next((question for question in self.open_questions if question[1] == name), None)
@@ -99,29 +97,30 @@ class WatchfulWorld(FakeWorld):
 
     def _has_yes(self, watcher: Watcher, name: str) -> bool:
         """Whether a hook has agreed, if there is one."""
-        if name not in watcher.options["hooks"] or watcher in self.rehooked:
+        if name not in watcher.options.hooks or watcher in self.rehooked or watcher.goal.mute:
             return True
         return not self.unanswered[watcher, name] and not self.said.get((watcher, name), "none")
 
     def _check_leave(self, watcher: Watcher, process: ManagedProcess) -> None:
         assert self._has_yes(watcher, "before_start"), f"{process!r} spawns before the start"
-        if "before_spawn" in watcher.options["hooks"] and process not in self._attempted:
+        if "before_spawn" in watcher.options.hooks and process not in self._attempted:
             self._attempted.add(process)
             self._leaves[watcher] -= 1
             leave = self._leaves[watcher] >= 0 or watcher in self.rehooked
             assert leave, f"{process!r} spawns without leave"
 
     def _has_trials(self, watcher: Watcher) -> bool:
-        here = [p for p in watcher.places.fresh if p.pid in self.on_trial]
+        judged_later = set(self.on_trial.values())
+        here = [p for p in watcher.places.fresh if p.pid in judged_later]
         return bool(here) and watcher not in self.rehooked
 
     # -- events
 
-    def publish(self, watcher: Watcher, action: str, cause: str, **payload: Any) -> None:
-        assert cause, f"{watcher!r}: {action} without a cause"
+    def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: Any) -> None:
+        assert cause.text, f"{watcher!r}: {action} without a cause"
         check = getattr(self, f"_check_{action}", None)
         if check is not None:
-            check(watcher, cause, payload)
+            check(watcher, cause.text, payload)
         super().publish(watcher, action, cause, **payload)
 
     def _check_start(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
@@ -148,8 +147,9 @@ class WatchfulWorld(FakeWorld):
         pid = payload["process_pid"]
         assert pid in self.alive, f"{watcher!r}: {pid} is asked to end and is not there"
         assert pid not in self.asked, f"{watcher!r}: {pid} is asked to end twice"
-        assert cause != "exit" or not watcher.options["respawn"]
-        has_hook = "before_stop" in watcher.options["hooks"] and cause != "command:kill"
+        assert cause != "exit" or not watcher.options.respawn
+        has_hook = "before_stop" in watcher.options.hooks and not watcher.goal.mute
+        has_hook = has_hook and cause != "command:kill"
         if has_hook and watcher.status == "stopping":
             assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
         if watcher.status == "active" and cause == "command:reload":
@@ -168,3 +168,27 @@ class WatchfulWorld(FakeWorld):
 
     def _check_giveup(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
         assert payload["reason"], f"{watcher!r} gives up for no reason"
+
+    # -- the core, written down and read again
+
+    def reborn(self) -> None:
+        """Writes the core down, and goes on with one that has read it."""
+        before = [*self.roster._watchers.values(), *self.roster._leaving]
+        after = self.restore()
+        new = dict(zip(before, after))
+        processes = {
+            id(old.places.slots[wid]): process
+            for old, one in new.items()
+            for wid, process in one.places.slots.items()
+        }
+        for name in ("started", "removed", "resized", "rehooked"):
+            setattr(self, name, {new.get(one, one) for one in getattr(self, name)})
+        self._attempted = {processes.get(id(one), one) for one in self._attempted}
+        for counter in ("unanswered", "said", "on_trial"):
+            rows = getattr(self, counter)
+            renamed = {(new.get(one, one), key): value for (one, key), value in rows.items()}
+            rows.clear()
+            rows.update(renamed)
+        leaves = {new.get(one, one): count for one, count in self._leaves.items()}
+        self._leaves.clear()
+        self._leaves.update(leaves)

@@ -5,15 +5,23 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import random
 import signal
 from collections.abc import Iterable
 from typing import Any, Callable
 
 from cvec_circus.core.campaign import Pace
-from cvec_circus.core.cause import Cause
 from cvec_circus.core.facts import Facts
-from cvec_circus.core.orders import (
+from cvec_circus.core.ports import Ports
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.reason import why
+from cvec_circus.core.roster import Roster
+from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import (
     Add,
     Kill,
     Quit,
@@ -26,13 +34,6 @@ from cvec_circus.core.orders import (
     Start,
     Stop,
 )
-from cvec_circus.core.ports import Ports
-from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.reason import why
-from cvec_circus.core.roster import Roster
-from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.outcome import Outcome, Wait
 
 OBEDIENT = "obedient"
@@ -63,6 +64,9 @@ class Outputs:
 
     def open(self, watcher: Watcher) -> None:
         self._streams.append((watcher.name, "open"))
+
+    def reopen(self, watchers: list[Watcher] | None) -> None:
+        pass
 
     def close(self, watcher: Watcher) -> None:
         self._streams.append((watcher.name, "close"))
@@ -111,7 +115,9 @@ class FakeWorld:
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.facts = Facts()
-        self.ports = Ports(self, self, Signals(self), Hooks(self), Outputs(self), self, self)
+        self.ports = Ports(
+            self, self, Signals(self), Hooks(self), Outputs(self), self, self, self.forget
+        )
         self.roster = Roster(self.ports, self.facts, Pace(warmup_delay))
 
     # -- the ports
@@ -262,7 +268,7 @@ class FakeWorld:
         self.roster.give(order, wait)
 
     def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:
-        self.roster.give(Signal(watcher, process, signum, Cause("command:signal")))
+        self.roster.give(Signal(watcher, [process], signum, Cause("command:signal")))
 
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
         self.roster.give(Quit(Cause(cause)), wait)
@@ -285,12 +291,34 @@ class FakeWorld:
         for question in self.open_questions:
             if question[1] == name and watcher in (None, question[0]):
                 self.open_questions.remove(question)
-                if question[2]:
-                    self.facts.answered(question[0], question[2], reason)
-                else:
-                    self.roster.touch(question[0])
+                self.answered(*question, reason)
                 return
         raise AssertionError(f"nobody has asked {name}: {self.open_questions}")
+
+    def answered(self, watcher: Watcher, name: str, token: int, reason: str) -> None:
+        """A hook has answered."""
+        if token:
+            self.facts.answered(watcher, token, reason)
+            self.roster.take_facts()
+
+    def restore(self) -> list[Watcher]:
+        """Goes on with a core that was written down as JSON; returns its watchers."""
+        state = json.loads(json.dumps(self.roster.to_state()))
+        before = [*self.roster._watchers.values(), *self.roster._leaving]
+        self.facts = Facts()
+        self.roster = Roster(self.ports, self.facts)
+        after = self.roster.restore(state)
+        new = dict(zip(before, after))
+        for pid, watcher in self.owner.items():
+            self.owner[pid] = new.get(watcher, watcher)
+        for rows in (self.alive, self.groups):
+            for pid, process in rows.items():
+                watcher = self.owner[pid]
+                if not watcher.is_abandoned:
+                    rows[pid] = watcher.places.slots[process.wid]
+        self.open_questions = [(new.get(w, w), n, t) for w, n, t in self.open_questions]
+        self.listening = {new.get(watcher, watcher) for watcher in self.listening}
+        return after
 
     def connect(self, watcher: Watcher) -> None:
         """Somebody connects to its socket."""

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional, Union
 
-from cvec_circus.core.cause import Cause
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
+
+Watcher = Any
+"""A `core.watcher.Watcher`: what is below the core only hands it on."""
+
+ManagedProcess = Any
+"""A `core.process.ManagedProcess`; likewise."""
 
 Chosen = Optional[Sequence[Watcher]]
 
@@ -44,11 +48,17 @@ class Restart(NamedTuple):
 
 
 class Reload(NamedTuple):
-    """Want every process replaced, or sent SIGHUP where `send_hup` says so. Immutable."""
+    """Want every process replaced, or sent SIGHUP where `send_hup` says so. Immutable.
+
+    Attributes:
+        sequential: Whether one is stopped and replaced after the other.
+        graceful: False stops all of them before one is started, as a restart does.
+    """
 
     watchers: Chosen
     cause: Cause
     sequential: bool = False
+    graceful: bool = True
 
 
 class Resize(NamedTuple):
@@ -106,12 +116,22 @@ class Kill(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """Send a client's signal to a process. Immutable."""
+    """Send a client's signal to processes, or to their children. Immutable.
+
+    Attributes:
+        processes: The processes.
+        childpid: The one descendant of theirs that gets it; None for any other.
+        children: Whether their children get it and they do not.
+        recursive: Whether all their descendants get it.
+    """
 
     watcher: Watcher
-    process: ManagedProcess
+    processes: Sequence[ManagedProcess]
     signum: int
     cause: Cause
+    childpid: int | None = None
+    children: bool = False
+    recursive: bool = False
 
 
 class Configure(NamedTuple):
