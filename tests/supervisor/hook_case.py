@@ -55,7 +55,10 @@ class HooksCase(LoopTestCase):
         events: What was published.
         about: The watchers that were answered about.
         callers: What makes the calls, by watcher, once there was one.
+        nofile: The limit of open files that programs get; None for ours.
     """
+
+    nofile: int | None = None
 
     def setUp(self) -> None:
         super().setUp()
@@ -71,6 +74,7 @@ class HooksCase(LoopTestCase):
             self,
             self.facades,
             lambda name: {"CVEC_CIRCUSCTL_ENDPOINT": "ipc:///nowhere"},
+            self.nofile,
         )
         self.addCleanup(self.hooks.close)
         self.loop_thread = self.run_loop()

@@ -131,6 +131,23 @@ class TestPrograms(HooksCase):
         self.assertEqual(children(), {})
 
 
+class TestOpenFiles(HooksCase):
+    """A daemon that has more open files than it had, and does not hand that on."""
+
+    nofile = 200
+
+    def test_programs_get_the_limit_that_the_daemon_had(self) -> None:
+        text = "test $(ulimit -Sn) = 200 && test $(ulimit -Hn) != 200"
+        watcher = self.watcher(hooks={"before_start": self.program(text)})
+        self.assertEqual(self.asked(watcher, "before_start"), "")
+
+    def test_programs_that_cannot_be_run(self) -> None:
+        watcher = self.watcher(hooks={"before_start": "exec:/no/such/program"})
+        with self.assertLogs("cvec_circus", "ERROR"):
+            said = self.asked(watcher, "before_start")
+        self.assertIn("cannot run /no/such/program: No such file or directory", said)
+
+
 def runs(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
