@@ -12,7 +12,8 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.leftovers import Leftovers, is_empty
-from cvec_circus.system.exits import Exit, ExitWatcher, collect
+from cvec_circus.system.collecting import Exit, collect
+from cvec_circus.system.exits import ExitWatcher
 
 Exited = Callable[[Watcher, ManagedProcess, Exit, bool], None]
 Emptied = Callable[[Watcher, ManagedProcess], None]

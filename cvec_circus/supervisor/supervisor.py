@@ -39,7 +39,7 @@ from cvec_circus.supervisor.sampler import SamplerThread
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
 from cvec_circus.system import exits
-from cvec_circus.system.exits import Exit
+from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.outcome import Wait
 
 if TYPE_CHECKING:
