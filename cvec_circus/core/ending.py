@@ -45,7 +45,8 @@ def stop_process(
 
     def send() -> None:
         if options["stop_children"]:
-            ports.signal_children(process, signum)
+            ports.stop_tree(process, signum)
+            return
         ports.signal(process, signum)
         if signum != signal.SIGKILL:
             ports.signal(process, signal.SIGCONT)

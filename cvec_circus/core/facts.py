@@ -127,7 +127,8 @@ def left_something(
     watcher.ends(process, ProcessState.LEFTOVER)
     now = ports.now()
     if by_itself:
-        watcher.due(process, now + watcher.options["graceful_timeout"], now)
+        patience = min(watcher.options["leftover_timeout"], watcher.options["graceful_timeout"])
+        watcher.due(process, now + patience, now)
     elif process.killed:
         ports.kill_group(process)
         watcher.due(process, now + UNKILLABLE_TIMEOUT, now)

@@ -43,6 +43,9 @@ class Ports(Protocol):
     def signal_children(self, process: ManagedProcess, signum: int) -> None:
         """Sends a signal to every descendant of the leader, soon."""
 
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
+        """Sends a signal to every descendant of the leader, then to the leader."""
+
     def kill_group(self, process: ManagedProcess) -> None:
         """Sends SIGKILL to the leader, if it is there, and to all of its process group."""
 

@@ -122,6 +122,7 @@ class Life:
                 log_fd=self._log.fileno,
                 facades=self._facades,
                 origin=self._origin,
+                is_subreaper=True,
             )
 
             def on_signal(signum: signal.Signals) -> None:
@@ -133,7 +134,9 @@ class Life:
                 else:
                     logger.warning("%s means nothing here", signum.name)
 
-            signals.install(supervisor.loop, on_signal)
+            signals.install(
+                supervisor.loop, on_signal, supervisor.ports.endings.reaper.child_exited
+            )
             try:
                 return self._serve(supervisor)
             finally:

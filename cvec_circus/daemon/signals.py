@@ -42,8 +42,15 @@ def hold() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
 
 
-def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
-    """Has signals handled on the loop. Called on the main thread, which is the loop's.
+def install(
+    loop: Loop,
+    on_signal: Callable[[signal.Signals], None],
+    on_child: Callable[[], None],
+) -> None:
+    """Handle signals on the loop. Called on the main thread, which is the loop's.
+
+    Exits of our own children are seen by their pidfds. SIGCHLD tells of those that only became ours
+    when their parent ended; however many there are at once, `on_child` is posted once.
 
     The handler only posts. What wakes the loop is the byte that Python writes when the signal
     arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups, or
@@ -53,14 +60,29 @@ def install(loop: Loop, on_signal: Callable[[signal.Signals], None]) -> None:
     def handle(signum: int, frame: FrameType | None) -> None:
         loop.post(on_signal, signal.Signals(signum))
 
+    is_posted = False
+
+    def child(signum: int, frame: FrameType | None) -> None:
+        nonlocal is_posted
+        if not is_posted:
+            is_posted = True
+            loop.post(look)
+
+    def look() -> None:
+        nonlocal is_posted
+        is_posted = False
+        on_child()
+
     signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
     for signum in HEARD:
         signal.signal(signum, handle)
+    signal.signal(signal.SIGCHLD, child)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def uninstall() -> None:
     """Ends that; called before the loop's wake-up is closed."""
     signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for signum in HEARD:
         signal.signal(signum, signal.SIG_IGN)

@@ -136,6 +136,23 @@ _STOPPING = [
         low=0,
     ),
     Option(
+        "leftover_timeout",
+        "seconds",
+        5.0,
+        "Seconds that what a process leaves in its process group has to end, from SIGTERM to "
+        "SIGKILL; never more than `graceful_timeout`.",
+        low=0,
+    ),
+    Option(
+        "strays",
+        "choice",
+        "report",
+        "What is done about processes that have left the process group, by `setsid` or by forking "
+        "twice, and outlive the one that started them: `report` names them in the log and in "
+        "`status`, `kill` sends them SIGKILL, `ignore` does neither.",
+        choices=("report", "kill", "ignore"),
+    ),
+    Option(
         "send_hup",
         "boolean",
         False,

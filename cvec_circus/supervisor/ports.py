@@ -21,9 +21,9 @@ from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.endings import Endings
 from cvec_circus.supervisor.helpers import Helpers
-from cvec_circus.supervisor.reaper import Reaper
-from cvec_circus.system import files, proctable
+from cvec_circus.system import files
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ class WorldPorts:
         facades: Makes what a hook gets as `watcher` and `arbiter`; on the thread of the hook.
 
     Attributes:
-        reaper: Tells which processes have ended.
+        endings: Sends signals, and tells which processes have ended.
         touched: Called with a watcher that a hook has answered about.
         demanded: Called with a watcher that somebody has connected to.
     """
 
-    reaper: Reaper
+    endings: Endings
     touched: Callable[[Watcher], object]
     demanded: Callable[[Watcher], None]
 
@@ -150,7 +150,7 @@ class WorldPorts:
                     **outputs.files,
                 )
                 pid = self._launch(process, spec, rights.limits(watcher.options), listen)
-            self.reaper.add(watcher, process, pid)
+            self.endings.reaper.add(watcher, process, pid)
             for name, fd in outputs.take().items():
                 self._pump.add((watcher, name), fd, pid)
         process.started = self._clock.time()
@@ -182,31 +182,23 @@ class WorldPorts:
 
     def signal(self, process: ManagedProcess, signum: int) -> None:
         """See `Ports`."""
-        try:
-            self.reaper.send_signal(process, signum)
-        except PermissionError:
-            logger.warning("%s: not allowed to signal process %d", process.name, process.pid)
+        self.endings.signals.send(process, signum)
 
     def signal_children(self, process: ManagedProcess, signum: int, recursive: bool = True) -> None:
         """See `Ports`; without `recursive`, only its direct children."""
-        self._chores.do(self._find_children, process.pid, signum, recursive)
-
-    def _find_children(self, pid: int, signum: int, recursive: bool) -> None:
-        """On the chores thread."""
-        self._loop.post(_signal_all, proctable.descendants(pid, recursive), signum)
+        self.endings.signals.signal_children(process, signum, recursive)
 
     def signal_child(self, process: ManagedProcess, child: int, signum: int) -> None:
         """Sends a signal to one descendant of the leader, if it is one."""
-        self._chores.do(self._find_child, process.pid, child, signum)
+        self.endings.signals.signal_child(process, child, signum)
 
-    def _find_child(self, pid: int, child: int, signum: int) -> None:
-        """On the chores thread."""
-        if child in proctable.descendants(pid):
-            self._loop.post(_signal_all, [child], signum)
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
+        """See `Ports`."""
+        self.endings.signals.stop_tree(process, signum)
 
     def kill_group(self, process: ManagedProcess) -> None:
         """See `Ports`."""
-        self.reaper.kill_group(process)
+        self.endings.signals.kill(process)
 
     def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
         """See `Ports`."""
@@ -233,6 +225,7 @@ class WorldPorts:
 
     def forget(self, watcher: Watcher) -> None:
         """See `Ports`."""
+        self.endings.signals.forget(watcher)
         self._helpers.forget(watcher)
         if self._histories is not None:
             self._histories.forget(watcher)
@@ -364,11 +357,3 @@ class WorldPorts:
         if (watcher, name) in self._streams:
             self._streams.discard((watcher, name))
             self._pump.close((watcher, name))
-
-
-def _signal_all(pids: list[int], signum: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, signum)
-        except (ProcessLookupError, PermissionError):
-            pass  # it has ended meanwhile, or is somebody else's by now

@@ -31,10 +31,11 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.supervisor import endings
 from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.families import Stray
 from cvec_circus.supervisor.helpers import Helpers, importable
 from cvec_circus.supervisor.ports import WorldPorts
-from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.supervisor.sampler import SamplerThread
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
@@ -95,6 +96,7 @@ class Supervisor:
         when_started: Wait | None = None,
         facades: Facades | None = None,
         origin: Origin = FROM_PROGRAM,
+        is_subreaper: bool = False,
     ) -> None:
         circus = configuration.circus
         self.configuration = configuration
@@ -111,6 +113,7 @@ class Supervisor:
         self._timer: Timer | None = None
         self._when_started = when_started
         self._origin = origin
+        self._is_subreaper = is_subreaper
         self._closers = [
             self.loop.close,
             self._exits.close,
@@ -172,7 +175,15 @@ class Supervisor:
             None if facades is None else partial(facades, self),
         )
         self._closers.append(self.ports.close)
-        self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
+        self.ports.endings = endings.build(
+            self.loop,
+            self._exits,
+            self,
+            self.events.run,
+            lambda process: (self._helpers.report(process), self.ports.failure(process)),
+            self._is_subreaper,
+            self.ports.has_busy_hooks,
+        )
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.ports.touched = self.roster.touch
         self.ports.demanded = self.roster.demanded
@@ -284,7 +295,7 @@ class Supervisor:
     def _end_turn(self) -> bool:
         self.ports.begin_turn()
         try:
-            more = self.ports.reaper.work(self.ports.turn_is_over)
+            more = self.ports.endings.reaper.work(self.ports.turn_is_over)
             return self.roster.turn() or more
         finally:
             # Even if one watcher has a fault of ours, the others keep their deadlines.
@@ -304,24 +315,35 @@ class Supervisor:
         if next_at is not None:
             self._timer = self.loop.call_at(next_at, _wake)
 
-    def _exited(
-        self, watcher: Watcher, process: ManagedProcess, ended: Exit, has_leftovers: bool
+    def exited(
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        exit: Exit,
+        leaves: bool,
+        report: str = "",
+        failure: Exception | None = None,
     ) -> None:
+        """See `families.Facts`."""
         facts.process_exited(
             watcher,
             process,
             self.ports,
-            ended.exit_code,
-            has_leftovers,
-            ended.status_lost,
-            self._helpers.report(process),
-            self.ports.failure(process),
+            exit.exit_code,
+            leaves,
+            exit.status_lost,
+            report,
+            failure,
         )
         self._moved(watcher)
 
-    def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
+    def emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `families.Facts`."""
         facts.group_emptied(watcher, process)
         self._moved(watcher)
+
+    def strayed(self, watcher: Watcher, strays: Sequence[Stray]) -> None:
+        """See `families.Facts`."""
 
     def _moved(self, watcher: Watcher) -> None:
         if watcher.abandoned and not watcher.slots:
@@ -348,7 +370,12 @@ class Supervisor:
         self.ports.end_hooks()
         self.sampler.stop()
         self.chores.stop()
-        for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
+        self.ports.endings.walker.stop()
+        for name, ended in (
+            ("sampler", self.sampler.join(1.0)),
+            ("chores", self.chores.join(1.0)),
+            ("process table", self.ports.endings.walker.join(1.0)),
+        ):
             if not ended:
                 logger.warning("the %s thread has not ended", name)
         if self.target.reloading is not None:

@@ -98,6 +98,11 @@ class FakeWorld:
         elif signum == self.owner[process.pid].options["stop_signal"] and self.temper == OBEDIENT:
             self.at(self.stop_delay, lambda: self.die(process.pid, -signum))
 
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
+        self.signal_children(process, signum)
+        self.signal(process, signum)
+        self.signal(process, signal.SIGCONT)
+
     def signal_children(self, process: ManagedProcess, signum: int) -> None:
         self.signals.append((-process.pid, signum))
 
