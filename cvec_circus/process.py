@@ -17,7 +17,7 @@ from cvec_circus.embedding.processes import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEX
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.launching import Template
-from cvec_circus.system import exits, proctable
+from cvec_circus.system import collecting, exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
 from cvec_circus.system.procfs import Sampler
 from cvec_circus.system.signals import to_signum
@@ -120,7 +120,7 @@ class Process:
         # Between a look at the process and a signal to it nobody else may collect it.
         self._lock = threading.RLock()
         self._pid = 0
-        self._exit: exits.Exit | None = None
+        self._exit: collecting.Exit | None = None
         if spawn:
             self.spawn()
 
@@ -193,7 +193,7 @@ class Process:
         with self._lock:
             if self._exit is not None or not self._pid:
                 return UNEXISTING
-            return DEAD_OR_ZOMBIE if exits.peek(self._pid) else RUNNING
+            return DEAD_OR_ZOMBIE if collecting.peek(self._pid) else RUNNING
 
     @property
     def returncode(self) -> int | None:
@@ -205,7 +205,7 @@ class Process:
         with self._lock:
             if self._exit is None and self._pid:
                 try:
-                    self._exit = exits.collect(self._pid)
+                    self._exit = collecting.collect(self._pid)
                 except BlockingIOError:
                     return None
             return self.returncode

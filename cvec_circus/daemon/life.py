@@ -122,6 +122,7 @@ class Life:
                 log_fd=self._log.fileno,
                 facades=self._facades,
                 origin=self._origin,
+                is_subreaper=True,
             )
 
             def on_signal(name: str, action: Action) -> None:
@@ -130,7 +131,7 @@ class Life:
                 else:
                     self._reload(supervisor, f"signal:{name}")
 
-            self._signals.install(supervisor.loop, on_signal)
+            self._signals.install(supervisor.loop, on_signal, supervisor.child_exited)
             try:
                 return self._serve(supervisor)
             finally:

@@ -115,6 +115,8 @@ class Signals:
         self._on_signal: Callable[[str, Action], object]
         self._arrived: deque[int] = deque()  # each once
         self._counts: dict[int, int] = {}  # how often since the last line about it
+        self._on_child: Callable[[], object]
+        self._has_child = False
 
     def hold(self) -> None:
         """Put off every signal until `install`.
@@ -125,17 +127,28 @@ class Signals:
         for signum in handled():
             signal.signal(signum, self._hear)
 
-    def install(self, loop: Loop, on_signal: Callable[[str, Action], object]) -> None:
+    def install(
+        self,
+        loop: Loop,
+        on_signal: Callable[[str, Action], object],
+        on_child: Callable[[], object],
+    ) -> None:
         """Deal with signals on a loop, those first that have arrived meanwhile.
+
+        Exits of our own children are seen by their pidfds. SIGCHLD tells of those that only became
+        ours when their parent ended.
 
         Args:
             loop: The loop of the calling thread.
             on_signal: Called with the name of a signal, without "SIG", and what is to be done:
                 `STOP` or `RELOAD`.
+            on_child: Called when a child has exited; once for as many as exit at a time.
         """
         self._on_signal = on_signal
+        self._on_child = on_child
         signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
         self._loop = loop
+        signal.signal(signal.SIGCHLD, self._hear_child)
         for _ in list(self._arrived):
             loop.post(self._deal)
 
@@ -146,6 +159,7 @@ class Signals:
         would take the exit code along.
         """
         signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for signum in handled():
             signal.signal(signum, signal.SIG_IGN)
 
@@ -155,6 +169,15 @@ class Signals:
             self._arrived.append(signum)
             if self._loop is not None:
                 self._loop.post(self._deal)
+
+    def _hear_child(self, signum: int, frame: FrameType | None) -> None:
+        if not self._has_child and self._loop is not None:
+            self._has_child = True
+            self._loop.post(self._look_at_children)
+
+    def _look_at_children(self) -> None:
+        self._has_child = False
+        self._on_child()
 
     def _deal(self) -> None:
         if not self._arrived:

@@ -1,149 +1,276 @@
-"""What a process leaves behind in its process group when it ends."""
+"""What a dead leader has left, and its slot waits for: its group, its tree, its strays' names."""
 
 from __future__ import annotations
 
-import os
 import signal
-from collections.abc import Callable
+from functools import partial
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.chores import Chores
-from cvec_circus.system import proctable
-from cvec_circus.system.exits import ExitWatcher
+from cvec_circus.base.timers import Timer
+from cvec_circus.supervisor.families import Facts, Families, Family, Found
+from cvec_circus.supervisor.finding import Finder
+from cvec_circus.supervisor.outsiders import Outsiders
+from cvec_circus.supervisor.refusals import Refusals
+from cvec_circus.supervisor.walker import Table, Walker
+from cvec_circus.system import pidfd
+from cvec_circus.system.groups import ProcessGroup
 from cvec_circus.system.proctable import ProcessRow
 
-Emptied = Callable[[Watcher, ManagedProcess], None]
+FIRST_DELAY, LAST_DELAY = 0.005, 0.2
+"""Seconds between two questions whether groups are empty, which nothing announces: doubling."""
 
+FIRST_WALK_DELAY, LAST_WALK_DELAY = 0.1, 2.0
+"""Seconds between two walks that look for groups of nothing but zombies: doubling."""
 
-class Group:
-    """The rest of one process group. Owned by the supervisor thread.
+SHARE = 10
+"""Both take a tenth of the time at most."""
 
-    Attributes:
-        watcher: Whose process the leader was.
-        process: Its slot.
-        survivors: The pids that are watched.
-        signum: What whoever turns up is sent: nothing at first, because SIGTERM has gone to the
-            whole group; then SIGTERM, for those that were born after it; in the end SIGKILL.
-    """
-
-    __slots__ = ("process", "signum", "survivors", "watcher")
-
-    def __init__(self, watcher: Watcher, process: ManagedProcess) -> None:
-        self.watcher = watcher
-        self.process = process
-        self.survivors: set[int] = set()
-        self.signum = 0
+LOOK_TIMEOUT = 1.0
+"""Seconds that a stop waits for the names of the strays it leaves."""
 
 
 class Leftovers:
-    """Sees the members of dead leaders' process groups go. Owned by the supervisor thread.
+    """Sees what dead leaders have left come to its end. Owned by the supervisor thread.
 
-    A group is listed on the chores thread, because that reads all of /proc. Each survivor is then
-    watched by its own pidfd, checked by its start time, so nothing is looked for twice and no
-    stranger with a pid used again is ever signalled. When all of them are gone and the group is
-    not, it is listed once more: they may have had children meanwhile, or are zombies that nobody
-    has collected yet.
+    A group is asked whether it is empty at each exit of any child, and by a timer. A zombie that
+    nobody collects is a member too, so now and then a walk of /proc looks for groups that have no
+    other. Where the kernel cannot tell whether a group is empty, that walk alone does.
 
     Args:
         loop: The supervisor's loop.
-        chores: Where the listing is done.
-        exits: Tells when a survivor ends.
-        on_empty: Called when nothing is left of a group.
+        families: Forgets those that are over.
+        outsiders: What is outside the groups.
+        finder: Looks for strays before a stop is over.
+        walker: Walks /proc.
+        facts: Learns that nothing is left.
+        refusals: Names what we may not signal.
     """
 
-    def __init__(self, loop: Loop, chores: Chores, exits: ExitWatcher, on_empty: Emptied) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        families: Families,
+        outsiders: Outsiders,
+        finder: Finder,
+        walker: Walker,
+        facts: Facts,
+        refusals: Refusals,
+    ) -> None:
         self._loop = loop
-        self._chores = chores
-        self._exits = exits
-        self._on_empty = on_empty
-        self._groups: dict[int, Group] = {}
-        self._by_survivor: dict[int, Group] = {}
+        self._families = families
+        self._outsiders = outsiders
+        self._finder = finder
+        self._walker = walker
+        self._facts = facts
+        self._waiting: set[Family] = set()  # `emptied` is still to be reported
+        self._timer: Timer | None = None
+        self._delay = FIRST_DELAY
+        self._walk_delay = FIRST_WALK_DELAY
+        self._walk_at = 0.0
+        self._walking = False
+        self._refusals = refusals
 
-    def track(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Begins to follow what is left of a process."""
-        group = Group(watcher, process)
-        self._groups[process.pid] = group
-        self._list(group)
+    def begin(self, family: Family, group: ProcessGroup) -> bool:
+        """Follow what a leader has left that has just exited.
 
-    def kill(self, process: ManagedProcess) -> None:
-        """Sends SIGKILL to all that is left, and to all that turns up from now on."""
-        group = self._groups.get(process.pid)
-        if group is not None:
-            group.signum = signal.SIGKILL
-            for pid in group.survivors:
-                self._send(pid, signal.SIGKILL)
+        Args:
+            family: The leader's.
+            group: Its process group, which is closed here when it is empty.
 
-    def exited(self, pid: int) -> bool:
-        """Takes note of an exit, and returns whether it was a survivor's."""
-        group = self._by_survivor.pop(pid, None)
-        if group is None:
-            return False
-        self._exits.discard(pid)
-        group.survivors.discard(pid)
-        if not group.survivors:
-            if is_empty(group.process.pid):
-                self._end(group)
-            else:
-                group.signum = group.signum or signal.SIGTERM
-                self._list(group)
-        return True
-
-    def _list(self, group: Group) -> None:
-        self._chores.do(self._look, group)
-
-    def _look(self, group: Group) -> None:
-        """On the chores thread."""
-        try:
-            rows = list(proctable.members(group.process.pid))
-        except OSError:
-            self._loop.post(self._chores.do_later, self._look, group)
+        Returns:
+            Whether its slot has something to wait for; `Facts.emptied` follows then.
+        """
+        if group.is_empty():
+            group.close()
         else:
-            self._loop.post(self._found, group, rows)
-
-    def _found(self, group: Group, rows: list[ProcessRow]) -> None:
-        if self._groups.get(group.process.pid) is not group:
-            return  # listed twice, and empty the first time
-        if any(row.pid == group.process.pid for row in rows):
-            # The leader was collected long ago. Somebody else has its number, and a group of that
-            # number: so ours was empty.
-            rows = []
-        for row in rows:
-            try:
-                is_there = self._exits.add(row.pid, row.start_time)
-            except OSError:
-                self._chores.do_later(self._look, group)
-                return
-            if is_there:
-                group.survivors.add(row.pid)
-                self._by_survivor[row.pid] = group
-                if group.signum:
-                    self._send(row.pid, group.signum)
-        if group.survivors:
-            return
-        if rows:
-            self._list(group)
-            return
-        self._end(group)
-
-    def _end(self, group: Group) -> None:
-        del self._groups[group.process.pid]
-        self._on_empty(group.watcher, group.process)
-
-    def _send(self, pid: int, signum: int) -> None:
-        try:
-            self._exits.send_signal(pid, signum)
-        except PermissionError:
-            pass  # it has become somebody else; it stays, and is named unkillable in time
-
-
-def is_empty(pgid: int) -> bool:
-    """Tells whether there is nobody in a process group, not even a zombie."""
-    try:
-        os.killpg(pgid, 0)
-    except ProcessLookupError:
+            family.group = group
+            self._track()
+        self._outsiders.leader_ended(family)
+        if family.stopping:
+            self._look(family)
+        if family.is_over:
+            self._families.remove(family)
+            return False
+        self._waiting.add(family)
         return True
-    except PermissionError:
+
+    def drop(self, family: Family, group: ProcessGroup) -> None:
+        """Let go of a leader whose watcher has been removed with all that runs."""
+        self._outsiders.leader_ended(family)
+        group.close()
+        self._families.remove(family)
+
+    def _look(self, family: Family) -> None:
+        """Have the strays found that a stop must name. The slot waits for that, for a while."""
+        family.looking, family.changed = True, False
+        self._finder.look(partial(self._looked, family))
+        if family.looking:
+            self._loop.call_later(LOOK_TIMEOUT, self._looked, family)
+
+    def _looked(self, family: Family) -> None:
+        if family.looking:
+            family.looking = False
+            self.settle(family)
+
+    def settle(self, family: Family) -> None:
+        """Report that nothing is left, if that is so."""
+        if family not in self._waiting or not family.is_over:
+            return
+        if family.stopping and family.changed:
+            self._finder.new_batch()
+            self._look(family)  # what has ended meanwhile may have left something in its turn
+            return
+        self._waiting.discard(family)
+        self._families.remove(family)
+        self._outsiders.flush()
+        self._facts.emptied(family.watcher, family.process)
+
+    def kill(self, family: Family) -> None:
+        """Send SIGKILL to all that is left, and to all that turns up."""
+        family.killed = True
+        if family.group is not None:
+            self._send(family, signal.SIGKILL)
+            self._track()
+        self._outsiders.kill(family)
+
+    def _send(self, family: Family, signum: int) -> None:
+        assert family.group is not None
+        try:
+            family.group.send(signum)
+        except PermissionError:
+            pass  # the walk that follows names them
+
+    def abandon(self, family: Family) -> None:
+        """Wait for it no longer: what is left are strays now."""
+        if family not in self._waiting:
+            return
+        self._waiting.discard(family)
+        self._outsiders.abandon(family)
+        if family.group is None:
+            self._families.remove(family)
+        else:
+            self._walker.walk(partial(self._name_members, family))
+
+    def _name_members(self, family: Family, table: Table) -> None:
+        group, family.group = family.group, None
+        if group is None:
+            return
+        rows = [] if group.is_empty() else _members(family, table)
+        # In this order: the number is the group's own until it is closed.
+        for row in rows:
+            self._outsiders.strayed(family.watcher, Found.of(row.pid, row))
+        group.close()
+        self._families.remove(family)
+
+    # -- whether groups are empty
+
+    def ask(self) -> None:
+        """Ask all groups, since a child has exited. A microsecond for each of them."""
+        for family in [family for family in self._waiting if family.group is not None]:
+            assert family.group is not None
+            if family.group.is_empty():
+                self._emptied(family)
+
+    def _emptied(self, family: Family) -> None:
+        assert family.group is not None
+        family.group.close()
+        family.group = None
+        family.changed = True
+        self.settle(family)
+
+    def _track(self) -> None:
+        """Begin to ask often, since there is a group to ask about that has got a signal."""
+        self._delay, self._walk_delay = FIRST_DELAY, FIRST_WALK_DELAY
+        now = self._loop.clock.monotonic()
+        if self._timer is None:
+            # Without help of the kernel, a walk alone tells that a group is empty.
+            is_slow = pidfd.reaches_groups()
+            self._walk_at = now + (self._walk_delay if is_slow else self._delay)
+        elif self._timer.when > now + self._delay:
+            self._timer.cancel()
+        else:
+            return
+        self._timer = self._loop.call_later(self._delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        began = self._loop.clock.monotonic()
+        self._finder.new_batch()
+        self._finder.sweep()
+        self.ask()
+        groups = [family for family in self._waiting if family.group is not None]
+        if not groups:
+            return
+        now = self._loop.clock.monotonic()
+        is_unknown = any(family.group.is_empty() is None for family in groups if family.group)
+        if not self._walking and (
+            now >= self._walk_at or (is_unknown and self._delay < LAST_DELAY)
+        ):
+            self._walking = True
+            self._walker.walk(partial(self._walked, now))
+        self._timer = self._loop.call_at(now + max(self._delay, SHARE * (now - began)), self._tick)
+        self._delay = min(2 * self._delay, LAST_DELAY)
+
+    def _walked(self, began: float, table: Table) -> None:
+        now = self._loop.clock.monotonic()
+        self._walking = False
+        self._walk_at = now + max(self._walk_delay, SHARE * (now - began))
+        self._walk_delay = min(2 * self._walk_delay, LAST_WALK_DELAY)
+        for family in list(self._waiting):
+            if family.group is not None:
+                self._compare(family, _members(family, table))
+
+    def _compare(self, family: Family, members: list[ProcessRow]) -> None:
+        """Compare a group with the process table."""
+        assert family.group is not None
+        if family.group.is_empty():
+            self._emptied(family)
+            return
+        if not members:
+            # Nothing but zombies, or what /proc hides from us, or what was born while the walk
+            # went on: only a second walk in a row tells that apart.
+            if not family.is_bare:
+                family.is_bare = True
+                self._walk_at = 0.0
+            elif not self._is_hidden(family):
+                self._emptied(family)
+            return
+        family.is_bare = False
+        for row in members:
+            key = (row.start_time, row.pid)
+            if key not in family.signalled:
+                family.signalled.add(key)
+                self._signal(family, row)
+        family.is_listed = True
+
+    def _is_hidden(self, family: Family) -> bool:
+        """Whether a group has members that we may not see, which we may not signal either."""
+        assert family.group is not None
+        try:
+            family.group.send(0)
+        except PermissionError:
+            return True
         return False
-    return False
+
+    def _signal(self, family: Family, row: ProcessRow) -> None:
+        """Signal one member that is new in the list, or ask whether we may.
+
+        Those of the first list had the signal with the whole group.
+        """
+        signum = 0
+        if family.killed:
+            signum = signal.SIGKILL
+        elif family.is_listed:
+            signum = family.signum or signal.SIGTERM
+        try:
+            pidfd.send_once(row.pid, row.start_time, signum)
+        except PermissionError:
+            command = row.command.decode("utf-8", "replace")
+            self._refusals.tell(family.watcher.name, row.pid, command, row.start_time)
+        except OSError:
+            family.signalled.discard((row.start_time, row.pid))  # no file left; the next list
+
+
+def _members(family: Family, table: Table) -> list[ProcessRow]:
+    """List the members of a dead leader's group that can still do something."""
+    return table.members.get(family.pid, [])

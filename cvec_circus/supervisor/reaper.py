@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.chores import Chores
-from cvec_circus.supervisor.leftovers import Leftovers, is_empty
-from cvec_circus.system.exits import Exit, ExitWatcher, collect
+from cvec_circus.supervisor.families import Facts, Families, Family
+from cvec_circus.supervisor.finding import Finder
+from cvec_circus.supervisor.leftovers import Leftovers
+from cvec_circus.supervisor.outsiders import Outsiders
+from cvec_circus.system import groups
+from cvec_circus.system.exits import ExitWatcher
 
-Exited = Callable[[Watcher, ManagedProcess, Exit, bool], None]
-Emptied = Callable[[Watcher, ManagedProcess], None]
+Explain = Callable[[ManagedProcess], "tuple[str, Exception | None]"]
 
 
 class Reaper:
@@ -26,25 +29,40 @@ class Reaper:
 
     Args:
         loop: The supervisor's loop.
-        chores: Where process groups are listed.
         exits: Sees deaths by pidfd, or by threads where there are none.
-        on_exit: Called with a watcher, its process, how that ended, and whether it left something.
-        on_empty: Called when nothing is left any more of one that did.
+        facts: Learns of them.
+        families: The leaders.
+        outsiders: What is outside their groups.
+        finder: Looks for what leaders leave.
+        leftovers: Follows what they leave in their groups.
+        explain: Returns the line that a process has left to say why it cannot run, and why it never
+            became its program.
     """
 
     def __init__(
-        self, loop: Loop, chores: Chores, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
+        self,
+        loop: Loop,
+        exits: ExitWatcher,
+        facts: Facts,
+        families: Families,
+        outsiders: Outsiders,
+        finder: Finder,
+        leftovers: Leftovers,
+        explain: Explain,
     ) -> None:
         self._loop = loop
         self._exits = exits
-        self._on_exit = on_exit
-        self._running: dict[int, tuple[Watcher, ManagedProcess]] = {}
+        self._facts = facts
+        self._families = families
+        self._outsiders = outsiders
+        self._finder = finder
+        self._leftovers = leftovers
+        self._explain = explain
         self._exited: deque[int] = deque()
-        self.leftovers = Leftovers(loop, chores, exits, on_empty)
         loop.add_reader(exits, self._see)
 
     def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
-        """Watches a new child.
+        """Watch a new child.
 
         Raises:
             OSError: There is nothing left to watch it with. The child has been killed and
@@ -53,68 +71,79 @@ class Reaper:
         try:
             is_watched = self._exits.add(pid)
         except OSError:
-            _signal_group(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)  # not collected, so the number is its own
             os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
             raise
-        self._running[pid] = (watcher, process)
+        self._families.add(Family(watcher, process, pid))
         if not is_watched:
-            # It has ended, and somebody else in this program has collected it, or SIGCHLD is
-            # ignored in it: nothing will ever be seen of it.
+            # It has ended, and other code in this program has collected it, or SIGCHLD is ignored
+            # in it: nothing will ever be seen of it.
             self._loop.post(self._exited.append, pid)
 
     def _see(self) -> None:
         self._exited.extend(self._exits.ready())
 
     def work(self, turn_is_over: Callable[[], bool]) -> bool:
-        """Collects what has exited until the turn is over, and returns whether there is more."""
+        """Collect what has exited until the turn is over; tell whether there is more."""
+        if not self._exited:
+            return False
+        self._finder.new_batch()
         while self._exited:
             self._collect(self._exited.popleft())
             if turn_is_over():
                 break
+        self._leftovers.ask()
+        self._finder.soon()
         return bool(self._exited)
 
+    def child_exited(self) -> None:
+        """Look for orphans and at groups: SIGCHLD has come. A program's signal handler posts it."""
+        self._finder.soon()
+        self._leftovers.ask()
+
     def _collect(self, pid: int) -> None:
-        if pid not in self._running:
-            self.leftovers.exited(pid)
+        family = self._families.of_leader(pid)
+        if family is None or not family.is_alive:
+            self._outsider_exited(pid)
             return
-        watcher, process = self._running.pop(pid)
+        watcher, process = family.watcher, family.process
+        family.stopping = process.state is not ProcessState.RUNNING
         if not watcher.abandoned:
-            # Before the leader is collected, because its zombie keeps the number of the group from
-            # being given to anybody else.
-            _signal_group(pid, signal.SIGTERM)
-        self._exits.discard(pid)
-        ended = collect(pid)
-        has_leftovers = not watcher.abandoned and not is_empty(pid)
-        if has_leftovers:
-            self.leftovers.track(watcher, process)
-        self._on_exit(watcher, process, ended, has_leftovers)
-
-    def kill_group(self, process: ManagedProcess) -> None:
-        """Sends SIGKILL to a process that has not been collected, and to its group, or to what is
-        left of that."""
-        if process.has_leader:
-            self._exits.send_signal(process.pid, signal.SIGKILL)
-            _signal_group(process.pid, signal.SIGKILL)
+            self._signal_group(family)
+        ended, group = groups.end(self._exits, pid)
+        family.is_alive = False
+        leaves = False
+        if watcher.abandoned:
+            self._leftovers.drop(family, group)
         else:
-            self.leftovers.kill(process)
+            leaves = self._leftovers.begin(family, group)
+        self._outsiders.flush()
+        report, failure = self._explain(process)
+        self._facts.exited(watcher, process, ended, leaves, report, failure)
 
-    def send_signal(self, process: ManagedProcess, signum: int) -> bool:
-        """Sends a signal to a process; False if it has exited.
+    def _signal_group(self, family: Family) -> None:
+        """Signal what a leader leaves in its group, before it is collected.
 
-        Raises:
-            PermissionError: It runs as somebody else.
+        With a tree whose members have had their signal, only those that have not get it, when the
+        group is listed.
         """
-        return self._exits.send_signal(process.pid, signum)
+        signum = signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
+        if family.is_listed and not family.killed:
+            return
+        try:
+            self._exits.send_to_group(family.pid, signum)
+            if not family.killed:
+                self._exits.send_to_group(family.pid, signal.SIGCONT)
+        except PermissionError:
+            pass  # the leader itself has changed its user; the list names those that are left
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether every child has been collected."""
-        return not self._running
+    def _outsider_exited(self, pid: int) -> None:
+        # Its children have become ours, and are known by its session while it is kept.
+        self._finder.look(_nothing)
+        family = self._outsiders.exited(pid)
+        if family is not None:
+            self._leftovers.settle(family)
 
 
-def _signal_group(pgid: int, signum: int) -> None:
-    """Sends a signal to whoever is left in a process group."""
-    try:
-        os.killpg(pgid, signum)
-    except (ProcessLookupError, PermissionError):
-        pass  # there is nobody, or nobody that we may signal: then the group is not empty
+def _nothing() -> None:
+    """Called when a look is over that nothing waits for."""

@@ -14,54 +14,16 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import NamedTuple
 
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.system import proctable
+from cvec_circus.system import pidfd, proctable
+from cvec_circus.system.collecting import is_stranger, peek
 
 STACK_SIZE = 256 * 1024
 """Bytes of stack of a thread that only waits: a thousand of them take 16 MiB of memory."""
 
 STRANGER_POLL_TIMEOUT = 0.1
 """Seconds between two looks at a process that is no child of ours, where there are no pidfds."""
-
-
-class Exit(NamedTuple):
-    """How a process ended. Immutable.
-
-    Attributes:
-        exit_code: Its exit status; negative, the signal that ended it; -1 if nobody knows.
-        status_lost: Nobody knows: somebody else in this program has collected it.
-    """
-
-    exit_code: int
-    status_lost: bool = False
-
-
-def collect(pid: int) -> Exit:
-    """Collect a child that has exited: it is gone for good, and its number is free.
-
-    The owner of the child does it, once, when an exit watcher has reported it. It waits for that
-    one child only; a wait for any would take those of hooks and of the embedding program.
-
-    Raises:
-        BlockingIOError: It has not exited.
-    """
-    try:
-        found, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return Exit(-1, status_lost=True)
-    if not found:
-        raise BlockingIOError(errno.EAGAIN, f"process {pid} has not exited")
-    return Exit(os.waitstatus_to_exitcode(status))
-
-
-def peek(pid: int) -> bool:
-    """Tell whether a child of ours has exited and waits to be collected. Leaves it as it is."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
-    except ChildProcessError:
-        return False
 
 
 class ExitWatcher(ABC):
@@ -114,6 +76,29 @@ class ExitWatcher(ABC):
         """
 
     @abstractmethod
+    def send_to_group(self, pid: int, signum: int) -> bool:
+        """Send a signal to the process group that a watched process leads.
+
+        Args:
+            pid: A child of ours that is not collected, or any process where pidfds reach groups.
+            signum: The signal.
+
+        Returns:
+            False when the process is not watched, or its group cannot be reached safely.
+
+        Raises:
+            PermissionError: We may signal no member of it.
+        """
+
+    @abstractmethod
+    def release(self, pid: int) -> int | None:
+        """Watch a process no more, and hand over its pidfd.
+
+        Returns:
+            The pidfd, the caller's now; None where there are no pidfds, or it was not watched.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Watch nothing any more."""
 
@@ -154,9 +139,8 @@ class PidfdExitWatcher(ExitWatcher):
 
     def discard(self, pid: int) -> None:
         """See `ExitWatcher.discard`."""
-        fd = self._fds.pop(pid, None)
+        fd = self.release(pid)
         if fd is not None:
-            self._leave_epoll(fd)
             os.close(fd)
 
     def fileno(self) -> int:
@@ -183,6 +167,22 @@ class PidfdExitWatcher(ExitWatcher):
         except ProcessLookupError:
             return False
         return True
+
+    def send_to_group(self, pid: int, signum: int) -> bool:
+        """See `ExitWatcher.send_to_group`."""
+        fd = self._fds.get(pid)
+        if fd is None:
+            return False
+        if pidfd.reaches_groups():
+            return pidfd.send_to_group(fd, signum)
+        return _kill_group(pid, signum)
+
+    def release(self, pid: int) -> int | None:
+        """See `ExitWatcher.release`."""
+        fd = self._fds.pop(pid, None)
+        if fd is not None:
+            self._leave_epoll(fd)
+        return fd
 
     def close(self) -> None:
         """See `ExitWatcher.close`."""
@@ -212,7 +212,7 @@ class WaitThreadExitWatcher(ExitWatcher):
     def add(self, pid: int, start_time: int | None = None) -> bool:
         """See `ExitWatcher.add`."""
         self.discard(pid)
-        stranger = _is_stranger(pid)
+        stranger = is_stranger(pid)
         if stranger and start_time is None:
             start_time = proctable.start_time(pid)
         found = proctable.row(pid)
@@ -261,6 +261,15 @@ class WaitThreadExitWatcher(ExitWatcher):
         except ProcessLookupError:
             return False
         return True
+
+    def send_to_group(self, pid: int, signum: int) -> bool:
+        """See `ExitWatcher.send_to_group`."""
+        return pid in self._watches and _kill_group(pid, signum)
+
+    def release(self, pid: int) -> int | None:
+        """See `ExitWatcher.release`."""
+        self.discard(pid)
+        return None
 
     def close(self) -> None:
         """See `ExitWatcher.close`. Threads end with their process; nobody waits for them."""
@@ -334,18 +343,17 @@ def has_pidfd() -> bool:
     return True
 
 
+def _kill_group(pid: int, signum: int) -> bool:
+    """Signal a group by its number, while that is its leader's, who is not collected."""
+    if is_stranger(pid):
+        return False
+    try:
+        os.killpg(pid, signum)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _is_held(pid: int) -> bool:
-    """Whether a child has died but cannot be collected yet, because somebody traces it."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
-    except ChildProcessError:
-        return False  # a stranger, or collected by somebody else
-
-
-def _is_stranger(pid: int) -> bool:
-    """Whether a process is no child of ours."""
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
+    """Whether a child has died but cannot be collected yet, because a debugger traces it."""
+    return not (is_stranger(pid) or peek(pid))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 ZOMBIE, DEAD = "Z", "X"
 
 # Where proc(5) has the fields of /proc/<pid>/stat, counted from the one after the command's name.
-STATE, PPID, PGRP, THREADS, START_TIME = 0, 1, 2, 17, 19
+STATE, PPID, PGRP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 USER_TIME, SYSTEM_TIME, NICE = 11, 12, 16
 
 
@@ -32,6 +32,7 @@ class ProcessRow(NamedTuple):
         threads: How many threads it has.
         command: The command's name, up to 15 bytes of it.
         fields: The rest of the line, for who wants more: see the constants above.
+        session: Its session's.
     """
 
     pid: int
@@ -42,6 +43,7 @@ class ProcessRow(NamedTuple):
     threads: int = 1
     command: bytes = b""
     fields: tuple[bytes, ...] = ()
+    session: int = 0
 
     @property
     def runs(self) -> bool:
@@ -50,7 +52,7 @@ class ProcessRow(NamedTuple):
 
 
 def row(pid: int) -> ProcessRow | None:
-    """Look at one process; None when there is none of that number."""
+    """Look at one process; None when there is none of that number, or /proc hides it from us."""
     line = _read(f"/proc/{pid}/stat")
     if not line:
         return None
@@ -66,6 +68,7 @@ def row(pid: int) -> ProcessRow | None:
         threads=int(fields[THREADS]),
         command=line[line.index(b"(") + 1 : end],
         fields=fields,
+        session=int(fields[SESSION]),
     )
 
 
@@ -79,10 +82,10 @@ def memory(pid: int) -> tuple[int, int] | None:
 
 
 def _read(path: str) -> bytes:
-    """Read a line of /proc; nothing when the process is gone."""
+    """Read a line of /proc; nothing when the process is gone, or hidden (hidepid)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
     try:
         return os.read(fd, 4096)
@@ -122,6 +125,23 @@ def descendants(pid: int, recursive: bool = True) -> list[int]:
         for child in below:  # grows while it is walked
             below.extend(sorted(children[child]))
     return below
+
+
+def variable(pid: int, name: str) -> str | None:
+    """Read a variable of the environment that a process was given at its start.
+
+    It may block for as long as the process' memory is locked: not for the supervising thread.
+
+    Returns:
+        Its value; None when there is none, the process is gone, or we may not look.
+    """
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            content = b"\0" + file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    _, found, rest = content.partition(b"\0" + os.fsencode(name) + b"=")
+    return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 
 
 def start_time(pid: int) -> int | None:

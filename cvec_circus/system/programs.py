@@ -8,7 +8,7 @@ import signal
 from typing import NamedTuple
 
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.system import exits
+from cvec_circus.system import collecting, exits
 from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch
 
 BLOCK = 65536
@@ -103,7 +103,7 @@ def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel:
         raise
     for name, fd in pipes.items():
         _drain(fd, name, texts)
-    ended = exits.collect(pid)
+    ended = collecting.collect(pid)
     errors = bytes(texts["stderr"]).decode("utf-8", "replace")
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     return Ended(ended.exit_code, lines, bytes(texts.get("stdout", b"")), killed)

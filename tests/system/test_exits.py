@@ -8,7 +8,7 @@ import threading
 import unittest
 import unittest.mock
 
-from cvec_circus.system import exits, proctable
+from cvec_circus.system import collecting, exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
 from tests.support.children import TIMEOUT, Child, command
 from tests.support.eventually import eventually
@@ -24,25 +24,25 @@ class CollectTest(LeakCheckedTestCase):
 
     def test_exit_status(self):
         pid = self.exited("/bin/sh", "-c", "exit 7")
-        self.assertTrue(exits.peek(pid))
-        self.assertTrue(exits.peek(pid))
-        self.assertEqual(exits.collect(pid), exits.Exit(7))
-        self.assertFalse(exits.peek(pid))
+        self.assertTrue(collecting.peek(pid))
+        self.assertTrue(collecting.peek(pid))
+        self.assertEqual(collecting.collect(pid), collecting.Exit(7))
+        self.assertFalse(collecting.peek(pid))
 
     def test_signal(self):
         pid = self.exited("/bin/sh", "-c", "kill -9 $$")
-        self.assertEqual(exits.collect(pid), exits.Exit(-9))
+        self.assertEqual(collecting.collect(pid), collecting.Exit(-9))
 
     def test_collected_by_somebody_else(self):
         pid = self.exited("/bin/true")
         os.waitpid(pid, 0)
-        self.assertEqual(exits.collect(pid), exits.Exit(-1, status_lost=True))
+        self.assertEqual(collecting.collect(pid), collecting.Exit(-1, status_lost=True))
 
     def test_one_that_runs(self):
         child = Child(self, "wait")
-        self.assertFalse(exits.peek(child.pid))
+        self.assertFalse(collecting.peek(child.pid))
         with self.assertRaisesRegex(BlockingIOError, f"process {child.pid} has not exited"):
-            exits.collect(child.pid)
+            collecting.collect(child.pid)
 
 
 class Matrix:
@@ -83,8 +83,8 @@ class Matrix:
         self.assertEqual(self.ready(), [child.pid])
         self.assertEqual(self.watcher.ready(), [])
         self.assertFalse(self.readable())
-        self.assertTrue(exits.peek(child.pid))
-        self.assertEqual(exits.collect(child.pid), exits.Exit(0))
+        self.assertTrue(collecting.peek(child.pid))
+        self.assertEqual(collecting.collect(child.pid), collecting.Exit(0))
         child.collected()
         self.watcher.discard(child.pid)
         self.watcher.discard(child.pid)
@@ -92,7 +92,7 @@ class Matrix:
     def test_one_that_has_exited_before(self):
         child = Child(self, "wait")
         os.kill(child.pid, signal.SIGKILL)
-        self.assertTrue(eventually(lambda: exits.peek(child.pid)))
+        self.assertTrue(eventually(lambda: collecting.peek(child.pid)))
         self.assertTrue(self.watcher.add(child.pid))
         self.assertEqual(self.ready(), [child.pid])
 
@@ -107,7 +107,7 @@ class Matrix:
             seen += some
         self.assertEqual(sorted(seen), sorted(pids))
         for pid in pids:
-            self.assertEqual(exits.collect(pid).exit_code, 0)
+            self.assertEqual(collecting.collect(pid).exit_code, 0)
             self.watcher.discard(pid)
         self.assertEqual(self.watcher.ready(), [])
 
@@ -116,7 +116,7 @@ class Matrix:
         self.watcher.discard(child.pid)
         self.assertFalse(self.watcher.send_signal(child.pid, signal.SIGTERM))
         os.kill(child.pid, signal.SIGKILL)
-        self.assertTrue(eventually(lambda: exits.peek(child.pid)))
+        self.assertTrue(eventually(lambda: collecting.peek(child.pid)))
         self.watcher.send_signal(other.pid, signal.SIGKILL)
         self.assertEqual(self.ready(), [other.pid])
 
@@ -165,7 +165,7 @@ class Matrix:
         os.waitpid(child.pid, 0)
         child.collected()
         self.assertEqual(self.ready(), [child.pid])
-        self.assertTrue(exits.collect(child.pid).status_lost)
+        self.assertTrue(collecting.collect(child.pid).status_lost)
 
     def test_an_exit_on_another_thread_s_watch_is_seen_by_poll(self):
         child = self.child()
@@ -204,7 +204,7 @@ class PidfdExitWatcherTest(Matrix, LeakCheckedTestCase):
         for child in children:
             self.watcher.send_signal(child.pid, signal.SIGKILL)
             self.ready()
-            exits.collect(child.pid)
+            collecting.collect(child.pid)
             child.collected()
             self.watcher.discard(child.pid)
         self.assertFalse(self.readable())
@@ -240,7 +240,7 @@ class PidfdExitWatcherTest(Matrix, LeakCheckedTestCase):
         self.assertFalse(self.readable())  # and no loop spins meanwhile
         tracer.stdin.close()
         self.assertEqual(self.ready(), [child.pid])
-        self.assertEqual(exits.collect(child.pid), exits.Exit(-9))
+        self.assertEqual(collecting.collect(child.pid), collecting.Exit(-9))
         child.collected()
 
 

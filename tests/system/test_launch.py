@@ -14,7 +14,7 @@ import unittest
 import warnings
 from pathlib import Path
 
-from cvec_circus.system.exits import collect
+from cvec_circus.system.collecting import collect
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, launch
 from tests.support.children import TIMEOUT, command, output
 from tests.support.eventually import eventually

@@ -1,0 +1,71 @@
+"""Builds the desks that end processes and see to what they leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cvec_circus.base.loop import Loop
+from cvec_circus.supervisor.families import Facts, Families
+from cvec_circus.supervisor.finding import Adoption, Finder, Search
+from cvec_circus.supervisor.leftovers import Leftovers
+from cvec_circus.supervisor.outsiders import Outsiders
+from cvec_circus.supervisor.reaper import Explain, Reaper
+from cvec_circus.supervisor.refusals import Refusals
+from cvec_circus.supervisor.signals import SignalDesk
+from cvec_circus.supervisor.walker import Walker
+from cvec_circus.system import subreaper
+from cvec_circus.system.exits import ExitWatcher
+
+
+class Endings(NamedTuple):
+    """The desks around the end of a process. Owned by the supervisor thread.
+
+    Attributes:
+        signals: Sends signals.
+        reaper: Takes in what is spawned, and collects what has exited.
+        walker: Reads /proc; its threads are stopped with the supervisor.
+    """
+
+    signals: SignalDesk
+    reaper: Reaper
+    walker: Walker
+
+
+def build(
+    loop: Loop,
+    exits: ExitWatcher,
+    facts: Facts,
+    run: str,
+    explain: Explain,
+    is_subreaper: bool,
+    runs_user_code: Callable[[], bool],
+) -> Endings:
+    """Build the desks, bottom-up.
+
+    Args:
+        loop: The supervisor's loop.
+        exits: Sees exits.
+        facts: Learns of them.
+        run: The id of this daemon's life, as it is in the marks of what it starts.
+        explain: See `Reaper`.
+        is_subreaper: Whether orphans become our children: never in an embedding program.
+        runs_user_code: Whether a hook or a stream class is running at this moment.
+
+    Raises:
+        OSError: The kernel does not make this process the child subreaper.
+    """
+    refusals = Refusals()
+    walker = Walker(loop, run)
+    families = Families()
+    outsiders = Outsiders(loop, exits, facts, families, refusals, adopts=is_subreaper)
+    finder: Finder
+    if is_subreaper:
+        subreaper.enable()
+        finder = Adoption(loop, walker, families, outsiders, runs_user_code)
+    else:
+        finder = Search(loop, walker, families, outsiders)
+    leftovers = Leftovers(loop, families, outsiders, finder, walker, facts, refusals)
+    reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, explain)
+    signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
+    return Endings(signals, reaper, walker)

@@ -1,0 +1,173 @@
+"""Reading /proc, on threads that do nothing else: one walk of it serves all that ask."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from cvec_circus import logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.base.worker import Worker
+from cvec_circus.supervisor.families import Found
+from cvec_circus.supervisor.launching import MARK
+from cvec_circus.system import proctable
+from cvec_circus.system.proctable import ProcessRow
+
+RETRY_DELAY = 0.1
+"""Seconds until /proc is read again when there was no thread, file or memory for it."""
+
+
+class Table:
+    """What a walk has seen of the processes that began after this one. Immutable.
+
+    Args:
+        rows: All of them.
+
+    Attributes:
+        rows: Those that can still do something: no zombies.
+        below: The same by their parent's pid, as `members` and `sessions` by their group's and
+            session's.
+    """
+
+    def __init__(self, rows: Iterable[ProcessRow]) -> None:
+        self.rows = [row for row in rows if row.runs]
+        self.below: defaultdict[int, list[ProcessRow]] = defaultdict(list)
+        self.members: defaultdict[int, list[ProcessRow]] = defaultdict(list)
+        self.sessions: defaultdict[int, list[ProcessRow]] = defaultdict(list)
+        for row in self.rows:
+            self.below[row.ppid].append(row)
+            self.members[row.pgrp].append(row)
+            self.sessions[row.session].append(row)
+
+    def descendants(self, pid: int) -> list[ProcessRow]:
+        """List what is below a process, parents first, and the rest of the session it leads."""
+        listed = sorted(self.below.get(pid, ()))
+        known = {pid, *(row.pid for row in listed)}
+        for row in listed:  # grows while it is walked
+            for child in sorted(self.below.get(row.pid, ())):
+                if child.pid not in known:
+                    known.add(child.pid)
+                    listed.append(child)
+        for row in [*self.members.get(pid, ()), *self.sessions.get(pid, ())]:
+            if row.pid not in known:
+                known.add(row.pid)
+                listed.append(row)
+        return listed
+
+
+Walked = Callable[[Table], object]
+Read = Callable[[list[Found]], object]
+
+
+class Walker:
+    """Reads the process table, and the marks of processes. Owned by the supervisor thread.
+
+    Two threads: one walks all of /proc/PID/stat, which cannot block; the other reads environments,
+    which can, while the memory of that process is locked.
+
+    Args:
+        loop: The supervisor's loop, where results arrive.
+        run: The id of this daemon's life; other marks are not ours.
+    """
+
+    def __init__(self, loop: Loop, run: str) -> None:
+        self._loop = loop
+        self._run = run
+        # What our children start is younger than we are.
+        self._since = proctable.start_time(os.getpid()) or 0
+        self._table = Worker("process table", _log_crash)
+        self._marks = Worker("marks", _log_crash)
+        self._asked: list[Walked] = []
+        self._walking = False
+
+    def walk(self, then: Walked) -> None:
+        """List the processes that began after this one, with a walk that begins after this call.
+
+        Those who ask before it begins share it.
+
+        Args:
+            then: Called with the table, in a later turn; never if the walk does not end.
+        """
+        self._asked.append(then)
+        if not self._walking:
+            self._walking = True
+            self._begin()
+
+    def _begin(self) -> None:
+        asked, self._asked = self._asked, []
+        try:
+            self._table.do(self._walk, asked)
+        except RuntimeError:
+            self._later(asked)
+
+    def _walk(self, asked: list[Walked]) -> None:
+        """On the thread of the table."""
+        try:
+            table = Table(row for row in proctable.rows() if row.start_time >= self._since)
+        except OSError:
+            self._loop.post(self._later, asked)
+        else:
+            self._loop.post(self._walked, asked, table)
+
+    def _later(self, asked: list[Walked]) -> None:
+        self._asked = asked + self._asked
+        self._loop.call_later(RETRY_DELAY, self._begin)
+
+    def _walked(self, asked: list[Walked], table: Table) -> None:
+        self._walking = False
+        for then in asked:
+            then(table)
+        if self._asked and not self._walking:
+            self._walking = True
+            self._begin()
+
+    def read(self, pids: Iterable[int], then: Read) -> None:
+        """Look at some processes, their marks included.
+
+        Args:
+            pids: The processes.
+            then: Called with those that are there, in a later turn.
+        """
+        self._read_marks(list(pids), then)
+
+    def _read_marks(self, pids: list[int], then: Read) -> None:
+        try:
+            self._marks.do(self._read, pids, then)
+        except RuntimeError:
+            self._loop.call_later(RETRY_DELAY, self._read_marks, pids, then)
+
+    def _read(self, pids: list[int], then: Read) -> None:
+        """On the thread of the marks."""
+        found = []
+        try:
+            for pid in pids:
+                mark = _parse(proctable.variable(pid, MARK), self._run)
+                try:
+                    found.append(Found.of(pid, proctable.row(pid), mark))
+                except ProcessLookupError:
+                    pass  # it has ended meanwhile
+        except OSError:
+            self._loop.post(self._loop.call_later, RETRY_DELAY, self._read_marks, pids, then)
+        else:
+            self._loop.post(then, found)
+
+    def stop(self) -> None:
+        """End the threads after what they are doing. Does not wait."""
+        self._table.stop()
+        self._marks.stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait at most so many seconds, for each of the two, and tell whether both have ended."""
+        return self._table.join(timeout) and self._marks.join(timeout)
+
+
+def _parse(mark: str | None, run: str) -> tuple[str, str] | None:
+    """Take a mark apart: the watcher's name and the slot; None when it is of another life."""
+    life, _, rest = (mark or "").partition(":")
+    name, _, slot = rest.rpartition(":")
+    return (name, slot) if name and life == run else None
+
+
+def _log_crash(error: BaseException, description: str) -> None:
+    logger.error("reading /proc: %s failed", description, exc_info=error)
