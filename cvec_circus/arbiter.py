@@ -265,7 +265,9 @@ class Arbiter(Watchers):
             functions.insert(0, partial(self.prereload_fn, self))
         return functions
 
-    def _facades(self, supervisor: Supervisor, meant: core.Watcher) -> tuple[Watcher, Arbiter]:
+    def _facades(
+        self, supervisor: Supervisor, meant: core.Watcher, caller: Any
+    ) -> tuple[Watcher, Arbiter]:
         """Make what the hooks of a watcher get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import HookedWatcher
 

@@ -13,13 +13,13 @@ from cvec_circus.commands.base import (
     Property,
     Switch,
     later,
-    nothing,
     waiter,
 )
 from cvec_circus.commands.conversion import convert_options
 from cvec_circus.commands.kinds import to_new_name
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
+from cvec_circus.wire import orders
 
 if TYPE_CHECKING:
     from cvec_circus.wire.outcome import Outcome
@@ -52,8 +52,13 @@ class Add(Command):
         if props["args"] is not None:
             given["args"] = props["args"]
         options = convert_options(given)
-        wait = waiter(props, answer, _started if props["start"] else nothing)
-        target.add(props["name"], options, props["start"], wait)
+        watcher = target.new_watcher(props["name"], options)
+        cause = answer.cause("command:add", props["reason"])
+        target.give(orders.Add(watcher, cause))
+        if not props["start"]:
+            return {}
+        wait = waiter(props, answer, _started)
+        target.give(orders.Start([watcher], cause), wait)
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

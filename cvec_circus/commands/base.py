@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
-from cvec_circus.commands.kinds import to_match_method
+from cvec_circus.commands.kinds import to_match_method, to_reason
 from cvec_circus.commands.target import CommandTarget, Fields, TargetWatcher, Watchers
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_seconds, to_text
@@ -18,6 +18,7 @@ from cvec_circus.wire.messages import COMMAND_FAILED
 
 if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
+    from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.outcome import Outcome, Wait
 
 __all__ = [
@@ -83,6 +84,7 @@ TIMEOUT = Property(
     "timeout", to_seconds, low=0, doc="Seconds after which a waiting answer gives up."
 )
 MATCH = Property("match", to_match_method, doc="How the name matches: glob, simple or regex.")
+REASON = Property("reason", to_reason, default="", doc="Why: for the event and the log.")
 
 
 class Switch(NamedTuple):
@@ -110,6 +112,9 @@ class Answer(Protocol):
     def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None:
         """Report a failure in a sentence."""
 
+    def cause(self, text: str, why: str = "") -> Cause:
+        """Make the cause of what the request orders; its sender is the actor."""
+
     def wait(self, shape: Shape) -> Wait:
         """Make what the core calls at the end of an order; `shape` turns the outcome to fields."""
 
@@ -120,8 +125,8 @@ class Command:
     Attributes:
         name: As on the wire.
         doc: One sentence on what it does, for the help.
-        properties: Its schema. A command that changes something also takes waiting, timeout and
-            match without naming them.
+        properties: Its schema. A command that changes something also takes waiting, timeout,
+            match and reason without naming them.
         arguments: Properties that the command line takes by position, in this order.
         usage: What the help shows for the arguments.
         named: The words of `usage` that stand for a property of another name.
@@ -143,7 +148,7 @@ class Command:
     urgent = False
 
     def __init__(self) -> None:
-        common = (WAITING, TIMEOUT, MATCH) if self.mutating else ()
+        common = (WAITING, TIMEOUT, MATCH, REASON) if self.mutating else ()
         self.by_name = {prop.name: prop for prop in (*common, *self.properties)}
         self.defaults = {prop.name: prop.default for prop in self.by_name.values()}
         self.mandatory = [prop.name for prop in self.properties if prop.mandatory]

@@ -16,13 +16,11 @@ from cvec_circus.commands.base import (
     one,
     waiter,
 )
-from cvec_circus.commands.kinds import to_reason
 from cvec_circus.options.kinds import to_integer
+from cvec_circus.wire.orders import Resize
 
 if TYPE_CHECKING:
     from cvec_circus.wire.outcome import Outcome
-
-REASON = Property("reason", to_reason, default="", doc="Why: for the event and the log.")
 
 
 class Incr(Command):
@@ -33,7 +31,6 @@ class Incr(Command):
     properties = (
         NAME,
         Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more."),
-        REASON,
     )
     arguments = ("name", "nb")
     usage = "NAME [NUMBER]"
@@ -52,7 +49,9 @@ class Incr(Command):
             return {"numprocesses": watcher.numprocesses}
 
         wait = waiter(props, answer, shape)
-        target.change_numprocesses(watcher, self.sign * props["nb"], wait, props["reason"])
+        size = max(0, watcher.numprocesses + self.sign * props["nb"])
+        cause = answer.cause(f"command:{self.name}", props["reason"])
+        target.give(Resize(watcher, size, cause), wait)
         return later(wait)
 
     def words(self, reply: Fields) -> str:
@@ -70,6 +69,5 @@ class Decr(Incr):
     properties = (
         NAME,
         Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many fewer."),
-        REASON,
     )
     sign = -1

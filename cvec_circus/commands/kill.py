@@ -15,6 +15,7 @@ from cvec_circus.commands.base import (
     waiter,
 )
 from cvec_circus.options.kinds import to_integer, to_seconds, to_signal
+from cvec_circus.wire import orders
 
 
 class Kill(Command):
@@ -39,5 +40,8 @@ class Kill(Command):
         """Have them ended."""
         watcher = one(target, props)
         wait = waiter(props, answer)
-        target.kill(watcher, props["pid"], props["signum"], props["graceful_timeout"], wait)
+        processes = target.processes(watcher, props["pid"])
+        cause = answer.cause("command:kill", props["reason"])
+        order = orders.Kill(watcher, processes, cause, props["signum"], props["graceful_timeout"])
+        target.give(order, wait)
         return later(wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, later, waiter
+from cvec_circus.wire import orders
 
 
 class Quit(Command):
@@ -16,5 +17,5 @@ class Quit(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Begin the end; several may wait for it."""
         wait = waiter(props, answer)
-        target.quit(wait)
+        target.give(orders.Quit(answer.cause("command:quit", props["reason"])), wait)
         return later(wait)

@@ -16,6 +16,7 @@ from cvec_circus.commands.base import (
     waiter,
 )
 from cvec_circus.options.kinds import to_boolean
+from cvec_circus.wire import orders
 
 
 class Reload(Command):
@@ -41,5 +42,7 @@ class Reload(Command):
         """Order it."""
         watchers = several(target, props)
         wait = waiter(props, answer, replaced)
-        target.reload(watchers, props["graceful"], props["sequential"], wait)
+        cause = answer.cause("command:reload", props["reason"])
+        order = orders.Reload(watchers, cause, props["sequential"], props["graceful"])
+        target.give(order, wait)
         return later(wait)

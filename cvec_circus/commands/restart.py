@@ -14,6 +14,7 @@ from cvec_circus.commands.base import (
     several,
     waiter,
 )
+from cvec_circus.wire import orders
 
 
 class Restart(Command):
@@ -31,5 +32,6 @@ class Restart(Command):
         """Order it."""
         watchers = several(target, props)
         wait = waiter(props, answer, replaced)
-        target.restart(watchers, wait)
+        cause = answer.cause("command:restart", props["reason"])
+        target.give(orders.Restart(watchers, cause), wait)
         return later(wait)

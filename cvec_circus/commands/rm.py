@@ -15,6 +15,7 @@ from cvec_circus.commands.base import (
     waiter,
 )
 from cvec_circus.options.kinds import to_boolean
+from cvec_circus.wire.orders import Remove
 
 
 class Rm(Command):
@@ -35,5 +36,6 @@ class Rm(Command):
         """Have it removed."""
         watcher = one(target, props)
         wait = waiter(props, answer)
-        target.remove(watcher, props["nostop"], wait)
+        cause = answer.cause("command:rm", props["reason"])
+        target.give(Remove(watcher, cause, props["nostop"]), wait)
         return later(wait)

@@ -18,9 +18,10 @@ from cvec_circus.commands.base import (
     waiter,
 )
 from cvec_circus.commands.conversion import convert_options, typed_if_possible
-from cvec_circus.commands.incr import REASON
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_mapping
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire.orders import SetOptions
 
 
 class Set(Command):
@@ -31,7 +32,6 @@ class Set(Command):
     properties = (
         NAME,
         Property("options", to_mapping, mandatory=True, doc="Options and their new values."),
-        REASON,
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
     named = (("OPTION", "options"),)
@@ -42,8 +42,10 @@ class Set(Command):
         """Convert the options and have them changed."""
         watcher = one(target, props)
         options = convert_options(props["options"])
+        full = WATCHER_OPTIONS.complete(options, watcher.options)
         wait = waiter(props, answer)
-        target.set_options(watcher, options, wait, props["reason"])
+        cause = answer.cause("command:set", props["reason"])
+        target.give(SetOptions(watcher, full, cause), wait)
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

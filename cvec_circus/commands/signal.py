@@ -17,6 +17,7 @@ from cvec_circus.commands.base import (
 )
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_signal
+from cvec_circus.wire import orders
 
 
 class Signal(Command):
@@ -42,14 +43,16 @@ class Signal(Command):
         if props["childpid"] is not None and props["pid"] is None:
             raise MessageError("message invalid: childpid: pid is missing")
         watcher = one(target, props)
-        target.signal(
+        order = orders.Signal(
             watcher,
+            target.processes(watcher, props["pid"]),
             props["signum"],
-            props["pid"],
+            answer.cause("command:signal", props["reason"]),
             props["childpid"],
             props["children"],
             props["recursive"],
         )
+        target.give(order)
         return {}
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

@@ -15,6 +15,7 @@ from cvec_circus.commands.base import (
     several,
     waiter,
 )
+from cvec_circus.wire import orders
 
 if TYPE_CHECKING:
     from cvec_circus.wire.outcome import Outcome
@@ -39,5 +40,6 @@ class Start(Command):
         """Order it."""
         watchers = several(target, props)
         wait = waiter(props, answer, _started)
-        target.start(watchers, wait)
+        cause = answer.cause("command:start", props["reason"])
+        target.give(orders.Start(watchers, cause), wait)
         return later(wait)

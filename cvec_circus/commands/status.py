@@ -38,14 +38,14 @@ class Status(Command):
             [watcher] = target.known(props["name"])
             reason = target.reason(watcher)
             return {
-                "status": watcher.state.value,
+                "status": watcher.status,
                 **({"reason": reason} if reason else {}),
                 **({"watcher": target.detail(watcher)} if details else {}),
             }
         watchers = target.known()
         reasons = {watcher.name: target.reason(watcher) for watcher in watchers}
         reply: Fields = {
-            "statuses": {watcher.name: watcher.state.value for watcher in watchers},
+            "statuses": {watcher.name: watcher.status for watcher in watchers},
             "reasons": {name: reason for name, reason in reasons.items() if reason},
         }
         if details:

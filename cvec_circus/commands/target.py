@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 if TYPE_CHECKING:
+    from cvec_circus.wire.orders import Order
     from cvec_circus.wire.outcome import Wait
 
 Fields = dict[str, Any]
-
-
-class TargetState(Protocol):
-    """The state of a watcher: an enumeration whose value is the word that the wire shows."""
-
-    @property
-    def value(self) -> str:
-        """One of stopped, starting, active, stopping."""
 
 
 class TargetWatcher(Protocol):
@@ -27,12 +20,16 @@ class TargetWatcher(Protocol):
         """The name as written."""
 
     @property
-    def state(self) -> TargetState:
-        """Where it is in its life."""
+    def status(self) -> str:
+        """Where it is in its life: stopped, starting, active or stopping."""
 
     @property
     def numprocesses(self) -> int:
         """How many processes are wanted."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """All its options, typed."""
 
     @property
     def is_singleton(self) -> bool:
@@ -103,50 +100,14 @@ class CommandTarget(Protocol):
     ) -> None:
         """The same of what was written after a place, now or when there is a line."""
 
-    def start(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them up."""
+    def give(self, order: Order, wait: Wait | None = None) -> None:
+        """Give an order; `AlreadyExist` for an `Add` of a name that is taken."""
 
-    def stop(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them down."""
+    def new_watcher(self, name: str, options: Fields) -> Any:
+        """Make a watcher with converted options, for an `Add`."""
 
-    def restart(self, watchers: Any, wait: Wait | None) -> None:
-        """Want them down, then up."""
-
-    def reload(self, watchers: Any, graceful: bool, sequential: bool, wait: Wait | None) -> None:
-        """Want new processes in place of those that run."""
-
-    def add(self, name: str, options: Fields, start: bool, wait: Wait | None) -> None:
-        """Add a watcher with converted options; `AlreadyExist` when the name is taken."""
-
-    def remove(self, watcher: Any, nostop: bool, wait: Wait | None) -> None:
-        """Remove a watcher, with its processes unless `nostop`."""
-
-    def set_options(self, watcher: Any, options: Fields, wait: Wait | None, reason: str) -> None:
-        """Change converted options of a watcher."""
-
-    def change_numprocesses(self, watcher: Any, delta: int, wait: Wait | None, reason: str) -> int:
-        """Want so many processes more or fewer; returns how many are wanted now."""
-
-    def kill(
-        self,
-        watcher: Any,
-        pid: int | None,
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        """End processes: the stop signal or `signum`, then SIGKILL after `graceful_timeout`."""
-
-    def signal(
-        self,
-        watcher: Any,
-        signum: int,
-        pid: int | None,
-        childpid: int | None,
-        children: bool,
-        recursive: bool,
-    ) -> None:
-        """Send a signal to processes, or to their children."""
+    def processes(self, watcher: Any, pid: int | None) -> list[Any]:
+        """The processes of a watcher, or the one of that number."""
 
     def sample(
         self,
@@ -165,6 +126,3 @@ class CommandTarget(Protocol):
 
     def reload_configuration(self, props: Fields, answer: Any) -> None:
         """Read the configuration again, and change what differs; answered later."""
-
-    def quit(self, wait: Wait | None) -> None:
-        """Stop everything and end the daemon."""

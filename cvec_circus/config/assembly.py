@@ -19,6 +19,7 @@ from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.topics import fold
 
@@ -152,13 +153,13 @@ class Assembly:
         left_out = LeftOut(one.name, self.findings.problems_of(section))
         self.configuration.left_out.append(left_out)
 
-    def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> dict[str, Any]:
+    def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> WatcherOptions:
         try:
             return WATCHER_OPTIONS.complete(given)
         except OptionError as error:
             place = where.get(error.option) or where.get("")
             self.findings.problem(place, error.reason, section, error.option)
-            return dict(given)
+            return WatcherOptions(WATCHER_OPTIONS.merged(given))
 
     def _check_name(self, name: str, section: str, where: Where, names: dict[str, str]) -> None:
         """Refuse a name that is empty, or that clients could not tell from another one."""

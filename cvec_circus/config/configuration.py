@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cvec_circus.config.findings import Place
+from cvec_circus.options.typed import WatcherOptions
 
 NOWHERE: Mapping[str, Place] = MappingProxyType({})
 """Where the options of something stand that no file has made."""
@@ -23,7 +24,7 @@ class WatcherConfig(NamedTuple):
     """
 
     name: str
-    options: dict[str, Any]
+    options: WatcherOptions
     where: Mapping[str, Place] = NOWHERE
 
 
@@ -57,7 +58,7 @@ class PluginConfig(NamedTuple):
     name: str
     use: str
     config: dict[str, Any]
-    options: dict[str, Any]
+    options: WatcherOptions
     active: bool = True
     where: Mapping[str, Place] = NOWHERE
 
@@ -93,16 +94,6 @@ class Configuration:
         self.plugins: list[PluginConfig] = []
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
-
-    def copy(self) -> Configuration:
-        """Return one in which the options of the watchers can be changed, and stay here."""
-        copy = Configuration(self.circus)
-        copy.watchers = [one._replace(options=dict(one.options)) for one in self.watchers]
-        copy.sockets = self.sockets
-        copy.plugins = self.plugins
-        copy.warnings = self.warnings
-        copy.left_out = self.left_out
-        return copy
 
     def forget_places(self) -> None:
         """Let go of where everything stands, which only the reading of files has a use for.

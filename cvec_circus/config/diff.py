@@ -143,14 +143,15 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
         if key not in then and running.loaded is None and running.standing == UP:
             why = other_sockets(running.options, running.options)
             if why:
-                target = Target(dict(running.options), running.options)
+                target = Target(running.options, running.options)
                 steps.append(Step(running.name, CHANGE, REPLACE, why, (), target))
     return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
 
 
 def _changed(running: Running, watcher: WatcherConfig, other_sockets: Reasons) -> Step | None:
     """What becomes of a watcher that stays, None if it is left alone."""
-    options, changes = watcher.options, list[Change]()
+    options: Options = watcher.options
+    changes: list[Change] = []
     if not running.loaded == watcher.options == running.options:  # as they are with almost all
         options, changes = three_way(running.options, running.loaded, watcher.options)
     set_now = [change for change in changes if change.effect != KEPT]

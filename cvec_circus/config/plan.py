@@ -71,7 +71,7 @@ class Target(NamedTuple):
         loaded: All its options, as the file has them.
     """
 
-    options: dict[str, Any]
+    options: Mapping[str, Any]
     loaded: Mapping[str, Any]
 
 

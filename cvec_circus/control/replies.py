@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from cvec_circus import logger
 from cvec_circus.wire import messages
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Reply:
     """Owned by the supervisor thread. The answer to one request: given once, or never for a cast.
 
     Attributes:
+        actor: Who sent it.
         label: What is answered, for the log.
         message_id: The id that the answer carries, whatever the sender made it.
         cast: The sender wants no answer; whatever is given goes nowhere.
@@ -28,11 +30,12 @@ class Reply:
         answered: Whether the answer was given.
     """
 
-    __slots__ = ("_clock", "_send", "answered", "cast", "label", "message_id", "timeout")
+    __slots__ = ("_clock", "_send", "actor", "answered", "cast", "label", "message_id", "timeout")
 
     def __init__(self, send: Send, clock: Clock) -> None:
         self._send = send
         self._clock = clock
+        self.actor = "client"
         self.label = "a message"
         self.message_id: Any = None
         self.cast = False
@@ -46,6 +49,10 @@ class Reply:
     def fail(self, reason: str, errno: int = messages.COMMAND_FAILED) -> None:
         """Report a failure in a sentence."""
         self.give(messages.error(reason, errno, self._clock.time()))
+
+    def cause(self, text: str, why: str = "") -> Cause:
+        """Make the cause of what the request orders."""
+        return Cause(text, self.actor, why)
 
     def wait(self, shape: Callable[[Outcome], dict[str, Any]]) -> Wait:
         """Make what the core calls at the end of an order.

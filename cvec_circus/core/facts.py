@@ -27,6 +27,7 @@ from cvec_circus.core.spawning import (
 )
 from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import EXIT, OWN_ENDS, SIGNALLED
 
 Fact = tuple[Callable[..., None], Watcher, tuple[Any, ...]]
@@ -42,9 +43,8 @@ class Facts:
         self,
         watcher: Watcher,
         process: ManagedProcess,
-        exit_code: int,
+        ended: Exit,
         leaves: bool = False,
-        status_lost: bool = False,
         report: str = "",
         failure: Exception | None = None,
     ) -> None:
@@ -53,14 +53,13 @@ class Facts:
         Args:
             watcher: Whose process it was.
             process: Its slot.
-            exit_code: Its exit code, negative for a signal.
+            ended: How it ended.
             leaves: Whether members of its process group are still there, which have been sent
                 SIGTERM already, or it is not known yet; `emptied` follows.
-            status_lost: Whether another part of this program collected the real status.
             report: The line a plugin left to say why it cannot run.
             failure: Why it never became its program; None if it did.
         """
-        told = (process, exit_code, leaves, status_lost, report, failure)
+        told = (process, ended, leaves, report, failure)
         self._mail.append((process_exited, watcher, told))
 
     def emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
@@ -88,23 +87,22 @@ def process_exited(
     watcher: Watcher,
     ports: Ports,
     process: ManagedProcess,
-    exit_code: int,
+    ended: Exit,
     leaves: bool,
-    status_lost: bool,
     report: str,
     failure: Exception | None,
 ) -> None:
     """Record the end of a leader; see `Facts.exited`."""
     tell(watcher, ports, "before_reap", process_pid=process.pid)
-    places = watcher.places
+    places, exit_code = watcher.places, ended.exit_code
     by_itself = process.state is ProcessState.RUNNING
     process.exit_code = exit_code
     if by_itself:
         by_client = bool(process.signalled) and exit_code == -process.signalled
         process.cause = SIGNALLED if by_client else EXIT
-    known = None if status_lost else exit_code
+    known = None if ended.status_lost else exit_code
     places.last_death = Death(process.wid, process.pid, known, process.cause.text, ports.now())
-    payload: dict[str, object] = {"status_lost": True} if status_lost else {}
+    payload: dict[str, object] = {"status_lost": True} if ended.status_lost else {}
     ports.events.publish(
         watcher,
         "reap",

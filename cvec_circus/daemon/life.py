@@ -16,12 +16,14 @@ from cvec_circus.logs.log import Log, LoggerConfig, configure
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, titles
+from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.service import Service
     from cvec_circus.embedding.hooked import RunningArbiter
+    from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
 
 SWITCH_INTERVAL = 0.001
@@ -126,10 +128,11 @@ class Life:
             )
 
             def on_signal(name: str, action: Action) -> None:
+                cause = Cause(f"signal:{name}", f"signal:{name}")
                 if action is Action.STOP:
-                    supervisor.stop(f"signal:{name}")
+                    supervisor.stop(cause)
                 else:
-                    self._reload(supervisor, f"signal:{name}")
+                    self._reload(supervisor, cause)
 
             self._signals.install(supervisor.loop, on_signal, supervisor.child_exited)
             try:
@@ -144,7 +147,9 @@ class Life:
             # ever, and with the signals held only SIGKILL would end it.
             context.destroy()
 
-    def _facades(self, supervisor: Supervisor, watcher: Watcher) -> tuple[Any, Any]:
+    def _facades(
+        self, supervisor: Supervisor, watcher: Watcher, caller: Caller
+    ) -> tuple[Any, Any]:
         """Makes what a watcher's hooks get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import RunningArbiter
 
@@ -170,7 +175,7 @@ class Life:
         logger.info("stopped")
         return code
 
-    def _reload(self, supervisor: Supervisor, cause: str) -> None:
+    def _reload(self, supervisor: Supervisor, cause: Cause) -> None:
         self._log.reopen()
         if self._service is None or supervisor.shutdown.begun:
             supervisor.reload(cause)
@@ -229,8 +234,8 @@ def check_files(configuration: Configuration) -> None:
     limit = files.limit()
     needed = FILES_OF_OURS + len(configuration.sockets)
     for watcher in configuration.watchers:
-        pipes = bool(watcher.options["stdout_stream"]) + bool(watcher.options["stderr_stream"])
-        needed += watcher.options["numprocesses"] * (1 + pipes) + pipes
+        pipes = bool(watcher.options.stdout_stream) + bool(watcher.options.stderr_stream)
+        needed += watcher.options.numprocesses * (1 + pipes) + pipes
     if needed > limit:
         logger.warning(
             "about %d open files are needed for all processes, and only %d are allowed (ulimit -n)",

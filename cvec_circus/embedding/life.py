@@ -14,6 +14,7 @@ from cvec_circus.embedding.log import BorrowedLogger
 from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Facades, Supervisor
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Wait
 
 LOOK_DELAY = 1.0
@@ -70,7 +71,7 @@ def begin(
     context: Any = given_context or own_context
     try:
         supervisor = Supervisor(
-            configuration.copy(),  # an arbiter may be started again
+            configuration,
             context,
             log_level=log.level,
             log_url=log.url,
@@ -132,12 +133,12 @@ def take(claims: list[None]) -> bool:
 
 def stop(supervisor: Supervisor) -> None:
     """Stop everything. On the supervisor thread."""
-    supervisor.stop("stop")
+    supervisor.stop(Cause("stop", "program"))
 
 
 def interrupt(supervisor: Supervisor, count: int) -> None:
     """Stop everything, because a signal handler has raised on the thread that waits for the end;
     the second time at once. On the supervisor thread."""
-    supervisor.stop("interrupt")
+    supervisor.stop(Cause("interrupt", "program"))
     if count > 1:
         supervisor.roster.hurry()

@@ -99,7 +99,7 @@ class WatchedProcess:
 def _has(supervisor: Supervisor, name: str, pid: int) -> bool:
     """On the supervisor thread."""
     watcher = supervisor.roster.get(name)
-    return watcher is not None and any(process.pid == pid for process in watcher.leaders())
+    return watcher is not None and any(process.pid == pid for process in watcher.places.leaders())
 
 
 def _infos(fields: dict[str, Any]) -> Any:

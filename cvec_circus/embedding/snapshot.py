@@ -40,20 +40,20 @@ def of(supervisor: Supervisor, watcher: core.Watcher) -> Snapshot:
     """Look at a watcher that one has, though it may have been removed. On the supervisor thread."""
     return Snapshot(
         watcher.name,
-        watcher.state.value,
+        watcher.status,
         {key: copy.copy(value) for key, value in watcher.options.items()},
         supervisor.target.options(watcher),
-        [(process.pid, process.wid, process.started) for process in watcher.leaders()],
+        [(process.pid, process.wid, process.started) for process in watcher.places.leaders()],
     )
 
 
 def names(supervisor: Supervisor) -> list[str]:
     """Name every watcher, those of a higher priority first. On the supervisor thread."""
     watchers = supervisor.roster.watchers()
-    watchers.sort(key=lambda watcher: -watcher.options["priority"])
+    watchers.sort(key=lambda watcher: -watcher.options.priority)
     return [watcher.name for watcher in watchers]
 
 
 def states(supervisor: Supervisor) -> dict[str, str]:
     """The state of every watcher by name. On the supervisor thread."""
-    return {watcher.name: watcher.state.value for watcher in supervisor.roster.watchers()}
+    return {watcher.name: watcher.status for watcher in supervisor.roster.watchers()}

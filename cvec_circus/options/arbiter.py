@@ -85,6 +85,22 @@ ARBITER_OPTIONS = OptionTable(
             low=0,
         ),
         _row(
+            "priority_timeout",
+            "seconds",
+            60.0,
+            "Seconds without movement after which watchers of a lower priority no longer wait for "
+            "those of a higher one.",
+            low=0,
+        ),
+        _row(
+            "shutdown_timeout",
+            "seconds",
+            None,
+            "Seconds after which the plugins are asked to stop though other watchers have not "
+            "stopped. Without it, the longest `graceful_timeout` and 5 s.",
+            low=0,
+        ),
+        _row(
             "event_history",
             "integer",
             10_000,

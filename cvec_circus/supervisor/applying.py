@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
 from cvec_circus.config.socket_diff import Exchange
-from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
-from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.plugins import Plugin
-from cvec_circus.wire.outcome import Outcome, Wait
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import (
+    Add,
+    Configure,
+    Order,
+    Reload,
+    Remove,
+    SetOptions,
+    Start,
+    Stop,
+)
 
-CAUSE = "command:reloadconfig"
-
-
-class Gathering:
-    """One outcome of several orders. Owned by the supervisor thread.
-
-    Args:
-        then: Called with it when all of them have come to their end, after `seal`.
-        timeout: Seconds that each order has, None for as long as it takes.
-    """
-
-    def __init__(self, then: Callable[[Outcome], None], timeout: float | None) -> None:
-        self._then = then
-        self._timeout = timeout
-        self._open = 1
-        self._all = Outcome()
-
-    def wait(self) -> Wait:
-        """Makes somebody who waits for one more order."""
-        self._open += 1
-        return Wait(self._take, self._timeout)
-
-    def _take(self, outcome: Outcome) -> None:
-        if outcome.error is not None:
-            before = self._all.error
-            self._all.error = outcome.error if before is None else f"{before}; {outcome.error}"
-        self._all.started += outcome.started
-        self._all.stopped += outcome.stopped
-        self._all.kept += outcome.kept
-        self.seal()
-
-    def seal(self) -> None:
-        """Called once there are no more orders."""
-        self._open -= 1
-        if not self._open:
-            self._then(self._all)
+CAUSE = Cause("command:reloadconfig", "file")
 
 
 class Departures:
@@ -77,7 +52,9 @@ class Departures:
         """One is to go; `on_all` is who has every socket."""
         name = managed.name.lower()
         users = [w for w in watchers if w is on_all or name in references(w.options)]
-        self._serving[managed] = [process for watcher in users for process in watcher.spawned()]
+        self._serving[managed] = [
+            process for watcher in users for process in watcher.places.spawned()
+        ]
         self._sockets.leaving.append(managed)
 
     def take_back(self, managed: CircusSocket) -> None:
@@ -108,7 +85,6 @@ class Application:
         self._wanted = wanted
         self._roster = roster
         self._helpers = helpers
-        self._starts: list[Watcher] = []
 
     def exchange_sockets(
         self,
@@ -158,74 +134,74 @@ class Application:
                 managed.name = wanted[key].name
         sockets.exchange(managed for _, managed in after)
 
-    def change_watchers(self, gathering: Gathering) -> None:
-        """Gives the orders: nothing of it can fail."""
+    def order(self) -> Configure:
+        """Return what is wanted of the watchers; nothing of it can fail."""
         plugins = {plugin.name: plugin for plugin in self._wanted.plugins}
         steps = [*self._plan.watchers, *self._plan.plugins]
+        orders: list[Order] = []
+        bases: list[tuple[Watcher, Mapping[str, Any]]] = []
+        starts: list[Watcher] = []
         for step in steps:
             if step.action == REMOVE:
-                self._remove(step, gathering)
+                orders.append(Remove(self._there(step), CAUSE))
         for step in steps:
-            if step.action == CHANGE and step.name in plugins:
-                self._change_plugin(step, gathering)
-            elif step.action == CHANGE:
-                self._change(step, gathering)
+            if step.action == CHANGE:
+                orders += self._change(step, plugins, starts)
+                if step.name not in plugins:
+                    assert step.target is not None
+                    bases.append((self._there(step), step.target.loaded))
         for step in steps:
             if step.action == ADD:
-                self._add(step, plugins)
+                watcher = self._new(step, plugins)
+                orders.append(Add(watcher, CAUSE))
+                if step.processes == START:
+                    starts.append(watcher)
+        orders += self._recount()
+        if starts:
+            orders.append(Start(starts, CAUSE, beside=True))
+        return Configure(orders, bases, CAUSE)
+
+    def _recount(self) -> Iterator[Order]:
+        """Give the process of the statistics the sockets that were not there at its start."""
         counting = self._counting()
         has_others = any(step.action != CHANGE for step in self._plan.sockets)
-        if counting is not None and counting.is_up and has_others:
-            # Its process has the sockets that were there when it was started.
-            self._roster.reload([counting], CAUSE, False, gathering.wait())
-        if self._starts:
-            self._roster.start_beside(self._starts, CAUSE, gathering.wait())
+        if counting is not None and counting.is_running and has_others:
+            yield Reload([counting], CAUSE)
 
     def _counting(self) -> Watcher | None:
-        """The watcher of the statistics, which has every socket; None without one."""
+        """Return the watcher of the statistics, which has every socket; None without one."""
         return next(iter(self._helpers.with_sockets()), None)
 
-    def _add(self, step: Step, plugins: Mapping[str, PluginConfig]) -> None:
+    def _there(self, step: Step) -> Watcher:
+        watcher = self._roster.get(step.name)
+        assert watcher is not None
+        return watcher
+
+    def _new(self, step: Step, plugins: Mapping[str, PluginConfig]) -> Watcher:
         assert step.target is not None
         if step.name in plugins:
-            helper = Plugin(plugins[step.name], self._helpers.events)
-            watcher = self._helpers.add(helper)
+            return self._helpers.add(Plugin(plugins[step.name], self._helpers.events))
+        return Watcher(step.name, WatcherOptions(step.target.options))
+
+    def _change(
+        self, step: Step, plugins: Mapping[str, PluginConfig], starts: list[Watcher]
+    ) -> Iterator[Order]:
+        """Say what is wanted of a watcher that is there already."""
+        watcher = self._there(step)
+        if step.name in plugins:
+            helper = self._helpers.of(watcher)
+            assert isinstance(helper, Plugin)
+            helper.config = plugins[step.name]
+            options: Mapping[str, Any] = helper.options
         else:
-            watcher = Watcher(step.name, step.target.options)
-        self._roster.add(watcher, CAUSE)
-        if step.processes == START:
-            self._starts.append(watcher)
-
-    def _remove(self, step: Step, gathering: Gathering) -> None:
-        watcher = self._roster.get(step.name)
-        assert watcher is not None
-        self._roster.remove(watcher, CAUSE, False, gathering.wait())
-
-    def _change_plugin(self, step: Step, gathering: Gathering) -> None:
-        watcher = self._roster.get(step.name)
-        assert watcher is not None
-        plugin = next(one for one in self._wanted.plugins if one.name == step.name)
-        helper = self._helpers.of(watcher)
-        assert isinstance(helper, Plugin)
-        helper.config = plugin
-        self._set(watcher, helper.options, step, gathering)
-
-    def _change(self, step: Step, gathering: Gathering) -> None:
-        watcher = self._roster.get(step.name)
-        assert watcher is not None and step.target is not None
-        if not step.is_idle:
-            self._set(watcher, step.target.options, step, gathering)
-        watcher.rebase(step.target.loaded)
-
-    def _set(
-        self, watcher: Watcher, options: dict[str, Any], step: Step, gathering: Gathering
-    ) -> None:
-        for name in watcher.options.keys() - options.keys():
-            del watcher.options[name]
+            assert step.target is not None
+            if step.is_idle:
+                return
+            options = step.target.options
         if step.processes == STOP:
             # First, so that nothing is replaced that goes anyway.
-            self._roster.stop([watcher], CAUSE, gathering.wait())
-        fresh = step.processes == REPLACE
-        self._roster.set_options(watcher, options, CAUSE, gathering.wait(), fresh=fresh)
+            yield Stop([watcher], CAUSE)
+        dropped = frozenset(watcher.options.keys() - options.keys())
+        yield SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)
         if step.processes == START:
-            self._starts.append(watcher)
+            starts.append(watcher)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol
 
 from cvec_circus import exc
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.facts import Facts
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import launching
-
-
-class Facts(Protocol):
-    """Takes what has happened. Called on the supervisor thread."""
-
-    def connected(self, watcher: Watcher) -> None:
-        """Note that a client waits on a socket of the watcher."""
 
 
 class Doorbell:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.supervisor.families import Facts, Families
+from cvec_circus.core.facts import Facts
+from cvec_circus.supervisor.families import Families
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders

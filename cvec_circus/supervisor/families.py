@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system import proctable
-from cvec_circus.system.collecting import Exit
 from cvec_circus.system.groups import ProcessGroup
 from cvec_circus.system.proctable import ProcessRow
 
 HOOK = "hook"
 """Stands in place of the slot in the mark of a hook's program."""
-
-
-class Stray(NamedTuple):
-    """A process of a watcher's that is outside its slots, or has outlived one. Immutable.
-
-    Attributes:
-        pid: Its number.
-        start_time: When it began, in clock ticks since the machine did; 0 when /proc hides it.
-        command: The command's name, as the kernel has it; "" when /proc hides it.
-    """
-
-    pid: int
-    start_time: int
-    command: str
-
-
-class Facts(Protocol):
-    """What the core is told of endings. Called on the supervisor thread."""
-
-    def exited(
-        self,
-        watcher: Watcher,
-        process: ManagedProcess,
-        exit: Exit,
-        leaves: bool,
-        report: str = "",
-        failure: Exception | None = None,
-    ) -> None:
-        """A leader has exited; `leaves`: `emptied` follows when nothing of it is left."""
-
-    def emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Nothing is left of a dead leader's group, nor of what was stopped with it."""
-
-    def strayed(self, watcher: Watcher, strays: Sequence[Stray]) -> None:
-        """These are all the strays of the watcher, in place of those told before."""
 
 
 class Found(NamedTuple):

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import cvec_circus
 from cvec_circus.control.events import EventStream
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
-from cvec_circus.core.watcher import Watcher
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.options.typed import WatcherOptions
 
 PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.realpath(cvec_circus.__file__)))
 
@@ -63,7 +63,7 @@ class Helper:
     useless = frozenset({2})
     has_sockets = False
 
-    def own_options(self) -> dict[str, Any]:
+    def own_options(self) -> WatcherOptions:
         """Return the options of its watcher, but for those that `options` adds."""
         raise NotImplementedError
 
@@ -87,17 +87,18 @@ class Helper:
         """Let go of what is open: there is no further process."""
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> WatcherOptions:
         """All the options of its watcher."""
         own = self.own_options()
-        return {
-            **own,
-            "cmd": sys.executable,
-            "args": ["-m", self.module],
-            "numprocesses": 1,
-            "singleton": True,
-            "env": importable(own["env"]),
-        }
+        return own.replace(
+            {
+                "cmd": sys.executable,
+                "args": ["-m", self.module],
+                "numprocesses": 1,
+                "singleton": True,
+                "env": importable(own.env),
+            }
+        )
 
 
 class Helpers:
@@ -140,7 +141,7 @@ class Helpers:
 
     def add(self, helper: Helper) -> Watcher:
         """Take up a helper, and make its watcher."""
-        watcher = Watcher(helper.name, helper.options, helper=True, fatal_exit_codes=helper.useless)
+        watcher = Watcher(helper.name, helper.options, Kind(True, helper.useless))
         self._rows[watcher] = helper
         self._set_hold()
         return watcher
@@ -211,7 +212,7 @@ class Helpers:
         """
         helper = self._rows.get(watcher)
         if helper is not None:
-            helper.exited(process.state is ProcessState.RUNNING, watcher.goal_up)
+            helper.exited(process.state is ProcessState.RUNNING, watcher.goal.up)
         fd = self._reports.pop(process, None)
         if fd is None:
             return ""

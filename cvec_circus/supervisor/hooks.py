@@ -12,13 +12,16 @@ How many may wait behind a hook that does not return: see `hook_queue`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.core.facts import Facts
+from cvec_circus.core.ports import Events
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.hook_queue import Call, Rows, Runner
+from cvec_circus.wire.cause import HOOK
 
 if TYPE_CHECKING:
     from cvec_circus.supervisor.hook_calls import Answer, Caller, Situation
@@ -41,20 +44,6 @@ COLLECTED = 2
 FAULT = "a fault of ours"
 
 MakeFacades = Callable[[Watcher, "Caller"], Any]
-
-
-class Facts(Protocol):
-    """Takes what has happened. Called on the supervisor thread."""
-
-    def answered(self, watcher: Watcher, token: int, refusal: str) -> None:
-        """Note the answer to a call: "" for yes, otherwise why not."""
-
-
-class Events(Protocol):
-    """Publishes events. Called on the supervisor thread."""
-
-    def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
-        """Publish that something has happened to a watcher."""
 
 
 class HookDesk:
@@ -124,7 +113,7 @@ class HookDesk:
     def _new(self, watcher: Watcher, name: str) -> Call:
         from cvec_circus.supervisor.hook_calls import forgives  # most daemons have no hooks
 
-        hook = watcher.options["hooks"][name]
+        hook = watcher.options.hooks[name]
         return Call(watcher, name, hook, self._loop.clock.monotonic(), forgives(name, hook))
 
     def _put(self, call: Call) -> None:
@@ -140,7 +129,7 @@ class HookDesk:
                 self._loop.post(call.then, call.rows)
             return
         runner.waiting.append(call)
-        self._set_timer(runner, call, watcher.options.get("hook_timeout"))
+        self._set_timer(runner, call, watcher.options.hook_timeout)
         self._next(runner)
 
     def _next(self, runner: Runner) -> None:
@@ -175,7 +164,7 @@ class HookDesk:
         from cvec_circus.supervisor.hook_calls import Situation
 
         watcher = call.watcher
-        loaded = watcher.loaded().get("hooks") or {}
+        loaded = watcher.settings.configured().get("hooks") or {}
         return Situation(
             dict(watcher.options),
             self._variables(watcher.name) if call.cancel else {},
@@ -240,10 +229,10 @@ class HookDesk:
             call.then(call.rows)  # without an event, as in Circus
             return
         if error is None:
-            self._events.publish(call.watcher, "hook_success", "hook", name=call.name)
+            self._events.publish(call.watcher, "hook_success", HOOK, name=call.name)
         else:
             told = {"name": call.name, "error": error}
-            self._events.publish(call.watcher, "hook_failure", "hook", **told)
+            self._events.publish(call.watcher, "hook_failure", HOOK, **told)
         if call.token:
             self._facts.answered(call.watcher, call.token, refusal)
 
@@ -256,15 +245,15 @@ class HookDesk:
         """Let the watcher's next processes see what a hook has changed."""
         if not changes:
             return
-        env = dict(watcher.options["env"])
+        env = dict(watcher.options.env)
         for name, value in changes.items():
             if value is not None:
                 env[name] = value
                 continue
             env.pop(name, None)
-            if watcher.options["copy_env"]:
+            if watcher.options.copy_env:
                 self._withheld[watcher] = self.withheld(watcher) | {name}
-        watcher.override("env", env)
+        watcher.settings.change({"env": env})
 
     # -- time
 
@@ -312,7 +301,7 @@ class HookDesk:
                 if call.is_settled:
                     continue
                 left = None
-                if call.timer is not None and call.watcher.options.get("hook_timeout"):
+                if call.timer is not None and call.watcher.options.hook_timeout:
                     left = max(0.0, call.timer.when - self._loop.clock.monotonic())
                 self._set_timer(runner, call, left)
 

@@ -6,7 +6,7 @@ import errno
 import os
 import select
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import history_size
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor import launching
 from cvec_circus.supervisor.helpers import Helpers
@@ -70,6 +71,7 @@ class Launcher:
         reaper: Sees them end.
         helpers: What plugins get in addition.
         hooks: What hooks have taken away.
+        reports: Takes what a process says that does not become its program.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
         nofile: The soft limit of open files that they get; None for ours, if that is what we had.
     """
@@ -84,6 +86,7 @@ class Launcher:
         reaper: Reaper,
         helpers: Helpers,
         hooks: Withholding,
+        reports: Reports,
         log_fd: Callable[[], int | None] = lambda: None,
         nofile: int | None = None,
     ) -> None:
@@ -98,7 +101,7 @@ class Launcher:
         self._log_fd = log_fd
         self._nofile = nofile
         self._templates: dict[Watcher, Template] = {}
-        self._reports = Reports(loop)
+        self._reports = reports
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in that slot of the watcher.
@@ -115,7 +118,7 @@ class Launcher:
             raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")
         self._outputs.ready(watcher)
         template = self._template(watcher)
-        inherited = self._log_fd() if watcher.helper else None
+        inherited = self._log_fd() if watcher.is_helper else None
         with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:
             pid = self._launch(watcher, process, template, loan, standard)
             for name, fd in standard.take().items():
@@ -130,7 +133,7 @@ class Launcher:
         if kept is not None and kept.options is options and kept.withheld == withheld:
             return kept
         made = Template(watcher.name, options, self._run, withheld, self._nofile)
-        if made.is_lasting and not isinstance(options, dict):  # until options are frozen
+        if made.is_lasting:
             self._templates[watcher] = made
         return made
 
@@ -147,10 +150,10 @@ class Launcher:
         fds = template.sockets(loan)
         argv = template.argv(env, process.wid, loan)
         listen: list[int] = []
-        if options["listen_fds"] and fds:
+        if options.listen_fds and fds:
             listen, variables = launching.listening(fds)
             env.update(variables)
-        if options["stdin_socket"]:
+        if options.stdin_socket:
             standard.files["stdin"] = launching.stdin_socket(options, loan)
         with self._helpers.prepare(watcher, process) as extra:
             env.update(extra.env)
@@ -167,18 +170,10 @@ class Launcher:
         self._reaper.add(watcher, process, launched.pid)
         return launched.pid
 
-    def failure(self, process: ManagedProcess) -> LaunchError | None:
-        """Return why a process that has ended never became its program, None if it did."""
-        return self._reports.failure(process)
-
     def forget(self, watcher: Watcher) -> None:
         """Let go of what is kept for a watcher that is gone for good; again does no harm."""
         self._templates.pop(watcher, None)
         self._reports.forget(watcher)
-
-    def close(self) -> None:
-        """Let go of what is open, after the loop has been closed."""
-        self._reports.close()
 
 
 class StandardFiles:
@@ -195,7 +190,7 @@ class StandardFiles:
         files: What a LaunchSpec has as stdin, stdout and stderr.
     """
 
-    def __init__(self, options: Mapping[str, Any], inherited: int | None) -> None:
+    def __init__(self, options: WatcherOptions, inherited: int | None) -> None:
         self._options = options
         self._inherited = inherited
         self._theirs: list[int] = []
@@ -205,7 +200,7 @@ class StandardFiles:
     def __enter__(self) -> StandardFiles:
         options = self._options
         try:
-            self.files["stdin"] = subprocess.DEVNULL if options["close_child_stdin"] else None
+            self.files["stdin"] = subprocess.DEVNULL if options.close_child_stdin else None
             for name, stream in OUTPUTS:
                 is_captured = options[stream] or history_size(options, name)
                 self.files[name] = self._open(name, bool(is_captured))

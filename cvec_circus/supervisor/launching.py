@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import exc
 from cvec_circus.options import rights
 from cvec_circus.options.expand import expand, has_names, watcher_values
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan
 from cvec_circus.system.launch import MARK, LaunchSpec
 
@@ -52,7 +53,7 @@ class Template:
     def __init__(
         self,
         name: str,
-        options: Mapping[str, Any],
+        options: WatcherOptions,
         run: str,
         withheld: Collection[str] = (),
         nofile: int | None = None,

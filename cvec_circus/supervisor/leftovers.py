@@ -7,7 +7,8 @@ from functools import partial
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.supervisor.families import Facts, Families, Family, Found
+from cvec_circus.core.facts import Facts
+from cvec_circus.supervisor.families import Families, Family, Found
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.refusals import Refusals

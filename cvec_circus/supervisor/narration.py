@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from cvec_circus import logger
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.signals import to_name
+from cvec_circus.wire.cause import Cause
 
 Payload = Mapping[str, object]
 
 
-def tell(watcher: Watcher, action: str, cause: str, payload: Payload) -> None:
-    """Writes the sentence for an event, if it has one. Called on the supervisor thread."""
+def tell(watcher: Watcher, action: str, cause: Cause, payload: Payload) -> None:
+    """Write the sentence for an event, if it has one. Called on the supervisor thread."""
     level, sentence = narrate(action, cause, payload)
     if sentence and logger.isEnabledFor(level):
         logger.log(level, "%s: %s", watcher.name, sentence)
 
 
-def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
+def narrate(action: str, cause: Cause, payload: Payload) -> tuple[int, str]:
     """Returns the level and the sentence for an event; an empty sentence is not worth a line."""
     pid = payload.get("process_pid")
     if action == "spawn":
@@ -34,7 +35,7 @@ def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
         return logging.WARNING, (
             f"process {payload.get('wid')} died quickly {payload.get('deaths')} times,"
             f" next start in {payload.get('delay'):g} s"
-            if cause != "exec"
+            if cause.text != "exec"
             else ""
         )
     if action == "giveup":
@@ -45,11 +46,11 @@ def narrate(action: str, cause: str, payload: Payload) -> tuple[int, str]:
         return logging.DEBUG, f"hook {payload.get('name')} has answered"
     if action == "hook_failure":
         return logging.DEBUG, ""  # which was told with its traceback
-    level = logging.DEBUG if action == "add" and cause == "config" else logging.INFO
+    level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
     return level, SENTENCES.get(action, action) + because(cause)
 
 
-def reaped(cause: str, payload: Payload) -> tuple[int, str]:
+def reaped(cause: Cause, payload: Payload) -> tuple[int, str]:
     """The sentence for a process that has ended: a warning when nobody asked for it."""
     code = payload.get("exit_code")
     if payload.get("status_lost"):
@@ -58,21 +59,26 @@ def reaped(cause: str, payload: Payload) -> tuple[int, str]:
         how = f"was ended by {to_name(-code)}"
     else:
         how = f"exited with {code}"
-    unasked = cause == "exit" and code != 0
+    unasked = cause.text == "exit" and code != 0
     level = logging.WARNING if unasked else logging.INFO
     return level, f"process {payload.get('process_pid')} {how}{because(cause, 'exit')}"
 
 
-def updated(cause: str, payload: Payload) -> str:
-    """The sentence for a change of options: how many processes are wanted now, and why."""
-    size, reason = payload.get("numprocesses"), payload.get("reason")
+def updated(cause: Cause, payload: Payload) -> str:
+    """Return the sentence for a change of options: how many processes are wanted now, and why."""
+    size = payload.get("numprocesses")
     change = "options changed" if size is None else f"{size} processes wanted"
-    return f"{change}{because(cause)}" + (f": {reason}" if reason else "")
+    return f"{change}{because(cause)}"
 
 
-def because(cause: str, silent: str = "") -> str:
-    """The cause in brackets, but for one that goes without saying."""
-    return "" if cause == silent else f" ({cause})"
+def because(cause: Cause, silent: str = "") -> str:
+    """Return the cause in brackets, the actor and its reason, but for what goes without saying."""
+    if cause.text == silent:
+        return ""
+    if not cause.is_worth_telling:
+        return f" ({cause.text})"
+    actor = f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
+    return f"{actor} ({cause.text})" + (f": {cause.why}" if cause.why else "")
 
 
 SENTENCES = {

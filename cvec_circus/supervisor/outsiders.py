@@ -7,8 +7,10 @@ from enum import Enum
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.facts import Facts
+from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.families import HOOK, Facts, Families, Family, Found, Stray
+from cvec_circus.supervisor.families import HOOK, Families, Family, Found
 from cvec_circus.supervisor.refusals import Refusals, named
 from cvec_circus.system import collecting, pidfd
 from cvec_circus.system.exits import ExitWatcher
@@ -156,8 +158,8 @@ class Outsiders:
         assert watcher is not None
         if family is not None and self._families.of_leader(family.pid) is not family:
             family = outsider.family = None  # it is over: no slot waits for anything of it
-        policy = watcher.options["strays"]
-        if watcher.abandoned or policy == "ignore":
+        policy = watcher.options.strays
+        if watcher.is_abandoned or policy == "ignore":
             outsider.role, outsider.family = Role.SILENT, None
         elif family is not None and family.signum:
             self._stop(outsider, family)

@@ -11,6 +11,7 @@ from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import ADD, REMOVE, Plan
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
+from cvec_circus.core.converge import THE_END
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
@@ -77,9 +78,9 @@ def plan(world: World, wanted: Configuration) -> Planned:
     files = {fold(one.name) for one in loaded.watchers}
     present = Present(
         loaded.circus,
-        [_running(w, fold(w.name) in files) for w in world.roster.watchers() if not w.helper],
+        [_running(w, fold(w.name) in files) for w in world.roster.watchers() if not w.is_helper],
         loaded.plugins,
-        {w.name: standing(w) for w in world.roster.watchers() if w.helper},
+        {w.name: standing(w) for w in world.roster.watchers() if w.is_helper},
         world.origin.path is not None,
         world.origin.set_level is not None,
     )
@@ -92,17 +93,18 @@ def plan(world: World, wanted: Configuration) -> Planned:
 
 def standing(watcher: Watcher) -> str:
     """Where a watcher stands, in the words of `config.diff`."""
-    if watcher.goal_up:
+    goal = watcher.goal
+    if goal.up:
         return UP
-    if watcher.last_order == "giveup":
+    if goal.word == "giveup":
         return FAILED
-    if watcher.last_order == "the end of its last process":
+    if goal.word == THE_END:
         return FINISHED
-    return STOPPED if watcher.last_order else IDLE
+    return STOPPED if goal.word else IDLE
 
 
 def _running(watcher: Watcher, is_loaded: bool) -> Running:
-    loaded = watcher.loaded() if is_loaded else None
+    loaded = watcher.settings.configured() if is_loaded else None
     return Running(watcher.name, watcher.options, loaded, standing(watcher))
 
 

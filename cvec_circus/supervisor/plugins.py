@@ -10,6 +10,7 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.control.events import EventStream
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.supervisor.helpers import Helper
 from cvec_circus.wire.progress import LAYOUT
 
@@ -48,7 +49,7 @@ class Plugin(Helper):
         self._fatal_event = 0
         self._deaths = 0
 
-    def own_options(self) -> dict[str, Any]:
+    def own_options(self) -> WatcherOptions:
         """See `Helper`."""
         return self.config.options
 

@@ -8,17 +8,17 @@ from collections import deque
 from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.facts import Facts
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.families import Facts, Families, Family
+from cvec_circus.supervisor.families import Families, Family
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.system import groups
 from cvec_circus.system.exits import ExitWatcher
 
-Explain = Callable[[ManagedProcess], "tuple[str, Exception | None]"]
+Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
 
 
 class Reaper:
@@ -108,17 +108,17 @@ class Reaper:
             return
         watcher, process = family.watcher, family.process
         family.stopping = process.state is not ProcessState.RUNNING
-        if not watcher.abandoned:
+        if not watcher.is_abandoned:
             self._signal_group(family)
         ended, group = groups.end(self._exits, pid)
         family.is_alive = False
         leaves = False
-        if watcher.abandoned:
+        if watcher.is_abandoned:
             self._leftovers.drop(family, group)
         else:
             leaves = self._leftovers.begin(family, group)
         self._outsiders.flush()
-        report, failure = self._explain(process)
+        report, failure = self._explain(watcher, process)
         self._facts.exited(watcher, process, ended, leaves, report, failure)
 
     def _signal_group(self, family: Family) -> None:

@@ -20,12 +20,11 @@ from cvec_circus.commands.base import Answer
 from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
-from cvec_circus.core.roster import Roster
 from cvec_circus.sockets.beside import Newcomers
-from cvec_circus.supervisor.applying import CAUSE, Application, Departures, Gathering
+from cvec_circus.supervisor.applying import CAUSE, Application, Departures
 from cvec_circus.supervisor.planning import World, plan
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.outcome import Outcome
+from cvec_circus.wire.outcome import Outcome, Wait
 
 STOPPING = "arbiter is stopping"
 FAULT = "internal error; the daemon's log has more"
@@ -232,26 +231,16 @@ class Reloading:
         due = order.forget_timer()
         timeout = None if due is None else max(0.0, due - world.loop.clock.monotonic())
         fields = _told(order, planned.plan, wanted)
-        gathering = Gathering(partial(_done, order, fields), timeout)
         _log(order, planned.plan, wanted)
         try:
             world.adopt(wanted, planned.plan)
-            application.change_watchers(gathering)
-            _share(wanted, world.roster)
+            wait = Wait(partial(_done, order, fields), timeout)
+            world.roster.give(application.order(), wait)
         finally:
             self._end(order)
-            gathering.seal()
         if not order.waiting and not order.is_over:
             order.is_over = True
             order.answer.ok(**fields)
-
-
-def _share(wanted: Configuration, roster: Roster) -> None:
-    """Lets go of the options of watchers that have theirs: nobody needs a second set of them."""
-    for number, one in enumerate(wanted.watchers):
-        watcher = roster.get(one.name)
-        if watcher is not None:
-            wanted.watchers[number] = one._replace(options=watcher.options)
 
 
 def _give_up(order: Order, timeout: float) -> None:
@@ -293,4 +282,4 @@ def _log(order: Order, plan: Plan, wanted: Configuration) -> None:
         if (count := plan.count(action))
     ]
     told = "nothing changes" if plan.is_empty else ", ".join(counts) or "options changed"
-    logger.info("configuration read again from %s: %s (%s)", order.path, told, CAUSE)
+    logger.info("configuration read again from %s: %s (%s)", order.path, told, CAUSE.text)

@@ -2,15 +2,15 @@
 
 1. The goal is set to down at once: no command that is running can delay it.
 2. Commands that change something are refused from now on; questions are still answered.
-3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so
-   that a plugin hears the last `stop` of each of them.
-4. When all are down the loop ends. It ends as well when the time is up: the longest
-   graceful_timeout and 2 s, and 7 s more for helpers where there are any. Whatever was promised
-   more time before, by a `kill` with a graceful_timeout of its own, is killed a second earlier.
-   What is left then is named.
-   Where there are hooks it is 3 s more. Each hook has 2 s from now on, or from when it is asked.
-   While one of them has time left the loop goes on: it may ask the daemon something.
-5. What remains is `Supervisor._end`: pump drained, sockets closed, threads ended.
+3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so that
+   a plugin hears the last `stop` of each of them: when the others are down, or after
+   `shutdown_timeout`.
+4. When all are down the loop ends. It ends as well when the time is up: `shutdown_timeout`, or the
+   longest graceful_timeout and 5 s if that is more, and 7 s more for helpers where there are any.
+   What was given more time before, by a `kill` with a graceful_timeout of its own, is killed a
+   second earlier. What is left then is named. Each hook has 2 s from now on, or from when it is
+   asked; while one of them has time left the loop goes on, since it may ask the daemon something.
+5. What remains is `Supervisor._end`: pumps drained, threads ended, sockets closed.
 
 A further signal only logs how many seconds are left: init scripts repeat SIGTERM, and systemd sends
 it as soon as its ExecStop, which may well be a `quit`, has returned. A second SIGINT more than a
@@ -20,18 +20,18 @@ second after the first, which only a person types, kills what is left, and gives
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.campaign import SHUTDOWN_MARGIN
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
-from cvec_circus.supervisor.ports import WorldPorts
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Quit
 from cvec_circus.wire.outcome import Wait
 
 HOOK_TIMEOUT = 2.0
 """Seconds that a hook may take now."""
-
-HOOKS_MARGIN = 3.0
-"""Seconds more for all of it where there are hooks."""
 
 INTERRUPT = "signal:INT"
 INSISTENCE = 1.0
@@ -39,7 +39,17 @@ INSISTENCE = 1.0
 second line says how much time is left."""
 
 MARGIN = 2.0
-"""Seconds beyond a graceful_timeout for SIGKILL to do its work, and for the loop to notice."""
+"""Seconds beyond the helpers' time for SIGKILL to do its work, and for the loop to notice."""
+
+
+class Hooks(Protocol):
+    """The hook desk, as far as the end needs it."""
+
+    def hurry(self, timeout: float) -> None:
+        """Give every hook so many seconds at most, those that are asked later too."""
+
+    def busy(self) -> bool:
+        """Tell whether a hook has time left to answer."""
 
 
 class Shutdown:
@@ -51,10 +61,10 @@ class Shutdown:
 
     announce: Callable[[str, float], object] | None = None
 
-    def __init__(self, roster: Roster, loop: Loop, ports: WorldPorts) -> None:
+    def __init__(self, roster: Roster, loop: Loop, hooks: Hooks) -> None:
         self._roster = roster
         self._loop = loop
-        self._ports = ports
+        self._hooks = hooks
         self._is_down = False
         self._over = False
         self._ends_at = 0.0
@@ -66,49 +76,52 @@ class Shutdown:
         """Whether the end has begun."""
         return self._roster.closing
 
-    def begin(self, cause: str, wait: Wait | None = None) -> None:
-        """Begins it. Begun before, it only waits for the end; for signals see above."""
+    def begin(self, cause: Cause, wait: Wait | None = None) -> None:
+        """Begin it. Begun before, it only waits for the end; for signals see above."""
         now = self._loop.clock.monotonic()
         first, insists = self._interrupted_at, False
-        if cause == INTERRUPT:
+        if cause.text == INTERRUPT:
             insists = first is not None and now - first > INSISTENCE
             self._interrupted_at = now if first is None else first
         if self.begun:
-            self._roster.shut_down(cause, wait)
+            self._roster.give(Quit(cause), wait)
             if insists:
-                logger.warning("interrupted again (%s): killing what is left", cause)
+                logger.warning("interrupted again (%s): killing what is left", cause.text)
                 self._roster.hurry()
-                self._ports.hurry_hooks(0.0)
-            elif cause.startswith("signal:") and now - self._told_at >= INSISTENCE:
+                self._hooks.hurry(0.0)
+            elif cause.text.startswith("signal:") and now - self._told_at >= INSISTENCE:
                 self._told_at = now
-                left = max(self._ends_at - now, 0.0)
-                hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
-                logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
+                self._tell_rest(cause.text, max(self._ends_at - now, 0.0))
             return
-        logger.info("stopping (%s)", cause)
-        watchers = self._roster.everybody()
-        bound = MARGIN + max(
-            (watcher.options["graceful_timeout"] for watcher in watchers if not watcher.helper),
-            default=0.0,
-        )
-        if any(watcher.options["hooks"] for watcher in watchers):
-            bound += HOOKS_MARGIN
-        self._ports.hurry_hooks(HOOK_TIMEOUT)
-        self._roster.shut_down(cause, wait)
-        self._loop.call_later(bound, self._roster.release)
-        if any(watcher.helper for watcher in watchers):
-            bound += HELPER_TIMEOUT + MARGIN
+        logger.info("stopping (%s)%s", cause.text, cause.sentence)
+        bound = self._bound()
+        self._hooks.hurry(HOOK_TIMEOUT)
+        self._roster.give(Quit(cause), wait)
         self._loop.call_later(bound - MARGIN / 2, self._roster.hurry)
         self._loop.call_later(bound, self._give_up)
         self._ends_at = now + bound
         if self.announce is not None:
-            self.announce(cause, bound)
+            self.announce(cause.text, bound)
+
+    def _bound(self) -> float:
+        """Return how many seconds the end takes at most."""
+        watchers = self._roster.everybody()
+        longest = max(
+            (w.options.graceful_timeout for w in watchers if not w.is_helper), default=0.0
+        )
+        bound = max(longest + SHUTDOWN_MARGIN, self._roster.pace.shutdown_timeout or 0.0)
+        has_helpers = any(watcher.is_helper for watcher in watchers)
+        return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
+
+    def _tell_rest(self, cause: str, left: float) -> None:
+        hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
+        logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
 
     def look(self) -> None:
-        """Ends the loop when everything is down. Called at the end of every turn."""
+        """End the loop when everything is down. Called at the end of every turn."""
         if not self.begun or self._over or not self._roster.is_down:
             return
-        if not self._ports.has_busy_hooks():
+        if not self._hooks.busy():
             self._stop()
         elif not self._is_down:
             self._is_down = True

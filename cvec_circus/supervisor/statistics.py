@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvec_circus.exc import SocketError
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.helpers import Helper
@@ -46,7 +47,7 @@ class Statistics(Helper):
         self._take_port()
         self._closes_outputs: bool = circus["statsd_close_outputs"]
 
-    def own_options(self) -> dict[str, Any]:
+    def own_options(self) -> WatcherOptions:
         """See `Helper`."""
         given = {
             "cmd": self.module,

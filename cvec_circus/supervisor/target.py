@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import LeftOut
-from cvec_circus.control.events import EventStream
+from cvec_circus.core.places import Death
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.roster import Roster
-from cvec_circus.core.slots import Death
+from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor.ports import WorldPorts
-from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
+from cvec_circus.wire.orders import Order, Quit, Reload, Restart
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -39,45 +38,39 @@ class Target:
     Owned by the supervisor thread.
 
     Args:
-        roster: The watchers.
-        ports: For signals that are no orders.
-        events: The history of what was published.
-        sockets: The listening sockets.
-        sampler: Measures processes.
+        desks: Where the answers are.
         shutdown: The end of it all.
         global_options: Returns what `globaloptions` answers.
         description: Returns what `ping` answers.
         left_out: What the configuration has and cannot be run.
+        make_reloading: Makes `reloading` when it is first needed.
 
     Attributes:
         before_reload: Called with the names of watchers that are to be reloaded, None for all, with
             what then reloads them, and with who waits for it; None does so at once.
-        make_reloading: Makes `reloading` when it is first needed.
-        reloading: The line of those who change everything.
+        reloading: The line of the orders that change everything.
         left_out: A stand-in by name for each watcher that the configuration has and that cannot be
             run.
     """
 
     def __init__(
         self,
-        roster: Roster,
-        ports: WorldPorts,
-        events: EventStream,
-        sockets: SocketRegistry,
-        sampler: SamplerThread,
+        desks: Desks,
         shutdown: Shutdown,
         global_options: Callable[[], Fields],
         description: Callable[[], Fields],
-        left_out: Iterable[LeftOut] = (),
+        left_out: Iterable[LeftOut],
+        make_reloading: Callable[[], Reloading],
     ) -> None:
-        self._roster = roster
-        self._ports = ports
-        self._events = events
-        self._sockets = sockets
-        self._sampler = sampler
+        self._roster = desks.roster
+        self._outputs = desks.outputs
+        self._hooks = desks.hooks
+        self._events = desks.events
+        self._sockets = desks.sockets
+        self._sampler = desks.sampler
         self._shutdown = shutdown
+        self._make_reloading = make_reloading
         self.before_reload: BeforeReload | None = None
-        self.make_reloading: Callable[[], Reloading]
         self.reloading: Reloading | None = None
         self.global_options = global_options
         self.description = description
@@ -136,24 +129,25 @@ class Target:
 
     def reason(self, watcher: Watcher) -> str:
         """Why it is in its state, in a sentence; "" when there is nothing to explain."""
-        return watcher.why(self._ports.now())
+        return why(watcher, self._roster.now())
 
     def detail(self, watcher: Watcher) -> Fields:
         """What `status` tells of it with `details`."""
-        now, death = self._ports.now(), watcher.last_death
+        now, places = self._roster.now(), watcher.places
         return {
-            "state": watcher.state.value,
-            "processes": len(watcher.pids()),
+            "state": watcher.status,
+            "processes": len(places.pids()),
             "numprocesses": watcher.numprocesses,
-            "restarts": watcher.restarts,
-            "last_death": death and _told(death, now),
-            "uptime": round(now - watcher.active_at, 3) if watcher.is_active else None,
-            "reason": watcher.why(now),
+            "restarts": places.restarts,
+            "last_death": places.last_death and _told(places.last_death, now),
+            "uptime": round(now - watcher.filled_at, 3) if watcher.is_up else None,
+            "reason": why(watcher, now),
+            "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
         }
 
     def pids(self, watcher: Watcher) -> list[int]:
         """The pids of its processes, in order of wid."""
-        return watcher.pids()
+        return watcher.places.pids()
 
     def options(self, watcher: Watcher) -> Fields:
         """Its options as the wire shows them."""
@@ -173,7 +167,7 @@ class Target:
 
     def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
         """The last lines that its processes have written."""
-        return self._ports.histories.last(watcher, channel, count)
+        return self._outputs.histories.last(watcher, channel, count)
 
     def next_lines(
         self,
@@ -184,7 +178,7 @@ class Target:
         then: Callable[[Fields], None],
     ) -> None:
         """The lines after a place, now or when there are some."""
-        self._ports.histories.after(watcher, channel, since, timeout, then)
+        self._outputs.histories.after(watcher, channel, since, timeout, then)
 
     def sample(
         self,
@@ -196,13 +190,15 @@ class Target:
         """Measures processes; `then` gets ``{name: {pid: process info}}``. `extended`: after the
         hooks of that name have added to it."""
         chosen = {
-            watcher.name: [process for process in watcher.leaders() if pid in (None, process.pid)]
+            watcher.name: [
+                process for process in watcher.places.leaders() if pid in (None, process.pid)
+            ]
             for watcher in watchers
         }
 
         def answer(rows: dict[int, Fields]) -> None:
             found = {name: _rows(processes, rows) for name, processes in chosen.items()}
-            hooked = [w for w in watchers if "extended_stats" in w.options["hooks"]]
+            hooked = [w for w in watchers if "extended_stats" in w.options.hooks]
             if extended and hooked:
                 self._extend(hooked, found, then)
             else:
@@ -225,7 +221,7 @@ class Target:
 
         for watcher in watchers:
             rows = {int(pid): row for pid, row in found[watcher.name].items()}
-            self._ports.extend_stats(watcher, rows, partial(take, watcher.name))
+            self._hooks.extend(watcher, rows, partial(take, watcher.name))
 
     def sample_daemon(self, then: Callable[[Fields], None]) -> None:
         """Measures the daemon itself."""
@@ -233,128 +229,55 @@ class Target:
 
     # -- orders
 
-    def start(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
-        """Wants them up."""
-        self._roster.start(watchers, "command:start", wait)
-
-    def stop(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
-        """Wants them down."""
-        self._roster.stop(watchers, "command:stop", wait)
-
-    def restart(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
-        """Wants them down, then up; all of them when it is that order's turn."""
-        go = partial(self._restart, watchers, wait)
-        if watchers is None and self.reloading is not None:
-            self.reloading.restart(go)
+    def give(self, order: Order, wait: Wait | None = None) -> None:
+        """Give an order to the roster, when it is that order's turn."""
+        if isinstance(order, Quit):
+            self._shutdown.begin(order.cause, wait)
+        elif isinstance(order, Reload) and self.before_reload is not None:
+            names = None if order.watchers is None else [one.name for one in order.watchers]
+            self.before_reload(names, partial(self._give_late, order, wait), wait)
+        elif isinstance(order, Restart) and order.watchers is None and self.reloading is not None:
+            self.reloading.restart(partial(self._give_late, order, wait))
         else:
-            go()
+            self._roster.give(order, wait)
 
-    def _restart(self, watchers: list[Watcher] | None, wait: Wait | None) -> None:
-        if not self.stopping:
-            self._roster.restart(watchers, "command:restart", wait)
-        elif wait is not None:
-            wait.then(Outcome(error="arbiter is stopping"))
-
-    def reload_configuration(self, props: Fields, answer: Answer) -> None:
-        """Reads the configuration again, and has what differs become so."""
-        if self.reloading is None:
-            self.reloading = self.make_reloading()
-        self.reloading.ask(props, answer)
-
-    def reload(
-        self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
-    ) -> None:
-        """Wants fresh processes in place of those that run."""
-        go = partial(self._reload, watchers, graceful, sequential, wait)
-        if self.before_reload is None:
-            go()
-        else:
-            names = None if watchers is None else [watcher.name for watcher in watchers]
-            self.before_reload(names, go, wait)
-
-    def _reload(
-        self, watchers: list[Watcher] | None, graceful: bool, sequential: bool, wait: Wait | None
-    ) -> None:
+    def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
+        """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
         if self.stopping:
             if wait is not None:
                 wait.then(Outcome(error="arbiter is stopping"))
             return
-        if watchers is not None:  # one may have been removed meanwhile
-            watchers = [watcher for watcher in watchers if not watcher.removed]
-        self._ports.reopen_streams(watchers)
-        if graceful or sequential:
-            self._roster.reload(watchers, "command:reload", sequential, wait)
-        else:
-            self._roster.restart(watchers, "command:reload", wait)
+        if order.watchers is not None:
+            order = order._replace(watchers=[one for one in order.watchers if not one.is_removed])
+        self._roster.give(order, wait)
 
-    def add(self, name: str, options: Fields, start: bool, wait: Wait | None) -> None:
-        """Adds a watcher with converted options."""
-        watcher = Watcher(name, WATCHER_OPTIONS.complete(options))
-        self._roster.add(watcher, "command:add")
+    def new_watcher(self, name: str, options: Fields) -> Watcher:
+        """Make a watcher with converted options, for an `Add`."""
         self.left_out.pop(fold(name), None)
-        if start:
-            self._roster.start([watcher], "command:add", wait)
-        elif wait is not None:
-            wait.then(Outcome())
+        return Watcher(name, WATCHER_OPTIONS.complete(options))
 
-    def remove(self, watcher: Watcher, nostop: bool, wait: Wait | None) -> None:
-        """Removes a watcher, and stops it unless `nostop`."""
-        self._roster.remove(watcher, "command:rm", nostop, wait)
+    def processes(self, watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
+        """Return the processes of a watcher, or the one of that number.
 
-    def set_options(
-        self, watcher: Watcher, options: Fields, wait: Wait | None, reason: str = ""
-    ) -> None:
-        """Changes converted options."""
-        full = WATCHER_OPTIONS.complete(options, watcher.options)
-        self._roster.set_options(watcher, full, "command:set", wait, reason)
+        Raises:
+            MessageError: It has none of that number.
+        """
+        chosen = [one for one in watcher.places.leaders() if pid in (None, one.pid)]
+        if pid is not None and not chosen:
+            raise exc.MessageError(f"process {pid} not found in {watcher.name}")
+        return chosen
 
-    def change_numprocesses(
-        self, watcher: Watcher, delta: int, wait: Wait | None, reason: str = ""
-    ) -> int:
-        """Wants so many processes more or fewer; never fewer than none."""
-        size = max(0, watcher.numprocesses + delta)
-        cause = "command:incr" if delta > 0 else "command:decr"
-        self._roster.resize(watcher, size, cause, wait, reason)
-        return size
-
-    def kill(
-        self,
-        watcher: Watcher,
-        pid: int | None,
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        """Ends processes; their places are filled again."""
-        self._roster.kill(watcher, _chosen(watcher, pid), signum, graceful_timeout, wait)
-
-    def signal(
-        self,
-        watcher: Watcher,
-        signum: int,
-        pid: int | None,
-        childpid: int | None,
-        children: bool,
-        recursive: bool,
-    ) -> None:
-        """Sends a signal to processes, to their children, or to both."""
-        for process in _chosen(watcher, pid):
-            if childpid is not None:
-                self._ports.signal_child(process, childpid, signum)
-                continue
-            if children or recursive:
-                self._ports.signal_children(process, signum, recursive)
-            if not children:
-                self._roster.signal(watcher, process, signum)
-
-    def quit(self, wait: Wait | None) -> None:
-        """Stops everything and ends the daemon."""
-        self._shutdown.begin("command:quit", wait)
+    def reload_configuration(self, props: Fields, answer: Answer) -> None:
+        """Read the configuration again, and make what differs so."""
+        if self.reloading is None:
+            self.reloading = self._make_reloading()
+        self.reloading.ask(props, answer)
 
 
 def _stand_in(left_out: LeftOut) -> Watcher:
     """A watcher for `status` to show, which is on no roster: nothing ever starts it."""
-    watcher = Watcher(left_out.name, {**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    watcher = Watcher(left_out.name, options)
     watcher.reason = f"left out: {left_out.problems[0]}"
     return watcher
 
@@ -370,13 +293,6 @@ def _working_dir() -> str | None:
 def _told(death: Death, now: float) -> Fields:
     *known, at = death
     return {**dict(zip(Death._fields, known)), "age": round(now - at, 3)}
-
-
-def _chosen(watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
-    processes = [process for process in watcher.leaders() if pid in (None, process.pid)]
-    if pid is not None and not processes:
-        raise exc.MessageError(f"process {pid} not found in {watcher.name}")
-    return processes
 
 
 def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:

@@ -10,8 +10,8 @@ from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.worker import Worker
 from cvec_circus.supervisor.families import Found
-from cvec_circus.supervisor.launching import MARK
 from cvec_circus.system import proctable
+from cvec_circus.system.launch import MARK
 from cvec_circus.system.proctable import ProcessRow
 
 RETRY_DELAY = 0.1

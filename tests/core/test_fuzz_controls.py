@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core.slots import Slots
-
-from cvec_circus.core import campaign, converge, facts, roster, spawning, waiting
-from cvec_circus.core.process import ProcessState
+from cvec_circus.core import conditions, converge, facts, spawning, waiting
+from cvec_circus.core.campaign import Campaign
+from cvec_circus.core.places import Places
+from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.core.watchers import Watchers
+from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play
 from tests.support.world import FakeWorld
 
@@ -43,8 +45,8 @@ class TestControls(unittest.TestCase):
 
     def test_places_that_are_filled_again_and_again(self) -> None:
         def fill_places(watcher: Watcher, ports: Any) -> None:
-            if watcher.places <= watcher.numprocesses:
-                watcher.open_slot(ports.now(), "config")
+            if watcher.places.held <= watcher.numprocesses:
+                watcher.places.open_slot(ports.now(), EXIT)
 
         self.assert_objects(converge, "fill_places", fill_places, "without news")
 
@@ -55,38 +57,56 @@ class TestControls(unittest.TestCase):
         self.assert_objects(converge, "passes", lambda *args: True, "before the start|starts with")
 
     def test_processes_that_are_not_judged(self) -> None:
-        self.assert_objects(Slots, "put_on_trial", lambda *args: None, "have been judged")
+        self.assert_objects(Places, "put_on_trial", lambda *args: None, "have been judged")
 
     def test_a_death_that_is_reported_twice(self) -> None:
         left_something = facts.left_something
 
-        def twice(watcher: Watcher, process: Any, ports: Any, by_itself: bool) -> None:
-            ports.publish(watcher, "reap", "exit", process_pid=process.pid, exit_code=0)
-            left_something(watcher, process, ports, by_itself)
+        def twice(watcher: Watcher, process: Any, ports: Any) -> None:
+            ports.events.publish(watcher, "reap", EXIT, process_pid=process.pid, exit_code=0)
+            left_something(watcher, process, ports)
 
         self.assert_objects(facts, "left_something", twice, "reap of")
 
     def test_successors_that_do_not_wait_for_what_is_left(self) -> None:
-        ends = Slots.ends
+        ends = Places.ends
 
-        def too_early(slots: Slots, process: Any, state: ProcessState) -> None:
-            ends(slots, process, state)
-            slots.release_place(process)
+        def too_early(places: Places, process: Any, state: ProcessState) -> None:
+            ends(places, process, state)
+            places.release(process)
 
-        self.assert_objects(Slots, "ends", too_early, "a place that is not free")
+        self.assert_objects(Places, "ends", too_early, "a place that is not free")
 
     def test_processes_that_nobody_kills(self) -> None:
-        self.assert_objects(converge, "kill", lambda *args: None, "no deadline|not down")
+        self.assert_objects_to_deadline(Purpose.KILL, "no deadline|not down")
+
+    def test_leftovers_that_nobody_kills(self) -> None:
+        self.assert_objects_to_deadline(Purpose.LEFTOVER_BY, "no deadline|not down")
+
+    def test_leftovers_that_are_never_let_go_of(self) -> None:
+        self.assert_objects_to_deadline(Purpose.COMPLAIN, "no deadline|not down")
+
+    def test_spawns_whose_time_never_comes(self) -> None:
+        self.assert_objects_to_deadline(Purpose.SPAWN, "forgotten|not where")
+
+    def assert_objects_to_deadline(self, purpose: Purpose, why: str) -> None:
+        """A deadline of that kind comes and nothing is done about it."""
+        with mock.patch.dict(converge.MEETS, {purpose: lambda *args: None}):
+            self.assertTrue(re.search(why, text := objection()), text or "nobody objects")
 
     def test_a_start_beside_a_predecessor(self) -> None:
-        def step_stopped(watcher: Watcher, ports: Any) -> bool:
-            watcher.predecessor = None
-            return original(watcher, ports)
+        self.assert_objects(conditions.Predecessor, "is_met", lambda one: True, "predecessor")
 
-        original = converge.step_stopped
-        steps = {**converge.STEPS, converge.WatcherState.STOPPED: step_stopped}
-        with mock.patch.dict(converge.STEPS, steps):
-            self.assertIn("predecessor", objection())
+    def test_rollouts_that_do_not_end(self) -> None:
+        why = "a reload that does not end|0 answers"
+        self.assert_objects(converge, "end_rollout", lambda *args: False, why)
+
+    def test_old_processes_that_nobody_stops(self) -> None:
+        why = "a reload that does not end|not filled|0 answers"
+        self.assert_objects(converge, "stop_stale", lambda *args: None, why)
+
+    def test_a_core_that_is_read_again_and_not_looked_at(self) -> None:
+        self.assert_objects(Watchers, "_mark", lambda *args: None, "waits for nothing|not where")
 
     def test_a_reply_that_is_forgotten(self) -> None:
         self.assert_objects(waiting, "not_up", lambda part: None, "0 answers")
@@ -96,11 +116,11 @@ class TestControls(unittest.TestCase):
             self.assertIn("0 answers", self.objection_to(102055))
 
     def test_deadlines_of_slots_that_are_gone(self) -> None:
-        def drop_pending(slots: Slots) -> None:
-            if slots.pending:
-                original(slots)
+        def drop_pending(places: Places) -> None:
+            if places.pending:
+                original(places)
 
-        original = Slots.drop_pending
+        original = Places.drop_pending
         world = FakeWorld()
         world.spawns_a_turn = 1
         watcher = world.up(numprocesses=1)
@@ -109,20 +129,20 @@ class TestControls(unittest.TestCase):
             world.begin_turn()
             world.roster.turn()
         world.stop([watcher], "command:stop", None)
-        with mock.patch.object(Slots, "drop_pending", drop_pending):
+        with mock.patch.object(Places, "drop_pending", drop_pending):
             self.assertRaisesRegex(AssertionError, "come to rest", world.advance, 1)
 
     def test_helpers_that_nobody_releases(self) -> None:
-        self.assert_objects(campaign, "_has_settled", lambda *args: False, "not down|not where")
+        self.assert_objects(Campaign, "advance", lambda *args: None, "not down|not where")
 
     def test_an_order_that_is_not_looked_at(self) -> None:
-        touch = roster.Roster.touch
+        touch = Watchers.touch
 
-        def seldom(self: roster.Roster, watcher: Watcher) -> None:
-            if watcher.last_order != "stop":
+        def seldom(self: Watchers, watcher: Watcher) -> None:
+            if watcher.goal.word != "stop":
                 touch(self, watcher)
 
-        self.assert_objects(roster.Roster, "touch", seldom, "without news")
+        self.assert_objects(Watchers, "touch", seldom, "without news")
 
     def objection_to(self, seed: int) -> str:
         try:

@@ -31,7 +31,9 @@ class TestTakenAway(unittest.TestCase):
                 self.world = FakeWorld()
                 watcher = self.held(hook)
                 self.assertEqual(watcher.status, "starting")
-                self.assertEqual(self.world.why(watcher), f"waits for the answer of its hook {hook}")
+                self.assertEqual(
+                    self.world.why(watcher), f"waits for the answer of its hook {hook}"
+                )
                 self.take_away(watcher)
                 self.assertEqual(watcher.status, "active")
                 self.assertEqual(self.world.why(watcher), "")

@@ -6,10 +6,10 @@ import itertools
 import unittest
 from unittest import mock
 
-from cvec_circus.core.cause import Cause
 from cvec_circus.core.life import STATUS, STEPS, Life
 from cvec_circus.core.process import PROCESS_STEPS, ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
 from tests.support.history import History
 from tests.support.world import FakeWorld
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.spawning import OPEN_AHEAD
 from tests.support.world import FakeWorld
 
 
@@ -117,6 +118,32 @@ class TestNumprocesses(unittest.TestCase):
         self.world.advance(60)
         self.assertEqual(watcher.places.pids(), [103])
         self.assertEqual(len(self.world.spawned), 4)
+
+    def test_ten_thousand_places_open_as_turns_allow(self) -> None:
+        self.world.spawns_a_turn = 20
+        watcher = self.world.add(numprocesses=10_000)
+        self.world.start([watcher], "command:start", None)
+        most = turns = 0
+        more = True
+        while more:
+            self.world.begin_turn()
+            more = self.world.roster.turn()
+            most = max(most, watcher.places.pending)
+            turns += 1
+        self.assertLessEqual(most, OPEN_AHEAD + 2)
+        self.assertGreaterEqual(turns, 500)
+        self.assertEqual((len(self.world.spawned), watcher.status), (10_000, "active"))
+
+    def test_nor_do_more_wait_for_a_warm_up(self) -> None:
+        watcher = self.world.up(numprocesses=1000, warmup_delay=1)
+        self.assertEqual(watcher.places.pending, OPEN_AHEAD)
+        self.resize(watcher, 3)
+        self.assertEqual(watcher.places.pending, 2)
+        self.resize(watcher, 200)
+        self.world.advance(198.9)
+        self.assertEqual((watcher.places.pending, watcher.status), (1, "starting"))
+        self.world.advance(0.1)
+        self.assertEqual((len(watcher.places.pids()), watcher.status), (200, "active"))
 
     def test_a_singletons_place_is_one(self) -> None:
         watcher = self.world.up(singleton=True)

@@ -6,9 +6,9 @@ import random
 import unittest
 from typing import Any
 
-from cvec_circus.core.cause import Cause
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
 from tests.support.watchful import WatchfulWorld
 from tests.support.world import OBEDIENT, STUBBORN
 

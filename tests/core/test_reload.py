@@ -181,6 +181,23 @@ class TestSequential(ReloadCase):
             self.world.advance(0.01)
         self.assertEqual(self.told(mark).count("kill"), 2)
 
+    def test_it_goes_past_a_process_that_cannot_be_killed(self) -> None:
+        watcher = self.world.up(numprocesses=3, graceful_timeout=1)
+        self.world.temper = IMMORTAL
+        mark = self.reload(watcher, sequential=True)
+        self.world.advance(5.9)
+        self.assertEqual(self.told(mark), ["kill"])
+        self.world.temper = "obedient"
+        self.world.advance(0.1)
+        self.assertEqual(self.told(mark), ["kill", "kill"])
+        self.world.advance(10)
+        self.assertEqual(self.told(mark), ["kill", *["kill", "reap", "spawn"] * 2])
+        self.assertEqual(watcher.places.pids(), [100, 103, 104])
+        self.world.die(100, -9)
+        self.world.settle()
+        self.assertEqual(self.told(mark)[-3:], ["reap", "spawn", "reload"])
+        self.assertEqual(watcher.places.pids(), [105, 103, 104])
+
     def test_what_is_left_of_one_is_waited_for(self) -> None:
         self.world.leftovers = 2.0
         watcher = self.world.up(numprocesses=2)

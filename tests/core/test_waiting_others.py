@@ -131,6 +131,55 @@ class TestTimeouts(WaitingCase):
         self.assertTrue(watcher.is_gone)
 
 
+class TestGone(WaitingCase):
+    """Nobody is kept in mind for ever."""
+
+    def test_a_client_that_is_gone_is_forgotten(self) -> None:
+        self.world.temper = STUBBORN
+        a, b = self.world.up("a"), self.world.up("b", graceful_timeout=5)
+        outcomes, wait = self.world.wait()
+        self.world.stop([a, b], "command:stop", wait)
+        self.world.settle()
+        others = self.order("stop", [b])
+        wait.gone()
+        self.world.advance(60)
+        self.assertEqual(outcomes, [])
+        self.assert_done(others)
+        self.assertIsNone(self.roster.next_at())
+
+    def test_its_order_goes_on(self) -> None:
+        watcher = self.world.up()
+        _, wait = self.world.wait(60)
+        self.world.stop([watcher], "command:stop", wait)
+        wait.gone()
+        self.world.advance(2)
+        self.assertTrue(watcher.is_gone)
+        self.assertIsNone(self.roster.next_at())
+
+    def test_after_the_answer_it_means_nothing(self) -> None:
+        watcher = self.world.up()
+        outcomes, wait = self.world.wait()
+        self.world.start([watcher], "command:start", wait)
+        self.world.settle()
+        wait.gone()
+        self.assert_done(outcomes)
+
+    # A fault in the core: Waiting.time_out formats a timeout of None; and one of more than an hour
+    # is told as it was asked for.
+    @unittest.expectedFailure
+    def test_a_reply_waits_for_an_hour_at_most(self) -> None:
+        self.world.answers["before_stop"] = None
+        watcher = self.world.up(hooks=["before_stop"])
+        plain = self.order("stop", [watcher])
+        longer = self.order("stop", [watcher], timeout=7200)
+        self.world.advance(3599.9)
+        self.assertEqual((plain, longer), ([], []))
+        self.world.advance(0.1)
+        hook = "web is stopping (waits for the answer of its hook before_stop)"
+        self.assert_fails(plain, f"stop timed out after 3600 s: {hook}")
+        self.assert_fails(longer, f"stop timed out after 3600 s: {hook}")
+
+
 class TestAnswersThatOrder(WaitingCase):
     def test_who_is_answered_may_give_an_order_on_the_spot(self) -> None:
         watcher = self.world.up()

@@ -18,6 +18,7 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.reason import why
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.system.collecting import Exit
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.cause import Cause
@@ -340,7 +341,7 @@ class FakeWorld:
             self.groups[pid] = process
             if self.temper == OBEDIENT:
                 self.at(self.leftovers or 0.0, lambda: self.empty_group(pid))
-        self.facts.exited(watcher, process, exit_code, leaves=left, report=report)
+        self.facts.exited(watcher, process, Exit(exit_code), left, report)
         self.roster.take_facts()
 
     def empty_group(self, pid: int) -> None:
