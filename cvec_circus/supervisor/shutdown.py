@@ -19,12 +19,14 @@ second after the first, which only a person types, kills what is left, and gives
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
 from cvec_circus.supervisor.ports import WorldPorts
+from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.outcome import Wait
 
 HOOK_TIMEOUT = 2.0
@@ -34,9 +36,9 @@ HOOKS_MARGIN = 3.0
 """Seconds more for all of it where there are hooks."""
 
 INTERRUPT = "signal:INT"
-INSISTENCE = 1.0
-"""Seconds after which a further SIGINT is no repetition but an order to kill, and for which no
-second line says how much time is left."""
+
+QUIET = 1.0
+"""Seconds for which no second line about the same signal says how much time is left."""
 
 MARGIN = 2.0
 """Seconds beyond a graceful_timeout for SIGKILL to do its work, and for the loop to notice."""
@@ -58,8 +60,9 @@ class Shutdown:
         self._is_down = False
         self._over = False
         self._ends_at = 0.0
-        self._interrupted_at: float | None = None
-        self._told_at = float("-inf")
+        self._interrupts = Interrupts(loop.clock)
+        self._kills = False
+        self._told, self._told_at = "", 0.0
 
     @property
     def begun(self) -> bool:
@@ -69,21 +72,16 @@ class Shutdown:
     def begin(self, cause: str, wait: Wait | None = None) -> None:
         """Begins it. Begun before, it only waits for the end; for signals see above."""
         now = self._loop.clock.monotonic()
-        first, insists = self._interrupted_at, False
-        if cause == INTERRUPT:
-            insists = first is not None and now - first > INSISTENCE
-            self._interrupted_at = now if first is None else first
+        insists = cause == INTERRUPT and self._interrupts.insists(signal.SIGINT)
         if self.begun:
             self._roster.shut_down(cause, wait)
-            if insists:
+            if insists and not self._kills:
+                self._kills = True
                 logger.warning("interrupted again (%s): killing what is left", cause)
                 self._roster.hurry()
                 self._ports.hurry_hooks(0.0)
-            elif cause.startswith("signal:") and now - self._told_at >= INSISTENCE:
-                self._told_at = now
-                left = max(self._ends_at - now, 0.0)
-                hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
-                logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
+            elif cause.startswith("signal:"):
+                self._tell_time_left(cause, now)
             return
         logger.info("stopping (%s)", cause)
         watchers = self._roster.everybody()
@@ -103,6 +101,15 @@ class Shutdown:
         self._ends_at = now + bound
         if self.announce is not None:
             self.announce(cause, bound)
+
+    def _tell_time_left(self, cause: str, now: float) -> None:
+        """Say it about a signal, unless that was said of the same one just now."""
+        if cause != self._told or now - self._told_at >= QUIET:
+            self._told, self._told_at = cause, now
+            left = max(self._ends_at - now, 0.0)
+            can_kill = cause == INTERRUPT and not self._kills
+            hint = "; another SIGINT kills what is left" if can_kill else ""
+            logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
 
     def look(self) -> None:
         """Ends the loop when everything is down. Called at the end of every turn."""
