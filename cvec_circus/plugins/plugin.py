@@ -149,7 +149,7 @@ class CircusPlugin:
 
         By then the events that had been published when the plugin was told to stop are delivered,
         and nothing is called on the plugin thread any more; `call` and `cast` still work. It is
-        called only if `handle_init` has returned, and not when a second signal ends the plugin.
+        called only if `handle_init` has returned, and not when a second Ctrl-C ends the plugin.
         """
 
     def initialize(self) -> None:

@@ -29,13 +29,12 @@ from cvec_circus.plugins.assignment import (
 from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.plugins.schema import typed
+from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.progress import LAYOUT
 
-DEADLY = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""The first one stops the plugin, a second one ends it at once."""
-
-HANDLED = (*DEADLY, signal.SIGHUP)
-"""The last one comes twice when a terminal is closed, so a second one means nothing."""
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+"""The first one stops the plugin. Of further ones only a SIGINT that insists ends it at once: the
+daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP twice."""
 
 ORPHAN_TIMEOUT = 20.0
 """Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it. A call
@@ -166,7 +165,7 @@ class Signals:
 
     Attributes:
         control: The loop for the plugin's control thread.
-        log_fileno: Tells the file to say in that a second signal came.
+        log_fileno: Tells the file to say in that the plugin is ended at once.
     """
 
     def __init__(self) -> None:
@@ -177,7 +176,8 @@ class Signals:
         os.set_blocking(write_fd, False)
         self._lock = threading.Lock()
         self._plugin: CircusPlugin | None = None
-        self._arrived: list[int] = []
+        self._interrupts = Interrupts()
+        self._arrived = False
         signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         for signum in HANDLED:
             if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
@@ -188,7 +188,7 @@ class Signals:
         """Stop a plugin when a signal has come, or comes."""
         with self._lock:
             self._plugin = plugin
-            arrived = bool(self._arrived)
+            arrived = self._arrived
         if arrived:
             end(plugin)
 
@@ -201,11 +201,10 @@ class Signals:
 
     def _hear(self, signum: int) -> None:
         with self._lock:
-            first = not self._arrived
-            self._arrived.append(signum)
+            first, self._arrived = not self._arrived, True
             plugin = self._plugin
-        if sum(number in DEADLY for number in self._arrived) > 1:
-            os.write(self.log_fileno(), b"[ERROR] a second signal: ending without handle_stop\n")
+        if self._interrupts.insists(signum):
+            os.write(self.log_fileno(), b"[ERROR] interrupted again: ending without handle_stop\n")
             os._exit(exc.EXIT_PROBLEM)  # not even a lock of the log may stand in the way
         if first and plugin is not None:
             self.control.post(end, plugin)

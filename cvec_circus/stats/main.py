@@ -14,10 +14,11 @@ from cvec_circus.logs.log import open_output
 from cvec_circus.stats.inventory import STATISTICS
 from cvec_circus.stats.service import Service
 from cvec_circus.stats.task import PROGRAM, VARIABLE, Task, read_arguments, read_environment
+from cvec_circus.system.signals import Interrupts
 from cvec_circus.tunnel import Tunnel
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""The first one ends the process in order, and a second one at once."""
+"""The first one ends the process in order; of further ones only a SIGINT that insists counts."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,11 +77,10 @@ def refuse(task: Task, error: exc.CircusError | OSError) -> int:
 
 def end_by_signals(loop: Loop) -> None:
     """Have signals end a loop, to the end of the process."""
-    heard: list[int] = []
+    interrupts = Interrupts()
 
     def hear(signum: int, frame: object) -> None:
-        heard.append(signum)
-        if sum(one != signal.SIGHUP for one in heard) > 1:
+        if interrupts.insists(signum):
             os._exit(exc.EXIT_PROBLEM)
         loop.stop()
 

@@ -19,6 +19,7 @@ second after the first, which only a person types, kills what is left, and gives
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.campaign import SHUTDOWN_MARGIN
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Quit
 from cvec_circus.wire.outcome import Wait
@@ -34,9 +36,9 @@ HOOK_TIMEOUT = 2.0
 """Seconds that a hook may take now."""
 
 INTERRUPT = "signal:INT"
-INSISTENCE = 1.0
-"""Seconds after which a further SIGINT is no repetition but an order to kill, and for which no
-second line says how much time is left."""
+
+QUIET = 1.0
+"""Seconds for which no second line about the same signal says how much time is left."""
 
 MARGIN = 2.0
 """Seconds beyond the helpers' time for SIGKILL to do its work, and for the loop to notice."""
@@ -68,8 +70,9 @@ class Shutdown:
         self._is_down = False
         self._over = False
         self._ends_at = 0.0
-        self._interrupted_at: float | None = None
-        self._told_at = float("-inf")
+        self._interrupts = Interrupts(loop.clock)
+        self._kills = False
+        self._told, self._told_at = "", 0.0
 
     @property
     def begun(self) -> bool:
@@ -79,17 +82,14 @@ class Shutdown:
     def begin(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin it. Begun before, it only waits for the end; for signals see above."""
         now = self._loop.clock.monotonic()
-        first, insists = self._interrupted_at, False
-        if cause.text == INTERRUPT:
-            insists = first is not None and now - first > INSISTENCE
-            self._interrupted_at = now if first is None else first
+        insists = cause.text == INTERRUPT and self._interrupts.insists(signal.SIGINT)
         if self.begun:
             self._roster.give(Quit(cause), wait)
             if insists:
                 logger.warning("interrupted again (%s): killing what is left", cause.text)
                 self._roster.hurry()
                 self._hooks.hurry(0.0)
-            elif cause.text.startswith("signal:") and now - self._told_at >= INSISTENCE:
+            elif cause.text.startswith("signal:") and now - self._told_at >= QUIET:
                 self._told_at = now
                 self._tell_rest(cause.text, max(self._ends_at - now, 0.0))
             return
@@ -116,6 +116,15 @@ class Shutdown:
     def _tell_rest(self, cause: str, left: float) -> None:
         hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
         logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
+
+    def _tell_time_left(self, cause: str, now: float) -> None:
+        """Say it about a signal, unless that was said of the same one just now."""
+        if cause != self._told or now - self._told_at >= QUIET:
+            self._told, self._told_at = cause, now
+            left = max(self._ends_at - now, 0.0)
+            can_kill = cause == INTERRUPT and not self._kills
+            hint = "; another SIGINT kills what is left" if can_kill else ""
+            logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
 
     def look(self) -> None:
         """End the loop when everything is down. Called at the end of every turn."""

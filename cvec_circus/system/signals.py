@@ -5,10 +5,40 @@ from __future__ import annotations
 import re
 import signal
 
+from cvec_circus.base.clock import SYSTEM, Clock
+
+INSISTENCE = 1.0
+"""Seconds after which a further SIGINT is no repetition but an order to end at once."""
+
 LAST = int(signal.SIGRTMAX)
 """The highest signal number there is, 64 on Linux."""
 
 REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
+
+
+class Interrupts:
+    """Tells a person who insists from a program that repeats itself.
+
+    Init scripts and service managers send SIGTERM again, and to every process that they find. Only
+    a person sends SIGINT, and again after a while. Owned by the thread that hears the signals.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
+        self._first_at: float | None = None
+
+    def insists(self, signum: int) -> bool:
+        """Take note of a signal that asks for an end, and tell whether it is to end at once.
+
+        Returns:
+            True for a SIGINT more than a second after the first one.
+        """
+        if signum != signal.SIGINT:
+            return False
+        now = self._clock.monotonic()
+        if self._first_at is None:
+            self._first_at = now
+        return now - self._first_at > INSISTENCE
 
 
 def to_signum(value: object) -> int:

@@ -124,7 +124,7 @@ class TestStopping(DaemonCase):
         daemon.wire.events.next("kill")
         log = "\n".join(self.insist(daemon))
         self.assertIn("stopping (signal:INT)", log)
-        self.assertEqual(log.count("killing what is left"), 1, log)
+        self.assertEqual(log.count(": killing what is left"), 1, log)
 
     def test_one_after_a_quit_is_no_second_one(self) -> None:
         # systemd sends it at once when its ExecStop has returned.

@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins import CircusPlugin
+from cvec_circus.plugins.reasons import because
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -111,6 +112,14 @@ class PluginCase(LeakCheckedTestCase):
         plugin = plugin_class(self.daemon.endpoint, self.daemon.pubsub_endpoint, 1.0, **config)
         plugin._life.sequence = EventSequence(since, run)
         return plugin
+
+    def ordered(self, command: str) -> list[dict]:
+        """The properties of every order so far, but for the reason that each has if it may."""
+        found = [dict(message["properties"]) for message in self.daemon.commands(command)]
+        for properties in found:
+            reason = because(command, str(properties.pop("reason", "")))
+            self.assertNotEqual(reason, {"reason": ""})
+        return found
 
     def run_plugin(self, plugin: CircusPlugin) -> threading.Thread:
         """Start a plugin in a thread, which is its control thread, and stop it at the end."""

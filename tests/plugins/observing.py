@@ -56,7 +56,7 @@ class ObserverCase(PluginCase):
 
     def restarts(self) -> list[dict]:
         """What has been asked to restart so far."""
-        return [message["properties"] for message in self.daemon.commands("restart")]
+        return self.ordered("restart")
 
     def both(
         self,

@@ -37,6 +37,13 @@ class HangingStop(Talker):
         threading.Event().wait()
 
 
+class SlowStop(Talker):
+    def handle_stop(self) -> None:
+        super().handle_stop()
+        threading.Event().wait(0.5)
+        say("stopped")
+
+
 class HangingRecv(Talker):
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         super().handle_recv(data)

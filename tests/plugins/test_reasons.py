@@ -6,8 +6,10 @@ import unittest
 
 from cvec_circus.commands import get_commands
 from cvec_circus.commands.kinds import to_reason
+from cvec_circus.plugins.flapping import Flapping
 from cvec_circus.plugins.reasons import because
 from tests.plugins.case import PluginCase
+from tests.support.eventually import eventually
 
 
 class TestBecause(unittest.TestCase):
@@ -22,6 +24,20 @@ class TestBecause(unittest.TestCase):
     def test_no_more_than_is_taken(self) -> None:
         (reason,) = because("incr", "because " * 1000).values()
         self.assertGreater(len(to_reason(reason)), 400)
+
+
+class TestBuiltIn(PluginCase):
+    def test_the_sentences(self) -> None:
+        self.daemon.answers["options"] = lambda properties: {"options": {}}
+        plugin = self.make(Flapping, retry_in=0.0)
+        self.run_plugin(plugin)
+        for _ in range(2):
+            self.daemon.publish("web", "reap", cause="exit", time=100, exit_code=1)
+        for command, reason in (("stop", "2 deaths in 2 s"), ("start", "retry 1")):
+            self.assertTrue(eventually(lambda: self.daemon.commands(command)))  # noqa: B023
+            (order,) = self.daemon.commands(command)
+            expected = {"name": "web", "match": "simple", **because(command, reason)}
+            self.assertEqual(order["properties"], expected)
 
 
 class TestActor(PluginCase):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cvec_circus.base.clock import SYSTEM
 from tests.plugins.process import LAUNCHER, MODULE, ROOT, SUBJECTS, PluginProcess, ProcessCase
 from tests.support.eventually import eventually
 
@@ -55,10 +56,33 @@ class TestByHand(ProcessCase):
             else:
                 process.kill()
             process.expect(hangs_in)
+            for signum in (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+                process.kill(signum)
+            began = SYSTEM.monotonic()
+            self.insist(process)
+            self.assertGreater(SYSTEM.monotonic() - began, 1.0)
+            self.assertIn("interrupted again: ending without handle_stop", process.rest())
+
+    def insist(self, process: PluginProcess) -> None:
+        """Interrupt a plugin until it takes that for an order to end at once."""
+
+        def ended() -> bool:
             process.kill(signal.SIGINT)
-            process.kill(signal.SIGTERM)
-            self.assertEqual(process.wait(), 1)
-            self.assertIn("a second signal: ending without handle_stop", process.rest())
+            return process.process.poll() is not None
+
+        self.assertTrue(eventually(ended, 20.0))
+        self.assertEqual(process.wait(), 1)
+
+    def test_further_signals_leave_handle_stop_alone(self) -> None:
+        # Those of a service manager, which reach each process of a unit, and of the daemon.
+        process = self.by_hand(f"{SUBJECTS}.SlowStop")
+        process.expect("handle_init")
+        for _ in range(3):
+            process.kill()
+        process.expect("handle_stop on main")
+        process.kill()
+        process.expect("stopped on main")
+        self.assertEqual(process.wait(), 0)
 
     def _publish_until_heard(self, process: PluginProcess) -> None:
         def is_heard() -> bool:
@@ -72,8 +96,7 @@ class TestByHand(ProcessCase):
         process.expect("handle_init")
         process.kill()
         process.expect("handle_stop on main")
-        process.kill(signal.SIGINT)
-        self.assertEqual(process.wait(), 1)
+        self.insist(process)
 
     def test_a_terminal_that_is_closed_says_so_twice(self) -> None:
         process = self.by_hand(f"{SUBJECTS}.Talker")

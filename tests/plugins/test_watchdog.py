@@ -68,7 +68,7 @@ class WatchDogCase(PluginCase):
         plugin.loop.add_callback(done.append, 1)
         self.assertTrue(eventually(lambda: done, TIMEOUT))
         plugin.call("ping")  # the daemon has read what came before
-        return [message["properties"] for message in self.daemon.commands("kill")]
+        return self.ordered("kill")
 
     def go_on(self, seconds: float) -> None:
         """Have time go by."""
