@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
@@ -15,21 +15,17 @@ from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options import rights
-from cvec_circus.options.stream import history_size
 from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 from cvec_circus.supervisor import launching, narration
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files, proctable
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 
 if TYPE_CHECKING:
-    from cvec_circus.stream.history import History
     from cvec_circus.supervisor.demand import Demand
-    from cvec_circus.supervisor.histories import Histories
     from cvec_circus.supervisor.hooks import Hooks
     from cvec_circus.supervisor.limited import LimitedLaunches
 
@@ -55,7 +51,7 @@ class WorldPorts:
         chores: For what reads all of /proc.
         events: Where events are published.
         sockets: The listening sockets that commands may refer to.
-        pump: Reads what the children write.
+        outputs: Where what the children write goes.
         helpers: What plugins get in addition.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
         facades: Makes what a hook gets as `watcher` and `arbiter`; on the thread of the hook.
@@ -77,7 +73,7 @@ class WorldPorts:
         chores: Chores,
         events: EventStream,
         sockets: SocketRegistry,
-        pump: Pumps,
+        outputs: OutputDesk,
         helpers: Helpers,
         log_fd: Callable[[], int | None],
         facades: Callable[[Watcher], Any] | None = None,
@@ -87,15 +83,12 @@ class WorldPorts:
         self._chores = chores
         self._events = events
         self._sockets = sockets
-        self._pump = pump
+        self.outputs = outputs
         self._helpers = helpers
         self._log_fd = log_fd
         self._random = random.Random()
         self._turn_ends_at = 0.0
-        self._streams: set[tuple[Watcher, str]] = set()
-        self._unopened: set[Watcher] = set()
         self._limited: LimitedLaunches | None = None
-        self._histories: Histories | None = None
         self._facades = facades
         self._hooks: Hooks | None = None
         self._hook_limit: float | None = None
@@ -125,8 +118,6 @@ class WorldPorts:
     def _spawn(self, watcher: Watcher, process: ManagedProcess, loan: Loan) -> int:
         if not files.has_room(self._loop.wakeup.fd):
             raise LaunchError(errno.EMFILE, f"cannot start a process: {TOO_MANY}")
-        if watcher in self._unopened:
-            self._open_streams(watcher)
         withheld = self._hooks.withheld(watcher) if self._hooks is not None else ()
         env = launching.environment(watcher, process, self._events.run, withheld)
         argv, fds = launching.command_line(watcher, process, env, loan)
@@ -152,7 +143,7 @@ class WorldPorts:
                 pid = self._launch(process, spec, rights.limits(watcher.options), listen)
             self.reaper.add(watcher, process, pid)
             for name, fd in outputs.take().items():
-                self._pump.add((watcher, name), fd, pid)
+                self.outputs.add(watcher, process, name, fd, pid)
         process.started = self._clock.time()
         return pid
 
@@ -217,25 +208,10 @@ class WorldPorts:
         """See `Ports`."""
         logger.warning("%s: %s", watcher.name, text)
 
-    @property
-    def histories(self) -> Histories:
-        """What was written last; most daemons keep nothing."""
-        if self._histories is None:
-            from cvec_circus.supervisor.histories import Histories
-
-            self._histories = Histories(self._loop, self._clock)
-        return self._histories
-
-    def end_histories(self) -> None:
-        """Tells everybody who follows an output that it has ended."""
-        if self._histories is not None:
-            self._histories.end()
-
     def forget(self, watcher: Watcher) -> None:
         """See `Ports`."""
         self._helpers.forget(watcher)
-        if self._histories is not None:
-            self._histories.forget(watcher)
+        self.outputs.forget(watcher)
         if self._hooks is not None:
             self._hooks.forget(watcher)
 
@@ -313,57 +289,11 @@ class WorldPorts:
 
     def open_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
-        try:
-            self._open_streams(watcher)
-        except OSError:
-            self._unopened.add(watcher)  # none of its processes starts until there are streams
-
-    def _open_streams(self, watcher: Watcher) -> None:
-        for name, option in launching.OUTPUTS:
-            size = history_size(watcher.options, name)
-            history = self.histories.keep(watcher, name, size) if size or self._histories else None
-            if watcher.options[option] or history is not None:
-                self._open_stream(watcher, name, watcher.options[option], history)
-            else:
-                self._close_stream(watcher, name)
-        self._unopened.discard(watcher)
-
-    def _open_stream(
-        self, watcher: Watcher, name: str, conf: Mapping[str, Any], history: History | None
-    ) -> None:
-        try:
-            self._pump.open(
-                (watcher, name),
-                conf,
-                Source(watcher.name, name, watcher.options["env"].get("PYTHONPATH", "")),
-                history,
-            )
-        except (OSError, RuntimeError) as error:
-            # The pump has no thread yet, and gets none now.
-            text = f"cannot start a process: nobody to read what it writes: {error}"
-            raise LaunchError(errno.EAGAIN, text) from error
-        self._streams.add((watcher, name))
-
-    def reopen_streams(self, watchers: Iterable[Watcher] | None) -> None:
-        """Has the files of watchers, or of all, opened anew: they may have been moved away."""
-        if watchers is None:
-            self._pump.reopen()
-            return
-        for watcher in watchers:
-            for name, _ in launching.OUTPUTS:
-                if (watcher, name) in self._streams:
-                    self._pump.reopen((watcher, name))
+        self.outputs.open(watcher)
 
     def close_streams(self, watcher: Watcher) -> None:
         """See `Ports`."""
-        self._unopened.discard(watcher)
-        for name, _ in launching.OUTPUTS:
-            self._close_stream(watcher, name)
-
-    def _close_stream(self, watcher: Watcher, name: str) -> None:
-        if (watcher, name) in self._streams:
-            self._streams.discard((watcher, name))
-            self._pump.close((watcher, name))
+        self.outputs.close(watcher)
 
 
 def _signal_all(pids: list[int], signum: int) -> None:

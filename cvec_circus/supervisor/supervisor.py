@@ -30,9 +30,9 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers, importable
+from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.supervisor.sampler import SamplerThread
@@ -76,7 +76,7 @@ class Supervisor:
         sockets: The listening sockets.
         events: What is published, and the history of it.
         control: Where commands are taken.
-        pump: Reads what the children write.
+        outputs: Where what the children write goes.
         sampler: Measures processes.
         target: The commands' view of it all.
         started_at: The instant at which it began.
@@ -105,7 +105,7 @@ class Supervisor:
         self.sockets = SocketRegistry()
         self.sampler = SamplerThread(self.loop, clock)
         self.chores = Chores(self.loop)
-        self.pump = Pumps(clock, do=self._do_stream_chore)
+        self.outputs = OutputDesk(self.loop, clock, self.chores)
         self._exits = exits.choose()
         self._helpers = Helpers(circus["check_delay"], log_level, log_url)
         self._timer: Timer | None = None
@@ -166,7 +166,7 @@ class Supervisor:
             self.chores,
             self.events,
             self.sockets,
-            self.pump,
+            self.outputs,
             self._helpers,
             log_fd,
             None if facades is None else partial(facades, self),
@@ -242,7 +242,7 @@ class Supervisor:
         if self.shutdown.begun:
             return
         logger.info("reloading (%s)", cause)
-        self.pump.reopen()
+        self.outputs.reopen(None)
         self.roster.reload(None, cause, False, None)
 
     def _make_reloading(self) -> Reloading:
@@ -317,20 +317,19 @@ class Supervisor:
             self._helpers.report(process),
             self.ports.failure(process),
         )
+        if not has_leftovers:
+            self.outputs.release(watcher, process)
         self._moved(watcher)
 
     def _emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
         facts.group_emptied(watcher, process)
+        self.outputs.release(watcher, process)
         self._moved(watcher)
 
     def _moved(self, watcher: Watcher) -> None:
         if watcher.abandoned and not watcher.slots:
             self.ports.close_streams(watcher)  # nobody converges it any more
         self.roster.touch(watcher)
-
-    def _do_stream_chore(self, fn: Callable[..., object], *args: Any) -> None:
-        """On a pump thread."""
-        self.loop.post(self.chores.do, fn, *args)
 
     # -- the end of it
 
@@ -341,10 +340,9 @@ class Supervisor:
         ]
         self.sampler.answer_all()
         self.roster.refuse_all("the supervisor has stopped")
-        self.pump.stop()
-        if not self.pump.join(2.0):
-            logger.warning("left behind, for it hangs: %s", ", ".join(self.pump.hanging))
-        self.ports.end_histories()
+        self.outputs.end()
+        if hanging := self.outputs.join(2.0):
+            logger.warning("left behind, for it hangs: %s", ", ".join(hanging))
         self.ports.end_hooks()
         self.sampler.stop()
         self.chores.stop()

@@ -173,7 +173,7 @@ class Target:
 
     def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
         """The last lines that its processes have written."""
-        return self._ports.histories.last(watcher, channel, count)
+        return self._ports.outputs.histories.last(watcher, channel, count)
 
     def next_lines(
         self,
@@ -184,7 +184,7 @@ class Target:
         then: Callable[[Fields], None],
     ) -> None:
         """The lines after a place, now or when there are some."""
-        self._ports.histories.after(watcher, channel, since, timeout, then)
+        self._ports.outputs.histories.after(watcher, channel, since, timeout, then)
 
     def sample(
         self,
@@ -281,7 +281,7 @@ class Target:
             return
         if watchers is not None:  # one may have been removed meanwhile
             watchers = [watcher for watcher in watchers if not watcher.removed]
-        self._ports.reopen_streams(watchers)
+        self._ports.outputs.reopen(watchers)
         if graceful or sequential:
             self._roster.reload(watchers, "command:reload", sequential, wait)
         else:

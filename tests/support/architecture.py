@@ -83,6 +83,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.launching": "cvec_circus.system",
     "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
+    "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
     "control.endpoints": None,  # what only ipc endpoints need
