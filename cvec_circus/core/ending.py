@@ -125,11 +125,17 @@ def complain(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """
     if not process.has_leader:
         ports.signals.abandon(process)
-        watcher.places.remove(process)
+        let_go(watcher, process, ports)
         return
     process.unkillable = True
     ports.events.note(watcher, f"process {process.pid} does not end, not even by SIGKILL")
     watcher.places.due(process, Purpose.COMPLAIN, ports.now() + COMPLAINT_DELAY)
+
+
+def let_go(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
+    """Free the slot of a process of which nothing is left, or that is not waited for any longer."""
+    watcher.places.remove(process)
+    ports.outputs.release(watcher, process)
 
 
 def end_now(

@@ -12,7 +12,12 @@ from typing import Any
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
 from cvec_circus.core.conditions import Connection
-from cvec_circus.core.ending import UNKILLABLE_TIMEOUT, before_signal_answered, patience
+from cvec_circus.core.ending import (
+    UNKILLABLE_TIMEOUT,
+    before_signal_answered,
+    let_go,
+    patience,
+)
 from cvec_circus.core.hooks import YES, has_hook, tell
 from cvec_circus.core.places import Death
 from cvec_circus.core.ports import Ports
@@ -113,7 +118,7 @@ def process_exited(
         **payload,
     )
     if watcher.is_abandoned:
-        places.remove(process)
+        let_go(watcher, process, ports)
         return
     tell(watcher, ports, "after_reap", process_pid=process.pid, exit_code=exit_code)
     wanted = watcher.wants_to_run
@@ -127,13 +132,13 @@ def process_exited(
     if leaves:
         left_something(watcher, process, ports)
     else:
-        places.remove(process)
+        let_go(watcher, process, ports)
 
 
 def group_emptied(watcher: Watcher, ports: Ports, process: ManagedProcess) -> None:
     """Free the slot of a process of which nothing is left."""
     if process.state is ProcessState.LEFTOVER:
-        watcher.places.remove(process)
+        let_go(watcher, process, ports)
 
 
 def take_strays(watcher: Watcher, ports: Ports, strays: tuple[Stray, ...]) -> None:

@@ -93,6 +93,9 @@ class Outputs(Protocol):
     def reopen(self, watchers: Sequence[Watcher] | None) -> None:
         """Open the files of watchers, or of all, anew."""
 
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note that nothing is left of a process, or that it is not waited for any longer."""
+
     def close(self, watcher: Watcher) -> None:
         """Drain and close the watcher's streams; those of a removed one are not asked for again."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.option import Option
 
+CHANNELS = ("stdout", "stderr")
 STREAMS = ("stdout_stream", "stderr_stream")
 IGNORED = "refresh_time"
 """A part of a stream that many files for Circus have. It is taken, and means nothing."""
@@ -39,8 +40,8 @@ HISTORY_ROW = Option(
     None,
     "How many bytes of each output of the processes are kept in memory for `cvec_circusctl logs`, "
     f"the last ones. Not given: {HISTORY_SIZE} of an output that has a stream, nothing of others. "
-    "Given, outputs without a stream are kept too, and go nowhere else. 0 keeps nothing.",
-    reloads=True,
+    "Given, outputs without a stream are kept too, and go nowhere else; of a process that runs "
+    "already, only if its output was kept or had a stream at its start. 0 keeps nothing.",
     low=0,
     high=2**30,
 )

@@ -74,6 +74,10 @@ class AppendFile:
         self.regular = stat.S_ISREG(os.fstat(fd).st_mode)
         return True
 
+    def target(self) -> str:
+        """Return the name that is rotated: where a symbolic link leads, for the link stays."""
+        return os.path.realpath(self.filename)
+
     def close(self) -> None:
         """Close the file. Nothing when none is open."""
         fd, self._fd = self._fd, -1

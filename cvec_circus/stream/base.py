@@ -80,6 +80,45 @@ class Nowhere(BlockStream):
         """Drop it."""
 
 
+class Lost(BlockStream):
+    """Counts everything as lost: for output whose stream cannot be made. Owned likewise.
+
+    Args:
+        losses: Counts, and says so.
+        why: The reason, for the log.
+    """
+
+    def __init__(self, losses: Losses, why: str) -> None:
+        self._losses = losses
+        self._why = why
+
+    @property
+    def lost(self) -> int:
+        """Bytes that there was no stream for. Any thread may read it."""
+        return self._losses.total
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a loss is to be said."""
+        return self._losses.waiting
+
+    def write(self, block: bytes, pid: int) -> None:
+        """Count it."""
+        self._losses.count(len(block), self._why)
+
+    def look(self) -> None:
+        """Say what is lost."""
+        self._losses.look()
+
+    def reopen(self) -> None:
+        """Say why there will be nothing."""
+        self._losses.note(f"{self._why}; its output is lost")
+
+    def close(self) -> None:
+        """Say what is unsaid."""
+        self._losses.settle()
+
+
 class LineStream(BlockStream):
     """A stream that writes lines, and counts what it cannot write. Owned like any other.
 

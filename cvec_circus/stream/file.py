@@ -169,7 +169,7 @@ class FileStream(LineStream):
             # Otherwise somebody has moved it: another stream on the same file, or logrotate.
             if self._file.is_current():
                 with self._renaming():
-                    shift(self._file.filename, self._backup_count)
+                    shift(self._file.target(), self._backup_count)
                 self._pack()
         except OSError as error:
             trouble = describe(error)
@@ -184,18 +184,20 @@ class FileStream(LineStream):
 
     def _renaming(self) -> contextlib.AbstractContextManager[Any]:
         """Keep rotated files where they are for whoever compresses them."""
-        return contextlib.nullcontext() if self._packing is None else self._packing.RENAMING
+        if self._packing is None:
+            return contextlib.nullcontext()
+        return self._packing.renaming(self._file.target())  # type: ignore[no-any-return]
 
     def _pack(self) -> None:
         """Have what was rotated compressed, soon."""
         if self._packing is not None:
-            self._do(self._pack_now)
+            self._do(self._pack_now, self._file.target())
 
-    def _pack_now(self) -> None:
+    def _pack_now(self, filename: str) -> None:
         """On the thread for that."""
         assert self._packing is not None
         try:
-            self._packing.pack(self._file.filename)
+            self._packing.pack(filename)
         except OSError as error:
             logger.warning("cannot compress what was %s: %s", self.filename, describe(error))
 

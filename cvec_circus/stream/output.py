@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import logger
 from cvec_circus.stream.load import Stream
 from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.source import Source
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
@@ -16,15 +17,29 @@ Then = Callable[[], object]
 
 
 class Pipe:
-    """The read end of one pipe. Owned by the pump thread."""
+    """The read end of one pipe. Owned by the thread of the pump that reads it.
 
-    __slots__ = ("fd", "larger", "output", "pid")
+    Attributes:
+        key: The output that it was made for.
+        fd: It.
+        pid: The process that it was made for.
+        source: Whose output it is.
+        output: Where its content goes; None on the way from one pump to another.
+        larger: Whether it has been enlarged.
+        part_at: When it is taken from its output, because only strays hold it open; None while the
+            process lives, or something is left in its group.
+    """
 
-    def __init__(self, fd: int, pid: int, output: Output) -> None:
+    __slots__ = ("fd", "key", "larger", "output", "part_at", "pid", "source")
+
+    def __init__(self, key: Hashable, fd: int, pid: int, source: Source) -> None:
+        self.key = key
         self.fd = fd
         self.pid = pid
-        self.output = output
+        self.source = source
+        self.output: Output | None = None
         self.larger = False
+        self.part_at: float | None = None
 
 
 class Output:
@@ -33,7 +48,7 @@ class Output:
     Attributes:
         key: The key.
         conf: The configuration of the stream.
-        pipes: The pipes that have not ended.
+        pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
         history: Keeps what was written last; None if nobody wants it.
@@ -59,7 +74,7 @@ class Output:
         self.key = key
         self.history = history
         self.conf = conf
-        self.pipes: list[Pipe] = []
+        self.pipes: dict[int, Pipe] = {}
         self.deadline: float | None = None
         self.thens: list[Then] = []
         self._stream = stream
@@ -108,7 +123,8 @@ class Output:
         """End the stream, and tell those who wait for it."""
         self._guard(0, self._stream.close)
         self._faults.settle()
-        for then in self.thens:
+        thens, self.thens = self.thens, []
+        for then in thens:
             try:
                 then()
             except Exception:

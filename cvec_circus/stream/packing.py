@@ -10,10 +10,18 @@ import shutil
 import threading
 from typing import BinaryIO
 
-RENAMING = threading.Lock()
-"""Held for as long as rotated files get other names: never while anything is read or written."""
+_RENAMING: dict[str, threading.Lock] = {}
 
 PART = ".gz-part"
+
+
+def renaming(filename: str) -> threading.Lock:
+    """Return what is held for as long as the rotated files of a name get other names.
+
+    Never while anything is read or written. One for each name: a file system that hangs holds up
+    no other.
+    """
+    return _RENAMING.setdefault(filename, threading.Lock())
 
 
 def pack(filename: str) -> None:
@@ -28,7 +36,7 @@ def pack(filename: str) -> None:
     """
     done: set[tuple[int, int]] = set()
     while True:
-        with RENAMING:
+        with renaming(filename):
             name = next((n for n in rotated(filename) if _identity(n) not in done), None)
             if name is None:
                 return
@@ -39,7 +47,7 @@ def pack(filename: str) -> None:
             part = f"{filename}{PART}"
             try:
                 _compress(plain, part, status)
-                with RENAMING:
+                with renaming(filename):
                     for name in rotated(filename):
                         if _identity(name) == (status.st_dev, status.st_ino):
                             os.replace(part, f"{name}.gz")

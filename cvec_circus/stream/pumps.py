@@ -1,30 +1,61 @@
-"""The threads that read what the children write: one for files, others for what may block."""
+"""The threads that read what the children write: one for each file system, others for the rest.
+
+```
+                      ┌─ pump:/          streams to files on the file system mounted at /
+ supervisor ──► pump ─┼─ pump:/var/log   streams to files on that one
+                      ├─ pump:stdout     StdoutStream, FancyStdoutStream
+                      └─ pump:web        one of web's: a syslog, a queue, a class of one's own
+```
+
+`pump` takes every order and passes it on. It writes nowhere, so nothing holds it up. It finds out
+which file system a file is on; it reads output that is only kept in memory; and it reads and drops
+what comes from pipes that no stream is open for: of processes whose stream was taken away, and of
+strays. So a file system that hangs holds up what writes to it, and nothing else.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.stream.base import call
 from cvec_circus.stream.load import FILES, OWN, lane_of
-from cvec_circus.stream.output import Then
-from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump, log_crash
+from cvec_circus.stream.output import Pipe, Then
+from cvec_circus.stream.pump import DRAIN_TIMEOUT, Later, Pump, log_crash, never
 from cvec_circus.stream.source import Source
+from cvec_circus.system import mounts
+from cvec_circus.system.mounts import Mount
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
 
+TABLE_LIFETIME = 1.0
+"""Seconds for which the list of what is mounted is believed."""
+
+
+class Route:
+    """Where the output of one key goes. Owned by the thread of `pump`."""
+
+    __slots__ = ("closing", "conf", "history", "pump", "source")
+
+    def __init__(
+        self, pump: Pump, conf: Mapping[str, Any], source: Source, history: History | None
+    ) -> None:
+        self.pump = pump
+        self.conf = conf
+        self.source = source
+        self.history = history
+        self.closing = False
+
 
 class Pumps:
-    """Every pump of a daemon. Safe from any thread.
+    """Every pump of a daemon. Safe from any thread; the methods are those of a pump.
 
-    Streams to files share one thread, for a file does not block. Streams to standard output share
-    another one, whose reader may. A stream that somebody else has written has a thread of its own,
-    where it may do what it likes: only its own watcher waits for it. Each thread is started when it
-    is needed. The methods are those of a pump.
+    No method touches a file, waits, or raises. Each thread is started when it is needed.
     """
 
     def __init__(
@@ -33,14 +64,29 @@ class Pumps:
         on_loss: Callable[[str], object] = logger.warning,
         on_crash: Callable[[BaseException, str], object] = log_crash,
         do: Callable[..., object] = call,
+        later: Later = never,
+        mounted: Callable[[], dict[str, Mount]] = mounts.read,
     ) -> None:
-        """Make it without any thread; see Pump."""
-        self._tools = (clock, on_loss, on_crash, do)
+        """Make it without any thread; see Pump.
+
+        Args:
+            clock: See there.
+            on_loss: See there.
+            on_crash: See there.
+            do: See there.
+            later: See there.
+            mounted: Returns what is mounted. Called on a thread of these.
+        """
+        self._tools = (clock, on_loss, on_crash, do, later)
         self._clock = clock
-        self._lock = threading.RLock()
-        self._shared: dict[str, Pump] = {FILES: Pump(*self._tools)}
-        self._places: dict[Hashable, Pump] = {}
-        self._ending: list[Pump] = []
+        self._mounted = mounted
+        self._lock = threading.Lock()
+        self._pumps: list[Pump] = []
+        self._main = self._make("pump", "memory")
+        self._lanes: dict[str, Pump] = {}
+        self._routes: dict[Hashable, Route] = {}
+        self._table: dict[str, Mount] = {}
+        self._table_until: float | None = None
 
     @property
     def lost(self) -> dict[Hashable, int]:
@@ -55,73 +101,153 @@ class Pumps:
         history: History | None = None,
     ) -> bool:
         """Have a stream under a key; its pipes move to another thread if they have to."""
-        with self._lock:
-            before = self._places.get(key)
-            pump = self._place(conf, before, source or Source())
-            opened = pump.open(key, conf, source, history)
-            self._places[key] = pump
-            if before is not None and before is not pump:
-                before.hand_over(key, pump)
-                self._let_go(before, 0.0)
-            return opened
+        return self._main.do(self._open, key, dict(conf), source or Source(), history)
 
-    def add(self, key: Hashable, fd: int, pid: int) -> bool:
-        """Read a pipe to its end, for the stream of that key, which must be open."""
-        with self._lock:
-            return self._places.get(key, self._shared[FILES]).add(key, fd, pid)
+    def add(self, key: Hashable, fd: int, pid: int, source: Source | None = None) -> bool:
+        """Read a pipe to its end, for the stream of that key as long as that is open."""
+        return self._main.take_by(self._take, Pipe(key, fd, pid, source or Source()))
+
+    def release(self, key: Hashable, pid: int) -> bool:
+        """Have the output of a process discarded soon, if it does not end.
+
+        Nothing is left of the process and its group. Only strays can hold the pipe open.
+        """
+        return self._main.do(self._release, key, pid)
 
     def reopen(self, key: Hashable | None = None) -> bool:
         """Have the files opened anew, those of all streams unless a key is given."""
-        return any([pump.reopen(key) for pump in self._all()])
+        return self._main.is_needed and self._main.do(self._reopen, key)
 
     def close(
         self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None
     ) -> bool:
-        """Have a stream closed when all its pipes have ended."""
-        with self._lock:
-            pump = self._places.pop(key, self._shared[FILES])
-            done = pump.close(key, drain_timeout, then)
-            self._let_go(pump, drain_timeout)
-            return done
+        """Have a stream closed when all its pipes have ended; those that do not are discarded."""
+        return self._main.do(self._close, key, drain_timeout, then)
 
     def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
         """Have all streams closed, as by `close`, and the threads end after that."""
-        return any([pump.stop(drain_timeout) for pump in self._all()])
+        if self._main.is_needed:
+            self._main.do(self._stop, drain_timeout)
+        return self._main.stop(drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end of all threads, so many seconds in all; return whether it came."""
         ends_at = None if timeout is None else self._clock.monotonic() + timeout
-        ended = True
-        for pump in self._all():
+        ended = self._main.join(timeout)
+        for pump in self._all():  # looked at now, for that one makes the others
             left = None if ends_at is None else max(ends_at - self._clock.monotonic(), 0.0)
             ended &= pump.join(left)
         return ended
 
     @property
     def hanging(self) -> list[str]:
-        """What has not ended, as "THREAD (STREAM)"."""
+        """What has not ended, as "THREAD (STREAMS)"."""
         return [f"{pump.name} ({pump.about})" for pump in self._all() if not pump.join(0)]
-
-    def _place(self, conf: Mapping[str, Any], before: Pump | None, source: Source) -> Pump:
-        lane = lane_of(conf)
-        if lane == OWN:
-            if before is not None and before not in self._shared.values():
-                return before
-            about = f"{conf.get('class', 'the stream')} for {source.channel} of {source.watcher}"
-            return Pump(*self._tools, name=f"pump:{source.watcher}", about=about)
-        if lane not in self._shared:
-            about = "standard output"
-            self._shared[lane] = Pump(*self._tools, name=f"pump:{lane}", about=about)
-        return self._shared[lane]
-
-    def _let_go(self, pump: Pump, drain_timeout: float) -> None:
-        """Have the thread of a single stream end."""
-        self._ending = [ending for ending in self._ending if not ending.join(0)]
-        if pump not in self._shared.values():
-            pump.stop(drain_timeout)
-            self._ending.append(pump)
 
     def _all(self) -> list[Pump]:
         with self._lock:
-            pumps = [*self._shared.values(), *self._places.values(), *self._ending]
-        return list(dict.fromkeys(pumps))
+            return list(self._pumps)
+
+    def _make(self, name: str, about: str) -> Pump:
+        pump = Pump(*self._tools, name=name, about=about, spill=self._spill)
+        with self._lock:
+            self._pumps = [other for other in self._pumps if not other.has_ended]
+            self._pumps.append(pump)
+        return pump
+
+    def _spill(self, pipe: Pipe) -> None:
+        """On the thread of any pump."""
+        self._main.discard(pipe)
+
+    # What follows runs on the thread of `pump`.
+
+    def _open(
+        self, key: Hashable, conf: Mapping[str, Any], source: Source, history: History | None
+    ) -> None:
+        before = self._routes.get(key)
+        if before is not None and before.closing:
+            before = None
+        pump = self._place(conf, before, source)
+        self._routes[key] = Route(pump, conf, source, history)
+        pump.open(key, conf, source, history)
+        for pipe in self._main.take_back(key):
+            pump.take(pipe)
+        if before is not None and before.pump is not pump:
+            before.pump.hand_over(key, pump)
+            self._let_go(before.pump, 0.0)
+
+    def _take(self, pipe: Pipe) -> None:
+        route = self._routes.get(pipe.key)
+        (self._main if route is None else route.pump).take(pipe)
+
+    def _release(self, key: Hashable, pid: int) -> None:
+        self._main.release(key, pid)
+        route = self._routes.get(key)
+        if route is not None and route.pump is not self._main:
+            route.pump.release(key, pid)
+
+    def _reopen(self, key: Hashable | None) -> None:
+        for found, route in list(self._routes.items()):
+            if route.closing or key not in (None, found):
+                continue
+            pump = self._place(route.conf, route, route.source)
+            if pump is route.pump:
+                pump.reopen(found)
+            else:
+                self._open(found, route.conf, route.source, route.history)
+
+    def _close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
+        route = self._routes.get(key)
+        if route is None:
+            self._main.close(key, drain_timeout, then)
+            return
+        route.closing = True
+        gone = partial(self._main.do, self._forget, key, route, then)
+        route.pump.close(key, drain_timeout, gone)
+        self._let_go(route.pump, drain_timeout)
+
+    def _forget(self, key: Hashable, route: Route, then: Then | None) -> None:
+        if self._routes.get(key) is route:
+            del self._routes[key]
+        if then is not None:
+            then()
+
+    def _stop(self, drain_timeout: float) -> None:
+        for pump in self._all():
+            if pump is not self._main:
+                pump.stop(drain_timeout)
+
+    def _place(self, conf: Mapping[str, Any], before: Route | None, source: Source) -> Pump:
+        """Choose the pump of a stream."""
+        lane = lane_of(conf) if conf else ""
+        if not lane:
+            return self._main
+        if lane == OWN:
+            if before is not None and before.pump not in (self._main, *self._lanes.values()):
+                return before.pump
+            about = f"{conf.get('class', 'the stream')} for {source.channel} of {source.watcher}"
+            return self._make(f"pump:{source.watcher}", about)
+        name, about = lane, "standard output"
+        if lane == FILES:
+            about = "files"
+            mount = self._mount(str(conf.get("filename", "")))
+            if mount is not None:
+                lane, name = mount.device, mount.point
+        if lane not in self._lanes:
+            self._lanes[lane] = self._make(f"pump:{name}", about)
+        return self._lanes[lane]
+
+    def _mount(self, filename: str) -> Mount | None:
+        now = self._clock.monotonic()
+        if self._table_until is None or now >= self._table_until:
+            self._table_until = now + TABLE_LIFETIME
+            try:
+                self._table = self._mounted()
+            except OSError:
+                self._table = {}  # without /proc, all files share a thread
+        return mounts.find(filename, self._table)
+
+    def _let_go(self, pump: Pump, drain_timeout: float) -> None:
+        """Have the thread of a single stream end."""
+        if pump is not self._main and pump not in self._lanes.values():
+            pump.stop(drain_timeout)

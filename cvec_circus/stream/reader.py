@@ -2,6 +2,11 @@
 
 One epoll over all of them: a turn reads at most 64 KiB of each pipe that has something, so that a
 flood of one does not keep the others waiting. While nothing comes, nothing wakes the thread.
+
+A pipe is read to its end, whatever becomes of its output: a program must not die of SIGPIPE because
+an option has changed. Two things take a pipe from its output before that: the output is closed, and
+its time to drain is over; or nothing is left of the pipe's process but strays, which hold it open.
+Such a pipe is spilled: handed to the reader that discards what it reads.
 """
 
 from __future__ import annotations
@@ -10,12 +15,14 @@ import contextlib
 import fcntl
 import os
 import select
-from collections.abc import Hashable, Mapping
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import LONGEST_POLL, Clock
 from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.stream.base import Nowhere
 from cvec_circus.stream.load import Stream
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.output import Output, Pipe, Then
@@ -27,6 +34,12 @@ BLOCK = 64 * 1024
 
 LOOK_DELAY = 1.0
 """Seconds from something being held back, or unsaid, to the first look at it."""
+
+STRAY_DELAY = 1.0
+"""Seconds that the output of strays is still written, after the end of their process."""
+
+MOST_STRAYS = 256
+"""How many pipes are kept open for strays."""
 
 F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
 LARGER_PIPE = 256 * 1024
@@ -42,20 +55,29 @@ LAST_BLOCKS = 16
 class PipeReader:
     """The pipes and the outputs they lead to. Owned by the pump thread, except for `lost`."""
 
-    def __init__(self, clock: Clock, wakeup: Wakeup) -> None:
+    def __init__(
+        self, clock: Clock, wakeup: Wakeup, spill: Callable[[Pipe], object] | None = None
+    ) -> None:
         """Make it without any output.
 
         Args:
             clock: Tells the time.
             wakeup: Ends the sleep in `turn`. It stays the caller's.
+            spill: Takes each pipe that its output is done with before it has ended; without it
+                such a pipe is closed.
         """
         self._clock = clock
         self._wakeup = wakeup
-        self._epoll = select.epoll()
-        self._epoll.register(wakeup.fd, select.EPOLLIN)
+        self._spill = spill
+        self._epoll = self._make_epoll()
         self._pipes: dict[int, Pipe] = {}
+        self._by_writer: dict[tuple[Hashable, int], Pipe] = {}
         self._outputs: dict[Hashable, Output] = {}
         self._closing: list[Output] = []
+        self._parting: deque[Pipe] = deque()
+        nowhere = Losses(clock, logger.warning)
+        self._discarded = Output(None, {}, Nowhere(), nowhere)
+        self._strays: dict[int, Pipe] = {}
         self._larger_pipes = 0
         self._look_at: float | None = None
 
@@ -69,38 +91,83 @@ class PipeReader:
         """Whether every output is closed."""
         return not self._outputs and not self._closing
 
+    def renew(self) -> None:
+        """Go on after a crash in the middle of a turn."""
+        self._epoll.close()
+        self._epoll = self._make_epoll()
+        for fd, pipe in list(self._pipes.items()):
+            try:
+                self._epoll.register(fd, select.EPOLLIN)
+            except OSError:
+                self._forget(pipe)
+        self._look_at = self._clock.monotonic()
+
     def open(
         self,
         key: Hashable,
         conf: Mapping[str, Any],
-        stream: Stream,
+        make: Callable[[], Stream],
         faults: Losses,
         history: History | None = None,
     ) -> None:
-        """Open an output; one of that key gets the new stream unless its own is the same."""
+        """Open an output; one of that key gets a new stream unless its own is the same."""
         output = self._outputs.get(key)
         if output is None:
-            self._outputs[key] = output = Output(key, conf, stream, faults, history)
+            self._outputs[key] = output = Output(key, conf, make(), faults, history)
         elif output.conf != conf:
-            output.replace(conf, stream)
+            output.replace(conf, make())
         output.history = history
         self._attend(output)
 
-    def add(self, key: Hashable, fd: int, pid: int) -> None:
-        """Read a pipe from now on, and close it in the end."""
-        output = self._outputs.get(key)
-        if output is None:
-            os.close(fd)
-            logger.error("no stream is open for %r of process %d: closed its pipe", key, pid)
+    def take(self, pipe: Pipe) -> None:
+        """Read a pipe from now on, to its end, for the output of its key.
+
+        Raises:
+            OSError: It cannot be polled. It stays the caller's.
+        """
+        output = self._outputs.get(pipe.key)
+        if output is not None:
+            self._read_from_now_on(pipe, output)
+            if pipe.part_at is not None:
+                self._part_later(pipe)
             return
-        try:
-            os.set_blocking(fd, False)
-            self._epoll.register(fd, select.EPOLLIN)
-        except OSError:
-            os.close(fd)
-            raise
-        pipe = self._pipes[fd] = Pipe(fd, pid, output)
-        output.pipes.append(pipe)
+        logger.error(
+            "%s: no stream is open for the %s of process %d; what it writes is lost",
+            pipe.source.watcher or pipe.key,
+            pipe.source.channel,
+            pipe.pid,
+        )
+        self._give(pipe)
+
+    def discard(self, pipe: Pipe) -> None:
+        """Read a pipe from now on, to its end, and drop what comes.
+
+        Raises:
+            OSError: It cannot be polled. It stays the caller's.
+        """
+        self._read_from_now_on(pipe, self._discarded)
+        if pipe.part_at is not None:
+            self._keep_stray(pipe)
+
+    def take_back(self, key: Hashable) -> list[Pipe]:
+        """Return the pipes of an output that are discarded although their processes live.
+
+        They are the caller's then.
+        """
+        pipes = [
+            pipe
+            for pipe in self._discarded.pipes.values()
+            if pipe.key == key and pipe.part_at is None
+        ]
+        for pipe in pipes:
+            self._detach(pipe)
+        return pipes
+
+    def release(self, key: Hashable, pid: int) -> None:
+        """Learn that nothing is left of a process: only strays can hold its pipe open now."""
+        pipe = self._by_writer.get((key, pid))
+        if pipe is not None and pipe.part_at is None:
+            self._part_later(pipe)
 
     def reopen(self, key: Hashable | None) -> None:
         """Have the file of one output, or of all, opened anew."""
@@ -124,17 +191,14 @@ class PipeReader:
             output.thens.append(then)
         self._close_by(output, drain_timeout)
 
-    def give_away(self, key: Hashable) -> list[tuple[int, int]]:
-        """Close an output, and return its pipes, as pairs of the read end and the process."""
+    def give_away(self, key: Hashable) -> list[Pipe]:
+        """Close an output, and return its pipes, which are the caller's now."""
         output = self._outputs.pop(key, None)
         if output is None:
             return []
-        pipes = [(pipe.fd, pipe.pid) for pipe in output.pipes]
-        for pipe in output.pipes:
-            self._epoll.unregister(pipe.fd)
-            del self._pipes[pipe.fd]
-            self._larger_pipes -= pipe.larger
-        output.pipes.clear()
+        pipes = list(output.pipes.values())
+        for pipe in pipes:
+            self._detach(pipe)
         output.close()
         return pipes
 
@@ -147,7 +211,8 @@ class PipeReader:
 
     def shut(self) -> None:
         """Close whatever is open at once, and the epoll."""
-        for output in self._all():
+        self._spill = None
+        for output in [*self._all(), self._discarded]:
             self._end(output)
         self._outputs.clear()
         self._epoll.close()
@@ -165,11 +230,29 @@ class PipeReader:
                 woken = True
             elif not self._read(pipe):
                 output = pipe.output
-                if output.deadline is not None and not output.pipes:
+                if output is not None and output.deadline is not None and not output.pipes:
                     self._end(output)
-        if self._closing or self._look_at is not None:
+        if self._closing or self._parting or self._look_at is not None:
             self._keep_deadlines(self._clock.monotonic())
         return woken
+
+    def _make_epoll(self) -> select.epoll:
+        epoll = select.epoll()
+        epoll.register(self._wakeup.fd, select.EPOLLIN)
+        return epoll
+
+    def _read_from_now_on(self, pipe: Pipe, output: Output) -> None:
+        os.set_blocking(pipe.fd, False)
+        self._epoll.register(pipe.fd, select.EPOLLIN)
+        self._pipes[pipe.fd] = pipe
+        self._by_writer[pipe.key, pipe.pid] = pipe
+        self._larger_pipes += pipe.larger
+        pipe.output = output
+        output.pipes[pipe.fd] = pipe
+
+    def _part_later(self, pipe: Pipe) -> None:
+        pipe.part_at = self._clock.monotonic() + STRAY_DELAY
+        self._parting.append(pipe)
 
     def _close_by(self, output: Output, drain_timeout: float) -> None:
         deadline = self._clock.monotonic() + drain_timeout
@@ -185,6 +268,8 @@ class PipeReader:
         instants = [output.deadline for output in self._closing if output.deadline is not None]
         if self._look_at is not None:
             instants.append(self._look_at)
+        if self._parting and self._parting[0].part_at is not None:
+            instants.append(self._parting[0].part_at)
         if not instants:
             return None
         return min(max(min(instants) - self._clock.monotonic(), 0.0), LONGEST_POLL)
@@ -193,6 +278,10 @@ class PipeReader:
         for output in list(self._closing):
             if output.deadline is not None and output.deadline <= now:
                 self._end(output)
+        while self._parting and (self._parting[0].part_at or 0.0) <= now:
+            pipe = self._parting.popleft()
+            if self._pipes.get(pipe.fd) is pipe:
+                self._part(pipe)
         if self._look_at is not None and self._look_at <= now:
             self._look_at = None
             for output in self._all():
@@ -218,8 +307,10 @@ class PipeReader:
             return False
         if len(block) == BLOCK and not pipe.larger and self._larger_pipes < LARGER_PIPES:
             self._enlarge(pipe)
-        pipe.output.write(block, pipe.pid)
-        self._attend(pipe.output)
+        output = pipe.output
+        assert output is not None
+        output.write(block, pipe.pid)
+        self._attend(output)
         return True
 
     def _enlarge(self, pipe: Pipe) -> None:
@@ -229,23 +320,75 @@ class PipeReader:
         with contextlib.suppress(OSError):  # the user has all the pages that there may be
             fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
 
+    def _read_last(self, pipe: Pipe) -> bool:
+        """Read what is in a pipe by now; return whether it has not ended."""
+        for _ in range(LAST_BLOCKS):
+            if not self._read(pipe):
+                break
+        return self._pipes.get(pipe.fd) is pipe
+
     def _drop(self, pipe: Pipe) -> None:
-        self._epoll.unregister(pipe.fd)
+        """Close a pipe."""
+        self._detach(pipe)
         os.close(pipe.fd)
-        del self._pipes[pipe.fd]
-        pipe.output.pipes.remove(pipe)
-        self._larger_pipes -= pipe.larger
+        self._finish(pipe)
+
+    def _part(self, pipe: Pipe) -> None:
+        """Take a pipe that is still open from its output."""
+        if pipe.output is self._discarded:
+            self._keep_stray(pipe)
+        elif self._read_last(pipe):
+            self._detach(pipe)
+            self._finish(pipe)
+            self._give(pipe)
+
+    def _finish(self, pipe: Pipe) -> None:
+        assert pipe.output is not None
         pipe.output.finish(pipe.pid)
         self._attend(pipe.output)
 
+    def _give(self, pipe: Pipe) -> None:
+        if self._spill is None:
+            os.close(pipe.fd)
+        else:
+            self._spill(pipe)
+
+    def _keep_stray(self, pipe: Pipe) -> None:
+        """Count a pipe that strays hold, and close the oldest when there are too many."""
+        self._strays[pipe.fd] = pipe
+        if len(self._strays) > MOST_STRAYS:
+            oldest = next(iter(self._strays.values()))
+            logger.warning(
+                "%s: closing the %s that process %d has left to its strays: "
+                "more than %d such pipes are open",
+                oldest.source.watcher,
+                oldest.source.channel,
+                oldest.pid,
+                MOST_STRAYS,
+            )
+            self._drop(oldest)
+
+    def _detach(self, pipe: Pipe) -> None:
+        """Read a pipe no more. Its file descriptor may be closed after that."""
+        self._forget(pipe)
+        self._epoll.unregister(pipe.fd)
+
+    def _forget(self, pipe: Pipe) -> None:
+        del self._pipes[pipe.fd]  # first, so that a crash in here closes no file of another's
+        assert pipe.output is not None
+        pipe.output.pipes.pop(pipe.fd, None)
+        self._strays.pop(pipe.fd, None)
+        if self._by_writer.get((pipe.key, pipe.pid)) is pipe:
+            del self._by_writer[pipe.key, pipe.pid]
+        self._larger_pipes -= pipe.larger
+
     def _end(self, output: Output) -> None:
         """Close an output, after reading what is in its pipes by now."""
-        for pipe in list(output.pipes):
-            for _ in range(LAST_BLOCKS):
-                if not self._read(pipe):
-                    break
-            if pipe in output.pipes:
+        for pipe in list(output.pipes.values()):
+            if output is self._discarded:
                 self._drop(pipe)
+            else:
+                self._part(pipe)
         if output in self._closing:
             self._closing.remove(output)
         output.close()

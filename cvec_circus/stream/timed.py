@@ -27,6 +27,7 @@ class TimedRotatingFileStream(FileStream):
 
     A file is rotated before the first write after its time, as by Circus. One that was there
     before counts from its last change. Days and weeks end at midnight, however long that day is.
+    When the clock is set back to before the file began, the file begins anew by that time.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class TimedRotatingFileStream(FileStream):
         self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
         self._suffix = SUFFIXES.get(self._when, "%Y%m%d")
         self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?(\.gz)?")
+        self._began_at = 0.0
         self._ends_at: float | None = None
 
     def _begin(self) -> None:
@@ -68,32 +70,40 @@ class TimedRotatingFileStream(FileStream):
             at = self._clock.time()
             if self._file.size():
                 at = min(at, os.fstat(self._file.fileno()).st_mtime)
-            self._ends_at = self._end_after(at)
+            self._begin_period(at)
+
+    def _begin_period(self, at: float) -> None:
+        """Take the file for one that was begun at that time."""
+        self._began_at = at
+        self._ends_at = self._end_after(at)
 
     def _write(self, buffers: Any, size: int) -> None:
-        now = self._clock.time()
-        if self._ends_at is not None and now >= self._ends_at and self._file.is_open:
-            self._turn_over(now)
+        if self._ends_at is not None:
+            now = self._clock.time()
+            if now < self._began_at:
+                self._begin_period(now)  # the clock was set back
+            elif now >= self._ends_at and self._file.is_open:
+                self._turn_over(now, self._ends_at)
         self._append(buffers, size)
 
-    def _turn_over(self, now: float) -> None:
+    def _turn_over(self, now: float, ends_at: float) -> None:
         """Begin a new file; where that cannot be done, the old one grows on."""
         if self._clock.monotonic() < self._rotate_at:
             return
-        assert self._ends_at is not None
+        target = self._file.target()
         try:
             # Otherwise somebody has moved it: another stream on the same file, or logrotate.
             if self._file.is_current():
                 with self._renaming():
-                    os.rename(self._file.filename, self._backup_name(self._ends_at))
+                    os.rename(target, self._backup_name(target, ends_at))
                 self._pack()
             with self._renaming():
-                self._discard()
+                self._discard(target, now)
         except OSError as error:
             trouble = describe(error)
         else:
             if self._file.open():
-                self._ends_at = self._end_after(now)
+                self._begin_period(now)
                 self._begin()
                 return
             trouble = self._file.trouble
@@ -121,29 +131,37 @@ class TimedRotatingFileStream(FileStream):
     def _broken_down(self, at: float) -> time.struct_time:
         return time.gmtime(at) if self._utc else time.localtime(at)
 
-    def _backup_name(self, ends_at: float) -> str:
+    def _backup_name(self, target: str, ends_at: float) -> str:
         """Return the name of a file that ends then: its beginning; one that nothing has yet."""
         began_at = ends_at - self._length
         if self._when in ("midnight", *WHENS[4:11]):
             began_at = self._midnight(ends_at, -self._length // DAY)
-        name = f"{self._file.filename}.{time.strftime(self._suffix, self._broken_down(began_at))}"
+        name = f"{target}.{time.strftime(self._suffix, self._broken_down(began_at))}"
         chosen, number = name, 0
         while os.path.lexists(chosen) or os.path.lexists(f"{chosen}.gz"):
             number += 1
             chosen = f"{name}.{number}"
         return chosen
 
-    def _discard(self) -> None:
-        """Delete the oldest of the rotated files, if there are too many."""
+    def _discard(self, target: str, now: float) -> None:
+        """Delete the oldest of the rotated files, if there are too many.
+
+        One from the future is older than all others: the clock has been set back since.
+        """
         if not self._backup_count:
             return
-        folder, base = os.path.split(self._file.filename)
+        folder, base = os.path.split(target)
         prefix = f"{base}."
         found = [
             name
             for name in os.listdir(folder)
             if name.startswith(prefix) and self._ours.fullmatch(name[len(prefix) :])
         ]
-        found.sort(key=lambda name: [int(n) for n in re.findall(r"\d+", name[len(prefix) :])])
-        for name in found[: -self._backup_count]:
+        latest = int(time.strftime(self._suffix, self._broken_down(now)))
+
+        def age(name: str) -> tuple[bool, list[int]]:
+            numbers = [int(n) for n in re.findall(r"\d+", name[len(prefix) :])]
+            return numbers[0] <= latest, numbers
+
+        for name in sorted(found, key=age)[: -self._backup_count]:
             os.unlink(os.path.join(folder, name))

@@ -30,13 +30,6 @@ OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
 class Outputs(Protocol):
     """Reads what processes write. Called on the supervisor thread."""
 
-    def ready(self, watcher: Watcher) -> None:
-        """Open what the watcher's processes are to write to, if it is not open yet.
-
-        Raises:
-            OSError: It cannot be opened now; none of its processes starts until it can.
-        """
-
     def add(self, watcher: Watcher, process: ManagedProcess, name: str, fd: int, pid: int) -> None:
         """Take over the read end of a new process' "stdout" or "stderr", and read it."""
 
@@ -116,7 +109,6 @@ class Launcher:
         if not files.has_room(self._loop.wakeup.fd):
             reason = os.strerror(errno.EMFILE)
             raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")
-        self._outputs.ready(watcher)
         template = self._template(watcher)
         inherited = self._log_fd() if watcher.is_helper else None
         with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from cvec_circus.base.clock import Clock
-from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import history_size
+from cvec_circus.options.stream import CHANNELS, history_size
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
-from cvec_circus.supervisor.chores import Chores
-from cvec_circus.system.launch import LaunchError
 
 if TYPE_CHECKING:
+    from cvec_circus.base.clock import Clock
+    from cvec_circus.base.loop import Loop
+    from cvec_circus.supervisor.chores import Chores
     from cvec_circus.supervisor.histories import Histories
-
-CHANNELS = ("stdout", "stderr")
 
 
 class OutputDesk:
     """The streams of watchers, and the pipes of their processes. Owned by the supervisor thread.
 
+    It gives orders to the pumps and waits for none of them. No method touches a file.
+
     Args:
         loop: The supervisor's loop.
         clock: The time.
         chores: For what takes long, such as compressing.
+
+    Attributes:
+        pumps: They carry out what is said here.
     """
 
     def __init__(self, loop: Loop, clock: Clock, chores: Chores) -> None:
         self._loop = loop
         self._clock = clock
         self._chores = chores
-        self.pumps = Pumps(clock, do=self._do)
+        self.pumps = Pumps(clock, do=self._do, later=self._later)
         self._open: set[tuple[Watcher, str]] = set()
-        self._unopened: set[Watcher] = set()
+        self._captured: dict[ManagedProcess, tuple[int, list[str]]] = {}
         self._histories: Histories | None = None
 
     @property
@@ -50,46 +52,24 @@ class OutputDesk:
         return self._histories
 
     def open(self, watcher: Watcher) -> None:
-        """Make a watcher's streams ready, and take over changed options of theirs."""
-        try:
-            self._open_all(watcher)
-        except OSError:
-            self._unopened.add(watcher)  # none of its processes starts until there are streams
+        """Make a watcher's streams ready, and take over changed options of theirs.
 
-    def ready(self, watcher: Watcher) -> None:
-        """Open the streams that could not be opened before.
-
-        Raises:
-            OSError: They cannot be opened now either.
+        What is captured already goes where the options say, or nowhere; what is not is captured
+        from the next start of a process on.
         """
-        if watcher in self._unopened:
-            self._open_all(watcher)
-
-    def _open_all(self, watcher: Watcher) -> None:
         for channel in CHANNELS:
             size = history_size(watcher.options, channel)
             kept = size or self._histories is not None
             history = self.histories.keep(watcher, channel, size) if kept else None
             conf = watcher.options[f"{channel}_stream"]
             if conf or history is not None:
-                self._open_one(watcher, channel, conf, history)
+                self._open.add((watcher, channel))
+                self.pumps.open((watcher, channel), conf, _source(watcher, channel), history)
             else:
                 self._close(watcher, channel)
-        self._unopened.discard(watcher)
-
-    def _open_one(self, watcher: Watcher, channel: str, conf: Any, history: Any) -> None:
-        source = Source(watcher.name, channel, watcher.options.env.get("PYTHONPATH", ""))
-        try:
-            self.pumps.open((watcher, channel), conf, source, history)
-        except (OSError, RuntimeError) as error:
-            # The pump has no thread yet, and gets none now.
-            text = f"cannot start a process: nothing to read what it writes: {error}"
-            raise LaunchError(errno.EAGAIN, text) from error
-        self._open.add((watcher, channel))
 
     def close(self, watcher: Watcher) -> None:
-        """Drain and close a watcher's streams."""
-        self._unopened.discard(watcher)
+        """Drain and close a watcher's streams. What is written after that is discarded."""
         for channel in CHANNELS:
             self._close(watcher, channel)
 
@@ -106,8 +86,29 @@ class OutputDesk:
     def add(
         self, watcher: Watcher, process: ManagedProcess, channel: str, fd: int, pid: int
     ) -> None:
-        """Read the pipe of a process that was just started; the read end is the desk's now."""
-        self.pumps.add((watcher, channel), fd, pid)
+        """Read the pipe of a process that was just started.
+
+        Args:
+            watcher: Whose it is.
+            process: Its place.
+            channel: `stdout` or `stderr`.
+            fd: The read end. It is the desk's from now on.
+            pid: The process.
+        """
+        known, channels = self._captured.get(process, (pid, []))
+        if known != pid:
+            channels = []
+        self._captured[process] = pid, [*channels, channel]
+        self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel))
+
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Learn that nothing is left of a process, or of it is waited for no longer.
+
+        Only strays can hold its pipes open now: they are discarded soon.
+        """
+        pid, channels = self._captured.pop(process, (0, []))
+        for channel in channels:
+            self.pumps.release((watcher, channel), pid)
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what the processes of a removed watcher have written."""
@@ -125,9 +126,9 @@ class OutputDesk:
             timeout: Seconds to wait at most.
 
         Returns:
-            What hangs.
+            What hangs, as "THREAD (STREAMS)".
         """
-        hanging = [] if self.pumps.join(timeout) else list(self.pumps.hanging)
+        hanging = [] if self.pumps.join(timeout) else self.pumps.hanging
         if self._histories is not None:
             self._histories.end()
         return hanging
@@ -140,3 +141,11 @@ class OutputDesk:
     def _do(self, fn: Callable[..., object], *args: object) -> None:
         """On a pump thread."""
         self._loop.post(self._chores.do, fn, *args)
+
+    def _later(self, delay: float, fn: Callable[[], object]) -> None:
+        """On any thread."""
+        self._loop.post(partial(self._loop.call_later, delay, fn))
+
+
+def _source(watcher: Watcher, channel: str) -> Source:
+    return Source(watcher.name, channel, watcher.options["env"].get("PYTHONPATH", ""))

@@ -85,13 +85,13 @@ class Shutdown:
         insists = cause.text == INTERRUPT and self._interrupts.insists(signal.SIGINT)
         if self.begun:
             self._roster.give(Quit(cause), wait)
-            if insists:
+            if insists and not self._kills:
+                self._kills = True
                 logger.warning("interrupted again (%s): killing what is left", cause.text)
                 self._roster.hurry()
                 self._hooks.hurry(0.0)
-            elif cause.text.startswith("signal:") and now - self._told_at >= QUIET:
-                self._told_at = now
-                self._tell_rest(cause.text, max(self._ends_at - now, 0.0))
+            elif cause.text.startswith("signal:"):
+                self._tell_time_left(cause.text, now)
             return
         logger.info("stopping (%s)%s", cause.text, cause.sentence)
         bound = self._bound()
@@ -112,10 +112,6 @@ class Shutdown:
         bound = max(longest + SHUTDOWN_MARGIN, self._roster.pace.shutdown_timeout or 0.0)
         has_helpers = any(watcher.is_helper for watcher in watchers)
         return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
-
-    def _tell_rest(self, cause: str, left: float) -> None:
-        hint = "; another SIGINT kills what is left" if cause == INTERRUPT else ""
-        logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
 
     def _tell_time_left(self, cause: str, now: float) -> None:
         """Say it about a signal, unless that was said of the same one just now."""

@@ -19,6 +19,15 @@ class TestLoadedOptions(unittest.TestCase):
     def test_they_are_its_options_while_nobody_has_changed_any(self) -> None:
         self.assertEqual(self.watcher.settings.configured(), self.watcher.options)
 
+    def test_nobody_writes_into_them(self) -> None:
+        options = self.watcher.options
+        with self.assertRaises(TypeError):
+            options["numprocesses"] = 3  # type: ignore[index]
+        with self.assertRaisesRegex(AttributeError, "numprocesses"):
+            options.numprocesses = 3
+        self.set(numprocesses=5)
+        self.assertEqual((options.numprocesses, self.watcher.options.numprocesses), (2, 5))
+
     def test_they_stay_what_they_were(self) -> None:
         before = dict(self.watcher.options)
         self.set(numprocesses=5, cmd="other")

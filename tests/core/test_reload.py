@@ -7,6 +7,8 @@ import unittest
 
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Reload
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 
@@ -102,6 +104,22 @@ class TestGraceful(ReloadCase):
         self.assertNotIn("reload", self.told(mark))
         self.assertEqual(watcher.status, "stopped")
         self.assertIsNone(watcher.rollout)
+
+
+class TestNotGraceful(ReloadCase):
+    """All of the old processes end before one of the new ones starts."""
+
+    def test_as_a_restart(self) -> None:
+        watcher = self.world.up(numprocesses=2)
+        mark = len(self.world.events)
+        outcomes, wait = self.world.wait()
+        self.world.roster.give(Reload([watcher], Cause("command:reload"), graceful=False), wait)
+        self.world.advance(5)
+        told = ["kill", "kill", "reap", "reap", "stop", "spawn", "spawn", "start"]
+        self.assertEqual(self.told(mark), told)
+        self.assertEqual(outcomes[0].stopped, [100, 101])
+        causes = {payload["cause"] for payload in self.world.payloads("kill")}
+        self.assertEqual(causes, {"command:reload"})
 
 
 class TestOneAfterTheOther(ReloadCase):

@@ -6,7 +6,7 @@ import select
 import threading
 from unittest import mock
 
-from cvec_circus import exc
+from cvec_circus.stream.source import Source
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LEAVE_GRANDCHILD, PumpTestCase, rows
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
@@ -21,12 +21,17 @@ class OrdersTest(PumpTestCase):
 
     def test_a_thread_with_the_first_stream(self):
         self.assertTrue(self.open())
+        self.done()
         (thread,) = (thread for thread in threading.enumerate() if thread.name == "pump")
         self.assertTrue(thread.daemon)
 
-    def test_a_bad_configuration_is_refused_at_once(self):
-        with self.assertRaises(exc.OptionError):
-            self.pump.open("key", {"class": "NoStream"})
+    def test_what_cannot_be_made_is_lost_and_counted(self):
+        self.pump.open("key", {"class": "NoStream"}, Source("web", "stderr"))
+        self.pipe().write(b"12345\n")
+        self.assertTrue(eventually(lambda: self.pump.lost == {"key": 6}))
+        self.closed(drain_timeout=0)
+        self.assertIn("web: the stream of stderr cannot be made: class: 'NoStream'", self.said[0])
+        self.assertIn("6 bytes of output are lost", self.said[-1])
 
     def test_the_file_is_there_once_it_is_open(self):
         self.open()
@@ -94,7 +99,7 @@ class OrdersTest(PumpTestCase):
         with self.assertLogs("cvec_circus", "ERROR") as logs:
             writer = self.pipe("unknown", 77)
             self.done()
-        self.assertIn("no stream is open for 'unknown' of process 77", logs.output[0])
+        self.assertIn("unknown: no stream is open for the stdout of process 77", logs.output[0])
         with self.assertRaises(BrokenPipeError):
             writer.write(b"x")
 
@@ -223,17 +228,90 @@ class ClosingTest(PumpTestCase):
         self.assertTrue(self.pump.join(30))
         self.assertTrue(ended.is_set())
 
-    def test_a_crash_is_told_and_ends_it_in_order(self):
+
+class CrashTest(PumpTestCase):
+    """What becomes of a pump whose thread dies, or does not come."""
+
+    def setUp(self):
+        super().setUp()
+        self.thread = None
+
+    def current(self):
+        self.pump.do(lambda: setattr(self, "thread", threading.current_thread()))
+        self.done()
+        return self.thread
+
+    def test_another_thread_goes_on(self):
         self.open()
         writer = self.pipe()
         writer.write(b"one\ntwo")
         self.assert_shows(b"one\n")
-        with mock.patch.object(self.pump._reader, "turn", side_effect=RuntimeError("no")):
-            self.pump.reopen()
-            self.assertTrue(self.pump.join(30))
-        self.assertEqual(self.said, ["the pump: RuntimeError('no')"])
-        self.assertEqual(self.text(), b"one\ntwo")
-        self.assertFalse(self.open())
+        first = self.current()
+        for error in (RuntimeError("no"), MemoryError()):
+            with self.subTest(error=error):
+                self.said.clear()
+                self.pump._crashed_at = None
+                with mock.patch.object(self.pump._reader, "_read", side_effect=error):
+                    writer.write(b" three\n")
+                    self.assertTrue(eventually(lambda: self.said))
+                self.assertEqual(self.said, [f"the thread pump (files): {error!r}"])
+                self.assertTrue(eventually(lambda: self.text().endswith(b" three\n")))
+                self.assertIsNot(self.current(), first)
+        self.assertEqual(self.text(), b"one\ntwo three\n three\n")
+
+    def test_one_that_dies_again_and_again_is_not_replaced_at_once(self):
+        waiting = []
+        self.pump._later = lambda delay, fn: waiting.append(fn)
+        self.open()
+        writer = self.pipe()
+        self.done()
+        with mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no")):
+            writer.write(b"one\n")
+            self.assertTrue(eventually(lambda: self.pump._start in waiting))
+        self.assertEqual(len(self.said), 1)
+        waiting.clear()
+        self.pump._born_by = None  # the time has come
+        self.pump._start()
+        self.assert_shows(b"one\n")
+
+    def test_no_thread_now(self):
+        waiting = []
+        self.pump._later = lambda delay, fn: waiting.append((delay, fn))
+        with mock.patch("threading.Thread.start", side_effect=RuntimeError("no thread")):
+            self.assertTrue(self.open())
+            self.assertTrue(eventually(lambda: len(waiting) == 2))
+        writer = self.pipe()
+        writer.write(b"one\n")
+        self.pump._born_by = None  # the time has come
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            waiting[-1][1]()
+        self.assertEqual(logs.output, ["WARNING:cvec_circus:pump: nothing reads files: no thread"])
+        self.assert_shows(b"one\n")
+
+    def test_a_thread_that_is_never_heard_of(self):
+        waiting = []
+        self.pump._later = lambda delay, fn: waiting.append(fn)
+        with mock.patch("cvec_circus.base.threads._start"):  # it dies at birth
+            self.open()
+        writer = self.pipe()
+        writer.write(b"one\n")
+        self.assertEqual(len(waiting), 1)
+        waiting[0]()
+        self.assertEqual(len(waiting), 1)
+        self.pump._born_by = 0.0  # the time has come
+        waiting[0]()
+        self.assert_shows(b"one\n")
+
+    def test_the_end_of_what_never_began(self):
+        self.pump._later = lambda delay, fn: None
+        with mock.patch("threading.Thread.start", side_effect=RuntimeError("no thread")):
+            self.open()
+            writer = self.pipe()
+            self.assertTrue(eventually(lambda: self.pump._refusal))
+            self.assertFalse(self.pump.stop())
+        self.assertTrue(self.pump.join(0))
+        with self.assertRaises(BrokenPipeError):
+            writer.write(b"x")
 
 
 class TimeTest(PumpTestCase):

@@ -113,6 +113,7 @@ class ReadingTest(PumpTestCase):
         with self.assertLogs("cvec_circus", "ERROR"):
             with mock.patch("cvec_circus.stream.pump.make", return_value=Faulty()):
                 self.pump.open("faulty", {})
+                self.done()
             faulty, writer = self.pipe("faulty"), self.pipe()
             faulty.write(b"12345\n")
             self.assertTrue(eventually(lambda: self.pump.lost.get("faulty") == 6))

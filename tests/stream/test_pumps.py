@@ -8,8 +8,10 @@ import termios
 import threading
 from unittest import mock
 
+from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
+from cvec_circus.system.mounts import Mount
 from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
 from tests.support.eventually import eventually
 
@@ -23,19 +25,81 @@ def filled(fd):
     return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-class PumpsTest(PumpTestCase):
+class PumpsTestCase(PumpTestCase):
+    """Pumps, and two folders that are said to be file systems of their own."""
+
     def setUp(self):
         super().setUp()
-        self.pump = Pumps(on_loss=self.said.append, on_crash=self.crashed)
+        points = {"/": "0:1"}
+        for number, name in enumerate("xy"):
+            os.mkdir(self.path(name))
+            points[self.path(name)] = f"0:{number + 2}"
+        self.mounted = {at: Mount(device, at, "ext4") for at, device in points.items()}
+        self.pump = Pumps(
+            clock=self.clock,
+            on_loss=self.said.append,
+            on_crash=self.crashed,
+            mounted=lambda: self.mounted,
+        )
 
-    def test_files_share_a_thread(self):
+    def flush(self):
+        """Wait until all that was ordered is carried out."""
+        self.done()
+        for pump in self.pump._all():
+            event = threading.Event()
+            if pump.is_needed and pump.do(event.set):
+                self.assertTrue(event.wait(30), pump.name)
+
+
+class PumpsTest(PumpsTestCase):
+    def test_files_of_a_file_system_share_a_thread(self):
         self.open("a", "a")
         self.open("b", "b", **{"class": "WatchedFileStream"})
         self.pipe("a").write(b"to a\n")
         self.pipe("b").write(b"to b\n")
         self.assert_shows(b"to a\n", "a")
         self.assert_shows(b"to b\n", "b")
-        self.assertEqual(threads(), ["pump"])
+        self.assertEqual(threads(), ["pump", "pump:/"])
+
+    def test_each_file_system_has_a_thread(self):
+        os.symlink("../y/linked", self.path("x/link"))
+        for name in ("x/log", "y/log", "x/link"):
+            self.open(name, name)
+            self.pipe(name).write(b"here\n")
+        for name in ("x/log", "y/log", "y/linked"):
+            self.assert_shows(b"here\n", name)
+        self.assertEqual(threads(), ["pump", f"pump:{self.path('x')}", f"pump:{self.path('y')}"])
+        self.open("x/log", "x/log")
+        self.assertEqual(self.pump.lost, {"x/log": 0, "y/log": 0, "x/link": 0})
+
+    def test_without_a_list_of_what_is_mounted(self):
+        self.pump._mounted = mock.Mock(side_effect=OSError)
+        self.open("x", "x/log")
+        self.pipe("x").write(b"here\n")
+        self.assert_shows(b"here\n", "x/log")
+        self.assertEqual(threads(), ["pump", "pump:files"])
+
+    def test_one_that_hangs_holds_up_nobody_else(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        self.open("x", "x/log")
+        self.open("y", "y/log")
+        self.flush()
+        self.pump._lanes["0:2"].do(gate.wait, 60)
+        writer = self.pipe("x", 1)
+        writer.write(b"late\n")
+        self.pipe("y", 2).write(b"in time\n")
+        self.assert_shows(b"in time\n", "y/log")
+        self.open("new", "y/new")
+        self.pipe("new", 3).write(b"new\n")
+        self.assert_shows(b"new\n", "y/new")
+        self.assertEqual(self.text("x/log"), b"")
+        self.pump.stop(0)
+        self.assertFalse(self.pump.join(0.2))
+        self.assertEqual(self.pump.hanging, [f"pump:{self.path('x')} (files)"])
+        gate.set()
+        self.assertTrue(self.pump.join(30))
+        self.assertEqual(self.text("x/log"), b"late\n")
 
     def test_standard_output_that_nobody_reads_holds_up_nobody_else(self):
         reader, writer = os.pipe()
@@ -43,10 +107,10 @@ class PumpsTest(PumpTestCase):
         with open(writer, "w") as out, mock.patch("sys.stdout", out):
             self.pump.open("out", {"class": "StdoutStream"})
             self.open("file")
-            self.assertEqual(threads(), ["pump", "pump:stdout"])
             self.spawn(FLOOD_FOR_EVER, key="out")
             self.pipe("file").write(b"written\n")
             self.assert_shows(b"written\n")
+            self.assertEqual(threads(), ["pump", "pump:/", "pump:stdout"])
             self.assertTrue(eventually(lambda: filled(reader) > 60_000))
             self.pump.stop(0)
             self.assertFalse(self.pump.join(0.1))
@@ -64,18 +128,30 @@ class PumpsTest(PumpTestCase):
             pipe.write(b"first\n")
             self.assert_shows(b"first\n")
             self.pump.open("key", {"class": "StdoutStream"}, Source("w"))
-            self.done()
+            self.flush()
             pipe.write(b"second\n")
             self.assertEqual(os.read(reader, 100), b"second\n")
             self.open("key")
-            moved = threading.Event()
-            self.pump._shared["stdout"].close("none", 0, moved.set)
-            self.assertTrue(moved.wait(30))
+            self.flush()
             pipe.write(b"third\n")
             self.assert_shows(b"first\nthird\n")
             self.assertEqual(self.pump.lost, {"key": 0})
             self.closed("key", 0)
             self.join()
+
+    def test_reopen_follows_a_file_to_another_file_system(self):
+        os.symlink("x/log", self.path("link"))
+        self.open("key", "link")
+        pipe = self.pipe("key")
+        pipe.write(b"first\n")
+        self.assert_shows(b"first\n", "x/log")
+        os.unlink(self.path("link"))
+        os.symlink("y/log", self.path("link"))
+        self.pump.reopen()
+        self.flush()
+        pipe.write(b"second\n")
+        self.assert_shows(b"second\n", "y/log")
+        self.assertIn(f"pump:{self.path('y')}", threads())
 
     def test_after_the_end(self):
         self.open("key")
@@ -86,3 +162,138 @@ class PumpsTest(PumpTestCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, writer)
         self.assertFalse(self.pump.add("key", reader, 1))
+
+
+class MemoryTest(PumpsTestCase):
+    """Output that is only kept in memory, and output that goes nowhere."""
+
+    def test_a_history_needs_no_other_thread(self):
+        history = History(1000, self.clock)
+        self.pump.open("key", {}, history=history)
+        self.pipe().write(b"kept\n")
+        self.assertTrue(eventually(lambda: history.end == 5))
+        self.assertEqual(threads(), ["pump"])
+
+    def test_what_is_written_after_a_close_is_read_and_dropped(self):
+        self.open("key", "x/log")
+        writer = self.pipe()
+        writer.write(b"kept\n")
+        self.closed("key", 0)
+        for _ in range(64):
+            writer.write(b"x" * 65536)
+        self.assertEqual(self.text("x/log"), b"kept\n")
+
+    def test_a_stream_that_comes_back_gets_its_pipes_back(self):
+        history = History(1000, self.clock)
+        self.pump.open("key", {}, history=history)
+        writer = self.pipe()
+        writer.write(b"one\n")
+        self.closed("key", 0)
+        self.assertEqual(history.end, 4)
+        writer.write(b"dropped\n" * 100_000)
+        self.open("key", "x/log")
+        self.flush()
+        writer.write(b"two\n")
+        self.assertTrue(eventually(lambda: self.text("x/log").endswith(b"two\n")))
+
+    def test_a_pipe_without_a_stream_is_read_and_dropped(self):
+        with self.assertLogs("cvec_circus", "ERROR") as logs:
+            self.pump.add("key", *self.ends(77), Source("web", "stderr"))
+            self.writer.write(b"x" * 1_000_000)
+        said = "web: no stream is open for the stderr of process 77; what it writes is lost"
+        self.assertIn(said, logs.output[0])
+
+    def ends(self, pid):
+        """Make a pipe with a writer of our own; return the other end and the process."""
+        reader, writer = os.pipe()
+        self.writer = open(writer, "wb", buffering=0)
+        self.addCleanup(self.writer.close)
+        return reader, pid
+
+
+class StraysTest(PumpsTestCase):
+    """Pipes that are still open when nothing is left of their processes."""
+
+    def setUp(self):
+        super().setUp()
+        for name, value in (("STRAY_DELAY", 0.0), ("MOST_STRAYS", 3)):
+            patch = mock.patch(f"cvec_circus.stream.reader.{name}", value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.source = Source("web", "stdout")
+
+    def leave(self, pid):
+        """Have a process end whose pipe something still holds."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        self.pump.add("key", reader, pid, self.source)
+        os.write(writer, b"%d\n" % pid)
+        self.assertTrue(eventually(lambda: self.text("x/log").endswith(b"%d\n" % pid)))
+        self.pump.release("key", pid)
+        self.flush()
+        self.flush()
+        return reader, writer
+
+    def discarded(self):
+        """Return the processes whose output is dropped."""
+        found = set()
+
+        def look():
+            pipes = self.pump._main._reader._discarded.pipes
+            found.update(pipe.pid for pipe in pipes.values())
+
+        self.pump._main.do(look)
+        self.done()
+        return found
+
+    def test_they_are_read_and_dropped(self):
+        self.pump.open("key", {"filename": self.path("x/log")}, self.source)
+        _, writer = self.leave(1)
+        self.assertTrue(eventually(lambda: self.discarded() == {1}))
+        os.write(writer, b"x" * 60_000)
+        os.write(writer, b"x" * 60_000)
+        self.assertEqual(self.text("x/log"), b"1\n")
+
+    def test_so_many_and_then_the_oldest_is_closed(self):
+        self.pump.open("key", {"filename": self.path("x/log")}, self.source)
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            left = [self.leave(pid) for pid in range(1, 6)]
+            self.assertTrue(eventually(lambda: self.discarded() == {3, 4, 5}))
+        said = "web: closing the stdout that process 1 has left to its strays"
+        self.assertIn(said, logs.output[0])
+        self.assertEqual(len(logs.output), 2)
+        with self.assertRaises(BrokenPipeError):
+            os.write(left[0][1], b"x")
+        os.write(left[4][1], b"x")
+
+    def test_one_that_ends_is_closed(self):
+        self.pump.open("key", {"filename": self.path("x/log")}, self.source)
+        reader, writer = os.pipe()
+        self.pump.add("key", reader, 9, self.source)
+        self.pump.release("key", 9)
+        self.assertTrue(eventually(lambda: self.discarded() == {9}))
+        os.close(writer)
+        self.assertTrue(eventually(lambda: not self.discarded()))
+
+    def test_of_a_process_that_outlived_its_stream(self):
+        self.open("key", "x/log")
+        writers = [self.pipe("key", pid) for pid in range(1, 6)]
+        self.closed("key", 0)
+        self.flush()
+        self.assertEqual(self.discarded(), {1, 2, 3, 4, 5})
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            for pid in range(1, 6):
+                self.pump.release("key", pid)
+            self.assertTrue(eventually(lambda: self.discarded() == {3, 4, 5}))
+        self.assertEqual(len(logs.output), 2)
+        writers[4].write(b"x")
+
+    def test_a_stream_that_comes_back_does_not_get_them_back(self):
+        self.pump.open("key", {"filename": self.path("x/log")}, self.source)
+        _, writer = self.leave(1)
+        self.assertTrue(eventually(lambda: self.discarded() == {1}))
+        self.pump.open("key", {"filename": self.path("y/log")}, self.source)
+        self.flush()
+        os.write(writer, b"x\n")
+        self.assertTrue(eventually(lambda: not filled(writer)))
+        self.assertEqual(self.text("y/log"), b"")

@@ -85,6 +85,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
     "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
+    "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
     "control.endpoints": None,  # what only ipc endpoints need

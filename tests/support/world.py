@@ -69,6 +69,9 @@ class Outputs:
     def reopen(self, watchers: list[Watcher] | None) -> None:
         pass
 
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        assert process.state is ProcessState.REMOVED
+
     def close(self, watcher: Watcher) -> None:
         self._streams.append((watcher.name, "close"))
 

@@ -1,0 +1,92 @@
+"""Which file system a path leads to, found without touching one that may hang."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+TABLE = "/proc/self/mountinfo"
+
+REMOTE = ("9p", "afs", "ceph", "cifs", "fuse", "gluster", "lustre", "nfs", "smb", "virtiofs")
+"""How the kinds begin whose server may be gone: then a mere look at a path in them hangs."""
+
+MOST_LINKS = 40
+
+
+class Mount(NamedTuple):
+    """A mounted file system. Immutable.
+
+    Attributes:
+        device: `MAJOR:MINOR`, the same for every place where the file system is mounted.
+        point: Where it is mounted.
+        kind: Such as `ext4`.
+    """
+
+    device: str
+    point: str
+    kind: str
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a look at a path in it may hang."""
+        return self.kind.startswith(REMOTE)
+
+
+def read() -> dict[str, Mount]:
+    """Return what is mounted, by mount point. Safe from any thread.
+
+    Raises:
+        OSError: There is no table.
+    """
+    with open(TABLE, encoding="utf-8", errors="surrogateescape") as file:
+        return parse(file.read())
+
+
+def parse(text: str) -> dict[str, Mount]:
+    """Take a table apart, see proc_pid_mountinfo(5). A later mount covers one of the same point."""
+    found = {}
+    for line in text.splitlines():
+        fields, _, more = line.partition(" - ")
+        device, _, point = fields.split()[2:5]
+        point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), point)
+        found[point] = Mount(device, point, more.split()[0])
+    return found
+
+
+def find(path: str, table: Mapping[str, Mount]) -> Mount | None:
+    """Return the file system that a path leads to, through symbolic links.
+
+    Links inside a remote file system are not followed: that is where a look may hang.
+
+    Args:
+        path: It need not exist.
+        table: What is mounted.
+    """
+    here, links = "/", 0
+    ahead = os.path.abspath(path).split("/")[::-1]
+    while ahead:
+        name = ahead.pop()
+        if name in ("", ".", ".."):
+            here = os.path.dirname(here) if name == ".." else here
+            continue
+        here = os.path.join(here, name)
+        if here in table:
+            if table[here].is_remote:
+                break
+            continue
+        try:
+            target = os.readlink(here)
+        except OSError:
+            continue  # no link, or nothing yet
+        links += 1
+        if links > MOST_LINKS:
+            break
+        here = "/" if target.startswith("/") else os.path.dirname(here)
+        ahead += target.split("/")[::-1]
+    while here not in table:
+        if here == "/":
+            return None
+        here = os.path.dirname(here)
+    return table[here]
