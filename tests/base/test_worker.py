@@ -96,7 +96,7 @@ class WorkerTest(LeakCheckedTestCase):
         self.assertEqual(self.done.get(timeout=30), "next")
 
     def test_no_thread_is_an_error_of_that_job_alone(self):
-        with mock.patch.object(threading, "_start_new_thread", side_effect=RuntimeError("none")):
+        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("none")):
             with self.assertRaisesRegex(RuntimeError, "none"):
                 self.worker.do(self.done.put, "lost")
         self.assertTrue(self.worker.join(0))
@@ -153,8 +153,7 @@ import resource, sys
 from cvec_circus.base.thread import Thread
 from cvec_circus.base.worker import Worker
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-hoard = []
-for room in range(0, 80 << 20, 256 << 10):
+for room in range(0, 80 << 20, 4 << 10):
     resource.setrlimit(resource.RLIMIT_AS, (size + room, resource.RLIM_INFINITY))
     worker = Worker("w", print)
     try:
