@@ -9,7 +9,7 @@ from collections.abc import Callable
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.chores import Chore
 from cvec_circus.system import proctable
 from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.system.proctable import ProcessRow
@@ -53,7 +53,7 @@ class Leftovers:
         on_empty: Called when nothing is left of a group.
     """
 
-    def __init__(self, loop: Loop, chores: Chores, exits: ExitWatcher, on_empty: Emptied) -> None:
+    def __init__(self, loop: Loop, chores: Chore, exits: ExitWatcher, on_empty: Emptied) -> None:
         self._loop = loop
         self._chores = chores
         self._exits = exits

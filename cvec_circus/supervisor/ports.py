@@ -20,7 +20,7 @@ from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
 from cvec_circus.supervisor import launching, narration
-from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.chores import Chore
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files, proctable
@@ -74,7 +74,7 @@ class WorldPorts:
         self,
         loop: Loop,
         clock: Clock,
-        chores: Chores,
+        chores: Chore,
         events: EventStream,
         sockets: SocketRegistry,
         pump: Pumps,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.chores import Chore
 from cvec_circus.supervisor.leftovers import Leftovers, is_empty
 from cvec_circus.system.exits import Exit, ExitWatcher, collect
 
@@ -33,7 +33,7 @@ class Reaper:
     """
 
     def __init__(
-        self, loop: Loop, chores: Chores, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
+        self, loop: Loop, chores: Chore, exits: ExitWatcher, on_exit: Exited, on_empty: Emptied
     ) -> None:
         self._loop = loop
         self._exits = exits

@@ -35,7 +35,7 @@ from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers, importable
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
-from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
 from cvec_circus.system import exits
@@ -103,8 +103,8 @@ class Supervisor:
         self.started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self.sockets = SocketRegistry()
-        self.sampler = SamplerThread(self.loop, clock)
         self.chores = Chores(self.loop)
+        self.sampler = SampleDesk(self.loop, clock, self.chores.table)
         self.pump = Pumps(clock, do=self._do_stream_chore)
         self._exits = exits.choose()
         self._helpers = Helpers(circus["check_delay"], log_level, log_url)
@@ -163,7 +163,7 @@ class Supervisor:
         self.ports = WorldPorts(
             self.loop,
             self.clock,
-            self.chores,
+            self.chores.table,
             self.events,
             self.sockets,
             self.pump,
@@ -172,7 +172,9 @@ class Supervisor:
             None if facades is None else partial(facades, self),
         )
         self._closers.append(self.ports.close)
-        self.ports.reaper = Reaper(self.loop, self.chores, self._exits, self._exited, self._emptied)
+        self.ports.reaper = Reaper(
+            self.loop, self.chores.table, self._exits, self._exited, self._emptied
+        )
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.ports.touched = self.roster.touch
         self.ports.demanded = self.roster.demanded
@@ -217,6 +219,7 @@ class Supervisor:
         return 1 if self.leftover_pids else 0
 
     def _begin(self) -> None:
+        self.chores.start()
         for watcher in self.configuration.watchers:
             self.roster.add(Watcher(watcher.name, watcher.options), "config")
         for plugin in self.configuration.plugins:
@@ -253,7 +256,7 @@ class Supervisor:
         return Reloading(
             World(
                 self.loop,
-                self.chores,
+                self.chores.configuration,
                 self.roster,
                 self.sockets,
                 self._helpers,
@@ -330,7 +333,7 @@ class Supervisor:
 
     def _do_stream_chore(self, fn: Callable[..., object], *args: Any) -> None:
         """On a pump thread."""
-        self.loop.post(self.chores.do, fn, *args)
+        self.loop.post(self.chores.packing.do, fn, *args)
 
     # -- the end of it
 
@@ -346,11 +349,8 @@ class Supervisor:
             logger.warning("left behind, for it hangs: %s", ", ".join(self.pump.hanging))
         self.ports.end_histories()
         self.ports.end_hooks()
-        self.sampler.stop()
-        self.chores.stop()
-        for name, ended in (("sampler", self.sampler.join(1.0)), ("chores", self.chores.join(1.0))):
-            if not ended:
-                logger.warning("the %s thread has not ended", name)
+        for name in self.chores.end(1.0):
+            logger.warning("the %s thread has not ended", name)
         if self.target.reloading is not None:
             self.target.reloading.close()
         self.control.finish()

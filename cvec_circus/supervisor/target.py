@@ -19,7 +19,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.ports import WorldPorts
-from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -64,7 +64,7 @@ class Target:
         ports: WorldPorts,
         events: EventStream,
         sockets: SocketRegistry,
-        sampler: SamplerThread,
+        sampler: SampleDesk,
         shutdown: Shutdown,
         global_options: Callable[[], Fields],
         description: Callable[[], Fields],
