@@ -7,14 +7,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from cvec_circus.base.thread import Thread
+
 Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class Worker:
     """A named thread with a mailbox. Safe from any thread.
 
-    The thread starts with the first job, so a worker that nobody needs costs nothing. It is a
-    daemon thread: a job that hangs for ever does not keep the program from ending.
+    The thread starts with `start`, or with the first job. It is a daemon thread: a job that hangs
+    for ever does not keep the program from ending. A thread that has died, for want of memory, is
+    replaced at the next job, and what is in the mailbox is done then.
     """
 
     def __init__(self, name: str, on_crash: Callable[[BaseException, str], object]) -> None:
@@ -30,27 +33,37 @@ class Worker:
         self._mailbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # Re-entrant, so that a signal handler that interrupts do() may call it too.
         self._lock = threading.RLock()
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self._stopped = False
+
+    def start(self) -> None:
+        """Start the thread now, so that no job fails for want of one later. Again: nothing.
+
+        Raises:
+            RuntimeError: The system has no thread, or no memory for one.
+        """
+        with self._lock:
+            if not self._stopped and (self._thread is None or self._thread.has_ended):
+                thread = Thread(self._run, self.name)
+                thread.start()
+                self._thread = thread
 
     def do(self, fn: Callable[..., object], *args: Any) -> bool:
         """Have a function called on the worker's thread, after those asked for before it.
 
-        Never blocks. The result is dropped: a job hands it on by itself, usually with `Loop.post`.
+        Never blocks, but for the start of a thread: see `Thread.start`. The result is dropped: a
+        job hands it on by itself, usually with `Loop.post`.
 
         Returns:
             False when the worker was told to stop, and the call will not be made.
 
         Raises:
-            RuntimeError: The system gives us no thread. The call will not be made.
+            RuntimeError: There is no thread, and none to be had. The call will not be made.
         """
         with self._lock:
             if self._stopped:
                 return False
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-                thread.start()
-                self._thread = thread
+            self.start()
             self._mailbox.put((fn, args))
             return True
 
@@ -70,10 +83,9 @@ class Worker:
             Whether it has ended, or was never needed.
         """
         thread = self._thread
-        if thread is None:
-            return True
-        thread.join(timeout)
-        return not thread.is_alive()
+        if thread is not None and thread.is_alive():
+            thread.join(timeout)
+        return thread is None or thread.has_ended
 
     def _run(self) -> None:
         while True:
@@ -83,6 +95,6 @@ class Worker:
             fn, args = job
             try:
                 fn(*args)
-            except BaseException as error:  # sys.exit() in somebody's code, too, ends only its job
+            except BaseException as error:  # sys.exit() in a user's code, too, ends only its job
                 self._on_crash(error, getattr(fn, "__qualname__", repr(fn)))
             del job, fn, args  # what the job refers to must not live until the next one comes

@@ -15,6 +15,7 @@ from configobj import ConfigObj
 from cvec_circus.config.findings import Findings, Place
 from cvec_circus.config.lines import Entry, parse
 from cvec_circus.options.expand import env_values, expand
+from cvec_circus.system import files
 
 DEFAULT = "DEFAULT"
 LARGEST_FILE = 16 * 1024 * 1024
@@ -200,7 +201,7 @@ def _is_pipe(path: str) -> bool:
 def _text_of(path: str, cwd: str, findings: Findings) -> str:
     """Return a file's text; "" when it cannot be read, which becomes a problem."""
     try:
-        with open(os.path.join(cwd, path), "rb") as file:
+        with open(files.open_regular(os.path.join(cwd, path)), "rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

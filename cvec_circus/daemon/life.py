@@ -12,7 +12,8 @@ import zmq
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.daemon.signals import Action, Signals
-from cvec_circus.logs.log import Log, LoggerConfig, configure
+from cvec_circus.logs.log import LoggerConfig, configure
+from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, titles
@@ -71,7 +72,7 @@ class Life:
             set_level=set_level if decides else None, examine=check_files
         )
         self._signals = Signals()
-        self._log: Log
+        self._log: QueuedLog
 
     def run(self) -> int:
         """Lives it to the end; see `cvec_circus.daemon.main.main` for what is returned and raised.
@@ -81,7 +82,7 @@ class Life:
         name_process(self._name)
         if self._umask is not None:
             os.umask(self._umask)
-        self._log = configure(logger, self._level, self._output, self._logger_config)
+        self._log = QueuedLog(configure(logger, self._level, self._output, self._logger_config))
         try:
             self._tell_oddities()
             if self._traces_garbage:
@@ -197,7 +198,7 @@ class Life:
         if self._is_detached:
             from cvec_circus.system import daemonize
 
-            daemonize.release()
+            self._log.after(daemonize.release)
 
 
 def service(notifier: Notifier | None, configuration: Configuration) -> Service | None:

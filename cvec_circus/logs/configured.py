@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import importlib
 import json
 import logging
@@ -46,7 +47,8 @@ class ConfiguredLog(Log):
         except Exception as error:  # there is no end to what classes of the user's may raise
             raise exc.ConfigError([f"loggerconfig{where}: {describe(error)}"]) from error
         target.disabled = False
-        for handler in self._handlers():
+        self._handlers = list(found(target))
+        for handler in self._handlers:
             guard(handler)
         has_own = any(not isinstance(each, logging.NullHandler) for each in target.handlers)
         if not has_own and logging.getLogger(CIRCUS).handlers:
@@ -59,23 +61,29 @@ class ConfiguredLog(Log):
 
     def fileno(self) -> int | None:
         """The file that lines go to; the first one of several, None if there is none."""
-        for handler in self._handlers():
-            if isinstance(handler, logging.FileHandler) and handler.stream is not None:
-                return int(handler.stream.fileno())
+        for handler in self._handlers:
+            stream = handler.stream if isinstance(handler, logging.FileHandler) else None
+            if stream is not None:
+                with contextlib.suppress(ValueError):  # it is being opened anew
+                    return int(stream.fileno())
         return None
+
+    def handlers(self) -> list[logging.Handler]:
+        """Every handler that a line of the logger comes to."""
+        return self._handlers
 
     def reopen(self) -> None:
         """Opens every file anew, but those that would lose what is in them."""
-        for handler in self._handlers():
+        for handler in self._handlers:
             if isinstance(handler, logging.FileHandler) and "w" not in handler.mode:
                 reopen(handler)
 
-    def _handlers(self) -> Iterator[logging.Handler]:
-        """Every handler that a line of the logger comes to."""
-        found: logging.Logger | None = self._target
-        while found is not None:
-            yield from found.handlers
-            found = found.parent if found.propagate else None
+
+def found(target: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Yields every handler that a line of a logger comes to."""
+    while target is not None:
+        yield from target.handlers
+        target = target.parent if target.propagate else None
 
 
 def apply(config: str | Mapping[str, Any]) -> None:

@@ -26,15 +26,22 @@ class Log:
 
     Args:
         target: The logger.
+
+    Attributes:
+        target: The logger.
     """
 
     def __init__(self, target: logging.Logger) -> None:
-        self._target = target
+        self.target = target
+
+    def handlers(self) -> list[logging.Handler]:
+        """Every handler that a line of the logger comes to."""
+        return []
 
     @property
     def level(self) -> str:
         """The word for the least severity that is logged."""
-        word = logging.getLevelName(self._target.getEffectiveLevel()).lower()
+        word = logging.getLevelName(self.target.getEffectiveLevel()).lower()
         return word if word in LEVELS else "info"
 
     def fileno(self) -> int | None:
@@ -79,6 +86,10 @@ class OutputLog(Log):
         target.setLevel(level.upper())
         target.propagate = False
 
+    def handlers(self) -> list[logging.Handler]:
+        """The output."""
+        return [self._output]
+
     def fileno(self) -> int | None:
         """The file that lines go to now, None if there is none."""
         fd = self._output.fileno()
@@ -95,7 +106,7 @@ class OutputLog(Log):
 
     def close(self) -> None:
         """Ends it; later lines go nowhere."""
-        self._target.removeHandler(self._output)
+        self.target.removeHandler(self._output)
         self._output.close()
 
 

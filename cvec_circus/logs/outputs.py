@@ -73,11 +73,12 @@ class FollowedFile(Output):
         self._is_ragged = False
         if not self._file.open():
             raise OSError(0, self._file.trouble, filename)
+        self._shared = os.dup(self._file.fileno())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a line; the first of those that cannot be written is told on stderr."""
         if not (self._file.is_open and self._file.is_current()):
-            self._file.open()
+            self._open()
         text = line(self, record)
         if self._is_ragged:
             text = b"\n" + text
@@ -91,20 +92,31 @@ class FollowedFile(Output):
         self._trouble = trouble
 
     def fileno(self) -> int:
-        """The file that lines go to now, -1 if there is none."""
-        return self._file.fileno()
+        """The file that lines go to now, -1 after its end.
+
+        The number is the same to the end: another thread may give the file to a process while
+        this one opens it anew.
+        """
+        return self._shared
 
     def reopen(self) -> None:
         """Opens the file of that name, and keeps the one that is open where that fails."""
         self.acquire()
         try:
-            self._file.open()
+            self._open()
         finally:
             self.release()
+
+    def _open(self) -> None:
+        if self._file.open():
+            os.dup2(self._file.fileno(), self._shared, inheritable=False)
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+        shared, self._shared = self._shared, -1
+        if shared >= 0:
+            os.close(shared)
         super().close()
 
 

@@ -29,7 +29,7 @@ from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.sampler import SamplerThread
+from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
 from cvec_circus.system import exits
 from cvec_circus.system.launch import MARK
@@ -77,7 +77,7 @@ class Desks(NamedTuple):
 
     loop: Loop
     chores: Chores
-    sampler: SamplerThread
+    sampler: SampleDesk
     sockets: SocketRegistry
     events: EventStream
     control: ControlServer
@@ -142,7 +142,7 @@ def _built(
 
     facts = Facts()
     announcer = Announcer(events)
-    outputs = OutputDesk(loop, clock, chores)
+    outputs = OutputDesk(loop, clock, chores.packing)
     hooks = HookDesk(
         loop, facts, announcer, around.facades, _variables(events.run, control.address)
     )
@@ -177,7 +177,7 @@ def _built(
     return Desks(
         loop,
         chores,
-        SamplerThread(loop, clock),
+        SampleDesk(loop, clock, chores.table),
         sockets,
         events,
         control,

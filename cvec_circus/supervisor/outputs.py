@@ -15,7 +15,7 @@ from cvec_circus.stream.source import Source
 if TYPE_CHECKING:
     from cvec_circus.base.clock import Clock
     from cvec_circus.base.loop import Loop
-    from cvec_circus.supervisor.chores import Chores
+    from cvec_circus.supervisor.chores import Chore
     from cvec_circus.supervisor.histories import Histories
 
 
@@ -33,7 +33,7 @@ class OutputDesk:
         pumps: They carry out what is said here.
     """
 
-    def __init__(self, loop: Loop, clock: Clock, chores: Chores) -> None:
+    def __init__(self, loop: Loop, clock: Clock, chores: Chore) -> None:
         self._loop = loop
         self._clock = clock
         self._chores = chores

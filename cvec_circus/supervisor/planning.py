@@ -16,7 +16,7 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
-from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.chores import Chore
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.wire.topics import fold
 
@@ -32,7 +32,7 @@ class World(NamedTuple):
     """
 
     loop: Loop
-    chores: Chores
+    chores: Chore
     roster: Roster
     sockets: SocketRegistry
     helpers: Helpers

@@ -1,7 +1,7 @@
 """The configuration is read again, and what differs becomes so: all of it or nothing.
 
-One at a time, in the order in which they came: the file is read on the chores thread, compared with
-what is, and new sockets are bound, on the chores thread too because that may ask a name server.
+One at a time, in the order in which they came: the file is read on the configuration thread,
+compared with what is, and new sockets are bound, there too because that may ask a name server.
 Only then anything changes, in one turn of the loop. A restart of all waits for that, and whoever
 comes after it until all have stopped.
 """
@@ -90,7 +90,7 @@ class Reloading:
             raise exc.MessageError(text, COMMAND_FAILED)
         order = Order(path, props["dry_run"], props["waiting"], answer)
         timeout = props["timeout"]
-        if order.waiting and timeout is not None:
+        if timeout is not None:
             order.timer = self._world.loop.call_later(timeout, _give_up, order, timeout)
         self._line.append(order)
         self.look()
@@ -121,7 +121,7 @@ class Reloading:
                 self._world.loop.post(self.look)
 
     def close(self) -> None:
-        """Lets go of everything, after the loop and the chores thread have ended."""
+        """Lets go of everything, after the loop and the configuration thread have ended."""
         self._refuse_line("the supervisor has stopped")
         if self._order is not None:
             if self._order.newcomers is not None:
@@ -142,10 +142,17 @@ class Reloading:
         if order.is_over:
             return
         self._order = order
-        self._world.chores.do(self._read, order)
+        self._attempt(order, self._read, order)
+
+    def _attempt(self, order: Order, fn: Callable[..., object], *args: Any) -> None:
+        """Has a step done on the configuration thread; without one, the order has failed."""
+        try:
+            self._world.chores.attempt(fn, *args)
+        except exc.CircusError as error:
+            self._failed(order, error)
 
     def _read(self, order: Order) -> None:
-        """On the chores thread."""
+        """On the configuration thread."""
         origin = self._world.origin
         environ = os.environ if origin.environ is None else origin.environ
         try:
@@ -198,12 +205,12 @@ class Reloading:
             return
         order.newcomers = Newcomers(planned.new, planned.held)
         if planned.new:
-            self._world.chores.do(self._bind, order, wanted)
+            self._attempt(order, self._bind, order, wanted)
         else:
             self._apply(order, wanted)
 
     def _bind(self, order: Order, wanted: Configuration) -> None:
-        """On the chores thread."""
+        """On the configuration thread."""
         assert order.newcomers is not None
         try:
             order.newcomers.bind()

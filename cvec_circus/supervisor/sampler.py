@@ -4,106 +4,184 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
+from cvec_circus.supervisor.chores import Chore
 
 if TYPE_CHECKING:
     from cvec_circus.system.procfs import Sampler
 
-Then = Callable[[dict[int, dict[str, Any]]], object]
+Rows = dict[int, dict[str, Any]]
+Then = Callable[[Rows], object]
+Refuse = Callable[[str], object]
+
+
+class Question(NamedTuple):
+    """Immutable. Who has asked.
+
+    Attributes:
+        then: Takes the rows.
+        refuse: Takes the reason why there are none.
+    """
+
+    then: Then
+    refuse: Refuse | None
+
+    def answer(self, answer: Rows | str) -> None:
+        """Hands on the rows, or the reason why there are none. On the supervisor thread."""
+        if not isinstance(answer, str):
+            self.then(answer)
+        elif self.refuse is not None:
+            self.refuse(answer)
+        else:
+            self.then({})
+
 
 REST = 2.0
 """Times the length of a sweep for which nothing is measured after it. While one thread of Python
 works the others wait for it again and again: with a client that asked for statistics in a loop a
 respawn took 1.5 times as long when there was no rest."""
 
+MOST_QUESTIONS = 10_000
+"""Questions that wait for an answer, at most; more are refused."""
 
-class SamplerThread:
-    """Measures on the sampler thread, answers on the supervisor thread.
+SHARE = 0.002
+"""Seconds of a turn in which questions are answered, for each answer has to be put together."""
 
-    `sample` is called on the supervisor thread; the processes' history, from which their share of
-    the CPU is worked out, belongs to the sampler thread. A sweep over 100 processes takes about
-    10 ms, one that asked psutil for the children of each took 35 ms a process. There is one sweep
-    at a time, and a rest after each.
+
+class SampleDesk:
+    """Asks the thread of the process table for samples, and gives them to whoever asked.
+
+    Owned by the supervisor thread; the processes' history, from which their share of the CPU is
+    worked out, belongs to that thread. A sweep over 100 processes takes about 10 ms.
+
+    There is one sweep at a time, and a rest after each. Meanwhile all questions share the next one,
+    so a question waits for two sweeps at most, however many others there are.
+
+    Args:
+        loop: The supervisor's loop.
+        clock: The time.
+        chore: Reads the table of processes.
     """
 
-    def __init__(self, loop: Loop, clock: Clock) -> None:
+    def __init__(self, loop: Loop, clock: Clock, chore: Chore) -> None:
         self._loop = loop
         self._clock = clock
-        self._worker = Worker("sampler", _log_crash)
+        self._chore = chore
         self._sampler: Sampler | None = None
-        self._asked: dict[object, Then] = {}
-        self._queue: deque[tuple[object, list[int]]] = deque()
+        self._wanted: set[int] = set()
+        self._asked: list[Question] = []
+        self._measured: list[Question] = []
+        self._to_answer: deque[tuple[Question, Rows | str]] = deque()
         self._is_busy = False
         self._rests_until = 0.0
 
-    def sample(self, pids: list[int], then: Then) -> None:
-        """Has `then` called with what there is to say about each process that still is there.
+    def sample(self, pids: Iterable[int], then: Then, refuse: Refuse | None = None) -> None:
+        """Has processes measured, in a later turn.
+
+        Args:
+            pids: Which.
+            then: Called with a row for each process that still is there, and for others too.
+            refuse: Called with the reason instead, if nothing could be measured. Without it, `then`
+                gets no rows.
 
         Raises:
-            CircusError: The system has no thread for it.
+            CircusError: There is no thread for it, or too many questions wait already.
         """
-        question = object()
-        self._asked[question] = then
-        self._queue.append((question, pids))
+        if len(self._asked) + len(self._measured) + len(self._to_answer) >= MOST_QUESTIONS:
+            raise exc.CircusError("too many questions for statistics wait already; ask later")
+        self._wanted.update(pids)
+        self._asked.append(Question(then, refuse))
         try:
             self._begin()
-        except RuntimeError as error:
-            del self._asked[question]
+        except exc.CircusError as error:
+            self._asked.pop()
             raise exc.CircusError(f"nothing can be measured now: {error}") from None
+
+    def sample_daemon(self, then: Callable[[dict[str, Any]], object]) -> None:
+        """Has `then` called with what there is to say about this very process."""
+        pid = os.getpid()
+        self.sample([pid], lambda rows: then(rows.get(pid, {})))
+
+    def answer_all(self) -> None:
+        """Answers whoever still waits, with nothing: the loop that brings the rows has ended."""
+        self._to_answer.extend((question, {}) for question in self._measured + self._asked)
+        self._measured, self._asked = [], []
+        while self._to_answer:
+            self._answer_one()
 
     def _begin(self) -> None:
         """Begins the next sweep, now or after the rest.
 
         Raises:
-            RuntimeError: The thread, which lives on after the first sweep, cannot be started.
+            CircusError: There is no thread for it.
         """
-        if self._is_busy or not self._queue:
+        if self._is_busy or not self._asked:
             return
-        self._is_busy = True
-        question, pids = self._queue.popleft()
         if self._clock.monotonic() < self._rests_until:
-            self._loop.call_at(self._rests_until, self._worker.do, self._measure, pids, question)
+            self._is_busy = True
+            self._loop.call_at(self._rests_until, self._begin_after_rest)
             return
-        try:
-            self._worker.do(self._measure, pids, question)
-        except RuntimeError:
-            self._is_busy = False
-            raise
+        self._chore.attempt(self._sweep, self._wanted)
+        self._is_busy = True
+        self._wanted = set()
+        self._measured, self._asked = self._asked, []
 
-    def _measure(self, pids: list[int], question: object) -> None:
-        """On the sampler thread."""
+    def _begin_after_rest(self) -> None:
+        self._is_busy = False
+        try:
+            self._begin()
+        except exc.CircusError as error:
+            self._wanted.clear()
+            refused, self._asked = self._asked, []
+            self._give(refused, f"nothing can be measured now: {error}")
+
+    def _sweep(self, pids: set[int]) -> None:
+        """On the thread of the process table."""
         began = self._clock.monotonic()
-        rows: dict[int, dict[str, Any]] = {}
+        answer: Rows | str = "nothing can be measured now"  # whatever happens, clients wait for it
         try:
             sampler = self._procfs()
             began = self._clock.monotonic()
-            rows = sampler.sample(pids)
+            answer = sampler.sample(list(pids))
+        except (MemoryError, OSError, ImportError) as error:
+            answer = f"{answer}: {' '.join(str(error).split()) or 'no memory'}"
         finally:
-            # Whatever happened, somebody waits for an answer.
-            took = self._clock.monotonic() - began
-            self._loop.post(self._measured, question, rows, took)
+            self._loop.post(self._swept, answer, self._clock.monotonic() - began)
 
-    def _measured(self, question: object, rows: dict[int, dict[str, Any]], took: float) -> None:
-        self._is_busy = False
+    def _swept(self, answer: Rows | str, took: float) -> None:
         self._rests_until = self._clock.monotonic() + REST * took
-        self._answer(question, rows)
-        self._begin()
+        if isinstance(answer, str):
+            logger.warning("%s", answer)
+        measured, self._measured = self._measured, []
+        self._begin_after_rest()
+        self._give(measured, answer)
 
-    def _answer(self, question: object, rows: dict[int, dict[str, Any]]) -> None:
-        then = self._asked.pop(question, None)
-        if then is not None:
-            then(rows)
+    def _give(self, questions: list[Question], answer: Rows | str) -> None:
+        was_idle = not self._to_answer
+        self._to_answer.extend((question, answer) for question in questions)
+        if was_idle:
+            self._answer()
 
-    def answer_all(self) -> None:
-        """Answers whoever still waits, with nothing: the loop that brings the rows has ended."""
-        for question in list(self._asked):
-            self._answer(question, {})
+    def _answer(self) -> None:
+        """Answers for a share of the turn, and goes on in the next one."""
+        until = self._clock.monotonic() + SHARE
+        while self._to_answer:
+            self._answer_one()
+            if self._to_answer and self._clock.monotonic() >= until:
+                self._loop.post(self._answer)
+                return
+
+    def _answer_one(self) -> None:
+        question, answer = self._to_answer.popleft()
+        try:
+            question.answer(answer)
+        except Exception as error:  # the others wait for theirs
+            logger.error("statistics: an answer failed", exc_info=error)
 
     def _procfs(self) -> Sampler:
         if self._sampler is None:
@@ -112,20 +190,3 @@ class SamplerThread:
 
             self._sampler = Sampler(self._clock)
         return self._sampler
-
-    def sample_daemon(self, then: Callable[[dict[str, Any]], object]) -> None:
-        """Has `then` called with what there is to say about this very process."""
-        pid = os.getpid()
-        self.sample([pid], lambda rows: then(rows.get(pid, {})))
-
-    def stop(self) -> None:
-        """Asks the thread to end."""
-        self._worker.stop()
-
-    def join(self, timeout: float) -> bool:
-        """Waits that many seconds for its end, and returns whether it came."""
-        return self._worker.join(timeout)
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("sampler: %s failed", description, exc_info=error)

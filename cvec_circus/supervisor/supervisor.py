@@ -143,6 +143,7 @@ class Supervisor:
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
+        self.desks.chores.start()
         self._begin()
         try:
             self.loop.run()
@@ -181,7 +182,7 @@ class Supervisor:
         return Reloading(
             World(
                 self.loop,
-                self.desks.chores,
+                self.desks.chores.configuration,
                 self.roster,
                 self.desks.sockets,
                 self.desks.helpers,
@@ -248,11 +249,8 @@ class Supervisor:
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()
-        desks.sampler.stop()
-        desks.chores.stop()
-        for name, thread in (("sampler", desks.sampler), ("chores", desks.chores)):
-            if not thread.join(1.0):
-                logger.warning("the %s thread has not ended", name)
+        for name in desks.chores.end(1.0):
+            logger.warning("the %s thread has not ended", name)
         if self.target.reloading is not None:
             self.target.reloading.close()
         self.control.finish()

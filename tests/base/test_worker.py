@@ -1,8 +1,14 @@
 """The worker: order, crashes, and its end."""
 
+import _thread
 import queue
+import subprocess
+import sys
 import threading
+import unittest
+from unittest import mock
 
+from cvec_circus.base.thread import Thread
 from cvec_circus.base.worker import Worker
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -62,3 +68,110 @@ class WorkerTest(LeakCheckedTestCase):
     def test_a_job_of_a_job_is_done(self):
         self.worker.do(lambda: self.worker.do(self.done.put, "inner"))
         self.assertEqual(self.done.get(timeout=30), "inner")
+
+    def test_its_thread_can_be_started_before_there_is_a_job(self):
+        self.worker.start()
+        before = threading.active_count()
+        self.assertFalse(self.worker.join(0))
+        self.worker.start()
+        self.worker.do(self.done.put, "job")
+        self.assertEqual(self.done.get(timeout=30), "job")
+        self.assertEqual(threading.active_count(), before)
+
+    def test_nothing_starts_after_the_end(self):
+        self.worker.stop()
+        self.worker.start()
+        self.assertTrue(self.worker.join(0))
+
+    def test_a_thread_that_has_died_is_replaced(self):
+        def die(error, name):
+            raise SystemExit  # what is raised here nobody catches
+
+        worker = Worker("mortal", die)
+        self.addCleanup(worker.join, 30)
+        self.addCleanup(worker.stop)
+        worker.do(exit)
+        self.assertTrue(worker.join(30))
+        worker.do(self.done.put, "next")
+        self.assertEqual(self.done.get(timeout=30), "next")
+
+    def test_no_thread_is_an_error_of_that_job_alone(self):
+        with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("none")):
+            with self.assertRaisesRegex(RuntimeError, "none"):
+                self.worker.do(self.done.put, "lost")
+        self.assertTrue(self.worker.join(0))
+        self.worker.do(self.done.put, "next")
+        self.assertEqual(self.done.get(timeout=30), "next")
+
+
+def die_at_birth(function, args, *rest, **options):
+    """Start a thread as the system does when there is no memory for its first step."""
+    _thread.start_new_thread(len, ([function],))
+    return threading.get_ident()
+
+
+class ThreadTest(LeakCheckedTestCase):
+    @unittest.skipIf(sys.version_info >= (3, 13), "threads are started by another function there")
+    def test_one_that_dies_before_its_first_step(self):
+        for _ in range(20):
+            thread = Thread(print, "stillborn")
+            with mock.patch.object(threading, "_start_new_thread", die_at_birth):
+                with self.assertRaisesRegex(RuntimeError, "no memory for a thread"):
+                    thread.start()
+        self.assertNotIn("stillborn", [one.name for one in threading.enumerate()])
+
+    @unittest.skipIf(sys.version_info >= (3, 13), "threads are started by another function there")
+    def test_one_that_is_late_comes_all_the_same(self):
+        held, done = [], queue.SimpleQueue()
+
+        def keep(function, args, *rest, **options):
+            held.append((function, args))
+            return 0
+
+        worker = Worker("late", print)
+        self.addCleanup(worker.join, 30)
+        self.addCleanup(worker.stop)
+        with (
+            mock.patch.object(threading, "_start_new_thread", keep),
+            mock.patch("cvec_circus.base.thread.BIRTH_TIMEOUT", 0.02),
+        ):
+            worker.do(done.put, 1)
+            worker.do(done.put, 2)
+        self.assertFalse(worker.join(0))
+        ((function, args),) = held
+        held.clear()
+        _thread.start_new_thread(function, args)
+        del function
+        self.assertEqual([done.get(timeout=30), done.get(timeout=30)], [1, 2])
+
+
+class NoMemoryTest(unittest.TestCase):
+    """A program that has no memory left for a thread."""
+
+    SCRIPT = """
+import resource, sys
+from cvec_circus.base.thread import Thread
+from cvec_circus.base.worker import Worker
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+for room in range(0, 80 << 20, 4 << 10):
+    resource.setrlimit(resource.RLIMIT_AS, (size + room, resource.RLIM_INFINITY))
+    worker = Worker("w", print)
+    try:
+        worker.start()
+    except RuntimeError as error:
+        continue
+    worker.stop()
+    worker.join()
+    print("at last")
+    break
+"""
+
+    def test_a_start_ends_whatever_the_limit(self):
+        done = subprocess.run(
+            [sys.executable, "-c", self.SCRIPT],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(done.stdout, "at last\n", done.stderr)

@@ -155,14 +155,23 @@ class TestWhatCannotBeRead(ConfigTestCase):
             with self.subTest(path[:5]), self.assertRaises(ConfigError):
                 load(path, ENVIRON, str(self.folder))
 
-    @unittest.skipUnless(os.path.exists("/dev/zero"), "there is no endless file here")
-    def test_endless_file(self) -> None:
+    def test_a_file_that_is_too_large(self) -> None:
+        with open(os.path.join(self.folder, "large.ini"), "wb") as file:
+            file.truncate(LARGEST_FILE + 1)
         with self.assertRaises(ConfigError) as caught:
-            load("/dev/zero", ENVIRON, str(self.folder))
+            load("large.ini", ENVIRON, str(self.folder))
         self.assertEqual(
-            caught.exception.problems, ["/dev/zero: larger than 16 MiB; is it the right file?"]
+            caught.exception.problems, ["large.ini: larger than 16 MiB; is it the right file?"]
         )
         self.assertEqual(LARGEST_FILE, 16 * 1024 * 1024)
+
+    def test_what_is_no_regular_file(self) -> None:
+        os.mkfifo(os.path.join(self.folder, "pipe"))
+        for path in ("pipe", "/dev/zero"):
+            with self.assertRaises(ConfigError) as caught:
+                load(path, ENVIRON, str(self.folder))
+            expected = f"{path}: cannot be read: it is no regular file"
+            self.assertEqual(caught.exception.problems, [expected])
 
 
 if __name__ == "__main__":

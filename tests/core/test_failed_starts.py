@@ -6,6 +6,7 @@ import errno
 import unittest
 from unittest import mock
 
+from cvec_circus.system.collecting import Exit
 from tests.support.world import FakeWorld
 
 MISSING = FileNotFoundError(errno.ENOENT, "no such file")
@@ -193,7 +194,7 @@ class TestFailedStarts(unittest.TestCase):
     def fail_after_fork(self, pid: int) -> None:
         """A process ends before it has become its program."""
         process = self.world.alive.pop(pid)
-        self.world.facts.exited(self.world.owner[pid], process, 127, failure=MISSING)
+        self.world.facts.exited(self.world.owner[pid], process, Exit(127), failure=MISSING)
         self.world.settle()
 
     # A fault in the core: fails_for_good spares a life that was filled, and what has only been

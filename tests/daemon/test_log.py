@@ -12,6 +12,8 @@ import unittest
 from pathlib import Path
 
 from cvec_circus import __version__
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.logs.outputs import READER_TIMEOUT
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
 
@@ -170,6 +172,7 @@ class TestWhereItGoes(DaemonCase):
         log.rename(log.with_name("log.1"))
         daemon.signal(signal.SIGHUP)
         daemon.wire.events.next("reload")
+        self.assertTrue(eventually(lambda: log.exists() and log.read_text()))
         self.assertTrue(log.read_text().startswith("reloading (signal:HUP)\n"))
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.ended(), [])
@@ -202,6 +205,10 @@ class TestWhatBefallsIt(DaemonCase):
         daemon.wire.events.next("start")
         return daemon
 
+    def assert_told(self, text: str, path: Path) -> None:
+        """Wait until a line is in a file: it is written after what it tells has happened."""
+        self.assertTrue(eventually(lambda: path.exists() and text in path.read_text()), text)
+
     def die(self, daemon: Daemon) -> str:
         """Have the process die, and return the line of its end."""
         (pid,) = daemon.wire.pids("a")
@@ -213,11 +220,12 @@ class TestWhatBefallsIt(DaemonCase):
     def test_it_follows_its_name(self) -> None:
         daemon = self.logging_to("logs/daemon.log")
         path = daemon.folder / "logs" / "daemon.log"
-        self.assertIn("is up", path.read_text())
+        self.assert_told("is up", path)
+        self.assert_told("a: started", path)
         path.rename(path.with_name("moved"))
-        self.assertIn(self.die(daemon), path.read_text())
+        self.assert_told(self.die(daemon), path)
         path.unlink()
-        self.assertIn(self.die(daemon), path.read_text())
+        self.assert_told(self.die(daemon), path)
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.ended(), [])
         self.assertTrue(path.read_text().endswith("] stopped\n"))
@@ -254,7 +262,7 @@ class TestWhatBefallsIt(DaemonCase):
         for _ in range(3):
             self.die(daemon)
         folder.mkdir()
-        self.assertIn(self.die(daemon), (folder / "daemon.log").read_text())
+        self.assert_told(self.die(daemon), folder / "daemon.log")
         daemon.signal(signal.SIGTERM)
         daemon.ended()
 
@@ -287,7 +295,8 @@ class TestWhatBefallsIt(DaemonCase):
             while True:
                 filled += os.write(fill, b"x" * 511 + b"\n") // 512
         os.close(fill)
-        for _ in range(3):
+        stuck_until = SYSTEM.monotonic() + 10 * READER_TIMEOUT
+        while SYSTEM.monotonic() < stuck_until:
             self.die(daemon)
         while filled:
             filled -= set(daemon.log.next() or "") == {"x"}

@@ -8,7 +8,8 @@ import signal
 import unittest
 from pathlib import Path
 
-from tests.support.daemon import child, gone
+from tests.support import hanging
+from tests.support.daemon import Daemon, child, folder, gone
 from tests.support.eventually import eventually
 from tests.support.reloads import ReloadCase
 
@@ -35,25 +36,29 @@ class Other(Noter):
 class TestTogether(ReloadCase):
     """Several orders at a time."""
 
-    def fifo(self) -> Path:
-        """A file that nobody can read to its end before `feed`."""
-        path = self.served.folder / "fifo.ini"
-        os.mkfifo(path)
-        return path
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = folder(self)
+        self.hanging = hanging.library(self, self.folder)
 
-    def feed(self, path: Path, text: str) -> None:
-        with open(path, "w", encoding="utf-8") as file:  # waits for the reader
-            file.write(text)
+    def begin(self, text: str) -> Daemon:
+        """Start a daemon in which files can hang."""
+        return self.up(text, env=self.hanging)
+
+    def hang(self, text: str) -> Path:
+        """A file that nobody can open for now."""
+        return hanging.hang(self.folder / "hanging.ini", text)
 
     def test_others_are_answered_while_a_file_is_read(self) -> None:
-        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
+        daemon = self.begin(f"[watcher:a]\n{SLEEP}")
+        path = self.hang(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}")
         asking = self.asking()
         first = asking.ask("reloadconfig", path=str(path))
         restart = asking.ask("restart", waiting=True)
         last = asking.ask("reloadconfig", path=self.other(f"[watcher:c]\n{SLEEP}"), waiting=True)
         asking.until(asking.ask("incr", name="a", waiting=True))
         self.assertFalse(asking.answered(first) or asking.answered(restart))
-        self.feed(path, f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}")
+        hanging.let_go(path)
         answers = asking.until(first, restart, last)
         self.assertEqual([one["status"] for one in (answers[0], answers[2])], ["ok"] * 2)
         # What it waits for has been removed by the next one, if that was quicker.
@@ -71,37 +76,63 @@ class TestTogether(ReloadCase):
             asking.until(*[asking.ask(command, waiting=True) for command in commands])
 
     def test_time_is_up_while_a_file_is_read(self) -> None:
-        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
-        reason = daemon.wire.refused("reloadconfig", path=str(path), waiting=True, timeout=0.2)
-        self.assertIn("timed out after 0.2 s: nothing has changed", reason)
-        self.feed(path, f"[watcher:b]\n{SLEEP}")
+        daemon = self.begin(f"[watcher:a]\n{SLEEP}")
+        path = self.hang(f"[watcher:b]\n{SLEEP}")
+        for waiting in (True, False):
+            reason = daemon.wire.refused(
+                "reloadconfig", path=str(path), waiting=waiting, timeout=0.2
+            )
+            self.assertIn("timed out after 0.2 s: nothing has changed", reason)
+        hanging.let_go(path)
         self.assertFalse(self.reload()["changes"])
         self.assertEqual(self.statuses(), {"a": "active"})
 
     def test_the_end_comes_while_a_file_is_read(self) -> None:
-        daemon = self.up(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
+        daemon = self.begin(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
         daemon.out.until("ready")
-        path, asking = self.fifo(), self.asking()
+        path, asking = self.hang(f"[watcher:b]\n{SLEEP}"), self.asking()
         first, second = asking.ask("reloadconfig", path=str(path)), asking.ask("reloadconfig")
         asking.until(asking.ask("ping"))
         daemon.signal(signal.SIGTERM)
         for answer in asking.until(first, second):
             self.assertEqual(answer["reason"], "arbiter is stopping")
-        self.feed(path, f"[watcher:b]\n{SLEEP}")
+        hanging.let_go(path)
         self.assertEqual(daemon.wire.refused("reloadconfig"), "arbiter is stopping")
         daemon.signal(signal.SIGTERM)
         daemon.ended()
 
     def test_the_end_does_not_wait_for_a_file(self) -> None:
-        daemon, path = self.up(f"[watcher:a]\n{SLEEP}"), self.fifo()
-        asking = self.asking()
+        daemon = self.begin(f"[watcher:a]\n{SLEEP}")
+        path, asking = self.hang(f"[watcher:b]\n{SLEEP}"), self.asking()
         first = asking.ask("reloadconfig", path=str(path))
         asking.until(asking.ask("ping"))
         daemon.signal(signal.SIGTERM)
         [answer] = asking.until(first)
         self.assertEqual(answer["status"], "error")
-        with open(path, "wb"):  # waits for the reader, which is let go of
-            daemon.ended()
+        daemon.ended()
+
+    def test_everything_else_goes_on_while_a_file_hangs(self) -> None:
+        daemon = self.begin(f"[watcher:a]\n{SLEEP}min_uptime = 0\n")
+        asking = self.asking()
+        asking.ask("reloadconfig", path=str(self.hang("")))
+        stats = daemon.call("stats", name="a")["info"]
+        self.assertEqual(list(map(int, stats)), self.pids("a"))
+        daemon.call("add", name="b", cmd="sleep 600", options={"uid": os.getuid()}, start=True)
+        daemon.order("set", name="b", options={"gid": os.getgid()})
+        daemon.order("signal", name="a", signum="KILL", recursive=True)
+        daemon.wire.events.next("reap")
+        daemon.order("restart", name="b")
+        daemon.order("stop", name="a")
+
+    def test_only_regular_files_are_read(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}")
+        fifo = self.folder / "fifo.ini"
+        os.mkfifo(fifo)
+        with self.within(20.0):
+            for path in (fifo, "/dev/zero", "/dev/stdin", self.served.folder / "control"):
+                reason = self.served.wire.refused("reloadconfig", path=str(path))
+                self.assertIn(f"{path}: cannot be read: it is no regular file", reason)
+        self.assertFalse(self.reload()["changes"])
 
     def test_during_a_sequential_reload(self) -> None:
         text = f"[watcher:a]\n{SLEEP}numprocesses = 3\n"

@@ -1,0 +1,232 @@
+"""A log that is written on a thread of its own: who logs never waits for a disk or a reader."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.base.worker import Worker
+from cvec_circus.logs.log import Log
+from cvec_circus.logs.outputs import Output, write_to_stderr
+
+LINES = 4096
+"""Lines that wait to be written, at most."""
+
+TEXT = 1 << 20
+"""Characters in them, at most; a single line may have more."""
+
+FLUSH_TIMEOUT = 1.0
+"""Seconds that the end of a log waits for what is still to be written."""
+
+GAP = "%d lines are missing here: the log did not take them in time"
+
+Step = tuple[Callable[[Any], object], Any, int]
+"""What the writer calls, with what, and the characters in it."""
+
+
+class QueuedLog(Log):
+    """Another log, written on the writer thread. Owned by the thread that made it.
+
+    Logging is for any thread, and never waits. What the queue has no room for is counted, and the
+    number stands in the log where the lines are missing.
+
+    Args:
+        log: Where the lines go. It is the writer's from now on: opened anew, and closed, there.
+
+    Raises:
+        CircusError: The system has no thread for it.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log.target)
+        self._log = log
+        self._queue = Queue(log)
+        for handler in log.handlers():
+            self.target.removeHandler(handler)
+        self.target.addHandler(self._queue)
+        self.target.propagate = False
+
+    def handlers(self) -> list[logging.Handler]:
+        """What the lines of the logger come to first."""
+        return [self._queue]
+
+    def fileno(self) -> int | None:
+        """The file that lines go to now, None if there is none."""
+        return self._log.fileno()
+
+    @property
+    def url(self) -> str:
+        """How another process writes to the same place: a path, the URL of a syslog, or "-"."""
+        return self._log.url
+
+    def reopen(self) -> None:
+        """Opens anew what the lines go to, after those that were logged before."""
+        self._queue.reopen()
+
+    def after(self, fn: Callable[[], object]) -> None:
+        """Has a function called on the writer thread, when what was logged before is written."""
+        self._queue.after(fn)
+
+    def close(self) -> None:
+        """Ends it in `FLUSH_TIMEOUT` seconds; what is not written by then is counted on stderr."""
+        self.target.removeHandler(self._queue)
+        self._queue.close()
+
+
+class Queue(Output):
+    """The lines that wait for the writer thread. Safe from any thread.
+
+    Its lock is held for moments only, never while anything is written.
+
+    Args:
+        log: Where the lines go.
+
+    Raises:
+        CircusError: The system has no thread for it.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+        self._handlers = log.handlers()
+        self._waiting: deque[Step] = deque()
+        self._count = 0
+        self._size = 0
+        self._lost = 0
+        self._is_due = False
+        self._is_closed = False
+        self._worker = Worker("log", _report)
+        try:
+            self._worker.start()
+        except RuntimeError as error:
+            raise exc.CircusError(f"cannot write the log: {error}") from None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record that is to be written. Its text is made here: what it is made of, such as
+        the state of a watcher, is for the thread that logs."""
+        try:
+            text = record.getMessage()
+        except Exception as error:
+            text = f"{record.msg!r} with {record.args!r}: {error}"
+        record.msg, record.args = text, None
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        size = len(text) + len(record.exc_text or "")
+        if self._count >= LINES or (self._count and self._size + size > TEXT):
+            self._lost += 1
+        else:
+            self._say_gap()
+            self._put(self._handle, record, size)
+        self._wake()
+
+    def reopen(self) -> None:
+        """Have the writer open its files anew."""
+        with self.lock:  # type: ignore[union-attr]
+            if not self._waiting or self._waiting[-1][0] != self._reopen:
+                self._put(self._reopen, None, 0)
+                self._wake()
+
+    def after(self, fn: Callable[[], object]) -> None:
+        """Have the writer call a function."""
+        with self.lock:  # type: ignore[union-attr]
+            self._put(_call, fn, 0)
+            self._wake()
+
+    def close(self) -> None:
+        """End the writer, and what it writes to, unless that hangs."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._worker.stop()
+        if self._worker.join(FLUSH_TIMEOUT):
+            self._write()  # what a thread that has died has left
+            self._log.close()
+        else:
+            self._give_up()
+        super().close()
+
+    def _give_up(self) -> None:
+        """Leave the writer where it hangs, and count what it has not written."""
+        # At the end of the program it would wait for the locks of outputs that hang.
+        atexit.unregister(logging.shutdown)
+        where = "" if self._log.url == "-" else f" to {self._log.url}"
+        text = f"cvec_circus: {self._count + self._lost} lines of the log were not written{where}\n"
+        # Stderr may be a file of the same file system.
+        last_word = Worker("last word", _report)
+        try:
+            last_word.do(write_to_stderr, text.encode(errors="backslashreplace"))
+        except RuntimeError:
+            return
+        last_word.stop()
+        last_word.join(FLUSH_TIMEOUT)
+
+    # -- the queue; its lock is held
+
+    def _put(self, fn: Callable[[Any], object], argument: Any, size: int) -> None:
+        self._waiting.append((fn, argument, size))
+        self._count += 1
+        self._size += size
+
+    def _say_gap(self) -> None:
+        if self._lost:
+            self._put(self._handle, _gap(self._log.target, self._lost), len(GAP))
+            self._lost = 0
+
+    def _wake(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            try:
+                self._worker.do(self._write)
+            except RuntimeError:  # the thread has died, and the next line tries again
+                self._is_due = False
+
+    def _next(self, done: int | None) -> Step | None:
+        """Take out what is to be written next; `done`: the characters of what has been."""
+        with self.lock:  # type: ignore[union-attr]
+            if done is not None:
+                self._count -= 1
+                self._size -= done
+            if not self._waiting:
+                self._say_gap()
+            if self._waiting:
+                return self._waiting.popleft()
+            self._is_due = False
+            return None
+
+    # -- the writer thread
+
+    def _write(self) -> None:
+        done = None
+        while (step := self._next(done)) is not None:
+            fn, argument, done = step
+            try:
+                fn(argument)
+            except Exception as error:
+                _report(error, "")
+
+    def _handle(self, record: logging.LogRecord) -> None:
+        for handler in self._handlers:
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+    def _reopen(self, _: None) -> None:
+        self._log.reopen()
+
+
+def _gap(target: logging.Logger, count: int) -> logging.LogRecord:
+    return target.makeRecord(target.name, logging.WARNING, __file__, 0, GAP, (count,), None)
+
+
+def _call(fn: Callable[[], object]) -> None:
+    fn()
+
+
+def _report(error: BaseException, description: str) -> None:
+    """Say what went wrong where nothing can be logged: on the writer thread."""
+    text = f"cvec_circus: cannot write the log: {error}\n"
+    write_to_stderr(text.encode(errors="backslashreplace"))
