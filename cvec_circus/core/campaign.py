@@ -174,9 +174,9 @@ class Campaign:
                     return self._next_at
                 self._ask(stage.asks.pop(), stage, now)
             assert stage.over_at is not None
-            hooked = self._hooked_until(stage) if now >= stage.over_at else 0.0
-            if stage.unsettled and now < max(stage.over_at, hooked):
-                return max(stage.over_at, hooked)
+            over_at = max(stage.over_at, self._hooked_until(stage) if stage.starts else 0.0)
+            if stage.unsettled and now < over_at:
+                return over_at
             self._end_stage(stage, now)
         return None
 

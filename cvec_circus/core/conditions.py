@@ -49,18 +49,16 @@ class Turn:
 
     Attributes:
         stage: The watchers that are asked together with it.
-        has_come: Whether it has come.
     """
 
-    __slots__ = ("has_come", "stage")
+    __slots__ = ("stage",)
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.has_come = False
 
     def is_met(self) -> bool:
-        """See `Condition`."""
-        return self.has_come
+        """See `Condition`. When the turn comes the condition is taken away."""
+        return False
 
     def why(self, explain: Explain) -> str:
         """See `Condition`."""

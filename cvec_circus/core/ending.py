@@ -65,7 +65,9 @@ def signal_with_hooks(
     """Send a signal between before_signal, which may keep any but SIGKILL, and after_signal."""
     pid, number = process.pid, int(signum)
     if signum != signal.SIGKILL and has_hook(watcher, "before_signal"):
-        question = Question("before_signal", watcher.lives, process.wid, pid, number, stops)
+        question = Question(
+            "before_signal", watcher.lives, ports.now(), process.wid, pid, number, stops
+        )
         ask(watcher, ports, question, pid=pid, signum=number)
         return
     tell(watcher, ports, "before_signal", pid=pid, signum=number)

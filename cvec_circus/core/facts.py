@@ -125,8 +125,7 @@ def process_exited(
     if exit_code in watcher.kind.useless_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
-    if failure is not None:
-        places.spawns -= 1
+    places.has_run |= failure is None
     if wanted and by_itself and process.holds_place:
         remember_failure(watcher, process, ports, failure)
     if leaves:

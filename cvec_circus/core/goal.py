@@ -38,7 +38,9 @@ class Goal(NamedTuple):
 
     def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> Goal:
         """Return the goal after an order that decides whether the watcher is to run."""
-        return self._replace(word=word, cause=cause, size_cause=cause, up=up, cycle=cycle)
+        goes_on = up and self.up and not (cycle or self.cycle)
+        size_cause = self.size_cause if goes_on else cause
+        return self._replace(word=word, cause=cause, size_cause=size_cause, up=up, cycle=cycle)
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Goal:

@@ -73,8 +73,8 @@ def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
         return YES
     gate = watcher.gate
     if gate is None or gate.name != name:
-        now = ports.now()
-        gate = Gate(name, ask(watcher, ports, Question(name, watcher.lives)), now)
+        question = Question(name, watcher.lives, ports.now())
+        gate = Gate(name, ask(watcher, ports, question))
         watcher.gate = gate
     if gate.answer is not None:
         watcher.gate = None

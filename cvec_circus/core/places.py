@@ -53,7 +53,8 @@ class Places:
         stale_count: How many stale processes are not gone yet, with all that they left behind.
         trials: How many running processes after_spawn has not said yes to.
         grants: Of what is not respawned: the spawns that are left of this start.
-        spawns: How many processes this life has spawned that became their program.
+        spawns: How many processes this life has spawned.
+        has_run: Whether one of them became its program and has ended.
         restarts: How many processes were spawned in place of one that had died by itself.
         stale_cause: What last made a process stale.
         asked_for: The wid that before_spawn has been asked about; 0 for none.
@@ -80,6 +81,7 @@ class Places:
     trials: int
     grants: int
     spawns: int
+    has_run: bool
     restarts: int
     stale_cause: Cause
     asked_for: int
@@ -109,7 +111,7 @@ class Places:
         self.stale_cause = NONE
         self.next_spawn_at = 0.0
         self.trouble = self.refused = ""
-        self.exhausted = False
+        self.exhausted = self.has_run = False
         self.last_death = None
         self._backoffs = {}
         self._free_wids = []
@@ -151,6 +153,12 @@ class Places:
         memory = self._backoffs.get(wid)
         return memory.deaths if memory else 0
 
+    def has_started(self) -> bool:
+        """Tell whether any process of this life became its program, as far as is known."""
+        failing = {wid for wid, memory in self._backoffs.items() if memory.failed_starts}
+        here = self.slots.values()
+        return self.has_run or any(one.has_leader and one.wid not in failing for one in here)
+
     def forget_deaths(self, wid: int) -> None:
         """Drop that memory, because the place of the slot has gone to another one."""
         self._backoffs.pop(wid, None)
@@ -180,6 +188,7 @@ class Places:
         self.grants = grants
         self.spawns = self.shortages = 0
         self.trouble = self.refused = ""
+        self.has_run = False
         self.next_spawn_at = now
         self._free_wids.clear()
         self._next_wid = 1
@@ -320,7 +329,7 @@ class Places:
     # -- written down, and read again
 
     _PLAIN = (
-        "grants spawns restarts stale_cause asked_for next_spawn_at shortages trouble refused"
+        "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble refused"
         " exhausted last_death _next_wid _free_wids"
     ).split()
 

@@ -11,6 +11,7 @@ class Question(NamedTuple):
     Attributes:
         name: The hook's.
         life: The number of the watcher's life in which it was asked.
+        asked_at: The instant at which it was asked.
         wid, pid: The process that it is about; 0 where it is about the watcher.
         signum: With before_signal: the signal.
         stops: With before_signal: whether it is the signal that asks the process to stop.
@@ -18,6 +19,7 @@ class Question(NamedTuple):
 
     name: str
     life: int
+    asked_at: float
     wid: int = 0
     pid: int = 0
     signum: int = 0
@@ -30,14 +32,12 @@ class Gate:
     Attributes:
         name: The hook's.
         token: The question's.
-        asked_at: The instant at which it was asked.
         answer: "" for yes, otherwise why not; None while there is none.
     """
 
-    __slots__ = ("answer", "asked_at", "name", "token")
+    __slots__ = ("answer", "name", "token")
 
-    def __init__(self, name: str, token: int, asked_at: float, answer: str | None = None) -> None:
+    def __init__(self, name: str, token: int, answer: str | None = None) -> None:
         self.name = name
         self.token = token
-        self.asked_at = asked_at
         self.answer = answer

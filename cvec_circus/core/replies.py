@@ -8,9 +8,6 @@ from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.waiting import Part, Waiting, not_up
 from cvec_circus.core.watcher import Watcher
 
-LONGEST = 3600.0
-"""Seconds that a reply waits at most."""
-
 
 class Replies:
     """Every reply that waits. Owned by the supervisor thread.
@@ -29,8 +26,7 @@ class Replies:
         if not waiting.open:
             waiting.answer(None)
             return
-        timeout = LONGEST if waiting.wait.timeout is None else waiting.wait.timeout
-        self._agenda.set(waiting, now + min(timeout, LONGEST))
+        self._agenda.set(waiting, now + waiting.timeout)
         waiting.wait.on_gone(self._forget, waiting)
         for part in waiting.open:
             self._parts.setdefault(part.watcher, {})[part] = None

@@ -210,8 +210,8 @@ def remove(roster: Watchers, given: Remove, waiting: Waiting | None) -> None:
         watcher.questions.clear()
         watcher.gate = None
         roster.abandon(watcher)
-        for part in list(waiting.open) if waiting is not None else ():
-            part.waiting.close(part, judge.DONE)
+        if waiting is not None:
+            waiting.done(watcher)
 
 
 def kill(roster: Watchers, given: Kill, waiting: Waiting | None) -> None:

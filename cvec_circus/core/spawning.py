@@ -74,7 +74,8 @@ def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
         return True
     if not places.asked_for:
         places.asked_for = process.wid
-        ask(watcher, ports, Question("before_spawn", watcher.lives, process.wid))
+        question = Question("before_spawn", watcher.lives, ports.now(), process.wid)
+        ask(watcher, ports, question)
     return False
 
 
@@ -113,7 +114,7 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
     ports.events.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=process.wid)
     if has_hook(watcher, "after_spawn"):
-        question = Question("after_spawn", watcher.lives, process.wid, pid)
+        question = Question("after_spawn", watcher.lives, now, process.wid, pid)
         ask(watcher, ports, question, pid=pid)
         places.put_on_trial(process)
 
@@ -163,7 +164,7 @@ def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:
     """
     places = watcher.places
     places.exhausted |= 0 <= watcher.options.max_retry <= attempts
-    if not places.exhausted or places.spawns or watcher.filled_life == watcher.lives:
+    if not places.exhausted or places.has_started():
         return False
     give_up(watcher, ports, f"{places.trouble} ({attempts} attempts)")
     return True

@@ -44,7 +44,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> dict[str, 
         "places": watcher.places.to_state(),
         "connection": met[0] if met else None,
         "predecessors": [number[one] for one in before if one in number],
-        "gate": gate and [gate.name, gate.token, gate.asked_at, gate.answer],
+        "gate": gate and [gate.name, gate.token, gate.answer],
         "questions": [[token, *question] for token, question in watcher.questions.items()],
         "strays": watcher.strays,
     }

@@ -22,6 +22,9 @@ be."""
 
 Verdict = Optional[str]
 
+LONGEST = 3600.0
+"""Seconds that a reply waits at most."""
+
 
 class Part:
     """One watcher's share of a waiting reply. Owned by the supervisor thread.
@@ -80,6 +83,7 @@ class Waiting:
 
     def __init__(self, wait: Wait, collects: bool = False) -> None:
         self.wait = wait
+        self.timeout = LONGEST if wait.timeout is None else min(wait.timeout, LONGEST)
         self.collects = collects
         self.watchers: list[Watcher] = []
         self.open: dict[Part, None] = {}
@@ -119,12 +123,18 @@ class Waiting:
         if not self.open:
             self.answer("; ".join(self._errors) or None)
 
+    def done(self, watcher: Watcher) -> None:
+        """Wait for a watcher no longer: it is let go of, as was ordered."""
+        for part in [part for part in self.open if part.watcher is watcher]:
+            self.close(part, DONE)
+
     def time_out(self, now: float) -> None:
         """Answer with what is missing."""
         missing = [describe(part.watcher, now) for part in self.open]
         shown = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
         order = next(iter(self.open)).order
-        self.answer(f"{order} timed out after {self.wait.timeout:g} s: {shown}")
+        text = f"{order} timed out after {self.timeout:g} s: {shown}"
+        self.answer("; ".join([*self._errors, text]))
 
     def answer(self, error: str | None) -> None:
         """Tell who waits, once."""

@@ -218,12 +218,14 @@ class Watcher:
         """Whether an order to all has not come to it yet: to start, or to stop."""
         if not starts:
             return self.turn_to_stop is not None
-        return any(isinstance(one, Turn) and not one.has_come for one in self.conditions)
+        return any(isinstance(one, Turn) for one in self.conditions)
 
     def hooked_until(self) -> float:
-        """Return the instant until which the hook that it waits for has time; 0 for none."""
+        """Return the instant until which one of its hooks has time to answer; 0 for none."""
         limit = self.options.hook_timeout
-        return self.gate.asked_at + limit if self.gate is not None and limit is not None else 0.0
+        if limit is None:
+            return 0.0
+        return max((one.asked_at + limit for one in self.questions.values()), default=0.0)
 
     def next_deadline(self) -> float | None:
         """Return the instant at which to look at it without an order or a fact."""

@@ -9,7 +9,7 @@ from typing import Any
 from cvec_circus import exc
 from cvec_circus.core.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, Pace
-from cvec_circus.core.conditions import Predecessor
+from cvec_circus.core.conditions import Connection, Predecessor
 from cvec_circus.core.converge import converge
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
@@ -244,6 +244,9 @@ class Watchers:
                 self._leaving[watcher] = None
             else:
                 self._watchers[fold(watcher.name)] = watcher
+        for watcher in everybody:
+            if any(isinstance(one, Connection) for one in watcher.conditions):
+                self.ports.doorbell.listen(watcher)
         self.campaign.restore(state["campaign"], everybody)
         self._mark(everybody)
         return everybody

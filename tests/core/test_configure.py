@@ -78,8 +78,6 @@ class TestConfigure(WaitingCase):
         self.world.advance(2)
         self.assert_fails(outcomes, "reload of a overtaken by stop")
 
-    # A fault in the core: Waiting.time_out drops the errors that were collected before.
-    @unittest.expectedFailure
     def test_a_time_out_names_what_has_failed_before(self) -> None:
         self.world.temper = STUBBORN
         slow = self.world.up("slow")
@@ -90,8 +88,6 @@ class TestConfigure(WaitingCase):
         self.assertIn("stop timed out after 5 s: slow is stopping", outcomes[0].error or "")
         self.assertIn("bad gave up", outcomes[0].error or "")
 
-    # A fault in the core: Remove with nostop closes every part of a reply, not its own alone.
-    @unittest.expectedFailure
     def test_one_that_is_let_go_of_says_nothing_of_the_others(self) -> None:
         gone = self.world.up("gone")
         slow = self.world.add("slow", numprocesses=2, warmup_delay=5)

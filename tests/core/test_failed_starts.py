@@ -197,9 +197,6 @@ class TestFailedStarts(unittest.TestCase):
         self.world.facts.exited(self.world.owner[pid], process, Exit(127), failure=MISSING)
         self.world.settle()
 
-    # A fault in the core: fails_for_good spares a life that was filled, and what has only been
-    # forked fills it.
-    @unittest.expectedFailure
     def test_processes_that_never_become_their_program_are_such_failures(self) -> None:
         for size in (1, 3):
             self.setUp()

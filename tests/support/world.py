@@ -18,9 +18,9 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.reason import why
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.system.collecting import Exit
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import (
     Add,
@@ -310,6 +310,7 @@ class FakeWorld:
         state = json.loads(json.dumps(self.roster.to_state()))
         before = [*self.roster._watchers.values(), *self.roster._leaving]
         self.facts = Facts()
+        self.listening.clear()
         self.roster = Roster(self.ports, self.facts)
         after = self.roster.restore(state)
         new = dict(zip(before, after))
@@ -321,7 +322,6 @@ class FakeWorld:
                 if not watcher.is_abandoned:
                     rows[pid] = watcher.places.slots[process.wid]
         self.open_questions = [(new.get(w, w), n, t) for w, n, t in self.open_questions]
-        self.listening = {new.get(watcher, watcher) for watcher in self.listening}
         return after
 
     def connect(self, watcher: Watcher) -> None:
