@@ -145,14 +145,14 @@ class SpawnTest(LauncherCase):
 
     def test_a_child_that_cannot_be_watched(self) -> None:
         def refuse(watcher: Program, process: Slot, pid: int) -> None:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise OSError(errno.EMFILE, "none left")
 
         self.add = refuse  # type: ignore[method-assign]
         for options in ({}, {"rlimit_core": 0}):
             with self.assertRaisesRegex(OSError, "none left"):
-                self.launcher.spawn(shell("sleep 1000", **options), Slot())
+                self.launcher.spawn(shell("exec sleep 1000", **options), Slot())
         self.assertEqual((self.given, children()), ({}, {}))
 
     def test_a_command_that_makes_no_sense_starts_nothing(self) -> None:
