@@ -146,7 +146,7 @@ class Launcher:
             listen, variables = launching.listening(fds)
             env.update(variables)
         if options.stdin_socket:
-            standard.files["stdin"] = launching.stdin_socket(options, loan)
+            standard.files["stdin"] = launching.stdin_socket(options.stdin_socket, loan)
         with self._helpers.prepare(watcher, process) as extra:
             env.update(extra.env)
             spec = template.spec._replace(

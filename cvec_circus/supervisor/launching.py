@@ -60,7 +60,7 @@ class Template:
     ) -> None:
         self.options = options
         self.withheld = withheld
-        self.is_lasting = not (options["virtualenv"] or options["copy_path"])
+        self.is_lasting = not (options.virtualenv or options.copy_path)
         self._name = name
         self._run = run
         self._env = _environment(options, withheld)
@@ -71,9 +71,9 @@ class Template:
         limits = rights.limits(options)
         self.spec = LaunchSpec(
             (),
-            cwd=options["working_dir"],
-            executable=options["executable"],
-            umask=-1 if options["umask"] is None else options["umask"],
+            cwd=options.working_dir,
+            executable=options.executable,
+            umask=-1 if options.umask is None else options.umask,
             identity=identity(options),
             limits=limits,
             nofile=None if "nofile" in limits else nofile,
@@ -90,7 +90,7 @@ class Template:
             ValueError: It names an unknown one.
             OSError: The process cannot get one of its own.
         """
-        if not self.options["use_sockets"]:
+        if not self.options.use_sockets:
             return {}
         try:
             return sockets.used_by("\n".join(self._written))
@@ -118,33 +118,33 @@ class Template:
         if self._values is None:
             self._values = watcher_values(self.options, env, {}, name=self._name)
         values = {**self._values, "wid": str(wid), f"env.{MARK.lower()}": env[MARK]}
-        if self.options["use_sockets"]:
+        if self.options.use_sockets:
             values.update({f"sockets.{n.lower()}": str(fd) for n, fd in sockets.fds().items()})
         return _command(self.options, values)
 
 
-def _environment(options: Mapping[str, Any], withheld: Collection[str]) -> dict[str, str]:
+def _environment(options: WatcherOptions, withheld: Collection[str]) -> dict[str, str]:
     """Return the environment of a watcher's processes, without the mark."""
-    env = dict(os.environ) if options["copy_env"] else {}
+    env = dict(os.environ) if options.copy_env else {}
     for name in withheld:
         env.pop(name, None)
-    if options["copy_path"]:
+    if options.copy_path:
         env["PYTHONPATH"] = os.pathsep.join(sys.path)
-    env.update(options["env"])
-    if options["virtualenv"]:
+    env.update(options.env)
+    if options.virtualenv:
         from cvec_circus.system import virtualenv
 
-        env.update(virtualenv.variables(env, options["virtualenv"], options["virtualenv_py_ver"]))
+        env.update(virtualenv.variables(env, options.virtualenv, options.virtualenv_py_ver))
     return env
 
 
-def identity(options: Mapping[str, Any]) -> Identity | None:
+def identity(options: WatcherOptions) -> Identity | None:
     """Return the user and groups that processes with these options run as; None for the daemon's.
 
     Raises:
         ValueError: There is no such user or group.
     """
-    uid, gid = options["uid"], options["gid"]
+    uid, gid = options.uid, options.gid
     if uid is None and gid is None:
         return None
     from cvec_circus.system import accounts
@@ -152,11 +152,11 @@ def identity(options: Mapping[str, Any]) -> Identity | None:
     return accounts.identity(uid, gid)
 
 
-def texts(options: Mapping[str, Any]) -> list[str]:
+def texts(options: WatcherOptions) -> list[str]:
     """Return what a command is made of, as it is written."""
-    given = [options["cmd"], options["args"]]
-    if options["shell"]:
-        given.append(options["shell_args"])
+    given = [options.cmd, options.args]
+    if options.shell:
+        given.append(options.shell_args)
     return [text for one in given for text in _texts(one)]
 
 
@@ -174,25 +174,25 @@ def listening(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
     return order, {"LISTEN_FDS": str(len(order)), "LISTEN_FDNAMES": shown}
 
 
-def stdin_socket(options: Mapping[str, Any], sockets: Loan) -> int:
-    """Return the socket that is a process' standard input.
+def stdin_socket(name: str, sockets: Loan) -> int:
+    """Return the socket of that name, which is a process' standard input.
 
     Raises:
         ValueError: There is no socket of that name.
     """
     try:
-        return sockets.fd("stdin_socket", options["stdin_socket"])
+        return sockets.fd("stdin_socket", name)
     except exc.OptionError as error:
         raise ValueError(f"stdin_socket: {error.reason}") from error
 
 
-def _command(options: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
+def _command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:
     """Return the words of a command with the names in it replaced."""
     words = [*_expanded(options, "cmd", values), *_expanded(options, "args", values)]
     if not words:
         raise ValueError("cmd is empty")
-    if options["shell"]:
-        shell = options["executable"] or SHELL
+    if options.shell:
+        shell = options.executable or SHELL
         words = [shell, "-c", shlex.join(words), *_expanded(options, "shell_args", values)]
     return words
 
@@ -201,7 +201,7 @@ def _texts(given: Any) -> list[str]:
     return [given] if isinstance(given, str) else [str(word) for word in given or ()]
 
 
-def _expanded(options: Mapping[str, Any], name: str, values: Mapping[str, str]) -> list[str]:
+def _expanded(options: WatcherOptions, name: str, values: Mapping[str, str]) -> list[str]:
     """Return the words of an option, with the names in it replaced."""
     if isinstance(options[name], str):
         return _split(expand(options[name], values), name)

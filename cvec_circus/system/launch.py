@@ -136,9 +136,10 @@ def launch(spec: LaunchSpec) -> Launched:
     `nofile` alone needs no shim. Our own soft limit is lowered for the time of the vfork, which
     costs 2 us; a wrapper such as prlimit(1) or sh costs the child 0.5 ms and more, and cannot tell
     why the program could not be executed. Meanwhile a thread that opens a file fails if all numbers
-    below that limit are taken; libzmq aborts the process then. So it is done only where `MARGIN`
-    numbers are free below, and on the main thread only, so that no two lower and raise it at once.
-    Otherwise the shim sets it.
+    below that limit are taken, and some libraries end the process then. So it is done only where
+    `MARGIN` numbers are free below, and on the main thread only, so that no two threads lower and
+    raise it at once: one that hangs in the execution of a program would leave it lowered. Otherwise
+    the shim sets it.
 
     Raises:
         LaunchError: It could not be started; an OSError.

@@ -209,7 +209,7 @@ class TestEnvironment(HooksCase):
         self.assertEqual(seen.get(timeout=PATIENCE), {"OLD": "x", "KEPT": "y"})
         expected = {"KEPT": "y", "NEW": "1", "PORT": "8080"}
         self.assertEqual((found, watcher.options["env"]), ([expected], expected))
-        self.assertEqual(watcher.loaded()["env"], {"OLD": "x", "KEPT": "y"})
+        self.assertEqual(watcher.settings.configured().env, {"OLD": "x", "KEPT": "y"})
         self.asked(watcher, "before_spawn")
         self.assertEqual(seen.get(timeout=PATIENCE), expected)
 
@@ -272,7 +272,7 @@ class TestTime(HooksCase):
         self.assertIn("hook before_start of web has returned after", caught.output[0])
         self.no_answer()
         self.assertEqual(gate.calls, 1)  # the other one was never called
-        self.loop.ask(watcher.override, "hook_timeout", None)
+        self.loop.ask(watcher.settings.change, {"hook_timeout": None})
         self.assertEqual(self.asked(watcher, "before_start"), "")
 
     def test_a_time_out_that_is_ignored(self) -> None:

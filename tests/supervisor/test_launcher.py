@@ -8,7 +8,6 @@ import select
 import signal
 import unittest
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -19,7 +18,7 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import launcher as desk
 from cvec_circus.supervisor import launching
 from cvec_circus.supervisor.helpers import Extra
-from cvec_circus.supervisor.launcher import Launcher
+from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.system import files
 from cvec_circus.system.launch import LaunchError
 from tests.support.children import TIMEOUT
@@ -38,17 +37,18 @@ class Slot:
 
 
 class Program:
-    """What the launcher sees of a watcher. Its options are immutable, as the real ones are."""
+    """What the launcher sees of a watcher."""
 
-    helper = False
+    is_helper = False
     name = "web"
 
     def __init__(self, **options: Any) -> None:
         self.set(**options)
 
     def set(self, **options: Any) -> None:
+        self.given = options
         given = WATCHER_OPTIONS.convert({"copy_env": True, **options})
-        self.options = MappingProxyType(WATCHER_OPTIONS.complete(given))
+        self.options = WATCHER_OPTIONS.complete(given)
 
 
 class LauncherCase(LoopTestCase):
@@ -62,23 +62,19 @@ class LauncherCase(LoopTestCase):
         self.watched: list[int] = []
         self.taken_away: frozenset[str] = frozenset()
         self.extra = Extra({})
-        self.refusal: OSError | None = None
+        self.reports = Reports(self.loop)
         self.launcher: Any = Launcher(
-            self.loop, SYSTEM, "run7", self.sockets, Outputs(self), self, self, self
+            self.loop, SYSTEM, "run7", self.sockets, Outputs(self), self, self, self, self.reports
         )
         self.addCleanup(self.close)
 
     def close(self) -> None:
         self.loop.close()
-        self.launcher.close()
+        self.reports.close()
         for fd in self.given.values():
             os.close(fd)
         for pid in self.watched:
             os.waitpid(pid, 0)
-
-    def ready(self, watcher: Program) -> None:
-        if self.refusal is not None:
-            raise self.refusal
 
     def add(self, watcher: Program, process: Slot, pid: int) -> None:
         self.watched.append(pid)
@@ -102,9 +98,6 @@ class Outputs:
 
     def __init__(self, case: LauncherCase) -> None:
         self.case = case
-
-    def ready(self, watcher: Program) -> None:
-        self.case.ready(watcher)
 
     def add(self, watcher: Program, process: Slot, name: str, fd: int, pid: int) -> None:
         self.case.given[name] = fd
@@ -131,12 +124,6 @@ class SpawnTest(LauncherCase):
         self.extra = Extra({"GIVEN": "this"})
         self.assertEqual(self.says(shell("echo $GIVEN")), "this\n")
 
-    def test_outputs_that_are_not_ready(self) -> None:
-        self.refusal = LaunchError(errno.EAGAIN, "no pump yet")
-        with self.assertRaisesRegex(LaunchError, "no pump yet"):
-            self.launcher.spawn(shell("exit"), Slot())
-        self.assertEqual((self.watched, self.given), ([], {}))
-
     def test_the_last_files_are_kept_back(self) -> None:
         with mock.patch.object(files, "has_room", return_value=False):
             with self.assertRaisesRegex(LaunchError, "cannot start a process: Too many") as caught:
@@ -145,14 +132,14 @@ class SpawnTest(LauncherCase):
 
     def test_a_child_that_cannot_be_watched(self) -> None:
         def refuse(watcher: Program, process: Slot, pid: int) -> None:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise OSError(errno.EMFILE, "none left")
 
         self.add = refuse  # type: ignore[method-assign]
         for options in ({}, {"rlimit_core": 0}):
             with self.assertRaisesRegex(OSError, "none left"):
-                self.launcher.spawn(shell("sleep 1000", **options), Slot())
+                self.launcher.spawn(shell("exec sleep 1000", **options), Slot())
         self.assertEqual((self.given, children()), ({}, {}))
 
     def test_a_command_that_makes_no_sense_starts_nothing(self) -> None:
@@ -170,9 +157,7 @@ class SpawnTest(LauncherCase):
             use_sockets=True,
             listen_fds=True,
         )
-        program.set(
-            **{**program.options, "args": [*program.options["args"], "$(circus.sockets.b)"]}
-        )
+        program.set(**{**program.options, "args": [*program.given["args"], "$(circus.sockets.b)"]})
         names, own, third = self.says(program).split()
         self.assertEqual((names, own), ("b", third))
 
@@ -196,9 +181,9 @@ class TemplateTest(LauncherCase):
     def test_other_options(self) -> None:
         program = shell("echo $A", env={"A": "1"})
         self.assertEqual(self.says(program), "1\n")
-        program.set(**{**program.options, "env": {"A": "2"}})
+        program.set(**{**program.given, "env": {"A": "2"}})
         self.assertEqual(self.says(program), "2\n")
-        program.set(**{**program.options, "args": ["-c", "echo three"]})
+        program.set(**{**program.given, "args": ["-c", "echo three"]})
         self.assertEqual(self.says(program), "three\n")
         self.assertEqual(self.made.call_count, 3)
 
@@ -238,7 +223,7 @@ class FailureTest(LauncherCase):
     def end(self, slot: Slot) -> LaunchError | None:
         """Wait for the end of the last one, as the reaper does, and ask why."""
         os.waitid(os.P_PID, self.watched[-1], os.WEXITED | os.WNOWAIT)
-        failure: LaunchError | None = self.launcher.failure(slot)
+        failure: LaunchError | None = self.reports.failure(slot)
         return failure
 
     def test_the_reason_is_there_when_it_has_ended(self) -> None:
@@ -246,14 +231,13 @@ class FailureTest(LauncherCase):
         self.launcher.spawn(Program(cmd="/no/such", rlimit_core=0), slot)
         failure = self.end(slot)
         self.assertEqual(str(failure), "cannot run /no/such: No such file or directory")
-        self.assertIsNone(self.launcher.failure(slot))
+        self.assertIsNone(self.reports.failure(slot))
 
     def test_or_when_the_loop_has_seen_it(self) -> None:
         self.run_loop()
         slot = Slot()
         self.loop.ask(self.launcher.spawn, Program(cmd="/no/such", rlimit_core=0), slot)
-        reports = self.launcher._reports
-        self.assertTrue(eventually(lambda: not self.loop.ask(lambda: reports._open)))
+        self.assertTrue(eventually(lambda: not self.loop.ask(lambda: self.reports._open)))
         self.assertIn("/no/such", str(self.end(slot)))
 
     def test_one_that_was_its_program_has_no_failure(self) -> None:
