@@ -156,8 +156,10 @@ class Signals:
         """Ignore signals from now on; called before the loop's wake-up is closed.
 
         A handler would be replaced by the default when the interpreter ends, and a late SIGTERM
-        would take the exit code along.
+        would take the exit code along. They are blocked before that: Python writes a traceback
+        about a signal that arrives while it is being ignored.
         """
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled())
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for signum in handled():
