@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus import exc, logger
+from cvec_circus import logger
 from cvec_circus.base import threads
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.wakeup import Wakeup
@@ -255,7 +255,8 @@ class Pump:
 
     def _try_again(self, is_first: bool) -> None:
         if is_first and self._refusal:
-            logger.warning("%s: nothing reads %s: %s", self.name, self.about, self._refusal)
+            said = "%s: no thread to read output now: %s; it waits in its pipes"
+            logger.warning(said, self.name, self._refusal)
         self._start_if_needed()
 
     def _start_if_needed(self) -> None:
@@ -352,7 +353,7 @@ class Pump:
     def _make(self, conf: Mapping[str, Any], source: Source) -> Stream:
         try:
             return make(conf, self._clock, self._on_loss, self._do, source)
-        except (exc.OptionError, ValueError) as error:
+        except Exception as error:
             why = f"{source.watcher}: the stream of {source.channel} cannot be made: {error}"
             return Lost(Losses(self._clock, self._on_loss), why)
 

@@ -87,6 +87,7 @@ class Pumps:
         self._routes: dict[Hashable, Route] = {}
         self._table: dict[str, Mount] = {}
         self._table_until: float | None = None
+        self._stopping = False
 
     @property
     def lost(self) -> dict[Hashable, int]:
@@ -157,7 +158,7 @@ class Pumps:
 
     def _spill(self, pipe: Pipe) -> None:
         """On the thread of any pump."""
-        self._main.discard(pipe)
+        self._main.take_by(self._keep, pipe)
 
     # What follows runs on the thread of `pump`.
 
@@ -179,6 +180,14 @@ class Pumps:
     def _take(self, pipe: Pipe) -> None:
         route = self._routes.get(pipe.key)
         (self._main if route is None else route.pump).take(pipe)
+
+    def _keep(self, pipe: Pipe) -> None:
+        """Read on a pipe whose output was closed: for its successor, if there is one already."""
+        route = self._routes.get(pipe.key)
+        if route is None or route.closing or self._stopping or pipe.part_at is not None:
+            self._main.discard(pipe)
+        else:
+            route.pump.take(pipe)
 
     def _release(self, key: Hashable, pid: int) -> None:
         self._main.release(key, pid)
@@ -213,6 +222,7 @@ class Pumps:
             then()
 
     def _stop(self, drain_timeout: float) -> None:
+        self._stopping = True
         for pump in self._all():
             if pump is not self._main:
                 pump.stop(drain_timeout)

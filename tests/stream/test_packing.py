@@ -1,7 +1,9 @@
 """Rotated files that are compressed."""
 
+import functools
 import gzip
 import os
+import threading
 from unittest import mock
 
 from cvec_circus.stream.timed import TimedRotatingFileStream
@@ -26,7 +28,12 @@ class PackingTest(FileStreamTestCase):
 
     def test_files_that_are_rotated_on_meanwhile(self):
         jobs = []
-        stream = self.stream(max_bytes=10, backup_count=3, compress=True, do=jobs.append)
+        stream = self.stream(
+            max_bytes=10,
+            backup_count=3,
+            compress=True,
+            do=lambda *job: jobs.append(functools.partial(*job)),
+        )
         for number in range(4):
             stream.write(b"line %d\n" % number, 1)
         self.assertEqual(self.names(), ["log", "log.1", "log.2", "log.3"])
@@ -67,3 +74,23 @@ class PackingTest(FileStreamTestCase):
                     stream.write(b"line %d\n" % number, 1)
         self.assertEqual(self.names(), ["log", "log.1"])
         self.assertEqual(self.text("log.1"), b"line 0\n")
+
+    def test_one_that_hangs_holds_up_no_other_file(self):
+        hanging = self.stream(self.path("hanging"), max_bytes=10, backup_count=3, compress=True)
+        stream = self.stream(max_bytes=10, backup_count=3, compress=True)
+        gate, inside = threading.Event(), threading.Event()
+        self.addCleanup(gate.set)
+        shift = threading.Thread(target=self.hold, args=[hanging, inside, gate])
+        shift.start()
+        self.assertTrue(inside.wait(30))
+        for number in range(2):
+            stream.write(b"line %d\n" % number, 1)
+        self.assertEqual(self.unpacked("log.1.gz"), b"line 0\n")
+        gate.set()
+        shift.join(30)
+
+    def hold(self, stream, inside, gate):
+        """Be in the middle of a rotation."""
+        with stream._renaming():
+            inside.set()
+            gate.wait(30)

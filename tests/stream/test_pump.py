@@ -285,7 +285,8 @@ class CrashTest(PumpTestCase):
         self.pump._born_by = None  # the time has come
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             waiting[-1][1]()
-        self.assertEqual(logs.output, ["WARNING:cvec_circus:pump: nothing reads files: no thread"])
+        said = "pump: no thread to read output now: no thread; it waits in its pipes"
+        self.assertEqual(logs.output, [f"WARNING:cvec_circus:{said}"])
         self.assert_shows(b"one\n")
 
     def test_a_thread_that_is_never_heard_of(self):

@@ -113,6 +113,34 @@ class TimedTest(FileStreamTestCase):
         self.assertEqual(self.said, [f"cannot rotate {self.filename}: Not allowed; it grows on"])
         self.assertEqual(len(self.after(stream, 1)), 1)
 
+    def test_a_clock_that_is_set_back_ten_years(self):
+        stream = self.timed("H", backup_count=2)
+        for _ in range(3):
+            self.after(stream, 3600)
+        kept = ["log.2023111423", "log.2023111500"]
+        self.assertEqual(self.after(stream, 1), kept)
+        self.clock.wall = back = AT - 10 * 365.25 * 86400
+        with mock.patch("os.rename", side_effect=AssertionError):
+            for _ in range(1000):
+                self.after(stream, 3.599)
+        self.assertEqual(self.after(stream, 0), kept)
+        self.clock.wall = back + 3610
+        self.assertEqual(self.after(stream, 0), ["log.2013111410", "log.2023111500"])
+        self.assertEqual(self.after(stream, 3600), ["log.2013111410", "log.2013111411"])
+        self.assertEqual(self.after(stream, 3600), ["log.2013111411", "log.2013111412"])
+        self.assertEqual(self.text(), b"x\n")
+        self.assertEqual(self.said, [])
+
+    def test_a_link_stays(self):
+        os.mkdir(self.path("there"))
+        os.symlink("there/file", self.filename)
+        stream = self.timed("H")
+        stream.write(b"first\n", 1)
+        self.after(stream, 3600)
+        self.assertTrue(os.path.islink(self.filename))
+        self.assertEqual(sorted(os.listdir(self.path("there"))), ["file", "file.2023111422"])
+        self.assertEqual(self.text(), b"x\n")
+
     def test_stamps(self):
         stream = self.timed("H", time_format="T")
         stream.write(b"a\n", 7)
