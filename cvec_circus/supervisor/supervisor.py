@@ -33,6 +33,7 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.helpers import Helpers, importable
+from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.ports import WorldPorts
 from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.supervisor.sampler import SampleDesk
@@ -163,7 +164,7 @@ class Supervisor:
         self.ports = WorldPorts(
             self.loop,
             self.clock,
-            self.chores.table,
+            table := self.chores.table,
             self.events,
             self.sockets,
             self.pump,
@@ -172,9 +173,7 @@ class Supervisor:
             None if facades is None else partial(facades, self),
         )
         self._closers.append(self.ports.close)
-        self.ports.reaper = Reaper(
-            self.loop, self.chores.table, self._exits, self._exited, self._emptied
-        )
+        self.ports.reaper = Reaper(self.loop, table, self._exits, self._exited, self._emptied)
         self.roster = Roster(self.ports, self.configuration.circus["warmup_delay"])
         self.ports.touched = self.roster.touch
         self.ports.demanded = self.roster.demanded
@@ -191,8 +190,9 @@ class Supervisor:
             self.configuration.left_out,
         )
         self.target.make_reloading = self._make_reloading
+        names = NameDesk(self.loop, self.chores.names)
         guard = endpoints.guard(self.configuration.circus)
-        self._dispatcher = Dispatcher(self.target, self.clock, guard)
+        self._dispatcher = Dispatcher(self.target, self.clock, guard, names.look_up)
 
     def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
         self._dispatcher(frames, send)
@@ -343,6 +343,7 @@ class Supervisor:
             process.pid for watcher in self.roster.everybody() for process in watcher.spawned()
         ]
         self.sampler.answer_all()
+        self._dispatcher.deferred.refuse_all()
         self.roster.refuse_all("the supervisor has stopped")
         self.pump.stop()
         if not self.pump.join(2.0):
