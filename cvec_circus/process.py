@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.embedding.processes import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
+from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.launching import Template
@@ -109,6 +110,7 @@ class Process:
         }
         given = {key: value for key, value in given.items() if value is not None}
         options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+        judge(accounts_of(options))
         self.name = name
         self.wid = int(wid)
         self.started = 0.0

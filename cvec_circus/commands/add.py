@@ -15,13 +15,14 @@ from cvec_circus.commands.base import (
     later,
     waiter,
 )
-from cvec_circus.commands.conversion import convert_options
+from cvec_circus.commands.conversion import convert_accounts, convert_options
 from cvec_circus.commands.kinds import to_new_name
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
 from cvec_circus.wire import orders
 
 if TYPE_CHECKING:
+    from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.outcome import Outcome
 
 
@@ -45,6 +46,10 @@ class Add(Command):
     named = (("ARG", "args"),)
     switches = (Switch("start", "start", True),)
     mutating = True
+
+    def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:
+        """Look up whom its processes will run as."""
+        return convert_accounts(props["options"])
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Convert the options and add the watcher."""

@@ -18,6 +18,7 @@ from cvec_circus.wire.messages import COMMAND_FAILED
 
 if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
+    from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.outcome import Outcome, Wait
 
@@ -176,6 +177,14 @@ class Command:
             if given.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
         return typed
+
+    def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:
+        """Return the users and groups that are to be looked up before; supervisor thread.
+
+        Raises:
+            CircusError: The message makes no sense.
+        """
+        return None
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Carry the command out; supervisor thread.

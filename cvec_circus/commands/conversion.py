@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import MessageError, OptionError
+from cvec_circus.options.rights import ACCOUNTS, Accounts, accounts_of
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 
 _MAX_KEY = 200
 _UNKNOWN = "unknown option"
+_NOBODY: Mapping[str, Any] = dict.fromkeys(ACCOUNTS)
 
 
 def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +31,25 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
             near = problem.reason[len(_UNKNOWN) :]
             raise MessageError(f"unknown key {problem.option!r}{near}") from None
         raise
+
+
+def convert_accounts(
+    given: Mapping[str, Any], current: Mapping[str, Any] = _NOBODY
+) -> Accounts | None:
+    """Type the accounts in options that `add` and `set` get.
+
+    Args:
+        given: The options.
+        current: Those of the watcher that they are for.
+
+    Returns:
+        Whom processes run as with them; None if the options say nothing about that.
+
+    Raises:
+        OptionError: For a value that is no account.
+    """
+    said = WATCHER_OPTIONS.convert({key: given[key] for key in ACCOUNTS if key in given})
+    return accounts_of({**current, **said}) if said else None
 
 
 def typed_if_possible(key: str, value: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus.commands.base import (
     NAME,
@@ -17,11 +17,19 @@ from cvec_circus.commands.base import (
     one,
     waiter,
 )
-from cvec_circus.commands.conversion import convert_options, typed_if_possible
+from cvec_circus.commands.conversion import (
+    convert_accounts,
+    convert_options,
+    typed_if_possible,
+)
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_mapping
+from cvec_circus.options.rights import ACCOUNTS
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.orders import SetOptions
+
+if TYPE_CHECKING:
+    from cvec_circus.options.rights import Accounts
 
 
 class Set(Command):
@@ -37,6 +45,12 @@ class Set(Command):
     named = (("OPTION", "options"),)
     switches = (Switch("reason", "reason"),)
     mutating = True
+
+    def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:
+        """Look up whom its processes will run as."""
+        if props["options"].keys().isdisjoint(ACCOUNTS):
+            return None
+        return convert_accounts(props["options"], target.options(one(target, props)))
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Convert the options and have them changed."""

@@ -17,6 +17,7 @@ from cvec_circus.config.findings import Findings, Place
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
+from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
@@ -155,7 +156,9 @@ class Assembly:
 
     def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> WatcherOptions:
         try:
-            return WATCHER_OPTIONS.complete(given)
+            full = WATCHER_OPTIONS.complete(given)
+            judge(accounts_of(full))
+            return full
         except OptionError as error:
             place = where.get(error.option) or where.get("")
             self.findings.problem(place, error.reason, section, error.option)

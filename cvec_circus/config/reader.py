@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import collections
+import errno
 import glob
 import os
 import re
@@ -15,7 +16,6 @@ from configobj import ConfigObj
 from cvec_circus.config.findings import Findings, Place
 from cvec_circus.config.lines import Entry, parse
 from cvec_circus.options.expand import env_values, expand
-from cvec_circus.system import files
 
 DEFAULT = "DEFAULT"
 LARGEST_FILE = 16 * 1024 * 1024
@@ -198,10 +198,35 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
+def _open_regular(path: str) -> int:
+    """Open a regular file, and nothing else; returns its descriptor, which is the caller's.
+
+    To open a FIFO would wait for a writer, and to open a device may set it going.
+
+    Raises:
+        OSError: It cannot be opened, or is something else.
+    """
+    _require_regular(os.stat(path))
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        _require_regular(os.fstat(fd))
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
 def _text_of(path: str, cwd: str, findings: Findings) -> str:
     """Return a file's text; "" when it cannot be read, which becomes a problem."""
     try:
-        with open(files.open_regular(os.path.join(cwd, path)), "rb") as file:
+        with open(_open_regular(os.path.join(cwd, path)), "rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
+from cvec_circus.control.deferred import Deferred, LookUp, Message
 from cvec_circus.control.replies import FAULT, Reply, Send
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.wire import messages
@@ -15,9 +18,15 @@ from cvec_circus.wire import messages
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, CommandTarget
     from cvec_circus.control.ownership import Guard
+    from cvec_circus.options.rights import Accounts
 
 _TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type"})
 STOPPING = "arbiter is stopping"
+
+
+def not_looked_up(accounts: Accounts, then: Callable[[OptionError | None], object]) -> None:
+    """Take accounts as they are given: nothing asks the system here."""
+    then(None)
 
 
 class Dispatcher:
@@ -28,7 +37,11 @@ class Dispatcher:
     """
 
     def __init__(
-        self, target: CommandTarget, clock: Clock = SYSTEM, guard: Guard | None = None
+        self,
+        target: CommandTarget,
+        clock: Clock = SYSTEM,
+        guard: Guard | None = None,
+        look_up: LookUp = not_looked_up,
     ) -> None:
         """Make a dispatcher.
 
@@ -36,7 +49,9 @@ class Dispatcher:
             target: The supervisor.
             clock: Gives the replies their time.
             guard: Raises for a request that its sender has no right to.
+            look_up: Has the accounts in a message looked up on another thread.
         """
+        self.deferred = Deferred(look_up)
         self._guard = guard
         self._target = target
         self._clock = clock
@@ -49,13 +64,8 @@ class Dispatcher:
             send: Takes the frame of the answer; called at most once, now or later.
         """
         reply = Reply(send, self._clock)
-        try:
+        with answering(reply):
             self.carry_out(messages.decode(only(frames)), reply, self._guard)
-        except Exception as problem:
-            if not is_told(problem):
-                logger.error("%s failed", reply.label, exc_info=problem)
-            if not reply.answered:
-                reply.fail(*explain(problem))
 
     def carry_out(self, message: dict[str, Any], reply: Reply, guard: Guard | None = None) -> None:
         """Carry out a message, and answer it now or later.
@@ -73,14 +83,37 @@ class Dispatcher:
         command = look_up(message)
         reply.label = command.name
         props = command.validate(properties_of(message, command))
-        if guard is not None:
-            guard(command.name, props)
-        if command.mutating and self._target.stopping and not command.urgent:
-            raise SupervisorStopped(STOPPING)
         reply.timeout = props.get("timeout")
-        fields = command.execute(self._target, props, reply)
-        if fields is not None:
-            reply.ok(**fields)
+
+        def now(problem: CircusError | None = None) -> None:
+            if guard is not None:
+                guard(command.name, props)
+            if command.mutating and self._target.stopping and not command.urgent:
+                raise SupervisorStopped(STOPPING)
+            if problem is not None:
+                raise problem
+            fields = command.execute(self._target, props, reply)
+            if fields is not None:
+                reply.ok(**fields)
+
+        def later(problem: CircusError | None) -> None:
+            with answering(reply):
+                now(problem)
+
+        accounts = partial(command.accounts, self._target, props)
+        self.deferred.carry_out(None, props.get("name"), Message(accounts, now, later))
+
+
+@contextlib.contextmanager
+def answering(reply: Reply) -> Iterator[None]:
+    """Answer with what is raised meanwhile; what is a fault of ours is logged."""
+    try:
+        yield
+    except Exception as problem:
+        if not is_told(problem):
+            logger.error("%s failed", reply.label, exc_info=problem)
+        if not reply.answered:
+            reply.fail(*explain(problem))
 
 
 def only(frames: Sequence[bytes]) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import pwd
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Callable
 
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_account
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.system.accounts import group_id
+from cvec_circus.system.accounts import Account, known, look_up
 
 Guard = Callable[[str, Mapping[str, Any]], None]
 
@@ -48,13 +47,16 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
     The owner may connect, and the daemon may be root: without this he could become root by adding a
     watcher, or by setting the command of one that runs as root.
 
+    The owner is looked up here. What a request names has been looked up when it comes to the guard:
+    see `control.deferred`.
+
     Args:
         endpoint: The control endpoint.
         owner: Who owns it.
     """
     if owner is None or not endpoint.startswith("ipc://"):
         return None
-    uid = _number(owner)
+    uid = _asked(owner)
 
     def look(command: str, props: Mapping[str, Any]) -> None:
         """Refuse a request.
@@ -67,7 +69,7 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
             raise MessageError(REFUSED)
         if command == "add" and any(_runs_in_the_daemon(key, options[key]) for key in options):
             raise MessageError(INSIDE)
-        if command == "add" and not _is_in(options.get("gid"), uid):
+        if command == "add" and not _is_in(options):
             raise MessageError(GROUP)
         if command in ("add", "set") and any(_is_a_file(key, options[key]) for key in options):
             raise MessageError(FILES)
@@ -113,24 +115,31 @@ def _is_protected(key: object) -> bool:
     return bool(dot) and WATCHER_OPTIONS.find(name) is None
 
 
-def _is_in(group: object, uid: int | None) -> bool:
-    """Whether a group, by name or number, is one of that user's; None is."""
+def _is_in(options: Mapping[str, Any]) -> bool:
+    """Whether the group in options, if there is one, is one of their user's."""
+    user, group = options["uid"], options.get("gid")
     if group is None or group == "":
         return True
     try:
-        number, _ = group_id(to_account(group))
-        user = pwd.getpwuid(-1 if uid is None else uid)
-    except (KeyError, ValueError, OverflowError):
+        wanted = known(None, to_account(group)).gid
+        his = known(to_account(user), None)
+    except ValueError:
         return False
-    return number in os.getgrouplist(user.pw_name, user.pw_gid)
+    return wanted == his.gid or wanted in (his.groups or ())
 
 
 def _number(account: Any) -> int | None:
     """The number of a user that is given by name or number; None if there is no such user."""
-    text = str(account).strip()
-    if text.isdecimal():
-        return int(text)
     try:
-        return pwd.getpwnam(text).pw_uid
-    except (KeyError, ValueError):
+        user = to_account(account)
+        return user if isinstance(user, int) else known(user, None).uid
+    except ValueError:
         return None
+
+
+def _asked(account: Account) -> int | None:
+    """As `_number`, and asks the system for a name."""
+    if isinstance(account, str):
+        with contextlib.suppress(ValueError):
+            look_up(account, None)
+    return _number(account)

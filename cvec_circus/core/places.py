@@ -329,8 +329,8 @@ class Places:
     # -- written down, and read again
 
     _PLAIN = (
-        "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble refused"
-        " exhausted last_death _next_wid _free_wids"
+        "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble"
+        " refused exhausted last_death _next_wid _free_wids"
     ).split()
 
     def to_state(self) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from cvec_circus.exc import OptionError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.option import Option
 
@@ -62,19 +63,35 @@ def why_no_limit(key: str) -> str:
     return "" if key.lower() in known else f"there is no such limit{did_you_mean(key, known)}"
 
 
-def unknown_accounts(full: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield `uid` and `gid` of a full set of options with a reason if there is nobody like that.
+class Accounts(NamedTuple):
+    """Immutable. Whom processes are to run as: numbers, names, or None."""
 
-    Asks the system, and what it says holds for the processes that start from now on.
+    uid: int | str | None
+    gid: int | str | None
+
+
+def accounts_of(full: Mapping[str, Any]) -> Accounts | None:
+    """Return the accounts in a full set of options, None where there are none."""
+    wanted = Accounts(full["uid"], full["gid"])
+    return None if wanted == (None, None) else wanted
+
+
+def judge(wanted: Accounts | None) -> None:
+    """Ask the system for accounts. It may take its time, and is not for the supervisor thread.
+
+    What is found holds for the processes that start from now on: see `system.accounts`.
+
+    Raises:
+        OptionError: There is nobody like that.
     """
-    if full["uid"] is None and full["gid"] is None:
+    if wanted is None:
         return
     from cvec_circus.system import accounts
 
-    for key, uid, gid in (("gid", None, full["gid"]), ("uid", full["uid"], None)):
+    for key, uid, gid in (("gid", None, wanted.gid), ("uid", wanted.uid, None)):
         try:
             accounts.look_up(uid, gid)
         except ValueError as error:
-            yield key, str(error)
-            return
-    accounts.look_up(full["uid"], full["gid"])
+            raise OptionError(key, str(error)) from None
+    if None not in wanted:
+        accounts.look_up(*wanted)

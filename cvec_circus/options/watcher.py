@@ -10,10 +10,8 @@ from cvec_circus.options.keeping import KEEPING
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.option import Option
 from cvec_circus.options.rights import (
-    ACCOUNTS,
     LIMIT,
     RIGHTS,
-    unknown_accounts,
     why_no_limit,
 )
 from cvec_circus.options.stream import (
@@ -273,6 +271,8 @@ class WatcherTable(OptionTable):
     ) -> WatcherOptions:
         """Return a full set of options; a part of a stream changes the stream.
 
+        Whether there are such users and groups is not asked here: see `rights.judge`.
+
         Raises:
             OptionError: The options do not go together.
         """
@@ -284,9 +284,6 @@ class WatcherTable(OptionTable):
             full["hooks"] = current["hooks"]
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
-        if current is None or not given.keys().isdisjoint(ACCOUNTS):
-            for key, reason in unknown_accounts(full):
-                raise OptionError(key, reason)
         return WatcherOptions(full)
 
 

@@ -24,6 +24,7 @@ from cvec_circus.control.replies import Reply, Send
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Surroundings, compose, pace_of
+from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.statistics import Statistics
 from cvec_circus.supervisor.target import Target
@@ -122,8 +123,9 @@ class Supervisor:
             configuration.left_out,
             self._make_reloading,
         )
+        names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
-        self._dispatcher = Dispatcher(self.target, clock, guard)
+        self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
         self.loop.each_turn(self._end_turn)
 
     def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
@@ -242,6 +244,7 @@ class Supervisor:
         everybody = self.roster.everybody()
         self.leftover_pids = [p.pid for watcher in everybody for p in watcher.places.spawned()]
         desks.sampler.answer_all()
+        self._dispatcher.deferred.refuse_all()
         self.roster.refuse_all("the supervisor has stopped")
         desks.outputs.end()
         hanging = desks.outputs.join(2.0)

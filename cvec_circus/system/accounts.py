@@ -1,4 +1,8 @@
-"""Users and groups: whom a process runs as."""
+"""Users and groups: whom a process runs as.
+
+A look-up may ask a directory service and take its time. So it is made on a thread that may wait,
+when options are judged, and what was found is kept. Where nothing may wait, that is what counts.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +30,33 @@ class Identity(NamedTuple):
     groups: tuple[int, ...] | None
 
 
-_known: dict[tuple[Account, Account], Identity | None] = {}
+_known: dict[tuple[Account, Account], Identity] = {}
 
 
 def identity(user: Account, group: Account) -> Identity | None:
     """Return whom a process is to become, as it was looked up last; None for whoever we are.
 
-    A look-up may go over the network and take its time, so a process that starts makes none.
-    Called on the thread that starts processes, or alone.
+    Never asks the system for names. Safe from any thread.
 
     Raises:
-        ValueError: There is no such user or group.
+        ValueError: Nobody has looked that up, or there is no such user or group.
+    """
+    if user is None and group is None:
+        return None
+    found = known(user, group)
+    return None if _is_ours(found) else found
+
+
+def known(user: Account, group: Account) -> Identity:
+    """Return what was found at the last look-up. Safe from any thread.
+
+    Raises:
+        ValueError: Nothing was.
     """
     try:
         return _known[user, group]
     except KeyError:
-        return look_up(user, group)
+        raise ValueError(f"{_shown(user, group)} was not found when it was looked up") from None
 
 
 def look_up(user: Account, group: Account) -> Identity | None:
@@ -53,16 +68,15 @@ def look_up(user: Account, group: Account) -> Identity | None:
     Raises:
         ValueError: There is no such user or group.
     """
-    found = None
     if user is not None:
         found = _of_user(user, group)
     elif group is not None:
         gid, name = group_id(group)
         found = Identity(f"group {name}", None, gid, None)
-    if found is not None and _is_ours(found):
-        found = None
+    else:
+        return None
     _known[user, group] = found
-    return found
+    return None if _is_ours(found) else found
 
 
 def _of_user(user: int | str, group: Account) -> Identity:
@@ -88,6 +102,11 @@ def group_id(group: int | str) -> tuple[int, str]:
     except (KeyError, OverflowError):
         raise ValueError(f"there is no group {group}") from None
     return entry.gr_gid, entry.gr_name
+
+
+def _shown(user: Account, group: Account) -> str:
+    parts = [f"{what} {one}" for what, one in (("user", user), ("group", group)) if one is not None]
+    return " with ".join(parts)
 
 
 def _is_ours(wanted: Identity) -> bool:

@@ -6,9 +6,11 @@ import os
 import pwd
 import unittest
 from typing import Any
+from unittest import mock
 
 from cvec_circus.control import ownership
 from cvec_circus.exc import MessageError
+from cvec_circus.system import accounts
 
 ENDPOINT = "ipc:///tmp/x"
 UID = os.getuid()
@@ -18,6 +20,9 @@ class TestGuard(unittest.TestCase):
     """`guard` itself; a test of a daemon is in `tests.daemon.test_endpoints`."""
 
     def setUp(self) -> None:
+        known = mock.patch.dict(accounts._known, clear=True)
+        known.start()
+        self.addCleanup(known.stop)
         look = ownership.guard(ENDPOINT, UID)
         assert look is not None
         self.look = look
@@ -57,6 +62,9 @@ class TestGuard(unittest.TestCase):
         look = ownership.guard(ENDPOINT, "nobody")
         assert look is not None
         self.look = look
+        for user, known in (("nobody", None), (nobody.pw_uid, None), (None, 0), (None, "root")):
+            accounts.look_up(user, known)
+        accounts.look_up(None, nobody.pw_gid)
         for group in (0, "0", "root", "no such group", [0]):
             with self.subTest(group=group):
                 options = {"uid": "nobody", "gid": group}
