@@ -14,7 +14,7 @@ class Dstats(Command):
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Ask for a sample; the answer comes with it."""
-        target.sample_daemon(lambda info: answer.ok(info=info))
+        target.sample_daemon(lambda info: answer.ok(info=info), answer.fail)
         return None
 
     def words(self, reply: Fields) -> Table:

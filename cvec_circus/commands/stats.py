@@ -43,7 +43,11 @@ class Stats(Command):
             if pid is not None:
                 raise MessageError("message invalid: process: name is missing")
             everybody = target.watchers()
-            target.sample(everybody, None, lambda found: answer.ok(infos=found), extended)
+
+            def then_all(samples: dict[str, Any]) -> None:
+                answer.ok(infos=samples)
+
+            target.sample(everybody, None, then_all, answer.fail, extended)
             return None
         watcher = target.find(props["name"])
         missing = f"process {pid} not found in {watcher.name!r}"
@@ -59,7 +63,7 @@ class Stats(Command):
             else:
                 answer.fail(missing, BAD_MESSAGE)
 
-        target.sample([watcher], pid, then, extended)
+        target.sample([watcher], pid, then, answer.fail, extended)
         return None
 
     def words(self, reply: Fields) -> Table:

@@ -114,14 +114,16 @@ class CommandTarget(Protocol):
         watchers: Any,
         pid: int | None,
         then: Callable[[dict[str, Any]], None],
+        refuse: Callable[[str], None],
         extended: bool = False,
     ) -> None:
         """Measure processes off this thread: `then` gets ``{name: {pid: process info}}``.
 
-        With `extended`, hooks add to it first.
+        `refuse` gets the reason instead, if nothing can be measured. With `extended`, hooks add to
+        it first.
         """
 
-    def sample_daemon(self, then: Callable[[Fields], None]) -> None:
+    def sample_daemon(self, then: Callable[[Fields], None], refuse: Callable[[str], None]) -> None:
         """Measure the daemon itself off this thread: `then` gets its process info."""
 
     def reload_configuration(self, props: Fields, answer: Any) -> None:

@@ -165,7 +165,7 @@ def properties_of(message: dict[str, Any], command: Command) -> dict[str, Any]:
 
 def is_told(problem: Exception) -> bool:
     """Tell whether a problem is the sender's or the system's, and not a fault of ours."""
-    return isinstance(problem, (CircusError, OSError))
+    return isinstance(problem, (CircusError, OSError, MemoryError))
 
 
 def explain(problem: Exception) -> tuple[str, int]:
@@ -178,4 +178,6 @@ def explain(problem: Exception) -> tuple[str, int]:
         return str(problem), messages.COMMAND_FAILED
     if isinstance(problem, OSError):
         return str(problem), messages.OS_ERROR
+    if isinstance(problem, MemoryError):
+        return "the daemon has no memory for that", messages.COMMAND_FAILED
     return FAULT, messages.COMMAND_FAILED

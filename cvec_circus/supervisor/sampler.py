@@ -29,16 +29,14 @@ class Question(NamedTuple):
     """
 
     then: Then
-    refuse: Refuse | None
+    refuse: Refuse
 
     def answer(self, answer: Rows | str) -> None:
         """Hands on the rows, or the reason why there are none. On the supervisor thread."""
-        if not isinstance(answer, str):
-            self.then(answer)
-        elif self.refuse is not None:
+        if isinstance(answer, str):
             self.refuse(answer)
         else:
-            self.then({})
+            self.then(answer)
 
 
 REST = 2.0
@@ -48,6 +46,8 @@ respawn took 1.5 times as long when there was no rest."""
 
 MOST_QUESTIONS = 10_000
 """Questions that wait for an answer, at most; more are refused."""
+
+STOPPED = "the supervisor has stopped"
 
 SHARE = 0.002
 """Seconds of a turn in which questions are answered, for each answer has to be put together."""
@@ -80,14 +80,13 @@ class SampleDesk:
         self._is_busy = False
         self._rests_until = 0.0
 
-    def sample(self, pids: Iterable[int], then: Then, refuse: Refuse | None = None) -> None:
+    def sample(self, pids: Iterable[int], then: Then, refuse: Refuse) -> None:
         """Has processes measured, in a later turn.
 
         Args:
             pids: Which.
             then: Called with a row for each process that still is there, and for others too.
-            refuse: Called with the reason instead, if nothing could be measured. Without it, `then`
-                gets no rows.
+            refuse: Called with the reason instead, if nothing could be measured.
 
         Raises:
             CircusError: There is no thread for it, or too many questions wait already.
@@ -102,14 +101,15 @@ class SampleDesk:
             self._asked.pop()
             raise exc.CircusError(f"nothing can be measured now: {error}") from None
 
-    def sample_daemon(self, then: Callable[[dict[str, Any]], object]) -> None:
-        """Has `then` called with what there is to say about this very process."""
+    def sample_daemon(self, then: Callable[[dict[str, Any]], object], refuse: Refuse) -> None:
+        """Has this very process measured; see `sample`."""
         pid = os.getpid()
-        self.sample([pid], lambda rows: then(rows.get(pid, {})))
+        self.sample([pid], lambda rows: then(rows.get(pid, {})), refuse)
 
-    def answer_all(self) -> None:
-        """Answers whoever still waits, with nothing: the loop that brings the rows has ended."""
-        self._to_answer.extend((question, {}) for question in self._measured + self._asked)
+    def refuse_all(self) -> None:
+        """Refuses all that still wait: the loop that brings the rows has ended."""
+        waiting = self._measured + self._asked
+        self._to_answer.extend((question, STOPPED) for question in waiting)
         self._measured, self._asked = [], []
         while self._to_answer:
             self._answer_one()

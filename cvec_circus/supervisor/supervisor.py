@@ -243,7 +243,7 @@ class Supervisor:
         desks = self.desks
         everybody = self.roster.everybody()
         self.leftover_pids = [p.pid for watcher in everybody for p in watcher.places.spawned()]
-        desks.sampler.answer_all()
+        desks.sampler.refuse_all()
         self._dispatcher.deferred.refuse_all()
         self.roster.refuse_all("the supervisor has stopped")
         desks.outputs.end()

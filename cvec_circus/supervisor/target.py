@@ -185,10 +185,11 @@ class Target:
         watchers: list[Watcher],
         pid: int | None,
         then: Callable[[Fields], None],
+        refuse: Callable[[str], None],
         extended: bool = False,
     ) -> None:
-        """Measures processes; `then` gets ``{name: {pid: process info}}``. `extended`: after the
-        hooks of that name have added to it."""
+        """Measures processes; `then` gets ``{name: {pid: process info}}``, or `refuse` the reason
+        why there is none. `extended`: after the hooks of that name have added to it."""
         chosen = {
             watcher.name: [
                 process for process in watcher.places.leaders() if pid in (None, process.pid)
@@ -205,7 +206,7 @@ class Target:
                 then(found)
 
         pids = [process.pid for processes in chosen.values() for process in processes]
-        self._sampler.sample(pids, answer)
+        self._sampler.sample(pids, answer, refuse)
 
     def _extend(
         self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
@@ -223,9 +224,9 @@ class Target:
             rows = {int(pid): row for pid, row in found[watcher.name].items()}
             self._hooks.extend(watcher, rows, partial(take, watcher.name))
 
-    def sample_daemon(self, then: Callable[[Fields], None]) -> None:
+    def sample_daemon(self, then: Callable[[Fields], None], refuse: Callable[[str], None]) -> None:
         """Measures the daemon itself."""
-        self._sampler.sample_daemon(then)
+        self._sampler.sample_daemon(then, refuse)
 
     # -- orders
 

@@ -175,6 +175,7 @@ class FakeTarget:
         watchers: Any,
         pid: int | None,
         then: Callable[[Any], None],
+        refuse: Callable[[str], None],
         extended: bool = False,
     ) -> None:
         sample = {
@@ -187,7 +188,7 @@ class FakeTarget:
         }
         self._sampled(lambda: then(sample))
 
-    def sample_daemon(self, then: Callable[[Any], None]) -> None:
+    def sample_daemon(self, then: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
         self._sampled(lambda: then({"pid": 1, "cpu": 0.0, "cmdline": "python3", "children": []}))
 
     def reload_configuration(self, props: dict[str, Any], answer: Any) -> None:

@@ -89,7 +89,7 @@ class TestLater(DispatchCase):
 
     def test_a_process_that_goes_while_it_is_sampled(self) -> None:
         answers: list[dict[str, Any]] = []
-        self.target.sample = lambda watchers, pid, then, extended: then({})  # type: ignore[method-assign]
+        self.target.sample = lambda watchers, pid, then, refuse, extended: then({})  # type: ignore[method-assign]
         answers += self.give("stats", name="web", process=6178)
         answers += self.give("stats", name="web")
         self.assertEqual(answers[0]["reason"], "process 6178 not found in 'web'")

@@ -75,6 +75,8 @@ class TestSlowNames(ReloadCase):
         other.until(other.ask("list"), other.ask("add", name="c", cmd="sleep 1000"))
         self.assertFalse(asking.answered(orders[0]))
         self.let_go()
+        asking.until(*orders[:2])
+        self.assertFalse(asking.answered(orders[3]))
         self.let_go()
         answers = asking.until(*orders)
         self.assertEqual(answers[1]["options"], {"uid": SLOW})

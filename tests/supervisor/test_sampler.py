@@ -10,7 +10,7 @@ from unittest import mock
 from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.supervisor.chores import Chore
-from cvec_circus.supervisor.sampler import MOST_QUESTIONS, REST, SampleDesk
+from cvec_circus.supervisor.sampler import MOST_QUESTIONS, REST, STOPPED, SampleDesk
 from tests.support.leaks import LeakCheckedTestCase
 
 OURS = os.getpid()
@@ -90,24 +90,24 @@ class SampleCase(LeakCheckedTestCase):
 class TestAnswers(SampleCase):
     def test_one_that_the_end_of_the_loop_overtakes(self) -> None:
         desk = SampleDesk(self.posts, SYSTEM, self.chore)
-        desk.sample([OURS], self.answers.append)
-        desk.sample([OURS], self.answers.append)
+        desk.sample([OURS], self.answers.append, self.answers.append)
+        desk.sample([OURS], self.answers.append, self.answers.append)
         self.chore.stop()
         self.assertTrue(self.chore.join(20.0))
-        desk.answer_all()
-        self.assertEqual(self.answers, [{}, {}])
+        desk.refuse_all()
+        self.assertEqual(self.answers, [STOPPED] * 2)
         self.posts.turn()
-        self.assertEqual(self.answers, [{}, {}])
+        self.assertEqual(self.answers, [STOPPED] * 2)
 
     def test_a_real_one(self) -> None:
-        self.desk.sample([OURS], self.answers.append)
+        self.desk.sample([OURS], self.answers.append, self.answers.append)
         self.posts.turn()
         self.assertEqual([list(rows) for rows in self.answers], [[OURS]])
 
     def test_one_sweep_at_a_time_and_a_rest_after_each(self) -> None:
         self.clock.tick = 1.0  # with each look
-        self.desk.sample([OURS], self.answers.append)
-        self.desk.sample([], self.answers.append)
+        self.desk.sample([OURS], self.answers.append, self.answers.append)
+        self.desk.sample([], self.answers.append, self.answers.append)
         self.assertEqual(self.posts.timers, [])
         self.posts.turn()
         self.assertEqual([list(rows) for rows in self.answers], [[OURS]])
@@ -121,8 +121,8 @@ class TestAnswers(SampleCase):
     def test_all_that_wait_share_one_sweep(self) -> None:
         self.count_sweeps()
         for number in range(3000):
-            self.desk.sample([1, 2], self.answers.append)
-            self.desk.sample([number], self.answers.append)
+            self.desk.sample([1, 2], self.answers.append, self.answers.append)
+            self.desk.sample([number], self.answers.append, self.answers.append)
         self.gate.set()
         self.clock.tick = 0.001  # so that the share of a turn ends
         self.posts.turn()
@@ -142,21 +142,21 @@ class TestAnswers(SampleCase):
     def test_too_many(self) -> None:
         self.count_sweeps()
         for _ in range(MOST_QUESTIONS):
-            self.desk.sample([1], self.answers.append)
+            self.desk.sample([1], self.answers.append, self.answers.append)
         with self.assertRaisesRegex(exc.CircusError, "too many questions for statistics wait"):
-            self.desk.sample([1], self.answers.append)
+            self.desk.sample([1], self.answers.append, self.answers.append)
         self.gate.set()
         self.posts.turn()
-        self.desk.sample([1], self.answers.append)
-        self.desk.answer_all()
+        self.desk.sample([1], self.answers.append, self.answers.append)
+        self.desk.refuse_all()
         self.assertEqual(len(self.answers), MOST_QUESTIONS + 1)
 
     def test_an_answer_that_fails_is_no_trouble_of_others(self) -> None:
         self.count_sweeps()
         self.gate.set()
-        self.desk.sample([1], self.answers.append)
-        self.desk.sample([1], mock.Mock(side_effect=ValueError))
-        self.desk.sample([2], self.answers.append)
+        self.desk.sample([1], self.answers.append, self.answers.append)
+        self.desk.sample([1], mock.Mock(side_effect=ValueError), self.answers.append)
+        self.desk.sample([2], self.answers.append, self.answers.append)
         self.posts.turn()
         with self.assertLogs("cvec_circus", "ERROR"):
             self.posts.turn()
@@ -167,9 +167,9 @@ class TestTrouble(SampleCase):
     def test_no_thread(self) -> None:
         with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("none")):
             with self.assertRaisesRegex(exc.CircusError, "measured now: no thread .*: none"):
-                self.desk.sample([OURS], self.answers.append)
+                self.desk.sample([OURS], self.answers.append, self.answers.append)
         self.assertEqual(self.answers, [])
-        self.desk.sample([OURS], self.answers.append)
+        self.desk.sample([OURS], self.answers.append, self.answers.append)
         self.posts.turn()
         self.assertEqual(len(self.answers), 1)
 
@@ -177,7 +177,7 @@ class TestTrouble(SampleCase):
         self.count_sweeps()
         self.gate.set()
         self.clock.tick = 1.0
-        self.desk.sample([1], self.answers.append)
+        self.desk.sample([1], self.answers.append, self.answers.append)
         self.desk.sample([1], self.answers.append, self.answers.append)
         self.posts.turn()
         self.clock.now += 100
@@ -192,10 +192,6 @@ class TestTrouble(SampleCase):
         with self.assertLogs("cvec_circus", "WARNING"):
             self.posts.turn()
         self.assertEqual(self.answers, ["nothing can be measured now: no memory"])
-        self.desk.sample([1], self.answers.append)
-        with self.assertLogs("cvec_circus", "WARNING"):
-            self.posts.turn()
-        self.assertEqual(self.answers[1:], [{}])
 
     def test_a_fault_of_ours(self) -> None:
         self.count_sweeps(ValueError("fault"))
