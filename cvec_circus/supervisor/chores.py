@@ -77,8 +77,8 @@ class Chores:
         loop: The supervisor's loop.
 
     Attributes:
-        table: Reads the table of processes. Its thread is there from the start: what is short of
-            memory is what people want to measure.
+        sampling: Measures processes. Its thread is there from the start: when memory is short,
+            people want to know who has it.
         packing: Compresses files that were rotated.
         configuration: Reads files, and opens the sockets that they name, which may take DNS.
         names: Looks up users and groups, which may take LDAP.
@@ -86,19 +86,19 @@ class Chores:
 
     def __init__(self, loop: Loop) -> None:
         self._clock = loop.clock
-        self.table = Chore(loop, "process table")
+        self.sampling = Chore(loop, "sampling")
         self.packing = Chore(loop, "packing")
         self.configuration = Chore(loop, "configuration")
         self.names = Chore(loop, "names")
 
     def start(self) -> None:
         """Starts the threads that must not be missing later. When the loop begins to run."""
-        self.table.start()
+        self.sampling.start()
 
     def end(self, timeout: float) -> list[str]:
         """Asks all threads to end, and returns the names of those that have not in that many
         seconds. When the loop has ended."""
-        everything = (self.table, self.packing, self.configuration, self.names)
+        everything = (self.sampling, self.packing, self.configuration, self.names)
         for chore in everything:
             chore.stop()
         deadline = self._clock.monotonic() + timeout

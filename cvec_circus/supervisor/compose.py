@@ -177,7 +177,7 @@ def _built(
     return Desks(
         loop,
         chores,
-        SampleDesk(loop, clock, chores.table),
+        SampleDesk(loop, clock, chores.sampling),
         sockets,
         events,
         control,

@@ -54,7 +54,7 @@ SHARE = 0.002
 
 
 class SampleDesk:
-    """Asks the thread of the process table for samples, and gives them to whoever asked.
+    """Has samples taken on the sampling thread, and gives them to the clients that asked.
 
     Owned by the supervisor thread; the processes' history, from which their share of the CPU is
     worked out, belongs to that thread. A sweep over 100 processes takes about 10 ms.
@@ -65,7 +65,7 @@ class SampleDesk:
     Args:
         loop: The supervisor's loop.
         clock: The time.
-        chore: Reads the table of processes.
+        chore: The sampling thread.
     """
 
     def __init__(self, loop: Loop, clock: Clock, chore: Chore) -> None:
@@ -141,7 +141,7 @@ class SampleDesk:
             self._give(refused, f"nothing can be measured now: {error}")
 
     def _sweep(self, pids: set[int]) -> None:
-        """On the thread of the process table."""
+        """On the sampling thread."""
         began = self._clock.monotonic()
         answer: Rows | str = "nothing can be measured now"  # whatever happens, clients wait for it
         try:

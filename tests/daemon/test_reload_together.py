@@ -90,6 +90,7 @@ class TestTogether(ReloadCase):
     def test_the_end_comes_while_a_file_is_read(self) -> None:
         daemon = self.begin(f"[watcher:a]\n{STUBBORN}graceful_timeout = 600\n")
         daemon.out.until("ready")
+        [pid] = self.pids("a")
         path, asking = self.hang(f"[watcher:b]\n{SLEEP}"), self.asking()
         first, second = asking.ask("reloadconfig", path=str(path)), asking.ask("reloadconfig")
         asking.until(asking.ask("ping"))
@@ -98,7 +99,7 @@ class TestTogether(ReloadCase):
             self.assertEqual(answer["reason"], "arbiter is stopping")
         hanging.let_go(path)
         self.assertEqual(daemon.wire.refused("reloadconfig"), "arbiter is stopping")
-        daemon.signal(signal.SIGTERM)
+        os.kill(pid, signal.SIGKILL)
         daemon.ended()
 
     def test_the_end_does_not_wait_for_a_file(self) -> None:

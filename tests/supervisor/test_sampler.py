@@ -65,7 +65,7 @@ class SampleCase(LeakCheckedTestCase):
         super().setUp()
         self.clock = Hands()
         self.posts: Any = Posts(self.clock)
-        self.chore = Chore(self.posts, "process table")
+        self.chore = Chore(self.posts, "sampling")
         self.addCleanup(self.chore.join, 20.0)
         self.addCleanup(self.chore.stop)
         self.desk = SampleDesk(self.posts, self.clock, self.chore)
