@@ -15,6 +15,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 
+from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.collecting import is_stranger, peek
@@ -280,9 +281,7 @@ class WaitThreadExitWatcher(ExitWatcher):
     def _start_thread(self, watch: _Watch) -> None:
         before = threading.stack_size(STACK_SIZE)
         try:
-            threading.Thread(
-                target=self._wait, args=(watch,), name=f"exit:{watch.pid}", daemon=True
-            ).start()
+            Thread(functools.partial(self._wait, watch), f"exit:{watch.pid}").start()
         finally:
             threading.stack_size(before)
 

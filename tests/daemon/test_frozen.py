@@ -105,6 +105,22 @@ class TestAFrozenLog(FrozenCase):
             daemon.order("rm", name=f"n{number}")
         return count
 
+    def test_a_frozen_working_directory(self) -> None:
+        daemon = self.logging_there("[watcher:b]\ncmd = sleep 1000\nworking_dir = {DIR}/mount\n")
+        self.freeze()
+        (pid,) = daemon.wire.pids("b")
+        with self.within(20.0):
+            os.kill(pid, signal.SIGKILL)
+            daemon.wire.events.next("reap", process_pid=pid)
+            daemon.wire.events.next("spawn")
+            self.die(daemon)
+        (pid,) = daemon.wire.pids("b")
+        self.assertEqual(Path(f"/proc/{pid}/cwd").resolve(), self.mount.resolve())
+        run("fsfreeze", "-u", self.mount)
+        daemon.order("stop")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.ended(), [])
+
     def test_it_ends_all_that_it_can(self) -> None:
         daemon = self.logging_there()
         pids = daemon.wire.pids("a")
