@@ -130,22 +130,24 @@ class TestThreads(EmbeddedCase):
             self.wire.order("stop", name="a")
             self.arbiter.stop()
 
-    def test_the_chores(self) -> None:
+    def test_what_reads_the_process_table(self) -> None:
         self.arbit(
             {"name": "a", **self.program("levels", "exit", "ignore"), "graceful_timeout": 0.2}
         )
         leader, child = (int(self.lines.until("level")) for _ in range(2))
         self.lines.until("ready")
-        with self.without("chores", 2):
+        with self.without("process table", 2):
             os.kill(leader, signal.SIGKILL)
             self.wire.order("stop", name="a")
         self.assertFalse(alive(child))
 
     def test_the_sampler(self) -> None:
-        self.arbit(SLEEP)
-        with self.without("sampler", 1):
+        with self.without("sampling", 2), self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.arbit(SLEEP)
             refused = self.wire.refused("stats", name="a")
-        self.assertEqual(refused, "nothing can be measured now: can't start new thread")
+        why = "no thread for sampling: can't start new thread"
+        self.assertEqual(refused, f"nothing can be measured now: {why}")
+        self.assertIn("no thread for sampling yet: can't start new thread", logs.output[0])
         self.wire.call("stats", name="a")
 
 
