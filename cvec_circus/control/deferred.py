@@ -19,7 +19,7 @@ LookUp = Callable[[Accounts, Callable[[Optional[OptionError]], object]], object]
 Raises CircusError if that is impossible now."""
 
 
-class Message(NamedTuple):
+class Pending(NamedTuple):
     """Immutable. One message, and how to carry it out.
 
     Attributes:
@@ -45,10 +45,10 @@ class Deferred:
 
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
-        self._lines: dict[Hashable, deque[Message]] = {}
+        self._lines: dict[Hashable, deque[Pending]] = {}
         self._count = 0
 
-    def carry_out(self, client: Hashable, name: str | None, message: Message) -> None:
+    def carry_out(self, client: Hashable, name: str | None, message: Pending) -> None:
         """Carry out a message, now or when it is its turn.
 
         Args:
@@ -89,10 +89,10 @@ class Deferred:
             for message in line:
                 message.later(SupervisorStopped("the supervisor has stopped"))
 
-    def _begin(self, key: Hashable, message: Message, accounts: Accounts) -> None:
+    def _begin(self, key: Hashable, message: Pending, accounts: Accounts) -> None:
         self._look_up(accounts, lambda problem: self._looked_up(key, message, problem))
 
-    def _looked_up(self, key: Hashable, message: Message, problem: OptionError | None) -> None:
+    def _looked_up(self, key: Hashable, message: Pending, problem: OptionError | None) -> None:
         line = self._lines.get(key)
         if line and line[0] is message:  # else it has been refused meanwhile
             message.later(problem)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
-from cvec_circus.control.deferred import Deferred, LookUp, Message
+from cvec_circus.control.deferred import Deferred, LookUp, Pending
 from cvec_circus.control.replies import FAULT, Reply, Send
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.wire import messages
@@ -101,7 +101,7 @@ class Dispatcher:
                 now(problem)
 
         accounts = partial(command.accounts, self._target, props)
-        self.deferred.carry_out(None, props.get("name"), Message(accounts, now, later))
+        self.deferred.carry_out(None, props.get("name"), Pending(accounts, now, later))
 
 
 @contextlib.contextmanager

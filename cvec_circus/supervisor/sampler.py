@@ -20,7 +20,7 @@ Then = Callable[[Rows], object]
 Refuse = Callable[[str], object]
 
 
-class Question(NamedTuple):
+class Inquiry(NamedTuple):
     """Immutable. Who has asked.
 
     Attributes:
@@ -74,9 +74,9 @@ class SampleDesk:
         self._chore = chore
         self._sampler: Sampler | None = None
         self._wanted: set[int] = set()
-        self._asked: list[Question] = []
-        self._measured: list[Question] = []
-        self._to_answer: deque[tuple[Question, Rows | str]] = deque()
+        self._asked: list[Inquiry] = []
+        self._measured: list[Inquiry] = []
+        self._to_answer: deque[tuple[Inquiry, Rows | str]] = deque()
         self._is_busy = False
         self._rests_until = 0.0
 
@@ -94,7 +94,7 @@ class SampleDesk:
         if len(self._asked) + len(self._measured) + len(self._to_answer) >= MOST_QUESTIONS:
             raise exc.CircusError("too many questions for statistics wait already; ask later")
         self._wanted.update(pids)
-        self._asked.append(Question(then, refuse))
+        self._asked.append(Inquiry(then, refuse))
         try:
             self._begin()
         except exc.CircusError as error:
@@ -161,7 +161,7 @@ class SampleDesk:
         self._begin_after_rest()
         self._give(measured, answer)
 
-    def _give(self, questions: list[Question], answer: Rows | str) -> None:
+    def _give(self, questions: list[Inquiry], answer: Rows | str) -> None:
         was_idle = not self._to_answer
         self._to_answer.extend((question, answer) for question in questions)
         if was_idle:

@@ -8,7 +8,7 @@ from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.control import deferred
-from cvec_circus.control.deferred import Deferred, Message
+from cvec_circus.control.deferred import Deferred, Pending
 from cvec_circus.exc import OptionError
 from cvec_circus.options.rights import Accounts
 
@@ -40,7 +40,7 @@ class TestDeferred(unittest.TestCase):
         def later(problem: Any) -> None:
             self.done.append(what if problem is None else f"{what}: {problem}")
 
-        self.deferred.carry_out(client, name, Message(accounts, now, later))
+        self.deferred.carry_out(client, name, Pending(accounts, now, later))
 
     def answer(self, problem: OptionError | None = None) -> None:
         """End the first look-up."""
@@ -80,7 +80,7 @@ class TestDeferred(unittest.TestCase):
             self.send("set", needs=exc.MessageError("nonsense"))
         broken = Deferred(mock.Mock(side_effect=exc.CircusError("no thread")))
         with self.assertRaisesRegex(exc.CircusError, "no thread"):
-            broken.carry_out("me", "w", Message(lambda: SLOW, print, print))
+            broken.carry_out("me", "w", Pending(lambda: SLOW, print, print))
         self.assertEqual((broken._lines, broken._count), ({}, 0))
 
     def test_one_that_cannot_begin_in_its_turn(self) -> None:
