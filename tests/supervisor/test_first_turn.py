@@ -10,6 +10,7 @@ import zmq
 
 from cvec_circus.config.mappings import from_mappings
 from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.wire.cause import Cause
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -31,7 +32,7 @@ class TestFirstTurn(LeakCheckedTestCase):
 
         thread = threading.Thread(target=live)
         self.addCleanup(thread.join)
-        self.addCleanup(supervisor.loop.post, supervisor.stop, "stop")
+        self.addCleanup(supervisor.loop.post, supervisor.stop, Cause("stop"))
         asker = context.socket(zmq.DEALER)
         asker.connect(supervisor.control.address)
         asker.send(json.dumps({"id": "1", "command": "status", "properties": {}}).encode())
