@@ -156,7 +156,7 @@ class Life:
 
         if not self._arbiters:
             self._arbiters.append(RunningArbiter(supervisor))  # two threads may; one is used
-        return self._arbiters[0].facades(watcher)
+        return self._arbiters[0].facades(watcher, caller)
 
     def _serve(self, supervisor: Supervisor) -> int:
         """Says that the daemon is up, and supervises until it is told to stop."""

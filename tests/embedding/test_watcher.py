@@ -12,6 +12,8 @@ from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.embedding.processes import RUNNING, UNEXISTING
 from cvec_circus.watcher import Watcher
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Add
 from tests.embedding.arbiter_case import ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT
@@ -243,9 +245,11 @@ class TestRunning(ArbiterCase):
             self.arbiter.rm_watcher("new")
 
     def test_added_by_somebody_else(self) -> None:
-        self.arbiter.ask(
-            lambda supervisor: supervisor.target.add("wire", {"cmd": "sleep 7"}, False, None)
-        )
+        def add(supervisor: Any) -> None:
+            watcher = supervisor.target.new_watcher("wire", {"cmd": "sleep 7"})
+            supervisor.target.give(Add(watcher, Cause("command:add")))
+
+        self.arbiter.ask(add)
         self.assertEqual(self.arbiter.get_watcher("wire").cmd, "sleep 7")
         self.assertIn("wire", [watcher.name for watcher in self.arbiter.watchers])
 
