@@ -142,6 +142,18 @@ class TestReplies(ControlCase):
             ("quit",),
         )
 
+    def test_what_is_left_of_a_watcher(self) -> None:
+        stray = {"watcher": "web", "pid": 77, "command": "sleep 5"}
+        self.loop.ask(setattr, self.target, "outcome", Outcome(strays=[stray]))
+        self.answers({"info": None, "strays": [stray]}, "stop", name="web", waiting=True)
+        nothing: dict[str, Any] = {"stopped": [], "started": [], "kept": []}
+        restarted = {"info": nothing, "strays": [stray]}
+        self.answers(restarted, "restart", name="web", waiting=True)
+        self.answers({"info": nothing}, "reload", name="web", waiting=True)
+        self.answers({"strays": [stray]}, "rm", name="web", waiting=True)
+        self.answers({"strays": [stray]}, "quit", waiting=True)
+        self.answers({}, "stop", name="web")
+
     def test_add(self) -> None:
         started = {"started": [1, 2], "kept": [4]}
         options = {"numprocesses": "1", "flapping.window": 3}
