@@ -187,9 +187,7 @@ class TestReplies(ControlCase):
             self.orders(("signal", "web", [6178, 6179], number, None, False, False))
         self.answers({}, "signal", name="web", signum=1, pid=6178, childpid="6", recursive=True)
         self.answers({}, "kill", name="web", pid="6179", signum="usr1", graceful_timeout="0.5")
-        self.orders(
-            ("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5)
-        )
+        self.orders(("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5))
 
     def test_names_that_match(self) -> None:
         self.answers({"info": None}, "stop", name="w*", match="glob", waiting=True)

@@ -61,9 +61,7 @@ class TestReplies(CtlCase):
         strays = [{"watcher": "web", "pid": pid, "command": "sleep 5"} for pid in (77, 78)]
         self.loop.ask(setattr, self.target, "outcome", Outcome(strays=strays))
         shown = (
-            "ok\n"
-            "web: process 77 is left behind: sleep 5\n"
-            "web: process 78 is left behind: sleep 5\n"
+            "ok\nweb: process 77 is left behind: sleep 5\nweb: process 78 is left behind: sleep 5\n"
         )
         for order in (["stop", "web"], ["restart", "web"], ["rm", "web"], ["quit"]):
             self.assertEqual(self.ctl(*order, "--waiting").out, shown)
