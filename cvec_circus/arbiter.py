@@ -271,7 +271,7 @@ class Arbiter(Watchers):
         """Make what the hooks of a watcher get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import HookedWatcher
 
-        return HookedWatcher.made(self._reach, meant), self
+        return HookedWatcher.made(self._reach, meant, caller), self
 
     # -- the end
 
@@ -311,7 +311,7 @@ class Arbiter(Watchers):
         if self._is_opening:
             self._stopped_early = True
         end = self._end
-        self._reach.post(life.stop)
+        self._reach.post(life.stop, self._reach.actor)
         if self._reach.on_owner():
             return
         try:
@@ -390,12 +390,5 @@ def get_arbiter(
         The arbiter, not started.
     """
     kind = ThreadedArbiter if background else Arbiter
-    return kind(
-        watchers,
-        controller,
-        pubsub_endpoint,
-        stats_endpoint=stats_endpoint,
-        plugins=plugins,
-        sockets=sockets,
-        **options,
-    )
+    options.update(stats_endpoint=stats_endpoint, plugins=plugins, sockets=sockets)
+    return kind(watchers, controller, pubsub_endpoint, **options)

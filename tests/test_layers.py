@@ -39,6 +39,7 @@ class TestTheTree(unittest.TestCase):
 
     def test_imports_stand_at_the_top(self) -> None:
         self.assert_none(architecture.late_imports(self.package))
+        self.assert_none(architecture.unused_rows(self.package))
 
     def test_pure_packages_stay_pure(self) -> None:
         self.assert_none(architecture.purity(self.package))
@@ -200,11 +201,18 @@ class TestShapesAreFound(MadeUpTree):
         self.write("base.loop", "class A:\n    def f(self):\n        import json")
         late = "def f():\n    from cvec_circus.system.procfs import Sampler\n    import json"
         self.write("supervisor.sampler", late)
-        self.write("commands.table", "def f():\n    from cvec_circus.commands import add")
+        self.write("daemon.main", "def f():\n    from cvec_circus.daemon import check")
         self.write("ctl.__init__", "def __getattr__(name):\n    from json import load")
         lines = self.found(architecture.late_imports(self.modules()))
         places = [line.partition(": ")[0] for line in lines]
         self.assertEqual(places, ["base/loop.py:3", "supervisor/sampler.py:3"])
+
+    def test_rows_without_a_late_import(self) -> None:
+        self.write("logs.log", "def f():\n    import json")
+        self.write("daemon.main", "import json")
+        rows = [line.split()[1] for line in architecture.unused_rows(self.modules())]
+        self.assertEqual(len(rows), len(architecture.LATE_IMPORTS) - 1)
+        self.assertIn("daemon.main", rows)
 
     def test_purity(self) -> None:
         self.write("core.watcher", "import heapq\nimport threading")

@@ -153,8 +153,8 @@ class Command:
         self.by_name = {prop.name: prop for prop in (*common, *self.properties)}
         self.defaults = {prop.name: prop.default for prop in self.by_name.values()}
         self.mandatory = [prop.name for prop in self.properties if prop.mandatory]
-        waiting = (Switch("waiting", "waiting", True),) if self.mutating else ()
-        self.all_switches = (*waiting, *self.switches)
+        switches = (Switch("waiting", "waiting", True), Switch("reason", "reason"))
+        self.all_switches = (*(switches if self.mutating else ()), *self.switches)
 
     def validate(self, given: Mapping[str, Any]) -> Fields:
         """Check the properties of a message against the schema.
@@ -236,12 +236,21 @@ class Command:
 
     def words(self, reply: Fields) -> str | Table:
         """Say a reply that is no error to people; client side."""
-        return "ok"
+        return "\n".join(["ok", *map(_stray, reply.get("strays", ()))])
+
+
+def _stray(stray: Fields) -> str:
+    return f"{stray['watcher']}: process {stray['pid']} is left behind: {stray['command']}"
 
 
 def nothing(outcome: Outcome) -> Fields:
     """Shape an outcome whose reply says "ok" and no more."""
     return {}
+
+
+def ended(outcome: Outcome) -> Fields:
+    """Shape the outcome of an order that ends watchers: the processes that are left of them."""
+    return {"strays": outcome.strays} if outcome.strays else {}
 
 
 def replaced(outcome: Outcome) -> Fields:

@@ -11,7 +11,6 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Property,
-    Switch,
     later,
     one,
     waiter,
@@ -35,7 +34,6 @@ class Incr(Command):
     arguments = ("name", "nb")
     usage = "NAME [NUMBER]"
     named = (("NUMBER", "nb"),)
-    switches = (Switch("reason", "reason"),)
     mutating = True
     sign = 1
 

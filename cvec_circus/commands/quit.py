@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, later, waiter
+from cvec_circus.commands.base import (
+    Answer,
+    Command,
+    CommandTarget,
+    Fields,
+    ended,
+    later,
+    waiter,
+)
 from cvec_circus.wire import orders
 
 
@@ -16,6 +24,6 @@ class Quit(Command):
 
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Begin the end; several may wait for it."""
-        wait = waiter(props, answer)
+        wait = waiter(props, answer, ended)
         target.give(orders.Quit(answer.cause("command:quit", props["reason"])), wait)
         return later(wait)

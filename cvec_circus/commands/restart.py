@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cvec_circus.commands.base import (
     ANY_NAME,
     Answer,
@@ -9,12 +11,20 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Switch,
+    ended,
     later,
     replaced,
     several,
     waiter,
 )
 from cvec_circus.wire import orders
+
+if TYPE_CHECKING:
+    from cvec_circus.wire.outcome import Outcome
+
+
+def _restarted(outcome: Outcome) -> Fields:
+    return {**replaced(outcome), **ended(outcome)}
 
 
 class Restart(Command):
@@ -31,7 +41,7 @@ class Restart(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Order it."""
         watchers = several(target, props)
-        wait = waiter(props, answer, replaced)
+        wait = waiter(props, answer, _restarted)
         cause = answer.cause("command:restart", props["reason"])
         target.give(orders.Restart(watchers, cause), wait)
         return later(wait)

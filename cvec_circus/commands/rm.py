@@ -10,6 +10,7 @@ from cvec_circus.commands.base import (
     Fields,
     Property,
     Switch,
+    ended,
     later,
     one,
     waiter,
@@ -35,7 +36,7 @@ class Rm(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Have it removed."""
         watcher = one(target, props)
-        wait = waiter(props, answer)
+        wait = waiter(props, answer, ended)
         cause = answer.cause("command:rm", props["reason"])
         target.give(Remove(watcher, cause, props["nostop"]), wait)
         return later(wait)

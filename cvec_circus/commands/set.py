@@ -12,7 +12,6 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Property,
-    Switch,
     later,
     one,
     waiter,
@@ -43,7 +42,6 @@ class Set(Command):
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
     named = (("OPTION", "options"),)
-    switches = (Switch("reason", "reason"),)
     mutating = True
 
     def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:

@@ -11,6 +11,7 @@ from cvec_circus.commands.base import (
     CommandTarget,
     Fields,
     Switch,
+    ended,
     later,
     several,
     waiter,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _stopped(outcome: Outcome) -> Fields:
-    return {"info": None}
+    return {"info": None, **ended(outcome)}
 
 
 class Stop(Command):

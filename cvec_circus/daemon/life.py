@@ -148,15 +148,13 @@ class Life:
             # ever, and with the signals held only SIGKILL would end it.
             context.destroy()
 
-    def _facades(
-        self, supervisor: Supervisor, watcher: Watcher, caller: Caller
-    ) -> tuple[Any, Any]:
+    def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
         """Makes what a watcher's hooks get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import RunningArbiter
 
         if not self._arbiters:
             self._arbiters.append(RunningArbiter(supervisor))  # two threads may; one is used
-        return self._arbiters[0].facades(watcher)
+        return self._arbiters[0].facades(watcher, caller)
 
     def _serve(self, supervisor: Supervisor) -> int:
         """Says that the daemon is up, and supervises until it is told to stop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding import life, snapshot
@@ -14,6 +15,9 @@ from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.exc import SupervisorStopped
 from cvec_circus.supervisor.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.hook_calls import Caller
+
 
 class HookedWatcher(Watcher):
     """A watcher as its hooks see it, also while it is being removed. Safe from any thread.
@@ -23,13 +27,15 @@ class HookedWatcher(Watcher):
     """
 
     @classmethod
-    def made(cls, reach: Reach, meant: core.Watcher) -> HookedWatcher:
-        """Make the one for a watcher of that arbiter.
+    def made(cls, reach: Reach, meant: core.Watcher, caller: Caller) -> HookedWatcher:
+        """Make the one for a watcher of that arbiter, on the thread of the watcher's hooks.
 
         Args:
             reach: The arbiter's.
             meant: The watcher.
+            caller: What calls its hooks: from now on, their orders carry their names.
         """
+        reach.act_for(caller)
         watcher = cls(meant.name, "")
         watcher._meant = meant
         watcher.bind(reach)
@@ -91,11 +97,11 @@ class RunningArbiter(Watchers):
 
     def stop(self) -> None:
         """Begin to stop everything; a hook cannot wait for the end, which waits for the hook."""
-        self._reach.post(life.stop)
+        self._reach.post(life.stop, self._reach.actor)
 
-    def facades(self, meant: core.Watcher) -> tuple[Watcher, Watchers]:
+    def facades(self, meant: core.Watcher, caller: Caller) -> tuple[Watcher, Watchers]:
         """Return what the functions of a watcher's hooks get as `watcher` and `arbiter`."""
-        return HookedWatcher.made(self._reach, meant), self
+        return HookedWatcher.made(self._reach, meant, caller), self
 
     def end(self) -> None:
         """The daemon has ended."""

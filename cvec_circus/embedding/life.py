@@ -13,6 +13,7 @@ from cvec_circus.embedding.given import Given
 from cvec_circus.embedding.log import BorrowedLogger
 from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
+from cvec_circus.embedding.reach import PROGRAM
 from cvec_circus.supervisor.supervisor import Facades, Supervisor
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Wait
@@ -131,14 +132,14 @@ def take(claims: list[None]) -> bool:
     return True
 
 
-def stop(supervisor: Supervisor) -> None:
+def stop(supervisor: Supervisor, actor: str = PROGRAM) -> None:
     """Stop everything. On the supervisor thread."""
-    supervisor.stop(Cause("stop", "program"))
+    supervisor.stop(Cause("stop", actor))
 
 
 def interrupt(supervisor: Supervisor, count: int) -> None:
     """Stop everything, because a signal handler has raised on the thread that waits for the end;
     the second time at once. On the supervisor thread."""
-    supervisor.stop(Cause("interrupt", "program"))
+    supervisor.stop(Cause("interrupt", PROGRAM))
     if count > 1:
         supervisor.roster.hurry()

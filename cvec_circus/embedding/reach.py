@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.base.clock import Clock
@@ -12,6 +12,13 @@ from cvec_circus.control.replies import Reply
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire import messages
+from cvec_circus.wire.cause import Cause
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.hook_calls import Caller
+
+PROGRAM = "program"
+"""The actor of what the program orders that embeds us."""
 
 
 class Reach:
@@ -26,6 +33,7 @@ class Reach:
         self._supervisor: Supervisor | None = None
         self._owner: int | None = None
         self._open: set[Promise] = set()
+        self._here = threading.local()
 
     @property
     def is_open(self) -> bool:
@@ -53,6 +61,22 @@ class Reach:
         self._owner = None
         for promise in list(self._open):
             promise.fail(stopped())
+
+    # -- who asks
+
+    def act_for(self, caller: Caller) -> None:
+        """From now on, what the calling thread orders while a hook runs there is the hook's order.
+
+        Args:
+            caller: What calls hooks on this thread.
+        """
+        self._here.caller = caller
+
+    @property
+    def actor(self) -> str:
+        """Who gives the orders of the calling thread: "hook:NAME", or "program"."""
+        caller = getattr(self._here, "caller", None)
+        return (caller is not None and caller.actor) or PROGRAM
 
     # -- what anybody asks
 
@@ -96,12 +120,13 @@ class Reach:
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
+        given = (message, promise, shape, self.actor)
         if self.on_owner():
-            if not self.post(_carry_out_or_fail, message, promise, shape):
+            if not self.post(_carry_out_or_fail, *given):
                 promise.fail(stopped())
             return promise
         try:
-            self.ask(_carry_out, message, promise, shape)
+            self.ask(_carry_out, *given)
         except BaseException:
             self._open.discard(promise)
             raise
@@ -111,12 +136,19 @@ class Reach:
 class PromisedReply(Reply):
     """Keeps a promise instead of sending a frame. Owned by the supervisor thread."""
 
-    __slots__ = ("_promise", "_shape")
+    __slots__ = ("_giver", "_promise", "_shape")
 
-    def __init__(self, promise: Promise, shape: Callable[[Any], Any], clock: Clock) -> None:
+    def __init__(
+        self, promise: Promise, shape: Callable[[Any], Any], clock: Clock, giver: str
+    ) -> None:
         super().__init__(_nowhere, clock)
         self._promise = promise
         self._shape = shape
+        self._giver = giver
+
+    def cause(self, text: str, why: str = "") -> Cause:
+        """Make the cause of what is ordered."""
+        return Cause(text, self._giver, why)
 
     def ok(self, **fields: Any) -> None:
         """Report success."""
@@ -135,18 +167,26 @@ def stopped() -> exc.SupervisorStopped:
 
 
 def _carry_out(
-    supervisor: Supervisor, message: dict[str, Any], promise: Promise, shape: Callable[[Any], Any]
+    supervisor: Supervisor,
+    message: dict[str, Any],
+    promise: Promise,
+    shape: Callable[[Any], Any],
+    giver: str,
 ) -> None:
     """On the supervisor thread."""
-    supervisor.carry_out(message, PromisedReply(promise, shape, supervisor.clock))
+    supervisor.carry_out(message, PromisedReply(promise, shape, supervisor.clock, giver))
 
 
 def _carry_out_or_fail(
-    supervisor: Supervisor, message: dict[str, Any], promise: Promise, shape: Callable[[Any], Any]
+    supervisor: Supervisor,
+    message: dict[str, Any],
+    promise: Promise,
+    shape: Callable[[Any], Any],
+    giver: str,
 ) -> None:
-    """The same, for a promise that is in somebody's hands already."""
+    """The same, for a promise that its owner has already."""
     try:
-        _carry_out(supervisor, message, promise, shape)
+        _carry_out(supervisor, message, promise, shape, giver)
     except Exception as error:  # whoever gave the order is told of it, be it a fault of ours
         promise.fail(error)
 

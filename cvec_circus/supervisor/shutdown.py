@@ -27,6 +27,7 @@ from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.campaign import SHUTDOWN_MARGIN
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.supervisor.narration import because
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Quit
@@ -93,7 +94,7 @@ class Shutdown:
             elif cause.text.startswith("signal:"):
                 self._tell_time_left(cause.text, now)
             return
-        logger.info("stopping (%s)%s", cause.text, cause.sentence)
+        logger.info("stopping%s", because(cause))
         bound = self._bound()
         self._hooks.hurry(HOOK_TIMEOUT)
         self._roster.give(Quit(cause), wait)

@@ -7,6 +7,10 @@ import fnmatch
 from typing import Any, Callable
 
 from cvec_circus.exc import AlreadyExist, MessageError
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire import orders
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
 
 
@@ -16,7 +20,11 @@ class State(enum.Enum):
 
 
 class FakeWatcher:
-    """A watcher with made-up pids."""
+    """A watcher with made-up pids.
+
+    Attributes:
+        given: The options that a test shows; `options` has all of them.
+    """
 
     def __init__(self, name: str, pids: list[int], **rest: Any) -> None:
         self.name = name
@@ -27,14 +35,21 @@ class FakeWatcher:
         self.is_singleton = rest.pop("singleton", False)
         self.restarts = rest.pop("restarts", 0)
         self.last_death: dict[str, Any] | None = rest.pop("last_death", None)
-        self.options = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
+        self.strays: list[dict[str, Any]] = rest.pop("strays", [])
+        self.given = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
+        self.options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **self.given})
+
+    @property
+    def status(self) -> str:
+        return self.state.value
 
 
 class FakeTarget:
     """See CommandTarget. Owned by the thread of the loop that a test runs.
 
     Attributes:
-        orders: What was asked, in order: the method's name and its arguments without the wait.
+        orders: What was asked, in order, as `told` shows it.
+        causes: The cause of each order that `give` took.
         outcome: What an order that is waited for comes to at once; None keeps its wait in `waits`.
         raises: Raised by the next order.
     """
@@ -49,6 +64,7 @@ class FakeTarget:
             )
         }
         self.orders: list[tuple[Any, ...]] = []
+        self.causes: list[Cause] = []
         self.outcome: Outcome | None = Outcome(started=[1, 2], stopped=[3], kept=[4])
         self.waits: list[Wait] = []
         self.samplings: list[Callable[[], None]] = []
@@ -88,13 +104,14 @@ class FakeTarget:
             "last_death": watcher.last_death,
             "uptime": 4000.25 if watcher.pids else None,
             "reason": watcher.reason,
+            "strays": watcher.strays,
         }
 
     def pids(self, watcher: FakeWatcher) -> list[int]:
         return list(watcher.pids)
 
     def options(self, watcher: FakeWatcher) -> dict[str, Any]:
-        return dict(watcher.options)
+        return dict(watcher.given)
 
     def global_options(self) -> dict[str, Any]:
         return {
@@ -125,50 +142,25 @@ class FakeTarget:
         self.orders.append(("next_lines", watcher.name, channel, since, timeout))
         then({"lines": [], "next": 7, "more": False, "missed": 0})
 
-    def start(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("start", wait, _names(watchers))
+    def give(self, order: orders.Order, wait: Wait | None = None) -> None:
+        if isinstance(order, orders.Add) and order.watcher.name.lower() in self.all:
+            raise AlreadyExist(f"{order.watcher.name!r} already exist")
+        shown = told(order)
+        if isinstance(order, orders.Resize):
+            order.watcher.numprocesses = order.numprocesses
+        self.causes.append(order.cause)
+        self._order(shown, wait)
 
-    def stop(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("stop", wait, _names(watchers))
+    def new_watcher(self, name: str, options: dict[str, Any]) -> FakeWatcher:
+        watcher = FakeWatcher(name, [])
+        watcher.given = options
+        return watcher
 
-    def restart(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("restart", wait, _names(watchers))
-
-    def reload(self, watchers: Any, graceful: bool, sequential: bool, wait: Wait | None) -> None:
-        self._order("reload", wait, _names(watchers), graceful, sequential)
-
-    def add(self, name: str, options: dict[str, Any], start: bool, wait: Wait | None) -> None:
-        if name.lower() in self.all:
-            raise AlreadyExist(f"{name!r} already exist")
-        self._order("add", wait, name, options, start)
-
-    def remove(self, watcher: FakeWatcher, nostop: bool, wait: Wait | None) -> None:
-        self._order("remove", wait, watcher.name, nostop)
-
-    def set_options(
-        self, watcher: FakeWatcher, options: Any, wait: Wait | None, reason: str
-    ) -> None:
-        self._order("set_options", wait, watcher.name, options, *filter(None, [reason]))
-
-    def change_numprocesses(
-        self, watcher: FakeWatcher, delta: int, wait: Wait | None, reason: str
-    ) -> int:
-        watcher.numprocesses = max(0, watcher.numprocesses + delta)
-        self._order("change_numprocesses", wait, watcher.name, delta, *filter(None, [reason]))
-        return watcher.numprocesses
-
-    def kill(
-        self,
-        watcher: FakeWatcher,
-        pid: int | None,
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        self._order("kill", wait, watcher.name, pid, signum, graceful_timeout)
-
-    def signal(self, watcher: FakeWatcher, *args: Any) -> None:
-        self._order("signal", None, watcher.name, *args)
+    def processes(self, watcher: FakeWatcher, pid: int | None) -> list[int]:
+        chosen = [each for each in watcher.pids if pid in (None, each)]
+        if pid is not None and not chosen:
+            raise MessageError(f"process {pid} not found in {watcher.name}")
+        return chosen
 
     def sample(
         self,
@@ -192,12 +184,9 @@ class FakeTarget:
         self._sampled(lambda: then({"pid": 1, "cpu": 0.0, "cmdline": "python3", "children": []}))
 
     def reload_configuration(self, props: dict[str, Any], answer: Any) -> None:
-        self._order("reload_configuration", None, props)
+        self._order(("reload_configuration", props), None)
         plan = {"changes": False, "watchers": [], "plugins": [], "sockets": [], "circus": []}
         answer.ok(plan=plan)
-
-    def quit(self, wait: Wait | None) -> None:
-        self._order("quit", wait)
 
     def settle(self, outcome: Outcome) -> None:
         """Bring everything that is waited for to its end."""
@@ -205,11 +194,11 @@ class FakeTarget:
         for wait in waits:
             wait.then(outcome)
 
-    def _order(self, name: str, wait: Wait | None, *args: Any) -> None:
+    def _order(self, shown: tuple[Any, ...], wait: Wait | None) -> None:
         if self.raises is not None:
             problem, self.raises = self.raises, None
             raise problem
-        self.orders.append((name, *args))
+        self.orders.append(shown)
         if wait is not None:
             if self.outcome is None:
                 self.waits.append(wait)
@@ -223,5 +212,26 @@ class FakeTarget:
             then()
 
 
-def _names(watchers: Any) -> list[str] | None:
-    return None if watchers is None else [watcher.name for watcher in watchers]
+def told(order: orders.Order) -> tuple[Any, ...]:
+    """Show an order: its name, then what it says, watchers by name, and its reason if it has one.
+
+    Of options only those are shown that are to be others.
+    """
+    shown: list[Any] = [type(order).__name__.lower()]
+    for key, value in order._asdict().items():
+        if key == "watchers":
+            value = None if value is None else [watcher.name for watcher in value]
+        elif key == "watcher":
+            value = value.name
+        elif key == "options":
+            now = order.watcher.options
+            value = {name: value[name] for name in value if now.get(name) != value[name]}
+        if key not in UNSHOWN:
+            shown.append(value)
+    if isinstance(order, orders.Add):
+        shown.append(order.watcher.given)
+    return (*shown, *filter(None, [order.cause.why]))
+
+
+UNSHOWN = {"cause", "beside", "fresh", "dropped"}
+"""What a command cannot say, and the cause, of which only the reason is shown."""

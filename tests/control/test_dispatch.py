@@ -160,11 +160,11 @@ class TestFaults(DispatchCase):
             self.assertEqual((answer["status"], answer["errno"]), ("error", 5))
 
     def test_a_fault_after_the_answer_does_not_answer_again(self) -> None:
-        def stop(watchers: Any, wait: Any) -> None:
+        def give(order: Any, wait: Any) -> None:
             wait.then(Outcome())
             raise KeyError("late")
 
-        self.target.stop = stop  # type: ignore[method-assign]
+        self.target.give = give  # type: ignore[method-assign]
         with self.assertLogs("cvec_circus", "ERROR"):
             (answer,) = self.give("stop", waiting=True)
         self.assertEqual(answer["status"], "ok")

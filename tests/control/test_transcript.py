@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome
 from tests.control.control_case import ControlCase
 from tests.support.logs import silent
@@ -76,22 +77,31 @@ class TestReplies(ControlCase):
         self.answers({"numprocesses": 2}, "decr", name="web", nb="3", waiting=True)
         self.answers({"numprocesses": 2}, "incr", name="web", nb=0, waiting=True)
         self.answers({}, "decr", name="web", nb=50)
-        self.orders(*(("change_numprocesses", "web", delta) for delta in (1, 2, -3, 0, -50)))
+        self.orders(*(("resize", "web", size) for size in (3, 5, 2, 2, 0)))
         singleton = {"numprocesses": 1, "singleton": True}
         for command in ("incr", "decr"):
             self.answers(singleton, command, name="solo")
             self.answers(singleton, command, name="solo", waiting=True)
         self.orders()
 
-    def test_a_change_may_have_a_reason(self) -> None:
+    def test_an_order_may_have_a_reason(self) -> None:
         self.answers({}, "incr", name="web", reason="a sale,\nuntil noon ")
         self.answers({}, "decr", name="web", reason=None)
         self.answers({}, "set", name="web", options={"priority": 2}, reason="a whim")
         self.orders(
-            ("change_numprocesses", "web", 1, "a sale, until noon"),
-            ("change_numprocesses", "web", -1),
-            ("set_options", "web", {"priority": 2}, "a whim"),
+            ("resize", "web", 3, "a sale, until noon"),
+            ("resize", "web", 2),
+            ("setoptions", "web", {"priority": 2}, "a whim"),
         )
+        self.answers({}, "add", name="new", cmd="sleep 5", start=True, reason="it")
+        for command in ("start", "stop", "restart", "reload", "rm", "kill"):
+            self.answers({}, command, name="web", reason="it")
+        self.answers({}, "signal", name="web", signum=1, reason="it")
+        self.answers({}, "quit", reason="it")
+        words = ("add", "add", "start", "stop", "restart", "reload", "rm", "kill", "signal", "quit")
+        causes = self.loop.ask(lambda: self.target.causes[3:])
+        self.assertEqual(causes, [Cause(f"command:{word}", "client", "it") for word in words])
+        self.loop.ask(self.target.orders.clear)
         for value in (5, [], "x" * 501):
             answer = self.ask("incr", name="web", reason=value)
             self.assertEqual(answer["errno"], 3)
@@ -105,7 +115,7 @@ class TestReplies(ControlCase):
             ("stop", None),
             ("restart", None),
             ("quit",),
-            ("reload", None, True, False),
+            ("reload", None, False, True),
         )
 
     def test_orders_that_are_waited_for(self) -> None:
@@ -121,16 +131,28 @@ class TestReplies(ControlCase):
             self.answers({}, command, name="web", waiting=True)
         self.answers({}, "quit", waiting=True)
         self.orders(
-            ("reload", ["web"], True, False),
+            ("reload", ["web"], False, True),
             ("restart", ["web"]),
             ("reload", ["web"], True, True),
             ("reload", ["web"], False, False),
             ("start", ["web"]),
             ("stop", ["web"]),
-            ("kill", "web", None, None, None),
+            ("kill", "web", [6178, 6179], None, None),
             ("remove", "web", False),
             ("quit",),
         )
+
+    def test_what_is_left_of_a_watcher(self) -> None:
+        stray = {"watcher": "web", "pid": 77, "command": "sleep 5"}
+        self.loop.ask(setattr, self.target, "outcome", Outcome(strays=[stray]))
+        self.answers({"info": None, "strays": [stray]}, "stop", name="web", waiting=True)
+        nothing: dict[str, Any] = {"stopped": [], "started": [], "kept": []}
+        restarted = {"info": nothing, "strays": [stray]}
+        self.answers(restarted, "restart", name="web", waiting=True)
+        self.answers({"info": nothing}, "reload", name="web", waiting=True)
+        self.answers({"strays": [stray]}, "rm", name="web", waiting=True)
+        self.answers({"strays": [stray]}, "quit", waiting=True)
+        self.answers({}, "stop", name="web")
 
     def test_add(self) -> None:
         started = {"started": [1, 2], "kept": [4]}
@@ -140,9 +162,11 @@ class TestReplies(ControlCase):
         self.answers({}, "add", **new, waiting=True)
         self.answers({}, "add", **new, args=["5"], start=True)
         self.orders(
-            ("add", "new", {"cmd": "sleep 5", "numprocesses": 1, "flapping.window": 3}, True),
-            ("add", "new", {"cmd": "sleep 5"}, False),
-            ("add", "new", {"cmd": "sleep 5", "args": ["5"]}, True),
+            ("add", "new", {"cmd": "sleep 5", "numprocesses": 1, "flapping.window": 3}),
+            ("start", ["new"]),
+            ("add", "new", {"cmd": "sleep 5"}),
+            ("add", "new", {"cmd": "sleep 5", "args": ["5"]}),
+            ("start", ["new"]),
         )
 
     def test_set(self) -> None:
@@ -152,18 +176,18 @@ class TestReplies(ControlCase):
         self.answers({}, "set", name="web", options={})
         typed = {"stop_signal": 2, "graceful_timeout": 5.0, "x.y": [1]}
         self.orders(
-            ("set_options", "web", {"numprocesses": 3}),
-            ("set_options", "web", typed),
-            ("set_options", "web", {}),
+            ("setoptions", "web", {"numprocesses": 3}),
+            ("setoptions", "web", typed),
+            ("setoptions", "web", {}),
         )
 
     def test_signals(self) -> None:
         for given, number in ((1, 1), ("QUIT", 3), ("SIGQUIT", 3), ("9", 9), ("SIGRTMIN+1", 35)):
             self.answers({}, "signal", name="web", signum=given)
-            self.orders(("signal", "web", number, None, None, False, False))
-        self.answers({}, "signal", name="web", signum=1, pid=5, childpid="6", recursive=True)
-        self.answers({}, "kill", name="web", pid="7", signum="usr1", graceful_timeout="0.5")
-        self.orders(("signal", "web", 1, 5, 6, False, True), ("kill", "web", 7, 10, 0.5))
+            self.orders(("signal", "web", [6178, 6179], number, None, False, False))
+        self.answers({}, "signal", name="web", signum=1, pid=6178, childpid="6", recursive=True)
+        self.answers({}, "kill", name="web", pid="6179", signum="usr1", graceful_timeout="0.5")
+        self.orders(("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5))
 
     def test_names_that_match(self) -> None:
         self.answers({"info": None}, "stop", name="w*", match="glob", waiting=True)

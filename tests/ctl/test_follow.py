@@ -88,7 +88,9 @@ class TestEvents(FollowCase):
         process = self.ctl("events", "--follow", "--since", self.last())
         self.daemon_.order("stop", name="web")
         line = self.line(process)
-        self.assertRegex(line, rf"^\S+ \S+ #{self.last() - 2} web kill cause=command:stop ")
+        self.assertRegex(
+            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client cause=command:stop "
+        )
         process.send_signal(signal.SIGINT)
         self.stopped(process, 130)
 

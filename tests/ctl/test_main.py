@@ -57,6 +57,15 @@ class TestReplies(CtlCase):
         self.assertIn("version: 0\n", self.ctl("ping").out)
         self.assertEqual(self.ctl("events").out, "no events\n")
 
+    def test_words_about_what_is_left(self) -> None:
+        strays = [{"watcher": "web", "pid": pid, "command": "sleep 5"} for pid in (77, 78)]
+        self.loop.ask(setattr, self.target, "outcome", Outcome(strays=strays))
+        shown = (
+            "ok\nweb: process 77 is left behind: sleep 5\nweb: process 78 is left behind: sleep 5\n"
+        )
+        for order in (["stop", "web"], ["restart", "web"], ["rm", "web"], ["quit"]):
+            self.assertEqual(self.ctl(*order, "--waiting").out, shown)
+
     def test_status(self) -> None:
         web = self.target.find("web")
         death = {"wid": 1, "pid": 6177, "exit_code": -9, "cause": "exit", "age": 125.5}

@@ -17,7 +17,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "get": ("web cmd numprocesses", {"name": "web", "keys": ["cmd", "numprocesses"]}),
     "globaloptions": ("endpoint", {"option": "endpoint"}),
     "incr": ("web 2", {"name": "web", "nb": 2}),
-    "kill": ("web 1234", {"name": "web", "pid": 1234}),
+    "kill": ("web 6178", {"name": "web", "pid": 6178}),
     "list": ("web", {"name": "web"}),
     "listsockets": ("", {}),
     "numprocesses": ("web", {"name": "web"}),
@@ -109,10 +109,10 @@ class TestTheWire(CtlCase):
             self.assertLessEqual(switches, ours, command)
 
     def test_forms_of_arguments(self) -> None:
-        self.ctl("signal", "web", "1234", "HUP")
-        self.assert_sent("signal", {"name": "web", "pid": 1234, "signum": 1})
-        self.ctl("signal", "web", "1234", "1235", "9", "--recursive")
-        pids = {"pid": 1234, "childpid": 1235}
+        self.ctl("signal", "web", "6178", "HUP")
+        self.assert_sent("signal", {"name": "web", "pid": 6178, "signum": 1})
+        self.ctl("signal", "web", "6178", "6179", "9", "--recursive")
+        pids = {"pid": 6178, "childpid": 6179}
         self.assert_sent("signal", {"name": "web", "signum": 9, **pids, "recursive": True})
         self.ctl("add", "new", "sleep 5", "--start")
         self.assert_sent("add", {"name": "new", "cmd": "sleep 5", "start": True})

@@ -221,7 +221,8 @@ class TestStandIn(RecipeCase):
         self.run_recipe("stand_in", watcher="web", stand_in="sorry")
         self.assertEqual(self.status("sorry"), "stopped")
         missing = {"cmd": "/nowhere/at/all"}
-        self.client.send_message("set", name="web", options=missing, waiting=True)
+        self.call("set", name="web", options=missing)
+        self.client.send_message("restart", name="web", waiting=True)
         self.wait_event("watcher.web.giveup")
         self.wait_event("watcher.sorry.start")
         self.call("set", name="web", options={"cmd": "sleep 3600"}, waiting=True)

@@ -16,7 +16,9 @@ from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.client import Client
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.supervisor import supervisor
+from cvec_circus.supervisor import compose
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Resize
 from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT, Wire
@@ -118,7 +120,7 @@ class TestThreadedArbiter(ArbiterCase):
         self.addCleanup(arbiter.stop)
         for _ in range(2):
             self.assertEqual(arbiter.ask(lambda s: s.roster.get("a").numprocesses), 2)
-            arbiter.ask(lambda s: s.roster.resize(s.roster.get("a"), 3, "test", None))
+            arbiter.ask(lambda s: s.roster.give(Resize(s.roster.get("a"), 3, Cause("test"))))
             arbiter.ask(lambda s: s.roster.hurry())
             arbiter.stop()
             arbiter.start()
@@ -150,7 +152,7 @@ class TestThreadedArbiter(ArbiterCase):
 
     def test_a_fault_of_ours_ends_its_beginning(self) -> None:
         for name in ("ControlServer", "Roster"):
-            fault = mock.patch.object(supervisor, name, side_effect=ZeroDivisionError)
+            fault = mock.patch.object(compose, name, side_effect=ZeroDivisionError)
             with self.subTest(name), fault, self.assertRaises(ZeroDivisionError):
                 self.make().start()
 

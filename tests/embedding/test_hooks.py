@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import queue
 import threading
 import unittest
@@ -90,6 +92,38 @@ class TestHooks(ArbiterCase):
         self.assertEqual(self.next(), ["starting", "active", ["other", "web"]])
         self.assertTrue(eventually(arbiter.get_watcher("web").is_active, TIMEOUT))
         self.assertEqual(arbiter.statuses(), {"web": "active"})
+
+    def test_who_gives_the_orders(self) -> None:
+        def hook(watcher: Any, arbiter: Any, hook_name: str, **_: Any) -> bool:
+            if hook_name == "after_start":
+                arbiter.get_watcher("other").incr().result(TIMEOUT)
+                watcher.set_options(priority=2)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    arbiter.stop(timeout=0.01)
+            return True
+
+        hooks = {"after_start": hook, "after_stop": hook}
+        arbiter = self.started(
+            {"name": "other", "cmd": "sleep 1000", "priority": 1},
+            {"name": "web", "cmd": "sleep 1000", "hooks": hooks},
+        )
+        self.assertTrue(eventually(arbiter.get_watcher("web").is_active, TIMEOUT))
+        arbiter.get_watcher("other").decr().result(TIMEOUT)
+        events = arbiter.ask(lambda supervisor: supervisor.events.since(0, 500)["events"])
+        given = [(t, json.loads(text)["actor"]) for t, text in events if t.endswith(".updated")]
+        self.assertEqual(
+            given,
+            [
+                ("watcher.other.updated", "hook:after_start"),
+                ("watcher.web.updated", "hook:after_start"),
+                ("watcher.other.updated", "program"),
+            ],
+        )
+        with self.assertLogs("cvec_circus", "INFO") as logs:
+            arbiter.get_watcher("web").stop()
+            arbiter.join(TIMEOUT)
+        self.assertIn("stopping by hook:after_stop (stop)", "".join(logs.output))
 
     def test_env(self) -> None:
         def hook(watcher: Any, **_: Any) -> bool:

@@ -15,6 +15,7 @@ from unittest import mock
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
 from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.wire.cause import Cause
 from tests.embedding.arbiter_case import SLEEP, ArbiterCase
 from tests.support.eventually import eventually
 from tests.support.leaks import child_pids
@@ -239,7 +240,7 @@ class TestInterrupted(ArbiterCase):
         arbiter = self.make(Arbiter, stubborn)
         causes = []
 
-        def stop(supervisor: Any, cause: str) -> None:
+        def stop(supervisor: Any, cause: Cause) -> None:
             causes.append(cause)
             Supervisor.stop(supervisor, cause)
             if len(causes) == 1:
@@ -253,7 +254,7 @@ class TestInterrupted(ArbiterCase):
         self.addCleanup(signal.signal, signal.SIGINT, before)
         with self.assertLogs("cvec_circus", "WARNING"), self.assertRaises(KeyboardInterrupt):
             arbiter.start(cb)
-        self.assertEqual(causes, ["interrupt", "interrupt"])
+        self.assertEqual(causes, 2 * [Cause("interrupt", "program")])
         self.nothing_left()
 
     def test_at_any_moment(self) -> None:

@@ -63,7 +63,6 @@ ALSO: dict[str, frozenset[str]] = {
 # first use, and what takes time to load and is seldom needed (psutil, on the sampler thread when
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
-    "commands.table": None,
     "arbiter": "cvec_circus.embedding.hooked",
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.life": None,  # what only some starts need
@@ -79,12 +78,10 @@ LATE_IMPORTS: dict[str, str | None] = {
     "client": "cvec_circus.tunnel",
     "plugins.redis_observer": "redis",
     "plugins.schema": "configobj",  # most plugins have no schema
-    "stream.load": "cvec_circus.stream",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
-    "supervisor.ports": "cvec_circus.supervisor",  # what few watchers need
     "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
@@ -258,6 +255,13 @@ def late_imports(modules: dict[str, Module]) -> Iterator[str]:
                     f"{module.path}:{target.line}: {target.target} is imported inside a function:"
                     " move it to the top of the file"
                 )
+
+
+def unused_rows(modules: dict[str, Module]) -> Iterator[str]:
+    """Say which rows of `LATE_IMPORTS` name no module with imports inside functions."""
+    late = {module.inner for module in modules.values() if any(t.late for t in module.imports)}
+    for name in LATE_IMPORTS.keys() - late:
+        yield f"LATE_IMPORTS: {name} imports nothing inside a function: remove its row"
 
 
 def purity(modules: dict[str, Module]) -> Iterator[str]:

@@ -21,20 +21,8 @@ from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system.collecting import Exit
+from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import (
-    Add,
-    Kill,
-    Quit,
-    Reload,
-    Remove,
-    Resize,
-    Restart,
-    SetOptions,
-    Signal,
-    Start,
-    Stop,
-)
 from cvec_circus.wire.outcome import Outcome, Wait
 
 OBEDIENT = "obedient"
@@ -210,7 +198,7 @@ class FakeWorld:
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
         full = WatcherOptions({**WATCHER_OPTIONS.complete(given), "hooks": hooks})
         watcher = Watcher(name, full, Kind(helper, fatal))
-        self.roster.give(Add(watcher, Cause("config")))
+        self.roster.give(orders.Add(watcher, Cause("config")))
         return watcher
 
     def up(self, name: str = "web", **options: Any) -> Watcher:
@@ -225,26 +213,26 @@ class FakeWorld:
     def start(
         self, watchers: list[Watcher] | None, cause: str, wait: Wait | None, beside: bool = False
     ) -> None:
-        self.roster.give(Start(watchers, Cause(cause), beside), wait)
+        self.roster.give(orders.Start(watchers, Cause(cause), beside), wait)
 
     def start_beside(self, watchers: list[Watcher], cause: str, wait: Wait | None) -> None:
         self.start(watchers, cause, wait, beside=True)
 
     def stop(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
-        self.roster.give(Stop(watchers, Cause(cause)), wait)
+        self.roster.give(orders.Stop(watchers, Cause(cause)), wait)
 
     def restart(self, watchers: list[Watcher] | None, cause: str, wait: Wait | None) -> None:
-        self.roster.give(Restart(watchers, Cause(cause)), wait)
+        self.roster.give(orders.Restart(watchers, Cause(cause)), wait)
 
     def reload(
         self, watchers: list[Watcher] | None, cause: str, sequential: bool, wait: Wait | None
     ) -> None:
-        self.roster.give(Reload(watchers, Cause(cause), sequential), wait)
+        self.roster.give(orders.Reload(watchers, Cause(cause), sequential), wait)
 
     def resize(
         self, watcher: Watcher, size: int, cause: str, wait: Wait | None, reason: str = ""
     ) -> None:
-        self.roster.give(Resize(watcher, size, Cause(cause, "", reason)), wait)
+        self.roster.give(orders.Resize(watcher, size, Cause(cause, "", reason)), wait)
 
     def set_options(
         self,
@@ -255,10 +243,10 @@ class FakeWorld:
         reason: str = "",
         fresh: bool = False,
     ) -> None:
-        self.roster.give(SetOptions(watcher, options, Cause(cause, "", reason), fresh), wait)
+        self.roster.give(orders.SetOptions(watcher, options, Cause(cause, "", reason), fresh), wait)
 
     def remove(self, watcher: Watcher, cause: str, nostop: bool, wait: Wait | None) -> None:
-        self.roster.give(Remove(watcher, Cause(cause), nostop), wait)
+        self.roster.give(orders.Remove(watcher, Cause(cause), nostop), wait)
 
     def kill(
         self,
@@ -268,14 +256,16 @@ class FakeWorld:
         graceful_timeout: float | None,
         wait: Wait | None,
     ) -> None:
-        order = Kill(watcher, list(processes), Cause("command:kill"), signum, graceful_timeout)
+        order = orders.Kill(
+            watcher, list(processes), Cause("command:kill"), signum, graceful_timeout
+        )
         self.roster.give(order, wait)
 
     def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:
-        self.roster.give(Signal(watcher, [process], signum, Cause("command:signal")))
+        self.roster.give(orders.Signal(watcher, [process], signum, Cause("command:signal")))
 
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
-        self.roster.give(Quit(Cause(cause)), wait)
+        self.roster.give(orders.Quit(Cause(cause)), wait)
 
     def why(self, watcher: Watcher) -> str:
         """The reason that a person is shown."""
