@@ -125,7 +125,8 @@ class TestOnDemand(EmbeddedCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"hello", ("127.0.0.1", listed["port"]))
         self.events.next("stop", watcher="inetd")
-        self.assertIn("hello", (self.folder / "said").read_text())
+        said = self.folder / "said"
+        self.assertTrue(eventually(lambda: "hello" in said.read_text()))
 
     def test_who_has_no_socket_gives_up_with_the_reason(self) -> None:
         self.serve(cmd="sleep 1000", args=[])
