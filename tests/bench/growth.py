@@ -11,7 +11,7 @@ from typing import Callable
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import Client
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ProcessState
 from tests.bench.peers.ours import Ours, installed
 from tests.bench.peers.subject import Program
 from tests.bench.reports import COUNT
@@ -43,14 +43,14 @@ def converge(world: World, size: int) -> float:
     fake.advance(100.0)
     took = []
     for _ in range(200 if size <= 1000 else 50):
-        pid = next(process.pid for process in watcher.fresh)
+        pid = next(process.pid for process in watcher.places.fresh)
         began = SYSTEM.monotonic()
         fake.die(pid)
         fake.roster.turn()
         took.append(SYSTEM.monotonic() - began)
-        assert watcher.fresh and not watcher.pending
+        assert watcher.places.fresh and not watcher.places.pending
         fake.advance(20.0)
-    assert all(process.state is ProcessState.RUNNING for process in watcher.slots.values())
+    assert all(process.state is ProcessState.RUNNING for process in watcher.places.slots.values())
     return 1e6 * median(took)
 
 
