@@ -1,4 +1,4 @@
-"""Watchers that start when somebody connects, with real sockets and real processes."""
+"""Watchers that start when a client connects, with real sockets and real processes."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class TestOnDemand(EmbeddedCase):
         self.serve(cmd="sleep 1000", args=[])
         self.says("on_demand: the command refers to no socket")
 
-    def test_a_socket_that_nobody_listens_on_before(self) -> None:
+    def test_a_socket_that_is_not_listened_on_before(self) -> None:
         self.arbit(
             {
                 "name": "web",
@@ -143,8 +143,8 @@ class TestOnDemand(EmbeddedCase):
             sockets=[{"name": "web", "host": "127.0.0.1", "port": 0, "so_reuseport": True}],
         )
         self.says(
-            "on_demand: socket web has so_reuseport, so nobody can connect to it before there is a"
-            " process"
+            "on_demand: socket web has so_reuseport, so no client can connect to it before there is"
+            " a process"
         )
 
 

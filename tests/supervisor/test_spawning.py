@@ -102,7 +102,7 @@ class TestReasons(EmbeddedCase):
         self.events.next("start")
         self.assertEqual(self.wire.status("a"), ("active", ""))
 
-    def test_a_program_that_is_mended_starts_by_set(self) -> None:
+    def test_another_program_starts_by_set(self) -> None:
         self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": 1})
         self.events.next("giveup")
         self.wire.order("set", name="a", options={"cmd": "sleep 1000"})
