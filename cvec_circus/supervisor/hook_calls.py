@@ -249,7 +249,7 @@ class Caller:
         env.update({VARIABLES[key]: str(facts[key]) for key in facts if key in VARIABLES})
         spec = LaunchSpec(
             shlex.split(hook.command),
-            cwd=situation.options.working_dir,
+            cwd=situation.options["working_dir"],
             env=env,
             stdin=subprocess.DEVNULL,
             nofile=situation.nofile,
