@@ -72,7 +72,7 @@ class Doorbell:
         for one in managed:
             if one.so_reuseport:
                 raise ValueError(
-                    f"on_demand: socket {one.name} has so_reuseport, so nobody can connect to it"
+                    f"on_demand: socket {one.name} has so_reuseport, so no client can connect to it"
                     " before there is a process"
                 )
         if not managed:

@@ -16,6 +16,7 @@ from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import importing, programs, virtualenv
 from cvec_circus.system.launch import LaunchSpec
@@ -69,7 +70,7 @@ class Situation(NamedTuple):
         nofile: The soft limit of open files that programs get; None for ours.
     """
 
-    options: Mapping[str, Any]
+    options: WatcherOptions
     variables: Mapping[str, str]
     is_set: bool
     withheld: frozenset[str] = frozenset()
@@ -79,9 +80,9 @@ class Situation(NamedTuple):
     def environment(self) -> dict[str, str]:
         """What a hook sees as the environment of its watcher."""
         env = {}
-        if self.options["copy_env"]:
+        if self.options.copy_env:
             env = {name: os.environ[name] for name in os.environ if name not in self.withheld}
-        return {**env, **self.options["env"]}
+        return {**env, **self.options.env}
 
 
 class Answer(NamedTuple):
@@ -154,7 +155,7 @@ class Caller:
             if os.getpid() != pid:
                 _end_copy(self._name, name, None)
             return answer
-        except BaseException as error:  # sys.exit() in somebody's code, too
+        except BaseException as error:  # sys.exit() in a user's code, too
             if os.getpid() != pid:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
@@ -171,7 +172,7 @@ class Caller:
         situation: Situation,
         cancel: Wakeup | None,
     ) -> tuple[Answer, dict[int, dict[str, Any]]]:
-        """Have `extended_stats` change the figures of processes, by pid; return the changed ones.
+        """Call `extended_stats` for the figures of processes, by pid; return the changed ones.
 
         Those of a process for which it fails stay as they are.
         """
@@ -205,9 +206,9 @@ class Caller:
             result = function(**given)
         if inspect.iscoroutine(result):
             result.close()
-            raise TypeError("it is a coroutine function, and nobody awaits it")
+            raise TypeError("it is a coroutine function, which is never awaited")
         if name == EXTENDED:
-            json.dumps(facts["stats"])  # what cannot travel is told by the hook's name
+            json.dumps(facts["stats"])  # figures that cannot travel fail as the hook's
         yes = bool(result)
         if result is None and name in DECIDING:
             text = "%s: hook %s (%s) has returned None, which is a no"
@@ -270,16 +271,16 @@ class Caller:
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
 
 
-def _pythonpath(options: Mapping[str, Any]) -> str:
-    env = options["env"]
-    if options["virtualenv"]:
-        root, version = options["virtualenv"], options["virtualenv_py_ver"]
+def _pythonpath(options: WatcherOptions) -> str:
+    env = options.env
+    if options.virtualenv:
+        root, version = options.virtualenv, options.virtualenv_py_ver
         env = {**env, **virtualenv.variables(env, root, version)}
     return str(env.get("PYTHONPATH", ""))
 
 
 def _read_again(dotted: str) -> None:
-    """Read a module again in which somebody may have changed something since it was imported."""
+    """Read a module again that may have changed on disk since it was imported."""
     place = dotted.partition(":")[0] if ":" in dotted else dotted.rpartition(".")[0]
     if place in sys.modules:
         importlib.invalidate_caches()
@@ -293,7 +294,7 @@ def _takes(function: Any, given: Mapping[str, Any]) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True  # nobody knows
+        return True  # such as a builtin, which does not say
     return True
 
 
@@ -307,7 +308,7 @@ def _changes(before: Mapping[str, str], after: Mapping[str, Any] | None) -> dict
 def _end_copy(watcher: str, name: str, error: BaseException | None) -> NoReturn:
     """End the copy of the daemon that a hook has forked and let come back from its function.
 
-    It has the daemon's sockets and none of its threads, and nobody would ever end it.
+    It has the daemon's sockets and none of its threads, and nothing would ever end it.
     """
     exit_code = 0 if error is None else 1
     if isinstance(error, SystemExit):
@@ -342,5 +343,5 @@ def _words(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except BaseException:  # somebody's exception may be anything
+    except BaseException:  # a user's exception may be anything
         return ""

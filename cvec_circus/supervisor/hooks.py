@@ -103,8 +103,8 @@ class HookDesk:
         self._put(call)
 
     def extend(self, watcher: Watcher, rows: Rows, then: Callable[[Rows], None]) -> None:
-        """Have `extended_stats` called for each process; `then` gets the figures, changed or not,
-        in a later turn."""
+        """Call `extended_stats` for each process; `then` gets the figures, changed or not, in a
+        later turn."""
         call = self._new(watcher, "extended_stats")
         call.rows = rows
         call.then = then
@@ -164,9 +164,9 @@ class HookDesk:
         from cvec_circus.supervisor.hook_calls import Situation
 
         watcher = call.watcher
-        loaded = watcher.settings.configured().get("hooks") or {}
+        loaded = watcher.settings.configured().hooks
         return Situation(
-            dict(watcher.options),
+            watcher.options,
             self._variables(watcher.name) if call.cancel else {},
             loaded.get(call.name) != call.hook,
             self.withheld(watcher),

@@ -8,48 +8,24 @@ import select
 import subprocess
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import history_size
+from cvec_circus.options.stream import CHANNELS, history_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor import launching
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launching import Template
+from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
-
-OUTPUTS = (("stdout", "stdout_stream"), ("stderr", "stderr_stream"))
-
-
-class Outputs(Protocol):
-    """Reads what processes write. Called on the supervisor thread."""
-
-    def add(self, watcher: Watcher, process: ManagedProcess, name: str, fd: int, pid: int) -> None:
-        """Take over the read end of a new process' "stdout" or "stderr", and read it."""
-
-
-class Reaper(Protocol):
-    """Sees processes end. Called on the supervisor thread."""
-
-    def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
-        """Watch a new child.
-
-        Raises:
-            OSError: There is nothing left to watch it with; it has been killed and collected.
-        """
-
-
-class Withholding(Protocol):
-    """Knows what hooks have taken away. Called on the supervisor thread."""
-
-    def withheld(self, watcher: Watcher) -> frozenset[str]:
-        """Return the variables of the daemon's that the watcher's processes do not get."""
 
 
 class Launcher:
@@ -75,10 +51,10 @@ class Launcher:
         clock: Clock,
         run: str,
         sockets: SocketRegistry,
-        outputs: Outputs,
+        outputs: OutputDesk,
         reaper: Reaper,
         helpers: Helpers,
-        hooks: Withholding,
+        hooks: HookDesk,
         reports: Reports,
         log_fd: Callable[[], int | None] = lambda: None,
         nofile: int | None = None,
@@ -157,10 +133,16 @@ class Launcher:
                 **standard.files,
             )
             launched = launch(spec)
-        if launched.report_fd is not None:
-            self._reports.add(watcher, process, spec, launched.report_fd)
-        self._reaper.add(watcher, process, launched.pid)
-        return launched.pid
+        pid, report_fd = launched
+        try:
+            self._reaper.add(watcher, process, pid)
+        except BaseException:
+            if report_fd is not None:
+                os.close(report_fd)
+            raise
+        if report_fd is not None:
+            self._reports.add(watcher, process, spec, report_fd)
+        return pid
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what is kept for a watcher that is gone for good; again does no harm."""
@@ -193,8 +175,8 @@ class StandardFiles:
         options = self._options
         try:
             self.files["stdin"] = subprocess.DEVNULL if options.close_child_stdin else None
-            for name, stream in OUTPUTS:
-                is_captured = options[stream] or history_size(options, name)
+            for name in CHANNELS:
+                is_captured = options[f"{name}_stream"] or history_size(options, name)
                 self.files[name] = self._open(name, bool(is_captured))
         except OSError:
             self._close()
@@ -231,8 +213,8 @@ class StandardFiles:
         self._ours.clear()
 
 
-class Report:
-    """What a process says until it is its program. Owned by the supervisor thread. Immutable.
+class Report(NamedTuple):
+    """What a process says until it is its program. Immutable.
 
     Attributes:
         watcher: Whose process it is.
@@ -241,15 +223,10 @@ class Report:
         fd: The pipe.
     """
 
-    __slots__ = ("fd", "process", "spec", "watcher")
-
-    def __init__(
-        self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int
-    ) -> None:
-        self.watcher = watcher
-        self.process = process
-        self.spec = spec
-        self.fd = fd
+    watcher: Watcher
+    process: ManagedProcess
+    spec: LaunchSpec
+    fd: int
 
 
 class Reports:
@@ -273,7 +250,6 @@ class Reports:
     def add(self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int) -> None:
         """Listen to a new one; the pipe is owned here from now on."""
         report = Report(watcher, process, spec, fd)
-        self._failed.pop(process, None)
         self._open[fd] = report
         self._by_process[process] = report
         try:
@@ -301,7 +277,8 @@ class Reports:
         except BlockingIOError:
             pass  # a process that a hook has forked has the other end as well
         finally:
-            os.close(report.fd)  # no one else has it, so the epoll forgets it
+            self._ignore(report.fd)
+            os.close(report.fd)
         failed, remarks = explain(report.spec, text)
         if failed is not None:
             self._failed[report.process] = failed
@@ -310,6 +287,14 @@ class Reports:
             if remark not in told:
                 told.add(remark)
                 logger.warning("%s: %s", report.watcher.name, remark)
+
+    def _ignore(self, fd: int) -> None:
+        """Listen to a pipe no more; closing it is not enough where a hook has forked."""
+        try:
+            if self._epoll is not None:
+                self._epoll.unregister(fd)
+        except FileNotFoundError:
+            pass  # nothing has listened: see `add`
 
     def failure(self, process: ManagedProcess) -> LaunchError | None:
         """Return why a process that has ended never became its program, None if it did."""

@@ -1,6 +1,6 @@
-"""What a dotted name in a configuration leads to: somebody's hook, somebody's class of streams.
+"""What a dotted name in a configuration leads to: a user's hook, a user's class of streams.
 
-Somebody's module may take its time, and may do anything: never on the supervisor thread.
+A user's module may take its time, and may do anything: never on the supervisor thread.
 """
 
 from __future__ import annotations

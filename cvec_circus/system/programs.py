@@ -80,7 +80,7 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
 
 
 def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel: Wakeup) -> Ended:
-    """Wait for the end of a child, whatever happens: nobody else knows of it."""
+    """Wait for the end of a child, whatever happens: nothing else knows of it."""
     texts = {name: bytearray() for name in pipes}
     killed = False
     try:
@@ -94,7 +94,8 @@ def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel:
                 if fd == cancel.fd:
                     killed = True
                     poll.unregister(fd)
-                    os.killpg(pid, signal.SIGKILL)  # its leader is not collected: nobody else's
+                    # Its leader is not collected, so the number is no other group's.
+                    os.killpg(pid, signal.SIGKILL)
                 elif fd in names and not _read(fd, names[fd], texts):
                     poll.unregister(fd)
     except BaseException:

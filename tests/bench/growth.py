@@ -43,14 +43,14 @@ def converge(world: World, size: int) -> float:
     fake.advance(100.0)
     took = []
     for _ in range(200 if size <= 1000 else 50):
-        pid = next(process.pid for process in watcher.fresh)
+        pid = next(process.pid for process in watcher.places.fresh)
         began = SYSTEM.monotonic()
         fake.die(pid)
         fake.roster.turn()
         took.append(SYSTEM.monotonic() - began)
-        assert watcher.fresh and not watcher.pending
+        assert watcher.places.fresh and not watcher.places.pending
         fake.advance(20.0)
-    assert all(process.state is ProcessState.RUNNING for process in watcher.slots.values())
+    assert all(process.state is ProcessState.RUNNING for process in watcher.places.slots.values())
     return 1e6 * median(took)
 
 

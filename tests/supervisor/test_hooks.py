@@ -265,7 +265,7 @@ class TestTime(HooksCase):
             self.assertIn("not answered within 0.05 s", self.asked(watcher, "after_start"))
         self.assertEqual([event["action"] for event in self.events], ["hook_failure"] * 2)
         self.assertEqual(self.events[0]["error"], "has not answered within 0.05 s")
-        self.assertFalse(self.loop.ask(self.hooks.busy))  # nobody waits for it any more
+        self.assertFalse(self.loop.ask(self.hooks.busy))  # nothing waits for it any more
         with self.assertLogs("cvec_circus", "INFO") as caught:
             gate.open.set()
             self.assertTrue(eventually(lambda: bool(caught.output), PATIENCE))
@@ -298,7 +298,7 @@ class TestTime(HooksCase):
         for line in seen:
             self.assertIn("hook before_start of web has not answered for", line)
 
-    def test_without_any_time_nobody_waits_for_it(self) -> None:
+    def test_without_any_time_nothing_waits_for_it(self) -> None:
         gate = Gate()
         watcher = self.watcher(hooks={"before_stop": gate})
         self.ask(watcher, "before_stop")

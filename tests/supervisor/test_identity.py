@@ -1,4 +1,4 @@
-"""Processes that run as somebody else."""
+"""Processes that run as another user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.embedded import EmbeddedCase
 
 NOBODY = pwd.getpwnam("nobody")
 DAEMON = pwd.getpwnam("daemon")
-AS_ROOT = unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+AS_ROOT = unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
 SCRIPT = 'exec >"$0"; grep -E "^(Uid|Gid|Groups):" /proc/self/status; umask; pwd'
 
 Ids = dict[str, "list[int]"]
@@ -109,7 +109,7 @@ class TestRoot(IdentityCase):
         self.assertEqual(self.told()["Uid"][0], os.getuid())
 
     @AS_ROOT
-    def test_what_somebody_else_may_not_run(self) -> None:
+    def test_what_another_user_may_not_run(self) -> None:
         path = self.folder / "mine"
         path.write_text("#!/bin/sh\n")
         path.chmod(0o700)
@@ -120,7 +120,7 @@ class TestRoot(IdentityCase):
 
 
 class TestOthers(IdentityCase):
-    """What everybody can have."""
+    """What every user can have."""
 
     def test_who_we_are(self) -> None:
         ids = self.ids(uid=pwd.getpwuid(os.getuid()).pw_name, gid=os.getgid())

@@ -265,6 +265,27 @@ class FailureTest(LauncherCase):
                 self.launcher.spawn(Program(cmd="/no/such", rlimit_core=0), slot)
         self.assertIn("/no/such", str(self.end(slot)))
 
+    def test_a_hook_forks_while_it_starts(self) -> None:
+        # The copy of this process has both ends of the pipe.
+        self.run_loop()
+        slot = Slot()
+        real = desk.launch
+        copies = []
+
+        def launch(spec: Any) -> Any:
+            launched = real(spec)
+            copies.append(os.dup(launched.report_fd))
+            return launched
+
+        with mock.patch.object(desk, "launch", launch):
+            self.loop.ask(self.launcher.spawn, Program(cmd="/no/such", rlimit_core=0), slot)
+        self.assertTrue(eventually(lambda: not self.loop.ask(lambda: self.reports._open)))
+        self.assertIn("/no/such", str(self.end(slot)))
+        for _ in range(3):
+            self.loop.ask(bool)
+        self.assertEqual(self.errors, [])
+        os.close(copies[0])
+
     def test_the_daemon_ends_first(self) -> None:
         self.launcher.spawn(shell("read x", rlimit_core=0), Slot())
         os.kill(self.watched[0], signal.SIGKILL)

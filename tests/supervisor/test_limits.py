@@ -17,7 +17,7 @@ from tests.support.eventually import eventually
 
 NONE = resource.RLIM_INFINITY
 NOBODY = pwd.getpwnam("nobody")
-AS_ROOT = unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+AS_ROOT = unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
 SCRIPT = 'exec >"$0"; ulimit -S{0}; ulimit -H{0}; grep -E "^(Uid|Gid|Groups):" /proc/self/status'
 
 
@@ -131,7 +131,7 @@ class TestLimits(LimitCase):
         self.assertEqual(self.ids[0], [str(NOBODY.pw_uid)] * 4)
 
     @AS_ROOT
-    def test_its_environment_is_nobody_else_s(self) -> None:
+    def test_its_environment_is_its_own(self) -> None:
         traces = self.folder / "traces"
         traces.mkdir()
         traces.chmod(0o777)
@@ -171,14 +171,14 @@ class TestFailures(LimitCase):
         self.assertIn("working directory /no/such: No such", self.refused(working_dir="/no/such"))
 
     @AS_ROOT
-    def test_what_somebody_else_may_not_run(self) -> None:
+    def test_what_another_user_may_not_run(self) -> None:
         path = self.folder / "mine"
         path.write_text("#!/bin/sh\n")
         path.chmod(0o700)
         expected = f"cannot run {path} as nobody: Permission denied (3 attempts)"
         self.assertEqual(self.refused(cmd=str(path), uid="nobody"), expected)
 
-    def test_one_that_is_mended(self) -> None:
+    def test_another_limit_and_program(self) -> None:
         self.refused(rlimit_nofile=10**15)
         self.wire.order("set", name="a", options={"rlimit_nofile": 60, "cmd": "sleep 1000"})
         self.wire.order("start", name="a")

@@ -1,4 +1,4 @@
-"""Watchers that start when somebody connects, with real sockets and real processes."""
+"""Watchers that start when a client connects, with real sockets and real processes."""
 
 from __future__ import annotations
 
@@ -125,13 +125,14 @@ class TestOnDemand(EmbeddedCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"hello", ("127.0.0.1", listed["port"]))
         self.events.next("stop", watcher="inetd")
-        self.assertIn("hello", (self.folder / "said").read_text())
+        said = self.folder / "said"
+        self.assertTrue(eventually(lambda: "hello" in said.read_text()))
 
     def test_who_has_no_socket_gives_up_with_the_reason(self) -> None:
         self.serve(cmd="sleep 1000", args=[])
         self.says("on_demand: the command refers to no socket")
 
-    def test_a_socket_that_nobody_listens_on_before(self) -> None:
+    def test_a_socket_that_is_not_listened_on_before(self) -> None:
         self.arbit(
             {
                 "name": "web",
@@ -142,8 +143,8 @@ class TestOnDemand(EmbeddedCase):
             sockets=[{"name": "web", "host": "127.0.0.1", "port": 0, "so_reuseport": True}],
         )
         self.says(
-            "on_demand: socket web has so_reuseport, so nobody can connect to it before there is a"
-            " process"
+            "on_demand: socket web has so_reuseport, so no client can connect to it before there is"
+            " a process"
         )
 
 

@@ -102,17 +102,28 @@ class TestReasons(EmbeddedCase):
         self.events.next("start")
         self.assertEqual(self.wire.status("a"), ("active", ""))
 
-    def test_a_program_that_is_mended_starts_by_set(self) -> None:
+    def test_another_program_starts_by_set(self) -> None:
         self.arbit({"name": "a", "cmd": "/no/such/program", "max_retry": 1})
         self.events.next("giveup")
         self.wire.order("set", name="a", options={"cmd": "sleep 1000"})
         self.wire.order("start", name="a")
         self.assertEqual(self.wire.status("a"), ("active", ""))
 
+    def test_a_reload_into_what_cannot_be_started(self) -> None:
+        self.arbit({"name": "a", "cmd": "sleep 1000", "max_retry": 1})
+        self.events.next("start")
+        running = self.wire.pids("a")
+        self.wire.call("set", name="a", options={"cmd": "/no/such/program"})
+        expected = "cannot run /no/such/program: No such file or directory; next start in"
+        self.assertTrue(eventually(lambda: expected in self.wire.status("a")[1]))
+        self.assertEqual((self.wire.status("a")[0], self.wire.pids("a")), ("active", running))
+        self.assertEqual(self.events.of("giveup"), [])
+
     def test_a_restart_into_what_cannot_be_started(self) -> None:
         self.arbit({"name": "a", "cmd": "sleep 1000", "max_retry": 1})
         self.events.next("start")
         self.wire.call("set", name="a", options={"cmd": "/no/such/program"})
+        self.wire.call("restart", name="a")
         self.events.next("giveup")
         state, reason = self.wire.status("a")
         self.assertIn("/no/such/program", reason)
@@ -120,7 +131,7 @@ class TestReasons(EmbeddedCase):
 
     def test_quick_deaths_are_told(self) -> None:
         self.arbit({"name": "a", "cmd": "false", "backoff_max": 1000.0})
-        said = r"^process 1 died quickly \d+ times; next start in \d\.\d s$"
+        said = r"^slot 1 has died \d+ times in a row, each within 1 s; next start in \d\.\d s$"
         self.assertTrue(eventually(lambda: re.search(said, self.wire.status("a")[1])))
         self.assertEqual(self.wire.status("a")[0], "active")
 
