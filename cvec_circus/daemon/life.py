@@ -132,10 +132,12 @@ class Life:
                 cause = Cause(f"signal:{name}", f"signal:{name}")
                 if action is Action.STOP:
                     supervisor.stop(cause)
-                else:
+                elif action is Action.RELOAD:
                     self._reload(supervisor, cause)
+                else:
+                    supervisor.child_exited()
 
-            self._signals.install(supervisor.loop, on_signal, supervisor.child_exited)
+            self._signals.install(supervisor.loop, on_signal)
             try:
                 return self._serve(supervisor)
             finally:
@@ -148,9 +150,7 @@ class Life:
             # ever, and with the signals held only SIGKILL would end it.
             context.destroy()
 
-    def _facades(
-        self, supervisor: Supervisor, watcher: Watcher, caller: Caller
-    ) -> tuple[Any, Any]:
+    def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
         """Makes what a watcher's hooks get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import RunningArbiter
 

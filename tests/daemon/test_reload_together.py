@@ -98,7 +98,7 @@ class TestTogether(ReloadCase):
             self.assertEqual(answer["reason"], "arbiter is stopping")
         hanging.let_go(path)
         self.assertEqual(daemon.wire.refused("reloadconfig"), "arbiter is stopping")
-        daemon.signal(signal.SIGTERM)
+        daemon.interrupt()
         daemon.ended()
 
     def test_the_end_does_not_wait_for_a_file(self) -> None:
