@@ -16,7 +16,7 @@ from cvec_circus.options.kinds import shown, to_text
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME = 200
-_MAX_REASON = 500
+MAX_REASON = 500
 
 
 def to_new_name(value: Any) -> str:
@@ -34,8 +34,8 @@ def to_new_name(value: Any) -> str:
 def to_reason(value: Any) -> str:
     """Take a sentence that says why; it goes into events and the log, so it is one line."""
     reason = " ".join(_UNPRINTABLE.sub(" ", to_text(value)).split())
-    if len(reason) > _MAX_REASON:
-        raise ValueError(f"{shown(reason)} is longer than {_MAX_REASON} characters")
+    if len(reason) > MAX_REASON:
+        raise ValueError(f"{shown(reason)} is longer than {MAX_REASON} characters")
     return reason
 
 

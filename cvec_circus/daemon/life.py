@@ -132,10 +132,12 @@ class Life:
                 cause = Cause(f"signal:{name}", f"signal:{name}")
                 if action is Action.STOP:
                     supervisor.stop(cause)
-                else:
+                elif action is Action.RELOAD:
                     self._reload(supervisor, cause)
+                else:
+                    supervisor.child_exited()
 
-            self._signals.install(supervisor.loop, on_signal, supervisor.child_exited)
+            self._signals.install(supervisor.loop, on_signal)
             try:
                 return self._serve(supervisor)
             finally:

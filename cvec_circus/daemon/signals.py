@@ -29,6 +29,7 @@ class Action(enum.Enum):
 
     STOP = "ends in order, with all that it runs"
     RELOAD = "reopens its log files and reloads all that it runs"
+    COLLECT = "looks which of its children have exited"
     LOG = "says in its log that the signal came, at most once in ten seconds, and goes on"
     IGNORE = "takes no notice; the system call that has caused it fails instead"
     LEAVE = "does what the kernel does by default"
@@ -64,7 +65,8 @@ TABLE = (
     Row("ABRT", Action.LEAVE, "abort() ends in any case; a watchdog sends it for a core dump"),
     Row("KILL STOP", Action.LEAVE, "the kernel allows nothing else"),
     Row("TSTP TTIN TTOU CONT", Action.LEAVE, "Ctrl-Z in a terminal, and the way back"),
-    Row("CHLD URG WINCH", Action.LEAVE, "the kernel ignores them; deaths are seen by pidfds"),
+    Row("CHLD", Action.COLLECT, "pidfds tell of its own children, this of those it has adopted"),
+    Row("URG WINCH", Action.LEAVE, "the kernel ignores them"),
 )
 """What the C library keeps for itself, 32 and 33 with glibc, has no row: nobody else may set it."""
 
@@ -81,7 +83,7 @@ def handled() -> list[int]:
     return [
         int(signum)
         for signum in sorted(signal.valid_signals())
-        if row_of(signum).action in (Action.STOP, Action.RELOAD, Action.LOG)
+        if row_of(signum).action not in (Action.IGNORE, Action.LEAVE)
     ]
 
 
@@ -115,8 +117,6 @@ class Signals:
         self._on_signal: Callable[[str, Action], object]
         self._arrived: deque[int] = deque()  # each once
         self._counts: dict[int, int] = {}  # how often since the last line about it
-        self._on_child: Callable[[], object]
-        self._has_child = False
 
     def hold(self) -> None:
         """Put off every signal until `install`.
@@ -127,28 +127,17 @@ class Signals:
         for signum in handled():
             signal.signal(signum, self._hear)
 
-    def install(
-        self,
-        loop: Loop,
-        on_signal: Callable[[str, Action], object],
-        on_child: Callable[[], object],
-    ) -> None:
+    def install(self, loop: Loop, on_signal: Callable[[str, Action], object]) -> None:
         """Deal with signals on a loop, those first that have arrived meanwhile.
-
-        Exits of our own children are seen by their pidfds. SIGCHLD tells of those that only became
-        ours when their parent ended.
 
         Args:
             loop: The loop of the calling thread.
             on_signal: Called with the name of a signal, without "SIG", and what is to be done:
-                `STOP` or `RELOAD`.
-            on_child: Called when a child has exited; once for as many as exit at a time.
+                `STOP`, `RELOAD` or `COLLECT`.
         """
         self._on_signal = on_signal
-        self._on_child = on_child
         signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
         self._loop = loop
-        signal.signal(signal.SIGCHLD, self._hear_child)
         for _ in list(self._arrived):
             loop.post(self._deal)
 
@@ -161,9 +150,9 @@ class Signals:
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, handled())
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for signum in handled():
             signal.signal(signum, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no child could be waited for
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         """The handler. It may interrupt anything that the main thread does in Python."""
@@ -171,15 +160,6 @@ class Signals:
             self._arrived.append(signum)
             if self._loop is not None:
                 self._loop.post(self._deal)
-
-    def _hear_child(self, signum: int, frame: FrameType | None) -> None:
-        if not self._has_child and self._loop is not None:
-            self._has_child = True
-            self._loop.post(self._look_at_children)
-
-    def _look_at_children(self) -> None:
-        self._has_child = False
-        self._on_child()
 
     def _deal(self) -> None:
         if not self._arrived:

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
+from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.own import is_own
-from cvec_circus.plugins.reasons import because
 
 SETTLE_DELAY = 0.5
 """Seconds after which a file that has changed is looked at again: it may still be written."""
@@ -146,8 +146,8 @@ class CommandReloader(CircusPlugin):
             return False
         if is_active:
             logger.info("%s: modified, so %s is restarted", paths, name)
-            why = f"modified: {paths}"
-            self.cast("restart", name=name, match="simple", **because("restart", why))
+            why = f"modified: {paths}"[:MAX_REASON]
+            self.cast("restart", name=name, match="simple", reason=why)
         else:
             logger.info("%s: modified, but %s does not run", paths, name)
         return True

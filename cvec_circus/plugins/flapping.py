@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin, Timer
-from cvec_circus.plugins.reasons import because
 from cvec_circus.plugins.schema import typed_value
 
 
@@ -74,7 +73,7 @@ class Flapping(CircusPlugin):
             return
         record.stopping, record.deaths = True, []
         why = f"{options['attempts']} deaths in {window:g} s"
-        self.cast("stop", name=name, match="simple", **because("stop", why))
+        self.cast("stop", name=name, match="simple", reason=why)
         if 0 <= options["max_retry"] <= record.tries:
             logger.warning("%s: flapping, stopped after %d retries", name, record.tries)
             record.tries = 0
@@ -86,7 +85,7 @@ class Flapping(CircusPlugin):
     def retry(self, name: str, record: Record) -> None:
         """Start a watcher again."""
         record.timer = None
-        self.cast("start", name=name, match="simple", **because("start", f"retry {record.tries}"))
+        self.cast("start", name=name, match="simple", reason=f"retry {record.tries}")
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Ask for the options of a watcher: its own `flapping.*` over those of the plugin."""

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
-from cvec_circus.plugins.reasons import because
 from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
 from cvec_circus.util import human2bytes
 
@@ -156,7 +155,7 @@ class ResourceWatcher(BaseObserver):
                 signum=self.child_signal,
                 pid=parent,
                 childpid=index,
-                **because("signal", f"child {index}: {why}"),
+                reason=f"child {index}: {why}",
             )
         self._count("restarting")
 

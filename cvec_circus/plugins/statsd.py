@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Union
 
 from cvec_circus import exc, logger
+from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback
 from cvec_circus.plugins.own import is_own
-from cvec_circus.plugins.reasons import because
 from cvec_circus.plugins.statsd_client import StatsdClient
 from cvec_circus.util import human2bytes
 
@@ -175,7 +175,7 @@ class BaseObserver(StatsdEmitter):
         active = [one for one in fitting if reply["statuses"][one] == "active"]
         for one in active:
             logger.warning("%s: %s, so it is restarted", one, why)
-            self.cast("restart", name=one, match="simple", **because("restart", why))
+            self.cast("restart", name=one, match="simple", reason=why[:MAX_REASON])
         return bool(active)
 
 

@@ -12,7 +12,6 @@ from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.own import is_own
-from cvec_circus.plugins.reasons import because
 
 MESSAGE = 65536
 """The longest message in bytes; none can be longer."""
@@ -145,8 +144,8 @@ class WatchDog(CircusPlugin):
                     pid,
                     self.timeout,
                 )
-                why = because("kill", f"process {pid} has been silent for {self.timeout:g} s")
-                self.cast("kill", name=one.watcher, pid=pid, **self._how, **why)
+                why = f"process {pid} has been silent for {self.timeout:g} s"
+                self.cast("kill", name=one.watcher, pid=pid, **self._how, reason=why)
                 self._let_end(pid)
 
     def _let_end(self, pid: int) -> None:

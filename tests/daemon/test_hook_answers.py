@@ -287,15 +287,6 @@ class TestTheEnd(HookedDaemonCase):
                 self.assertIn(f"hook {name} has not answered within 2 s", log)
                 self.assertIn(f"hook {name} of web has not returned, and is abandoned", log)
 
-    def test_a_second_signal_gives_no_time(self) -> None:
-        daemon = self.hooked(f"[watcher:web]\n{SLEEP}hooks.before_stop = @hang\n{OTHER}")
-        daemon.wire.events.next("watcher.web.start")
-        daemon.signal(signal.SIGTERM)
-        self.wait_for(daemon, "hangs")
-        daemon.signal(signal.SIGTERM)
-        log = "\n".join(daemon.ended())
-        self.assertIn("hook before_stop has not answered in time", log)
-
     def test_a_program_ends_with_it(self) -> None:
         daemon = self.hooked(
             f"[watcher:web]\n{SLEEP}hooks.before_start = exec:sh -c 'echo up; sleep 1000'\n{OTHER}"

@@ -89,16 +89,6 @@ class TestStopping(DaemonCase):
         with self.within(10):
             self.ends(daemon, signal.SIGTERM)
 
-    def insist(self, daemon: Daemon) -> list[str]:
-        """Interrupt a daemon that is stopping until it takes that for an order to kill."""
-
-        def ended() -> bool:
-            daemon.signal(signal.SIGINT)
-            return daemon.process.poll() is not None
-
-        self.assertTrue(eventually(ended, 20.0))
-        return daemon.ended()
-
     def test_further_ones_only_tell_how_much_time_is_left(self) -> None:
         stubborn = child("levels", "ignore", "ignore")
         daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 1000\n")
@@ -106,12 +96,13 @@ class TestStopping(DaemonCase):
         for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGQUIT, signal.SIGTERM):
             daemon.signal(signum)
         line = daemon.log.containing("stopping already (signal:")
-        self.assertRegex(line, r", done in 100[12] s at most$")
+        self.assertRegex(line, r", done in 100[45] s at most$")
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.call("status")["statuses"], {"a": "stopping"})
         self.assertTrue(all(map(alive, marked(daemon.run))))
         began = SYSTEM.monotonic()
-        log = "\n".join(self.insist(daemon))
+        daemon.interrupt()
+        log = "\n".join(daemon.ended())
         self.assertGreater(SYSTEM.monotonic() - began, 1.0)
         self.assertIn("; another SIGINT kills what is left", log)
         self.assertIn("interrupted again (signal:INT): killing what is left", log)
@@ -122,7 +113,8 @@ class TestStopping(DaemonCase):
         daemon.out.until("ready")
         daemon.signal(signal.SIGINT)
         daemon.wire.events.next("kill")
-        log = "\n".join(self.insist(daemon))
+        daemon.interrupt()
+        log = "\n".join(daemon.ended())
         self.assertIn("stopping (signal:INT)", log)
         self.assertEqual(log.count(": killing what is left"), 1, log)
 
@@ -135,7 +127,8 @@ class TestStopping(DaemonCase):
         self.assertEqual(daemon.out.until("signal"), "TERM")
         (pid,) = marked(daemon.run)
         self.assertTrue(alive(pid))
-        self.insist(daemon)
+        daemon.interrupt()
+        daemon.ended()
 
     def test_what_was_promised_more_time_keeps_nobody_waiting(self) -> None:
         stubborn = child("wait", "ignore", "TERM")
@@ -185,7 +178,8 @@ class TestStopping(DaemonCase):
         daemon.wire.events.next("stop", watcher="w000")
         expected = {"a": "stopping", "w000": "stopped"}
         self.assertEqual(daemon.call("status")["statuses"], expected)
-        self.insist(daemon)
+        daemon.interrupt()
+        daemon.ended()
 
     def test_a_process_that_stopped_itself(self) -> None:
         daemon = self.daemon(f"[watcher:a]\n{SLEEP}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -101,6 +102,18 @@ class TestLog(unittest.TestCase):
         self.signals.install(self.loop, self.deal)
         self.turn()
         self.assertEqual(self.dealt, [("HUP", Action.RELOAD), ("TERM", Action.STOP)])
+
+    def test_exits_of_children_are_told_and_children_stay_there(self) -> None:
+        self.signals.hold()
+        self.signals.install(self.loop, self.deal)
+        child = subprocess.Popen(["/bin/true"])
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        self.turn()
+        self.assertEqual(self.dealt, [("CHLD", Action.COLLECT)])
+        self.signals.uninstall()
+        self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, ())
+        late = subprocess.Popen(["/bin/sh", "-c", "exit 3"])
+        self.assertEqual((child.wait(), late.wait()), (0, 3))
 
     def test_no_thread_inherits_a_blocked_signal(self) -> None:
         self.signals.hold()

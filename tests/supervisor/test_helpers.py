@@ -9,11 +9,13 @@ from typing import Any
 
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.mappings import from_mappings
-from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.helpers import FEW, HOLD, LONGEST_HOLD, Extra, Helper, Helpers
 from cvec_circus.supervisor.plugins import Plugin
+from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.progress import LAYOUT
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
@@ -47,7 +49,7 @@ class HelpersCase(LeakCheckedTestCase):
 
     def start(self, watcher: Watcher) -> tuple[ManagedProcess, dict[str, Any]]:
         """Make a process that runs, and tell what message it has got."""
-        process = ManagedProcess(watcher.name, 1, "config")
+        process = ManagedProcess(watcher.name, 1, NONE)
         with self.helpers.prepare(watcher, process) as extra:
             (text,) = extra.env.values()
         process.enter(ProcessState.RUNNING)
@@ -95,8 +97,8 @@ class TestRows(HelpersCase):
             variable = "CVEC_CIRCUS_PAGE"
             useless = frozenset({7})
 
-            def own_options(self) -> dict[str, Any]:
-                return {"env": {"PYTHONPATH": "/mine"}, "priority": 3}
+            def own_options(self) -> WatcherOptions:
+                return options(cmd="", env={"PYTHONPATH": "/mine"}, priority=3)
 
             def message(self) -> dict[str, Any]:
                 return {"port": 8080}
@@ -111,8 +113,8 @@ class TestRows(HelpersCase):
         self.assertEqual(watcher.options["args"], ["-m", "cvec_circus.page"])
         self.assertEqual(watcher.options["priority"], 3)
         self.assertTrue(watcher.options["env"]["PYTHONPATH"].startswith("/mine:"))
-        self.assertEqual(watcher.fatal_exit_codes, {7})
-        process = ManagedProcess("page", 1, "config")
+        self.assertEqual(watcher.kind.useless_codes, {7})
+        process = ManagedProcess("page", 1, NONE)
         with self.helpers.prepare(watcher, process) as extra:
             message = json.loads(extra.env["CVEC_CIRCUS_PAGE"])
             self.assertEqual(message["port"], 8080)
@@ -124,8 +126,8 @@ class TestRows(HelpersCase):
         self.assertEqual(closed, [True])
 
     def test_others_get_nothing(self) -> None:
-        watcher = Watcher("web", {"cmd": "sleep 1000", "numprocesses": 1})
-        process = ManagedProcess("web", 1, "config")
+        watcher = Watcher("web", options(cmd="sleep 1000"))
+        process = ManagedProcess("web", 1, NONE)
         with self.helpers.prepare(watcher, process) as extra:
             self.assertEqual(extra, Extra())
         self.assertEqual(self.helpers.exited(watcher, process), "")
@@ -152,14 +154,14 @@ class TestWhereAPluginBegins(HelpersCase):
 
     def test_one_that_is_restarted(self) -> None:
         watcher = self.plugin(since=0)
-        watcher.order_start("config")
+        watcher.ordered("start", Cause("config"), up=True)
         self.live(watcher, delivered=17, by_itself=False)
         self.events.seq = 40
         self.assertEqual(self.live(watcher), 17)
 
     def test_one_that_was_stopped(self) -> None:
         watcher = self.plugin(since=0)
-        watcher.order_stop("command:stop")
+        watcher.ordered("stop", Cause("command:stop"), up=False)
         self.live(watcher, delivered=17, by_itself=False)
         self.events.seq = 40
         self.assertEqual(self.live(watcher), 40)
@@ -207,7 +209,7 @@ class TestFatalEvents(HelpersCase):
                 self.live(self.watcher, delivered=18, current=18)
 
     def test_nor_is_an_end_that_was_asked_for(self) -> None:
-        self.watcher.order_start("config")
+        self.watcher.ordered("start", Cause("config"), up=True)
         with self.assertNoLogs("cvec_circus"):
             for _ in range(3):
                 self.live(self.watcher, delivered=17, current=18, by_itself=False)
@@ -224,9 +226,14 @@ class TestRemoval(EmbeddedCase):
         self.assertTrue(eventually(lambda: not progress_files()), progress_files())
 
 
-def config(name: str, **options: Any) -> PluginConfig:
+def options(**given: Any) -> WatcherOptions:
+    """All options of a watcher."""
+    return WatcherOptions(WATCHER_OPTIONS.complete(given))
+
+
+def config(name: str, **given: Any) -> PluginConfig:
     """What a plugin is configured with."""
-    (plugin,) = from_mappings(plugins=[{"use": "x.Y", "name": name, **options}]).plugins
+    (plugin,) = from_mappings(plugins=[{"use": "x.Y", "name": name, **given}]).plugins
     return plugin
 
 

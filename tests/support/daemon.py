@@ -207,6 +207,15 @@ class Daemon:
         """Send the daemon a signal."""
         self.process.send_signal(signum)
 
+    def interrupt(self) -> None:
+        """Interrupt it until it takes that for an order to kill what is left, and ends."""
+
+        def ended() -> bool:
+            self.signal(signal.SIGINT)
+            return self.process.poll() is not None
+
+        self._test.assertTrue(eventually(ended, TIMEOUT))
+
     def ended(self, code: int = 0, timeout: float = TIMEOUT) -> list[str]:
         """Wait until it has ended with that code and has left nothing; return its log."""
         try:

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.commands import get_commands
-from cvec_circus.commands.kinds import to_reason
 from cvec_circus.plugins.flapping import Flapping
-from cvec_circus.plugins.reasons import because
 from tests.plugins.case import PluginCase
 from tests.support.eventually import eventually
 
 
-class TestBecause(unittest.TestCase):
-    def test_only_where_the_command_takes_one(self) -> None:
-        for name, command in get_commands().items():
-            expected = {"reason": "so"} if "reason" in command.by_name else {}
-            self.assertEqual(because(name, "so"), expected, name)
-        self.assertEqual(because("incr", "so"), {"reason": "so"})
-        self.assertEqual(because("ping", "so"), {})
-        self.assertEqual(because("no_such_command", "so"), {})
-
-    def test_no_more_than_is_taken(self) -> None:
-        (reason,) = because("incr", "because " * 1000).values()
-        self.assertGreater(len(to_reason(reason)), 400)
-
-
-class TestBuiltIn(PluginCase):
-    def test_the_sentences(self) -> None:
+class TestReason(PluginCase):
+    def test_what_flapping_says(self) -> None:
         self.daemon.answers["options"] = lambda properties: {"options": {}}
         plugin = self.make(Flapping, retry_in=0.0)
         self.run_plugin(plugin)
@@ -36,7 +19,7 @@ class TestBuiltIn(PluginCase):
         for command, reason in (("stop", "2 deaths in 2 s"), ("start", "retry 1")):
             self.assertTrue(eventually(lambda: self.daemon.commands(command)))  # noqa: B023
             (order,) = self.daemon.commands(command)
-            expected = {"name": "web", "match": "simple", **because(command, reason)}
+            expected = {"name": "web", "match": "simple", "reason": reason}
             self.assertEqual(order["properties"], expected)
 
 
