@@ -110,7 +110,9 @@ class PumpsTest(PumpsTestCase):
             patch = mock.patch(f"cvec_circus.stream.orders.{name}", value)
             patch.start()
             self.addCleanup(patch.stop)
-        self.pump._lanes["0:2"].do(gate.wait, 60)
+        inside = threading.Event()
+        self.pump._lanes["0:2"].do(lambda: (inside.set(), gate.wait(60)))
+        self.assertTrue(inside.wait(30))
         writers = [self.pipe("x", pid) for pid in range(1, 6)]
         for writer in writers:
             writer.write(b"12345\n")
@@ -134,8 +136,8 @@ class PumpsTest(PumpsTestCase):
             self.spawn(FLOOD_FOR_EVER, key="out")
             self.pipe("file").write(b"written\n")
             self.assert_shows(b"written\n")
-            self.assertEqual(threads(), ["pump", "pump:/", "pump:stdout"])
             self.assertTrue(eventually(lambda: filled(reader) > 60_000))
+            self.assertEqual(threads(), ["pump", "pump:/", "pump:stdout"])
             self.pump.stop(0)
             self.assertFalse(self.pump.join(0.1))
             os.set_blocking(reader, False)
