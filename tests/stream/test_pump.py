@@ -137,12 +137,15 @@ class OrdersTest(PumpTestCase):
                 with self.pipe(key) as writer:
                     writer.write(b"%d\n" % turn)
                 self.closed(key)
+            ended.append(number)
 
+        ended = []
         threads = [threading.Thread(target=work, args=[n]) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
+        self.assertEqual(sorted(ended), list(range(8)))
         for n in range(8):
             self.assertEqual(self.text(f"log{n}"), b"".join(b"%d\n" % turn for turn in range(20)))
 

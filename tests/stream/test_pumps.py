@@ -8,6 +8,7 @@ import termios
 import threading
 from unittest import mock
 
+from cvec_circus.stream import stdout
 from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
@@ -130,13 +131,21 @@ class PumpsTest(PumpsTestCase):
     def test_standard_output_that_nobody_reads_holds_up_nobody_else(self):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
-        with open(writer, "w") as out, mock.patch("sys.stdout", out):
+        write_out, blocked = stdout._write_out, threading.Event()
+
+        def write(data):
+            if filled(reader) + len(data) > 65536:
+                blocked.set()
+            return write_out(data)
+
+        patch = mock.patch.object(stdout, "_write_out", write)
+        with open(writer, "w") as out, mock.patch("sys.stdout", out), patch:
             self.pump.open("out", {"class": "StdoutStream"})
             self.open("file")
             self.spawn(FLOOD_FOR_EVER, key="out")
             self.pipe("file").write(b"written\n")
             self.assert_shows(b"written\n")
-            self.assertTrue(eventually(lambda: filled(reader) > 60_000))
+            self.assertTrue(blocked.wait(30))
             self.assertEqual(threads(), ["pump", "pump:/", "pump:stdout"])
             self.pump.stop(0)
             self.assertFalse(self.pump.join(0.1))
