@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
-from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
-from cvec_circus.base import threads
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.stream.base import Lost, call
 from cvec_circus.stream.load import Stream, make
 from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.orders import RETRY_DELAY, Later, Orders, log_crash, never
 from cvec_circus.stream.output import Pipe, Then
 from cvec_circus.stream.reader import PipeReader
 from cvec_circus.stream.source import Source
@@ -27,27 +25,8 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 1.0
 """Seconds that a stream waits for pipes that something else than its processes holds open."""
 
-RETRY_DELAY = 1.0
-"""Seconds to the next attempt at what the system has no thread, file or memory for."""
 
-BIRTH_TIMEOUT = 10.0
-"""Seconds after which a thread that was started and has done nothing is taken for dead."""
-
-Later = Callable[[float, Callable[[], object]], object]
-"""Calls a function in so many seconds, on another thread. It may be called on any thread."""
-
-
-def log_crash(error: BaseException, description: str) -> None:
-    """Say that something has ended the thread."""
-    logger.error("%s has died of %r; another thread goes on", description, error)
-    logger.debug("where %s died", description, exc_info=error)
-
-
-def never(delay: float, fn: Callable[[], object]) -> None:
-    """Leave it to the next order to try again, where nothing can tell the time."""
-
-
-class Pump:
+class Pump(Orders):
     """Reads the children's pipes on a thread of its own. Safe from any thread.
 
     The thread starts with the first order. Orders are carried out one after the other; each method
@@ -85,25 +64,13 @@ class Pump:
             spill: Called on the pump's thread with each pipe that its output is done with before it
                 has ended. Without it such a pipe is closed.
         """
-        self.name = name
-        self.about = about
-        self._clock = clock
+        super().__init__(clock, on_crash, later, name, about)
         self._on_loss = on_loss
-        self._on_crash = on_crash
         self._do = do
-        self._later = later
         self._spill = spill
-        self._lock = threading.RLock()
-        self._orders: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._done = threading.Event()
         self._wakeup: Wakeup | None = None
         self._reader: PipeReader | None = None
-        self._running = False
         self._stopping = False
-        self._ended = False
-        self._born_by: float | None = None
-        self._crashed_at: float | None = None
-        self._refusal = ""
 
     @property
     def lost(self) -> dict[Hashable, int]:
@@ -111,24 +78,13 @@ class Pump:
         reader = self._reader
         return {} if reader is None else reader.lost
 
-    def do(self, fn: Callable[..., object], *args: Any) -> bool:
-        """Have a function called on the pump's thread."""
-        with self._lock:
-            if self._ended:
-                return False
-            self._orders.append((fn, args))
-            if self._running and self._wakeup is not None:
-                self._wakeup.set()
-        if not self._running:
-            self._start()
-        return True
-
     def open(
         self,
         key: Hashable,
         conf: Mapping[str, Any],
         source: Source | None = None,
         history: History | None = None,
+        stream: Stream | None = None,
     ) -> bool:
         """Have a stream under a key.
 
@@ -141,8 +97,9 @@ class Pump:
             conf: As for `load.make`.
             source: Whose output it is.
             history: Keeps what was written last, as long as the stream is there.
+            stream: The stream, instead of one that is made by `conf`.
         """
-        return self.do(self._open, key, dict(conf), source or Source(), history)
+        return self.do(self._open, key, dict(conf), source or Source(), history, stream)
 
     def add(self, key: Hashable, fd: int, pid: int, source: Source | None = None) -> bool:
         """Read a pipe to its end, for the stream of that key, which must be open.
@@ -191,106 +148,26 @@ class Pump:
 
     def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
         """Have all streams closed, as by `close`, and the thread end after that."""
-        with self._lock:
-            if self.is_needed and not (self._refusal and not self._running):
-                return self.do(self._stop, drain_timeout)
-            self._ended = True
-        self._abandon()
-        return False
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread's end.
-
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            Whether it has ended, or was never needed.
-        """
-        return not self.is_needed or self._done.wait(timeout)
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether there has been anything to do."""
-        return bool(self._running or self._reader or self._orders or self._done.is_set())
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it is over."""
-        return self._done.is_set()
+        return not self._give_up() and self.do(self._stop, drain_timeout)
 
     def take_back(self, key: Hashable) -> list[Pipe]:
         """Return the discarded pipes of a stream whose processes live. On the pump's thread."""
         assert self._reader is not None
         return self._reader.take_back(key)
 
-    def take_by(self, fn: Callable[[Pipe], object], pipe: Pipe) -> bool:
-        """Have a function called with a pipe, as by `do`; after the end the pipe is closed."""
-        if self.do(fn, pipe):
-            return True
-        os.close(pipe.fd)
-        return False
-
-    def _start(self) -> None:
-        """Start a thread unless there is one, or may be in a moment. Never waits."""
-        with self._lock:
-            now = self._clock.monotonic()
-            is_due = self._born_by is None or now >= self._born_by
-            if self._running or self._ended or not is_due:
-                return
-            self._born_by = now + BIRTH_TIMEOUT
-        thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._later(BIRTH_TIMEOUT, self._start_if_needed)
-        try:
-            threads.start(thread, self._refused)
-        except RuntimeError as error:
-            self._refused(error)
-
-    def _refused(self, error: Exception) -> None:
-        """Learn that the system has no thread. Nothing is logged here: see `threads.start`."""
-        with self._lock:
-            is_first, self._refusal = not self._refusal, str(error)
-            self._born_by = self._clock.monotonic() + RETRY_DELAY
-        self._later(RETRY_DELAY, partial(self._try_again, is_first))
-
-    def _try_again(self, is_first: bool) -> None:
-        if is_first and self._refusal:
-            said = "%s: no thread to read output now: %s; it waits in its pipes"
-            logger.warning(said, self.name, self._refusal)
-        self._start_if_needed()
-
-    def _start_if_needed(self) -> None:
-        if self.is_needed:
-            self._start()
-
-    def _abandon(self) -> None:
-        """Let go of what a thread that never came should have read."""
-        for _, args in self._orders:
-            for pipe in args:
-                if isinstance(pipe, Pipe):
-                    os.close(pipe.fd)
-        self._orders.clear()
-        self._done.set()
-
     # What follows runs on the pump's thread.
 
-    def _run(self) -> None:
-        with self._lock:
-            if self._running or self._ended:
-                return  # another one was started, because this one came so late
-            self._running = True
-            self._born_by, self._refusal = None, ""
-        try:
-            reader, wakeup = self._prepare()
-            self._obey()
-            while not (self._stopping and reader.is_empty):
-                if reader.turn():
-                    wakeup.clear()
-                    self._obey()
-        except BaseException as error:
-            self._crash(error)
-        else:
-            self._end(reader, wakeup)
+    def _wake(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.set()
+
+    def _serve(self) -> None:
+        reader, wakeup = self._prepare()
+        self._obey()
+        while not (self._stopping and reader.is_empty):
+            if reader.turn():
+                wakeup.clear()
+                self._obey()
 
     def _prepare(self) -> tuple[PipeReader, Wakeup]:
         if self._reader is not None and self._wakeup is not None:
@@ -306,48 +183,23 @@ class Pump:
             self._wakeup, self._reader = wakeup, reader
         return reader, wakeup
 
-    def _crash(self, error: BaseException) -> None:
-        """Have another thread go on, at once or, after a second crash, in a moment."""
-        now = self._clock.monotonic()
-        is_second = self._crashed_at is not None and now < self._crashed_at + RETRY_DELAY
-        with self._lock:
-            self._running = False
-            self._crashed_at = now
-            self._born_by = now + RETRY_DELAY if is_second else None
-        try:
-            if not is_second:
-                self._on_crash(error, f"the thread {self.name} ({self.about})")
-        finally:
-            if is_second:
-                self._later(RETRY_DELAY, self._start)
-            else:
-                self._start()
-
-    def _end(self, reader: PipeReader, wakeup: Wakeup) -> None:
-        with self._lock:
-            self._ended = True
-            self._running = False
-        try:
-            self._obey()
-            reader.shut()
-            wakeup.close()
-        finally:
-            self._done.set()
-
-    def _obey(self) -> None:
-        while self._orders:
-            fn, args = self._orders.popleft()
-            try:
-                fn(*args)
-            except Exception:
-                logger.exception("the pump cannot carry out %s%r", fn.__name__[1:], args)
+    def _finish(self) -> None:
+        assert self._reader is not None and self._wakeup is not None
+        self._obey()
+        self._reader.shut()
+        self._wakeup.close()
 
     def _open(
-        self, key: Hashable, conf: Mapping[str, Any], source: Source, history: History | None
+        self,
+        key: Hashable,
+        conf: Mapping[str, Any],
+        source: Source,
+        history: History | None,
+        stream: Stream | None,
     ) -> None:
         if self._reader is not None and not self._stopping:
             faults = Losses(self._clock, self._on_loss)
-            making = partial(self._make, conf, source)
+            making = partial(self._make, conf, source) if stream is None else lambda: stream
             self._reader.open(key, conf, making, faults, history)
 
     def _make(self, conf: Mapping[str, Any], source: Source) -> Stream:

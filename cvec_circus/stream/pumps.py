@@ -16,16 +16,19 @@ strays. So a file system that hangs holds up what writes to it, and nothing else
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import call
+from cvec_circus.stream.base import Lost, call
 from cvec_circus.stream.load import FILES, OWN, lane_of
+from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.orders import Later, log_crash, never
 from cvec_circus.stream.output import Pipe, Then
-from cvec_circus.stream.pump import DRAIN_TIMEOUT, Later, Pump, log_crash, never
+from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump
 from cvec_circus.stream.source import Source
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
@@ -79,6 +82,7 @@ class Pumps:
         """
         self._tools = (clock, on_loss, on_crash, do, later)
         self._clock = clock
+        self._on_loss = on_loss
         self._mounted = mounted
         self._lock = threading.Lock()
         self._pumps: list[Pump] = []
@@ -92,7 +96,10 @@ class Pumps:
     @property
     def lost(self) -> dict[Hashable, int]:
         """Bytes lost by each open stream."""
-        return {key: size for pump in self._all() for key, size in pump.lost.items()}
+        found: Counter[Hashable] = Counter()
+        for pump in self._all():
+            found.update(pump.lost)
+        return found
 
     def open(
         self,
@@ -173,13 +180,21 @@ class Pumps:
         pump.open(key, conf, source, history)
         for pipe in self._main.take_back(key):
             pump.take(pipe)
-        if before is not None and before.pump is not pump:
+        if pump is not self._main:
+            self._main.hand_over(key, pump)  # what it has lost while another one hung
+        if before is not None and before.pump not in (pump, self._main):
             before.pump.hand_over(key, pump)
             self._let_go(before.pump, 0.0)
 
     def _take(self, pipe: Pipe) -> None:
         route = self._routes.get(pipe.key)
-        (self._main if route is None else route.pump).take(pipe)
+        pump = self._main if route is None else route.pump
+        if pump is not self._main and pump.is_behind:
+            why = f"{pipe.source.watcher}: {pump.name} hangs, and too much waits for it already"
+            lost = Lost(Losses(self._clock, self._on_loss), why)
+            self._main.open(pipe.key, {}, stream=lost)  # kept if it is there
+            pump = self._main
+        pump.take(pipe)
 
     def _keep(self, pipe: Pipe) -> None:
         """Read on a pipe whose output was closed: for its successor, if there is one already."""
@@ -192,7 +207,7 @@ class Pumps:
     def _release(self, key: Hashable, pid: int) -> None:
         self._main.release(key, pid)
         route = self._routes.get(key)
-        if route is not None and route.pump is not self._main:
+        if route is not None and route.pump is not self._main and not route.pump.is_behind:
             route.pump.release(key, pid)
 
     def _reopen(self, key: Hashable | None) -> None:
@@ -211,6 +226,8 @@ class Pumps:
             self._main.close(key, drain_timeout, then)
             return
         route.closing = True
+        if route.pump is not self._main:
+            self._main.close(key, drain_timeout)
         gone = partial(self._main.do, self._forget, key, route, then)
         route.pump.close(key, drain_timeout, gone)
         self._let_go(route.pump, drain_timeout)

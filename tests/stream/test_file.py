@@ -94,6 +94,15 @@ class RotationTest(FileStreamTestCase):
             stream.write(b"123456789\n", 1)
         self.assertEqual(self.texts()[1], [90, 90, 90, 30])
 
+    def test_a_link_stays_and_its_target_is_rotated(self):
+        os.mkdir(self.path("there"))
+        os.symlink("there/file", self.filename)
+        stream = self.stream(max_bytes=100, backup_count=2)
+        for _ in range(30):
+            stream.write(b"123456789\n", 1)
+        self.assertTrue(os.path.islink(self.filename))
+        self.assertEqual(sorted(os.listdir(self.path("there"))), ["file", "file.1", "file.2"])
+
     def test_a_large_block_is_cut_at_line_ends(self):
         rows = b"".join(b"row %d\n" % n for n in range(2000))
         stream = self.stream(max_bytes="1000", backup_count="100")

@@ -6,6 +6,7 @@ import select
 import threading
 from unittest import mock
 
+from cvec_circus.stream.orders import RETRY_DELAY
 from cvec_circus.stream.source import Source
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LEAVE_GRANDCHILD, PumpTestCase, rows
 from tests.support.clock import FakeClock
@@ -136,12 +137,15 @@ class OrdersTest(PumpTestCase):
                 with self.pipe(key) as writer:
                     writer.write(b"%d\n" % turn)
                 self.closed(key)
+            ended.append(number)
 
+        ended = []
         threads = [threading.Thread(target=work, args=[n]) for n in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
+        self.assertEqual(sorted(ended), list(range(8)))
         for n in range(8):
             self.assertEqual(self.text(f"log{n}"), b"".join(b"%d\n" % turn for turn in range(20)))
 
@@ -229,6 +233,18 @@ class ClosingTest(PumpTestCase):
         self.assertTrue(ended.is_set())
 
 
+def once(error, fn):
+    """Return what raises an error the first time, and calls a function after that."""
+    errors = [error]
+
+    def call(*args):
+        if errors:
+            raise errors.pop()
+        return fn(*args)
+
+    return call
+
+
 class CrashTest(PumpTestCase):
     """What becomes of a pump whose thread dies, or does not come."""
 
@@ -247,29 +263,29 @@ class CrashTest(PumpTestCase):
         writer.write(b"one\ntwo")
         self.assert_shows(b"one\n")
         first = self.current()
-        for error in (RuntimeError("no"), MemoryError()):
+        for error, word in ((RuntimeError("no"), b" three\n"), (MemoryError(), b"four\n")):
             with self.subTest(error=error):
                 self.said.clear()
                 self.pump._crashed_at = None
-                with mock.patch.object(self.pump._reader, "_read", side_effect=error):
-                    writer.write(b" three\n")
+                read = self.pump._reader._read
+                with mock.patch.object(self.pump._reader, "_read", once(error, read)):
+                    writer.write(word)
                     self.assertTrue(eventually(lambda: self.said))
                 self.assertEqual(self.said, [f"the thread pump (files): {error!r}"])
-                self.assertTrue(eventually(lambda: self.text().endswith(b" three\n")))
+                self.assertTrue(eventually(lambda word=word: self.text().endswith(word)))
                 self.assertIsNot(self.current(), first)
-        self.assertEqual(self.text(), b"one\ntwo three\n three\n")
+        self.assertEqual(self.text(), b"one\ntwo three\nfour\n")
 
     def test_one_that_dies_again_and_again_is_not_replaced_at_once(self):
         waiting = []
-        self.pump._later = lambda delay, fn: waiting.append(fn)
+        self.pump._later = lambda delay, fn: waiting.append(delay)
         self.open()
         writer = self.pipe()
         self.done()
         with mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no")):
             writer.write(b"one\n")
-            self.assertTrue(eventually(lambda: self.pump._start in waiting))
+            self.assertTrue(eventually(lambda: RETRY_DELAY in waiting))
         self.assertEqual(len(self.said), 1)
-        waiting.clear()
         self.pump._born_by = None  # the time has come
         self.pump._start()
         self.assert_shows(b"one\n")

@@ -8,6 +8,7 @@ import termios
 import threading
 from unittest import mock
 
+from cvec_circus.stream import stdout
 from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.source import Source
@@ -101,17 +102,51 @@ class PumpsTest(PumpsTestCase):
         self.assertTrue(self.pump.join(30))
         self.assertEqual(self.text("x/log"), b"late\n")
 
+    def test_what_comes_for_one_that_hangs_too_long_is_lost_and_counted(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        self.open("x", "x/log")
+        self.flush()
+        for name, value in (("BEHIND_DELAY", -1.0), ("MOST_ORDERS", 3)):
+            patch = mock.patch(f"cvec_circus.stream.orders.{name}", value)
+            patch.start()
+            self.addCleanup(patch.stop)
+        inside = threading.Event()
+        self.pump._lanes["0:2"].do(lambda: (inside.set(), gate.wait(60)))
+        self.assertTrue(inside.wait(30))
+        writers = [self.pipe("x", pid) for pid in range(1, 6)]
+        for writer in writers:
+            writer.write(b"12345\n")
+        self.assertTrue(eventually(lambda: self.pump.lost == {"x": 6}))
+        writers[4].write(b"x" * 1_000_000)
+        said = "x hangs, and too much waits for it already; its output is lost"
+        self.assertIn(said, self.said[0])
+        gate.set()
+        self.assertTrue(eventually(lambda: self.text("x/log") == b"12345\n" * 4))
+        self.open("x", "y/log")
+        self.flush()
+        writers[4].write(b"12345\n")
+        self.assertTrue(eventually(lambda: self.text("y/log").endswith(b"12345\n")))
+
     def test_standard_output_that_nobody_reads_holds_up_nobody_else(self):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
-        with open(writer, "w") as out, mock.patch("sys.stdout", out):
+        write_out, blocked = stdout._write_out, threading.Event()
+
+        def write(data):
+            if filled(reader) + len(data) > 65536:
+                blocked.set()
+            return write_out(data)
+
+        patch = mock.patch.object(stdout, "_write_out", write)
+        with open(writer, "w") as out, mock.patch("sys.stdout", out), patch:
             self.pump.open("out", {"class": "StdoutStream"})
             self.open("file")
             self.spawn(FLOOD_FOR_EVER, key="out")
             self.pipe("file").write(b"written\n")
             self.assert_shows(b"written\n")
+            self.assertTrue(blocked.wait(30))
             self.assertEqual(threads(), ["pump", "pump:/", "pump:stdout"])
-            self.assertTrue(eventually(lambda: filled(reader) > 60_000))
             self.pump.stop(0)
             self.assertFalse(self.pump.join(0.1))
             os.set_blocking(reader, False)

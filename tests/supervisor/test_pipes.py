@@ -13,12 +13,15 @@ from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 
 # Writes much for each line that comes through a fifo, and says so through another one. SIGPIPE ends
-# it; SIGTERM does not.
+# it; SIGTERM does not end its first life.
 TALKER = """
 import os, signal, sys
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
 told, asked = open(sys.argv[1], "w"), os.open(sys.argv[2], os.O_RDWR)
+mark = sys.argv[2] + ".mark"
+if not os.path.exists(mark):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(mark, "w").close()
 print("ready", os.getpid(), file=told, flush=True)
 while os.read(asked, 1):
     for _ in range(64):
