@@ -153,6 +153,7 @@ def _built(
         return helpers.exited(watcher, process), reports.failure(process)
 
     ends = endings.build(loop, watch, facts, events.run, explain, around.is_subreaper, hooks.busy)
+    stack.callback(ends.leftovers.close)
     launcher = Launcher(
         loop,
         clock,

@@ -25,11 +25,13 @@ class Endings(NamedTuple):
     Attributes:
         signals: Sends signals.
         reaper: Takes in what is spawned, and collects what has exited.
+        leftovers: Follows what dead leaders have left; closed with the supervisor.
         walker: Reads /proc; its threads are stopped with the supervisor.
     """
 
     signals: SignalDesk
     reaper: Reaper
+    leftovers: Leftovers
     walker: Walker
 
 
@@ -69,4 +71,4 @@ def build(
     leftovers = Leftovers(loop, families, outsiders, finder, walker, facts, refusals)
     reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, explain)
     signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
-    return Endings(signals, reaper, walker)
+    return Endings(signals, reaper, leftovers, walker)
