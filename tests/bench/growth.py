@@ -11,7 +11,7 @@ from typing import Callable
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import Client
-from cvec_circus.core.states import ProcessState
+from cvec_circus.core.process import ProcessState
 from tests.bench.peers.ours import Ours, installed
 from tests.bench.peers.subject import Program
 from tests.bench.reports import COUNT
