@@ -152,7 +152,10 @@ def _built(
     def explain(watcher: Watcher, process: ManagedProcess) -> tuple[str, Exception | None]:
         return helpers.exited(watcher, process), reports.failure(process)
 
-    ends = endings.build(loop, watch, facts, events.run, explain, around.is_subreaper, hooks.busy)
+    ends = endings.build(
+        loop, watch, facts, events.run, explain, around.is_subreaper, hooks.runs_code
+    )
+    stack.callback(ends.leftovers.close)
     launcher = Launcher(
         loop,
         clock,

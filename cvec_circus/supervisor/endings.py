@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,11 +26,13 @@ class Endings(NamedTuple):
     Attributes:
         signals: Sends signals.
         reaper: Takes in what is spawned, and collects what has exited.
+        leftovers: Follows what dead leaders have left; closed with the supervisor.
         walker: Reads /proc; its threads are stopped with the supervisor.
     """
 
     signals: SignalDesk
     reaper: Reaper
+    leftovers: Leftovers
     walker: Walker
 
 
@@ -57,9 +60,10 @@ def build(
         OSError: The kernel does not make this process the child subreaper.
     """
     refusals = Refusals()
+    exited: deque[int] = deque()
     walker = Walker(loop, run)
     families = Families()
-    outsiders = Outsiders(loop, exits, facts, families, refusals, adopts=is_subreaper)
+    outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts=is_subreaper)
     finder: Finder
     if is_subreaper:
         subreaper.enable()
@@ -67,6 +71,6 @@ def build(
     else:
         finder = Search(loop, walker, families, outsiders)
     leftovers = Leftovers(loop, families, outsiders, finder, walker, facts, refusals)
-    reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, explain)
+    reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, exited, explain)
     signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
-    return Endings(signals, reaper, walker)
+    return Endings(signals, reaper, leftovers, walker)

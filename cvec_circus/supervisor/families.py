@@ -65,6 +65,7 @@ class Family:
         killed: Whether SIGKILL has been sent; it goes to all that turn up later as well.
         looking: Whether its slot waits to learn which strays it has left.
         changed: Whether members have ended since that was looked for.
+        seen: The members of the group that the last walk has seen.
         signalled: Members of the group, by pid and start time, that need no signal from a list.
         is_bare: Whether the last walk has seen nothing running in the group.
         is_listed: Whether the members that its group had at the exit are among those.
@@ -81,6 +82,7 @@ class Family:
         "looking",
         "pid",
         "process",
+        "seen",
         "signalled",
         "signum",
         "stopping",
@@ -100,6 +102,7 @@ class Family:
         self.killed = False
         self.looking = False
         self.changed = False
+        self.seen: list[ProcessRow] = []
         self.signalled: set[tuple[int, int]] = set()
         self.is_bare = False
         self.is_listed = False

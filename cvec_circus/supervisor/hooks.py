@@ -318,6 +318,10 @@ class HookDesk:
         runners = self._runners.values()
         return any(not one.is_settled for runner in runners for one in runner.calls)
 
+    def runs_code(self) -> bool:
+        """Tell whether a hook's function or program is running, be its time over or not."""
+        return any(runner.current is not None for runner in self._runners.values())
+
     def close(self) -> None:
         """End the threads, when the loop has ended. A function that has not returned is abandoned,
         a program that has not ended is killed."""

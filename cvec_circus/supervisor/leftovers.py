@@ -64,6 +64,7 @@ class Leftovers:
         self._walker = walker
         self._facts = facts
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
+        self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
         self._timer: Timer | None = None
         self._delay = FIRST_DELAY
         self._walk_delay = FIRST_WALK_DELAY
@@ -150,18 +151,34 @@ class Leftovers:
         if family.group is None:
             self._families.remove(family)
         else:
-            self._walker.walk(partial(self._name_members, family))
+            # Those that the last walk has seen are named before the place is filled again.
+            self._name(family, family.seen)
+            self._naming.add(family)
+            self._walker.walk(partial(self._abandoned, family))
+        self._outsiders.flush()
 
-    def _name_members(self, family: Family, table: Table) -> None:
-        group, family.group = family.group, None
-        if group is None:
-            return
-        rows = [] if group.is_empty() else _members(family, table)
-        # In this order: the number is the group's own until it is closed.
-        for row in rows:
-            self._outsiders.strayed(family.watcher, Found.of(row.pid, row))
-        group.close()
-        self._families.remove(family)
+    def _abandoned(self, family: Family, table: Table) -> None:
+        self._naming.discard(family)
+        if family.group is not None:
+            # In this order: the number is the group's own until it is closed.
+            self._name(family, _members(family, table))
+            family.group.close()
+            family.group = None
+            self._families.remove(family)
+
+    def _name(self, family: Family, members: list[ProcessRow]) -> None:
+        if family.group is not None and family.group.is_empty() is not True:
+            for row in members:
+                self._outsiders.strayed(family.watcher, Found.of(row.pid, row))
+
+    def close(self) -> None:
+        """Let go of all groups, after the loop has ended."""
+        for family in self._waiting | self._naming:
+            if family.group is not None:
+                family.group.close()
+                family.group = None
+        self._waiting.clear()
+        self._naming.clear()
 
     # -- whether groups are empty
 
@@ -237,6 +254,7 @@ class Leftovers:
                 self._emptied(family)
             return
         family.is_bare = False
+        family.seen = members
         for row in members:
             key = (row.start_time, row.pid)
             if key not in family.signalled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import deque
 from enum import Enum
 
 from cvec_circus import logger
@@ -14,6 +15,9 @@ from cvec_circus.supervisor.families import HOOK, Families, Family, Found
 from cvec_circus.supervisor.refusals import Refusals, named
 from cvec_circus.system import collecting, pidfd
 from cvec_circus.system.exits import ExitWatcher
+
+RETRY_DELAY = 0.1
+"""Seconds until a process is watched that there was no file for."""
 
 KILL_TIMEOUT = 5.0
 """Seconds after SIGKILL when a stray that is still there is reported after all."""
@@ -71,6 +75,7 @@ class Outsiders:
         facts: Learns of strays.
         families: Tells where one comes from.
         refusals: Names what we may not signal.
+        exited: Where the pid of one goes that has ended unwatched, for the reaper.
         adopts: Whether orphans become our children, which are then collected here.
     """
 
@@ -81,6 +86,7 @@ class Outsiders:
         facts: Facts,
         families: Families,
         refusals: Refusals,
+        exited: deque[int],
         adopts: bool,
     ) -> None:
         self._loop = loop
@@ -88,14 +94,14 @@ class Outsiders:
         self._facts = facts
         self._families = families
         self._refusals = refusals
+        self._exited = exited
         self._adopts = adopts
         self._by_pid: dict[int, Outsider] = {}
         self._changed: set[Watcher] = set()
 
     def knows(self, pid: int) -> bool:
         """Whether that process is kept here, and its exit will be seen."""
-        outsider = self._by_pid.get(pid)
-        return outsider is not None and (outsider.is_watched or self._watch(outsider))
+        return pid in self._by_pid
 
     def has_origin(self, session: int) -> bool:
         """Whether the process that leads a session is kept here, and it is known whose it is."""
@@ -295,11 +301,15 @@ class Outsiders:
         try:
             there = self._exits.add(found.pid, None if is_child else found.start_time)
         except OSError:
-            there = True  # kept without being watched; the next look tries again
+            there = True  # kept, and signalled by number and start time until then
+            self._loop.call_later(RETRY_DELAY, self._watch_again, outsider)
         else:
             outsider.is_watched = there
         if there:
             self._by_pid[found.pid] = outsider
-        else:
-            self._by_pid.pop(found.pid, None)
         return there
+
+    def _watch_again(self, outsider: Outsider) -> None:
+        pid = outsider.found.pid
+        if self._by_pid.get(pid) is outsider and not self._watch(outsider):
+            self._exited.append(pid)

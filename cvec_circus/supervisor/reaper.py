@@ -35,6 +35,7 @@ class Reaper:
         outsiders: What is outside their groups.
         finder: Looks for what leaders leave.
         leftovers: Follows what they leave in their groups.
+        exited: The pids of those that are to be collected.
         explain: Returns the line that a process has left to say why it cannot run, and why it never
             became its program.
     """
@@ -48,6 +49,7 @@ class Reaper:
         outsiders: Outsiders,
         finder: Finder,
         leftovers: Leftovers,
+        exited: deque[int],
         explain: Explain,
     ) -> None:
         self._loop = loop
@@ -58,7 +60,7 @@ class Reaper:
         self._finder = finder
         self._leftovers = leftovers
         self._explain = explain
-        self._exited: deque[int] = deque()
+        self._exited = exited
         loop.add_reader(exits, self._see)
 
     def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:

@@ -146,6 +146,7 @@ class Supervisor:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
         self.desks.chores.start()
+        self.desks.endings.walker.start()
         self._begin()
         try:
             self.loop.run()

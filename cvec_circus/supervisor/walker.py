@@ -81,6 +81,14 @@ class Walker:
         self._asked: list[Walked] = []
         self._walking = False
 
+    def start(self) -> None:
+        """Start the threads now, so that none is missing when memory is short."""
+        for worker in (self._table, self._marks):
+            try:
+                worker.start()
+            except RuntimeError as error:
+                logger.warning("no thread for reading /proc yet: %s", error)
+
     def walk(self, then: Walked) -> None:
         """List the processes that began after this one, with a walk that begins after this call.
 

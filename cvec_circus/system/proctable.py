@@ -104,11 +104,6 @@ def rows() -> Iterator[ProcessRow]:
                 yield found
 
 
-def members(pgrp: int) -> list[ProcessRow]:
-    """List the processes of a process group that are no zombies."""
-    return [found for found in rows() if found.pgrp == pgrp and found.runs]
-
-
 def descendants(pid: int, recursive: bool = True) -> list[int]:
     """List the processes below one that are no zombies, parents before their children.
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 from cvec_circus.supervisor import launcher
 from cvec_circus.system import exits, proctable
-from tests.support.daemon import alive
+from tests.support.daemon import alive, marked
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 
@@ -64,24 +64,23 @@ class TestSpawning(EmbeddedCase):
         self.assertEqual(len(self.events.of("spawn")), 1)
 
 
-class TestLeftovers(EmbeddedCase):
-    """A group that cannot be listed, or watched, is looked at again."""
+class TestStrays(EmbeddedCase):
+    """Strays that cannot be found, or watched, are looked for again."""
 
-    def stop_headless(self) -> None:
-        program = self.program("levels", "exit", "ignore")
-        self.arbit({"name": "a", **program, "graceful_timeout": 0.2})
-        leader, child = (int(self.lines.until("level")) for _ in range(2))
-        self.lines.until("ready")
-        os.kill(leader, signal.SIGKILL)
+    def stop_with_a_stray(self) -> None:
+        text = "setsid sleep 7771 & exec sleep 7772"
+        self.arbit({"name": "a", "cmd": "sh", "args": ["-c", text], "strays": "kill"})
+        self.events.next("spawn")
+        self.assertTrue(eventually(lambda: len(marked(self.run_id)) == 2))
         self.wire.order("stop", name="a")
-        self.assertFalse(alive(child))
+        self.assertTrue(eventually(lambda: marked(self.run_id) == []))
 
     def test_proc_cannot_be_read(self) -> None:
-        broken = failing(2, errno.EMFILE, proctable.members)
-        with mock.patch.object(proctable, "members", broken):
-            self.stop_headless()
+        broken = failing(2, errno.EMFILE, proctable.rows)
+        with mock.patch.object(proctable, "rows", broken):
+            self.stop_with_a_stray()
 
-    def test_the_survivors_cannot_be_watched(self) -> None:
+    def test_a_stray_cannot_be_watched(self) -> None:
         real = exits.PidfdExitWatcher.add
         refuse = failing(2, errno.EMFILE, real)
 
@@ -91,7 +90,7 @@ class TestLeftovers(EmbeddedCase):
             return refuse(watcher, pid, start_time)
 
         with mock.patch.object(exits.PidfdExitWatcher, "add", add):
-            self.stop_headless()
+            self.stop_with_a_stray()
 
 
 class TestThreads(EmbeddedCase):
@@ -130,7 +129,7 @@ class TestThreads(EmbeddedCase):
             self.wire.order("stop", name="a")
             self.arbiter.stop()
 
-    def test_what_reads_the_process_table(self) -> None:
+    def test_the_process_table(self) -> None:
         self.arbit(
             {"name": "a", **self.program("levels", "exit", "ignore"), "graceful_timeout": 0.2}
         )
@@ -142,12 +141,10 @@ class TestThreads(EmbeddedCase):
         self.assertFalse(alive(child))
 
     def test_the_sampler(self) -> None:
-        with self.without("sampling", 2), self.assertLogs("cvec_circus", "WARNING") as logs:
-            self.arbit(SLEEP)
+        self.arbit(SLEEP)
+        with self.without("sampler", 1):
             refused = self.wire.refused("stats", name="a")
-        why = "no thread for sampling: can't start new thread"
-        self.assertEqual(refused, f"nothing can be measured now: {why}")
-        self.assertIn("no thread for sampling yet: can't start new thread", logs.output[0])
+        self.assertEqual(refused, "nothing can be measured now: can't start new thread")
         self.wire.call("stats", name="a")
 
 

@@ -63,19 +63,6 @@ class TableTest(LeakCheckedTestCase):
         self.assertEqual(len(pids), len(set(pids)))
         self.assertLessEqual({os.getpid(), child.pid}, set(pids))
 
-    def test_members_of_a_group_without_zombies(self):
-        leader = Child(self, "wait", "fork", "fork")
-        others = proctable.descendants(leader.pid)
-        rows = proctable.members(leader.pid)
-        self.assertEqual({row.pid for row in rows}, {leader.pid, *others})
-        os.kill(leader.pid, signal.SIGKILL)
-        os.kill(others[0], signal.SIGKILL)
-        self.assertTrue(
-            eventually(lambda: {row.pid for row in proctable.members(leader.pid)} == {others[1]})
-        )
-        leader.end()
-        self.assertTrue(eventually(lambda: not proctable.members(leader.pid)))
-
     def test_descendants_parents_first(self):
         child = Child(self, "tree", 3)
         below = proctable.descendants(child.pid)
