@@ -148,9 +148,7 @@ class Life:
             # ever, and with the signals held only SIGKILL would end it.
             context.destroy()
 
-    def _facades(
-        self, supervisor: Supervisor, watcher: Watcher, caller: Caller
-    ) -> tuple[Any, Any]:
+    def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
         """Makes what a watcher's hooks get. On the thread of the hooks."""
         from cvec_circus.embedding.hooked import RunningArbiter
 

@@ -86,9 +86,7 @@ class WatcherOptions(Mapping[str, Any]):
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"options do not change: {name}")
 
-    def replace(
-        self, changes: Mapping[str, Any], dropped: Collection[str] = ()
-    ) -> WatcherOptions:
+    def replace(self, changes: Mapping[str, Any], dropped: Collection[str] = ()) -> WatcherOptions:
         """Return options with other values, and without the freeform ones in `dropped`."""
         kept = {name: value for name, value in self.items() if name not in dropped}
         return WatcherOptions({**kept, **changes})

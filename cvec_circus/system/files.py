@@ -1,28 +1,113 @@
-"""File descriptors: the last few are kept back for what must not fail.
+"""File descriptors: how many there may be, and for whom the last few are kept.
 
-The kernel gives out the lowest free number, so whoever leaves the highest ones alone leaves them to
-others: to the connections of clients, the log, the reading of /proc. A libzmq that gets none for a
-new connection ends the whole process (`src/ipc_listener.cpp`).
+The kernel gives out the lowest free number, so those that leave the highest numbers alone leave
+them to others. From below, they are for:
+
+- everything, up to three quarters: beyond that, no more clients are let in, so that idle ones
+  cannot starve a respawn;
+- children, up to the last 32 (or a quarter of a small limit);
+- what must not fail: the few clients that are always let in, the log, the reading of /proc.
+
+The daemon raises its soft limit to the hard one. Children get the one that the daemon was given:
+it is put back for the moment of their start, because a limit set from outside comes too late for
+them, and a program that sets it costs 15 ms. That harms no other thread, as long as low numbers
+are free; so what stays open for long is moved above them (`moved_up`).
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 RESERVED = 32
-"""How many are kept back, but never more than a quarter of all."""
+"""How many are kept from children, but never more than a quarter of all."""
+
+_NEEDED = 64
+"""Low numbers that have to be free for the moment in which the limit is low."""
+
+_NOFILE = resource.RLIMIT_NOFILE
+_INFINITY = resource.RLIM_INFINITY
+_CEILING = 1 << 20
+"""No more are asked for, even where there is no limit; kernels allow this many (fs.nr_open)."""
+
+_given: tuple[int, int] | None = None
+"""Soft and hard limit as the process was given them, once they have been raised."""
 
 
 def limit() -> int:
     """Tell how many files this process may have."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    soft = resource.getrlimit(_NOFILE)[0]
+    return _CEILING if soft == _INFINITY else soft
+
+
+def raise_limit() -> None:
+    """Raise the soft limit to the hard one, for the life of this process. Once, at its start."""
+    global _given
+    soft, hard = resource.getrlimit(_NOFILE)
+    wanted = _CEILING if hard == _INFINITY else hard
+    if _given is not None or soft == _INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(_NOFILE, (wanted, hard))
+    except (ValueError, OSError):
+        return  # a kernel that allows fewer: then it stays as it is
+    _given = soft, hard
+
+
+def given_limit() -> tuple[int, int] | None:
+    """Return the soft and the hard limit that children are to have, None where nothing differs."""
+    return _given
+
+
+@contextmanager
+def given_limit_for_children(fd: int) -> Iterator[bool]:
+    """Put the given limit back while a child is started. One thread at a time, the owner.
+
+    Args:
+        fd: Any file that is open.
+
+    Yields:
+        Whether a child that starts now gets the given limit. It does not where too few low numbers
+        are free: then it has to set `given_limit` itself.
+    """
+    if _given is None:
+        yield True
+        return
+    if _lowest(fd) > _given[0] - _NEEDED:
+        yield False
+        return
+    raised = resource.getrlimit(_NOFILE)
+    resource.setrlimit(_NOFILE, (_given[0], raised[1]))
+    try:
+        yield True
+    finally:
+        resource.setrlimit(_NOFILE, raised)
+
+
+def moved_up(fd: int) -> int:
+    """Move a file that stays open for long to a number above the given limit, if it was raised.
+
+    Returns:
+        Its number from now on; the same one where there is no place above.
+    """
+    if _given is None or fd >= _given[0]:
+        return fd
+    try:
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _given[0])
+    except OSError:
+        return fd
+    os.close(fd)
+    return moved
 
 
 def is_reserved(fd: int) -> bool:
-    """Tell whether a file descriptor is one of those kept back."""
+    """Tell whether a file descriptor is one of those that are kept from children."""
     allowed = limit()
-    return allowed != resource.RLIM_INFINITY and fd >= allowed - min(RESERVED, allowed // 4)
+    return fd >= allowed - min(RESERVED, allowed // 4)
 
 
 def has_room(fd: int) -> bool:
@@ -34,6 +119,25 @@ def has_room(fd: int) -> bool:
     Raises:
         OSError: There is none at all.
     """
+    return not is_reserved(_lowest(fd))
+
+
+def has_room_for_others(fd: int) -> bool:
+    """Tell whether there is one more that children do not need.
+
+    Args:
+        fd: Any file that is open.
+    """
+    try:
+        return _lowest(fd) < limit() * 3 // 4
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        return False
+
+
+def _lowest(fd: int) -> int:
+    """Return the lowest number that is free."""
     probe = os.dup(fd)
     os.close(probe)
-    return not is_reserved(probe)
+    return probe

@@ -7,10 +7,11 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+from cvec_circus.core.states import ProcessState
+
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.mappings import from_mappings
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.states import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.helpers import FEW, HOLD, LONGEST_HOLD, Extra, Helper, Helpers
 from cvec_circus.supervisor.plugins import Plugin
