@@ -7,6 +7,8 @@ import fnmatch
 from typing import Any, Callable
 
 from cvec_circus.exc import AlreadyExist, MessageError
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import Outcome, Wait
 
 
@@ -23,11 +25,13 @@ class FakeWatcher:
         self.pids = pids
         self.numprocesses = max(1, len(pids))
         self.state = State.ACTIVE if pids else State.STOPPED
+        self.status = self.state.value
         self.reason = rest.pop("reason", "")
         self.is_singleton = rest.pop("singleton", False)
         self.restarts = rest.pop("restarts", 0)
         self.last_death: dict[str, Any] | None = rest.pop("last_death", None)
-        self.options = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
+        self.shown = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
+        self.options = WATCHER_OPTIONS.complete(self.shown)
 
 
 class FakeTarget:
@@ -94,7 +98,7 @@ class FakeTarget:
         return list(watcher.pids)
 
     def options(self, watcher: FakeWatcher) -> dict[str, Any]:
-        return dict(watcher.options)
+        return dict(watcher.shown)
 
     def global_options(self) -> dict[str, Any]:
         return {
@@ -125,50 +129,39 @@ class FakeTarget:
         self.orders.append(("next_lines", watcher.name, channel, since, timeout))
         then({"lines": [], "next": 7, "more": False, "missed": 0})
 
-    def start(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("start", wait, _names(watchers))
+    def new_watcher(self, name: str, options: dict[str, Any]) -> FakeWatcher:
+        watcher = FakeWatcher(name, [])
+        watcher.shown = options
+        return watcher
 
-    def stop(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("stop", wait, _names(watchers))
+    def processes(self, watcher: FakeWatcher, pid: int | None) -> Any:
+        return pid
 
-    def restart(self, watchers: Any, wait: Wait | None) -> None:
-        self._order("restart", wait, _names(watchers))
-
-    def reload(self, watchers: Any, graceful: bool, sequential: bool, wait: Wait | None) -> None:
-        self._order("reload", wait, _names(watchers), graceful, sequential)
-
-    def add(self, name: str, options: dict[str, Any], start: bool, wait: Wait | None) -> None:
-        if name.lower() in self.all:
-            raise AlreadyExist(f"{name!r} already exist")
-        self._order("add", wait, name, options, start)
-
-    def remove(self, watcher: FakeWatcher, nostop: bool, wait: Wait | None) -> None:
-        self._order("remove", wait, watcher.name, nostop)
-
-    def set_options(
-        self, watcher: FakeWatcher, options: Any, wait: Wait | None, reason: str
-    ) -> None:
-        self._order("set_options", wait, watcher.name, options, *filter(None, [reason]))
-
-    def change_numprocesses(
-        self, watcher: FakeWatcher, delta: int, wait: Wait | None, reason: str
-    ) -> int:
-        watcher.numprocesses = max(0, watcher.numprocesses + delta)
-        self._order("change_numprocesses", wait, watcher.name, delta, *filter(None, [reason]))
-        return watcher.numprocesses
-
-    def kill(
-        self,
-        watcher: FakeWatcher,
-        pid: int | None,
-        signum: int | None,
-        graceful_timeout: float | None,
-        wait: Wait | None,
-    ) -> None:
-        self._order("kill", wait, watcher.name, pid, signum, graceful_timeout)
-
-    def signal(self, watcher: FakeWatcher, *args: Any) -> None:
-        self._order("signal", None, watcher.name, *args)
+    def give(self, order: orders.Order, wait: Wait | None = None) -> None:
+        """Remember an order: its name, its watchers, its other fields and why, if there is a why."""
+        if isinstance(order, orders.Add) and order.watcher.name.lower() in self.all:
+            raise AlreadyExist(f"{order.watcher.name!r} already exist")
+        if isinstance(order, orders.Resize):
+            order.watcher.numprocesses = order.numprocesses
+        if isinstance(order, orders.SetOptions):
+            before = order.watcher.options.items()
+            order = order._replace(
+                options={
+                    key: value for key, value in order.options.items() if (key, value) not in before
+                }
+            )
+        said = [
+            value.name if isinstance(value, FakeWatcher) else value
+            for key, value in order._asdict().items()
+            if key not in ("cause", "watchers", *order._field_defaults)
+        ]
+        if hasattr(order, "watchers"):
+            said.insert(0, _names(order.watchers))
+        given = {key: getattr(order, key) for key in order._field_defaults}
+        said += [value for key, value in given.items() if value != order._field_defaults[key]]
+        if isinstance(order, orders.Add):
+            said.append(order.watcher.shown)
+        self._order(type(order).__name__.lower(), wait, *said, *filter(None, [order.cause.why]))
 
     def sample(
         self,
@@ -194,9 +187,6 @@ class FakeTarget:
         self._order("reload_configuration", None, props)
         plan = {"changes": False, "watchers": [], "plugins": [], "sockets": [], "circus": []}
         answer.ok(plan=plan)
-
-    def quit(self, wait: Wait | None) -> None:
-        self._order("quit", wait)
 
     def settle(self, outcome: Outcome) -> None:
         """Bring everything that is waited for to its end."""

@@ -38,6 +38,7 @@ class FakeRequest:
         awaited: The replies that are to learn when their client is gone.
     """
 
+    client = None
     count = 1
 
     def __init__(self, message: dict[str, Any]) -> None:
