@@ -123,6 +123,7 @@ class Supervisor:
             self.description,
             configuration.left_out,
             self._make_reloading,
+            configuration.circus["max_processes"],
         )
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)

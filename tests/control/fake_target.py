@@ -138,7 +138,7 @@ class FakeTarget:
         return pid
 
     def give(self, order: orders.Order, wait: Wait | None = None) -> None:
-        """Remember an order: its name, its watchers, its other fields and why, if there is a why."""
+        """Remember an order: its name, its watchers, its other fields, and why if it says so."""
         if isinstance(order, orders.Add) and order.watcher.name.lower() in self.all:
             raise AlreadyExist(f"{order.watcher.name!r} already exist")
         if isinstance(order, orders.Resize):
