@@ -355,6 +355,8 @@ class Connections:
             self._begin(sock)
 
     def _begin(self, sock: socket.socket) -> None:
+        if files.given_limit() is not None:
+            sock = socket.socket(fileno=files.moved_up(sock.detach()))
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -32,7 +32,7 @@ from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
-from cvec_circus.system import exits
+from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
 
 if TYPE_CHECKING:
@@ -140,7 +140,12 @@ def _built(
     announcer = Announcer(events)
     outputs = OutputDesk(loop, clock, chores.packing)
     hooks = HookDesk(
-        loop, facts, announcer, around.facades, _variables(events.run, control.address)
+        loop,
+        facts,
+        announcer,
+        around.facades,
+        _variables(events.run, control.address),
+        nofile=files.given_limit(),
     )
     reports = Reports(loop)
     stack.callback(reports.close)
@@ -160,6 +165,7 @@ def _built(
         hooks,
         reports,
         around.log_fd,
+        nofile=files.given_limit(),
     )
     doorbell = Doorbell(loop, sockets, facts)
 

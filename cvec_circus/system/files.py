@@ -8,10 +8,9 @@ them to others. From below, they are for:
 - children, up to the last 32 (or a quarter of a small limit);
 - what must not fail: the few clients that are always let in, the log, the reading of /proc.
 
-The daemon raises its soft limit to the hard one. Children get the one that the daemon was given:
-it is put back for the moment of their start, because a limit set from outside comes too late for
-them, and a program that sets it costs 15 ms. That harms no other thread, as long as low numbers
-are free; so what stays open for long is moved above them (`moved_up`).
+The daemon raises its soft limit to the hard one. Children get the one that the daemon was given
+(see `launch.launch`), which costs nothing as long as low numbers are free: so what stays open for
+long is moved above them (`moved_up`).
 """
 
 from __future__ import annotations
@@ -20,22 +19,17 @@ import errno
 import fcntl
 import os
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 RESERVED = 32
 """How many are kept from children, but never more than a quarter of all."""
-
-_NEEDED = 64
-"""Low numbers that have to be free for the moment in which the limit is low."""
 
 _NOFILE = resource.RLIMIT_NOFILE
 _INFINITY = resource.RLIM_INFINITY
 _CEILING = 1 << 20
 """No more are asked for, even where there is no limit; kernels allow this many (fs.nr_open)."""
 
-_given: tuple[int, int] | None = None
-"""Soft and hard limit as the process was given them, once they have been raised."""
+_given: int | None = None
+"""The soft limit as the process was given it, once it has been raised."""
 
 
 def limit() -> int:
@@ -55,37 +49,12 @@ def raise_limit() -> None:
         resource.setrlimit(_NOFILE, (wanted, hard))
     except (ValueError, OSError):
         return  # a kernel that allows fewer: then it stays as it is
-    _given = soft, hard
+    _given = soft
 
 
-def given_limit() -> tuple[int, int] | None:
-    """Return the soft and the hard limit that children are to have, None where nothing differs."""
+def given_limit() -> int | None:
+    """Return the soft limit that children are to have; None where it is our own."""
     return _given
-
-
-@contextmanager
-def given_limit_for_children(fd: int) -> Iterator[bool]:
-    """Put the given limit back while a child is started. One thread at a time, the owner.
-
-    Args:
-        fd: Any file that is open.
-
-    Yields:
-        Whether a child that starts now gets the given limit. It does not where too few low numbers
-        are free: then it has to set `given_limit` itself.
-    """
-    if _given is None:
-        yield True
-        return
-    if _lowest(fd) > _given[0] - _NEEDED:
-        yield False
-        return
-    raised = resource.getrlimit(_NOFILE)
-    resource.setrlimit(_NOFILE, (_given[0], raised[1]))
-    try:
-        yield True
-    finally:
-        resource.setrlimit(_NOFILE, raised)
 
 
 def moved_up(fd: int) -> int:
@@ -94,10 +63,10 @@ def moved_up(fd: int) -> int:
     Returns:
         Its number from now on; the same one where there is no place above.
     """
-    if _given is None or fd >= _given[0]:
+    if _given is None or fd >= _given:
         return fd
     try:
-        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _given[0])
+        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _given)
     except OSError:
         return fd
     os.close(fd)

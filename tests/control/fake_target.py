@@ -9,6 +9,7 @@ from typing import Any, Callable
 from cvec_circus.exc import AlreadyExist, MessageError
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire import orders
+from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
 
 
@@ -39,6 +40,7 @@ class FakeTarget:
 
     Attributes:
         orders: What was asked, in order: the method's name and its arguments without the wait.
+        causes: The cause of each order that was given.
         outcome: What an order that is waited for comes to at once; None keeps its wait in `waits`.
         raises: Raised by the next order.
     """
@@ -53,6 +55,7 @@ class FakeTarget:
             )
         }
         self.orders: list[tuple[Any, ...]] = []
+        self.causes: list[Cause] = []
         self.outcome: Outcome | None = Outcome(started=[1, 2], stopped=[3], kept=[4])
         self.waits: list[Wait] = []
         self.samplings: list[Callable[[], None]] = []
@@ -161,6 +164,7 @@ class FakeTarget:
         said += [value for key, value in given.items() if value != order._field_defaults[key]]
         if isinstance(order, orders.Add):
             said.append(order.watcher.shown)
+        self.causes.append(order.cause)
         self._order(type(order).__name__.lower(), wait, *said, *filter(None, [order.cause.why]))
 
     def sample(
