@@ -17,16 +17,16 @@ never read                  nothing is read from it; above `MOST_UNSENT` bytes i
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
-import struct
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.door import Door
 from cvec_circus.system import files
 from cvec_circus.wire import zmtp
 
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 BUDGET = 0.003
 #: Bytes that are read at once: of a small message, and of a large one.
 SMALL_READ, LARGE_READ = 4096, 65536
-#: Connections that are let in within one turn.
-ACCEPTS = 64
-#: Connections that an endpoint always has, however few descriptors are left.
-GUARANTEED = 8
 #: Seconds after which a peer is ended that has not greeted us, has sent half a message, or has
 #: taken nothing of what waits for it.
 HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
@@ -51,69 +47,13 @@ HALF_MESSAGES = 32 << 20
 MOST_UNSENT = 16 << 20
 #: Seconds between two looks at those that take too long, and at whether there is room again.
 LOOK = 1.0
-#: The part of the connections that may be there when it is said that there is room again: not at
-#: each one that leaves and is followed by the next.
-_EASE = 0.9
 #: Seconds that closing goes on sending: 0 would lose the last reply and the last event, no limit
 #: would hang the daemon's end on a client that does not read.
 LINGER = 0.25
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
-_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_CREDENTIALS = struct.Struct("=iII")
 
 Incoming = Union[zmtp.Message, zmtp.Control]
-
-
-class Dependant(Protocol):
-    """What ends with a connection. Owned by the supervisor thread."""
-
-    def client_gone(self) -> None:
-        """Take notice that the peer is gone, and that nothing can be sent to it any more."""
-
-
-class Connection:
-    """Owned by the thread of its `Connections`. One peer.
-
-    Attributes:
-        is_open: Whether something can still be sent to it.
-        dependants: What is told, once, when it is gone.
-    """
-
-    __slots__ = (
-        "decoder",
-        "dependants",
-        "fd",
-        "half_since",
-        "held",
-        "is_open",
-        "queued",
-        "since",
-        "sock",
-        "unsent",
-        "unsent_bytes",
-    )
-
-    def __init__(self, sock: socket.socket, peers: frozenset[bytes], now: float) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.decoder = zmtp.Decoder(peers)
-        self.dependants: set[Dependant] = set()
-        self.is_open = True
-        self.queued = False
-        self.held = 0
-        self.half_since = 0.0
-        self.since = now
-        self.unsent: deque[memoryview] = deque()
-        self.unsent_bytes = 0
-
-    def credentials(self) -> tuple[int, int] | None:
-        """Return pid and uid of the peer as it connected; None where only the network knows."""
-        if not self.is_open or self.sock.family != socket.AF_UNIX:
-            return None
-        found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, _ = _CREDENTIALS.unpack(found)
-        return pid, uid
 
 
 class Connections:
@@ -131,6 +71,10 @@ class Connections:
         receive: Called with a connection and a message or command that came in on it.
         share: The part of all descriptors that the connections may take.
         gone: Called with a connection that has been let go of.
+
+    Attributes:
+        address: Where they really connect to.
+        dependants: How many dependants all connections have.
     """
 
     def __init__(
@@ -145,21 +89,19 @@ class Connections:
     ) -> None:
         self._loop = loop
         self._clock = loop.clock
-        self._listener = listener
+        self.address = listener.address
         self._opening = zmtp.opening(socket_type)
         self._peers = peers
         self._receive = receive
         self._gone = gone
-        self._share = share
+        self.dependants = 0
         self._epoll = select.epoll()
         self._open: dict[int, Connection] = {}
+        self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
         self._queue: deque[Connection] = deque()
         self._half: dict[Connection, None] = {}
         self._held = 0
         self._posted = False
-        self._listening = False
-        self._said_full = False
-        self._said_at = float("-inf")
         self._looks = False
 
     def __len__(self) -> int:
@@ -168,7 +110,7 @@ class Connections:
     def open(self) -> None:
         """Begin to let in and to read."""
         self._loop.add_reader(self._epoll, self._readable)
-        self._listen(True)
+        self._door.open()
 
     def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
         """Send messages; what does not go at once goes when the peer has read.
@@ -203,10 +145,22 @@ class Connections:
         self._look_later()
         return True
 
+    def depend(self, connection: Connection, dependant: Dependant) -> None:
+        """Call `client_gone` when a connection is gone."""
+        if connection.is_open:
+            connection.dependants.add(dependant)
+            self.dependants += 1
+
+    def release(self, connection: Connection, dependant: Dependant) -> None:
+        """Forget a dependant, if it is still kept."""
+        if dependant in connection.dependants:
+            connection.dependants.remove(dependant)
+            self.dependants -= 1
+
     def end(self, connection: Connection, why: str) -> None:
         """End a connection whose peer breaks the rules."""
         if connection.is_open:
-            logger.debug("%s: a connection is ended: %s", self._listener.address, why)
+            logger.debug("%s: a connection is ended: %s", self.address, why)
             self._let_go(connection)
 
     def drain(self) -> None:
@@ -224,7 +178,7 @@ class Connections:
         if self._epoll.closed:
             return
         self._loop.remove_reader(self._epoll)
-        self._listener.close()  # which takes it out of the epoll
+        self._door.close()
         deadline = SYSTEM.monotonic() + LINGER
         while any(connection.unsent for connection in self._open.values()):
             for fd, events in self._epoll.poll(max(0.0, deadline - SYSTEM.monotonic())):
@@ -273,8 +227,10 @@ class Connections:
 
     def _queue_up(self, fd: int) -> None:
         """Put a peer in the queue that has sent something, or may be written to again."""
-        if fd == self._listener.fd:
-            self._let_in()
+        if fd == self._door.fd:
+            for sock in self._door.let_in():
+                self._begin(sock)
+            self._look_later()
             return
         connection = self._open.get(fd)
         if connection is None:
@@ -339,21 +295,6 @@ class Connections:
 
     # -- coming and going -------------------------------------------------------------------------
 
-    def _let_in(self) -> None:
-        for _ in range(ACCEPTS):
-            if not self._has_room():
-                self._listen(False)
-                return
-            try:
-                sock, _ = self._listener.sock.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _SHORT:
-                    self._listen(False)
-                return  # it was gone before it was let in
-            self._begin(sock)
-
     def _begin(self, sock: socket.socket) -> None:
         if files.given_limit() is not None:
             sock = socket.socket(fileno=files.moved_up(sock.detach()))
@@ -367,41 +308,6 @@ class Connections:
         self.send(connection, self._opening)
         self._look_later()
 
-    def _has_room(self) -> bool:
-        """Tell whether one more may come in without taking what children need."""
-        count = len(self._open)
-        if count < GUARANTEED:
-            return True
-        return count < self._most() and files.has_room_for_others(self._listener.fd)
-
-    def _most(self) -> float:
-        """How many may be here at once."""
-        return files.limit() * self._share
-
-    def _listen(self, on: bool) -> None:
-        """Let in from now on, or no more; those who come wait in the kernel then."""
-        if on == self._listening:
-            return
-        self._listening = on
-        if on:
-            self._epoll.register(self._listener.fd, _READ)
-        else:
-            self._epoll.unregister(self._listener.fd)
-            self._look_later()
-            self._say_full()
-
-    def _say_full(self) -> None:
-        now = self._clock.monotonic()
-        if self._said_full or now - self._said_at < 1.0 or self._epoll.closed:
-            return
-        self._said_full, self._said_at = True, now
-        logger.warning(
-            "%s: %d connections, no more are let in until some leave (%d open files: ulimit -n)",
-            self._listener.address,
-            len(self._open),
-            files.limit(),
-        )
-
     def _let_go(self, connection: Connection) -> None:
         """Close a connection, and tell what depends on it."""
         connection.is_open = False
@@ -412,10 +318,9 @@ class Connections:
         connection.unsent.clear()
         self._gone(connection)
         dependants, connection.dependants = connection.dependants, set()
+        self.dependants -= len(dependants)
         for dependant in dependants:
             dependant.client_gone()
-        if not self._listening and not self._epoll.closed:
-            self._look_later()
 
     # -- those that take too long -----------------------------------------------------------------
 
@@ -458,12 +363,7 @@ class Connections:
                 late, why = True, "half a message" * (now - connection.half_since > HALF_A_MESSAGE)
             if why:
                 self.end(connection, why)
-        if not self._listening and self._has_room():
-            self._listen(True)
-        if self._said_full and len(self._open) < self._most() * _EASE and self._listening:
-            self._said_full, self._said_at = False, now
-            logger.info("%s: connections are let in again", self._listener.address)
-        if late or self._said_full or not self._listening:
+        if self._door.look() or late:
             self._look_later()
 
 

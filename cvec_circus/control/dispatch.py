@@ -86,7 +86,7 @@ class Dispatcher:
         reply.label = command.name
         props = command.validate(properties_of(message, command))
         reply.timeout = props.get("timeout")
-        reply.keep()
+        reply.keep(bool(props.get("waiting")))
 
         def now(problem: CircusError | None = None) -> None:
             if guard is not None:
@@ -129,7 +129,7 @@ def only(request: Request) -> bytes:
         raise MessageError(f"message invalid: one frame is wanted, {request.count} came")
     if request.largest > messages.MAX_FRAME:
         raise MessageError(f"message invalid: {request.largest} bytes, more than 1 MiB")
-    return request.frames[0]
+    return request.take()
 
 
 def look_up(message: dict[str, Any]) -> Command:

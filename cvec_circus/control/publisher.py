@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cvec_circus.control.connections import Connection, Connections, Incoming
+from cvec_circus.control.connection import Connection
+from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.wire import zmtp
 
 if TYPE_CHECKING:

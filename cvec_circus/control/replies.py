@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 #: What a sender learns of a fault of ours.
 FAULT = "internal error; the daemon's log has more"
 
-#: Seconds that a client can wait for an answer.
-LONGEST = 3600.0
-
 Send = Callable[[bytes], object]
 
 
@@ -37,8 +34,8 @@ class Peer(Protocol):
     def credentials(self) -> tuple[int, int] | None:
         """Return its pid and uid; None where only the network knows."""
 
-    def keep(self, reply: Reply) -> bool:
-        """Have `client_gone` called when it is gone; whether there is room for one more."""
+    def keep(self, reply: Reply, waits: bool) -> bool:
+        """Call `client_gone` when it is gone; whether there is room for one more that waits."""
 
     def release(self, reply: Reply) -> None:
         """Forget a reply that has been given."""
@@ -104,14 +101,18 @@ class Reply:
         """What tells the sender from others; None for the program."""
         return None if self._peer is None else self._peer.client
 
-    def keep(self) -> None:
+    def keep(self, waits: bool) -> None:
         """Notice from now on when the client goes before its answer.
 
+        Args:
+            waits: Whether the answer may take long, as the request asks for it.
+
         Raises:
-            MessageError: Too many answers are awaited on that connection.
+            MessageError: Too many answers are awaited already.
         """
-        if self._peer is not None and not self._peer.keep(self):
-            raise MessageError("too many requests on this connection wait for their answers")
+        if self._peer is not None and not self._peer.keep(self, waits):
+            reason = "too many requests wait for their answers; ask later, or without waiting"
+            raise MessageError(reason, messages.COMMAND_FAILED)
 
     def client_gone(self) -> None:
         """Note that the client is gone; once, and never after the answer."""
@@ -138,7 +139,7 @@ class Reply:
             shape: Turns the outcome of an order that came to its end into the reply's fields.
 
         Returns:
-            The wait, of an hour at most for a client; its `gone` is called when the client goes.
+            The wait; its `gone` is called when the client goes.
         """
 
         def then(outcome: Outcome) -> None:
@@ -147,10 +148,7 @@ class Reply:
             else:
                 self.ok(**shape(outcome))
 
-        timeout = self.timeout
-        if self._peer is not None:
-            timeout = LONGEST if timeout is None else min(timeout, LONGEST)
-        wait = Wait(then, timeout)
+        wait = Wait(then, self.timeout)
         self.when_gone = wait.gone
         return wait
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from cvec_circus.control.connections import Connection, Connections, Dependant, Incoming
+from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.control.endpoints import OURS_ALONE, Access, listen
 from cvec_circus.wire import zmtp
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
 #: The part of all descriptors that clients may take.
 SHARE = 0.5
-#: Answers that one connection may be waiting for; a further request is refused.
-MOST_AWAITED = 50_000
+#: Answers that are awaited at once, of all clients: a further request that asks to wait is refused.
+#: Each takes 3 kB.
+MOST_AWAITED = 20_000
+#: The same of one connection, for requests of any kind.
+MOST_OF_ONE = 50_000
 
 _CLIENTS = frozenset({b"DEALER", b"REQ", b"ROUTER"})
 
@@ -51,20 +55,31 @@ class Request:
         """Return pid and uid of the client; None where only the network knows."""
         return self.client.credentials()
 
-    def keep(self, reply: Dependant) -> bool:
-        """Have a reply that is given later learn when its client is gone.
+    def take(self) -> bytes:
+        """Return the only frame, which is kept no longer."""
+        (body,), self.frames = self.frames, ()
+        return body
+
+    def keep(self, reply: Dependant, waits: bool) -> bool:
+        """Call `client_gone` of a reply when its client is gone.
+
+        Args:
+            reply: What is given now or later.
+            waits: Whether it may take long.
 
         Returns:
-            Whether there may be one more such reply.
+            Whether there is room for it.
         """
-        if len(self.client.dependants) >= MOST_AWAITED:
+        if waits and self._connections.dependants >= MOST_AWAITED:
             return False
-        self.client.dependants.add(reply)
+        if len(self.client.dependants) >= MOST_OF_ONE:
+            return False
+        self._connections.depend(self.client, reply)
         return True
 
     def release(self, reply: Dependant) -> None:
         """Forget a reply that has been given."""
-        self.client.dependants.discard(reply)
+        self._connections.release(self.client, reply)
 
 
 class ControlServer:

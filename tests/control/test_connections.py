@@ -9,8 +9,7 @@ from unittest import mock
 
 import zmq
 
-from cvec_circus.control import connections
-from cvec_circus.control.connections import Connections
+from cvec_circus.control import connections, door
 from cvec_circus.wire import zmtp
 from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 from tests.control.control_case import ControlCase
@@ -139,11 +138,11 @@ class TestRoom(ConnectionsCase):
     def test_no_more_are_let_in_than_there_is_room_for(self) -> None:
         first = self.raw()
         first.ask("ping")
-        with mock.patch.object(connections.files, "has_room_for_others", return_value=False):
+        with mock.patch.object(door.files, "has_room_for_others", return_value=False):
             with mock.patch.object(connections, "LOOK", 0.05):
                 with self.assertLogs("cvec_circus", "INFO") as logs:
                     idle = [connected(self.address) for _ in range(30)]
-                    self.assertTrue(eventually(lambda: self.count() == connections.GUARANTEED))
+                    self.assertTrue(eventually(lambda: self.count() == door.GUARANTEED))
                     self.assert_prompt(first)
                     for one in idle:
                         one.close()
@@ -154,7 +153,7 @@ class TestRoom(ConnectionsCase):
         self.assertIn("let in again", logs.output[1])
 
     def test_a_share_of_all(self) -> None:
-        with mock.patch.object(Connections, "_most", return_value=12):
+        with mock.patch.object(door.Door, "_most", return_value=12):
             idle = [connected(self.address) for _ in range(30)]
             self.assertTrue(eventually(lambda: self.count() == 12))
             for one in idle:

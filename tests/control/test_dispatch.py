@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus.commands import table
 from cvec_circus.control.dispatch import STOPPING, Dispatcher
-from cvec_circus.control.replies import LONGEST, Reply
+from cvec_circus.control.replies import Reply
 from cvec_circus.exc import ConflictError, OptionError
 from cvec_circus.wire.outcome import Outcome
 from tests.control.fake_target import FakeTarget
@@ -56,7 +56,10 @@ class FakeRequest:
         self.asked += 1
         return 123, 1000
 
-    def keep(self, reply: Reply) -> bool:
+    def take(self) -> bytes:
+        return self.frames[0]
+
+    def keep(self, reply: Reply, waits: bool) -> bool:
         if self.has_room:
             self.awaited.add(reply)
         return self.has_room
@@ -98,7 +101,22 @@ class TestLater(DispatchCase):
         self.give("start", name="web", waiting=True)
         self.give("start", name="web", waiting=True, timeout="2.5")
         self.give("stop", name="web", waiting=True, timeout=None)
-        self.assertEqual([wait.timeout for wait in self.target.waits], [LONGEST, 2.5, LONGEST])
+        self.assertEqual([wait.timeout for wait in self.target.waits], [None, 2.5, None])
+
+    def test_no_room_for_one_more_that_waits(self) -> None:
+        request = FakeRequest({"id": 1, "command": "stop", "properties": {"waiting": True}})
+        request.has_room = False
+        self.dispatch(request)
+        self.assertIn("too many requests wait", request.answers[0]["reason"])
+        self.assertEqual(self.target.orders, [])
+
+    def test_what_is_answered_is_forgotten(self) -> None:
+        self.target.outcome = None
+        request = FakeRequest({"command": "stop", "properties": {"waiting": True}})
+        self.dispatch(request)
+        self.assertEqual(len(request.awaited), 1)
+        self.target.settle(Outcome())
+        self.assertEqual(request.awaited, set())
 
     def test_a_cast_may_wait_too(self) -> None:
         message = {"command": "quit", "properties": {"waiting": True}, "msg_type": "cast"}
@@ -194,11 +212,11 @@ class TestFaults(DispatchCase):
             self.assertEqual((answer["status"], answer["errno"]), ("error", 5))
 
     def test_a_fault_after_the_answer_does_not_answer_again(self) -> None:
-        def stop(watchers: Any, wait: Any) -> None:
+        def give(order: Any, wait: Any) -> None:
             wait.then(Outcome())
             raise KeyError("late")
 
-        self.target.stop = stop  # type: ignore[method-assign]
+        self.target.give = give  # type: ignore[method-assign]
         with self.assertLogs("cvec_circus", "ERROR"):
             (answer,) = self.give("stop", waiting=True)
         self.assertEqual(answer["status"], "ok")

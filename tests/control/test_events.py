@@ -17,7 +17,7 @@ from tests.support.leaks import LeakCheckedTestCase
 
 def turn(loop: Loop) -> None:
     """Let a loop look once at what there is."""
-    loop.stop()
+    loop.post(loop.stop)
     loop.run()
 
 
