@@ -38,6 +38,7 @@ class Client:
     Attributes:
         endpoint: Where the daemon listens.
         timeout: Seconds that `call` waits for a reply.
+        name: What the daemon calls the sender, in events and in its log; "" for nothing.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Client:
         endpoint: str,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
         timeout: float = CALL_TIMEOUT,
+        name: str = "",
     ) -> None:
         """Make a client; nothing is connected before the first call.
 
@@ -52,9 +54,11 @@ class Client:
             endpoint: Where the daemon listens.
             context: The context to open sockets in. None makes one, which `close` terminates.
             timeout: Seconds that `call` waits for a reply.
+            name: What the daemon calls the sender, 80 characters at most; "" for nothing.
         """
         self.endpoint = endpoint
         self.timeout = timeout
+        self.name = name
         self._given_context = context
         self._own_context: zmq.Context[zmq.Socket[bytes]] | None = None
         # Re-entrant, so that a signal handler that interrupts a call may call too.
@@ -114,7 +118,7 @@ class Client:
         Raises:
             CallError: There is no usable reply; "Timed out." when there is none at all.
         """
-        frame = _frame(message)
+        frame = _frame(self._signed(message))
         dealer = self._take()
         clean = False
         try:
@@ -138,7 +142,7 @@ class Client:
         Raises:
             CallError: The message cannot be sent.
         """
-        frame = _frame(message)
+        frame = _frame(self._signed(message))
         dealer = self._take()
         clean = False
         try:
@@ -176,6 +180,9 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _signed(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"actor": self.name, **message} if self.name else message
 
     def _take(self) -> zmq.Socket[bytes]:
         with self._lock:
@@ -234,6 +241,7 @@ class CircusClient:
         timeout: float | None = CALL_TIMEOUT,
         ssh_server: str | None = None,
         ssh_keyfile: str | None = None,
+        name: str = "",
     ) -> None:
         """Make a client; nothing is connected before the first call.
 
@@ -244,6 +252,8 @@ class CircusClient:
             ssh_server: The machine that this is an endpoint of, which is connected to at once by
                 the system's ssh; None for this one.
             ssh_keyfile: The private key to use for that; None for those that ssh finds.
+            name: What the daemon calls the sender, in events and in its log, 80 characters at
+                most; "" for nothing.
 
         Raises:
             SocketError: ssh does not get there.
@@ -256,7 +266,7 @@ class CircusClient:
 
             self._tunnel = Tunnel(ssh_server, ssh_keyfile)
             endpoint = self._tunnel.local(endpoint)
-        self._client = Client(endpoint, context)
+        self._client = Client(endpoint, context, name=name)
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:

@@ -15,7 +15,7 @@ from cvec_circus.config.configuration import (
 )
 from cvec_circus.config.findings import Findings, Place
 from cvec_circus.exc import OptionError
-from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.arbiter import ARBITER_OPTIONS, check_size
 from cvec_circus.options.plugin import PLUGIN_WATCHER_DEFAULTS
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
@@ -157,6 +157,7 @@ class Assembly:
     def _complete(self, given: Mapping[str, Any], section: str, where: Where) -> WatcherOptions:
         try:
             full = WATCHER_OPTIONS.complete(given)
+            check_size(full.numprocesses, self.configuration.circus["max_processes"])
             judge(accounts_of(full))
             return full
         except OptionError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.words import split
 
 HOOKS = "hooks"
 
@@ -105,7 +105,7 @@ def _program(command: Any) -> str:
     words = command
     if isinstance(command, str):
         try:
-            words = shlex.split(command)
+            words = split(command)
         except ValueError:
             words = command.split()
     return os.path.basename(str(words[0])) if isinstance(words, (list, tuple)) and words else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.words import split
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -272,7 +272,7 @@ class _Words(NamedTuple):
 
 def _split(text: str) -> _Words:
     try:
-        return _Words(shlex.split(text), "")
+        return _Words(split(text), "")
     except ValueError as error:
         return _Words([], str(error))
 

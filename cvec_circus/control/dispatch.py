@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
+from cvec_circus.control import actors
 from cvec_circus.control.deferred import Deferred, LookUp, Pending
-from cvec_circus.control.replies import FAULT, Reply, Send
+from cvec_circus.control.replies import FAULT, Reply
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, CommandTarget
     from cvec_circus.control.ownership import Guard
+    from cvec_circus.control.server import Request
     from cvec_circus.options.rights import Accounts
 
-_TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type"})
+_TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type", "actor"})
 STOPPING = "arbiter is stopping"
 
 
@@ -56,16 +58,15 @@ class Dispatcher:
         self._target = target
         self._clock = clock
 
-    def __call__(self, frames: Sequence[bytes], send: Send) -> None:
+    def __call__(self, request: Request) -> None:
         """Carry out one request.
 
         Args:
-            frames: The body of the message, without its envelope.
-            send: Takes the frame of the answer; called at most once, now or later.
+            request: What came in; its answer is sent once at most, now or later.
         """
-        reply = Reply(send, self._clock)
+        reply = Reply(request.send, self._clock, request)
         with answering(reply):
-            self.carry_out(messages.decode(only(frames)), reply, self._guard)
+            self.carry_out(messages.decode(only(request)), reply, self._guard)
 
     def carry_out(self, message: dict[str, Any], reply: Reply, guard: Guard | None = None) -> None:
         """Carry out a message, and answer it now or later.
@@ -80,10 +81,12 @@ class Dispatcher:
         """
         reply.message_id = message.get("id")
         reply.cast = message.get("msg_type") == "cast"
+        reply.name = actors.named(message.get("actor"))
         command = look_up(message)
         reply.label = command.name
         props = command.validate(properties_of(message, command))
         reply.timeout = props.get("timeout")
+        reply.keep(bool(props.get("waiting")))
 
         def now(problem: CircusError | None = None) -> None:
             if guard is not None:
@@ -101,7 +104,7 @@ class Dispatcher:
                 now(problem)
 
         accounts = partial(command.accounts, self._target, props)
-        self.deferred.carry_out(None, props.get("name"), Pending(accounts, now, later))
+        self.deferred.carry_out(reply.client, props.get("name"), Pending(accounts, now, later))
 
 
 @contextlib.contextmanager
@@ -116,17 +119,17 @@ def answering(reply: Reply) -> Iterator[None]:
             reply.fail(*explain(problem))
 
 
-def only(frames: Sequence[bytes]) -> bytes:
+def only(request: Request) -> bytes:
     """Take the one frame that a request has.
 
     Raises:
         MessageError: There is none, there are several, or it is too large.
     """
-    if len(frames) != 1:
-        raise MessageError(f"message invalid: one frame is wanted, {len(frames)} came")
-    if len(frames[0]) > messages.MAX_FRAME:
-        raise MessageError(f"message invalid: {len(frames[0])} bytes, more than 1 MiB")
-    return frames[0]
+    if request.count != 1:
+        raise MessageError(f"message invalid: one frame is wanted, {request.count} came")
+    if request.largest > messages.MAX_FRAME:
+        raise MessageError(f"message invalid: {request.largest} bytes, more than 1 MiB")
+    return request.take()
 
 
 def look_up(message: dict[str, Any]) -> Command:

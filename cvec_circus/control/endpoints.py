@@ -1,16 +1,15 @@
-"""Bind the daemon's sockets, with one clear line when that cannot be."""
+"""Listen on the daemon's endpoints, with one clear line when that cannot be."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import socket
 import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import zmq
 
 from cvec_circus import logger
 from cvec_circus.exc import SocketError
@@ -19,15 +18,12 @@ if TYPE_CHECKING:
     from cvec_circus.control.ownership import Guard
     from cvec_circus.sockets.unix import OwnPath
 
-    ServerSocket = zmq.Socket[bytes]
-
-#: Milliseconds that a closed socket goes on sending: 0 would lose the last reply and the last
-#: event, no limit would hang the daemon's end on a client that does not read.
-LINGER = 250
 #: What the address of a unix socket can hold (unix(7)), less the terminating zero.
 _MAX_PATH = 107
-#: Clients that may wait to be let in; libzmq has this number itself.
-_BACKLOG = 100
+#: Clients that may wait to be let in: as many as start at once, or wait while there is no room.
+_BACKLOG = 1024
+#: What asks for the address of an interface: see netdevice(7).
+_SIOCGIFADDR = 0x8915
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 _REFUSED = (
     "refused, because whoever can connect to it can run programs here. Listen on 127.0.0.1 or on "
@@ -48,16 +44,28 @@ class Access(NamedTuple):
     owner: int | str | None = None
 
 
-class Bound(NamedTuple):
-    """Where a socket listens. Immutable.
+class Listener(NamedTuple):
+    """A socket that listens. Immutable.
 
     Attributes:
+        sock: The socket, which never blocks.
+        fd: Its number.
         address: The real endpoint.
         own_path: The file of an ipc endpoint, which is taken away in the end.
     """
 
+    sock: socket.socket
+    fd: int
     address: str
     own_path: OwnPath | None = None
+
+    def close(self) -> None:
+        """Listen no more, once: the file there may be another daemon's afterwards."""
+        if self.sock.fileno() == -1:
+            return
+        self.sock.close()
+        if self.own_path is not None:
+            self.own_path.unlink()
 
 
 OURS_ALONE = Access()
@@ -93,7 +101,7 @@ def is_local(endpoint: str) -> bool:
     transport, _, address = endpoint.partition("://")
     host, colon, _ = address.rpartition(":")
     if transport != "tcp" or not colon:
-        return True  # or it is no endpoint at all, which binding it says
+        return True  # or it is no endpoint at all, which `listen` says
     return host in ("localhost", "lo", "[::1]", "::1") or bool(_LOOPBACK.fullmatch(host))
 
 
@@ -102,47 +110,26 @@ def _is_for_every_user(endpoint: str) -> bool:
     return endpoint.startswith(("tcp://", "ipc://@"))
 
 
-def bind(server: ServerSocket, what: str, endpoint: str, access: Access = OURS_ALONE) -> Bound:
-    """Bind a socket and tell where it listens.
+def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
+    """Listen on an endpoint.
 
     Args:
-        server: The socket.
         what: The option that gave the endpoint, for the error message.
-        endpoint: A zmq endpoint; ``tcp://127.0.0.1:*`` takes any free port.
+        endpoint: A ZeroMQ endpoint; ``tcp://127.0.0.1:*`` takes any free port.
         access: Who may connect to the file of an ipc endpoint.
-
-    Returns:
-        The real endpoint, for `close`.
 
     Raises:
         SocketError: In a line that names the option and the endpoint.
     """
-    server.linger = LINGER
-    own_path = None
+    transport, _, address = endpoint.partition("://")
     try:
-        _check(endpoint)
-        if has_file(endpoint):
-            own_path = _bind_file(server, endpoint, access)
-        else:
-            server.bind(endpoint)
-    except (zmq.ZMQError, OSError) as error:
-        server.close(0)
+        if transport == "tcp":
+            return _listen_tcp(address)
+        if transport == "ipc" and address:
+            return _listen_file(address, access) if has_file(endpoint) else _listen_unix(address)
+        raise OSError(errno.EINVAL, "")
+    except OSError as error:
         raise SocketError(f"{what} {endpoint}: cannot listen: {_reason(error)}") from None
-    return Bound(server.getsockopt_string(zmq.LAST_ENDPOINT), own_path)
-
-
-def close(server: ServerSocket, bound: Bound) -> None:
-    """Close a socket that was bound, once; what is on its way still goes out.
-
-    Args:
-        server: The socket.
-        bound: What `bind` has returned.
-    """
-    if server.closed:
-        return  # the file there may be somebody else's by now
-    server.close()
-    if bound.own_path is not None:
-        bound.own_path.unlink()
 
 
 def has_file(endpoint: str) -> bool:
@@ -151,41 +138,97 @@ def has_file(endpoint: str) -> bool:
     return transport == "ipc" and address != "*" and not address.startswith("@")
 
 
-def _bind_file(server: ServerSocket, endpoint: str, access: Access) -> OwnPath:
-    """Bind an ipc endpoint to a file that has its mode and owner before anybody can connect.
+def inherited(fd: int, address: str) -> Listener:
+    """Listen with a socket that another process has bound.
 
-    libzmq would make it with whatever the process' mask leaves, so it is handed a socket that
-    listens already.
+    Args:
+        fd: The socket, which is ours from now on.
+        address: The real endpoint.
     """
+    return _listening(socket.socket(fileno=fd), address)
+
+
+def _listen_tcp(address: str) -> Listener:
+    """Listen on ``HOST:PORT``: an address, ``*``, the name of an interface or of this machine."""
+    host, colon, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not (port == "*" or (port.isdecimal() and int(port) < 1 << 16)):
+        raise OSError(errno.EINVAL, "no such port")
+    number = 0 if port == "*" else int(port)
+    family, where = _resolve(host, number)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+        host, number, *_ = sock.getsockname()
+    except OSError:
+        sock.close()
+        raise
+    shown = f"[{host}]" if family == socket.AF_INET6 else host
+    return _listening(sock, f"tcp://{shown}:{number}")
+
+
+def _resolve(host: str, port: int) -> tuple[int, Any]:
+    """Find the address of a host.
+
+    Raises:
+        OSError: ENODEV if there is none such.
+    """
+    if host == "*":
+        return socket.AF_INET, ("0.0.0.0", port)
+    if host in (name for _, name in socket.if_nameindex()):
+        return socket.AF_INET, (_address_of(host), port)
+    try:
+        found = socket.getaddrinfo(host or "-", port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise OSError(errno.ENODEV, "no such host") from None
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
+    return found[0][0], found[0][4]
+
+
+def _address_of(interface: str) -> str:
+    """Return the first IPv4 address of a network interface: see netdevice(7)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        request = interface.encode()[:15].ljust(40, b"\0")
+        return socket.inet_ntoa(fcntl.ioctl(asking, _SIOCGIFADDR, request)[20:24])
+
+
+def _listen_file(path: str, access: Access) -> Listener:
+    """Listen on a file that has its mode and owner before a client can connect."""
     from cvec_circus.sockets import unix  # most daemons have none
 
-    path = endpoint.partition("://")[2]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        own = unix.bind(listener, path, access.mode, access.owner, replace=True)
-        try:
-            listener.setblocking(False)
-            listener.listen(_BACKLOG)
-            server.setsockopt(zmq.USE_FD, listener.fileno())
-            server.bind(endpoint)
-        except (zmq.ZMQError, OSError):
-            own.unlink()
-            raise
-        listener.detach()  # libzmq's now, which closes it
-    return own
+    _check_path(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        own = unix.bind(sock, path, access.mode, access.owner, replace=True)
+    except OSError:
+        sock.close()
+        raise
+    return _listening(sock, f"ipc://{path}", own)
 
 
-def _check(endpoint: str) -> None:
-    """Refuse what libzmq takes and nobody means: a port of six digits, somebody else's path.
+def _listen_unix(address: str) -> Listener:
+    """Listen on a unix socket without a file: ``@NAME``, or ``*`` for any name that is free."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind("" if address == "*" else "\0" + address[1:])
+        name = os.fsdecode(sock.getsockname()[1:])
+    except OSError:
+        sock.close()
+        raise
+    return _listening(sock, f"ipc://@{name}")
 
-    libzmq unlinks whatever is at an ipc path before it binds: a second daemon would take the first
-    one's clients away without a word, and a slip of the pen would delete a file.
-    """
-    transport, _, address = endpoint.partition("://")
-    port = address.rpartition(":")[2]
-    if transport == "tcp" and port.isdecimal() and int(port) > 65535:
-        raise OSError(errno.EINVAL, "no such port")
-    if has_file(endpoint):
-        _check_path(address)
+
+def _listening(sock: socket.socket, address: str, own_path: OwnPath | None = None) -> Listener:
+    try:
+        sock.setblocking(False)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        if own_path is not None:
+            own_path.unlink()
+        raise
+    return Listener(sock, sock.fileno(), address, own_path)
 
 
 def _check_path(path: str) -> None:
@@ -203,9 +246,9 @@ def _check_path(path: str) -> None:
     raise OSError(errno.EADDRINUSE, "somebody listens there")
 
 
-def _reason(error: zmq.ZMQError | OSError) -> str:
+def _reason(error: OSError) -> str:
     """Say what is wrong with an endpoint."""
-    if error.errno in (errno.EINVAL, errno.EPROTONOSUPPORT):
+    if error.errno == errno.EINVAL:
         return "this is no endpoint"
     if error.errno == errno.ENODEV:
         return "no such host or interface"

@@ -8,31 +8,22 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import zmq
-
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.control.endpoints import OURS_ALONE, Access, bind, close
 from cvec_circus.wire import topics
 
 if TYPE_CHECKING:
-    from zmq import Context
+    from cvec_circus.control.publisher import Publisher
 
-#: Messages that wait for one subscriber that is slow; a further one is lost to it, and it sees
-#: that by the numbers and asks for the missing ones.
-_HIGH_WATER_MARK = 4000
 #: Prepared texts kept; names come from people, so there are few unless somebody plays tricks.
 _MAX_PREPARED = 4096
-#: How frames are sent; plain numbers, for to combine zmq's flags costs a microsecond each time.
-_LAST = int(zmq.DONTWAIT)
-_MORE = int(zmq.SNDMORE) | _LAST
 
 
 class EventStream:
-    """Owned by the supervisor thread. A PUB socket and the history of what went over it.
+    """Owned by the supervisor thread. What is published, and the history of it.
 
     Every payload carries ``seq`` (1, 2, 3 ... for the life of the stream), ``run`` (which life),
-    ``watcher``, ``cause`` and ``time``. Publishing never blocks: PUB drops what a slow subscriber
-    cannot take, and whoever misses a number finds it in the history.
+    ``watcher``, ``cause`` and ``time``. Publishing never blocks: what a slow subscriber
+    cannot take is lost to it, and one that misses a number finds it in the history.
 
     Attributes:
         address: Where the socket really listens.
@@ -45,30 +36,21 @@ class EventStream:
 
     def __init__(
         self,
-        context: Context[Any],
-        endpoint: str,
+        publisher: Publisher,
         clock: Clock = SYSTEM,
         history: int = 10_000,
         later: Callable[[float, Callable[[], object]], object] | None = None,
-        access: Access = OURS_ALONE,
     ) -> None:
-        """Bind the socket.
+        """Begin with the number 1.
 
         Args:
-            context: The process' zmq context.
-            endpoint: Where to listen.
+            publisher: Sends what is published; closed with this.
             clock: Gives the payloads their time.
             history: How many events are kept.
-            later: Has a function called after some seconds; None where `hold` stays 0.
-            access: Who may connect to an ipc endpoint.
-
-        Raises:
-            SocketError: The endpoint cannot be bound.
+            later: Calls a function after some seconds; None where `hold` stays 0.
         """
-        self._socket = context.socket(zmq.PUB)
-        self._socket.sndhwm = _HIGH_WATER_MARK
-        self._bound = bind(self._socket, "pubsub_endpoint", endpoint, access)
-        self.address = self._bound.address
+        self._publisher = publisher
+        self.address = publisher.address
         self.run = os.urandom(8).hex()
         self.seq = 0
         self.hold = 0.0
@@ -103,20 +85,20 @@ class EventStream:
                 self._later(self.hold, self.flush)
             self._held.append((topic, text))
         else:
-            self._send(topic, text)
+            self._send((topic, text))
         return self.seq
 
     def flush(self) -> None:
         """Send what is kept back."""
         held, self._held = self._held, []
-        for topic, text in held:
-            self._send(topic, text)
+        if held:
+            self._send(*held)
 
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
         self.flush()
         text = self._encode({"seq": self.seq, "run": self.run, "time": self._clock.time()})
-        self._send(topics.sync(marker), text)
+        self._send((topics.sync(marker), text))
 
     def since(self, seq: int, limit: int) -> dict[str, Any]:
         """Look up what was published after a number.
@@ -147,9 +129,8 @@ class EventStream:
 
     def close(self) -> None:
         """Close the socket; what is on its way still goes out."""
-        if not self._socket.closed:
-            self.flush()
-        close(self._socket, self._bound)
+        self.flush()
+        self._publisher.close()
 
     def _prepare(self, name: str) -> tuple[str, str]:
         """Make the parts of a watcher's events that are the same each time."""
@@ -159,6 +140,7 @@ class EventStream:
         self._prepared[name] = (topics.topic(name, ""), head)
         return self._prepared[name]
 
-    def _send(self, topic: str, text: str) -> None:
-        self._socket.send(topic.encode("utf-8", "replace"), _MORE)
-        self._socket.send(text.encode("ascii"), _LAST)
+    def _send(self, *events: tuple[str, str]) -> None:
+        self._publisher.publish(
+            [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
+        )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from cvec_circus import logger
+from cvec_circus.control import actors
+from cvec_circus.exc import MessageError
 from cvec_circus.wire import messages
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -18,29 +21,104 @@ FAULT = "internal error; the daemon's log has more"
 Send = Callable[[bytes], object]
 
 
+class Peer(Protocol):
+    """Owned by the supervisor thread. The client that a reply goes to.
+
+    Attributes:
+        client: What tells it from other clients.
+    """
+
+    @property
+    def client(self) -> Hashable: ...
+
+    def credentials(self) -> tuple[int, int] | None:
+        """Return its pid and uid; None where only the network knows."""
+
+    def keep(self, reply: Reply, waits: bool) -> bool:
+        """Call `client_gone` when it is gone; whether there is room for one more that waits."""
+
+    def release(self, reply: Reply) -> None:
+        """Forget a reply that has been given."""
+
+
 class Reply:
     """Owned by the supervisor thread. The answer to one request: given once, or never for a cast.
 
     Attributes:
-        actor: Who sent it.
         label: What is answered, for the log.
         message_id: The id that the answer carries, whatever the sender made it.
         cast: The sender wants no answer; whatever is given goes nowhere.
         timeout: Seconds after which an order that is waited for is answered with an error.
         answered: Whether the answer was given.
+        name: What the sender calls itself; "" if it does not say.
+        is_dead: Whether the client is gone: an answer goes nowhere.
+        when_gone: Called when the client goes before its answer; None for nothing.
     """
 
-    __slots__ = ("_clock", "_send", "actor", "answered", "cast", "label", "message_id", "timeout")
+    __slots__ = (
+        "_clock",
+        "_peer",
+        "_send",
+        "answered",
+        "cast",
+        "is_dead",
+        "label",
+        "message_id",
+        "name",
+        "timeout",
+        "when_gone",
+    )
 
-    def __init__(self, send: Send, clock: Clock) -> None:
+    def __init__(self, send: Send, clock: Clock, peer: Peer | None = None) -> None:
+        """Prepare an answer.
+
+        Args:
+            send: Takes its frame.
+            clock: Gives it its time.
+            peer: The client; None for the program that this daemon is embedded in.
+        """
         self._send = send
         self._clock = clock
-        self.actor = "client"
+        self._peer = peer
         self.label = "a message"
         self.message_id: Any = None
         self.cast = False
         self.timeout: float | None = None
         self.answered = False
+        self.name = ""
+        self.is_dead = False
+        self.when_gone: Callable[[], object] | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who sent the request, for people: see `actors`."""
+        if self._peer is None:
+            return actors.PROGRAM
+        return actors.client(self.name, self._peer.credentials())
+
+    @property
+    def client(self) -> Hashable:
+        """What tells the sender from others; None for the program."""
+        return None if self._peer is None else self._peer.client
+
+    def keep(self, waits: bool) -> None:
+        """Notice from now on when the client goes before its answer.
+
+        Args:
+            waits: Whether the answer may take long, as the request asks for it.
+
+        Raises:
+            MessageError: Too many answers are awaited already.
+        """
+        if self._peer is not None and not self._peer.keep(self, waits):
+            reason = "too many requests wait for their answers; ask later, or without waiting"
+            raise MessageError(reason, messages.COMMAND_FAILED)
+
+    def client_gone(self) -> None:
+        """Note that the client is gone; once, and never after the answer."""
+        self.is_dead = True
+        if self.when_gone is not None:
+            self.when_gone()
 
     def ok(self, **fields: Any) -> None:
         """Report success."""
@@ -59,6 +137,9 @@ class Reply:
 
         Args:
             shape: Turns the outcome of an order that came to its end into the reply's fields.
+
+        Returns:
+            The wait; its `gone` is called when the client goes.
         """
 
         def then(outcome: Outcome) -> None:
@@ -67,7 +148,9 @@ class Reply:
             else:
                 self.ok(**shape(outcome))
 
-        return Wait(then, self.timeout)
+        wait = Wait(then, self.timeout)
+        self.when_gone = wait.gone
+        return wait
 
     def give(self, reply: dict[str, Any]) -> None:
         """Send a reply, unless it is the second one: that is a fault of ours, and is logged."""
@@ -75,7 +158,9 @@ class Reply:
             logger.error("second answer to %s dropped: %.200r", self.label, reply)
             return
         self.answered = True
-        if self.cast:
+        if self._peer is not None:
+            self._peer.release(self)
+        if self.cast or self.is_dead:
             return
         reply["id"] = self.message_id
         try:

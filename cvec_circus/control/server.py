@@ -2,95 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
-import zmq
-
-from cvec_circus.control.endpoints import OURS_ALONE, Access, bind, close
-from cvec_circus.control.replies import Send
-from cvec_circus.wire.messages import DROP_FRAME
+from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.connections import Connections, Incoming
+from cvec_circus.control.endpoints import OURS_ALONE, Access, listen
+from cvec_circus.wire import zmtp
 
 if TYPE_CHECKING:
-    from zmq import Context
-
     from cvec_circus.base.loop import Loop
 
-#: Requests taken before the loop looks at anything else: nobody's storm of requests may hold up
-#: the replacement of somebody's dead process.
-TURN = 64
+#: The part of all descriptors that clients may take.
+SHARE = 0.5
+#: Answers that are awaited at once, of all clients: a further request that asks to wait is refused.
+#: Each takes 3 kB.
+MOST_AWAITED = 20_000
+#: The same of one connection, for requests of any kind.
+MOST_OF_ONE = 50_000
+
+_CLIENTS = frozenset({b"DEALER", b"REQ", b"ROUTER"})
+
+
+class Request:
+    """Owned by the supervisor thread. What a client has sent, and the way back to it.
+
+    Attributes:
+        client: Its connection.
+        frames: The first frames of its body, two at most; more than `count` are not kept.
+        count: How many frames the body had.
+        largest: Bytes of the largest one.
+    """
+
+    __slots__ = ("_connections", "_envelope", "client", "count", "frames", "largest")
+
+    def __init__(
+        self, connections: Connections, connection: Connection, message: zmtp.Message
+    ) -> None:
+        self._connections = connections
+        self.client = connection
+        # REQ sends an empty frame before the body, and expects one before the answer.
+        envelope = 1 if message.frame_count > 1 and not message.frames[0] else 0
+        self._envelope = message.frames[:envelope]
+        self.frames = message.frames[envelope:]
+        self.count = message.frame_count - envelope
+        self.largest = message.largest
+
+    def send(self, answer: bytes) -> None:
+        """Send the answer. A client that is gone, or does not read its answers, loses it."""
+        self._connections.send(self.client, zmtp.message(*self._envelope, answer))
+
+    def credentials(self) -> tuple[int, int] | None:
+        """Return pid and uid of the client; None where only the network knows."""
+        return self.client.credentials()
+
+    def take(self) -> bytes:
+        """Return the only frame, which is kept no longer."""
+        (body,), self.frames = self.frames, ()
+        return body
+
+    def keep(self, reply: Dependant, waits: bool) -> bool:
+        """Call `client_gone` of a reply when its client is gone.
+
+        Args:
+            reply: What is given now or later.
+            waits: Whether it may take long.
+
+        Returns:
+            Whether there is room for it.
+        """
+        if waits and self._connections.dependants >= MOST_AWAITED:
+            return False
+        if len(self.client.dependants) >= MOST_OF_ONE:
+            return False
+        self._connections.depend(self.client, reply)
+        return True
+
+    def release(self, reply: Dependant) -> None:
+        """Forget a reply that has been given."""
+        self._connections.release(self.client, reply)
 
 
 class ControlServer:
-    """Owned by the supervisor thread. A ROUTER socket on the loop.
+    """Owned by the supervisor thread. The ROUTER of the control endpoint.
 
-    DEALER clients send one frame; REQ clients send an empty one before it and get one back. A peer
-    that is gone, or that does not read its answers, loses them: nothing here ever waits for one. A
-    frame that is larger than `DROP_FRAME` ends its sender's connection before it is in memory.
+    DEALER clients send one frame; REQ clients send an empty one before it and get one back. What a
+    client may do, and what happens then, stands in `control.connections`.
 
     Attributes:
-        address: Where the socket really listens.
+        address: Where it really listens.
     """
 
     def __init__(
         self,
         loop: Loop,
-        context: Context[Any],
         endpoint: str,
-        dispatch: Callable[[Sequence[bytes], Send], object],
+        dispatch: Callable[[Request], object],
         access: Access = OURS_ALONE,
     ) -> None:
-        """Bind the socket; what comes in waits for `open`.
+        """Listen; clients wait for `open`.
 
         Args:
             loop: The supervisor's loop.
-            context: The process' zmq context.
             endpoint: Where to listen.
-            dispatch: Called with the frames of a request and what sends its answer.
+            dispatch: Called with each request.
             access: Who may connect to an ipc endpoint.
 
         Raises:
-            SocketError: The endpoint cannot be bound.
+            SocketError: The endpoint cannot be listened on.
         """
-        self._loop = loop
         self._dispatch = dispatch
-        self._socket = context.socket(zmq.ROUTER)
-        self._socket.maxmsgsize = DROP_FRAME
-        self._bound = bind(self._socket, "endpoint", endpoint, access)
-        self.address = self._bound.address
+        listener = listen("endpoint", endpoint, access)
+        self.address = listener.address
+        self._connections = Connections(loop, listener, b"ROUTER", _CLIENTS, self._receive, SHARE)
 
     def open(self) -> None:
-        """Begin to read what has come in, and what comes."""
-        self._loop.add_reader(self._socket, self._read)
+        """Begin to let clients in and to read their requests."""
+        self._connections.open()
 
     def close(self) -> None:
-        """Stop reading and close the socket; answers on their way still go out."""
-        if not self._socket.closed:
-            self._loop.remove_reader(self._socket)
-            close(self._socket, self._bound)
+        """Stop listening, and end the connections; answers on their way still go out."""
+        self._connections.close()
 
     def finish(self) -> None:
-        """Answer what has come in by now, after the loop has ended: nobody reads any more."""
-        if not self._socket.closed:
-            self._read()
+        """Answer what has come in by now, after the loop has ended: it is the last chance."""
+        self._connections.drain()
 
-    def _read(self) -> None:
-        """Take what has come in, a turn's worth at most; the loop comes back for the rest."""
-        for _ in range(TURN):
-            try:
-                frames = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
-            self._one(frames)
-            if self._socket.closed or not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
-                return
-
-    def _one(self, frames: list[bytes]) -> None:
-        body = 2 if len(frames) > 2 and not frames[1] else 1
-        envelope = frames[:body]
-
-        def send(answer: bytes) -> None:
-            if not self._socket.closed:
-                self._socket.send_multipart([*envelope, answer], zmq.DONTWAIT)
-
-        self._dispatch(frames[body:], send)
+    def _receive(self, connection: Connection, incoming: Incoming) -> None:
+        if isinstance(incoming, zmtp.Message):
+            self._dispatch(Request(self._connections, connection, incoming))

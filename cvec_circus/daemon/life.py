@@ -82,6 +82,7 @@ class Life:
         name_process(self._name)
         if self._umask is not None:
             os.umask(self._umask)
+        files.raise_limit()
         self._log = QueuedLog(configure(logger, self._level, self._output, self._logger_config))
         try:
             self._tell_oddities()

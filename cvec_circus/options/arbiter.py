@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cvec_circus.exc import OptionError
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 
@@ -101,6 +102,14 @@ ARBITER_OPTIONS = OptionTable(
             low=0,
         ),
         _row(
+            "max_processes",
+            "integer",
+            10_000,
+            "How many processes a watcher may have at most: a slip in `numprocesses` must not "
+            "bring the machine down.",
+            low=1,
+        ),
+        _row(
             "event_history",
             "integer",
             10_000,
@@ -191,3 +200,21 @@ ARBITER_OPTIONS = OptionTable(
     ]
 )
 """Everything that can be configured of the daemon."""
+
+
+def check_size(numprocesses: int, most: int) -> None:
+    """Refuse more processes than a watcher may have.
+
+    Args:
+        numprocesses: What is wanted.
+        most: The daemon's `max_processes`.
+
+    Raises:
+        OptionError: With a sentence that names the limit.
+    """
+    if numprocesses > most:
+        reason = (
+            f"{numprocesses} is more than max_processes allows ({most}); "
+            "raise [circus] max_processes"
+        )
+        raise OptionError("numprocesses", reason)

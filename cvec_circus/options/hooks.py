@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Union
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.words import split
 
 NAMES = (
     "before_start",
@@ -154,7 +154,7 @@ def _target(value: Any) -> Target:
 
 def _require_command(text: str) -> None:
     try:
-        words = shlex.split(text)
+        words = split(text)
     except ValueError as error:
         raise ValueError(f"the command cannot be split into words: {error}") from None
     if not words or not words[0]:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
+from cvec_circus.options.words import check_length
 from cvec_circus.system.signals import to_signum
 
 Bound = Optional[float]
@@ -149,12 +150,16 @@ def to_command(value: Any) -> str:
         value = shlex.join(to_words(value))
     if not to_text(value).strip():
         raise ValueError("the command is empty")
+    check_length(value)
     return to_text(value)
 
 
 def to_args(value: Any) -> str | list[str]:
     """Return arguments as they are given: text that a shell would split, or a list of words."""
-    return to_words(value) if isinstance(value, (list, tuple)) else to_text(value)
+    if isinstance(value, (list, tuple)):
+        return to_words(value)
+    check_length(to_text(value))
+    return to_text(value)
 
 
 def to_words(value: Any) -> list[str]:

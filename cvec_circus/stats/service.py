@@ -18,6 +18,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.worker import Worker
 from cvec_circus.connect import end_context
 from cvec_circus.control import endpoints
+from cvec_circus.control.publisher import Publisher
 from cvec_circus.exc import SocketError
 from cvec_circus.feed.pace import Pace
 from cvec_circus.feed.questions import Questions
@@ -42,9 +43,6 @@ PATIENCE = 5.0
 
 TAKEN = os.strerror(errno.EADDRINUSE)
 """How the error ends that may pass."""
-
-KEPT = 10_000
-"""Messages that are kept for a client that reads too slowly: some passes."""
 
 
 class Service:
@@ -94,8 +92,7 @@ class Service:
         self._is_busy = False
         self._has_begun = False
         self._has_told = False
-        self._publisher: zmq.Socket[bytes] | None = None
-        self._bound: endpoints.Bound | None = None
+        self._publisher: Publisher | None = None
         self._next_at = self.loop.clock.monotonic()
         self._last_try_at = self._next_at + PATIENCE
 
@@ -119,13 +116,12 @@ class Service:
     def _listen(self) -> None:
         """Open what is published on; later, where the one before us is still there."""
         task = self._task
-        publisher = self._context.socket(zmq.PUB)
-        publisher.sndhwm = KEPT
-        if task.listener is not None:
-            publisher.setsockopt(zmq.USE_FD, task.listener)
         access = endpoints.Access(task.mode, task.owner)
         try:
-            self._bound = endpoints.bind(publisher, "stats_endpoint", task.stats_endpoint, access)
+            if task.listener is None:
+                listener = endpoints.listen("stats_endpoint", task.stats_endpoint, access)
+            else:
+                listener = endpoints.inherited(task.listener, task.stats_endpoint)
         except SocketError as error:
             if self.loop.clock.monotonic() < self._last_try_at and str(error).endswith(TAKEN):
                 self.loop.call_later(RETRY, self._listen)
@@ -133,10 +129,10 @@ class Service:
                 self.failure = error
                 self.loop.stop()
             return
-        self._publisher = publisher
-        if not (task.by_daemon or endpoints.is_local(self._bound.address)):
-            logger.warning("%s: other machines can listen to it", self._bound.address)
-        logger.info("statistics are published at %s", self._bound.address)
+        self._publisher = Publisher(self.loop, listener)
+        if not (task.by_daemon or endpoints.is_local(listener.address)):
+            logger.warning("%s: other machines can listen to it", listener.address)
+        logger.info("statistics are published at %s", listener.address)
         self._tick()
 
     def _close(self) -> None:
@@ -145,8 +141,8 @@ class Service:
         self._worker.stop()
         self._questions.drop()
         self._subscription.close()
-        if self._publisher is not None and self._bound is not None:
-            endpoints.close(self._publisher, self._bound)
+        if self._publisher is not None:
+            self._publisher.close()
         self._worker.join(1.0)
         self.loop.close()
         end_context(self._context)
@@ -205,8 +201,7 @@ class Service:
         seen = self._reads.seen(self._inventory.sockets)
         publisher = self._publisher
         if publisher is not None:
-            for message in [*messages, *payloads.of_sockets(seen, self._reads.take())]:
-                publisher.send_multipart(message, copy=True)
+            publisher.publish([*messages, *payloads.of_sockets(seen, self._reads.take())])
 
 
 def _log_crash(error: BaseException, description: str) -> None:

@@ -11,7 +11,8 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control import endpoints
 from cvec_circus.control.events import EventStream
-from cvec_circus.control.server import ControlServer
+from cvec_circus.control.publisher import Publisher
+from cvec_circus.control.server import ControlServer, Request
 from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
@@ -31,13 +32,13 @@ from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
-from cvec_circus.system import exits
+from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
 
 if TYPE_CHECKING:
     import zmq
 
-Dispatch = Callable[[Sequence[bytes], Callable[[bytes], object]], object]
+Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
 
 
@@ -98,7 +99,7 @@ def compose(configuration: Configuration, around: Surroundings, dispatch: Dispat
     Args:
         configuration: What to supervise.
         around: What the program gives.
-        dispatch: Called with the frames of a request and with what sends its answer.
+        dispatch: Called with each request.
 
     Raises:
         SocketError: An endpoint or a listening socket cannot be opened. Nothing is left open.
@@ -121,16 +122,11 @@ def _built(
     stack.callback(sockets.close_all)
     _listen(configuration, around, sockets)
     access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
-    events = EventStream(
-        around.context,
-        circus["pubsub_endpoint"],
-        clock,
-        circus["event_history"],
-        loop.call_later,
-        access,
-    )
+    listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
+    publisher = Publisher(loop, listener)
+    events = EventStream(publisher, clock, circus["event_history"], loop.call_later)
     stack.callback(events.close)
-    control = ControlServer(loop, around.context, circus["endpoint"], dispatch, access)
+    control = ControlServer(loop, circus["endpoint"], dispatch, access)
     stack.callback(control.close)
     helpers = Helpers(
         events, control.address, circus["check_delay"], around.log_level, around.log_url
@@ -144,7 +140,12 @@ def _built(
     announcer = Announcer(events)
     outputs = OutputDesk(loop, clock, chores.packing)
     hooks = HookDesk(
-        loop, facts, announcer, around.facades, _variables(events.run, control.address)
+        loop,
+        facts,
+        announcer,
+        around.facades,
+        _variables(events.run, control.address),
+        nofile=files.given_limit(),
     )
     reports = Reports(loop)
     stack.callback(reports.close)
@@ -167,6 +168,7 @@ def _built(
         hooks,
         reports,
         around.log_fd,
+        nofile=files.given_limit(),
     )
     doorbell = Doorbell(loop, sockets, facts)
 

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.words import split
 from cvec_circus.system import importing, programs, virtualenv
 from cvec_circus.system.launch import LaunchSpec
 from cvec_circus.system.signals import to_name
@@ -248,7 +248,7 @@ class Caller:
         }
         env.update({VARIABLES[key]: str(facts[key]) for key in facts if key in VARIABLES})
         spec = LaunchSpec(
-            shlex.split(hook.command),
+            split(hook.command),
             cwd=situation.options["working_dir"],
             env=env,
             stdin=subprocess.DEVNULL,

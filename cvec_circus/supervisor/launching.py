@@ -13,6 +13,7 @@ from cvec_circus import exc
 from cvec_circus.options import rights
 from cvec_circus.options.expand import expand, has_names, watcher_values
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import Loan
 from cvec_circus.system.launch import MARK, LaunchSpec
 
@@ -218,4 +219,4 @@ def _split(text: str, name: str) -> list[str]:
 @functools.lru_cache(maxsize=1024)
 def _words(text: str) -> tuple[str, ...]:
     """Remembered: a process is often started again, and this takes longer than all the rest."""
-    return tuple(shlex.split(text))
+    return tuple(split(text))

@@ -20,7 +20,8 @@ from cvec_circus.commands import table
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import Dispatcher
-from cvec_circus.control.replies import Reply, Send
+from cvec_circus.control.replies import Reply
+from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Surroundings, compose, pace_of
@@ -122,14 +123,15 @@ class Supervisor:
             self.description,
             configuration.left_out,
             self._make_reloading,
+            configuration.circus["max_processes"],
         )
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
         self.loop.each_turn(self._end_turn)
 
-    def _dispatch(self, frames: Sequence[bytes], send: Send) -> None:
-        self._dispatcher(frames, send)
+    def _dispatch(self, request: Request) -> None:
+        self._dispatcher(request)
 
     def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
         """Carry out a command of the program that embeds us: see `Dispatcher.carry_out`."""

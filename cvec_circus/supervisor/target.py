@@ -15,12 +15,13 @@ from cvec_circus.core.places import Death
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Order, Quit, Reload, Restart
+from cvec_circus.wire.orders import Add, Order, Quit, Reload, Resize, Restart, SetOptions
 from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -44,6 +45,7 @@ class Target:
         description: Returns what `ping` answers.
         left_out: What the configuration has and cannot be run.
         make_reloading: Makes `reloading` when it is first needed.
+        max_processes: How many processes a watcher may have.
 
     Attributes:
         before_reload: Called with the names of watchers that are to be reloaded, None for all, with
@@ -61,6 +63,7 @@ class Target:
         description: Callable[[], Fields],
         left_out: Iterable[LeftOut],
         make_reloading: Callable[[], Reloading],
+        max_processes: int,
     ) -> None:
         self._roster = desks.roster
         self._outputs = desks.outputs
@@ -70,6 +73,7 @@ class Target:
         self._sampler = desks.sampler
         self._shutdown = shutdown
         self._make_reloading = make_reloading
+        self._max_processes = max_processes
         self.before_reload: BeforeReload | None = None
         self.reloading: Reloading | None = None
         self.global_options = global_options
@@ -231,7 +235,12 @@ class Target:
     # -- orders
 
     def give(self, order: Order, wait: Wait | None = None) -> None:
-        """Give an order to the roster, when it is that order's turn."""
+        """Give an order to the roster, when it is that order's turn.
+
+        Raises:
+            OptionError: It wants more processes than a watcher may have.
+        """
+        self._check_size(order)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:
@@ -241,6 +250,14 @@ class Target:
             self.reloading.restart(partial(self._give_late, order, wait))
         else:
             self._roster.give(order, wait)
+
+    def _check_size(self, order: Order) -> None:
+        if isinstance(order, Resize):
+            check_size(order.numprocesses, self._max_processes)
+        elif isinstance(order, SetOptions):
+            check_size(order.options.get("numprocesses", 0), self._max_processes)
+        elif isinstance(order, Add):
+            check_size(order.watcher.numprocesses, self._max_processes)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""

@@ -11,7 +11,7 @@ import zmq
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.control.dispatch import Dispatcher
-from cvec_circus.control.server import ControlServer
+from cvec_circus.control.server import ControlServer, Request
 from tests.control.fake_target import FakeTarget
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
@@ -39,7 +39,7 @@ class ControlCase(LeakCheckedTestCase):
         self.frames: list[bytes] = []
         self.dispatch = Dispatcher(self.target)
         endpoint = f"ipc://{folder.name}/control"
-        self.server = ControlServer(self.loop, self.context, endpoint, self.record)
+        self.server = ControlServer(self.loop, endpoint, self.record)
         self.server.open()
         self.address = self.server.address
         thread = threading.Thread(target=self.loop.run, name="control")
@@ -50,10 +50,10 @@ class ControlCase(LeakCheckedTestCase):
         self.addCleanup(lambda: self.loop.ask(self.server.close))
         self.client = self.connect(zmq.DEALER)
 
-    def record(self, frames: list[bytes], send: Any) -> None:
-        """Remember a request and have it answered; on the loop."""
-        self.frames.append(frames[0] if frames else b"")
-        self.dispatch(frames, send)
+    def record(self, request: Request) -> None:
+        """Remember a request and dispatch it; on the loop."""
+        self.frames.append(request.frames[0])
+        self.dispatch(request)
 
     def connect(self, kind: int) -> zmq.Socket[bytes]:
         """Make a client's socket."""

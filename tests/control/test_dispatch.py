@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus.commands import table
 from cvec_circus.control.dispatch import STOPPING, Dispatcher
+from cvec_circus.control.replies import Reply
 from cvec_circus.exc import ConflictError, OptionError
 from cvec_circus.wire.outcome import Outcome
 from tests.control.fake_target import FakeTarget
@@ -30,6 +31,43 @@ MUTATING = {
 }
 
 
+class FakeRequest:
+    """A request from nowhere, with what it is answered.
+
+    Attributes:
+        awaited: The replies that are to learn when their client is gone.
+    """
+
+    client = None
+    count = 1
+
+    def __init__(self, message: dict[str, Any]) -> None:
+        self.frames = [json.dumps(message).encode()]
+        self.largest = len(self.frames[0])
+        self.answers: list[dict[str, Any]] = []
+        self.awaited: set[Reply] = set()
+        self.has_room = True
+        self.asked = 0
+
+    def send(self, answer: bytes) -> None:
+        self.answers.append(json.loads(answer))
+
+    def credentials(self) -> tuple[int, int] | None:
+        self.asked += 1
+        return 123, 1000
+
+    def take(self) -> bytes:
+        return self.frames[0]
+
+    def keep(self, reply: Reply, waits: bool) -> bool:
+        if self.has_room:
+            self.awaited.add(reply)
+        return self.has_room
+
+    def release(self, reply: Reply) -> None:
+        self.awaited.discard(reply)
+
+
 class DispatchCase(unittest.TestCase):
     def setUp(self) -> None:
         self.target = FakeTarget()
@@ -41,10 +79,9 @@ class DispatchCase(unittest.TestCase):
         return self.give_message({"id": 1, "command": command, "properties": properties})
 
     def give_message(self, message: dict[str, Any]) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = []
-        frame = json.dumps(message).encode()
-        self.dispatch([frame], lambda answer: answers.append(json.loads(answer)))
-        return answers
+        request = FakeRequest(message)
+        self.dispatch(request)
+        return request.answers
 
 
 class TestLater(DispatchCase):
@@ -65,6 +102,21 @@ class TestLater(DispatchCase):
         self.give("start", name="web", waiting=True, timeout="2.5")
         self.give("stop", name="web", waiting=True, timeout=None)
         self.assertEqual([wait.timeout for wait in self.target.waits], [None, 2.5, None])
+
+    def test_no_room_for_one_more_that_waits(self) -> None:
+        request = FakeRequest({"id": 1, "command": "stop", "properties": {"waiting": True}})
+        request.has_room = False
+        self.dispatch(request)
+        self.assertIn("too many requests wait", request.answers[0]["reason"])
+        self.assertEqual(self.target.orders, [])
+
+    def test_what_is_answered_is_forgotten(self) -> None:
+        self.target.outcome = None
+        request = FakeRequest({"command": "stop", "properties": {"waiting": True}})
+        self.dispatch(request)
+        self.assertEqual(len(request.awaited), 1)
+        self.target.settle(Outcome())
+        self.assertEqual(request.awaited, set())
 
     def test_a_cast_may_wait_too(self) -> None:
         message = {"command": "quit", "properties": {"waiting": True}, "msg_type": "cast"}

@@ -8,10 +8,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import zmq
-
 from cvec_circus.control import endpoints, ownership
-from cvec_circus.control.endpoints import Access, bind, close
+from cvec_circus.control.endpoints import Access, Listener, listen
 from cvec_circus.exc import MessageError, SocketError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from tests.support.leaks import LeakCheckedTestCase
@@ -23,13 +21,14 @@ class TestBind(LeakCheckedTestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.context = zmq.Context()
-        self.addCleanup(self.context.term)
+
+    def listen(self, endpoint: str, access: Access = endpoints.OURS_ALONE) -> Listener:
+        listener = listen("endpoint", endpoint, access)
+        self.addCleanup(listener.close)
+        return listener
 
     def bind(self, endpoint: str) -> str:
-        server = self.context.socket(zmq.ROUTER)
-        self.addCleanup(server.close)
-        return bind(server, "endpoint", endpoint).address
+        return self.listen(endpoint).address
 
     def assert_refused(self, endpoint: str, reason: str) -> None:
         with self.assertRaises(SocketError) as caught:
@@ -40,12 +39,44 @@ class TestBind(LeakCheckedTestCase):
         self.assertRegex(self.bind("tcp://127.0.0.1:*"), r"^tcp://127\.0\.0\.1:[1-9]\d*$")
         self.assertRegex(self.bind("tcp://127.0.0.1:0"), r"^tcp://127\.0\.0\.1:[1-9]\d*$")
 
+    def test_hosts(self) -> None:
+        for host, shown in (
+            ("*", "0.0.0.0"),
+            ("lo", "127.0.0.1"),
+            ("localhost", "127.0.0.1"),
+            ("127.1", "127.0.0.1"),
+        ):
+            with self.subTest(host):
+                self.assertRegex(self.bind(f"tcp://{host}:*"), rf"^tcp://{shown}:[1-9]\d*$")
+
+    def test_without_a_file(self) -> None:
+        name = f"@cvec-circus-{os.getpid()}"
+        self.assertEqual(self.bind(f"ipc://{name}"), f"ipc://{name}")
+        self.assert_refused(f"ipc://{name}", "Address already in use")
+        self.assertRegex(self.bind("ipc://*"), "^ipc://@[0-9a-f]+$")
+
+    def test_a_socket_that_was_bound_elsewhere(self) -> None:
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            listener = endpoints.inherited(os.dup(bound.fileno()), "tcp://127.0.0.1:1")
+        self.addCleanup(listener.close)
+        socket.create_connection(listener.sock.getsockname(), 10).close()
+        self.assertEqual(listener.address, "tcp://127.0.0.1:1")
+
     def test_what_is_taken(self) -> None:
         for endpoint in ("tcp://127.0.0.1:*", f"ipc://{self.folder}/sock"):
             self.assert_refused(self.bind(endpoint), "Address already in use")
 
     def test_what_is_no_endpoint(self) -> None:
-        for endpoint in ("", "web", "tcp://127.0.0.1", "smtp://x:1", "tcp://127.0.0.1:99999"):
+        for endpoint in (
+            "",
+            "web",
+            "tcp://127.0.0.1",
+            "smtp://x:1",
+            "tcp://127.0.0.1:99999",
+            "ipc://",
+            "inproc://x",
+        ):
             self.assert_refused(endpoint, "this is no endpoint")
 
     def test_what_cannot_be(self) -> None:
@@ -71,11 +102,9 @@ class TestBind(LeakCheckedTestCase):
             self.bind_file(endpoint, Access(owner="no-such-user"))
 
     def bind_file(self, endpoint: str, access: Access = endpoints.OURS_ALONE) -> Path:
-        """Bind an ipc endpoint, and return its file."""
-        self.server = self.context.socket(zmq.REP)
-        self.addCleanup(self.server.close)
-        self.bound = bind(self.server, "endpoint", endpoint, access)
-        self.assertEqual(self.bound.address, endpoint)
+        """Listen on an ipc endpoint, and return its file."""
+        self.listener = self.listen(endpoint, access)
+        self.assertEqual(self.listener.address, endpoint)
         return Path(endpoint[len("ipc://") :])
 
     def test_a_file_is_for_its_owner_alone(self) -> None:
@@ -84,15 +113,10 @@ class TestBind(LeakCheckedTestCase):
         endpoint = f"ipc://{self.folder}/sock"
         path = self.bind_file(endpoint)
         self.assertEqual(path.stat().st_mode & 0o777, 0o600)
-        client = self.context.socket(zmq.REQ)
-        self.addCleanup(client.close, 0)
-        client.connect(endpoint)
-        for text in (b"one", b"two"):
-            client.send(text)
-            self.assertEqual(self.server.recv(), text)
-            self.server.send(text)
-            self.assertEqual(client.recv(), text)
-        close(self.server, self.bound)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            self.listener.sock.accept()[0].close()
+        self.listener.close()
         self.assertFalse(path.exists())
 
     def test_another_mode(self) -> None:
@@ -108,7 +132,7 @@ class TestBind(LeakCheckedTestCase):
         path = self.bind_file(f"ipc://{self.folder}/sock")
         path.unlink()
         path.write_text("mine")
-        close(self.server, self.bound)
+        self.listener.close()
         self.assertEqual(path.read_text(), "mine")
 
 

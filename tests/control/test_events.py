@@ -6,10 +6,19 @@ from typing import Any
 
 import zmq
 
+from cvec_circus.base.loop import Loop
+from cvec_circus.control.endpoints import listen
 from cvec_circus.control.events import EventStream
+from cvec_circus.control.publisher import Publisher
 from cvec_circus.wire import topics
 from tests.support.clock import FakeClock
 from tests.support.leaks import LeakCheckedTestCase
+
+
+def turn(loop: Loop) -> None:
+    """Let a loop look once at what there is."""
+    loop.post(loop.stop)
+    loop.run()
 
 
 class TestEventStream(LeakCheckedTestCase):
@@ -19,6 +28,8 @@ class TestEventStream(LeakCheckedTestCase):
         self.addCleanup(folder.cleanup)
         self.context = zmq.Context()
         self.addCleanup(self.context.term)
+        self.loop = Loop(name="events")
+        self.addCleanup(self.loop.close)
         self.clock = FakeClock()
         self.endpoint = f"ipc://{folder.name}/events"
         self.stream = self.make(history=10)
@@ -26,8 +37,7 @@ class TestEventStream(LeakCheckedTestCase):
     def make(self, history: int) -> EventStream:
         self.later: list[tuple[float, Any]] = []
         stream = EventStream(
-            self.context,
-            self.endpoint,
+            Publisher(self.loop, listen("pubsub_endpoint", self.endpoint)),
             self.clock,
             history,
             lambda delay, fn: self.later.append((delay, fn)),
@@ -42,6 +52,7 @@ class TestEventStream(LeakCheckedTestCase):
         subscriber.subscribe(b"")
         subscriber.connect(self.stream.address)
         while not subscriber.poll(5):
+            turn(self.loop)
             self.stream.sync("hello")
         while subscriber.poll(0):
             subscriber.recv_multipart()

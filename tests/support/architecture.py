@@ -43,7 +43,8 @@ SPECIAL: dict[str, frozenset[str]] = {
     | {"connect", "client", "ctl.output", "feed", "logs", "stream.watched", "tunnel", "util"},
     "tunnel": frozenset({"exc"}),
     "stats": CLIENT_SIDE
-    | {"connect", "client", "consumer", "feed", "logs", "tunnel", "control.endpoints"},
+    | {"connect", "client", "consumer", "feed", "logs", "tunnel"}
+    | {"control.endpoints", "control.publisher"},
     "top": CLIENT_SIDE | {"connect", "ctl", "feed", "stats", "tunnel"},
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
     "demo": frozenset({"exc", "plugins"}),

@@ -1,0 +1,63 @@
+"""One connection to an endpoint, and what depends on it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections import deque
+from typing import Protocol
+
+from cvec_circus.wire import zmtp
+
+_CREDENTIALS = struct.Struct("=iII")
+
+
+class Dependant(Protocol):
+    """What ends with a connection. Owned by the supervisor thread."""
+
+    def client_gone(self) -> None:
+        """Take notice that the peer is gone, and that nothing can be sent to it any more."""
+
+
+class Connection:
+    """Owned by the thread of its `Connections`. One peer.
+
+    Attributes:
+        is_open: Whether something can still be sent to it.
+        dependants: What is told, once, when it is gone.
+    """
+
+    __slots__ = (
+        "decoder",
+        "dependants",
+        "fd",
+        "half_since",
+        "held",
+        "is_open",
+        "queued",
+        "since",
+        "sock",
+        "unsent",
+        "unsent_bytes",
+    )
+
+    def __init__(self, sock: socket.socket, peers: frozenset[bytes], now: float) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.decoder = zmtp.Decoder(peers)
+        self.dependants: set[Dependant] = set()
+        self.is_open = True
+        self.queued = False
+        self.held = 0
+        self.half_since = 0.0
+        self.since = now
+        self.unsent: deque[memoryview] = deque()
+        self.unsent_bytes = 0
+
+    def credentials(self) -> tuple[int, int] | None:
+        """Return pid and uid of the peer as it connected; None where only the network knows."""
+        if not self.is_open or self.sock.family != socket.AF_UNIX:
+            return None
+        found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _ = _CREDENTIALS.unpack(found)
+        return pid, uid

@@ -1,0 +1,377 @@
+"""The connections to one endpoint: let in, read in turn, written to, and let go of.
+
+Nothing here waits, and everything has a bound, because a peer may do anything at all:
+
+==========================  ============================================================
+what a peer may do          what happens
+==========================  ============================================================
+connect very often          a share of the descriptors; then nobody is let in until some leave
+say nothing at first        the connection is ended after `HANDSHAKE` seconds
+send half a message         the same after `HALF_A_MESSAGE` seconds; the oldest one goes when all
+                            together hold more than `HALF_MESSAGES` bytes
+send without end            one message a turn and peer, `BUDGET` seconds a turn for all of them
+never read                  nothing is read from it; above `MOST_UNSENT` bytes it loses what comes
+                            on top, and after `UNREAD` seconds it is ended
+==========================  ============================================================
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Union
+
+from cvec_circus import logger
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.door import Door
+from cvec_circus.system import files
+from cvec_circus.wire import zmtp
+
+if TYPE_CHECKING:
+    from cvec_circus.base.loop import Loop
+    from cvec_circus.control.endpoints import Listener
+
+#: Seconds that a turn takes for requests, if there are more; one is always carried out.
+BUDGET = 0.003
+#: Bytes that are read at once: of a small message, and of a large one.
+SMALL_READ, LARGE_READ = 4096, 65536
+#: Seconds after which a peer is ended that has not greeted us, has sent half a message, or has
+#: taken nothing of what waits for it.
+HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
+#: Bytes of half messages, of all peers together.
+HALF_MESSAGES = 32 << 20
+#: Bytes that wait for one peer.
+MOST_UNSENT = 16 << 20
+#: Seconds between two looks at those that take too long, and at whether there is room again.
+LOOK = 1.0
+#: Seconds that closing goes on sending: 0 would lose the last reply and the last event, no limit
+#: would hang the daemon's end on a client that does not read.
+LINGER = 0.25
+
+_READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
+
+Incoming = Union[zmtp.Message, zmtp.Control]
+
+
+class Connections:
+    """Owned by the thread of its loop. Everybody who is connected to one endpoint.
+
+    One epoll stands between the loop and them, so that the loop has one source more, and not
+    thousands. A peer is queued when there is something to read of it; a turn takes one message of
+    each in the queue, again and again, until `BUDGET` is spent.
+
+    Args:
+        loop: The loop.
+        listener: Where they connect to; closed with this.
+        socket_type: The ZeroMQ type that this end has.
+        peers: The types that the other end may have.
+        receive: Called with a connection and a message or command that came in on it.
+        share: The part of all descriptors that the connections may take.
+        gone: Called with a connection that has been let go of.
+
+    Attributes:
+        address: Where they really connect to.
+        dependants: How many dependants all connections have.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        listener: Listener,
+        socket_type: bytes,
+        peers: frozenset[bytes],
+        receive: Callable[[Connection, Incoming], object],
+        share: float,
+        gone: Callable[[Connection], object] = lambda connection: None,
+    ) -> None:
+        self._loop = loop
+        self._clock = loop.clock
+        self.address = listener.address
+        self._opening = zmtp.opening(socket_type)
+        self._peers = peers
+        self._receive = receive
+        self._gone = gone
+        self.dependants = 0
+        self._epoll = select.epoll()
+        self._open: dict[int, Connection] = {}
+        self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
+        self._queue: deque[Connection] = deque()
+        self._half: dict[Connection, None] = {}
+        self._held = 0
+        self._posted = False
+        self._looks = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self) -> None:
+        """Begin to let in and to read."""
+        self._loop.add_reader(self._epoll, self._readable)
+        self._door.open()
+
+    def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
+        """Send messages; what does not go at once goes when the peer has read.
+
+        Args:
+            connection: To whom.
+            encoded: Whole messages.
+            most: Bytes that may wait for it; what comes on top is lost.
+
+        Returns:
+            Whether it was sent or waits; no promise that it arrives.
+        """
+        if not connection.is_open:
+            return False
+        sent = 0
+        if connection.unsent:
+            if connection.unsent_bytes + len(encoded) > most:
+                return False
+        else:
+            try:
+                sent = connection.sock.send(encoded)
+            except BlockingIOError:
+                pass
+            except OSError:
+                return False  # the epoll says so too, and then the connection is let go of
+            if sent == len(encoded):
+                return True
+            connection.since = self._clock.monotonic()
+            self._epoll.modify(connection.fd, _WRITE)
+        connection.unsent.append(memoryview(encoded)[sent:])
+        connection.unsent_bytes += len(encoded) - sent
+        self._look_later()
+        return True
+
+    def depend(self, connection: Connection, dependant: Dependant) -> None:
+        """Call `client_gone` when a connection is gone."""
+        if connection.is_open:
+            connection.dependants.add(dependant)
+            self.dependants += 1
+
+    def release(self, connection: Connection, dependant: Dependant) -> None:
+        """Forget a dependant, if it is still kept."""
+        if dependant in connection.dependants:
+            connection.dependants.remove(dependant)
+            self.dependants -= 1
+
+    def end(self, connection: Connection, why: str) -> None:
+        """End a connection whose peer breaks the rules."""
+        if connection.is_open:
+            logger.debug("%s: a connection is ended: %s", self.address, why)
+            self._let_go(connection)
+
+    def drain(self) -> None:
+        """Carry out what has come in by now, whatever it takes. After the loop has ended."""
+        for fd, _ in self._events():
+            self._queue_up(fd)
+        while self._queue:
+            connection = self._queue.popleft()
+            connection.queued = False
+            while connection.is_open and self._step(connection):
+                pass
+
+    def close(self) -> None:
+        """End everything; what is on its way still goes out, for `LINGER` seconds at most."""
+        if self._epoll.closed:
+            return
+        self._loop.remove_reader(self._epoll)
+        self._door.close()
+        deadline = SYSTEM.monotonic() + LINGER
+        while any(connection.unsent for connection in self._open.values()):
+            for fd, events in self._epoll.poll(max(0.0, deadline - SYSTEM.monotonic())):
+                connection = self._open[fd]
+                if not connection.unsent:
+                    self._epoll.modify(fd, 0)
+                    if events & ~_READ:
+                        self._let_go(connection)
+                else:
+                    self._flush(connection)
+            if SYSTEM.monotonic() >= deadline:
+                break
+        for connection in list(self._open.values()):
+            _swallow(connection.sock)
+            self._let_go(connection)
+        self._epoll.close()
+
+    # -- a turn -----------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        if not self._posted:  # else the post does it
+            self._turn()
+
+    def _turn(self) -> None:
+        self._posted = False
+        if self._epoll.closed:
+            return
+        for fd, _ in self._events():
+            self._queue_up(fd)
+        ends = self._clock.monotonic() + BUDGET
+        try:
+            while self._queue:
+                connection = self._queue.popleft()
+                connection.queued = False
+                if connection.is_open and self._step(connection):
+                    connection.queued = True
+                    self._queue.append(connection)
+                if self._clock.monotonic() >= ends:
+                    break
+        finally:
+            if self._queue:
+                self._posted = self._loop.post(self._turn)
+
+    def _events(self) -> list[tuple[int, int]]:
+        return self._epoll.poll(0) if not self._epoll.closed else []
+
+    def _queue_up(self, fd: int) -> None:
+        """Put a peer in the queue that has sent something, or may be written to again."""
+        if fd == self._door.fd:
+            for sock in self._door.let_in():
+                self._begin(sock)
+            self._look_later()
+            return
+        connection = self._open.get(fd)
+        if connection is None:
+            return  # let go of since
+        if connection.unsent:
+            self._flush(connection)
+        if connection.is_open and not connection.unsent and not connection.queued:
+            connection.queued = True
+            self._queue.append(connection)
+
+    def _step(self, connection: Connection) -> bool:
+        """Take one message of a peer; return whether there may be another one."""
+        if connection.unsent:
+            return False  # it is queued again when it has read what waits for it
+        decoder = connection.decoder
+        is_more = True
+        try:
+            found = decoder.decode()
+            if found is None:
+                size = LARGE_READ if decoder.is_large else SMALL_READ
+                received = connection.sock.recv(size)
+                if not received:
+                    self._let_go(connection)
+                    return False
+                is_more = len(received) == size
+                decoder.feed(received)
+                found = decoder.decode()
+        except BlockingIOError:
+            return False
+        except zmtp.Violation as violation:
+            self.end(connection, str(violation))
+            return False
+        except OSError:
+            self._let_go(connection)
+            return False
+        self._account(connection, found is not None)
+        if found is not None:
+            if isinstance(found, zmtp.Control) and found.name == zmtp.PING:
+                self.send(connection, zmtp.control(b"PONG", found.body[2:18]))
+            else:
+                self._receive(connection, found)
+        return is_more or (decoder.held > 0 and found is not None)
+
+    def _flush(self, connection: Connection) -> None:
+        """Send what waits for a peer."""
+        unsent = connection.unsent
+        try:
+            while unsent:
+                sent = connection.sock.send(unsent[0])
+                connection.unsent_bytes -= sent
+                connection.since = self._clock.monotonic()
+                if sent < len(unsent[0]):
+                    unsent[0] = unsent[0][sent:]
+                else:
+                    unsent.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            self._let_go(connection)
+            return
+        self._epoll.modify(connection.fd, _READ)
+
+    # -- coming and going -------------------------------------------------------------------------
+
+    def _begin(self, sock: socket.socket) -> None:
+        if files.given_limit() is not None:
+            sock = socket.socket(fileno=files.moved_up(sock.detach()))
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection = Connection(sock, self._peers, self._clock.monotonic())
+        self._epoll.register(connection.fd, _READ)
+        self._open[connection.fd] = connection
+        self.send(connection, self._opening)
+        self._look_later()
+
+    def _let_go(self, connection: Connection) -> None:
+        """Close a connection, and tell what depends on it."""
+        connection.is_open = False
+        del self._open[connection.fd]
+        self._half.pop(connection, None)
+        self._held -= connection.held
+        connection.sock.close()  # which takes it out of the epoll
+        connection.unsent.clear()
+        self._gone(connection)
+        dependants, connection.dependants = connection.dependants, set()
+        self.dependants -= len(dependants)
+        for dependant in dependants:
+            dependant.client_gone()
+
+    # -- those that take too long -----------------------------------------------------------------
+
+    def _account(self, connection: Connection, is_whole: bool) -> None:
+        """Count the bytes of half messages, and keep them within their bound."""
+        held = connection.decoder.held
+        self._held += held - connection.held
+        connection.held = held
+        if is_whole or not held:
+            self._half.pop(connection, None)
+        if held and connection not in self._half:
+            self._half[connection] = None
+            connection.half_since = self._clock.monotonic()
+            self._look_later()
+        while self._held > HALF_MESSAGES:
+            oldest = next((c for c in self._half if c.held > SMALL_READ), None)
+            if oldest is None:
+                return  # a few bytes of very many peers, which are bounded as such
+            self.end(oldest, "too many half messages")
+
+    def _look_later(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self._loop.call_later(LOOK, self._look)
+
+    def _look(self) -> None:
+        """End the peers that take too long, and let in again when there is room."""
+        self._looks = False
+        if self._epoll.closed:
+            return
+        now = self._clock.monotonic()
+        late = False
+        for connection in list(self._open.values()):
+            why = ""
+            if not connection.decoder.ready:
+                late, why = True, "it did not greet" * (now - connection.since > HANDSHAKE)
+            elif connection.unsent:
+                late, why = True, "it does not read" * (now - connection.since > UNREAD)
+            elif connection.held:
+                late, why = True, "half a message" * (now - connection.half_since > HALF_A_MESSAGE)
+            if why:
+                self.end(connection, why)
+        if self._door.look() or late:
+            self._look_later()
+
+
+def _swallow(sock: socket.socket) -> None:
+    """Read what is unread: otherwise TCP resets the connection, and the last answer is lost."""
+    try:
+        for _ in range(16):
+            if not sock.recv(LARGE_READ):
+                return
+    except OSError:
+        return  # there is no more, or nobody

@@ -1,0 +1,121 @@
+"""The door of an endpoint: who is let in, and when nobody is."""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from cvec_circus import logger
+from cvec_circus.base.clock import Clock
+from cvec_circus.system import files
+
+if TYPE_CHECKING:
+    from cvec_circus.control.endpoints import Listener
+
+#: Connections that are let in within one turn.
+ACCEPTS = 64
+#: Connections that an endpoint always has, however few descriptors are left.
+GUARANTEED = 8
+#: The part of the connections that may be there when it is said that there is room again: not at
+#: each one that leaves and is followed by the next.
+_EASE = 0.9
+#: Seconds between two log lines.
+_PAUSE = 1.0
+
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Door:
+    """Owned by the thread of its loop. Lets connections in while there is room for them.
+
+    While there is none, those who come wait in the kernel, and nothing wakes the loop for them:
+    `look` has to be called from time to time, until it says that there is no need.
+
+    Args:
+        listener: Where they come from; closed with this.
+        epoll: Tells when one has come.
+        clock: The time, for the log.
+        count: Returns how many are in.
+        share: The part of all descriptors that they may take.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        epoll: select.epoll,
+        clock: Clock,
+        count: Callable[[], int],
+        share: float,
+    ) -> None:
+        self.fd = listener.fd
+        self.address = listener.address
+        self._listener = listener
+        self._epoll = epoll
+        self._clock = clock
+        self._count = count
+        self._share = share
+        self._is_open = False
+        self._said_full = False
+        self._said_at = float("-inf")
+
+    def open(self) -> None:
+        """Let in from now on."""
+        self._is_open = True
+        self._epoll.register(self.fd, select.EPOLLIN)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()  # which takes it out of the epoll
+
+    def let_in(self) -> Iterator[socket.socket]:
+        """Yield those who have come and for whom there is room, some of them a turn."""
+        for _ in range(ACCEPTS):
+            if not self._has_room():
+                self._shut()
+                return
+            try:
+                sock, _ = self._listener.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _SHORT:
+                    self._shut()
+                return  # it was gone before it was let in
+            yield sock
+
+    def look(self) -> bool:
+        """Open again when there is room; return whether to look again later."""
+        if not self._is_open and self._has_room():
+            self.open()
+        if self._said_full and self._is_open and self._count() < self._most() * _EASE:
+            self._said_full, self._said_at = False, self._clock.monotonic()
+            logger.info("%s: connections are let in again", self.address)
+        return self._said_full or not self._is_open
+
+    def _shut(self) -> None:
+        """Let in no more."""
+        self._is_open = False
+        self._epoll.unregister(self.fd)
+        now = self._clock.monotonic()
+        if not self._said_full and now - self._said_at >= _PAUSE:
+            self._said_full, self._said_at = True, now
+            logger.warning(
+                "%s: %d connections, no more are let in until some leave (ulimit -n: %d)",
+                self.address,
+                self._count(),
+                files.limit(),
+            )
+
+    def _has_room(self) -> bool:
+        """Tell whether one more may come in without taking what children need."""
+        count = self._count()
+        if count < GUARANTEED:
+            return True
+        return count < self._most() and files.has_room_for_others(self.fd)
+
+    def _most(self) -> float:
+        """How many may be in at once."""
+        return files.limit() * self._share

@@ -1,0 +1,300 @@
+"""ZMTP 3.1, the protocol of ZeroMQ, as its listening side speaks it: bytes in, messages out.
+
+A connection begins with a greeting of 64 bytes from each side, then a READY command, then messages
+of one or more frames (rfc.zeromq.org/spec/37). A frame is a byte of flags, its length in one byte
+or in eight, and its content. Only the NULL mechanism is spoken: no passwords, no encryption.
+
+What comes in may be anything at all, so it is bounded while it comes, not when it is whole: of a
+message, no more is kept than `MAX_FRAME` bytes in two frames, the rest is counted and dropped as
+it arrives, and one that goes on beyond `DROP_MESSAGE` bytes or `DROP_FRAMES` frames is a violation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
+
+#: Frames of a message that are kept: an empty one, as REQ sends it, and the body.
+KEPT_FRAMES = 2
+#: Bytes and frames of one message above which its connection is to be ended.
+DROP_MESSAGE = DROP_FRAME
+DROP_FRAMES = 10_000
+#: Bytes that a command of the protocol may have; a subscription is one, a topic is short.
+MAX_COMMAND = 4096
+
+READY = b"READY"
+PING = b"PING"
+SUBSCRIBE = b"SUBSCRIBE"
+CANCEL = b"CANCEL"
+
+_MORE, _LONG, _COMMAND = 1, 2, 4
+_SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"
+_GREETING_SIZE = 64
+_MECHANISM = b"NULL".ljust(20, b"\0")
+_GREETING = _SIGNATURE + b"\x03\x01" + _MECHANISM + b"\0" * 32
+#: What stands for a frame that was too large to keep; not empty, so that it is no delimiter.
+_DROPPED = b"\0"
+#: Bytes from which on a frame is large.
+_LARGE = 4096
+#: Bytes that have been read and are not yet taken out of the buffer: moving them costs time too.
+_SLACK = 1 << 16
+
+
+class Violation(Exception):  # noqa: N818 - not an error of ours
+    """Immutable. What came in is no ZMTP 3, or goes beyond the limits; the text says which."""
+
+
+class Message(NamedTuple):
+    """Immutable. A message that has come in whole.
+
+    Attributes:
+        frames: Its first frames, two at most; one that was too large is a zero byte.
+        frame_count: How many frames it had.
+        largest: Bytes of the largest one.
+    """
+
+    frames: tuple[bytes, ...]
+    frame_count: int
+    largest: int
+
+
+class Control(NamedTuple):
+    """Immutable. A command of the protocol itself.
+
+    Attributes:
+        name: `READY`, `PING`, `SUBSCRIBE`, `CANCEL` or another one.
+        body: What follows the name.
+    """
+
+    name: bytes
+    body: bytes
+
+
+def opening(socket_type: bytes) -> bytes:
+    """Make what a listening side sends first: its greeting and its READY.
+
+    Args:
+        socket_type: Its ZeroMQ type: b"ROUTER", b"PUB".
+    """
+    properties = b"\x0bSocket-Type" + len(socket_type).to_bytes(4, "big") + socket_type
+    return _GREETING + control(READY, properties)
+
+
+def control(name: bytes, body: bytes = b"") -> bytes:
+    """Make a command of the protocol; shorter than 256 bytes together."""
+    content = bytes((len(name),)) + name + body
+    return bytes((_COMMAND, len(content))) + content
+
+
+def message(*frames: bytes) -> bytes:
+    """Make a message of one or more frames."""
+    last = len(frames) - 1
+    return b"".join([_frame(frame, number < last) for number, frame in enumerate(frames)])
+
+
+def _frame(content: bytes, more: bool) -> bytes:
+    size = len(content)
+    if size < 256:
+        return bytes((more, size)) + content
+    return bytes((_LONG | more,)) + size.to_bytes(8, "big") + content
+
+
+class Decoder:
+    """Owned by one thread. Takes apart what one peer sends.
+
+    `feed` it what was read, then call `decode` until it returns None.
+
+    Args:
+        peers: The socket types that the peer may have.
+    """
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_count",
+        "_frames",
+        "_greeted",
+        "_kept",
+        "_largest",
+        "_peers",
+        "_skip",
+        "_skipping_more",
+        "_total",
+        "ready",
+    )
+
+    def __init__(self, peers: frozenset[bytes]) -> None:
+        self._peers = peers
+        self._buffer = bytearray()
+        self._at = 0
+        self._greeted = False
+        self.ready = False
+        self._skip = 0
+        self._skipping_more = False
+        self._frames: list[bytes] = []
+        self._kept = self._count = self._largest = self._total = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory that are no whole message yet."""
+        return len(self._buffer) - self._at + self._kept
+
+    @property
+    def is_large(self) -> bool:
+        """Whether this is in the middle of a large message."""
+        return self._skip > _LARGE or len(self._buffer) - self._at >= _LARGE
+
+    def feed(self, received: bytes) -> None:
+        """Add what was read."""
+        self._buffer += received
+
+    def decode(self) -> Message | Control | None:
+        """Return the next message or command; None when more has to be read first.
+
+        Raises:
+            Violation: The connection is to be ended.
+        """
+        if not self._greeted and not self._greet():
+            return None
+        while True:
+            if self._skip:
+                if not self._skipped():
+                    return None
+                is_last = not self._skipping_more
+            else:
+                frame = self._frame_here()
+                if frame is None:
+                    if self._skip:
+                        continue
+                    self._compact()
+                    return None
+                flags, content = frame
+                if flags & _COMMAND:
+                    return self._command(content)
+                self._keep(content)
+                is_last = not flags & _MORE
+            if is_last:
+                return self._whole()
+
+    def _greet(self) -> bool:
+        """Check the peer's greeting as far as it has come; return whether it is whole."""
+        greeting = bytes(self._buffer[:_GREETING_SIZE])
+        if greeting[:1] not in (b"", b"\xff") or (len(greeting) > 9 and not greeting[9] & 1):
+            raise Violation("this is no ZMTP")
+        if len(greeting) > 10 and greeting[10] < 3:
+            raise Violation("ZMTP before 3.0 is not spoken here")
+        if len(greeting) < _GREETING_SIZE:
+            return False
+        if greeting[12:32] != _MECHANISM:
+            raise Violation("only the mechanism NULL is spoken here")
+        self._at = _GREETING_SIZE
+        self._greeted = True
+        return True
+
+    def _frame_here(self) -> tuple[int, bytes] | None:
+        """Take a whole frame out of the buffer; begin to skip one that is not to be kept."""
+        buffer, at = self._buffer, self._at
+        if len(buffer) - at < 2:
+            return None
+        flags = buffer[at]
+        if flags & _LONG:
+            if len(buffer) - at < 9:
+                return None
+            size = int.from_bytes(buffer[at + 1 : at + 9], "big")
+            start = at + 9
+        else:
+            size = buffer[at + 1]
+            start = at + 2
+        if flags & _COMMAND:
+            if size > MAX_COMMAND:
+                raise Violation(f"a command of {size} bytes")
+        elif not self.ready:
+            raise Violation("a message before READY")
+        elif not self._has_place(size):
+            self._at = start
+            self._drop(size, bool(flags & _MORE))
+            return None
+        end = start + size
+        if len(buffer) < end:
+            return None
+        self._at = end
+        return flags, bytes(buffer[start:end])
+
+    def _has_place(self, size: int) -> bool:
+        """Count a frame, and tell whether it is to be kept; called again until it is whole."""
+        if self._total + size > DROP_MESSAGE or self._count >= DROP_FRAMES:
+            raise Violation(f"a message of more than {DROP_MESSAGE} bytes or {DROP_FRAMES} frames")
+        return self._count < KEPT_FRAMES and self._kept + size <= MAX_FRAME
+
+    def _drop(self, size: int, more: bool) -> None:
+        """Begin to skip a frame."""
+        if self._count < KEPT_FRAMES:
+            self._frames.append(_DROPPED)
+        self._counted(size)
+        self._skip = size + 1  # so that an empty one is skipped too
+        self._skipping_more = more
+
+    def _skipped(self) -> bool:
+        """Skip what has come of a frame; return whether it is at its end."""
+        step = min(self._skip - 1, len(self._buffer) - self._at)
+        self._at += step
+        self._skip -= step
+        self._compact()
+        if self._skip > 1:
+            return False
+        self._skip = 0
+        return True
+
+    def _keep(self, content: bytes) -> None:
+        self._frames.append(content)
+        self._kept += len(content)
+        self._counted(len(content))
+
+    def _counted(self, size: int) -> None:
+        self._count += 1
+        self._total += size
+        self._largest = max(self._largest, size)
+
+    def _whole(self) -> Message:
+        whole = Message(tuple(self._frames), self._count, self._largest)
+        self._clear()
+        self._compact()
+        return whole
+
+    def _clear(self) -> None:
+        self._frames = []
+        self._kept = self._count = self._largest = self._total = 0
+
+    def _command(self, content: bytes) -> Control:
+        length = content[0] if content else 0
+        found = Control(content[1 : 1 + length], content[1 + length :])
+        if self.ready == (found.name == READY):
+            raise Violation("READY has to come first, and once")
+        if not self.ready:
+            if _property(found.body, b"socket-type") not in self._peers:
+                raise Violation("a socket of a type that does not fit")
+            self.ready = True
+        return found
+
+    def _compact(self) -> None:
+        """Let go of what was taken out."""
+        if self._at == len(self._buffer):
+            self._buffer = bytearray()
+            self._at = 0
+        elif self._at > _SLACK:
+            del self._buffer[: self._at]
+            self._at = 0
+
+
+def _property(body: bytes, name: bytes) -> bytes | None:
+    """Look up a property of READY; its name is the same in any case."""
+    at = 0
+    while at < len(body):
+        key_end = at + 1 + body[at]
+        value_start = key_end + 4
+        value_end = value_start + int.from_bytes(body[key_end:value_start], "big")
+        if body[at + 1 : key_end].lower() == name:
+            return bytes(body[value_start:value_end])
+        at = value_end
+    return None
