@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from cvec_circus.wire.cause import Cause
@@ -100,7 +101,8 @@ class TestReplies(ControlCase):
         self.answers({}, "quit", reason="it")
         words = ("add", "add", "start", "stop", "restart", "reload", "rm", "kill", "signal", "quit")
         causes = self.loop.ask(lambda: self.target.causes[3:])
-        self.assertEqual(causes, [Cause(f"command:{word}", "client", "it") for word in words])
+        me = f"client (pid {os.getpid()}, uid {os.getuid()})"
+        self.assertEqual(causes, [Cause(f"command:{word}", me, "it") for word in words])
         self.loop.ask(self.target.orders.clear)
         for value in (5, [], "x" * 501):
             answer = self.ask("incr", name="web", reason=value)
