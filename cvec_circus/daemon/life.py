@@ -101,6 +101,7 @@ class Life:
                 held.unlink()
         finally:
             self._log.close()
+            self._signals.ignore()
 
     def _tell_oddities(self) -> None:
         for warning in self._configuration.warnings:

@@ -142,14 +142,19 @@ class Signals:
             loop.post(self._deal)
 
     def uninstall(self) -> None:
-        """Ignore signals from now on; called before the loop's wake-up is closed.
+        """Deal with signals no longer; called before the loop's wake-up is closed."""
+        signal.set_wakeup_fd(-1)
+        self._loop = None
+
+    def ignore(self) -> None:
+        """Ignore signals from now on; called last, when no other thread is left.
 
         A handler would be replaced by the default when the interpreter ends, and a late SIGTERM
-        would take the exit code along. They are blocked before that: Python writes a traceback
-        about a signal that arrives while it is being ignored.
+        would take the exit code along. They are blocked before that, which helps if no other thread
+        can take them: Python writes a traceback about a signal that arrives while it is being
+        ignored.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, handled())
-        signal.set_wakeup_fd(-1)
         for signum in handled():
             signal.signal(signum, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no child could be waited for

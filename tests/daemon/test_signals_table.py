@@ -111,6 +111,7 @@ class TestLog(unittest.TestCase):
         self.turn()
         self.assertEqual(self.dealt, [("CHLD", Action.COLLECT)])
         self.signals.uninstall()
+        self.signals.ignore()
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, ())
         late = subprocess.Popen(["/bin/sh", "-c", "exit 3"])
         self.assertEqual((child.wait(), late.wait()), (0, 3))
