@@ -189,8 +189,8 @@ class StandardFiles:
         if not is_captured:
             return self._inherited
         ours, theirs = os.pipe()
-        self._ours[name] = ours
         self._theirs.append(theirs)
+        self._ours[name] = files.moved_up(ours)
         return theirs
 
     def take(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from collections import deque
 
 from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.system import pidfd, proctable
+from cvec_circus.system import files, pidfd, proctable
 from cvec_circus.system.collecting import is_stranger, peek
 
 STACK_SIZE = 256 * 1024
@@ -120,7 +120,7 @@ class PidfdExitWatcher(ExitWatcher):
         """See `ExitWatcher.add`."""
         self.discard(pid)
         try:
-            fd = os.pidfd_open(pid)
+            fd = files.moved_up(os.pidfd_open(pid))
         except ProcessLookupError:
             return False
         try:
