@@ -58,6 +58,10 @@ class Finder(ABC):
         """Collect the zombies among the orphans, where they are our children."""
 
     @abstractmethod
+    def adopted(self, group: int) -> list[int]:
+        """List the orphans in the group of a dead leader, where they are our children."""
+
+    @abstractmethod
     def look(self, done: Done) -> None:
         """Look at once.
 
@@ -120,6 +124,10 @@ class Adoption(Finder):
     def sweep(self) -> None:
         """See `Finder.sweep`."""
         self._list()
+
+    def adopted(self, group: int) -> list[int]:
+        """See `Finder.adopted`."""
+        return [pid for pid, own in self._members.items() if own == group]
 
     def _look_now(self) -> None:
         self._is_fresh = False
@@ -216,6 +224,10 @@ class Search(Finder):
 
     def sweep(self) -> None:
         """See `Finder.sweep`; process 1 collects them."""
+
+    def adopted(self, group: int) -> list[int]:
+        """See `Finder.adopted`; none are."""
+        return []
 
     def look(self, done: Done) -> None:
         """See `Finder.look`. `done` is called in a later turn."""

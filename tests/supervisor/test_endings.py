@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.supervisor import signals
-from cvec_circus.system import pidfd
+from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
 
@@ -321,6 +321,18 @@ class Adopted(EndingCase):
         _, pids = self.shell(Watcher(), f"{orphans}; sleep 0.1; echo ready; exec sleep 1000")
         self.reaper.child_exited()
         self.until(lambda: not any(map(there, pids)))
+
+    def test_a_leftover_that_proc_hides_is_named_by_its_pid(self):
+        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        process, (child,) = self.shell(Watcher(), text)
+        real = proctable.row
+        with mock.patch.object(proctable, "row", lambda pid: None if pid == child else real(pid)):
+            os.kill(process.pid, signal.SIGKILL)
+            self.until(lambda: self.have("exited", process))
+            with self.assertLogs("cvec_circus", "WARNING"):
+                self.signals.abandon(process)
+                self.until(lambda: self.strays.get("web"))
+        self.assertEqual([tuple(one) for one in self.strays["web"]], [(child, 0, "")])
 
     def test_a_child_of_our_session_is_not_touched(self):
         pid = os.posix_spawn("/bin/true", ["true"], {})

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
-from tests.support.daemon import Daemon, DaemonCase, alive, marked
+from tests.support.daemon import Daemon, DaemonCase, alive, gone, marked
 from tests.support.eventually import eventually
 
 TIMEOUT = 30.0
@@ -157,8 +157,10 @@ class TestNotAllowed(StrayCase):
         self.wait_for(daemon, "sleep", "7772")
         daemon.call("quit")
         code = daemon.process.wait(TIMEOUT)
-        for pid in self.of_command(daemon, "sleep", "7775"):
+        left = marked(daemon.run)
+        for pid in left:
             os.kill(pid, signal.SIGKILL)
+        self.assertTrue(gone(*left))
         log = daemon.ended(code)
         self.assertEqual(sum("not allowed" in line and str(child) in line for line in log), 1)
 
