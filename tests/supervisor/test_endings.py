@@ -334,6 +334,18 @@ class Adopted(EndingCase):
                 self.until(lambda: self.strays.get("web"))
         self.assertEqual([tuple(one) for one in self.strays["web"]], [(child, 0, "")])
 
+    def test_a_mark_that_cannot_be_read_delays_one_stop_only(self):
+        watcher = Watcher()
+        first, _ = self.shell(watcher, f"{SETSID} sleep 0.1; echo ready; wait")
+        second, _ = self.shell(watcher, "echo ready; exec sleep 1000", wid=2)
+        with mock.patch.object(self.walker, "read"):
+            self.stop(first)
+            self.until(lambda: self.is_over(first))
+            self.stop(second)
+            self.until(lambda: self.is_over(second))
+        self.assertEqual(self.told[-1][:2], ("exited", second))
+        self.assertFalse(self.told[-1][3])
+
     def test_a_child_of_our_session_is_not_touched(self):
         pid = os.posix_spawn("/bin/true", ["true"], {})
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
