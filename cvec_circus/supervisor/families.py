@@ -102,7 +102,7 @@ class Family:
         self.killed = False
         self.looking = False
         self.changed = False
-        self.seen: list[ProcessRow] = []
+        self.seen: list[Found] = []
         self.signalled: set[tuple[int, int]] = set()
         self.is_bare = False
         self.is_listed = False

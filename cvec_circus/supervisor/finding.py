@@ -18,6 +18,9 @@ from cvec_circus.system import collecting, subreaper
 SHARE = 20
 """A look that has taken so long is followed by a pause of twenty times that."""
 
+OLD = 1.0
+"""Seconds after which no look waits for a mark any longer."""
+
 DEFERRED_DELAY = 1.0
 """Seconds until a zombie is looked at again that a hook might be waiting for."""
 
@@ -56,6 +59,10 @@ class Finder(ABC):
     @abstractmethod
     def sweep(self) -> None:
         """Collect the zombies among the orphans, where they are our children."""
+
+    @abstractmethod
+    def adopted(self, group: int) -> list[int]:
+        """List the orphans in the group of a dead leader, where they are our children."""
 
     @abstractmethod
     def look(self, done: Done) -> None:
@@ -98,7 +105,7 @@ class Adoption(Finder):
         self._runs_user_code = runs_user_code
         self._session = os.getsid(0)
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
-        self._asked: set[int] = set()
+        self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
         self._is_fresh = False
         self._deferred: Timer | None = None
@@ -112,7 +119,10 @@ class Adoption(Finder):
         if not self._is_fresh:
             self._list()
             self._is_fresh = True
-        if self._asked:
+        # The mark of a process whose memory is locked may never be read: no look waits for an old
+        # question, or each stop from then on would take its whole time.
+        recent = self._loop.clock.monotonic() - OLD
+        if any(at > recent for at in self._asked.values()):
             self._waiting.append(done)
         else:
             done()
@@ -120,6 +130,10 @@ class Adoption(Finder):
     def sweep(self) -> None:
         """See `Finder.sweep`."""
         self._list()
+
+    def adopted(self, group: int) -> list[int]:
+        """See `Finder.adopted`."""
+        return [pid for pid, own in self._members.items() if own == group]
 
     def _look_now(self) -> None:
         self._is_fresh = False
@@ -139,7 +153,7 @@ class Adoption(Finder):
             if self._families.of_leader(pid) is None and pid not in self._asked:
                 self._examine(pid, new)
         if new:
-            self._asked.update(new)
+            self._asked.update(dict.fromkeys(new, self._loop.clock.monotonic()))
             self._walker.read(new, partial(self._found, new))
 
     def _examine(self, pid: int, new: list[int]) -> None:
@@ -169,7 +183,8 @@ class Adoption(Finder):
         return self._families.of_leader(session) is not None or self._outsiders.has_origin(session)
 
     def _found(self, asked: list[int], found: list[Found]) -> None:
-        self._asked.difference_update(asked)
+        for pid in asked:
+            self._asked.pop(pid, None)
         for one in found:
             if one.mark is None and not self._has_origin(one.session) and self._runs_user_code():
                 self._defer()  # perhaps a hook's, which has only just left our session
@@ -216,6 +231,10 @@ class Search(Finder):
 
     def sweep(self) -> None:
         """See `Finder.sweep`; process 1 collects them."""
+
+    def adopted(self, group: int) -> list[int]:
+        """See `Finder.adopted`; none are."""
+        return []
 
     def look(self, done: Done) -> None:
         """See `Finder.look`. `done` is called in a later turn."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from functools import partial
 
@@ -13,9 +15,8 @@ from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Table, Walker
-from cvec_circus.system import pidfd
+from cvec_circus.system import collecting, pidfd, proctable
 from cvec_circus.system.groups import ProcessGroup
-from cvec_circus.system.proctable import ProcessRow
 
 FIRST_DELAY, LAST_DELAY = 0.005, 0.2
 """Seconds between two questions whether groups are empty, which nothing announces: doubling."""
@@ -161,15 +162,15 @@ class Leftovers:
         self._naming.discard(family)
         if family.group is not None:
             # In this order: the number is the group's own until it is closed.
-            self._name(family, _members(family, table))
+            self._name(family, self._members(family, table))
             family.group.close()
             family.group = None
             self._families.remove(family)
 
-    def _name(self, family: Family, members: list[ProcessRow]) -> None:
+    def _name(self, family: Family, members: list[Found]) -> None:
         if family.group is not None and family.group.is_empty() is not True:
-            for row in members:
-                self._outsiders.strayed(family.watcher, Found.of(row.pid, row))
+            for found in members:
+                self._outsiders.strayed(family.watcher, found)
 
     def close(self) -> None:
         """Let go of all groups, after the loop has ended."""
@@ -236,9 +237,9 @@ class Leftovers:
         self._walk_delay = min(2 * self._walk_delay, LAST_WALK_DELAY)
         for family in list(self._waiting):
             if family.group is not None:
-                self._compare(family, _members(family, table))
+                self._compare(family, self._members(family, table))
 
-    def _compare(self, family: Family, members: list[ProcessRow]) -> None:
+    def _compare(self, family: Family, members: list[Found]) -> None:
         """Compare a group with the process table."""
         assert family.group is not None
         if family.group.is_empty():
@@ -255,12 +256,25 @@ class Leftovers:
             return
         family.is_bare = False
         family.seen = members
-        for row in members:
-            key = (row.start_time, row.pid)
+        for found in members:
+            key = (found.start_time, found.pid)
             if key not in family.signalled:
                 family.signalled.add(key)
-                self._signal(family, row)
+                self._signal(family, found)
         family.is_listed = True
+
+    def _members(self, family: Family, table: Table) -> list[Found]:
+        """List the members of a dead leader's group that can still do something.
+
+        Those that /proc hides are known only where they have become our children.
+        """
+        found = [Found.of(row.pid, row) for row in table.members.get(family.pid, ())]
+        seen = {one.pid for one in found}
+        for pid in self._finder.adopted(family.pid):
+            if pid not in seen and proctable.row(pid) is None and not collecting.peek(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    found.append(Found.of(pid, None))
+        return found
 
     def _is_hidden(self, family: Family) -> bool:
         """Whether a group has members that we may not see, which we may not signal either."""
@@ -271,7 +285,7 @@ class Leftovers:
             return True
         return False
 
-    def _signal(self, family: Family, row: ProcessRow) -> None:
+    def _signal(self, family: Family, found: Found) -> None:
         """Signal one member that is new in the list, or ask whether we may.
 
         Those of the first list had the signal with the whole group.
@@ -281,15 +295,13 @@ class Leftovers:
             signum = signal.SIGKILL
         elif family.is_listed:
             signum = family.signum or signal.SIGTERM
+        pid, start_time = found.pid, found.start_time
         try:
-            pidfd.send_once(row.pid, row.start_time, signum)
+            if start_time:
+                pidfd.send_once(pid, start_time, signum)
+            elif not collecting.is_stranger(pid):
+                os.kill(pid, signum)  # not collected, so the number is its own
         except PermissionError:
-            command = row.command.decode("utf-8", "replace")
-            self._refusals.tell(family.watcher.name, row.pid, command, row.start_time)
+            self._refusals.tell(family.watcher.name, pid, found.command, start_time)
         except OSError:
-            family.signalled.discard((row.start_time, row.pid))  # no file left; the next list
-
-
-def _members(family: Family, table: Table) -> list[ProcessRow]:
-    """List the members of a dead leader's group that can still do something."""
-    return table.members.get(family.pid, [])
+            family.signalled.discard((start_time, pid))  # no file left; the next list

@@ -17,11 +17,6 @@ SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 STUBBORN_SETSID = """setsid sh -c 'trap "" TERM QUIT; echo pid $$; exec sleep 1000' &"""
 
 
-def there(pid: int) -> bool:
-    """Tell whether a process is there, be it a zombie."""
-    return os.path.exists(f"/proc/{pid}")
-
-
 class Groups(EndingCase):
     """The process group of a dead leader."""
 
@@ -311,59 +306,6 @@ while True:
         self.signals.signal_child(process, pids[2], signal.SIGUSR1)
         self.assertEqual(heard(1), ["got 2"])
         self.loop.remove_reader(lines.fd)
-
-
-class Adopted(EndingCase):
-    """Orphans that become our children."""
-
-    def test_zombies_of_a_living_leader_are_collected(self):
-        orphans = "for i in 1 2 3 4 5; do (setsid sh -c 'echo pid $$' &); done"
-        _, pids = self.shell(Watcher(), f"{orphans}; sleep 0.1; echo ready; exec sleep 1000")
-        self.reaper.child_exited()
-        self.until(lambda: not any(map(there, pids)))
-
-    def test_a_child_of_our_session_is_not_touched(self):
-        pid = os.posix_spawn("/bin/true", ["true"], {})
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
-        self.stop(process)
-        self.until(lambda: self.is_over(process))
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
-
-    def test_one_of_unknown_origin_waits_for_user_code(self):
-        self.runs_user_code = True
-        pid = os.posix_spawn("/bin/true", ["true"], {}, setsid=True)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
-        self.stop(process)
-        self.until(lambda: self.is_over(process))
-        self.assertTrue(there(pid))
-        self.runs_user_code = False
-        self.until(lambda: not there(pid))
-
-    def test_one_of_unknown_origin_is_never_killed(self):
-        watcher = Watcher(strays="kill")
-        pid = os.posix_spawnp("sleep", ["sleep", "1000"], {}, setsid=True)
-        process, _ = self.shell(watcher, "echo ready; exec sleep 1000")
-        with self.assertLogs("cvec_circus", "WARNING") as logged:
-            self.stop(process)
-            self.until(lambda: self.is_over(process))
-        self.assertTrue(alive(pid))
-        self.assertIn(f"process {pid} (sleep) was left by an unknown program", logged.output[0])
-        os.kill(pid, signal.SIGKILL)
-        self.until(lambda: not there(pid))
-
-    def test_a_stray_s_child_is_known_by_its_session(self):
-        child = "sleep 1000 & echo pid $!; echo pid $$; wait"
-        text = f"setsid /bin/sh -c '{child}' & sleep 0.1; echo ready; wait"
-        process, (child, stray) = self.shell(Watcher(), text)
-        # The first stray is known by its parent's session no more than by a mark.
-        with self.assertLogs("cvec_circus", "WARNING"):
-            self.stop(process)
-            self.until(lambda: self.is_over(process))
-        for pid in (stray, child):
-            os.kill(pid, signal.SIGKILL)
-        self.until(lambda: not any(there(pid) for pid in (stray, child)))
 
 
 class Searching:

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from cvec_circus.base.clock import SYSTEM
-from tests.support.daemon import Daemon, DaemonCase, alive, marked
+from tests.support.daemon import Daemon, DaemonCase, alive, gone, marked
 from tests.support.eventually import eventually
 
 TIMEOUT = 30.0
@@ -53,12 +53,13 @@ class TestStrays(StrayCase):
             self.assertTrue(eventually(lambda pid=leader: not alive(pid), TIMEOUT))
         return self.wait_for(daemon, "sleep", "7771", count=times + 1)
 
-    def test_each_is_named_by_status_and_log(self) -> None:
+    def test_each_is_named_by_stop_and_status_and_log(self) -> None:
         daemon = self.daemon(
             f"[watcher:w]\ncmd = {sh('setsid sleep 7771 & exec sleep 7772')}\nbackoff_max = 0.1\n"
         )
         strays = self.crash(daemon, 3)
-        daemon.order("stop", name="w")
+        answer = daemon.order("stop", name="w")
+        self.assertEqual({one["pid"] for one in answer["strays"]}, set(strays))
         named = daemon.call("status", name="w", details=True)["watcher"]["strays"]
         self.assertEqual({one["pid"] for one in named}, set(strays))
         self.assertEqual({one["command"] for one in named}, {"sleep"})
@@ -77,7 +78,7 @@ class TestStrays(StrayCase):
             f"[watcher:w]\ncmd = {sh('setsid sleep 7771 & exec sleep 7772')}\nstrays = kill\n"
         )
         self.wait_for(daemon, "sleep", "7771")
-        daemon.order("stop", name="w")
+        self.assertNotIn("strays", daemon.order("stop", name="w"))
         self.assertEqual(marked(daemon.run), [])
         daemon.call("quit")
         daemon.ended()
@@ -157,8 +158,10 @@ class TestNotAllowed(StrayCase):
         self.wait_for(daemon, "sleep", "7772")
         daemon.call("quit")
         code = daemon.process.wait(TIMEOUT)
-        for pid in self.of_command(daemon, "sleep", "7775"):
+        left = marked(daemon.run)
+        for pid in left:
             os.kill(pid, signal.SIGKILL)
+        self.assertTrue(gone(*left))
         log = daemon.ended(code)
         self.assertEqual(sum("not allowed" in line and str(child) in line for line in log), 1)
 

@@ -1,0 +1,100 @@
+"""Orphans that become our children, because we are the child subreaper."""
+
+from __future__ import annotations
+
+import os
+import signal
+import unittest
+from unittest import mock
+
+from cvec_circus.system import proctable
+from tests.support.daemon import alive
+from tests.support.endings import EndingCase, Watcher
+
+SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
+
+
+def there(pid: int) -> bool:
+    """Tell whether a process is there, be it a zombie."""
+    return os.path.exists(f"/proc/{pid}")
+
+
+class Adopted(EndingCase):
+    """Orphans that become our children."""
+
+    def test_zombies_of_a_living_leader_are_collected(self):
+        orphans = "for i in 1 2 3 4 5; do (setsid sh -c 'echo pid $$' &); done"
+        _, pids = self.shell(Watcher(), f"{orphans}; sleep 0.1; echo ready; exec sleep 1000")
+        self.reaper.child_exited()
+        self.until(lambda: not any(map(there, pids)))
+
+    def test_a_leftover_that_proc_hides_is_named_by_its_pid(self):
+        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        process, (child,) = self.shell(Watcher(), text)
+        real = proctable.row
+        with mock.patch.object(proctable, "row", lambda pid: None if pid == child else real(pid)):
+            os.kill(process.pid, signal.SIGKILL)
+            self.until(lambda: self.have("exited", process))
+            with self.assertLogs("cvec_circus", "WARNING"):
+                self.signals.abandon(process)
+                self.until(lambda: self.strays.get("web"))
+        self.assertEqual([tuple(one) for one in self.strays["web"]], [(child, 0, "")])
+
+    def test_a_mark_that_cannot_be_read_delays_one_stop_only(self):
+        watcher = Watcher()
+        first, _ = self.shell(watcher, f"{SETSID} sleep 0.1; echo ready; wait")
+        second, _ = self.shell(watcher, "echo ready; exec sleep 1000", wid=2)
+        with mock.patch.object(self.walker, "read"):
+            self.stop(first)
+            self.until(lambda: self.is_over(first))
+            self.stop(second)
+            self.until(lambda: self.is_over(second))
+        self.assertEqual(self.told[-1][:2], ("exited", second))
+        self.assertFalse(self.told[-1][3])
+
+    def test_a_child_of_our_session_is_not_touched(self):
+        pid = os.posix_spawn("/bin/true", ["true"], {})
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
+        self.stop(process)
+        self.until(lambda: self.is_over(process))
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+    def test_one_of_unknown_origin_waits_for_user_code(self):
+        self.runs_user_code = True
+        pid = os.posix_spawn("/bin/true", ["true"], {}, setsid=True)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
+        self.stop(process)
+        self.until(lambda: self.is_over(process))
+        self.assertTrue(there(pid))
+        self.runs_user_code = False
+        self.until(lambda: not there(pid))
+
+    def test_one_of_unknown_origin_is_never_killed(self):
+        watcher = Watcher(strays="kill")
+        pid = os.posix_spawnp("sleep", ["sleep", "1000"], {}, setsid=True)
+        process, _ = self.shell(watcher, "echo ready; exec sleep 1000")
+        with self.assertLogs("cvec_circus", "WARNING") as logged:
+            self.stop(process)
+            self.until(lambda: self.is_over(process))
+        self.assertTrue(alive(pid))
+        self.assertIn(f"process {pid} (sleep) was left by an unknown program", logged.output[0])
+        os.kill(pid, signal.SIGKILL)
+        self.until(lambda: not there(pid))
+
+    def test_a_stray_s_child_is_known_by_its_session(self):
+        child = "sleep 1000 & echo pid $!; echo pid $$; wait"
+        text = f"setsid /bin/sh -c '{child}' & sleep 0.1; echo ready; wait"
+        process, (child, stray) = self.shell(Watcher(), text)
+        # The first stray is known by its parent's session no more than by a mark.
+        with self.assertLogs("cvec_circus", "WARNING"):
+            self.stop(process)
+            self.until(lambda: self.is_over(process))
+        for pid in (stray, child):
+            os.kill(pid, signal.SIGKILL)
+        self.until(lambda: not any(there(pid) for pid in (stray, child)))
+
+
+if __name__ == "__main__":
+    unittest.main()
