@@ -194,6 +194,7 @@ class Watchers:
                 self.touch(watcher)
         finally:
             self._agenda.set(watcher, watcher.next_deadline())
+        self.take_facts()  # strays of what was given up just now belong in the replies
         self.campaign.saw(watcher, self.now())
         self.replies.settle(watcher)
         if watcher.standing is Standing.REMOVED:

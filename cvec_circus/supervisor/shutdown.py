@@ -28,7 +28,6 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.campaign import SHUTDOWN_MARGIN
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
 from cvec_circus.supervisor.narration import because
-from cvec_circus.supervisor.narration import because
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Quit
