@@ -110,6 +110,7 @@ class ReadingTest(PumpTestCase):
             write = finish = look = reopen = close = _fail
 
         self.open()
+        self.done()
         with self.assertLogs("cvec_circus", "ERROR"):
             with mock.patch("cvec_circus.stream.pump.make", return_value=Faulty()):
                 self.pump.open("faulty", {})
