@@ -114,7 +114,7 @@ class TestWhatIsKept(LogsCase):
 
     def kept(self) -> int:
         supervisor = self.arbiter._life.supervisor
-        return len(supervisor.outputs.histories._histories)
+        return len(supervisor.desks.outputs.histories._histories)
 
     def test_only_so_much(self) -> None:
         text = f"seq -f %020.0f 1000; {LAST}"
@@ -163,7 +163,7 @@ class TestFollowing(LogsCase):
         return thread
 
     def waiting(self) -> int:
-        followers = self.arbiter._life.supervisor.outputs.histories._followers
+        followers = self.arbiter._life.supervisor.desks.outputs.histories._followers
         return sum(map(len, followers.values()))
 
     def answer(self, thread: threading.Thread) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class TestEveryClass(EmbeddedCase):
 
     def all_lose(self) -> bool:
         """Whether each of them has lost something."""
-        lost = self.arbiter._life.supervisor.outputs.pumps.lost
+        lost = self.arbiter._life.supervisor.desks.outputs.pumps.lost
         return len(lost) == len(CLASSES) and min(lost.values()) > 50
 
     def test_the_last_words(self) -> None:
