@@ -89,7 +89,7 @@ class TestEvents(FollowCase):
         self.daemon_.order("stop", name="web")
         line = self.line(process)
         self.assertRegex(
-            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client cause=command:stop "
+            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client.* cause=command:stop "
         )
         process.send_signal(signal.SIGINT)
         self.stopped(process, 130)
