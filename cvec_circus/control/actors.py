@@ -5,6 +5,7 @@
 ``client NAME``                         one that gives a name; a name proves nothing
 ``client NAME (pid 123, uid 1000)``     one on a unix socket: the kernel tells this
 ``plugin:NAME``                         a plugin; its runner gives this name
+``hook:NAME``                           a hook of that name, while it runs
 ``program``                             the program that the daemon is embedded in
 ======================================  =====================================================
 """

@@ -13,6 +13,7 @@ from typing import Any
 from cvec_circus.client import Client
 from cvec_circus.commands.base import Command
 from cvec_circus.connect import endpoint_from
+from cvec_circus.ctl.arguments import PROG
 from cvec_circus.exc import CallError
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire import messages
@@ -78,7 +79,7 @@ class Candidates:
 
     def _ask(self, command: str, **properties: Any) -> dict[str, Any]:
         """Ask the daemon; {} when it does not answer."""
-        with Client(self._endpoint) as client:
+        with Client(self._endpoint, name=PROG) as client:
             try:
                 return client.exchange(messages.call(command, properties), PATIENCE)
             except CallError:

@@ -22,6 +22,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.events import event_line
 from cvec_circus.connect import reachable
+from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.layout import plain
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.feed.sequence import EventSequence
@@ -49,7 +50,7 @@ def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int
     questions = [messages.call("globaloptions", {})]
     if from_history:  # a daemon that keeps none is to say so itself
         questions.append(messages.call("events", {"limit": 0}))
-    with Client(endpoint) as client:
+    with Client(endpoint, name=PROG) as client:
         for question in reversed(questions):
             reply = client.exchange(question, options.timeout or CALL_TIMEOUT)
             if reply.get("status") != "ok":

@@ -19,6 +19,7 @@ from typing import Any
 
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import LINES, log_line
+from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.layout import plain
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.wire import messages
@@ -49,7 +50,7 @@ def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
     """
     wanted = dict(properties)
     expression = re.compile(wanted.pop("grep", ""))
-    with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT) as client:
+    with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT, name=PROG) as client:
         return Reading(client, options, wanted, expression).run()
 
 

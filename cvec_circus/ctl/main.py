@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
 
 #: Seconds that the daemon gets on top of a time-out that it was told, to say that it has passed.
-NAME = "cvec_circusctl"
-"""What the daemon calls the sender of a command."""
-
 GRACE = 1.0
 #: Follows the error about an endpoint that is none.
 ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
@@ -154,7 +151,7 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         if timeout is not None:
             properties = {**properties, "timeout": timeout}
             limit = timeout + GRACE
-    with Client(endpoint, name=NAME) as client:
+    with Client(endpoint, name=PROG) as client:
         return client.exchange(messages.call(command.name, properties), limit)
 
 

@@ -9,11 +9,11 @@ import zmq
 
 from cvec_circus import logger
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.control.actors import PROGRAM
 from cvec_circus.embedding.given import Given
 from cvec_circus.embedding.log import BorrowedLogger
 from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.embedding.reach import PROGRAM
 from cvec_circus.supervisor.supervisor import Facades, Supervisor
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Wait

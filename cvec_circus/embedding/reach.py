@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.base.clock import Clock
+from cvec_circus.control.actors import PROGRAM
 from cvec_circus.control.replies import Reply
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire import messages
-from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
     from cvec_circus.supervisor.hook_calls import Caller
-
-PROGRAM = "program"
-"""The actor of what the program orders that embeds us."""
 
 
 class Reach:
@@ -146,9 +143,10 @@ class PromisedReply(Reply):
         self._shape = shape
         self._giver = giver
 
-    def cause(self, text: str, why: str = "") -> Cause:
-        """Make the cause of what is ordered."""
-        return Cause(text, self._giver, why)
+    @property
+    def actor(self) -> str:
+        """Who gave the order: the program, or one of its hooks."""
+        return self._giver
 
     def ok(self, **fields: Any) -> None:
         """Report success."""

@@ -11,6 +11,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.commands.events import event_line
+from cvec_circus.control.server import Request
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
@@ -89,7 +90,7 @@ class TestEvents(FollowCase):
         self.daemon_.order("stop", name="web")
         line = self.line(process)
         self.assertRegex(
-            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client cause=command:stop "
+            line, rf"^\S+ \S+ #{self.last() - 2} web kill actor=client.* cause=command:stop "
         )
         process.send_signal(signal.SIGINT)
         self.stopped(process, 130)
@@ -156,9 +157,9 @@ class TestListen(FollowCase):
 
 class TestOlderDaemons(CtlCase):
     def test_a_daemon_without_a_history(self) -> None:
-        def older(frames: list[bytes], send: Any) -> None:
+        def older(request: Request) -> None:
             found = {"status": "error", "reason": "unknown command: events", "errno": 2}
-            send(json.dumps({**found, "id": json.loads(frames[0])["id"]}).encode())
+            request.send(json.dumps({**found, "id": json.loads(request.frames[0])["id"]}).encode())
 
         self.loop.ask(setattr, self, "dispatch", older)
         done = self.fails(3, "events", "--follow")

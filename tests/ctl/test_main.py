@@ -15,6 +15,7 @@ from unittest import mock
 from cvec_circus import __version__
 from cvec_circus.commands import table
 from cvec_circus.control.dispatch import Dispatcher
+from cvec_circus.control.server import Request
 from cvec_circus.wire.outcome import Outcome
 from tests.ctl.ctl_case import CtlCase, run
 
@@ -88,10 +89,10 @@ class TestReplies(CtlCase):
         self.assertEqual(reply["statuses"]["web"], "active")
 
     def test_status_of_a_daemon_that_knows_no_details(self) -> None:
-        def older(frames: list[bytes], send: Any) -> None:
+        def older(request: Request) -> None:
             statuses = {"web": "active", "Api": "stopped"}
             found = {"status": "ok", "statuses": statuses, "time": 1.0}
-            send(json.dumps({**found, "id": json.loads(frames[0])["id"]}).encode())
+            request.send(json.dumps({**found, "id": json.loads(request.frames[0])["id"]}).encode())
 
         self.loop.ask(setattr, self, "dispatch", older)
         shown = "NAME  STATE    REASON\nApi   stopped\nweb   active\n"
@@ -127,8 +128,10 @@ class TestReplies(CtlCase):
         self.assertEqual(self.ctl("status", "web").out, "active (\\x1b[2J\\x9b bad\\x07)\n")
 
     def test_a_reply_of_another_shape_is_shown_as_it_is(self) -> None:
-        def odd(frames: list[bytes], send: Any) -> None:
-            send(json.dumps({"status": "ok", "id": json.loads(frames[0])["id"]}).encode())
+        def odd(request: Request) -> None:
+            request.send(
+                json.dumps({"status": "ok", "id": json.loads(request.frames[0])["id"]}).encode()
+            )
 
         self.loop.ask(setattr, self, "dispatch", odd)
         for command in ("list", "numwatchers", "stats", "options web", "events", "listsockets"):
@@ -145,9 +148,10 @@ class TestReplies(CtlCase):
             self.assertEqual(run("numwatchers").out, "3\n")
 
     def test_waiting_has_no_end_of_its_own(self) -> None:
-        def ends_after_a_ping(frames: list[bytes], send: Any) -> None:
-            Dispatcher(self.target)(frames, send)
-            if json.loads(frames[0])["command"] == "ping":
+        def ends_after_a_ping(request: Request) -> None:
+            is_ping = json.loads(request.frames[0])["command"] == "ping"
+            Dispatcher(self.target)(request)
+            if is_ping:
                 self.target.settle(Outcome())
 
         self.loop.ask(setattr, self.target, "outcome", None)

@@ -58,7 +58,8 @@ class TestTheWire(CtlCase):
     def assert_sent(self, command: str, properties: dict[str, Any]) -> None:
         sent = self.sent()
         self.assertEqual((sent["command"], sent["properties"]), (command, properties))
-        self.assertEqual(set(sent), {"id", "command", "properties"})
+        self.assertEqual(set(sent), {"actor", "id", "command", "properties"})
+        self.assertEqual(sent["actor"], "cvec_circusctl")
 
     def test_every_command_has_a_case(self) -> None:
         others = NO_ARGUMENTS_AND_NO_SWITCHES | ANSWERED_BY_NOBODY

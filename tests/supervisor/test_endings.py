@@ -12,7 +12,6 @@ from cvec_circus.system import pidfd
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
 
-STUBBORN = "trap '' TERM; exec sleep 1000"
 SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 STUBBORN_SETSID = """setsid sh -c 'trap "" TERM QUIT; echo pid $$; exec sleep 1000' &"""
 
@@ -23,8 +22,7 @@ class Groups(EndingCase):
     def leave(self, child: str, watcher: Watcher | None = None):
         """Start a leader with one child in its group, and kill the leader."""
         text = f"sh -c 'echo pid $$; {child}' & sleep 0.1; echo ready; wait"
-        process, pids = self.shell(watcher or Watcher(), text)
-        return process, pids
+        return self.shell(watcher or Watcher(), text)
 
     def test_a_leader_that_leaves_nothing(self):
         process, _ = self.shell(Watcher(), "echo ready; exit 3")
