@@ -109,7 +109,8 @@ class TestCommands(DaemonCase):
         self.says("stats", "WATCHER", "sleep", str(self.child), *self.pids("web"))
         first, second = self.pids("web")
         self.assertNotIn(second, self.says(f"stats web {first}", first))
-        self.says("events --limit 1", " #1 web add actor=file cause=config", "(there are more: --since 1)")
+        first_event = " #1 web add actor=file cause=config"
+        self.says("events --limit 1", first_event, "(there are more: --since 1)")
         self.says("--json status solo", '"status": "active"')
         self.refused(
             "logs web",

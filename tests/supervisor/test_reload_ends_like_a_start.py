@@ -10,12 +10,15 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import Present, Running, compare
 from cvec_circus.config.mappings import from_mappings
 from cvec_circus.config.plan import Plan
-from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.applying import Application, Gathering
+from cvec_circus.core.campaign import Pace
+from cvec_circus.core.watcher import Kind, Watcher
+from cvec_circus.supervisor.applying import Application
 from cvec_circus.supervisor.helpers import Helper
 from cvec_circus.supervisor.planning import standing
 from cvec_circus.supervisor.plugins import Plugin
-from cvec_circus.wire.outcome import Outcome
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Add, SetOptions
+from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 from tests.support.world import FakeWorld
 
@@ -43,6 +46,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 
 
+CONFIG = Cause("config", "file")
+
+
 class FakeHelpers:
     """What the plugins' watchers run. Owned by the test."""
 
@@ -52,7 +58,7 @@ class FakeHelpers:
         self.rows: dict[Watcher, Helper] = {}
 
     def add(self, helper: Helper) -> Watcher:
-        watcher = Watcher(helper.name, helper.options, helper=True)
+        watcher = Watcher(helper.name, helper.options, Kind(True))
         self.rows[watcher] = helper
         return watcher
 
@@ -76,43 +82,46 @@ class Life:
         self.helpers = FakeHelpers()
         self.configuration = configuration
         for one in configuration.watchers:
-            self.world.roster.add(Watcher(one.name, dict(one.options)), "config")
+            self.world.roster.give(Add(Watcher(one.name, one.options), CONFIG))
         for plugin in configuration.plugins:
             if plugin.active:
-                self.world.roster.add(
-                    self.helpers.add(Plugin(plugin, self.helpers.events)), "config"
-                )
-        self.world.roster.start(None, "config", None)
+                helper = self.helpers.add(Plugin(plugin, self.helpers.events))
+                self.world.roster.give(Add(helper, CONFIG))
+        self.world.start(None, "config", None)
 
     def plan(self, wanted: Configuration) -> Plan:
         files = {fold(one.name) for one in self.configuration.watchers}
         watchers = self.world.roster.watchers()
         running = [
-            Running(w.name, w.options, w.loaded() if fold(w.name) in files else None, standing(w))
+            Running(
+                w.name,
+                w.options,
+                w.settings.configured() if fold(w.name) in files else None,
+                standing(w),
+            )
             for w in watchers
-            if not w.helper
+            if not w.is_helper
         ]
-        helpers = {w.name: standing(w) for w in watchers if w.helper}
+        helpers = {w.name: standing(w) for w in watchers if w.is_helper}
         loaded = self.configuration
         return compare(Present(loaded.circus, running, loaded.plugins, helpers), wanted)
 
     def reload(self, wanted: Configuration) -> tuple[Plan, list[Outcome]]:
         outcomes: list[Outcome] = []
         plan = self.plan(wanted)
-        gathering = Gathering(outcomes.append, None)
         roster: Any = self.world.roster
         helpers: Any = self.helpers
-        Application(plan, wanted, roster, helpers).change_watchers(gathering)
-        gathering.seal()
-        self.world.roster.warmup_delay = wanted.circus["warmup_delay"]
+        order = Application(plan, wanted, roster, helpers).order()
+        roster.pace = Pace(wanted.circus["warmup_delay"])
+        roster.give(order, Wait(outcomes.append))
         self.configuration = wanted
         return plan, outcomes
 
     def state(self) -> dict[str, Any]:
         return {
             watcher.name: (
-                watcher.state.value,
-                len(watcher.pids()),
+                watcher.status,
+                len(watcher.places.pids()),
                 watcher.numprocesses,
                 watcher.options,
                 self.helpers.plugin(watcher),
@@ -121,7 +130,7 @@ class Life:
         }
 
     def pids(self) -> dict[str, list[int]]:
-        return {watcher.name: watcher.pids() for watcher in self.world.roster.watchers()}
+        return {watcher.name: watcher.places.pids() for watcher in self.world.roster.watchers()}
 
 
 def draw(chance: random.Random) -> Configuration:
@@ -150,11 +159,6 @@ def draw(chance: random.Random) -> Configuration:
     return from_mappings(watchers.values(), plugins, (), circus)
 
 
-def again(configuration: Configuration) -> Configuration:
-    """The same, with dictionaries of its own."""
-    return configuration.copy()
-
-
 class TestReload(unittest.TestCase):
     """Of random configurations. A seed that fails is in the message."""
 
@@ -162,11 +166,11 @@ class TestReload(unittest.TestCase):
         for seed in range(HISTORIES):
             with self.subTest(seed=seed):
                 chance = random.Random(seed)
-                life = Life(again(draw(chance)))
+                life = Life(draw(chance))
                 life.world.advance(LONG)
                 before = life.pids()
                 wanted = draw(chance)
-                plan, outcomes = life.reload(again(wanted))
+                plan, outcomes = life.reload(wanted)
                 life.world.advance(LONG)
                 self.check(life, wanted)
                 self.assertEqual([outcome.error for outcome in outcomes], [None])
@@ -176,22 +180,21 @@ class TestReload(unittest.TestCase):
         for seed in range(HISTORIES):
             with self.subTest(seed=seed):
                 chance = random.Random(seed)
-                life = Life(again(draw(chance)))
+                life = Life(draw(chance))
                 wanted = life.configuration
                 for _ in range(chance.randint(2, 5)):
                     life.world.advance(chance.choice((0.0, 0.05, 0.4, 3.0)))
                     order = chance.choice(("reload", "restart", None, None))
                     if order is not None:
-                        life.world.roster.__getattribute__(order)(
-                            None, "x", *([False] if order == "reload" else []), None
-                        )
+                        options = [False] if order == "reload" else []
+                        getattr(life.world, order)(None, "x", *options, None)
                     wanted = draw(chance)
-                    life.reload(again(wanted))
+                    life.reload(wanted)
                 life.world.advance(LONG)
                 self.check(life, wanted)
 
     def check(self, life: Life, wanted: Configuration) -> None:
-        fresh = Life(again(wanted))
+        fresh = Life(wanted)
         fresh.world.advance(LONG)
         self.assertEqual(life.state().keys(), fresh.state().keys())
         for name, state in fresh.state().items():
@@ -228,16 +231,16 @@ class TestRunTime(unittest.TestCase):
             with self.subTest(seed=seed):
                 chance = random.Random(seed)
                 loaded, wanted = draw(chance), draw(chance)
-                life = Life(again(loaded))
+                life = Life(loaded)
                 life.world.advance(LONG)
                 roster = life.world.roster
                 for watcher in roster.watchers():
-                    if not watcher.helper and chance.random() < 0.5:
-                        roster.set_options(watcher, {"graceful_timeout": 77.0}, "x", None)
+                    if not watcher.is_helper and chance.random() < 0.5:
+                        roster.give(SetOptions(watcher, {"graceful_timeout": 77.0}, CONFIG))
                 life.world.advance(LONG)
-                was = {w.name: w.options["graceful_timeout"] for w in roster.watchers()}
+                was = {w.name: w.options.graceful_timeout for w in roster.watchers()}
                 first = {one.name: one.options["graceful_timeout"] for one in loaded.watchers}
-                life.reload(again(wanted))
+                life.reload(wanted)
                 life.world.advance(LONG)
                 for one in wanted.watchers:
                     new = one.options["graceful_timeout"]
@@ -247,10 +250,10 @@ class TestRunTime(unittest.TestCase):
                     self.assertEqual(found.options["graceful_timeout"], expected, one.name)
 
     def test_watchers_that_were_added_stay(self) -> None:
-        life = Life(again(draw(random.Random(1))))
+        life = Life(draw(random.Random(1)))
         watcher = life.world.up("mine")
-        pids = watcher.pids()
-        life.reload(again(draw(random.Random(2))))
+        pids = watcher.places.pids()
+        life.reload(draw(random.Random(2)))
         life.world.advance(LONG)
         self.assertEqual(life.pids()["mine"], pids)
 

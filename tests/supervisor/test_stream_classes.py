@@ -65,7 +65,7 @@ class TestOwn(EmbeddedCase):
         self.assertTrue(eventually(lambda: "a" in Kept.texts))
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.arbiter.stop()
-        said = f"left behind, for it hangs: pump:a ({MODULE}.Kept for stdout of a)"
+        said = f"pump threads abandoned, still blocked: pump:a ({MODULE}.Kept for stdout of a)"
         self.assertIn(said, "\n".join(logs.output))
         Kept.gate.set()
 
