@@ -12,7 +12,7 @@ NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, thread
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
-    "ast asyncio ctypes cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
+    "ast asyncio cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
     " cvec_circus.daemon.check"
     " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
     " cvec_circus.demo"
