@@ -265,8 +265,7 @@ class Watcher:
 
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run."""
-        cause = Cause(GIVE_UP.text, "", reason)
-        self.goal = self.goal.ordered("giveup", cause, up=False)
+        self.goal = self.goal.ordered("giveup", GIVE_UP, up=False)
         self.reason = reason
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:

@@ -24,13 +24,13 @@ def narrate(action: str, cause: Cause, payload: Payload) -> tuple[int, str]:
     """Returns the level and the sentence for an event; an empty sentence is not worth a line."""
     pid = payload.get("process_pid")
     if action == "spawn":
-        return logging.INFO, f"process {pid} started{because(cause, 'exit')}"
+        return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
     if action == "reap":
         return reaped(cause, payload)
     if action == "kill":
         signum = payload.get("signum")
         name = to_name(signum) if isinstance(signum, int) else signum
-        return logging.DEBUG, f"process {pid} is asked to stop by {name}{because(cause)}"
+        return logging.DEBUG, f"process {pid} is asked to stop by {name}{brief(cause)}"
     if action == "backoff":
         return logging.WARNING, (
             f"process {payload.get('wid')} died quickly {payload.get('deaths')} times,"
@@ -61,7 +61,7 @@ def reaped(cause: Cause, payload: Payload) -> tuple[int, str]:
         how = f"exited with {code}"
     unasked = cause.text == "exit" and code != 0
     level = logging.WARNING if unasked else logging.INFO
-    return level, f"process {payload.get('process_pid')} {how}{because(cause, 'exit')}"
+    return level, f"process {payload.get('process_pid')} {how}{brief(cause, 'exit')}"
 
 
 def updated(cause: Cause, payload: Payload) -> str:
@@ -71,14 +71,17 @@ def updated(cause: Cause, payload: Payload) -> str:
     return f"{change}{because(cause)}"
 
 
-def because(cause: Cause, silent: str = "") -> str:
-    """Return the cause in brackets, the actor and its reason, but for what goes without saying."""
-    if cause.text == silent:
-        return ""
+def brief(cause: Cause, silent: str = "") -> str:
+    """Return the cause in brackets, but for one that goes without saying."""
+    return "" if cause.text == silent else f" ({cause.text})"
+
+
+def because(cause: Cause) -> str:
+    """Return the cause in brackets, and the actor and its reason if a person would wonder."""
     if not cause.is_worth_telling:
-        return f" ({cause.text})"
+        return brief(cause)
     actor = f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
-    return f"{actor} ({cause.text})" + (f": {cause.why}" if cause.why else "")
+    return f"{actor} ({cause.text})" + (f": {cause.reason}" if cause.why else "")
 
 
 SENTENCES = {

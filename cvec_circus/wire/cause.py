@@ -24,7 +24,13 @@ class Cause(NamedTuple):
     def sentence(self) -> str:
         """The actor and its reason, to stand behind a verb: " by plugin:flapping: 5 deaths"."""
         by = f" by {self.actor}" if self.actor else ""
-        return f"{by}: {self.why}" if self.why else by
+        return f"{by}: {self.reason}" if self.why else by
+
+    @property
+    def reason(self) -> str:
+        """The reason without the actor's name, which built-in plugins put before theirs."""
+        prefix = f"{self.actor}: "
+        return self.why[len(prefix) :] if self.why.startswith(prefix) else self.why
 
     @property
     def is_worth_telling(self) -> bool:

@@ -101,7 +101,7 @@ class TestFrozen(DaemonCase):
         pids = daemon.wire.pids("stuck") + daemon.wire.pids("free")
         daemon.signal(signal.SIGTERM)
         self.assertTrue(gone(*pids))
-        said = daemon.log.containing("left behind, for it hangs")
+        said = daemon.log.containing("pump threads abandoned, still blocked")
         self.assertIn(f"pump:{self.disk.path} (files)", said)
         # Of a thread that the kernel holds, only the kernel can let go.
         self.disk.thaw()

@@ -33,7 +33,7 @@ respawn = False
 
 READ = f"""
 INFO cvec_circus {__version__} is up: commands at ipc://DIR/control, events at ipc://DIR/events
-WARNING broken: cannot run /no/such/program: No such file or directory; attempt 1, next in 0.05 s
+WARNING broken: slot 1: cannot run /no/such/program: No such file or directory; attempt 1, next in 0.05 s
 INFO once: process P1 started (config)
 INFO once: started (config)
 INFO web: process P2 started (config)

@@ -67,7 +67,7 @@ class TestWithTheDaemon(DaemonCase):
         self.assertEqual(len(daemon.wire.events.of("watcher.worker.spawn")), 10)
         self.assertEqual(len(daemon.wire.events.of("watcher.worker.reap", cause="exit")), 0)
         daemon.order("quit")
-        said = "worker: 2 processes wanted (command:incr): plugin:scale: url is "
+        said = "worker: 2 processes wanted by plugin:scale (command:incr): url is "
         self.assertIn(said, "\n".join(daemon.ended()))
 
     def test_what_processes_use(self) -> None:
