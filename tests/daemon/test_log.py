@@ -31,14 +31,16 @@ cmd = sh -c "exit 3"
 respawn = False
 """
 
+MISSING = "cannot run /no/such/program: No such file or directory"
+
 READ = f"""
 INFO cvec_circus {__version__} is up: commands at ipc://DIR/control, events at ipc://DIR/events
-WARNING broken: slot 1: cannot run /no/such/program: No such file or directory; attempt 1, next in 0.05 s
+WARNING broken: slot 1: {MISSING}; attempt 1, next in 0.05 s
 INFO once: process P1 started (config)
 INFO once: started (config)
 INFO web: process P2 started (config)
 INFO web: started (config)
-WARNING broken: given up: cannot run /no/such/program: No such file or directory (2 attempts)
+WARNING broken: given up: {MISSING} (2 attempts)
 INFO broken: stopped (giveup)
 WARNING once: process P1 exited with 3
 INFO once: stopped (exit)
