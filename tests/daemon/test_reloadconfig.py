@@ -137,7 +137,8 @@ class TestWatchers(ReloadCase):
         reason = self.served.wire.refused(
             "reloadconfig", waiting=True, path=self.other(text % "/no/such")
         )
-        self.assertIn("a gave up: ", reason)
+        self.assertIn("set of a: cannot run /no/such", reason)
+        self.assertEqual(self.statuses()["a"], "active")  # what ran before runs on
 
     def test_removed_keys(self) -> None:
         text = f"[watcher:a]\n{SLEEP}"
@@ -259,8 +260,9 @@ class TestCircus(ReloadCase):
     """The daemon's own options."""
 
     def test_too_many_files(self) -> None:
-        daemon = self.up(f"[watcher:a]\n{SLEEP}")
-        self.reload(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}numprocesses=99999999\nautostart = 0")
+        few = ("sh", "-c", 'ulimit -n 1024; exec "$@"', "sh")
+        daemon = self.up(f"[watcher:a]\n{SLEEP}", wrapper=few)
+        self.reload(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}numprocesses=9999\nautostart = 0")
         daemon.log.containing("open files are needed for all processes")
 
     def test_a_level_of_the_command_line_stays(self) -> None:

@@ -21,9 +21,9 @@ BREAK_AND_START = """
 import sys
 from unittest import mock
 from cvec_circus.daemon.main import main
-from cvec_circus.supervisor import supervisor
+from cvec_circus.supervisor import compose
 
-with mock.patch.object(supervisor, sys.argv[1], side_effect=ZeroDivisionError):
+with mock.patch.object(compose, sys.argv[1], side_effect=ZeroDivisionError):
     main(sys.argv[2:])
 """
 
