@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.core.agenda import Agenda
+from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.wire.cause import NONE, Cause

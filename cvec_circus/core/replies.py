@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cvec_circus.core.agenda import Agenda
+from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.waiting import Part, Waiting, not_up
 from cvec_circus.core.watcher import Watcher
 

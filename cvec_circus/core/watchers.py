@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.core.agenda import Agenda
+from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, Pace
 from cvec_circus.core.conditions import Connection, Predecessor
 from cvec_circus.core.converge import converge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import unittest
 
-from cvec_circus.core.agenda import Agenda
+from cvec_circus.base.agenda import Agenda
 
 
 class TestAgenda(unittest.TestCase):

@@ -13,7 +13,7 @@ class Agenda(Generic[Item]):
     """One deadline an item, the earliest first. Owned by the supervisor thread.
 
     Setting an item's deadline again replaces it. Both `set` and `next_at` cost a step in a heap,
-    however many items there are, so a pass of the core costs what changed.
+    however many items there are.
     """
 
     def __init__(self) -> None:
