@@ -7,13 +7,15 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.wire.cause import Cause
+    from cvec_circus.wire.orders import Order
+    from cvec_circus.wire.outcome import Wait
 
 
 class TurnClock(Protocol):
@@ -124,6 +126,35 @@ class Events(Protocol):
         """Tell the person who reads the log what no event says."""
 
 
+class Waits(Protocol):
+    """Answers those who wait for the end of an order."""
+
+    def before(
+        self,
+        order: Order,
+        wait: Wait,
+        watchers: Iterable[Watcher],
+        replaced: Iterable[ManagedProcess] | None = None,
+    ) -> None:
+        """Note how watchers stand before an order is applied to them.
+
+        Args:
+            order: The order.
+            wait: Who waits.
+            watchers: Those that it is for; more may follow until `begin`.
+            replaced: The processes that it ends; None where it is about none.
+        """
+
+    def begin(self, order: Order, wait: Wait) -> None:
+        """Wait from now on: the order has been applied."""
+
+    def settle(self, watcher: Watcher) -> None:
+        """Answer those who wait for what this watcher has come to."""
+
+    def abandon(self, watcher: Watcher) -> None:
+        """Answer those who wait for a watcher that is let go of."""
+
+
 class Ports(NamedTuple):
     """All desks. Immutable.
 
@@ -139,6 +170,7 @@ class Ports(NamedTuple):
     outputs: Outputs
     doorbell: Doorbell
     events: Events
+    waits: Waits
     forget: Callable[[Watcher], None]
 
     def now(self) -> float:

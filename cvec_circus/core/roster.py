@@ -1,8 +1,8 @@
 """The roster: the one door for orders, and what each order changes.
 
 Orders change goals, generations and rollouts; `converge()` takes the steps. Each function here is
-called by `Roster.give` with an order of its kind, and with the reply that waits for the end of it,
-if there is one.
+called by `Roster.give` with an order of its kind, and with who waits for the end of it, if anyone
+does.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cvec_circus.core import waiting as judge
 from cvec_circus.core.campaign import stop_order
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.converge import order_rollout, stop_listening, take_over
 from cvec_circus.core.ending import end_now, hang_up, patience, signal_with_hooks
 from cvec_circus.core.life import Life
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.rollout import Strategy
-from cvec_circus.core.waiting import Waiting
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
@@ -54,12 +53,17 @@ def chosen_of(roster: Watchers, watchers: Chosen) -> list[Watcher]:
 
 
 def expect(
-    waiting: Waiting | None, word: str, reached: judge.Reached, watchers: Iterable[Watcher]
+    roster: Watchers,
+    order: Order,
+    wait: Wait | None,
+    watchers: Iterable[Watcher],
+    replaced: Iterable[ManagedProcess] | None = None,
 ) -> None:
-    """Let the reply wait for those watchers. To be called before the order is applied."""
-    if waiting is not None:
+    """Let who waits see those watchers as they are before the order is applied."""
+    if wait is not None:
+        roster.ports.waits.before(order, wait, watchers, replaced)
         for watcher in watchers:
-            waiting.add(word, reached, watcher)
+            roster.touch(watcher)
 
 
 def want(roster: Watchers, watcher: Watcher, word: str, cause: Any, up: bool) -> None:
@@ -68,10 +72,10 @@ def want(roster: Watchers, watcher: Watcher, word: str, cause: Any, up: bool) ->
     watcher.places.hasten(roster.now())
 
 
-def start(roster: Watchers, given: Start, waiting: Waiting | None) -> None:
+def start(roster: Watchers, given: Start, wait: Wait | None) -> None:
     """See `Start`."""
     chosen = chosen_of(roster, given.watchers)
-    expect(waiting, "start", judge.is_up, chosen)
+    expect(roster, given, wait, chosen)
     for watcher in chosen:
         want(roster, watcher, "start", given.cause, up=True)
     if given.beside:
@@ -82,44 +86,43 @@ def start(roster: Watchers, given: Start, waiting: Waiting | None) -> None:
         roster.begin(chosen, starts=given.watchers is None)
 
 
-def stop(roster: Watchers, given: Stop, waiting: Waiting | None) -> None:
+def stop(roster: Watchers, given: Stop, wait: Wait | None) -> None:
     """See `Stop`."""
     named = given.watchers
     chosen = sorted(roster.watchers(), key=stop_order) if named is None else list(named)
-    expect(waiting, "stop", judge.is_down, chosen)
+    expect(roster, given, wait, chosen)
     for watcher in chosen:
         want(roster, watcher, "stop", given.cause, up=False)
     roster.begin(chosen, stops=named is None)
 
 
-def restart(roster: Watchers, given: Restart, waiting: Waiting | None) -> None:
+def restart(roster: Watchers, given: Restart, wait: Wait | None) -> None:
     """See `Restart`; of all: all are down before one is up."""
     chosen = chosen_of(roster, given.watchers)
     is_all = given.watchers is None
     if is_all:
         chosen.sort(key=stop_order)
-    expect(waiting, "restart", judge.is_up, chosen)
+    expect(roster, given, wait, chosen)
     for watcher in chosen:
         watcher.ordered("restart", given.cause, up=True, cycle=watcher.is_running)
         watcher.places.hasten(roster.now())
     roster.begin(chosen, stops=is_all, starts=is_all)
 
 
-def reload(roster: Watchers, given: Reload, waiting: Waiting | None) -> None:
+def reload(roster: Watchers, given: Reload, wait: Wait | None) -> None:
     """See `Reload`. It begins a rollout of what runs, and starts what is down; log files are opened
     anew, for they may have been moved away."""
     roster.ports.outputs.reopen(given.watchers)
     if not (given.graceful or given.sequential):
-        restart(roster, Restart(given.watchers, given.cause), waiting)
+        restart(roster, Restart(given.watchers, given.cause), wait)
         return
     chosen = chosen_of(roster, given.watchers)
     is_all = given.watchers is None
     hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
     replaced = [watcher for watcher in chosen if watcher not in hung_up]
-    if waiting is not None:
-        for watcher in chosen:
-            processes = watcher.places.spawned() if watcher in replaced else ()
-            waiting.add("reload", judge.is_reloaded, watcher, processes)
+    expect(roster, given, wait, hung_up)
+    for watcher in replaced:
+        expect(roster, given, wait, [watcher], watcher.places.spawned())
     for watcher in hung_up:
         want(roster, watcher, "reload", given.cause, up=True)
         hang_up(watcher, roster.ports, given.cause)
@@ -146,9 +149,9 @@ def roll(roster: Watchers, watcher: Watcher, cause: Any, strategy: Strategy) -> 
         order_rollout(watcher, cause, strategy)
 
 
-def resize(roster: Watchers, given: Resize, waiting: Waiting | None) -> None:
+def resize(roster: Watchers, given: Resize, wait: Wait | None) -> None:
     """See `Resize`."""
-    expect(waiting, "change of numprocesses", judge.is_sized, [given.watcher])
+    expect(roster, given, wait, [given.watcher])
     publish_size(roster, given.watcher, given.numprocesses, given.cause, always=False)
     roster.touch(given.watcher)
 
@@ -163,7 +166,7 @@ def publish_size(roster: Watchers, watcher: Watcher, size: int, cause: Any, alwa
         roster.ports.events.publish(watcher, "updated", cause, **told)
 
 
-def set_options(roster: Watchers, given: SetOptions, waiting: Waiting | None) -> None:
+def set_options(roster: Watchers, given: SetOptions, wait: Wait | None) -> None:
     """See `SetOptions`."""
     watcher, options = given.watcher, dict(given.options)
     size = options.pop("numprocesses", watcher.numprocesses)
@@ -177,9 +180,7 @@ def set_options(roster: Watchers, given: SetOptions, waiting: Waiting | None) ->
         roster.ports.outputs.open(watcher)
     rolls = given.fresh or any(map(needs_fresh, changed))
     rolls = rolls and watcher.is_running and watcher.wants_to_run
-    if waiting is not None:
-        reached = judge.is_reloaded if rolls else judge.is_sized
-        waiting.add("set", reached, watcher, watcher.places.spawned() if rolls else ())
+    expect(roster, given, wait, [watcher], watcher.places.spawned() if rolls else None)
     publish_size(roster, watcher, size, given.cause, always=True)
     if rolls:
         roll(roster, watcher, given.cause, Strategy.SURGE)
@@ -187,17 +188,17 @@ def set_options(roster: Watchers, given: SetOptions, waiting: Waiting | None) ->
     roster.touch(watcher)
 
 
-def add(roster: Watchers, given: Add, waiting: Waiting | None) -> None:
+def add(roster: Watchers, given: Add, wait: Wait | None) -> None:
     """See `Add`."""
     roster.enlist(given.watcher)
     roster.ports.events.publish(given.watcher, "add", given.cause)
 
 
-def remove(roster: Watchers, given: Remove, waiting: Waiting | None) -> None:
+def remove(roster: Watchers, given: Remove, wait: Wait | None) -> None:
     """See `Remove`."""
     watcher = given.watcher
     roster.campaign.forget(watcher)
-    expect(waiting, "rm", judge.is_down, [watcher])
+    expect(roster, given, wait, [watcher])
     stop_listening(watcher, roster.ports)
     ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
     watcher.standing = Standing.REMOVED if ends else Standing.ABANDONED
@@ -210,22 +211,20 @@ def remove(roster: Watchers, given: Remove, waiting: Waiting | None) -> None:
         watcher.questions.clear()
         watcher.gate = None
         roster.abandon(watcher)
-        if waiting is not None:
-            waiting.done(watcher)
 
 
-def kill(roster: Watchers, given: Kill, waiting: Waiting | None) -> None:
+def kill(roster: Watchers, given: Kill, wait: Wait | None) -> None:
     """See `Kill`."""
     watcher = given.watcher
     chosen = [process for process in given.processes if process.has_leader]
-    if waiting is not None and chosen:
-        waiting.add("kill", judge.is_killed, watcher, chosen)
+    if chosen:
+        expect(roster, given, wait, [watcher], chosen)
     watcher.places.hasten(roster.now())
     end_now(watcher, chosen, roster.ports, given.cause, given.signum, given.graceful_timeout)
     roster.touch(watcher)
 
 
-def signal(roster: Watchers, given: Signal, waiting: Waiting | None) -> None:
+def signal(roster: Watchers, given: Signal, wait: Wait | None) -> None:
     """See `Signal`."""
     signals = roster.ports.signals
     for process in given.processes:
@@ -239,20 +238,20 @@ def signal(roster: Watchers, given: Signal, waiting: Waiting | None) -> None:
             signal_with_hooks(given.watcher, process, roster.ports, given.signum)
 
 
-def configure(roster: Watchers, given: Configure, waiting: Waiting | None) -> None:
+def configure(roster: Watchers, given: Configure, wait: Wait | None) -> None:
     """See `Configure`."""
     for one in given.orders:
-        CARRIED_OUT[type(one)](roster, one, waiting)
+        CARRIED_OUT[type(one)](roster, one, wait)
     for watcher, base in given.bases:
         watcher.settings.rebase(base)
 
 
-def quit(roster: Watchers, given: Quit, waiting: Waiting | None) -> None:
+def quit(roster: Watchers, given: Quit, wait: Wait | None) -> None:
     """See `Quit`."""
     first_time = not roster.closing
     roster.closing = True
     everybody = roster.everybody()
-    expect(waiting, "quit", judge.is_down, everybody)
+    expect(roster, given, wait, everybody)
     if not first_time:
         return
     for watcher in roster.watchers():
@@ -272,7 +271,7 @@ def limit_time(roster: Watchers, watcher: Watcher) -> None:
         watcher.places.end_by(process, roster.now() + patience(watcher))
 
 
-CARRIED_OUT: dict[type, Callable[[Watchers, Any, Waiting | None], None]] = {
+CARRIED_OUT: dict[type, Callable[[Watchers, Any, Wait | None], None]] = {
     Start: start,
     Stop: stop,
     Restart: restart,
@@ -298,12 +297,9 @@ class Roster(Watchers):
         Raises:
             exc.AlreadyExist: An `Add` of a name that is there.
         """
-        waiting = None
+        CARRIED_OUT[type(order)](self, order, wait)
         if wait is not None:
-            waiting = Waiting(wait, collects=isinstance(order, Configure))
-        CARRIED_OUT[type(order)](self, order, waiting)
-        if waiting is not None and not waiting.closed:
-            self.replies.begin(waiting, self.now())
+            self.ports.waits.begin(order, wait)
 
     def hurry(self) -> None:
         """Give nothing any more time: what has not ended is killed in the next turn, and no hook

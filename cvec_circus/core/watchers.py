@@ -13,7 +13,6 @@ from cvec_circus.core.conditions import Connection, Predecessor
 from cvec_circus.core.converge import converge
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.replies import Replies
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.wire.topics import fold
@@ -38,7 +37,6 @@ class Watchers:
     Attributes:
         closing: Whether the daemon is on its way out.
         campaign: The order to all that is under way.
-        replies: Those who wait for the end of an order.
     """
 
     def __init__(self, ports: Ports, facts: Facts, pace: Pace = PACE) -> None:
@@ -50,7 +48,6 @@ class Watchers:
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[Watcher, None] = {}
         self._dirty: dict[Watcher, None] = {}
-        self.replies = Replies(self.touch)
         self._agenda: Agenda[Watcher | str] = Agenda()
         self._places = 0
 
@@ -113,7 +110,7 @@ class Watchers:
         self.ports.forget(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
-        self.replies.abandon(watcher)
+        self.ports.waits.abandon(watcher)
 
     def begin(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
         """Look at watchers that were given an order: at once, or in the sequence of a campaign.
@@ -149,8 +146,7 @@ class Watchers:
 
     def next_at(self) -> float | None:
         """Return the instant at which a turn is due though nothing happens, None for never."""
-        instants = (self._agenda.next_at(), self.replies.next_at())
-        return min((at for at in instants if at is not None), default=None)
+        return self._agenda.next_at()
 
     def turn(self) -> bool:
         """Take the facts, converge every watcher with news, and answer who waits for it.
@@ -163,7 +159,6 @@ class Watchers:
         for item in self._agenda.pop_due(now):
             if isinstance(item, Watcher):
                 self.touch(item)
-        self.replies.time_out(now)
         self._advance(now)
         while self._dirty:
             watcher = next(iter(self._dirty))
@@ -196,7 +191,7 @@ class Watchers:
             self._agenda.set(watcher, watcher.next_deadline())
         self.take_facts()  # strays of what was given up just now belong in the replies
         self.campaign.saw(watcher, self.now())
-        self.replies.settle(watcher)
+        self.ports.waits.settle(watcher)
         if watcher.standing is Standing.REMOVED:
             self._see_off(watcher)
 
@@ -212,15 +207,11 @@ class Watchers:
         if successor is not None:
             self.touch(successor)
 
-    def refuse_all(self, reason: str) -> None:
-        """Answer all who still wait, because nothing more will happen."""
-        self.replies.refuse_all(reason)
-
     # -- written down, and read again
 
     def to_state(self) -> dict[str, Any]:
-        """Return the whole core in JSON's types. The waiting replies are not in it: they belong to
-        clients, and are answered before."""
+        """Return the whole core in JSON's types. Who waits is not in it: clients are
+        answered before."""
         everybody = [*self._watchers.values(), *self._leaving]
         number = {watcher: index for index, watcher in enumerate(everybody)}
         return {

@@ -32,6 +32,7 @@ from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
+from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
 
@@ -89,6 +90,7 @@ class Desks(NamedTuple):
     endings: Endings
     launcher: Launcher
     turn: Turn
+    waits: WaitDesk
     roster: Roster
     closers: ExitStack
 
@@ -177,7 +179,8 @@ def _built(
             desk.forget(watcher)
 
     turn = Turn(clock)
-    ports = Ports(turn, launcher, ends.signals, hooks, outputs, doorbell, announcer, forget)
+    waits = WaitDesk(clock.monotonic)
+    ports = Ports(turn, launcher, ends.signals, hooks, outputs, doorbell, announcer, waits, forget)
     roster = Roster(ports, facts, pace_of(circus))
     return Desks(
         loop,
@@ -193,6 +196,7 @@ def _built(
         ends,
         launcher,
         turn,
+        waits,
         roster,
         stack,
     )

@@ -220,6 +220,7 @@ class Supervisor:
         turn.begin()
         try:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
+            self.desks.waits.time_out()
             return self.roster.turn() or more
         finally:
             # Even if one watcher has a fault of ours, the others keep their deadlines.
@@ -229,8 +230,9 @@ class Supervisor:
             self.shutdown.look()
 
     def _arm(self) -> None:
-        """Wake the loop for the core's next deadline."""
-        next_at = self.roster.next_at()
+        """Wake the loop for the next deadline of the core, or of those who wait."""
+        instants = (self.roster.next_at(), self.desks.waits.next_at())
+        next_at = min((at for at in instants if at is not None), default=None)
         if self._timer is not None:
             if self._timer.pending and self._timer.when == next_at:
                 return
@@ -248,7 +250,7 @@ class Supervisor:
         self.leftover_pids = [p.pid for watcher in everybody for p in watcher.places.spawned()]
         desks.sampler.refuse_all()
         self._dispatcher.deferred.refuse_all()
-        self.roster.refuse_all("the supervisor has stopped")
+        desks.waits.refuse_all("the supervisor has stopped")
         desks.outputs.end()
         hanging = desks.outputs.join(2.0)
         if hanging:

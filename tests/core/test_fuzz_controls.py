@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core import conditions, converge, facts, spawning, waiting
+from cvec_circus.core import conditions, converge, facts, spawning
 from cvec_circus.core.campaign import Campaign
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
+from cvec_circus.supervisor import waiting
 from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play
 from tests.support.world import FakeWorld

@@ -163,7 +163,7 @@ class TestShutDown(unittest.TestCase):
         outcomes, wait = self.world.wait()
         self.world.stop([watcher], "command:stop", wait)
         self.world.settle()
-        self.roster.refuse_all("the supervisor has stopped")
+        self.world.waits.refuse_all("the supervisor has stopped")
         self.assertEqual(outcomes[0].error, "the supervisor has stopped")
         self.world.advance(60)
         self.assertEqual(len(outcomes), 1)

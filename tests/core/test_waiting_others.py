@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import unittest
 
 from cvec_circus.core.watcher import Watcher
@@ -121,7 +122,7 @@ class TestTimeouts(WaitingCase):
     def test_an_answer_that_came_in_time_leaves_no_deadline(self) -> None:
         watcher = self.world.up()
         self.assert_done(self.order("start", [watcher], timeout=60))
-        self.assertIsNone(self.roster.next_at())
+        self.assertEqual(self.world.next_at(), math.inf)
 
     def test_the_order_itself_goes_on(self) -> None:
         self.world.temper = STUBBORN
@@ -145,7 +146,7 @@ class TestGone(WaitingCase):
         self.world.advance(60)
         self.assertEqual(outcomes, [])
         self.assert_done(others)
-        self.assertIsNone(self.roster.next_at())
+        self.assertEqual(self.world.next_at(), math.inf)
 
     def test_its_order_goes_on(self) -> None:
         watcher = self.world.up()
@@ -154,7 +155,7 @@ class TestGone(WaitingCase):
         wait.gone()
         self.world.advance(2)
         self.assertTrue(watcher.is_gone)
-        self.assertIsNone(self.roster.next_at())
+        self.assertEqual(self.world.next_at(), math.inf)
 
     def test_after_the_answer_it_means_nothing(self) -> None:
         watcher = self.world.up()

@@ -95,7 +95,7 @@ class History:
         for number in range(steps):
             if number == self.reborn_at:
                 self.log.append("reborn")
-                self.world.roster.refuse_all("try again")
+                self.world.waits.refuse_all("try again")
                 self.world.reborn()
             self.connect()
             self.step()

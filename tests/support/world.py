@@ -6,9 +6,11 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import math
 import random
 import signal
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any, Callable
 
 from cvec_circus.core.campaign import Pace
@@ -20,6 +22,7 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
@@ -36,13 +39,6 @@ class Signals:
     def __init__(self, world: FakeWorld) -> None:
         self.send, self.stop_tree = world.send, world.stop_tree
         self.kill, self.abandon = world.kill_group, world.abandon
-
-
-class Hooks:
-    """The desk of that name."""
-
-    def __init__(self, world: FakeWorld) -> None:
-        self.ask = world.ask_hook
 
 
 class Outputs:
@@ -107,8 +103,17 @@ class FakeWorld:
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.facts = Facts()
+        self.waits = WaitDesk(self.now)
         self.ports = Ports(
-            self, self, Signals(self), Hooks(self), Outputs(self), self, self, self.forget
+            self,
+            self,
+            Signals(self),
+            SimpleNamespace(ask=self.ask_hook),
+            Outputs(self),
+            self,
+            self,
+            self.waits,
+            self.forget,
         )
         self.roster = Roster(self.ports, self.facts, Pace(warmup_delay))
 
@@ -352,10 +357,9 @@ class FakeWorld:
         """Turns until there is nothing left to do at this instant."""
         for _ in range(10_000):
             self.begin_turn()
-            if not self.roster.turn():
-                next_at = self.roster.next_at()
-                if next_at is None or next_at > self.clock:
-                    return
+            self.waits.time_out()
+            if not self.roster.turn() and self.next_at() > self.clock:
+                return
         raise AssertionError("the core does not come to rest")
 
     def advance(self, seconds: float) -> None:
@@ -363,11 +367,8 @@ class FakeWorld:
         end = self.clock + seconds
         self.settle()
         while True:
-            next_at = min(
-                (at for at in (self._heap_at(), self.roster.next_at()) if at is not None),
-                default=None,
-            )
-            if next_at is None or next_at > end:
+            next_at = min(self._heap[0][0] if self._heap else math.inf, self.next_at())
+            if next_at > end:
                 break
             self.clock = max(self.clock, next_at)
             while self._heap and self._heap[0][0] <= self.clock:
@@ -375,8 +376,10 @@ class FakeWorld:
             self.settle()
         self.clock = end
 
-    def _heap_at(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
+    def next_at(self) -> float:
+        """The instant at which a turn is due though nothing happens."""
+        instants = (self.roster.next_at(), self.waits.next_at())
+        return min((at for at in instants if at is not None), default=math.inf)
 
     # -- what a test asks
 

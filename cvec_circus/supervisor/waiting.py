@@ -1,8 +1,10 @@
-"""Waiting replies: predicates about watchers, looked at when one of these has moved.
+"""Waiting: who waits for the end of an order, and what has to be so for that.
 
-A waiting reply has no timer of its own and belongs to no command that "runs". It ends when what was
-ordered is so; when a later order to the same watcher makes that impossible; when the watcher gives
-up; when a process turns out to be unkillable; or at the time-out its sender asked for.
+An answer that waits has no timer of its own and belongs to no command that "runs". It is given when
+what was ordered is so; when a later order to the same watcher makes that impossible; when the
+watcher gives up; when a process turns out to be unkillable; or at the time-out its sender asked
+for. The core says which watchers an order is for, and when one of them has moved; what counts as
+the end of each kind of order is in a table here.
 """
 
 from __future__ import annotations
@@ -10,10 +12,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Optional
 
+from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.orders import (
+    Configure,
+    Kill,
+    Order,
+    Quit,
+    Reload,
+    Remove,
+    Resize,
+    Restart,
+    SetOptions,
+    Start,
+    Stop,
+)
 from cvec_circus.wire.outcome import Outcome, Wait
 
 DONE = ""
@@ -23,21 +39,17 @@ be."""
 Verdict = Optional[str]
 
 LONGEST = 3600.0
-"""Seconds that a reply waits at most."""
+"""Seconds that an answer waits at most."""
 
 
 class Part:
-    """One watcher's share of a waiting reply. Owned by the supervisor thread.
+    """One watcher's share of what is waited for. Owned by the supervisor thread.
 
-    Attributes:
-        waiting: The reply.
-        order: The word of the order, for what is said when it fails.
-        reached: The predicate.
-        watcher: The watcher it depends on.
-        life: The life in which the watcher has to be filled.
-        before: The pids at the time of the order.
-        wanted_up: Whether it was to be up at that time.
-        processes: With `kill` and `reload`: the processes that have to be gone.
+    Args:
+        waiting: Who waits.
+        order: For what.
+        watcher: The watcher it depends on, as it stands before the order is applied.
+        replaced: The processes that have to be gone; None where the order is about none.
     """
 
     __slots__ = (
@@ -54,55 +66,49 @@ class Part:
     def __init__(
         self,
         waiting: Waiting,
-        order: str,
-        reached: Reached,
+        order: Order,
         watcher: Watcher,
-        processes: Iterable[ManagedProcess],
+        replaced: Iterable[ManagedProcess] | None,
     ) -> None:
-        stays_up = watcher.is_running and not watcher.goal.cycle and order != "restart"
+        stays_up = watcher.is_running and not watcher.goal.cycle and type(order) is not Restart
         self.waiting = waiting
-        self.order = order
-        self.reached = reached
+        self.order, self.reached = ENDS[type(order)]
+        if replaced is not None and type(order) is SetOptions:
+            self.reached = is_reloaded
         self.watcher = watcher
-        self.life = watcher.lives if stays_up else watcher.lives + 1
+        self.life = watcher.lives if stays_up else watcher.lives + 1  # in which it has to be filled
         self.before = frozenset(watcher.places.pids())
         self.wanted_up = watcher.goal.up
-        self.processes = list(processes)
-
-
-Reached = Callable[[Part], Verdict]
+        self.processes = list(replaced or ())
 
 
 class Waiting:
-    """A reply that waits for watchers. Owned by the supervisor thread.
+    """One answer that waits for watchers. Owned by the supervisor thread.
 
-    Args:
+    Attributes:
         wait: Who waits.
+        timeout: For how many seconds.
         collects: Whether it waits for all its parts though one has failed.
+        watchers: All that the order is for.
+        open: What it still waits for.
+        closed: Whether it has been given, or will never be.
     """
 
-    def __init__(self, wait: Wait, collects: bool = False) -> None:
+    def __init__(self, wait: Wait) -> None:
         self.wait = wait
         self.timeout = LONGEST if wait.timeout is None else min(wait.timeout, LONGEST)
-        self.collects = collects
+        self.collects = False
         self.watchers: list[Watcher] = []
         self.open: dict[Part, None] = {}
         self.closed = False
+        self._errors: list[str] = []
         self._before: set[int] = set()
         self._after: set[int] = set()
-        self._errors: list[str] = []
 
-    def add(
-        self,
-        order: str,
-        reached: Reached,
-        watcher: Watcher,
-        processes: Iterable[ManagedProcess] = (),
-    ) -> None:
-        """Wait for that watcher too. To be called before the order is applied."""
-        part = Part(self, order, reached, watcher, processes)
+    def add(self, part: Part) -> None:
+        """Wait for that too."""
         self.open[part] = None
-        self.watchers.append(watcher)
+        self.watchers.append(part.watcher)
         self._before |= part.before
 
     def look(self, part: Part) -> None:
@@ -123,11 +129,6 @@ class Waiting:
         if not self.open:
             self.answer("; ".join(self._errors) or None)
 
-    def done(self, watcher: Watcher) -> None:
-        """Wait for a watcher no longer: it is let go of, as was ordered."""
-        for part in [part for part in self.open if part.watcher is watcher]:
-            self.close(part, DONE)
-
     def time_out(self, now: float) -> None:
         """Answer with what is missing."""
         missing = [describe(part.watcher, now) for part in self.open]
@@ -137,7 +138,7 @@ class Waiting:
         self.answer("; ".join([*self._errors, text]))
 
     def answer(self, error: str | None) -> None:
-        """Tell who waits, once."""
+        """Answer, once."""
         if self.closed:
             return
         self.closed = True
@@ -158,6 +159,104 @@ class Waiting:
                 ],
             )
         )
+
+
+class WaitDesk:
+    """Every answer that waits for the end of an order. Owned by the supervisor thread.
+
+    Args:
+        now: Returns the instant on the monotonic clock.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._given: dict[Wait, Waiting] = {}  # whose order is being applied
+        self._parts: dict[Watcher, dict[Part, None]] = {}
+        self._agenda: Agenda[Waiting] = Agenda()
+
+    # -- what the core calls: see `core.ports.Waits`
+
+    def before(
+        self,
+        order: Order,
+        wait: Wait,
+        watchers: Iterable[Watcher],
+        replaced: Iterable[ManagedProcess] | None = None,
+    ) -> None:
+        """Note how watchers stand before an order is applied to them."""
+        waiting = self._given.setdefault(wait, Waiting(wait))
+        for watcher in watchers:
+            waiting.add(Part(waiting, order, watcher, replaced))
+
+    def begin(self, order: Order, wait: Wait) -> None:
+        """Wait from now on; an answer without parts is given at once."""
+        waiting = self._given.pop(wait, None) or Waiting(wait)
+        waiting.collects = type(order) is Configure
+        for part in list(waiting.open):
+            if part.watcher.is_abandoned:
+                waiting.look(part)  # by this order, and it is looked at no more
+        if waiting.closed:
+            return
+        if not waiting.open:
+            waiting.answer(None)
+            return
+        self._agenda.set(waiting, self._now() + waiting.timeout)
+        wait.on_gone(self._forget, waiting)
+        for part in waiting.open:
+            self._parts.setdefault(part.watcher, {})[part] = None
+
+    def settle(self, watcher: Watcher) -> None:
+        """Answer those who wait for what this watcher has come to."""
+        parts = self._parts.pop(watcher, None)
+        if parts is None:
+            return
+        for part in parts:
+            part.waiting.look(part)
+            if part.waiting.closed:
+                self._agenda.set(part.waiting, None)
+        still = {part: None for part in parts if part in part.waiting.open}
+        still.update(self._parts.get(watcher, {}))  # an answer may have led to an order
+        if still:
+            self._parts[watcher] = still
+
+    def abandon(self, watcher: Watcher) -> None:
+        """Answer those who wait for a watcher that is let go of."""
+        for part in self._parts.pop(watcher, {}):
+            part.waiting.close(part, not_up(part))
+            if part.waiting.closed:
+                self._agenda.set(part.waiting, None)
+
+    # -- what the supervisor calls
+
+    def next_at(self) -> float | None:
+        """Return the instant at which the next one runs out of time, None for never."""
+        return self._agenda.next_at()
+
+    def time_out(self) -> None:
+        """Answer those who have run out of time."""
+        now = self._now()
+        for waiting in self._agenda.pop_due(now):
+            waiting.time_out(now)
+
+    def refuse_all(self, reason: str) -> None:
+        """Answer all who still wait, because nothing more will happen."""
+        for parts in list(self._parts.values()):
+            for part in parts:
+                part.waiting.answer(reason)
+                self._agenda.set(part.waiting, None)
+        self._parts.clear()
+
+    def _forget(self, waiting: Waiting) -> None:
+        """Keep nothing for a sender that is gone."""
+        waiting.closed = True
+        self._agenda.set(waiting, None)
+        for part in waiting.open:
+            parts = self._parts.get(part.watcher)
+            if parts is not None:
+                parts.pop(part, None)
+                if not parts:
+                    del self._parts[part.watcher]
+        waiting.open.clear()
 
 
 def describe(watcher: Watcher, now: float) -> str:
@@ -215,9 +314,9 @@ def is_sized(part: Part) -> Verdict:
 
 
 def is_down(part: Part) -> Verdict:
-    """`stop`, `quit`, `rm`: nothing runs and nothing is left."""
+    """`stop`, `quit`, `rm`: nothing runs and nothing is left, or it was to go on unwatched."""
     watcher = part.watcher
-    if watcher.is_gone and not watcher.goal.up:
+    if watcher.is_abandoned or (watcher.is_gone and not watcher.goal.up):
         return DONE
     return overtaken(part) if watcher.goal.up else stuck(part, watcher)
 
@@ -267,3 +366,17 @@ def stuck(part: Part, watcher: Watcher) -> Verdict:
     """Say which processes of that watcher do not end; "not yet" when there are none."""
     pids = ", ".join(str(process.pid) for process in watcher.places.unkillable())
     return f"{part.order} of {watcher.name}: process {pids} does not end" if pids else None
+
+
+ENDS: dict[type, tuple[str, Callable[[Part], Verdict]]] = {
+    Start: ("start", is_up),
+    Stop: ("stop", is_down),
+    Restart: ("restart", is_up),
+    Reload: ("reload", is_reloaded),
+    Resize: ("change of numprocesses", is_sized),
+    SetOptions: ("set", is_sized),  # is_reloaded, if it begins a rollout
+    Remove: ("rm", is_down),
+    Kill: ("kill", is_killed),
+    Quit: ("quit", is_down),
+}
+"""The word for each kind of order, and what its end is."""
