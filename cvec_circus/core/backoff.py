@@ -7,9 +7,6 @@ respawned 429 times a second and took 57 % of a core.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import NONE, Cause
 
@@ -25,25 +22,15 @@ together do not come back together."""
 
 
 class Backoff:
-    """The memory of one slot: how quickly its processes died. Owned by the supervisor thread.
+    """The memory of one slot: how quickly its processes died. Owned by the supervisor thread."""
 
-    Attributes:
-        step: How far the wait has doubled.
-        deaths: Quick deaths in a row.
-        delay: The wait that the last death has earned, in seconds, without jitter.
-        ready_at: The instant from which the slot may spawn again.
-        cause: What ended its last process, for the event of the next spawn.
-        is_respawn: Whether that process died by itself, so that nobody waits for the next one.
-        failed_starts: How many in a row died before they became their program.
-    """
-
-    step: int
-    deaths: int
-    delay: float
-    ready_at: float
-    cause: Cause
-    is_respawn: bool
-    failed_starts: int
+    step: int  # how far the wait has doubled
+    deaths: int  # quick ones, in a row
+    delay: float  # the wait that the last death has earned, in seconds, without jitter
+    ready_at: float  # the instant from which the slot may spawn again
+    cause: Cause  # what ended its last process, for the event of the next spawn
+    is_respawn: bool  # that process died by itself, so nobody waits for the next one
+    failed_starts: int  # how many in a row died before they became their program
 
     __slots__ = tuple(__annotations__)
 
@@ -52,19 +39,6 @@ class Backoff:
         self.delay = self.ready_at = 0.0
         self.cause = NONE
         self.is_respawn = False
-
-    def to_state(self) -> dict[str, Any]:
-        """Return all of it in JSON's types."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Backoff:
-        """Return the memory that was written down."""
-        memory = cls()
-        for name in cls.__slots__:
-            setattr(memory, name, state[name])
-        memory.cause = Cause.restored(state["cause"])
-        return memory
 
     def died(self, lived: float, now: float, options: WatcherOptions, random: float) -> None:
         """Work out what a death by itself earns.

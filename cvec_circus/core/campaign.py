@@ -23,45 +23,39 @@ from cvec_circus.core.life import Life
 from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
 
-
-class Pace(NamedTuple):
-    """How long a campaign waits. Immutable; seconds.
-
-    Attributes:
-        warmup_delay: Between two watchers that are asked to start.
-        priority_timeout: Without movement, until the next lower priority is asked.
-        shutdown_timeout: Until the helpers are asked to stop; None for the longest
-            graceful_timeout of those that stop, and 5 s.
-    """
-
-    warmup_delay: float = 0.0
-    priority_timeout: float = 60.0
-    shutdown_timeout: float | None = None
-
-
 SHUTDOWN_MARGIN = 5.0
 """Seconds beyond the longest graceful_timeout that a stop of all takes."""
 
 
+class Pace(NamedTuple):
+    """How long a campaign waits, in seconds. Immutable."""
+
+    warmup_delay: float = 0.0  # between two watchers that are asked to start
+    priority_timeout: float = 60.0  # without movement, until the next lower priority is asked
+    shutdown_timeout: float | None = None
+    """Until the helpers are asked to stop; None for the longest graceful_timeout of those that
+    stop, and `SHUTDOWN_MARGIN`."""
+
+
 class Stage:
-    """Watchers that are asked together. Owned by the supervisor thread.
+    """Watchers that are asked together. Owned by the supervisor thread."""
 
-    Attributes:
-        starts: Whether they are to start; otherwise they are to stop.
-        asks: Those not asked yet, the next one last.
-        unsettled: Those that have not got there yet, with where each stood when it last moved.
-        over_at: The instant from which no other stage waits for this one; it moves on with each
-            movement of a stage that starts.
-        before: The stage that has to be over first, None for the first.
-    """
+    starts: bool  # they are to start; otherwise they are to stop
+    asks: list[Watcher]  # those not asked yet, the next one last
+    unsettled: dict[Watcher, tuple[Life, int]]
+    """Those that have not got there yet, with where each stood when it last moved."""
+    over_at: float | None
+    """The instant from which no other stage waits for this one; each movement of a stage that
+    starts puts it off."""
+    before: Stage | None  # has to be over first
 
-    __slots__ = ("asks", "before", "over_at", "starts", "unsettled")
+    __slots__ = tuple(__annotations__)
 
     def __init__(self, starts: bool, watchers: list[Watcher], before: Stage | None) -> None:
         self.starts = starts
         self.asks = watchers[::-1]
         self.unsettled = {watcher: _mark(watcher) for watcher in watchers}
-        self.over_at: float | None = None
+        self.over_at = None
         self.before = before
 
     def why(self, explain: Explain) -> str:
@@ -109,7 +103,7 @@ class Campaign:
         self._add_starts(starts)
 
     def _add_starts(self, starts: Iterable[Watcher]) -> None:
-        for _, group in groupby(sorted(starts, key=_priority), key=_priority):
+        for _, group in groupby(sorted(starts, key=_start_order), key=_priority):
             self._add_stage(True, list(group))
 
     def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
@@ -141,7 +135,7 @@ class Campaign:
             first.asks = []
             begun.append(first)
         self._stages = begun
-        self._add_starts(sorted(chosen, key=_place))
+        self._add_starts(chosen)
         for watcher in chosen:
             self._touch(watcher)
 
@@ -173,8 +167,7 @@ class Campaign:
                 if stage.starts and now < self._next_at and not _has_settled(stage.asks[-1], True):
                     return self._next_at
                 self._ask(stage.asks.pop(), stage, now)
-            assert stage.over_at is not None
-            over_at = max(stage.over_at, self._hooked_until(stage) if stage.starts else 0.0)
+            over_at = self._over_at(stage)
             if stage.unsettled and now < over_at:
                 return over_at
             self._end_stage(stage, now)
@@ -190,9 +183,12 @@ class Campaign:
             patience = longest + SHUTDOWN_MARGIN
         stage.over_at = now + patience
 
-    def _hooked_until(self, stage: Stage) -> float:
-        """The instant until which a hook of the stage is within its time."""
-        return max((watcher.hooked_until() for watcher in stage.unsettled), default=0.0)
+    def _over_at(self, stage: Stage) -> float:
+        """The instant from which the others do not wait for it: later, while a hook has time."""
+        assert stage.over_at is not None
+        if not stage.starts:
+            return stage.over_at
+        return max([stage.over_at, *map(_hooked_until, stage.unsettled)])
 
     def _ask(self, watcher: Watcher, stage: Stage, now: float) -> None:
         watcher.let_go(stage.starts)
@@ -218,8 +214,7 @@ class Campaign:
 
         The others still wait until it has settled.
         """
-        watcher.let_go(True)
-        watcher.let_go(False)
+        watcher.release()
         for stage in self._stages:
             if watcher in stage.asks:
                 stage.asks.remove(watcher)
@@ -234,8 +229,7 @@ class Campaign:
         """Let every turn come at once."""
         for stage in self._stages:
             for watcher in stage.asks:
-                watcher.let_go(True)
-                watcher.let_go(False)
+                watcher.release()
                 self._touch(watcher)
         self._stages.clear()
 
@@ -271,16 +265,23 @@ def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
     return watcher.is_helper, watcher.options.priority, watcher.place
 
 
-def _place(watcher: Watcher) -> int:
-    return watcher.place
+def _start_order(watcher: Watcher) -> tuple[int, int]:
+    """The highest priority first; of one priority, in the order in which they were added."""
+    return -watcher.options.priority, watcher.place
+
+
+def _priority(watcher: Watcher) -> int:
+    return watcher.options.priority
 
 
 def _is_helper(watcher: Watcher) -> bool:
     return watcher.is_helper
 
 
-def _priority(watcher: Watcher) -> int:
-    return -watcher.options.priority
+def _hooked_until(watcher: Watcher) -> float:
+    """The instant until which one of its hooks has time to answer; 0 for none."""
+    limit = watcher.options.hook_timeout
+    return max((one.asked_at + limit for one in watcher.questions.values() if limit), default=0.0)
 
 
 def _mark(watcher: Watcher) -> tuple[Life, int]:

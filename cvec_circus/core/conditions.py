@@ -1,37 +1,20 @@
-"""Conditions: why a watcher that is wanted up has not started yet.
+"""What a watcher waits for: conditions before it starts, and the answers of its hooks.
 
 A watcher in WAITING holds conditions, and opens when all of them are met. The reason that a person
-is shown is the first unmet one's. None of them holds up another watcher: whoever waits behind a
+is shown is the first unmet one's. None of them holds up another watcher: what waits behind a
 watcher that cannot go on waits for a bounded time (see `campaign`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
-Explain = Callable[[Any], str]
+Watcher = Any
+"""A `core.watcher.Watcher`, which holds conditions and so stands above them."""
+
+Explain = Callable[[Watcher], str]
 """Returns why another watcher stands where it stands, "" if there is nothing to explain."""
-
-
-class Waited(Protocol):
-    """What a condition needs to know of another watcher."""
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether nothing of it runs and nothing is left."""
-
-
-Gone = TypeVar("Gone", bound=Waited)
-
-
-class Stage(Protocol):
-    """The watchers that a campaign asks together."""
-
-    starts: bool
-
-    def why(self, explain: Explain) -> str:
-        """Say what the stage waits for."""
 
 
 class Condition(Protocol):
@@ -44,12 +27,17 @@ class Condition(Protocol):
         """Say what it waits for, as a sentence without a subject."""
 
 
-class Turn:
-    """An order to all watchers has not come to this one yet. Owned by the supervisor thread.
+class Stage(Protocol):
+    """The watchers that a campaign asks together."""
 
-    Attributes:
-        stage: The watchers that are asked together with it.
-    """
+    starts: bool
+
+    def why(self, explain: Explain) -> str:
+        """Say what the stage waits for."""
+
+
+class Turn:
+    """An order to all watchers has not come to this one yet: when it does, this is taken away."""
 
     __slots__ = ("stage",)
 
@@ -57,52 +45,64 @@ class Turn:
         self.stage = stage
 
     def is_met(self) -> bool:
-        """See `Condition`. When the turn comes the condition is taken away."""
         return False
 
     def why(self, explain: Explain) -> str:
-        """See `Condition`."""
         return self.stage.why(explain)
 
 
-class Predecessor(Generic[Gone]):
-    """A removed watcher of the same name is not all gone. Owned by the supervisor thread.
-
-    Attributes:
-        watcher: The removed one.
-    """
+class Predecessor:
+    """A removed watcher of the same name is not all gone."""
 
     __slots__ = ("watcher",)
 
-    def __init__(self, watcher: Gone) -> None:
+    def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
 
     def is_met(self) -> bool:
-        """See `Condition`."""
-        return self.watcher.is_gone
+        return bool(self.watcher.is_gone)
 
     def why(self, explain: Explain) -> str:
-        """See `Condition`."""
         left = explain(self.watcher) or "it is stopping"
         return f"waits for the end of the one that was removed: {left}"
 
 
 class Connection:
-    """With `on_demand`: no client has connected yet. Owned by the supervisor thread.
-
-    Attributes:
-        has_come: Whether one has.
-    """
+    """With `on_demand`: no client has connected yet."""
 
     __slots__ = ("has_come",)
 
-    def __init__(self) -> None:
-        self.has_come = False
+    def __init__(self, has_come: bool = False) -> None:
+        self.has_come = has_come
 
     def is_met(self) -> bool:
-        """See `Condition`."""
         return self.has_come
 
     def why(self, explain: Explain) -> str:
-        """See `Condition`."""
         return "waits for a connection"
+
+
+class Question(NamedTuple):
+    """What a hook has been asked, and what the answer is for. Immutable."""
+
+    name: str  # the hook's
+    life: int  # the number of the watcher's life in which it was asked
+    asked_at: float
+    wid: int = 0  # of the process that it is about; 0 where it is about the watcher
+    pid: int = 0
+    signum: int = 0  # of before_signal
+    stops: bool = False  # of before_signal: it is the signal that asks the process to stop
+
+
+class Gate:
+    """The question whose answer the watcher's next step waits for. Owned by the supervisor thread.
+
+    The answer is "" for yes, otherwise why not; None while there is none.
+    """
+
+    __slots__ = ("answer", "name", "token")
+
+    def __init__(self, name: str, token: int, answer: str | None = None) -> None:
+        self.name = name
+        self.token = token
+        self.answer = answer

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection
 
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import complain, kill, stop_process
-from cvec_circus.core.hooks import YES, answer, has_hook, tell
+from cvec_circus.core.goal import Rollout, Strategy
+from cvec_circus.core.hooks import YES, answer, tell
 from cvec_circus.core.life import Life
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.rollout import Rollout, Strategy
 from cvec_circus.core.spawning import expiry, fill_places, give_up, spawn_ready
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, Cause
@@ -88,17 +88,11 @@ def step_waiting(watcher: Watcher, ports: Ports) -> bool:
         return False
     if condition is not None:
         stop_listening(watcher, ports)
-    elif needs_connection(watcher):
+    elif watcher.options.on_demand and watcher.connection is None:
         listen(watcher, ports)
     else:
         begin(watcher, ports)
     return False
-
-
-def needs_connection(watcher: Watcher) -> bool:
-    """Tell whether a client has to connect first."""
-    is_asked = any(isinstance(one, Connection) for one in watcher.conditions)
-    return watcher.options.on_demand and not is_asked
 
 
 def listen(watcher: Watcher, ports: Ports) -> None:
@@ -114,11 +108,9 @@ def listen(watcher: Watcher, ports: Ports) -> None:
 
 def stop_listening(watcher: Watcher, ports: Ports) -> None:
     """Leave the connections to its processes, or to none."""
-    for condition in watcher.conditions:
-        if isinstance(condition, Connection):
-            watcher.conditions.remove(condition)
-            ports.doorbell.ignore(watcher)
-            return
+    if watcher.connection is not None:
+        watcher.conditions.remove(watcher.connection)
+        ports.doorbell.ignore(watcher)
 
 
 def begin(watcher: Watcher, ports: Ports) -> None:
@@ -128,7 +120,7 @@ def begin(watcher: Watcher, ports: Ports) -> None:
     watcher.lives += 1
     watcher.places.begin(now, watcher.goal.numprocesses)
     watcher.goal = watcher.goal._replace(cycle=False)
-    is_demanded = any(isinstance(one, Connection) for one in watcher.conditions)
+    is_demanded = watcher.connection is not None
     stop_listening(watcher, ports)
     watcher.conditions.clear()
     if is_demanded:
@@ -297,7 +289,7 @@ def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
         places.expired.clear()
         for process in places.fresh:
             places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
-    if "hooks" in changed and not has_hook(watcher, "after_spawn"):
+    if "hooks" in changed and not watcher.has_hook("after_spawn"):
         for process in places.leaders():
             places.end_trial(process)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
-from cvec_circus.core.hooks import YES, ask, has_hook, tell
+from cvec_circus.core.conditions import Question
+from cvec_circus.core.hooks import YES, ask, tell
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 
@@ -32,47 +32,48 @@ def stop_process(
     The stop signal goes to the leader, and to its descendants only with `stop_children`. SIGCONT
     follows, because a process that has been stopped (SIGSTOP) would never see the other.
     """
-    signum = watcher.options.stop_signal if signum is None else signum
+    signum = int(watcher.options.stop_signal if signum is None else signum)
+    pid, places = process.pid, watcher.places
     process.cause = cause
     if process.on_trial:
-        forget_trial(watcher, process)
-    watcher.places.ends(process, ProcessState.STOPPING)
-    kill_at = ports.now() + patience(watcher, graceful_timeout)
-    watcher.places.due(process, Purpose.KILL, kill_at)
-    ports.events.publish(
-        watcher, "kill", cause, process_pid=process.pid, wid=process.wid, signum=int(signum)
-    )
+        asked = watcher.questions.items()
+        for token in [t for t, one in asked if (one.name, one.pid) == ("after_spawn", pid)]:
+            del watcher.questions[token]  # it goes anyway
+    places.ends(process, ProcessState.STOPPING)
+    places.due(process, Purpose.KILL, ports.now() + watcher.patience(graceful_timeout))
+    ports.events.publish(watcher, "kill", cause, process_pid=pid, wid=process.wid, signum=signum)
     signal_with_hooks(watcher, process, ports, signum, stops=True)
-
-
-def forget_trial(watcher: Watcher, process: ManagedProcess) -> None:
-    """Drop the question to after_spawn about a process that goes anyway."""
-    for token, question in list(watcher.questions.items()):
-        if (question.name, question.pid) == ("after_spawn", process.pid):
-            del watcher.questions[token]
-
-
-def patience(watcher: Watcher, graceful_timeout: float | None = None) -> float:
-    """Return how many seconds a process has until SIGKILL; the end of the daemon limits it."""
-    own = watcher.options.graceful_timeout if graceful_timeout is None else graceful_timeout
-    limit = watcher.goal.patience
-    return own if limit is None else min(own, limit)
 
 
 def signal_with_hooks(
     watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, stops: bool = False
 ) -> None:
     """Send a signal between before_signal, which may keep any but SIGKILL, and after_signal."""
-    pid, number = process.pid, int(signum)
-    if signum != signal.SIGKILL and has_hook(watcher, "before_signal"):
-        question = Question(
-            "before_signal", watcher.lives, ports.now(), process.wid, pid, number, stops
+    told = {"pid": process.pid, "signum": int(signum)}
+    if signum != signal.SIGKILL and watcher.has_hook("before_signal"):
+        asked = Question(
+            "before_signal", watcher.lives, ports.now(), process.wid, process.pid, signum, stops
         )
-        ask(watcher, ports, question, pid=pid, signum=number)
+        ask(watcher, ports, asked, **told)
         return
-    tell(watcher, ports, "before_signal", pid=pid, signum=number)
-    send(watcher, process, ports, number, stops)
-    tell(watcher, ports, "after_signal", pid=pid, signum=number)
+    tell(watcher, ports, "before_signal", **told)
+    send(watcher, process, ports, signum, stops)
+    tell(watcher, ports, "after_signal", **told)
+
+
+def before_signal_answered(
+    watcher: Watcher, question: Question, ports: Ports, refusal: str
+) -> None:
+    """Take the answer of before_signal. Called on the supervisor thread."""
+    process = watcher.places.slots.get(question.wid)
+    is_there = process is not None and process.pid == question.pid and process.has_leader
+    if refusal != YES:
+        known = {int(one) for one in signal.Signals}
+        name = signal.Signals(question.signum).name if question.signum in known else "it"
+        ports.events.note(watcher, f"{refusal}: process {question.pid} does not get {name}")
+    elif process is not None and is_there and not watcher.is_abandoned:
+        send(watcher, process, ports, question.signum, question.stops)
+    tell(watcher, ports, "after_signal", pid=question.pid, signum=question.signum)
 
 
 def send(watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, stops: bool) -> None:
@@ -85,39 +86,20 @@ def send(watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, s
         ports.signals.send(process, signal.SIGCONT)
 
 
-def before_signal_answered(
-    watcher: Watcher, question: Question, ports: Ports, refusal: str
-) -> None:
-    """Take the answer of before_signal. Called on the supervisor thread."""
-    process = watcher.places.slots.get(question.wid)
-    is_same = process is not None and process.pid == question.pid
-    if refusal != YES:
-        known = {int(one) for one in signal.Signals}
-        name = signal.Signals(question.signum).name if question.signum in known else "it"
-        ports.events.note(watcher, f"{refusal}: process {question.pid} does not get {name}")
-    elif process is not None and is_same and process.has_leader and not watcher.is_abandoned:
-        send(watcher, process, ports, question.signum, question.stops)
-    tell(watcher, ports, "after_signal", pid=question.pid, signum=question.signum)
-
-
 def kill(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """Send SIGKILL to a process that had its time to end, or to what it left behind."""
     process.killed = True
     watcher.places.due(process, Purpose.COMPLAIN, ports.now() + UNKILLABLE_TIMEOUT)
+    pid = process.pid
     if process.state is not ProcessState.STOPPING:
-        ports.events.note(
-            watcher, f"what process {process.pid} left behind did not end, killing it"
-        )
+        ports.events.note(watcher, f"what process {pid} left behind did not end, killing it")
         ports.signals.kill(process)
         return
     process.enter(ProcessState.KILLED)
-    ports.events.note(
-        watcher, f"process {process.pid} did not end in time, killing it and its group"
-    )
-    number = int(signal.SIGKILL)
-    tell(watcher, ports, "before_signal", pid=process.pid, signum=number)
+    ports.events.note(watcher, f"process {pid} did not end in time, killing it and its group")
+    tell(watcher, ports, "before_signal", pid=pid, signum=int(signal.SIGKILL))
     ports.signals.kill(process)
-    tell(watcher, ports, "after_signal", pid=process.pid, signum=number)
+    tell(watcher, ports, "after_signal", pid=pid, signum=int(signal.SIGKILL))
 
 
 def complain(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:

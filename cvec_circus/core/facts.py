@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
-from cvec_circus.core.conditions import Connection
+from cvec_circus.core.conditions import Question
 from cvec_circus.core.ending import (
     UNKILLABLE_TIMEOUT,
     before_signal_answered,
     let_go,
-    patience,
 )
-from cvec_circus.core.hooks import YES, has_hook, tell
-from cvec_circus.core.places import Death
+from cvec_circus.core.hooks import YES, tell
+from cvec_circus.core.places import Death, Stray
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.questions import Question
 from cvec_circus.core.spawning import (
     ANNOUNCED_BACKOFF,
     before_spawn_answered,
@@ -30,7 +28,6 @@ from cvec_circus.core.spawning import (
     give_up,
     is_shortage,
 )
-from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import EXIT, OWN_ENDS, SIGNALLED
@@ -147,9 +144,8 @@ def take_strays(watcher: Watcher, ports: Ports, strays: tuple[Stray, ...]) -> No
 
 def client_connected(watcher: Watcher, ports: Ports) -> None:
     """Record that a client has connected."""
-    for condition in watcher.conditions:
-        if isinstance(condition, Connection):
-            condition.has_come = True
+    if watcher.connection is not None:
+        watcher.connection.has_come = True
 
 
 def hook_answered(watcher: Watcher, ports: Ports, token: int, refusal: str) -> None:
@@ -174,7 +170,7 @@ def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, ref
     if process is not None and is_there:
         watcher.places.end_trial(process)
     is_current = watcher.lives == question.life and watcher.is_running and watcher.goes_on
-    is_current = is_current and has_hook(watcher, "after_spawn")
+    is_current = is_current and watcher.has_hook("after_spawn")
     is_own = not is_there or (process is not None and process.cause.text in OWN_ENDS)
     if refusal != YES and is_current and is_own:
         watcher.places.refused = refusal
@@ -253,5 +249,5 @@ def left_something(watcher: Watcher, process: ManagedProcess, ports: Ports) -> N
         ports.signals.kill(process)
         places.due(process, Purpose.COMPLAIN, now + UNKILLABLE_TIMEOUT)
         return
-    due_at = now + min(watcher.options.leftover_timeout, patience(watcher))
+    due_at = now + min(watcher.options.leftover_timeout, watcher.patience())
     places.due(process, Purpose.LEFTOVER_BY, due_at if kill_at is None else min(due_at, kill_at))

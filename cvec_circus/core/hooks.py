@@ -28,54 +28,41 @@ before that it is not good enough to have an old one stopped for it, or to call 
 
 from __future__ import annotations
 
+from cvec_circus.core.conditions import Gate, Question
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.questions import Gate, Question
 from cvec_circus.core.watcher import Watcher
 
 YES = ""
 """An answer. Any other text says why not."""
 
 
-def has_hook(watcher: Watcher, name: str) -> bool:
-    """Tell whether a watcher has that hook, and there is time for it."""
-    return name in watcher.options.hooks and not (watcher.goal.mute or watcher.is_abandoned)
-
-
 def tell(watcher: Watcher, ports: Ports, name: str, **facts: object) -> None:
     """Ask a hook whose answer decides nothing. Called on the supervisor thread."""
-    if has_hook(watcher, name):
+    if watcher.has_hook(name):
         ports.hooks.ask(watcher, name, 0, facts)
 
 
 def ask(watcher: Watcher, ports: Ports, question: Question, **facts: object) -> int:
-    """Ask a hook, and keep what the answer is for. Called on the supervisor thread.
-
-    Returns:
-        The token that the answer will have.
-    """
+    """Ask a hook, keep what the answer is for, and return the token that the answer will have."""
     watcher.last_token += 1
-    token = watcher.last_token
-    watcher.questions[token] = question
-    ports.hooks.ask(watcher, question.name, token, facts)
-    return token
+    watcher.questions[watcher.last_token] = question
+    ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
+    return watcher.last_token
 
 
 def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
     """Ask a hook about the watcher's next step, once, however often this is called.
 
-    The question is forgotten with the call that returns the answer.
-
     Returns:
-        The answer; None as long as there is none.
+        The answer, which is forgotten with this call; None as long as there is none.
     """
-    if not has_hook(watcher, name):
+    if not watcher.has_hook(name):
         watcher.gate = None  # nor is one awaited that has been taken away meanwhile
         return YES
     gate = watcher.gate
     if gate is None or gate.name != name:
         question = Question(name, watcher.lives, ports.now())
-        gate = Gate(name, ask(watcher, ports, question))
-        watcher.gate = gate
+        gate = watcher.gate = Gate(name, ask(watcher, ports, question))
     if gate.answer is not None:
         watcher.gate = None
     return gate.answer

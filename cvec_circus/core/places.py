@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
@@ -18,82 +18,54 @@ from cvec_circus.wire.cause import NONE, Cause
 
 
 class Death(NamedTuple):
-    """What a person wants to know of a process that has ended. Immutable.
-
-    Attributes:
-        wid, pid: Of the process.
-        exit_code: Its exit code, negative for a signal; None when another part of this program
-            collected it.
-        cause: What ended it, as published.
-        at: The instant at which that became known.
-    """
+    """What a person wants to know of a process that has ended. Immutable."""
 
     wid: int
     pid: int
-    exit_code: int | None
-    cause: str
-    at: float
+    exit_code: int | None  # negative for a signal; None when other code here collected it
+    cause: str  # what ended it, as published
+    at: float  # the instant at which that became known
+
+
+class Stray(NamedTuple):
+    """A process that one of a watcher's processes left behind, outside its slots. Immutable."""
+
+    pid: int
+    start_time: int  # in clock ticks since the machine began
+    command: str
 
 
 class Places:
-    """The processes of a watcher, and what is counted about them. Owned by the supervisor thread.
+    """The processes of a watcher and their counters. Owned by the supervisor thread."""
 
-    Attributes:
-        name: The watcher's, as written.
-        slots: Every slot by wid.
-        fresh, stale: The running processes in order of their spawn: those to keep, and those to
-            replace.
-        ending: The processes that are being stopped, or have left something behind.
-        ready: Slots whose spawn is due, and some that have been removed meanwhile.
-        expired: Processes older than `max_age`.
-        agenda: The deadlines, by process and purpose.
-        held: How many of `numprocesses` places are held.
-        pending: How many slots wait for their spawn.
-        awaited: How many of these an order waits for.
-        stale_count: How many stale processes are not gone yet, with all that they left behind.
-        trials: How many running processes after_spawn has not said yes to.
-        grants: Of what is not respawned: the spawns that are left of this start.
-        spawns: How many processes this life has spawned.
-        has_run: Whether one of them became its program and has ended.
-        restarts: How many processes were spawned in place of one that had died by itself.
-        stale_cause: What last made a process stale.
-        asked_for: The wid that before_spawn has been asked about; 0 for none.
-        next_spawn_at: The instant from which the warm-up, or a shortage, allows another spawn.
-        shortages: Attempts in a row that failed because the system was short of something.
-        trouble: Why the last start of a process failed; "" after one that did not.
-        refused: Why a start failed for a reason of the command's own in this life; "" if none did.
-        exhausted: Whether a slot has failed `max_retry` times since the last order.
-        last_death: Of the process that ended last; None while none has.
-    """
-
-    name: str
-    slots: dict[int, ManagedProcess]
-    fresh: dict[ManagedProcess, None]
-    stale: dict[ManagedProcess, None]
-    ending: dict[ManagedProcess, None]
-    ready: deque[ManagedProcess]
-    expired: list[ManagedProcess]
-    agenda: Agenda[tuple[ManagedProcess, Purpose]]
-    held: int
-    pending: int
-    awaited: int
-    stale_count: int
-    trials: int
-    grants: int
-    spawns: int
-    has_run: bool
-    restarts: int
-    stale_cause: Cause
-    asked_for: int
-    next_spawn_at: float
-    shortages: int
-    trouble: str
-    refused: str
-    exhausted: bool
+    name: str  # the watcher's
+    slots: dict[int, ManagedProcess]  # all of them, by wid
+    fresh: dict[ManagedProcess, None]  # what runs and is to be kept, in order of the spawn
+    stale: dict[ManagedProcess, None]  # what runs and is to be replaced, likewise
+    ending: dict[ManagedProcess, None]  # what is being stopped, or has left something behind
+    ready: deque[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
+    expired: list[ManagedProcess]  # those older than `max_age`
+    agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
+    held: int  # how many of the `numprocesses` places are held
+    pending: int  # slots that wait for their spawn
+    awaited: int  # how many of these an order waits for
+    stale_count: int  # stale processes that are not gone yet, with all that they left behind
+    trials: int  # running processes that after_spawn has not said yes to
+    grants: int  # of what is not respawned: the spawns that are left of this start
+    spawns: int  # processes that this life has spawned
+    has_run: bool  # one of them became its program and has ended
+    restarts: int  # processes spawned in place of one that had died by itself
+    stale_cause: Cause  # what last made a process stale
+    asked_for: int  # the wid that before_spawn has been asked about; 0 for none
+    next_spawn_at: float  # the instant from which the warm-up, or a shortage, allows another spawn
+    shortages: int  # attempts in a row that failed because the system was short of something
+    trouble: str  # why the last start of a process failed; "" after one that did not
+    refused: str  # why a start failed for the command's own reason in this life; "" if none did
+    exhausted: bool  # a slot has failed `max_retry` times since the last order
     last_death: Death | None
-    _backoffs: dict[int, Backoff]
-    _free_wids: list[tuple[bool, int]]
-    _next_wid: int
+    backoffs: dict[int, Backoff]
+    free_wids: list[tuple[bool, int]]
+    next_wid: int
 
     __slots__ = tuple(__annotations__)
 
@@ -113,9 +85,9 @@ class Places:
         self.trouble = self.refused = ""
         self.exhausted = self.has_run = False
         self.last_death = None
-        self._backoffs = {}
-        self._free_wids = []
-        self._next_wid = 1
+        self.backoffs = {}
+        self.free_wids = []
+        self.next_wid = 1
 
     # -- questions
 
@@ -146,31 +118,31 @@ class Places:
 
     def backoff(self, wid: int) -> Backoff:
         """Return the memory of that slot's deaths."""
-        return self._backoffs.setdefault(wid, Backoff())
+        return self.backoffs.setdefault(wid, Backoff())
 
     def quick_deaths(self, wid: int) -> int:
         """Return how many quick deaths in a row that slot has had."""
-        memory = self._backoffs.get(wid)
+        memory = self.backoffs.get(wid)
         return memory.deaths if memory else 0
 
     def has_started(self) -> bool:
         """Tell whether any process of this life became its program, as far as is known."""
-        failing = {wid for wid, memory in self._backoffs.items() if memory.failed_starts}
+        failing = {wid for wid, memory in self.backoffs.items() if memory.failed_starts}
         here = self.slots.values()
         return self.has_run or any(one.has_leader and one.wid not in failing for one in here)
 
     def forget_deaths(self, wid: int) -> None:
         """Drop that memory, because the place of the slot has gone to another one."""
-        self._backoffs.pop(wid, None)
+        self.backoffs.pop(wid, None)
 
     def forget_causes(self) -> None:
         """Give what starts from now on a cause of its own; the waits stay."""
-        for memory in self._backoffs.values():
+        for memory in self.backoffs.values():
             memory.cause = NONE
 
     def hasten(self, now: float) -> None:
         """Forget every quick death, and make the spawns that wait for a backoff due now."""
-        self._backoffs.clear()
+        self.backoffs.clear()
         self.exhausted = False
         self.shortages = 0
         if not self.pending:
@@ -190,8 +162,8 @@ class Places:
         self.trouble = self.refused = ""
         self.has_run = False
         self.next_spawn_at = now
-        self._free_wids.clear()
-        self._next_wid = 1
+        self.free_wids.clear()
+        self.next_wid = 1
 
     def open_slot(self, now: float, cause: Cause) -> ManagedProcess:
         """Take a place with a new slot, due as soon as backoff allows.
@@ -202,12 +174,12 @@ class Places:
             now: The instant.
             cause: Why there is to be a process, unless it succeeds another one.
         """
-        if self._free_wids:
-            _, wid = heapq.heappop(self._free_wids)
+        if self.free_wids:
+            _, wid = heapq.heappop(self.free_wids)
         else:
-            wid = self._next_wid
-            self._next_wid += 1
-        memory = self._backoffs.get(wid)
+            wid = self.next_wid
+            self.next_wid += 1
+        memory = self.backoffs.get(wid)
         if memory and memory.cause.text:
             cause = memory.cause
         elif self.stale and self.stale_cause.text:
@@ -307,7 +279,7 @@ class Places:
             process.awaited = False
         process.enter(ProcessState.REMOVED)
         self.end_trial(process)
-        heapq.heappush(self._free_wids, (not process.holds_place, process.wid))
+        heapq.heappush(self.free_wids, (not process.holds_place, process.wid))
         self.release(process)
         self.stale_count -= process.stale
         self.fresh.pop(process, None)
@@ -325,54 +297,3 @@ class Places:
                 if process.state is ProcessState.PENDING:
                     self.remove(process)
         self.ready.clear()
-
-    # -- written down, and read again
-
-    _PLAIN = (
-        "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble"
-        " refused exhausted last_death _next_wid _free_wids"
-    ).split()
-
-    def to_state(self) -> dict[str, Any]:
-        """Return all of it in JSON's types; what can be counted again is not in it."""
-        rows = ("fresh", "stale", "ending", "ready", "expired")
-        slots = self.slots
-
-        def wids(row: Iterable[ManagedProcess]) -> list[int]:
-            return [process.wid for process in row if slots.get(process.wid) is process]
-
-        return {
-            **{name: getattr(self, name) for name in self._PLAIN},
-            "slots": [process.to_state() for process in slots.values()],
-            **{row: wids(getattr(self, row)) for row in rows},
-            "agenda": [[p.wid, int(purpose), at] for (p, purpose), at in self.agenda.entries()],
-            "backoffs": [[wid, memory.to_state()] for wid, memory in self._backoffs.items()],
-        }
-
-    @classmethod
-    def from_state(cls, name: str, state: Mapping[str, Any]) -> Places:
-        """Return the places that were written down."""
-        places = cls(name)
-        for key in cls._PLAIN:
-            setattr(places, key, state[key])
-        places.stale_cause = Cause.restored(state["stale_cause"])
-        places.last_death = state["last_death"] and Death(*state["last_death"])
-        places._free_wids = [(left, wid) for left, wid in state["_free_wids"]]
-        slots = {row["wid"]: ManagedProcess.from_state(row) for row in state["slots"]}
-        places.slots = slots
-        places.fresh, places.stale, places.ending = (
-            {slots[wid]: None for wid in state[row]} for row in ("fresh", "stale", "ending")
-        )
-        places.ready = deque(slots[wid] for wid in state["ready"])
-        places.expired = [slots[wid] for wid in state["expired"]]
-        for wid, purpose, at in state["agenda"]:
-            places.agenda.set((slots[wid], Purpose(purpose)), at)
-        places._backoffs = {wid: Backoff.from_state(row) for wid, row in state["backoffs"]}
-        for process in slots.values():
-            is_pending = process.state is ProcessState.PENDING
-            places.held += process.holds_place
-            places.pending += is_pending
-            places.awaited += process.awaited
-            places.stale_count += process.stale
-            places.trials += process.on_trial
-        return places

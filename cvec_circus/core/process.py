@@ -37,8 +37,6 @@ reload) a stale process keeps its place, and one after the other is stopped and 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Any
 
 from cvec_circus.wire.cause import NONE, Cause
 
@@ -82,50 +80,29 @@ class Purpose(enum.IntEnum):
 
 
 class ManagedProcess:
-    """One slot: a `wid`, and a pid while something runs in it. Owned by the supervisor thread.
+    """One slot: a `wid`, and a pid while something runs in it. Owned by the supervisor thread."""
 
-    Attributes:
-        name: Of the watcher it belongs to.
-        wid: The number that `$(circus.wid)` shows, unique among the watcher's slots.
-        state: Changed by `enter` only.
-        pid: Of the leader, which is also the number of its process group; 0 before the spawn.
-        generation: The number of the generation it was spawned from; 0 before the spawn.
-        holds_place: Whether it counts towards `numprocesses`.
-        stale: Whether it is to be replaced: of an older generation than the goal's, or too old.
-        cause: What asked it to end; of no text while nothing did.
-        spawn_cause: What made it start.
-        spawned_at: The instant of its spawn.
-        started: The same by the wall clock, for `stats`; set by the launcher.
-        attempts: Attempts in a row that failed.
-        awaited: While PENDING: whether a start, a reload or an order waits for its spawn. Nobody
-            waits for the successor of a process that died by itself.
-        killed: Whether SIGKILL has been sent.
-        unkillable: Whether it is still there long after SIGKILL.
-        cleared: Whether its before_spawn has said yes.
-        on_trial: Whether its after_spawn has not said yes yet.
-        signalled: The last signal a client had sent to it, 0 for none.
-        exit_code: Of the leader; negative for a signal; None until it has ended.
-    """
-
-    name: str
-    wid: int
-    state: ProcessState
-    pid: int
-    generation: int
-    holds_place: bool
-    stale: bool
-    cause: Cause
-    spawn_cause: Cause
+    name: str  # of the watcher it belongs to
+    wid: int  # the number that `$(circus.wid)` shows, unique among the watcher's slots
+    state: ProcessState  # changed by `enter` only
+    pid: int  # of the leader, and the number of its process group; 0 before the spawn
+    generation: int  # the number of the one it was spawned from; 0 before the spawn
+    holds_place: bool  # it counts towards `numprocesses`
+    stale: bool  # it is to be replaced: of an older generation than the goal's, or too old
+    cause: Cause  # what asked it to end; of no text while nothing did
+    spawn_cause: Cause  # what made it start
     spawned_at: float
-    started: float
-    attempts: int
+    started: float  # the same by the wall clock, for `stats`; set by the launcher
+    attempts: int  # to spawn it that failed, in a row
     awaited: bool
-    killed: bool
-    unkillable: bool
-    cleared: bool
-    on_trial: bool
-    signalled: int
-    exit_code: int | None
+    """While PENDING: a start, a reload or an order waits for its spawn. Nobody waits for the
+    successor of a process that died by itself."""
+    killed: bool  # SIGKILL has been sent
+    unkillable: bool  # it is still there long after SIGKILL
+    cleared: bool  # its before_spawn has said yes
+    on_trial: bool  # its after_spawn has not said yes yet
+    signalled: int  # the last signal a client had sent to it, 0 for none
+    exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
     __slots__ = tuple(__annotations__)
 
@@ -154,18 +131,3 @@ class ManagedProcess:
         """Change the state, which must be a step of the table."""
         assert state in PROCESS_STEPS[self.state], f"{self!r} cannot become {state.value}"
         self.state = state
-
-    def to_state(self) -> dict[str, Any]:
-        """Return all of it in JSON's types."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "state": self.state.value}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> ManagedProcess:
-        """Return the process that was written down."""
-        process = cls(state["name"], state["wid"], NONE)
-        for name in cls.__slots__:
-            setattr(process, name, state[name])
-        process.state = ProcessState(state["state"])
-        process.cause = Cause.restored(state["cause"])
-        process.spawn_cause = Cause.restored(state["spawn_cause"])
-        return process

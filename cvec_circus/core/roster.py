@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cvec_circus.core.campaign import stop_order
-from cvec_circus.core.conditions import Connection
 from cvec_circus.core.converge import order_rollout, stop_listening, take_over
-from cvec_circus.core.ending import end_now, hang_up, patience, signal_with_hooks
+from cvec_circus.core.ending import end_now, hang_up, signal_with_hooks
+from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.rollout import Strategy
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
@@ -172,7 +171,7 @@ def set_options(roster: Watchers, given: SetOptions, wait: Wait | None) -> None:
     size = options.pop("numprocesses", watcher.numprocesses)
     watcher.settings.drop(given.dropped)
     changed = watcher.settings.change(options)
-    if any(isinstance(one, Connection) for one in watcher.conditions):
+    if watcher.connection is not None:
         stop_listening(watcher, roster.ports)  # the next turn listens on what it has by then
     take_over(watcher, changed, roster.ports)
     is_open = watcher.life not in (Life.DOWN, Life.WAITING, Life.OPENING)
@@ -268,7 +267,7 @@ def quit(roster: Watchers, given: Quit, wait: Wait | None) -> None:
 def limit_time(roster: Watchers, watcher: Watcher) -> None:
     """Give the processes that are ending no more time than the watcher's goal allows."""
     for process in watcher.places.ending:
-        watcher.places.end_by(process, roster.now() + patience(watcher))
+        watcher.places.end_by(process, roster.now() + watcher.patience())
 
 
 CARRIED_OUT: dict[type, Callable[[Watchers, Any, Wait | None], None]] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
-from cvec_circus.core.hooks import YES, ask, has_hook
+from cvec_circus.core.conditions import Question
+from cvec_circus.core.hooks import YES, ask
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.questions import Question
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import EXEC, GIVE_UP
 
@@ -67,7 +67,7 @@ def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
     one is asked about when this one has been spawned.
     """
     places = watcher.places
-    if not has_hook(watcher, "before_spawn"):
+    if not watcher.has_hook("before_spawn"):
         places.asked_for = 0  # what was asked of one that is gone decides nothing any more
         return True
     if process.cleared:
@@ -113,7 +113,7 @@ def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     places.next_spawn_at = now + watcher.options.warmup_delay
     places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
     ports.events.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=process.wid)
-    if has_hook(watcher, "after_spawn"):
+    if watcher.has_hook("after_spawn"):
         question = Question("after_spawn", watcher.lives, now, process.wid, pid)
         ask(watcher, ports, question, pid=pid)
         places.put_on_trial(process)

@@ -6,33 +6,49 @@ The deadlines are instants of the monotonic clock, so a state is good on the boo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cvec_circus.core.conditions import Connection, Predecessor
-from cvec_circus.core.goal import Generation, Goal, Settings
+from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
+from cvec_circus.core.goal import Generation, Goal, Rollout, Settings, Strategy
 from cvec_circus.core.life import Life
-from cvec_circus.core.places import Places
-from cvec_circus.core.questions import Gate, Question
-from cvec_circus.core.rollout import Rollout
-from cvec_circus.core.stray import Stray
+from cvec_circus.core.places import Death, Places, Stray
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Kind, Standing, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.cause import NONE, Cause
 
-PLAIN = ("place", "last_token", "reason", "lives", "filled_life", "filled_at")
+State = dict[str, Any]
+
+WATCHER = ("place", "last_token", "reason", "lives", "filled_life", "filled_at")
+PLACES = (
+    "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble refused"
+    " exhausted last_death free_wids next_wid"
+).split()
+"""What is written down as it is."""
+
+ROWS = ("fresh", "stale", "ending", "ready", "expired")
 
 
-def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> dict[str, Any]:
+def taken(thing: object, names: Iterable[str]) -> State:
+    """Return attributes by name."""
+    return {name: getattr(thing, name) for name in names}
+
+
+def put(thing: object, state: Mapping[str, Any]) -> None:
+    """Set attributes by name; causes are read on the way."""
+    for name, value in state.items():
+        setattr(thing, name, Cause(*value) if name.endswith("cause") else value)
+
+
+def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
-    generation = watcher.settings.generation
-    gate = watcher.gate
-    conditions = watcher.conditions
-    met = [one.has_come for one in conditions if isinstance(one, Connection)]
-    before = [one.watcher for one in conditions if isinstance(one, Predecessor)]
+    generation, rollout, gate = watcher.settings.generation, watcher.rollout, watcher.gate
+    before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
-        **{name: getattr(watcher, name) for name in PLAIN},
+        **taken(watcher, WATCHER),
         "name": watcher.name,
         "kind": [watcher.kind.is_helper, sorted(watcher.kind.useless_codes)],
         "standing": watcher.standing.value,
@@ -40,9 +56,9 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> dict[str, 
         "generation": [generation.number, differing(generation.options), generation.cause],
         "base": watcher.settings.base and written(watcher.settings.base),
         "life": watcher.life.value,
-        "rollout": watcher.rollout and watcher.rollout.to_state(),
-        "places": watcher.places.to_state(),
-        "connection": met[0] if met else None,
+        "rollout": rollout and [rollout.cause, rollout.strategy.value, rollout.then],
+        "places": places_state(watcher.places),
+        "connection": watcher.connection and watcher.connection.has_come,
         "predecessors": [number[one] for one in before if one in number],
         "gate": gate and [gate.name, gate.token, gate.answer],
         "questions": [[token, *question] for token, question in watcher.questions.items()],
@@ -50,39 +66,81 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> dict[str, 
     }
 
 
-def restore_watcher(state: Mapping[str, Any]) -> Watcher:
+def restore_watcher(state: State) -> Watcher:
     """Return the watcher that was written down; its predecessors and its turn are its roster's."""
-    number, options, cause = state["generation"]
-    full = WatcherOptions({**WATCHER_OPTIONS.defaults(), **read(options)})
+    number, differ, cause = state["generation"]
+    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **read(differ)})
     is_helper, codes = state["kind"]
-    generation = Generation(number, full, Cause(*cause))
-    watcher = Watcher(state["name"], generation.options, Kind(is_helper, frozenset(codes)))
+    watcher = Watcher(state["name"], options, Kind(is_helper, frozenset(codes)))
+    put(watcher, {name: state[name] for name in WATCHER})
     base = state["base"]
-    watcher.settings = Settings(generation, base and read(base))
-    for name in PLAIN:
-        setattr(watcher, name, state[name])
+    watcher.settings = Settings(Generation(number, options, Cause(*cause)), base and read(base))
     watcher.standing = Standing(state["standing"])
-    watcher.goal = Goal.restored(state["goal"])
+    causes = {name: Cause(*state["goal"][name]) for name in ("cause", "size_cause")}
+    watcher.goal = Goal(**{**state["goal"], **causes})
     watcher.life = Life(state["life"])
-    watcher.rollout = state["rollout"] and Rollout.from_state(state["rollout"])
-    watcher.places = Places.from_state(watcher.name, state["places"])
+    if state["rollout"] is not None:
+        by, strategy, then = state["rollout"]
+        watcher.rollout = Rollout(Cause(*by), Strategy(strategy), then and Cause(*then))
+    restore_places(watcher.places, state["places"])
     if state["connection"] is not None:
-        connection = Connection()
-        connection.has_come = state["connection"]
-        watcher.conditions.append(connection)
+        watcher.conditions.append(Connection(state["connection"]))
     watcher.gate = state["gate"] and Gate(*state["gate"])
     watcher.questions = {token: Question(*rest) for token, *rest in state["questions"]}
     watcher.strays = tuple(Stray(*row) for row in state["strays"])
     return watcher
 
 
-def differing(options: Mapping[str, Any]) -> dict[str, Any]:
+def places_state(places: Places) -> State:
+    """Return places in JSON's types; what can be counted again is not in it."""
+    slots = places.slots
+    agenda = places.agenda.entries()
+    return {
+        **taken(places, PLACES),
+        "slots": [{**taken(p, p.__slots__), "state": p.state.value} for p in slots.values()],
+        **{
+            row: [p.wid for p in getattr(places, row) if p.state is not ProcessState.REMOVED]
+            for row in ROWS
+        },
+        "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],
+        "backoffs": [[wid, taken(one, one.__slots__)] for wid, one in places.backoffs.items()],
+    }
+
+
+def restore_places(places: Places, state: State) -> None:
+    """Fill empty places with what was written down."""
+    put(places, {name: state[name] for name in PLACES})
+    places.last_death = state["last_death"] and Death(*state["last_death"])
+    places.free_wids = [(left, wid) for left, wid in state["free_wids"]]
+    for row in state["slots"]:
+        process = ManagedProcess(places.name, row["wid"], NONE)
+        put(process, {**row, "state": ProcessState(row["state"])})
+        places.slots[process.wid] = process
+    rows = {row: [places.slots[wid] for wid in state[row]] for row in ROWS}
+    places.fresh = dict.fromkeys(rows["fresh"])
+    places.stale = dict.fromkeys(rows["stale"])
+    places.ending = dict.fromkeys(rows["ending"])
+    places.ready = deque(rows["ready"])
+    places.expired = rows["expired"]
+    for wid, purpose, at in state["agenda"]:
+        places.agenda.set((places.slots[wid], Purpose(purpose)), at)
+    for wid, memory in state["backoffs"]:
+        put(places.backoff(wid), memory)
+    slots = places.slots.values()
+    places.held = sum(process.holds_place for process in slots)
+    places.pending = sum(process.state is ProcessState.PENDING for process in slots)
+    places.awaited = sum(process.awaited for process in slots)
+    places.stale_count = sum(process.stale for process in slots)
+    places.trials = sum(process.on_trial for process in slots)
+
+
+def differing(options: Mapping[str, Any]) -> State:
     """Return options in JSON's types, those alone that are not at their default."""
     defaults = WATCHER_OPTIONS.defaults()
     return written({n: options[n] for n in options if options[n] != defaults.get(n)})
 
 
-def written(options: Mapping[str, Any]) -> dict[str, Any]:
+def written(options: Mapping[str, Any]) -> State:
     """Return options in JSON's types."""
     hooks = options.get("hooks")
     if not hooks:
@@ -90,7 +148,7 @@ def written(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "hooks": {name: hook and list(hook) for name, hook in hooks.items()}}
 
 
-def read(state: Mapping[str, Any]) -> dict[str, Any]:
+def read(state: State) -> State:
     """Return the options that were written down."""
     hooks = state.get("hooks")
     if not hooks:

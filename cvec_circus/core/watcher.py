@@ -9,89 +9,56 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from cvec_circus.core.conditions import Condition, Connection, Turn
-from cvec_circus.core.goal import Generation, Goal, Settings
+from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
+from cvec_circus.core.goal import Generation, Goal, Rollout, Settings, Strategy
 from cvec_circus.core.life import RUNNING, STATUS, STEPS, Life
-from cvec_circus.core.places import Places
+from cvec_circus.core.places import Places, Stray
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.questions import Gate, Question
-from cvec_circus.core.rollout import Rollout, Strategy
-from cvec_circus.core.stray import Stray
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import GIVE_UP, NONE, Cause
 
 
 class Kind(NamedTuple):
-    """What a watcher is to the daemon. Immutable.
+    """What a watcher is to the daemon. Immutable."""
 
-    Attributes:
-        is_helper: Whether it serves the daemon (a plugin): helpers stop after all others.
-        useless_codes: Exit codes after which there is no point in starting it again.
-    """
-
-    is_helper: bool = False
-    useless_codes: frozenset[int] = frozenset()
+    is_helper: bool = False  # it serves the daemon (a plugin): helpers stop after all others
+    useless_codes: frozenset[int] = frozenset()  # exit codes after which no new start would help
 
 
 PROGRAM = Kind()
 
 
 class Standing(enum.Enum):
-    """Where a watcher stands with the roster. Immutable.
-
-    ABANDONED is one that was removed with `nostop`: its processes run on, and nothing of it is
-    looked at but their end.
-    """
+    """Where a watcher stands with the roster. Immutable."""
 
     LISTED = "listed"
     REMOVED = "removed"
     ABANDONED = "abandoned"
+    """Removed with `nostop`: its processes run on, and nothing is looked at but their end."""
 
 
 class Watcher:
-    """A command and its processes. Owned by the supervisor thread.
+    """A command and its processes. Owned by the supervisor thread."""
 
-    Attributes:
-        name: As written; commands find it in any case.
-        kind: What it is to the daemon.
-        place: Its number in the order in which watchers were added.
-        standing: Where it stands with the roster.
-        goal: What is wanted.
-        settings: Its options, and what the configuration gave it.
-        life: Where it stands; changed by `enter` only.
-        rollout: The replacement of its processes that is under way, if one is.
-        places: Its processes.
-        conditions: What it waits for before it starts.
-        turn_to_stop: With an order to all: holds it up though its goal is to be down.
-        gate: The hook's question that its next step waits for.
-        questions: What its hooks were asked and have not answered, by token.
-        last_token: The last token given out.
-        reason: Why it gave up; "" if it did not.
-        lives: How often it has begun to start.
-        filled_life: The number of the life in which it was last filled.
-        filled_at: The instant at which that was.
-        strays: What its processes left behind, as far as it is known.
-    """
-
-    name: str
+    name: str  # as written; commands find it in any case
     kind: Kind
-    place: int
+    place: int  # its number in the order in which watchers were added
     standing: Standing
     goal: Goal
     settings: Settings
-    life: Life
+    life: Life  # changed by `enter` only
     rollout: Rollout | None
     places: Places
-    conditions: list[Condition]
-    turn_to_stop: Turn | None
-    gate: Gate | None
-    questions: dict[int, Question]
+    conditions: list[Condition]  # what it waits for before it starts
+    turn_to_stop: Turn | None  # of an order to all: keeps it up though its goal is to be down
+    gate: Gate | None  # the hook's question that its next step waits for
+    questions: dict[int, Question]  # what its hooks have not answered yet, by token
     last_token: int
-    reason: str
-    lives: int
-    filled_life: int
+    reason: str  # why it gave up; "" if it did not
+    lives: int  # how often it has begun to start
+    filled_life: int  # the one in which it was last filled
     filled_at: float
-    strays: tuple[Stray, ...]
+    strays: tuple[Stray, ...]  # what its processes left behind, as far as it is known
 
     __slots__ = tuple(__annotations__)
 
@@ -102,15 +69,13 @@ class Watcher:
         self.goal = Goal(options.numprocesses)
         self.settings = Settings(Generation(1, options, NONE))
         self.life = Life.DOWN
-        self.rollout = None
         self.places = Places(name)
         self.conditions = []
-        self.turn_to_stop = None
-        self.gate = None
         self.questions = {}
-        self.last_token = self.lives = self.filled_life = self.place = 0
-        self.reason = ""
+        self.rollout = self.turn_to_stop = self.gate = None
+        self.place = self.last_token = self.lives = self.filled_life = 0
         self.filled_at = 0.0
+        self.reason = ""
         self.strays = ()
 
     def __repr__(self) -> str:
@@ -187,8 +152,8 @@ class Watcher:
     @property
     def stops_first(self) -> bool:
         """Whether a stale process ends before its successor starts."""
-        rollout = self.rollout
-        return self.is_singleton or (rollout and rollout.strategy) is Strategy.RECREATE
+        is_recreated = self.rollout is not None and self.rollout.strategy is Strategy.RECREATE
+        return self.is_singleton or is_recreated
 
     @property
     def is_full(self) -> bool:
@@ -205,27 +170,33 @@ class Watcher:
         return self.is_full and not self.places.awaited and not self.places.trials
 
     @property
+    def connection(self) -> Connection | None:
+        """The connection that it waits for, or that has just come."""
+        return next((one for one in self.conditions if isinstance(one, Connection)), None)
+
+    @property
     def listens(self) -> bool:
         """Whether it waits for a connection, with nothing before that."""
-        first = self.unmet()
-        return self.life is Life.WAITING and isinstance(first, Connection)
+        return self.life is Life.WAITING and isinstance(self.unmet(), Connection)
 
     def unmet(self) -> Condition | None:
         """Return the first condition that is not met."""
         return next((one for one in self.conditions if not one.is_met()), None)
 
     def is_held(self, starts: bool) -> bool:
-        """Whether an order to all has not come to it yet: to start, or to stop."""
+        """Tell whether an order to all has not come to it yet: to start, or to stop."""
         if not starts:
             return self.turn_to_stop is not None
         return any(isinstance(one, Turn) for one in self.conditions)
 
-    def hooked_until(self) -> float:
-        """Return the instant until which one of its hooks has time to answer; 0 for none."""
-        limit = self.options.hook_timeout
-        if limit is None:
-            return 0.0
-        return max((one.asked_at + limit for one in self.questions.values()), default=0.0)
+    def has_hook(self, name: str) -> bool:
+        """Tell whether it has that hook, and there is time for it."""
+        return name in self.options.hooks and not (self.goal.mute or self.is_abandoned)
+
+    def patience(self, graceful_timeout: float | None = None) -> float:
+        """Return how many seconds a process has until SIGKILL; the goal may limit it."""
+        own = self.options.graceful_timeout if graceful_timeout is None else graceful_timeout
+        return own if self.goal.patience is None else min(own, self.goal.patience)
 
     def next_deadline(self) -> float | None:
         """Return the instant at which to look at it without an order or a fact."""
@@ -256,12 +227,16 @@ class Watcher:
         else:
             self.turn_to_stop = None
 
+    def release(self) -> None:
+        """Hold it back no longer from either."""
+        self.let_go(True)
+        self.let_go(False)
+
     def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> None:
         """Take a new goal: an order has decided whether it is to run."""
         self.goal = self.goal.ordered(word, cause, up, cycle)
         self.reason = ""
-        self.let_go(True)
-        self.let_go(False)
+        self.release()
 
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run."""
@@ -270,17 +245,18 @@ class Watcher:
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:
         """Want another number of processes; return whether it is another one."""
-        before, self.goal = self.goal.numprocesses, self.goal._replace(numprocesses=numprocesses)
-        if numprocesses == before:
-            return False
-        self.goal = self.goal._replace(size_cause=cause)
-        self.places.grants = max(0, self.places.grants + numprocesses - before)
-        self.settings.change({"numprocesses": numprocesses})
-        return True
+        more = numprocesses - self.goal.numprocesses
+        if more:
+            self.goal = self.goal._replace(numprocesses=numprocesses, size_cause=cause)
+            self.places.grants = max(0, self.places.grants + more)
+            self.settings.change({"numprocesses": numprocesses})
+        return bool(more)
 
     def renew(self, cause: Cause) -> None:
         """Want processes of a new generation, of the options of now."""
-        self.goal = self.goal._replace(generation=self.settings.renew(cause))
+        number = self.settings.generation.number + 1
+        self.settings.generation = Generation(number, self.options, cause)
+        self.goal = self.goal._replace(generation=number)
 
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
         """Mark a running process as one to be replaced."""

@@ -9,7 +9,7 @@ from typing import Any
 from cvec_circus import exc
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, Pace
-from cvec_circus.core.conditions import Connection, Predecessor
+from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import converge
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
@@ -121,11 +121,7 @@ class Watchers:
             starts: Whether it is an order to all that starts them, after they have stopped.
         """
         if stops or starts:
-            self.campaign.begin(
-                watchers if stops else (),
-                sorted(watchers, key=lambda watcher: watcher.place) if starts else (),
-                self.pace,
-            )
+            self.campaign.begin(watchers if stops else (), watchers if starts else (), self.pace)
             self._agenda.set(CAMPAIGN, None)
         else:
             for watcher in watchers:
@@ -237,7 +233,7 @@ class Watchers:
             else:
                 self._watchers[fold(watcher.name)] = watcher
         for watcher in everybody:
-            if any(isinstance(one, Connection) for one in watcher.conditions):
+            if watcher.connection is not None:
                 self.ports.doorbell.listen(watcher)
         self.campaign.restore(state["campaign"], everybody)
         self._mark(everybody)

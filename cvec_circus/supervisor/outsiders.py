@@ -9,7 +9,7 @@ from enum import Enum
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts
-from cvec_circus.core.stray import Stray
+from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import HOOK, Families, Family, Found
 from cvec_circus.supervisor.refusals import Refusals, named

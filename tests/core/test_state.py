@@ -10,9 +10,9 @@ from typing import Any
 from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.life import Life
+from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.roster import Roster
-from cvec_circus.core.stray import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.cause import Cause

@@ -11,8 +11,8 @@ from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
-from cvec_circus.core.stray import Stray
 from cvec_circus.supervisor import endings
 from cvec_circus.system import exits, subreaper
 from cvec_circus.system.collecting import Exit
