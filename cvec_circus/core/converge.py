@@ -19,7 +19,7 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.spawning import expiry, fill_places, give_up, spawn_ready
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, Cause
+from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, NONE, Cause
 
 THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
@@ -31,7 +31,8 @@ def converge(watcher: Watcher, ports: Ports) -> bool:
     Returns:
         Whether the turn was over before all steps were taken, so that another pass is due.
     """
-    meet_deadlines(watcher, ports)
+    for process, purpose in watcher.places.agenda.pop_due(ports.now()):
+        meet(watcher, process, purpose, ports)
     while True:
         life = watcher.life
         more = STEPS_OF[life](watcher, ports)
@@ -39,32 +40,16 @@ def converge(watcher: Watcher, ports: Ports) -> bool:
             return more
 
 
-# -- deadlines
-
-
-def meet_deadlines(watcher: Watcher, ports: Ports) -> None:
-    """Act on every deadline that has come."""
-    for process, purpose in watcher.places.agenda.pop_due(ports.now()):
-        MEETS[purpose](watcher, process, ports)
-
-
-def spawn_is_due(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
-    """Queue a slot whose wait is over."""
-    watcher.places.ready.append(process)
-
-
-def age_is_reached(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
-    """Note a process that is older than `max_age`."""
-    watcher.places.expired.append(process)
-
-
-MEETS: dict[Purpose, Callable[[Watcher, ManagedProcess, Ports], None]] = {
-    Purpose.SPAWN: spawn_is_due,
-    Purpose.EXPIRE: age_is_reached,
-    Purpose.KILL: kill,
-    Purpose.LEFTOVER_BY: kill,
-    Purpose.COMPLAIN: complain,
-}
+def meet(watcher: Watcher, process: ManagedProcess, purpose: Purpose, ports: Ports) -> None:
+    """Act on a deadline that has come."""
+    if purpose is Purpose.SPAWN:
+        watcher.places.ready.append(process)
+    elif purpose is Purpose.EXPIRE:
+        watcher.places.expired.append(process)
+    elif purpose is Purpose.COMPLAIN:
+        complain(watcher, process, ports)
+    else:
+        kill(watcher, process, ports)
 
 
 # -- the steps of each life; each returns whether the turn was over before it was done
@@ -126,7 +111,8 @@ def begin(watcher: Watcher, ports: Ports) -> None:
     if is_demanded:
         # Unlike an order, a connection cannot make what dies at once start any faster.
         watcher.goal = watcher.goal._replace(cause=CONNECTION, size_cause=CONNECTION)
-        watcher.places.forget_causes()
+        for memory in watcher.places.backoffs.values():
+            memory.cause = NONE
     else:
         watcher.places.hasten(now)
 
@@ -142,21 +128,12 @@ def step_opening(watcher: Watcher, ports: Ports) -> bool:
     return False
 
 
-def step_filling(watcher: Watcher, ports: Ports) -> bool:
-    """FILLING: spawn each place once, and ask after_start."""
-    more = keep_up(watcher, ports) if watcher.goes_on else False
+def step_running(watcher: Watcher, ports: Ports) -> bool:
+    """FILLING and UP: keep as many fresh processes as wanted, and close if that is wanted."""
+    more = watcher.goes_on and keep_up(watcher, ports)
     if not watcher.goes_on:
         close(watcher)
-        return False
-    return more
-
-
-def step_up(watcher: Watcher, ports: Ports) -> bool:
-    """UP: keep as many fresh processes as wanted, and close if that is wanted."""
-    more = keep_up(watcher, ports) if watcher.goes_on else False
-    if not watcher.goes_on:
-        close(watcher)
-    elif is_finished(watcher):
+    elif watcher.is_up and watcher.one_shot and watcher.numprocesses and not watcher.places.slots:
         finish(watcher)
     return more
 
@@ -186,8 +163,8 @@ STEPS_OF: dict[Life, Callable[[Watcher, Ports], bool]] = {
     Life.DOWN: step_down,
     Life.WAITING: step_waiting,
     Life.OPENING: step_opening,
-    Life.FILLING: step_filling,
-    Life.UP: step_up,
+    Life.FILLING: step_running,
+    Life.UP: step_running,
     Life.CLOSING: step_closing,
     Life.STOPPING: step_stopping,
 }
@@ -206,14 +183,8 @@ def passes(watcher: Watcher, ports: Ports, name: str) -> bool:
     """Tell whether a hook has let the watcher take its next step; it gives up after a no."""
     refusal = answer(watcher, ports, name)
     if refusal:
-        watcher.places.refused = refusal
         give_up(watcher, ports, refusal)
     return refusal == YES
-
-
-def is_finished(watcher: Watcher) -> bool:
-    """Tell whether it was to run once and has done so."""
-    return watcher.one_shot and not watcher.places.slots and watcher.goal.numprocesses > 0
 
 
 def finish(watcher: Watcher) -> None:

@@ -173,7 +173,6 @@ def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, ref
     is_current = is_current and watcher.has_hook("after_spawn")
     is_own = not is_there or (process is not None and process.cause.text in OWN_ENDS)
     if refusal != YES and is_current and is_own:
-        watcher.places.refused = refusal
         give_up(watcher, ports, refusal)
 
 
@@ -194,7 +193,7 @@ def remember_death(
     """Work out when its place may be filled again, if it leaves one."""
     places, options = watcher.places, watcher.options
     if not process.holds_place:
-        places.forget_deaths(process.wid)
+        places.backoffs.pop(process.wid, None)  # its place has gone to another slot
         return
     memory = places.backoff(process.wid)
     memory.cause = process.cause

@@ -120,25 +120,11 @@ class Places:
         """Return the memory of that slot's deaths."""
         return self.backoffs.setdefault(wid, Backoff())
 
-    def quick_deaths(self, wid: int) -> int:
-        """Return how many quick deaths in a row that slot has had."""
-        memory = self.backoffs.get(wid)
-        return memory.deaths if memory else 0
-
     def has_started(self) -> bool:
         """Tell whether any process of this life became its program, as far as is known."""
         failing = {wid for wid, memory in self.backoffs.items() if memory.failed_starts}
         here = self.slots.values()
         return self.has_run or any(one.has_leader and one.wid not in failing for one in here)
-
-    def forget_deaths(self, wid: int) -> None:
-        """Drop that memory, because the place of the slot has gone to another one."""
-        self.backoffs.pop(wid, None)
-
-    def forget_causes(self) -> None:
-        """Give what starts from now on a cause of its own; the waits stay."""
-        for memory in self.backoffs.values():
-            memory.cause = NONE
 
     def hasten(self, now: float) -> None:
         """Forget every quick death, and make the spawns that wait for a backoff due now."""

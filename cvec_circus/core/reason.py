@@ -57,9 +57,10 @@ def next_start(watcher: Watcher, now: float) -> str:
     left = f"next start in {spawn_at - now:.1f} s"
     if places.trouble:
         return f"{places.trouble}; {left}"
-    deaths = places.quick_deaths(process.wid)
-    if not deaths:
+    memory = places.backoffs.get(process.wid)
+    if memory is None or not memory.deaths:
         return left
+    deaths = memory.deaths
     lived = f"within {watcher.options.min_uptime:g} s"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
     return f"slot {process.wid} has died {row}; {left}"

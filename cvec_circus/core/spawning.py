@@ -91,7 +91,6 @@ def before_spawn_answered(watcher: Watcher, question: Question, ports: Ports, re
     if refusal == YES:
         process.cleared = True
     elif watcher.goes_on:
-        places.refused = refusal
         give_up(watcher, ports, refusal)
 
 

@@ -241,7 +241,7 @@ class Watcher:
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run."""
         self.goal = self.goal.ordered("giveup", GIVE_UP, up=False)
-        self.reason = reason
+        self.reason = self.places.refused = reason
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:
         """Want another number of processes; return whether it is another one."""
