@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Explain, Turn
@@ -95,15 +96,22 @@ class Campaign:
         self._stages: list[Stage] = []
 
     def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher], pace: Pace) -> None:
-        """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
+        """Begin anew: stop watchers, then start watchers. What was held back goes at once.
+
+        Args:
+            stops: Those to stop, by `stop_order`.
+            starts: Those to start.
+            pace: How long it waits.
+        """
         self.release_all()
         self._pace = pace
-        for _, group in groupby(sorted(stops, key=stop_order), key=_is_helper):
+        for _, group in groupby(stops, key=attrgetter("is_helper")):
             self._add_stage(False, list(group))
         self._add_starts(starts)
 
     def _add_starts(self, starts: Iterable[Watcher]) -> None:
-        for _, group in groupby(sorted(starts, key=_start_order), key=_priority):
+        ordered = sorted(starts, key=_start_order)
+        for _, group in groupby(ordered, key=attrgetter("options.priority")):
             self._add_stage(True, list(group))
 
     def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
@@ -268,14 +276,6 @@ def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
 def _start_order(watcher: Watcher) -> tuple[int, int]:
     """The highest priority first; of one priority, in the order in which they were added."""
     return -watcher.options.priority, watcher.place
-
-
-def _priority(watcher: Watcher) -> int:
-    return watcher.options.priority
-
-
-def _is_helper(watcher: Watcher) -> bool:
-    return watcher.is_helper
 
 
 def _hooked_until(watcher: Watcher) -> float:

@@ -53,16 +53,15 @@ class Facts:
         """The leader has ended, and its status has been collected.
 
         Args:
-            watcher: Whose process it was.
-            process: Its slot.
+            watcher: The watcher of the process.
+            process: The process.
             ended: How it ended.
             leaves: Whether members of its process group are still there, which have been sent
                 SIGTERM already, or it is not known yet; `emptied` follows.
             report: The line a plugin left to say why it cannot run.
             failure: Why it never became its program; None if it did.
         """
-        told = (process, ended, leaves, report, failure)
-        self._mail.append((process_exited, watcher, told))
+        self._mail.append((process_exited, watcher, (process, ended, leaves, report, failure)))
 
     def emptied(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Nothing is left of what the process started in its group."""
@@ -95,29 +94,23 @@ def process_exited(
     failure: Exception | None,
 ) -> None:
     """Record the end of a leader; see `Facts.exited`."""
-    tell(watcher, ports, "before_reap", process_pid=process.pid)
-    places, exit_code = watcher.places, ended.exit_code
+    pid, wid, exit_code, places = process.pid, process.wid, ended.exit_code, watcher.places
+    tell(watcher, ports, "before_reap", process_pid=pid)
     by_itself = process.state is ProcessState.RUNNING
     process.exit_code = exit_code
     if by_itself:
         by_client = bool(process.signalled) and exit_code == -process.signalled
         process.cause = SIGNALLED if by_client else EXIT
-    known = None if ended.status_lost else exit_code
-    places.last_death = Death(process.wid, process.pid, known, process.cause.text, ports.now())
-    payload: dict[str, object] = {"status_lost": True} if ended.status_lost else {}
-    ports.events.publish(
-        watcher,
-        "reap",
-        process.cause,
-        process_pid=process.pid,
-        exit_code=exit_code,
-        wid=process.wid,
-        **payload,
-    )
+    cause, lost = process.cause, ended.status_lost
+    places.last_death = Death(wid, pid, None if lost else exit_code, cause.text, ports.now())
+    told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
+    if lost:
+        told["status_lost"] = True
+    ports.events.publish(watcher, "reap", cause, **told)
     if watcher.is_abandoned:
         let_go(watcher, process, ports)
         return
-    tell(watcher, ports, "after_reap", process_pid=process.pid, exit_code=exit_code)
+    tell(watcher, ports, "after_reap", process_pid=pid, exit_code=exit_code)
     wanted = watcher.wants_to_run
     if exit_code in watcher.kind.useless_codes and wanted and by_itself:
         give_up(watcher, ports, report or f"exit code {exit_code}")
@@ -166,13 +159,13 @@ def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, ref
     out anyway.
     """
     process = watcher.places.slots.get(question.wid)
-    is_there = process is not None and process.pid == question.pid
-    if process is not None and is_there:
+    is_own = True
+    if process is not None and process.pid == question.pid:
         watcher.places.end_trial(process)
-    is_current = watcher.lives == question.life and watcher.is_running and watcher.goes_on
-    is_current = is_current and watcher.has_hook("after_spawn")
-    is_own = not is_there or (process is not None and process.cause.text in OWN_ENDS)
-    if refusal != YES and is_current and is_own:
+        is_own = process.cause.text in OWN_ENDS
+    if refusal == YES or not is_own or watcher.lives != question.life:
+        return
+    if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
         give_up(watcher, ports, refusal)
 
 
@@ -205,14 +198,8 @@ def remember_death(
     memory.died(now - process.spawned_at, now, options, ports.clock.random())
     will_wait = memory.deaths and memory.delay >= ANNOUNCED_BACKOFF
     if will_wait and watcher.goal.up and options.respawn:
-        ports.events.publish(
-            watcher,
-            "backoff",
-            process.cause,
-            wid=process.wid,
-            deaths=memory.deaths,
-            delay=memory.delay,
-        )
+        told = {"wid": process.wid, "deaths": memory.deaths, "delay": memory.delay}
+        ports.events.publish(watcher, "backoff", process.cause, **told)
 
 
 def remember_failure(
@@ -233,8 +220,8 @@ def remember_failure(
     if not watcher.options.backoff:
         delay = exponential(memory.deaths, FAILED_START_CEILING)
         memory.ready_at = max(memory.ready_at, ports.now() + delay)
-    text = f"slot {process.wid}: {places.trouble}; attempt {memory.deaths}"
-    ports.events.note(watcher, text)
+    attempt = f"attempt {memory.deaths}"
+    ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {attempt}")
 
 
 def left_something(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:

@@ -147,9 +147,8 @@ def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error:
     tries = f"attempt {process.attempts}, next in {delay:g} s"
     ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
     if delay >= ANNOUNCED_BACKOFF:
-        ports.events.publish(
-            watcher, "backoff", EXEC, wid=process.wid, deaths=process.attempts, delay=delay
-        )
+        told = {"wid": process.wid, "deaths": process.attempts, "delay": delay}
+        ports.events.publish(watcher, "backoff", EXEC, **told)
 
 
 def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.base.agenda import Agenda
-from cvec_circus.core.campaign import Campaign, Pace
+from cvec_circus.core.campaign import Campaign, Pace, stop_order
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import converge
 from cvec_circus.core.facts import Facts
@@ -120,6 +120,8 @@ class Watchers:
             stops: Whether it is an order to all that stops them.
             starts: Whether it is an order to all that starts them, after they have stopped.
         """
+        if stops:
+            watchers = sorted(watchers, key=stop_order)
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else (), self.pace)
             self._agenda.set(CAMPAIGN, None)
@@ -128,10 +130,6 @@ class Watchers:
                 self.campaign.let_go(watcher)
         for watcher in watchers:
             self.touch(watcher)
-
-    def join(self, watchers: list[Watcher]) -> None:
-        """Let watchers start with the campaign that is under way."""
-        self.campaign.join(watchers, self.pace)
 
     # -- the turn
 
@@ -223,22 +221,16 @@ class Watchers:
         self.pace = Pace(*state["pace"])
         self.closing = state["closing"]
         self._places = state["places"]
-        everybody: list[Watcher] = []
-        for row in state["watchers"]:
-            everybody.append(restore_watcher(row))
+        everybody = [restore_watcher(row) for row in state["watchers"]]
         for watcher, row in zip(everybody, state["watchers"]):
             watcher.conditions += [Predecessor(everybody[index]) for index in row["predecessors"]]
             if watcher.is_removed:
                 self._leaving[watcher] = None
             else:
                 self._watchers[fold(watcher.name)] = watcher
-        for watcher in everybody:
             if watcher.connection is not None:
                 self.ports.doorbell.listen(watcher)
         self.campaign.restore(state["campaign"], everybody)
-        self._mark(everybody)
-        return everybody
-
-    def _mark(self, watchers: Iterable[Watcher]) -> None:
-        for watcher in watchers:
+        for watcher in everybody:
             self.touch(watcher)
+        return everybody
