@@ -78,7 +78,7 @@ class Campaign:
     """An order to all watchers, stage by stage. Owned by the supervisor thread.
 
     Args:
-        pace: How long it waits.
+        pace: How long it waits; it may be changed.
         touch: Called with each watcher whose turn has come.
         note: Called with a watcher that the others wait for no longer, and with the reason.
     """
@@ -89,22 +89,20 @@ class Campaign:
         touch: Callable[[Watcher], None],
         note: Callable[[Watcher, str], object],
     ) -> None:
-        self._pace = pace
+        self.pace = pace
         self._touch = touch
         self._note = note
         self._next_at = 0.0
         self._stages: list[Stage] = []
 
-    def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher], pace: Pace) -> None:
+    def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher]) -> None:
         """Begin anew: stop watchers, then start watchers. What was held back goes at once.
 
         Args:
             stops: Those to stop, by `stop_order`.
             starts: Those to start.
-            pace: How long it waits.
         """
         self.release_all()
-        self._pace = pace
         for _, group in groupby(stops, key=attrgetter("is_helper")):
             self._add_stage(False, list(group))
         self._add_starts(starts)
@@ -130,9 +128,8 @@ class Campaign:
         """Whether there are watchers to stop, and then to start."""
         return len({stage.starts for stage in self._stages}) > 1
 
-    def join(self, watchers: Iterable[Watcher], pace: Pace) -> None:
+    def join(self, watchers: Iterable[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
-        self._pace = pace
         chosen = dict.fromkeys(watchers)
         begun = [stage for stage in self._stages if not stage.starts]
         for stage in self._stages[len(begun) :]:
@@ -159,7 +156,7 @@ class Campaign:
         else:
             stage.unsettled[watcher] = _mark(watcher)
         if stage.starts:
-            stage.over_at = now + self._pace.priority_timeout
+            stage.over_at = now + self.pace.priority_timeout
 
     def advance(self, now: float) -> float | None:
         """Let the turns come that may come now.
@@ -183,9 +180,9 @@ class Campaign:
 
     def _begin_stage(self, stage: Stage, now: float) -> None:
         if stage.starts:
-            patience = self._pace.priority_timeout
-        elif self._pace.shutdown_timeout is not None:
-            patience = self._pace.shutdown_timeout
+            patience = self.pace.priority_timeout
+        elif self.pace.shutdown_timeout is not None:
+            patience = self.pace.shutdown_timeout
         else:
             longest = max((w.options.graceful_timeout for w in stage.unsettled), default=0.0)
             patience = longest + SHUTDOWN_MARGIN
@@ -201,8 +198,8 @@ class Campaign:
     def _ask(self, watcher: Watcher, stage: Stage, now: float) -> None:
         watcher.let_go(stage.starts)
         if stage.starts and not _has_settled(watcher, True):
-            self._next_at = now + self._pace.warmup_delay
-            stage.over_at = now + self._pace.priority_timeout
+            self._next_at = now + self.pace.warmup_delay
+            stage.over_at = now + self.pace.priority_timeout
         self._touch(watcher)
 
     def _end_stage(self, stage: Stage, now: float) -> None:
@@ -254,11 +251,11 @@ class Campaign:
             }
             for stage in self._stages
         ]
-        return {"pace": self._pace, "next_at": self._next_at, "stages": stages}
+        return {"pace": self.pace, "next_at": self._next_at, "stages": stages}
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
-        self._pace = Pace(*state["pace"])
+        self.pace = Pace(*state["pace"])
         self._next_at = state["next_at"]
         for row in state["stages"]:
             self._add_stage(row["starts"], [watchers[number] for number in reversed(row["asks"])])

@@ -156,12 +156,7 @@ class Waits(Protocol):
 
 
 class Ports(NamedTuple):
-    """All desks. Immutable.
-
-    Attributes:
-        forget: Lets go of what the desks keep for a watcher that was removed and is gone; it may be
-            called twice.
-    """
+    """All desks. Immutable."""
 
     clock: TurnClock
     launcher: Launcher
@@ -172,6 +167,8 @@ class Ports(NamedTuple):
     events: Events
     waits: Waits
     forget: Callable[[Watcher], None]
+    """Lets go of what the desks keep for a watcher that was removed and is gone; it may be called
+    twice."""
 
     def now(self) -> float:
         """Return the instant on the monotonic clock, in seconds."""

@@ -84,7 +84,7 @@ class Roster(Watchers):
         if given.beside:
             held = [w for w in chosen if not w.is_running or w.goal.cycle]
             self.begin([watcher for watcher in chosen if watcher not in held])
-            self.campaign.join(held, self.pace)
+            self.campaign.join(held)
         else:
             self.begin(chosen, starts=given.watchers is None)
 

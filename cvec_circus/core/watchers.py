@@ -32,7 +32,7 @@ class Watchers:
     Args:
         ports: The desks.
         facts: What the desks report.
-        pace: How long an order to all waits; it may be changed.
+        pace: How long an order to all waits.
 
     Attributes:
         closing: Whether the daemon is on its way out.
@@ -41,7 +41,6 @@ class Watchers:
 
     def __init__(self, ports: Ports, facts: Facts, pace: Pace = PACE) -> None:
         self.ports = ports
-        self.pace = pace
         self.closing = False
         self.campaign = Campaign(pace, self.touch, ports.events.note)
         self._facts = facts
@@ -68,11 +67,6 @@ class Watchers:
     def everybody(self) -> list[Watcher]:
         """Return every watcher, and the removed ones that are not all gone yet."""
         return [*self.watchers(), *self._leaving]
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether all are to start again and some are still on their way down."""
-        return self.campaign.is_restarting
 
     @property
     def is_down(self) -> bool:
@@ -113,17 +107,12 @@ class Watchers:
         self.ports.waits.abandon(watcher)
 
     def begin(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
-        """Look at watchers that were given an order: at once, or in the sequence of a campaign.
-
-        Args:
-            watchers: They.
-            stops: Whether it is an order to all that stops them.
-            starts: Whether it is an order to all that starts them, after they have stopped.
-        """
+        """Look at watchers that were given an order: at once, or in the sequence of a campaign if
+        it is one to all that `stops` them, or `starts` them after they have stopped."""
         if stops:
             watchers = sorted(watchers, key=stop_order)
         if stops or starts:
-            self.campaign.begin(watchers if stops else (), watchers if starts else (), self.pace)
+            self.campaign.begin(watchers if stops else (), watchers if starts else ())
             self._agenda.set(CAMPAIGN, None)
         else:
             for watcher in watchers:
@@ -204,12 +193,10 @@ class Watchers:
     # -- written down, and read again
 
     def to_state(self) -> dict[str, Any]:
-        """Return the whole core in JSON's types. Who waits is not in it: clients are
-        answered before."""
+        """Return the whole core in JSON's types; who waits for an order is answered before."""
         everybody = [*self._watchers.values(), *self._leaving]
         number = {watcher: index for index, watcher in enumerate(everybody)}
         return {
-            "pace": self.pace,
             "closing": self.closing,
             "places": self._places,
             "watchers": [watcher_state(watcher, number) for watcher in everybody],
@@ -218,7 +205,6 @@ class Watchers:
 
     def restore(self, state: Mapping[str, Any]) -> list[Watcher]:
         """Become the core that was written down; return its watchers, in the order of the state."""
-        self.pace = Pace(*state["pace"])
         self.closing = state["closing"]
         self._places = state["places"]
         everybody = [restore_watcher(row) for row in state["watchers"]]

@@ -110,7 +110,7 @@ class Reloading:
         if self._order is None:
             self._departures.look()
         while self._line and self._order is None:
-            if self._world.roster.is_restarting:
+            if self._world.roster.campaign.is_restarting:
                 return
             turn = self._line.popleft()
             if isinstance(turn, Order):

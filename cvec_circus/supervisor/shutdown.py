@@ -110,7 +110,7 @@ class Shutdown:
         longest = max(
             (w.options.graceful_timeout for w in watchers if not w.is_helper), default=0.0
         )
-        bound = max(longest + SHUTDOWN_MARGIN, self._roster.pace.shutdown_timeout or 0.0)
+        bound = max(longest + SHUTDOWN_MARGIN, self._roster.campaign.pace.shutdown_timeout or 0.0)
         has_helpers = any(watcher.is_helper for watcher in watchers)
         return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
 

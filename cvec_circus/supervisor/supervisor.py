@@ -210,7 +210,7 @@ class Supervisor:
             self.events.keep(live["event_history"])
         wanted.circus = {**self.configuration.circus, **live}
         self.desks.helpers.check_delay = wanted.circus["check_delay"]
-        self.roster.pace = pace_of(wanted.circus)
+        self.roster.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
         self.target.left_out = {}
         self.configuration = wanted

@@ -106,7 +106,7 @@ class TestTimeout(PriorityCase):
         self.assertEqual(self.world.actions("low").count("start"), 1)
 
     def test_it_can_be_changed(self) -> None:
-        self.roster.pace = Pace(priority_timeout=5.0)
+        self.roster.campaign.pace = Pace(priority_timeout=5.0)
         self.world.answers["before_start"] = None
         _, low = self.start_both(hooks=["before_start"])
         self.assert_starts_after(low, 5)

@@ -164,7 +164,7 @@ class TestReason(unittest.TestCase):
         self.assert_reason(watcher, "")
 
     def test_the_warm_up_of_the_daemon(self) -> None:
-        self.world.roster.pace = Pace(warmup_delay=2.0)
+        self.world.roster.campaign.pace = Pace(warmup_delay=2.0)
         self.world.add("a")
         watcher = self.world.add("b")
         self.world.start(None, "config", None)

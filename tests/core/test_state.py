@@ -232,18 +232,18 @@ class TestRoundTrips(StateCase):
         self.assertEqual(self.world.why(watcher), left)
 
     def test_campaigns(self) -> None:
-        self.world.roster.pace = Pace(warmup_delay=2.0, priority_timeout=30.0)
+        self.world.roster.campaign.pace = Pace(warmup_delay=2.0, priority_timeout=30.0)
         for name, priority in (("c", 0), ("a", 5), ("b", 5), ("d", 5)):
             self.world.add(name, priority=priority)
         self.world.start(None, "config", None)
         self.world.settle()
         roster = self.restored()
-        self.assertEqual(roster.pace, self.world.roster.pace)
+        self.assertEqual(roster.campaign.pace, self.world.roster.campaign.pace)
         self.world.advance(60)
         self.world.up("helper", helper=True)
         self.world.restart(None, "command:restart", None)
         self.world.settle()
-        self.assertTrue(self.restored().is_restarting)
+        self.assertTrue(self.restored().campaign.is_restarting)
 
     def test_the_end_of_the_daemon(self) -> None:
         self.world.up("helper", helper=True)

@@ -18,7 +18,7 @@ class FakeRoster:
     def __init__(self, told: list[str]) -> None:
         self.closing = False
         self.is_down = False
-        self.pace = SimpleNamespace(shutdown_timeout=None)
+        self.campaign = SimpleNamespace(pace=SimpleNamespace(shutdown_timeout=None))
         self.told = told
 
     def everybody(self) -> list[Any]:
