@@ -48,22 +48,20 @@ class Stage:
     over_at: float | None
     """The instant from which no other stage waits for this one; each movement of a stage that
     starts puts it off."""
-    before: Stage | None  # has to be over first
+    line: list[Stage]  # those of the campaign that are left, in order
 
     __slots__ = tuple(__annotations__)
 
-    def __init__(self, starts: bool, watchers: list[Watcher], before: Stage | None) -> None:
+    def __init__(self, starts: bool, watchers: list[Watcher], line: list[Stage]) -> None:
         self.starts = starts
         self.asks = watchers[::-1]
         self.unsettled = {watcher: _mark(watcher) for watcher in watchers}
         self.over_at = None
-        self.before = before
+        self.line = line
 
     def why(self, explain: Explain) -> str:
         """Say which watcher the stage waits for, and what that one waits for."""
-        first = self
-        while first.before is not None:
-            first = first.before
+        first = self.line[0]
         left = (w for w in first.unsettled if not _has_settled(w, first.starts))
         watcher = next(left, None) if first is not self else None
         if watcher is None:
@@ -113,7 +111,7 @@ class Campaign:
             self._add_stage(True, list(group))
 
     def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
-        stage = Stage(starts, watchers, self._stages[-1] if self._stages else None)
+        stage = Stage(starts, watchers, self._stages)
         for watcher in watchers:
             watcher.hold(Turn(stage))
         self._stages.append(stage)
@@ -139,7 +137,7 @@ class Campaign:
             first.unsettled = {w: _mark(w) for w in first.unsettled if w not in chosen}
             first.asks = []
             begun.append(first)
-        self._stages = begun
+        self._stages[:] = begun
         self._add_starts(chosen)
         for watcher in chosen:
             self._touch(watcher)
@@ -209,7 +207,6 @@ class Campaign:
                 left = f" ({reason})" if (reason := why(watcher, now)) else ""
                 self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
         if self._stages:
-            self._stages[0].before = None
             # Those that were let go may have settled long ago.
             for watcher in self._stages[0].unsettled:
                 self._touch(watcher)

@@ -37,7 +37,7 @@ def converge(watcher: Watcher, ports: Ports) -> bool:
         life = watcher.life
         more = STEPS_OF[life](watcher, ports)
         if watcher.life is life:
-            return more
+            return bool(more)
 
 
 def meet(watcher: Watcher, process: ManagedProcess, purpose: Purpose, ports: Ports) -> None:
@@ -52,32 +52,29 @@ def meet(watcher: Watcher, process: ManagedProcess, purpose: Purpose, ports: Por
         kill(watcher, process, ports)
 
 
-# -- the steps of each life; each returns whether the turn was over before it was done
+# -- the steps of each life; what runs says whether the turn was over before it was done
 
 
-def step_down(watcher: Watcher, ports: Ports) -> bool:
+def step_down(watcher: Watcher, ports: Ports) -> None:
     """DOWN: wait for the conditions of a start, if that is wanted."""
     if watcher.goal.up:
         watcher.enter(Life.WAITING)
-    return False
 
 
-def step_waiting(watcher: Watcher, ports: Ports) -> bool:
+def step_waiting(watcher: Watcher, ports: Ports) -> None:
     """WAITING: open when all conditions are met. The connection is waited for last."""
     if not watcher.goal.up:
         stop_listening(watcher, ports)
         watcher.enter(Life.DOWN)
-        return False
+        return
     condition = watcher.unmet()
-    if isinstance(condition, Connection):
-        return False
-    if condition is not None:
+    if condition is None:
+        if watcher.options.on_demand and watcher.connection is None:
+            listen(watcher, ports)
+        else:
+            begin(watcher, ports)
+    elif not isinstance(condition, Connection):
         stop_listening(watcher, ports)
-    elif watcher.options.on_demand and watcher.connection is None:
-        listen(watcher, ports)
-    else:
-        begin(watcher, ports)
-    return False
 
 
 def listen(watcher: Watcher, ports: Ports) -> None:
@@ -117,7 +114,7 @@ def begin(watcher: Watcher, ports: Ports) -> None:
         watcher.places.hasten(now)
 
 
-def step_opening(watcher: Watcher, ports: Ports) -> bool:
+def step_opening(watcher: Watcher, ports: Ports) -> None:
     """OPENING: ask before_start, then open the streams."""
     if watcher.goes_on and passes(watcher, ports, "before_start"):
         ports.outputs.open(watcher)
@@ -125,7 +122,6 @@ def step_opening(watcher: Watcher, ports: Ports) -> bool:
     elif not watcher.goes_on:
         watcher.gate = watcher.rollout = None
         watcher.enter(Life.DOWN)  # to everybody else it has never been anything else
-    return False
 
 
 def step_running(watcher: Watcher, ports: Ports) -> bool:
@@ -138,15 +134,14 @@ def step_running(watcher: Watcher, ports: Ports) -> bool:
     return more
 
 
-def step_closing(watcher: Watcher, ports: Ports) -> bool:
+def step_closing(watcher: Watcher, ports: Ports) -> None:
     """CLOSING: ask before_stop."""
     watcher.places.drop_pending()
     if answer(watcher, ports, "before_stop") is not None:
         watcher.enter(Life.STOPPING)
-    return False
 
 
-def step_stopping(watcher: Watcher, ports: Ports) -> bool:
+def step_stopping(watcher: Watcher, ports: Ports) -> None:
     """STOPPING: stop what runs; when nothing is left it is down."""
     places = watcher.places
     for process in [*places.stale, *places.fresh]:
@@ -156,10 +151,9 @@ def step_stopping(watcher: Watcher, ports: Ports) -> bool:
         ports.events.publish(watcher, "stop", watcher.goal.cause)
         ports.outputs.close(watcher)
         tell(watcher, ports, "after_stop")
-    return False
 
 
-STEPS_OF: dict[Life, Callable[[Watcher, Ports], bool]] = {
+STEPS_OF: dict[Life, Callable[[Watcher, Ports], bool | None]] = {
     Life.DOWN: step_down,
     Life.WAITING: step_waiting,
     Life.OPENING: step_opening,

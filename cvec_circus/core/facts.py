@@ -10,27 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cvec_circus.core.backoff import FAILED_START_CEILING, exponential
+from cvec_circus.core import spawning
 from cvec_circus.core.conditions import Question
-from cvec_circus.core.ending import (
-    UNKILLABLE_TIMEOUT,
-    before_signal_answered,
-    let_go,
-)
-from cvec_circus.core.hooks import YES, tell
+from cvec_circus.core.ending import UNKILLABLE_TIMEOUT, before_signal_answered, let_go
+from cvec_circus.core.hooks import tell
 from cvec_circus.core.places import Death, Stray
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.spawning import (
-    ANNOUNCED_BACKOFF,
-    before_spawn_answered,
-    fails_for_good,
-    give_up,
-    is_shortage,
-)
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit
-from cvec_circus.wire.cause import EXIT, OWN_ENDS, SIGNALLED
+from cvec_circus.wire.cause import EXIT, SIGNALLED
 
 Fact = tuple[Callable[..., None], Watcher, tuple[Any, ...]]
 
@@ -113,11 +102,11 @@ def process_exited(
     tell(watcher, ports, "after_reap", process_pid=pid, exit_code=exit_code)
     wanted = watcher.wants_to_run
     if exit_code in watcher.kind.useless_codes and wanted and by_itself:
-        give_up(watcher, ports, report or f"exit code {exit_code}")
+        spawning.give_up(watcher, ports, report or f"exit code {exit_code}")
     remember_death(watcher, process, ports, by_itself)
     places.has_run |= failure is None
     if wanted and by_itself and process.holds_place:
-        remember_failure(watcher, process, ports, failure)
+        spawning.became_program(watcher, process, ports, failure)
     if leaves:
         left_something(watcher, process, ports)
     else:
@@ -152,26 +141,9 @@ def hook_answered(watcher: Watcher, ports: Ports, token: int, refusal: str) -> N
         ANSWERED[question.name](watcher, question, ports, refusal)
 
 
-def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, refusal: str) -> None:
-    """Take the answer of after_spawn.
-
-    That a process which it refuses has died meanwhile makes no difference, unless it was on its way
-    out anyway.
-    """
-    process = watcher.places.slots.get(question.wid)
-    is_own = True
-    if process is not None and process.pid == question.pid:
-        watcher.places.end_trial(process)
-        is_own = process.cause.text in OWN_ENDS
-    if refusal == YES or not is_own or watcher.lives != question.life:
-        return
-    if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
-        give_up(watcher, ports, refusal)
-
-
 ANSWERED: dict[str, Callable[[Watcher, Question, Ports, str], None]] = {
-    "before_spawn": before_spawn_answered,
-    "after_spawn": after_spawn_answered,
+    "before_spawn": spawning.before_spawn_answered,
+    "after_spawn": spawning.after_spawn_answered,
     "before_signal": before_signal_answered,
 }
 """What takes the answer of each hook that is asked about a process."""
@@ -196,32 +168,8 @@ def remember_death(
         return
     now = ports.now()
     memory.died(now - process.spawned_at, now, options, ports.clock.random())
-    will_wait = memory.deaths and memory.delay >= ANNOUNCED_BACKOFF
-    if will_wait and watcher.goal.up and options.respawn:
-        told = {"wid": process.wid, "deaths": memory.deaths, "delay": memory.delay}
-        ports.events.publish(watcher, "backoff", process.cause, **told)
-
-
-def remember_failure(
-    watcher: Watcher, process: ManagedProcess, ports: Ports, failure: Exception | None
-) -> None:
-    """Count a process that never became its program as a start that failed."""
-    places = watcher.places
-    memory = places.backoff(process.wid)
-    if failure is None:
-        memory.failed_starts = 0
-        return
-    places.trouble = str(failure)
-    if not is_shortage(failure):
-        places.refused = places.trouble
-        memory.failed_starts += 1
-        if fails_for_good(watcher, memory.failed_starts, ports):
-            return
-    if not watcher.options.backoff:
-        delay = exponential(memory.deaths, FAILED_START_CEILING)
-        memory.ready_at = max(memory.ready_at, ports.now() + delay)
-    attempt = f"attempt {memory.deaths}"
-    ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {attempt}")
+    if memory.deaths and watcher.goal.up and options.respawn:
+        spawning.announce(watcher, process, ports, process.cause, memory.deaths, memory.delay)
 
 
 def left_something(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:

@@ -154,11 +154,8 @@ class Places:
     def open_slot(self, now: float, cause: Cause) -> ManagedProcess:
         """Take a place with a new slot, due as soon as backoff allows.
 
-        Its wid is that of a process which has died and left its place, otherwise the lowest.
-
-        Args:
-            now: The instant.
-            cause: Why there is to be a process, unless it succeeds another one.
+        Its wid is that of a process which has died and left its place, otherwise the lowest. The
+        cause is that of its predecessor's end, if it succeeds another process.
         """
         if self.free_wids:
             _, wid = heapq.heappop(self.free_wids)
@@ -206,13 +203,7 @@ class Places:
             self.held -= 1
 
     def make_stale(self, process: ManagedProcess, cause: Cause, keeps_place: bool) -> None:
-        """Mark a running process as one to be replaced.
-
-        Args:
-            process: It.
-            cause: Why.
-            keeps_place: Whether it has to be gone before its successor starts.
-        """
+        """Mark a running process as one to be replaced: when it is gone, if it keeps its place."""
         del self.fresh[process]
         self.stale[process] = None
         process.stale = True

@@ -7,7 +7,7 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ class TurnClock(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts processes."""
-
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in that slot of the watcher and return its pid.
 
@@ -55,12 +53,10 @@ class Signals(Protocol):
         """Send a signal to the leader; nothing happens if that has ended already."""
 
     def stop_tree(self, process: ManagedProcess, signum: int) -> None:
-        """Send a signal, and SIGCONT after it, to every descendant of the leader, then to the
-        leader, soon."""
+        """Send a signal, then SIGCONT, to every descendant of the leader, then to it, soon."""
 
     def kill(self, process: ManagedProcess) -> None:
-        """Send SIGKILL to the leader, if it is there, to its process group, and to what
-        `stop_tree` has found."""
+        """Send SIGKILL to the leader, its group, and what `stop_tree` has found."""
 
     def signal_children(self, process: ManagedProcess, signum: int, recursive: bool) -> None:
         """Send a signal to the children of the leader, or to all its descendants, soon."""
@@ -73,8 +69,6 @@ class Signals(Protocol):
 
 
 class Hooks(Protocol):
-    """Asks hooks."""
-
     def ask(self, watcher: Watcher, name: str, token: int, facts: Mapping[str, object]) -> None:
         """Call a hook of the watcher, after those asked before it.
 
@@ -103,8 +97,6 @@ class Outputs(Protocol):
 
 
 class Doorbell(Protocol):
-    """Waits for connections."""
-
     def listen(self, watcher: Watcher) -> None:
         """Report when a client connects to one of the watcher's sockets.
 
@@ -117,8 +109,6 @@ class Doorbell(Protocol):
 
 
 class Events(Protocol):
-    """Tells everybody else."""
-
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
         """Publish that something happened."""
 
@@ -133,16 +123,16 @@ class Waits(Protocol):
         self,
         order: Order,
         wait: Wait,
-        watchers: Iterable[Watcher],
-        replaced: Iterable[ManagedProcess] | None = None,
+        watchers: Sequence[Watcher],
+        ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
-        """Note how watchers stand before an order is applied to them.
+        """Note how watchers stand before an order is applied to them; more may follow.
 
         Args:
             order: The order.
             wait: Who waits.
-            watchers: Those that it is for; more may follow until `begin`.
-            replaced: The processes that it ends; None where it is about none.
+            watchers: Those that it is for.
+            ends: The processes that it ends; None where it is about none.
         """
 
     def begin(self, order: Order, wait: Wait) -> None:
@@ -167,7 +157,7 @@ class Ports(NamedTuple):
     events: Events
     waits: Waits
     forget: Callable[[Watcher], None]
-    """Lets go of what the desks keep for a watcher that was removed and is gone; it may be called
+    """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
     twice."""
 
     def now(self) -> float:

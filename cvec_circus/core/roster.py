@@ -6,7 +6,7 @@ is in `wire.orders`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cvec_circus.core.converge import order_rollout, stop_listening, take_over
@@ -60,12 +60,12 @@ class Roster(Watchers):
         self,
         order: orders.Order,
         wait: Wait | None,
-        watchers: Iterable[Watcher],
-        replaced: Iterable[ManagedProcess] | None = None,
+        watchers: Sequence[Watcher],
+        ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
         """Let who waits see those watchers as they are before the order is applied."""
         if wait is not None:
-            self.ports.waits.before(order, wait, watchers, replaced)
+            self.ports.waits.before(order, wait, watchers, ends)
             for watcher in watchers:
                 self.touch(watcher)
 

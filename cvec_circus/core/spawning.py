@@ -10,7 +10,7 @@ from cvec_circus.core.hooks import YES, ask
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.wire.cause import EXEC, GIVE_UP
+from cvec_circus.wire.cause import EXEC, GIVE_UP, OWN_ENDS, Cause
 
 ANNOUNCED_BACKOFF = 1.0
 """Seconds; a wait this long or longer is worth an event."""
@@ -94,6 +94,23 @@ def before_spawn_answered(watcher: Watcher, question: Question, ports: Ports, re
         give_up(watcher, ports, refusal)
 
 
+def after_spawn_answered(watcher: Watcher, question: Question, ports: Ports, refusal: str) -> None:
+    """Take the answer of after_spawn.
+
+    That a process which it refuses has died meanwhile makes no difference, unless it was on its way
+    out anyway.
+    """
+    process = watcher.places.slots.get(question.wid)
+    is_own = True
+    if process is not None and process.pid == question.pid:
+        watcher.places.end_trial(process)
+        is_own = process.cause.text in OWN_ENDS
+    if refusal == YES or not is_own or watcher.lives != question.life:
+        return
+    if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
+        give_up(watcher, ports, refusal)
+
+
 def spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """Start a process in its slot, or arrange for another attempt, or give the watcher up."""
     places = watcher.places
@@ -137,7 +154,6 @@ def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error:
         wait_out_shortage(watcher, process, ports)
         return
     process.attempts += 1
-    places.refused = places.trouble
     if fails_for_good(watcher, process.attempts, ports):
         return
     ceiling = options.backoff_max if options.backoff else 0.0
@@ -146,21 +162,52 @@ def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error:
     places.spawn_at(process, now + jittered(delay, ports.clock.random()), now)
     tries = f"attempt {process.attempts}, next in {delay:g} s"
     ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
+    announce(watcher, process, ports, EXEC, process.attempts, delay)
+
+
+def became_program(
+    watcher: Watcher, process: ManagedProcess, ports: Ports, failure: Exception | None
+) -> None:
+    """Note whether a process became its program; one that did not is a start that failed."""
+    places = watcher.places
+    memory = places.backoff(process.wid)
+    if failure is None:
+        memory.failed_starts = 0
+        return
+    places.trouble = str(failure)
+    if not is_shortage(failure):
+        memory.failed_starts += 1
+        if fails_for_good(watcher, memory.failed_starts, ports):
+            return
+    if not watcher.options.backoff:
+        delay = exponential(memory.deaths, FAILED_START_CEILING)
+        memory.ready_at = max(memory.ready_at, ports.now() + delay)
+    attempt = f"attempt {memory.deaths}"
+    ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {attempt}")
+
+
+def announce(
+    watcher: Watcher,
+    process: ManagedProcess,
+    ports: Ports,
+    cause: Cause,
+    deaths: int,
+    delay: float,
+) -> None:
+    """Publish a wait that is long enough to be noticed."""
     if delay >= ANNOUNCED_BACKOFF:
-        told = {"wid": process.wid, "deaths": process.attempts, "delay": delay}
-        ports.events.publish(watcher, "backoff", EXEC, **told)
+        told = {"wid": process.wid, "deaths": deaths, "delay": delay}
+        ports.events.publish(watcher, "backoff", cause, **told)
 
 
 def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:
-    """Give up when none of the watcher's processes could ever be started.
+    """Give up when none of the watcher's processes could ever be started; return whether it did.
 
     A slot that has failed as often as `max_retry` says goes on trying where others run: giving up
     would stop these.
-
-    Returns:
-        Whether the watcher has given up.
     """
     places = watcher.places
+    places.refused = places.trouble
     places.exhausted |= 0 <= watcher.options.max_retry <= attempts
     if not places.exhausted or places.has_started():
         return False

@@ -16,8 +16,7 @@ from cvec_circus.core.life import Life
 from cvec_circus.core.places import Death, Places, Stray
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Kind, Standing, Watcher
-from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options import written
 from cvec_circus.wire.cause import NONE, Cause
 
 State = dict[str, Any]
@@ -53,8 +52,12 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
         "kind": [watcher.kind.is_helper, sorted(watcher.kind.useless_codes)],
         "standing": watcher.standing.value,
         "goal": watcher.goal._asdict(),
-        "generation": [generation.number, differing(generation.options), generation.cause],
-        "base": watcher.settings.base and written(watcher.settings.base),
+        "generation": [
+            generation.number,
+            written.from_options(generation.options),
+            generation.cause,
+        ],
+        "base": watcher.settings.base and written.plain(watcher.settings.base),
         "life": watcher.life.value,
         "rollout": rollout and [rollout.cause, rollout.strategy.value, rollout.then],
         "places": places_state(watcher.places),
@@ -69,12 +72,14 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
 def restore_watcher(state: State) -> Watcher:
     """Return the watcher that was written down; its predecessors and its turn are its roster's."""
     number, differ, cause = state["generation"]
-    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **read(differ)})
+    options = written.to_options(differ)
     is_helper, codes = state["kind"]
     watcher = Watcher(state["name"], options, Kind(is_helper, frozenset(codes)))
     put(watcher, {name: state[name] for name in WATCHER})
     base = state["base"]
-    watcher.settings = Settings(Generation(number, options, Cause(*cause)), base and read(base))
+    watcher.settings = Settings(
+        Generation(number, options, Cause(*cause)), base and written.read(base)
+    )
     watcher.standing = Standing(state["standing"])
     causes = {name: Cause(*state["goal"][name]) for name in ("cause", "size_cause")}
     watcher.goal = Goal(**{**state["goal"], **causes})
@@ -132,26 +137,3 @@ def restore_places(places: Places, state: State) -> None:
     places.awaited = sum(process.awaited for process in slots)
     places.stale_count = sum(process.stale for process in slots)
     places.trials = sum(process.on_trial for process in slots)
-
-
-def differing(options: Mapping[str, Any]) -> State:
-    """Return options in JSON's types, those alone that are not at their default."""
-    defaults = WATCHER_OPTIONS.defaults()
-    return written({n: options[n] for n in options if options[n] != defaults.get(n)})
-
-
-def written(options: Mapping[str, Any]) -> State:
-    """Return options in JSON's types."""
-    hooks = options.get("hooks")
-    if not hooks:
-        return dict(options)
-    return {**options, "hooks": {name: hook and list(hook) for name, hook in hooks.items()}}
-
-
-def read(state: State) -> State:
-    """Return the options that were written down."""
-    hooks = state.get("hooks")
-    if not hooks:
-        return dict(state)
-    made = {name: hook and tuple(hook) for name, hook in hooks.items()}
-    return {**state, "hooks": WATCHER_OPTIONS.convert_one("hooks", made)}

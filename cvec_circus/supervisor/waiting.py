@@ -9,7 +9,7 @@ the end of each kind of order is in a table here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 from cvec_circus.base.agenda import Agenda
@@ -49,7 +49,7 @@ class Part:
         waiting: Who waits.
         order: For what.
         watcher: The watcher it depends on, as it stands before the order is applied.
-        replaced: The processes that have to be gone; None where the order is about none.
+        ends: The processes that have to be gone; None where the order is about none.
     """
 
     __slots__ = (
@@ -68,18 +68,18 @@ class Part:
         waiting: Waiting,
         order: Order,
         watcher: Watcher,
-        replaced: Iterable[ManagedProcess] | None,
+        ends: Sequence[ManagedProcess] | None,
     ) -> None:
         stays_up = watcher.is_running and not watcher.goal.cycle and type(order) is not Restart
         self.waiting = waiting
         self.order, self.reached = ENDS[type(order)]
-        if replaced is not None and type(order) is SetOptions:
+        if ends is not None and type(order) is SetOptions:
             self.reached = is_reloaded
         self.watcher = watcher
         self.life = watcher.lives if stays_up else watcher.lives + 1  # in which it has to be filled
         self.before = frozenset(watcher.places.pids())
         self.wanted_up = watcher.goal.up
-        self.processes = list(replaced or ())
+        self.processes = list(ends or ())
 
 
 class Waiting:
@@ -180,13 +180,13 @@ class WaitDesk:
         self,
         order: Order,
         wait: Wait,
-        watchers: Iterable[Watcher],
-        replaced: Iterable[ManagedProcess] | None = None,
+        watchers: Sequence[Watcher],
+        ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
         """Note how watchers stand before an order is applied to them."""
         waiting = self._given.setdefault(wait, Waiting(wait))
         for watcher in watchers:
-            waiting.add(Part(waiting, order, watcher, replaced))
+            waiting.add(Part(waiting, order, watcher, ends))
 
     def begin(self, order: Order, wait: Wait) -> None:
         """Wait from now on; an answer without parts is given at once."""
