@@ -36,13 +36,10 @@ class Stage(Protocol):
         """Say what the stage waits for."""
 
 
-class Turn:
+class Turn(NamedTuple):
     """An order to all watchers has not come to this one yet: when it does, this is taken away."""
 
-    __slots__ = ("stage",)
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    stage: Stage
 
     def is_met(self) -> bool:
         return False
@@ -51,13 +48,10 @@ class Turn:
         return self.stage.why(explain)
 
 
-class Predecessor:
+class Predecessor(NamedTuple):
     """A removed watcher of the same name is not all gone."""
 
-    __slots__ = ("watcher",)
-
-    def __init__(self, watcher: Watcher) -> None:
-        self.watcher = watcher
+    watcher: Watcher
 
     def is_met(self) -> bool:
         return bool(self.watcher.is_gone)
@@ -94,15 +88,9 @@ class Question(NamedTuple):
     stops: bool = False  # of before_signal: it is the signal that asks the process to stop
 
 
-class Gate:
-    """The question whose answer the watcher's next step waits for. Owned by the supervisor thread.
+class Gate(NamedTuple):
+    """The question whose answer the watcher's next step waits for. Immutable."""
 
-    The answer is "" for yes, otherwise why not; None while there is none.
-    """
-
-    __slots__ = ("answer", "name", "token")
-
-    def __init__(self, name: str, token: int, answer: str | None = None) -> None:
-        self.name = name
-        self.token = token
-        self.answer = answer
+    name: str  # the hook's
+    token: int
+    answer: str | None = None  # "" for yes, otherwise why not; None while there is none

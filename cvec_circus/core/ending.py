@@ -49,16 +49,15 @@ def signal_with_hooks(
     watcher: Watcher, process: ManagedProcess, ports: Ports, signum: int, stops: bool = False
 ) -> None:
     """Send a signal between before_signal, which may keep any but SIGKILL, and after_signal."""
-    told = {"pid": process.pid, "signum": int(signum)}
+    pid, signum = process.pid, int(signum)
     if signum != signal.SIGKILL and watcher.has_hook("before_signal"):
-        asked = Question(
-            "before_signal", watcher.lives, ports.now(), process.wid, process.pid, signum, stops
-        )
-        ask(watcher, ports, asked, **told)
+        now = ports.now()
+        asked = Question("before_signal", watcher.lives, now, process.wid, pid, signum, stops)
+        ask(watcher, ports, asked, pid=pid, signum=signum)
         return
-    tell(watcher, ports, "before_signal", **told)
+    tell(watcher, ports, "before_signal", pid=pid, signum=signum)
     send(watcher, process, ports, signum, stops)
-    tell(watcher, ports, "after_signal", **told)
+    tell(watcher, ports, "after_signal", pid=pid, signum=signum)
 
 
 def before_signal_answered(

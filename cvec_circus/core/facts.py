@@ -136,7 +136,7 @@ def hook_answered(watcher: Watcher, ports: Ports, token: int, refusal: str) -> N
     if question is None:
         return
     if watcher.gate is not None and watcher.gate.token == token:
-        watcher.gate.answer = refusal
+        watcher.gate = watcher.gate._replace(answer=refusal)
     elif question.name in ANSWERED:
         ANSWERED[question.name](watcher, question, ports, refusal)
 
@@ -169,7 +169,7 @@ def remember_death(
     now = ports.now()
     memory.died(now - process.spawned_at, now, options, ports.clock.random())
     if memory.deaths and watcher.goal.up and options.respawn:
-        spawning.announce(watcher, process, ports, process.cause, memory.deaths, memory.delay)
+        spawning.announce(watcher, ports, process.cause, process.wid, memory.deaths, memory.delay)
 
 
 def left_something(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:

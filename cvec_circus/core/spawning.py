@@ -162,7 +162,7 @@ def start_failed(watcher: Watcher, process: ManagedProcess, ports: Ports, error:
     places.spawn_at(process, now + jittered(delay, ports.clock.random()), now)
     tries = f"attempt {process.attempts}, next in {delay:g} s"
     ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
-    announce(watcher, process, ports, EXEC, process.attempts, delay)
+    announce(watcher, ports, EXEC, process.wid, process.attempts, delay)
 
 
 def became_program(
@@ -182,22 +182,16 @@ def became_program(
     if not watcher.options.backoff:
         delay = exponential(memory.deaths, FAILED_START_CEILING)
         memory.ready_at = max(memory.ready_at, ports.now() + delay)
-    attempt = f"attempt {memory.deaths}"
-    ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {attempt}")
+    slot = f"slot {process.wid}"
+    ports.events.note(watcher, f"{slot}: {places.trouble}; attempt {memory.deaths}")
 
 
 def announce(
-    watcher: Watcher,
-    process: ManagedProcess,
-    ports: Ports,
-    cause: Cause,
-    deaths: int,
-    delay: float,
+    watcher: Watcher, ports: Ports, cause: Cause, wid: int, deaths: int, delay: float
 ) -> None:
     """Publish a wait that is long enough to be noticed."""
     if delay >= ANNOUNCED_BACKOFF:
-        told = {"wid": process.wid, "deaths": deaths, "delay": delay}
-        ports.events.publish(watcher, "backoff", cause, **told)
+        ports.events.publish(watcher, "backoff", cause, wid=wid, deaths=deaths, delay=delay)
 
 
 def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:

@@ -44,7 +44,7 @@ def put(thing: object, state: Mapping[str, Any]) -> None:
 
 def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
-    generation, rollout, gate = watcher.settings.generation, watcher.rollout, watcher.gate
+    generation, rollout = watcher.settings.generation, watcher.rollout
     before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
         **taken(watcher, WATCHER),
@@ -63,7 +63,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
         "places": places_state(watcher.places),
         "connection": watcher.connection and watcher.connection.has_come,
         "predecessors": [number[one] for one in before if one in number],
-        "gate": gate and [gate.name, gate.token, gate.answer],
+        "gate": watcher.gate,
         "questions": [[token, *question] for token, question in watcher.questions.items()],
         "strays": watcher.strays,
     }
