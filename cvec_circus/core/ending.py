@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, ask, tell
@@ -119,28 +118,3 @@ def let_go(watcher: Watcher, process: ManagedProcess, ports: Ports) -> None:
     """Free the slot of a process of which nothing is left, or that is not waited for any longer."""
     watcher.places.remove(process)
     ports.outputs.release(watcher, process)
-
-
-def end_now(
-    watcher: Watcher,
-    processes: Iterable[ManagedProcess],
-    ports: Ports,
-    cause: Cause,
-    signum: int | None,
-    graceful_timeout: float | None,
-) -> None:
-    """End processes, or give less time to those that are being stopped: the command `kill`."""
-    for process in processes:
-        if process.state is ProcessState.RUNNING:
-            stop_process(watcher, process, ports, cause, signum, graceful_timeout)
-        elif signum is not None:
-            signal_with_hooks(watcher, process, ports, signum)
-        if graceful_timeout is not None:
-            watcher.places.end_by(process, ports.now() + graceful_timeout)
-
-
-def hang_up(watcher: Watcher, ports: Ports, cause: Cause) -> None:
-    """Let the processes reload by themselves, as `send_hup` says they can."""
-    for process in watcher.places.fresh:
-        signal_with_hooks(watcher, process, ports, signal.SIGHUP)
-    ports.events.publish(watcher, "reload", cause)

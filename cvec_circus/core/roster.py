@@ -7,13 +7,14 @@ is in `wire.orders`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from signal import SIGHUP
 from typing import Any
 
 from cvec_circus.core.converge import order_rollout, stop_listening, take_over
-from cvec_circus.core.ending import end_now, hang_up, signal_with_hooks
+from cvec_circus.core.ending import signal_with_hooks, stop_process
 from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
-from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
@@ -119,7 +120,9 @@ class Roster(Watchers):
             self._expect(given, wait, [watcher], watcher.places.spawned())
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
-            hang_up(watcher, self.ports, given.cause)
+            for process in watcher.places.fresh:
+                signal_with_hooks(watcher, process, self.ports, SIGHUP)
+            self.ports.events.publish(watcher, "reload", given.cause)
         if is_all:
             # Those that a campaign is about to start will be fresh anyway, each in its turn.
             replaced = [
@@ -200,7 +203,14 @@ class Roster(Watchers):
         if chosen:
             self._expect(given, wait, [watcher], chosen)
         watcher.places.hasten(self.now())
-        end_now(watcher, chosen, self.ports, given.cause, given.signum, given.graceful_timeout)
+        limit, signum = given.graceful_timeout, given.signum
+        for process in chosen:
+            if process.state is ProcessState.RUNNING:
+                stop_process(watcher, process, self.ports, given.cause, signum, limit)
+            elif signum is not None:
+                signal_with_hooks(watcher, process, self.ports, signum)
+            if limit is not None:
+                watcher.places.end_by(process, self.now() + limit)
         self.touch(watcher)
 
     def _signal(self, given: orders.Signal, wait: Wait | None) -> None:
