@@ -1,2 +1,7 @@
-"""The core: what is wanted, what is so, and the next step. No I/O, no threads, no clock of its
-own."""
+"""The core: it decides what to do about the processes, and does no I/O and has no threads.
+
+To be read in this order: `life` and `process` (the two tables), `goal`, `conditions`, `backoff`,
+`places` and `watcher` (what there is); `ports` (what is outside); `hooks`, `spawning`, `ending` and
+`converge` (the steps); `facts`, `campaign`, `watchers` and `roster` (what sets them going);
+`reason` (in words) and `state` (in JSON).
+"""

@@ -63,8 +63,8 @@ class Places:
     refused: str  # why a start failed for the command's own reason in this life; "" if none did
     exhausted: bool  # a slot has failed `max_retry` times since the last order
     last_death: Death | None
-    backoffs: dict[int, Backoff]
-    free_wids: list[tuple[bool, int]]
+    backoffs: dict[int, Backoff]  # what is remembered of each slot's deaths, by wid
+    free_wids: list[tuple[bool, int]]  # a heap: first those whose place is left to a successor
     next_wid: int
 
     __slots__ = tuple(__annotations__)

@@ -116,27 +116,32 @@ class Events(Protocol):
         """Tell the person who reads the log what no event says."""
 
 
-class Waits(Protocol):
-    """Answers those who wait for the end of an order."""
+class Waiting(Protocol):
+    """One who waits for the end of an order."""
 
     def before(
         self,
         order: Order,
-        wait: Wait,
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
         """Note how watchers stand before an order is applied to them; more may follow.
 
         Args:
-            order: The order.
-            wait: Who waits.
+            order: The order, or one of several that are given as one.
             watchers: Those that it is for.
             ends: The processes that it ends; None where it is about none.
         """
 
-    def begin(self, order: Order, wait: Wait) -> None:
+    def begin(self) -> None:
         """Wait from now on: the order has been applied."""
+
+
+class Waits(Protocol):
+    """Answers those who wait for the end of an order."""
+
+    def waiting(self, order: Order, wait: Wait) -> Waiting:
+        """Prepare to wait for that order."""
 
     def settle(self, watcher: Watcher) -> None:
         """Answer those who wait for what this watcher has come to."""

@@ -14,6 +14,7 @@ from cvec_circus.core.converge import order_rollout, stop_listening, take_over
 from cvec_circus.core.ending import signal_with_hooks, stop_process
 from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
+from cvec_circus.core.ports import Waiting
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.core.watchers import Watchers
@@ -36,9 +37,10 @@ class Roster(Watchers):
         Raises:
             exc.AlreadyExist: An `Add` of a name that is there.
         """
-        CARRIED_OUT[type(order)](self, order, wait)
-        if wait is not None:
-            self.ports.waits.begin(order, wait)
+        waiting = None if wait is None else self.ports.waits.waiting(order, wait)
+        CARRIED_OUT[type(order)](self, order, waiting)
+        if waiting is not None:
+            waiting.begin()
 
     def hurry(self) -> None:
         """Give nothing any more time: what has not ended is killed in the next turn, and no hook
@@ -60,13 +62,13 @@ class Roster(Watchers):
     def _expect(
         self,
         order: orders.Order,
-        wait: Wait | None,
+        waiting: Waiting | None,
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
         """Let who waits see those watchers as they are before the order is applied."""
-        if wait is not None:
-            self.ports.waits.before(order, wait, watchers, ends)
+        if waiting is not None:
+            waiting.before(order, watchers, ends)
             for watcher in watchers:
                 self.touch(watcher)
 
@@ -77,9 +79,9 @@ class Roster(Watchers):
         watcher.ordered(word, cause, up, cycle)
         watcher.places.hasten(self.now())
 
-    def _start(self, given: orders.Start, wait: Wait | None) -> None:
+    def _start(self, given: orders.Start, waiting: Waiting | None) -> None:
         chosen = self._chosen_of(given.watchers)
-        self._expect(given, wait, chosen)
+        self._expect(given, waiting, chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
         if given.beside:
@@ -89,35 +91,35 @@ class Roster(Watchers):
         else:
             self.begin(chosen, starts=given.watchers is None)
 
-    def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
+    def _stop(self, given: orders.Stop, waiting: Waiting | None) -> None:
         is_all = given.watchers is None
         chosen = self.watchers() if given.watchers is None else list(given.watchers)
-        self._expect(given, wait, chosen)
+        self._expect(given, waiting, chosen)
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
         self.begin(chosen, stops=is_all)
 
-    def _restart(self, given: orders.Restart, wait: Wait | None) -> None:
+    def _restart(self, given: orders.Restart, waiting: Waiting | None) -> None:
         chosen = self._chosen_of(given.watchers)
         is_all = given.watchers is None
-        self._expect(given, wait, chosen)
+        self._expect(given, waiting, chosen)
         for watcher in chosen:
             self._want(watcher, "restart", given.cause, up=True, cycle=watcher.is_running)
         self.begin(chosen, stops=is_all, starts=is_all)  # all are down before one is up
 
-    def _reload(self, given: orders.Reload, wait: Wait | None) -> None:
+    def _reload(self, given: orders.Reload, waiting: Waiting | None) -> None:
         """Begin a rollout of what runs, and start what is down."""
         self.ports.outputs.reopen(given.watchers)  # they may have been moved away
         if not (given.graceful or given.sequential):
-            self._restart(orders.Restart(given.watchers, given.cause), wait)
+            self._restart(orders.Restart(given.watchers, given.cause), waiting)
             return
         chosen = self._chosen_of(given.watchers)
         is_all = given.watchers is None
         hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
-        self._expect(given, wait, hung_up)
+        self._expect(given, waiting, hung_up)
         for watcher in replaced:
-            self._expect(given, wait, [watcher], watcher.places.spawned())
+            self._expect(given, waiting, [watcher], watcher.places.spawned())
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
             for process in watcher.places.fresh:
@@ -142,8 +144,8 @@ class Roster(Watchers):
         if watcher.is_running and not is_cycling:
             order_rollout(watcher, cause, strategy)
 
-    def _resize(self, given: orders.Resize, wait: Wait | None) -> None:
-        self._expect(given, wait, [given.watcher])
+    def _resize(self, given: orders.Resize, waiting: Waiting | None) -> None:
+        self._expect(given, waiting, [given.watcher])
         self._publish_size(given.watcher, given.numprocesses, given.cause, always=False)
         self.touch(given.watcher)
 
@@ -156,7 +158,7 @@ class Roster(Watchers):
         if always or "numprocesses" in told:
             self.ports.events.publish(watcher, "updated", cause, **told)
 
-    def _set_options(self, given: orders.SetOptions, wait: Wait | None) -> None:
+    def _set_options(self, given: orders.SetOptions, waiting: Waiting | None) -> None:
         watcher, options = given.watcher, dict(given.options)
         size = options.pop("numprocesses", watcher.numprocesses)
         watcher.settings.drop(given.dropped)
@@ -169,21 +171,21 @@ class Roster(Watchers):
             self.ports.outputs.open(watcher)
         rolls = given.fresh or any(map(needs_fresh, changed))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
-        self._expect(given, wait, [watcher], watcher.places.spawned() if rolls else None)
+        self._expect(given, waiting, [watcher], watcher.places.spawned() if rolls else None)
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             self._roll(watcher, given.cause, Strategy.SURGE)
             self.campaign.let_go(watcher)
         self.touch(watcher)
 
-    def _add(self, given: orders.Add, wait: Wait | None) -> None:
+    def _add(self, given: orders.Add, waiting: Waiting | None) -> None:
         self.enlist(given.watcher)
         self.ports.events.publish(given.watcher, "add", given.cause)
 
-    def _remove(self, given: orders.Remove, wait: Wait | None) -> None:
+    def _remove(self, given: orders.Remove, waiting: Waiting | None) -> None:
         watcher = given.watcher
         self.campaign.forget(watcher)
-        self._expect(given, wait, [watcher])
+        self._expect(given, waiting, [watcher])
         stop_listening(watcher, self.ports)
         ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
         watcher.standing = Standing.REMOVED if ends else Standing.ABANDONED
@@ -197,11 +199,11 @@ class Roster(Watchers):
             watcher.gate = None
             self.abandon(watcher)
 
-    def _kill(self, given: orders.Kill, wait: Wait | None) -> None:
+    def _kill(self, given: orders.Kill, waiting: Waiting | None) -> None:
         watcher = given.watcher
         chosen = [process for process in given.processes if process.has_leader]
         if chosen:
-            self._expect(given, wait, [watcher], chosen)
+            self._expect(given, waiting, [watcher], chosen)
         watcher.places.hasten(self.now())
         limit, signum = given.graceful_timeout, given.signum
         for process in chosen:
@@ -213,7 +215,7 @@ class Roster(Watchers):
                 watcher.places.end_by(process, self.now() + limit)
         self.touch(watcher)
 
-    def _signal(self, given: orders.Signal, wait: Wait | None) -> None:
+    def _signal(self, given: orders.Signal, waiting: Waiting | None) -> None:
         signals = self.ports.signals
         for process in given.processes:
             if given.childpid is not None:
@@ -225,17 +227,17 @@ class Roster(Watchers):
                 process.signalled = given.signum
                 signal_with_hooks(given.watcher, process, self.ports, given.signum)
 
-    def _configure(self, given: orders.Configure, wait: Wait | None) -> None:
+    def _configure(self, given: orders.Configure, waiting: Waiting | None) -> None:
         for one in given.orders:
-            CARRIED_OUT[type(one)](self, one, wait)
+            CARRIED_OUT[type(one)](self, one, waiting)
         for watcher, base in given.bases:
             watcher.settings.rebase(base)
 
-    def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
+    def _quit(self, given: orders.Quit, waiting: Waiting | None) -> None:
         first_time = not self.closing
         self.closing = True
         everybody = self.everybody()
-        self._expect(given, wait, everybody)
+        self._expect(given, waiting, everybody)
         if not first_time:
             return
         for watcher in self.watchers():
@@ -254,7 +256,7 @@ class Roster(Watchers):
             watcher.places.end_by(process, self.now() + watcher.patience())
 
 
-CARRIED_OUT: dict[type, Callable[[Roster, Any, Wait | None], None]] = {
+CARRIED_OUT: dict[type, Callable[[Roster, Any, Waiting | None], None]] = {
     orders.Start: Roster._start,
     orders.Stop: Roster._stop,
     orders.Restart: Roster._restart,

@@ -94,22 +94,40 @@ class Waiting:
         closed: Whether it has been given, or will never be.
     """
 
-    def __init__(self, wait: Wait) -> None:
+    def __init__(self, desk: WaitDesk, order: Order, wait: Wait) -> None:
         self.wait = wait
         self.timeout = LONGEST if wait.timeout is None else min(wait.timeout, LONGEST)
-        self.collects = False
+        self.collects = type(order) is Configure
         self.watchers: list[Watcher] = []
         self.open: dict[Part, None] = {}
         self.closed = False
+        self._desk = desk
         self._errors: list[str] = []
         self._before: set[int] = set()
         self._after: set[int] = set()
 
-    def add(self, part: Part) -> None:
-        """Wait for that too."""
-        self.open[part] = None
-        self.watchers.append(part.watcher)
-        self._before |= part.before
+    def before(
+        self,
+        order: Order,
+        watchers: Sequence[Watcher],
+        ends: Sequence[ManagedProcess] | None = None,
+    ) -> None:
+        """See `core.ports.Waiting`."""
+        for watcher in watchers:
+            part = Part(self, order, watcher, ends)
+            self.open[part] = None
+            self.watchers.append(watcher)
+            self._before |= part.before
+
+    def begin(self) -> None:
+        """Wait from now on; an answer without parts is given at once."""
+        for part in list(self.open):
+            if part.watcher.is_abandoned:
+                self.look(part)  # by this order, and it is looked at no more
+        if not self.open:
+            self.answer(None)
+        elif not self.closed:
+            self._desk.keep(self)
 
     def look(self, part: Part) -> None:
         """Judge one part, and answer when it was the last one or has failed."""
@@ -170,38 +188,19 @@ class WaitDesk:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._given: dict[Wait, Waiting] = {}  # whose order is being applied
         self._parts: dict[Watcher, dict[Part, None]] = {}
         self._agenda: Agenda[Waiting] = Agenda()
 
     # -- what the core calls: see `core.ports.Waits`
 
-    def before(
-        self,
-        order: Order,
-        wait: Wait,
-        watchers: Sequence[Watcher],
-        ends: Sequence[ManagedProcess] | None = None,
-    ) -> None:
-        """Note how watchers stand before an order is applied to them."""
-        waiting = self._given.setdefault(wait, Waiting(wait))
-        for watcher in watchers:
-            waiting.add(Part(waiting, order, watcher, ends))
+    def waiting(self, order: Order, wait: Wait) -> Waiting:
+        """Prepare to wait for that order."""
+        return Waiting(self, order, wait)
 
-    def begin(self, order: Order, wait: Wait) -> None:
-        """Wait from now on; an answer without parts is given at once."""
-        waiting = self._given.pop(wait, None) or Waiting(wait)
-        waiting.collects = type(order) is Configure
-        for part in list(waiting.open):
-            if part.watcher.is_abandoned:
-                waiting.look(part)  # by this order, and it is looked at no more
-        if waiting.closed:
-            return
-        if not waiting.open:
-            waiting.answer(None)
-            return
+    def keep(self, waiting: Waiting) -> None:
+        """Keep an answer until its parts are done."""
         self._agenda.set(waiting, self._now() + waiting.timeout)
-        wait.on_gone(self._forget, waiting)
+        waiting.wait.on_gone(self._forget, waiting)
         for part in waiting.open:
             self._parts.setdefault(part.watcher, {})[part] = None
 
