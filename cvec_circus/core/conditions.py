@@ -18,7 +18,7 @@ Explain = Callable[[Watcher], str]
 
 
 class Condition(Protocol):
-    """One reason to wait. Owned by the supervisor thread."""
+    """One reason to wait. Immutable."""
 
     def is_met(self) -> bool:
         """Tell whether there is nothing to wait for any more."""
@@ -37,7 +37,7 @@ class Stage(Protocol):
 
 
 class Turn(NamedTuple):
-    """An order to all watchers has not come to this one yet: when it does, this is taken away."""
+    """An order to all watchers has not come to this one yet. Immutable; taken away when it does."""
 
     stage: Stage
 
@@ -49,7 +49,7 @@ class Turn(NamedTuple):
 
 
 class Predecessor(NamedTuple):
-    """A removed watcher of the same name is not all gone."""
+    """A removed watcher of the same name is not all gone. Immutable."""
 
     watcher: Watcher
 
@@ -61,13 +61,10 @@ class Predecessor(NamedTuple):
         return f"waits for the end of the one that was removed: {left}"
 
 
-class Connection:
-    """With `on_demand`: no client has connected yet."""
+class Connection(NamedTuple):
+    """With `on_demand`: no client has connected yet. Immutable."""
 
-    __slots__ = ("has_come",)
-
-    def __init__(self, has_come: bool = False) -> None:
-        self.has_come = has_come
+    has_come: bool = False
 
     def is_met(self) -> bool:
         return self.has_come

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cvec_circus.core import spawning
-from cvec_circus.core.conditions import Question
+from cvec_circus.core.conditions import Connection, Question
 from cvec_circus.core.ending import UNKILLABLE_TIMEOUT, before_signal_answered, let_go
 from cvec_circus.core.hooks import tell
 from cvec_circus.core.places import Death, Stray
@@ -127,7 +127,8 @@ def take_strays(watcher: Watcher, ports: Ports, strays: tuple[Stray, ...]) -> No
 def client_connected(watcher: Watcher, ports: Ports) -> None:
     """Record that a client has connected."""
     if watcher.connection is not None:
-        watcher.connection.has_come = True
+        watcher.conditions.remove(watcher.connection)
+        watcher.conditions.append(Connection(has_come=True))
 
 
 def hook_answered(watcher: Watcher, ports: Ports, token: int, refusal: str) -> None:

@@ -66,7 +66,7 @@ class Roster(Watchers):
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
-        """Let who waits see those watchers as they are before the order is applied."""
+        """Note how watchers stand before the order is applied, if its sender waits."""
         if waiting is not None:
             waiting.before(order, watchers, ends)
             for watcher in watchers:
