@@ -137,7 +137,7 @@ class Orders:
         return True
 
     def _start(self) -> None:
-        """Start a thread unless there is one, or it is too soon for one. Soon: see `Thread.start`."""
+        """Start a thread unless there is one, or it is too soon. Ends soon: see `Thread.start`."""
         with self._lock:
             is_there = self._thread is not None and not self._thread.has_ended
             now = self._clock.monotonic()
