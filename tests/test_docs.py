@@ -10,10 +10,14 @@ import tempfile
 import textwrap
 import unittest
 from pathlib import Path
+from types import ModuleType
 from unittest import mock
 
 from cvec_circus.commands import table
 from cvec_circus.config.build import load
+from cvec_circus.core import life, process
+from cvec_circus.core.life import STEPS, Life
+from cvec_circus.core.process import PROCESS_STEPS, ProcessState
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.option import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -65,6 +69,16 @@ class TestPages(unittest.TestCase):
             for name in re.findall(r"``((?:cvec_circus|tests|docs|bin)/[\w/.-]+)``", text):
                 self.assertTrue((ROOT / name).exists(), f"{page.name}: {name}")
 
+    def test_files_of_the_design_exist(self) -> None:
+        named = set()
+        for page in sorted((DOCS / "design").glob("*.rst")):
+            text = page.read_text(encoding="utf-8")
+            for name in re.findall(r"``([a-z_]+/[\w/]+\.py)``", text):
+                named.add(name)
+                places = (ROOT / name, ROOT / "cvec_circus" / name)
+                self.assertTrue(any(map(Path.is_file, places)), f"{page.name}: {name}")
+        self.assertGreater(len(named), 40)
+
     def test_the_tour_is_short(self) -> None:
         text = (DOCS / "design" / "tour.rst").read_text(encoding="utf-8")
         files = re.findall(r"^\d\. ``(cvec_circus/.*\.py)``", text, re.MULTILINE)
@@ -76,6 +90,43 @@ class TestPages(unittest.TestCase):
     def test_examples_are_python(self) -> None:
         for example in (DOCS / "examples").rglob("*.py"):
             ast.parse(example.read_text(encoding="utf-8"))
+
+
+class TestStates(unittest.TestCase):
+    """The tables of the states say what the code allows."""
+
+    def rows(self, module: ModuleType) -> dict[str, str]:
+        """Return the last column of the first table of a module's docstring, by the first one."""
+        lines = module.__doc__.splitlines()
+        first, second, end = (i for i, line in enumerate(lines) if line.startswith("====="))
+        starts = [match.start() for match in re.finditer("=+", lines[first])]
+        rows: dict[str, str] = {}
+        name = ""
+        for line in lines[second + 1 : end]:
+            name = line[: starts[1]].strip() or name
+            rows[name] = f"{rows.get(name, '')} {line[starts[-1] :]}"
+        return rows
+
+    def test_the_life_of_a_watcher(self) -> None:
+        steps = {
+            Life[name]: {Life[word] for word in re.findall(r"→\s+([A-Z]+)", text)}
+            for name, text in self.rows(life).items()
+        }
+        self.assertEqual(steps, STEPS)
+
+    def test_a_process(self) -> None:
+        rows = {**self.rows(process), "REMOVED": ""}
+        steps = {
+            ProcessState[name]: {one for one in ProcessState if one.name in words_of(text)}
+            - {ProcessState[name]}
+            for name, text in rows.items()
+        }
+        self.assertEqual(steps, PROCESS_STEPS)
+
+
+def words_of(text: str) -> set[str]:
+    """Return the states in a text, where an end is written in small letters."""
+    return set(re.findall(r"\b[A-Z]+\b", text.replace("removed", "REMOVED")))
 
 
 class TestConfigurations(unittest.TestCase):

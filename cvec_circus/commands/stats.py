@@ -42,12 +42,11 @@ class Stats(Command):
         if props["name"] is None:
             if pid is not None:
                 raise MessageError("message invalid: process: name is missing")
-            everybody = target.watchers()
 
             def then_all(samples: dict[str, Any]) -> None:
                 answer.ok(infos=samples)
 
-            target.sample(everybody, None, then_all, answer.fail, extended)
+            target.sample(target.watchers(), None, then_all, answer.fail, extended)
             return None
         watcher = target.find(props["name"])
         missing = f"process {pid} not found in {watcher.name!r}"

@@ -24,7 +24,7 @@ class Connection:
 
     Attributes:
         is_open: Whether something can still be sent to it.
-        dependants: What is told, once, when it is gone.
+        dependants: Those whose `client_gone` is called, once, when it is gone.
     """
 
     __slots__ = (

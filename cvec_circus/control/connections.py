@@ -5,7 +5,7 @@ Nothing here waits, and everything has a bound, because a peer may do anything a
 ==========================  ============================================================
 what a peer may do          what happens
 ==========================  ============================================================
-connect very often          a share of the descriptors; then nobody is let in until some leave
+connect very often          a share of the descriptors; then no one is let in until some leave
 say nothing at first        the connection is ended after `HANDSHAKE` seconds
 send half a message         the same after `HALF_A_MESSAGE` seconds; the oldest one goes when all
                             together hold more than `HALF_MESSAGES` bytes
@@ -374,4 +374,4 @@ def _swallow(sock: socket.socket) -> None:
             if not sock.recv(LARGE_READ):
                 return
     except OSError:
-        return  # there is no more, or nobody
+        return  # there is no more, or the peer is gone

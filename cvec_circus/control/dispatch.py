@@ -109,7 +109,7 @@ class Dispatcher:
 
 @contextlib.contextmanager
 def answering(reply: Reply) -> Iterator[None]:
-    """Answer with what is raised meanwhile; what is a fault of ours is logged."""
+    """Answer with what is raised meanwhile; log what is a fault in the daemon."""
     try:
         yield
     except Exception as problem:

@@ -1,4 +1,4 @@
-"""The door of an endpoint: who is let in, and when nobody is."""
+"""The door of an endpoint: which connections are let in, and when none is."""
 
 from __future__ import annotations
 

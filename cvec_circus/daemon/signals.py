@@ -53,7 +53,7 @@ UNUSED = Row("", Action.LOG, "")
 """The row of every signal that is in no other: USR1, USR2, IO, STKFLT, the real-time ones."""
 
 TABLE = (
-    Row("TERM INT QUIT", Action.STOP, "somebody wants the daemon to end"),
+    Row("TERM INT QUIT", Action.STOP, "a person or a service manager ends the daemon"),
     Row("PWR", Action.STOP, "the power fails, or the manager of a container wants it to end"),
     Row("XCPU", Action.STOP, "its processor time is used up, and at the hard limit comes SIGKILL"),
     Row("HUP", Action.RELOAD, "the common signal for that"),
@@ -68,7 +68,7 @@ TABLE = (
     Row("CHLD", Action.COLLECT, "pidfds tell of its own children, this of those it has adopted"),
     Row("URG WINCH", Action.LEAVE, "the kernel ignores them"),
 )
-"""What the C library keeps for itself, 32 and 33 with glibc, has no row: nobody else may set it."""
+"""What the C library keeps for itself, 32 and 33 with glibc, has no row: no program may set it."""
 
 _ROWS = {name: row for row in TABLE for name in row.names.split()}
 

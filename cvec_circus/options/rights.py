@@ -82,7 +82,7 @@ def judge(wanted: Accounts | None) -> None:
     What is found holds for the processes that start from now on: see `system.accounts`.
 
     Raises:
-        OptionError: There is nobody like that.
+        OptionError: There is no such user or group.
     """
     if wanted is None:
         return

@@ -6,19 +6,15 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.base import threads
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.thread import Thread
 from cvec_circus.stream.output import Pipe
 
 RETRY_DELAY = 1.0
 """Seconds to the next attempt at what the system has no thread, file or memory for."""
-
-BIRTH_TIMEOUT = 10.0
-"""Seconds after which a thread that was started and has done nothing is taken for dead."""
 
 BEHIND_DELAY = 5.0
 MOST_ORDERS = 256
@@ -42,8 +38,8 @@ def never(delay: float, fn: Callable[[], object]) -> None:
 class Orders:
     """Carries out orders on a thread of its own, one after the other. Safe from any thread.
 
-    The thread starts with the first order. Nothing waits for it: while the system has none, the
-    orders wait. One that dies is replaced. What it serves is for a subclass to say.
+    The thread starts with the first order. While the system has none, the orders wait. One that
+    dies is replaced. What it serves is for a subclass to say.
 
     Args:
         clock: Tells the time.
@@ -71,11 +67,11 @@ class Orders:
         self._orders: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._done = threading.Event()
         self._obeyed_at = 0.0
+        self._thread: Thread | None = None
         self._running = False
         self._has_run = False
         self._ended = False
-        self._born_by: float | None = None
-        self._crashed_at: float | None = None
+        self._not_before = self._crashed_at = float("-inf")
         self._refusal = ""
 
     def do(self, fn: Callable[..., object], *args: Any) -> bool:
@@ -141,41 +137,34 @@ class Orders:
         return True
 
     def _start(self) -> None:
-        """Start a thread unless there is one, or may be in a moment. Never waits."""
+        """Start a thread unless there is one, or it is too soon. Ends soon: see `Thread.start`."""
         with self._lock:
+            is_there = self._thread is not None and not self._thread.has_ended
             now = self._clock.monotonic()
-            is_due = self._born_by is None or now >= self._born_by
-            if self._running or self._ended or not is_due:
+            if self._ended or is_there or now < self._not_before:
                 return
-            self._born_by = now + BIRTH_TIMEOUT
-        thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._later(BIRTH_TIMEOUT, self._start)
-        try:
-            threads.start(thread, self._refused)
-        except RuntimeError as error:
-            self._refused(error)
-
-    def _refused(self, error: Exception) -> None:
-        """Learn that the system has no thread. Nothing is logged here: see `threads.start`."""
-        with self._lock:
-            is_first, self._refusal = not self._refusal, str(error)
-            self._born_by = self._clock.monotonic() + RETRY_DELAY
-        self._later(RETRY_DELAY, partial(self._try_again, is_first))
-
-    def _try_again(self, is_first: bool) -> None:
-        if is_first and self._refusal:
+            thread = Thread(self._run, self.name)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                is_first, self._refusal = not self._refusal, str(error)
+                self._not_before = now + RETRY_DELAY
+            else:
+                # Looked at again by `_start`: one that is late may die before its first step.
+                is_first, self._thread = False, thread
+        self._later(RETRY_DELAY, self._start)
+        if is_first:
             said = "%s: no thread to read output now: %s; it waits in its pipes"
             logger.warning(said, self.name, self._refusal)
-        self._start()
 
     # What follows runs on the thread.
 
     def _run(self) -> None:
         with self._lock:
             if self._running or self._ended:
-                return  # another one was started, because this one came so late
+                return  # it has come too late
             self._running = self._has_run = True
-            self._born_by, self._refusal = None, ""
+            self._refusal = ""
         try:
             self._serve()
         except BaseException as error:
@@ -192,11 +181,13 @@ class Orders:
     def _crash(self, error: BaseException) -> None:
         """Have another thread go on, at once or, after a second crash, in a moment."""
         now = self._clock.monotonic()
-        is_second = self._crashed_at is not None and now < self._crashed_at + RETRY_DELAY
+        is_second = now < self._crashed_at + RETRY_DELAY
         with self._lock:
             self._running = False
             self._crashed_at = now
-            self._born_by = now + RETRY_DELAY if is_second else None
+            self._thread = None  # so that another one may start beside this one
+            if is_second:
+                self._not_before = now + RETRY_DELAY
         try:
             if not is_second:
                 self._on_crash(error, f"the thread {self.name} ({self.about})")

@@ -30,9 +30,9 @@ class Pump(Orders):
     """Reads the children's pipes on a thread of its own. Safe from any thread.
 
     The thread starts with the first order. Orders are carried out one after the other; each method
-    returns at once, with False once the pump has ended and nothing is done any more. Nothing waits
-    for the thread: while the system has none, orders wait, and what the children write waits in
-    their pipes. A thread that dies is replaced, and loses only what it had just read.
+    returns at once, with False once the pump has ended and nothing is done any more. While the
+    system has no thread, orders wait, and what the children write waits in their pipes. A thread
+    that dies is replaced, and loses only what it had just read.
 
     Attributes:
         name: That of the thread.

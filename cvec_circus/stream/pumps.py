@@ -58,7 +58,8 @@ class Route:
 class Pumps:
     """Every pump of a daemon. Safe from any thread; the methods are those of a pump.
 
-    No method touches a file, waits, or raises. Each thread is started when it is needed.
+    No method touches a file or raises, and none waits but for the start of a thread: see
+    `base.thread.Thread`. Each thread is started when it is needed.
     """
 
     def __init__(

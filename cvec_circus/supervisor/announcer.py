@@ -20,7 +20,7 @@ class Announcer:
         self._stream = stream
 
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
-        """See `core.ports.Events`; the actor and its reason are told where there is one."""
+        """See `core.ports.Events`; with the actor and its reason, if there is one."""
         if cause.actor:
             payload["actor"] = cause.actor
         if cause.why:

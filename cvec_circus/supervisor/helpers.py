@@ -46,7 +46,7 @@ class Extra(NamedTuple):
 
 
 class Helper:
-    """One row: what is started, and what it is told. Owned by the supervisor thread.
+    """One row: what is started, with which message. Owned by the supervisor thread.
 
     Attributes:
         name: The name of its watcher.
@@ -68,7 +68,7 @@ class Helper:
         raise NotImplementedError
 
     def message(self) -> dict[str, Any]:
-        """Return what its next process is told, beside what every helper is. JSON values."""
+        """Return the message to its next process, beside what every helper gets. JSON values."""
         return {}
 
     def descriptors(self) -> Sequence[int]:

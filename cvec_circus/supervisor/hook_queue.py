@@ -1,4 +1,4 @@
-"""What the hooks of one watcher have to do, and how much of it may wait.
+"""The queue of calls to the hooks of one watcher, and its bound.
 
 At most `MOST_WAITING` calls wait behind a hook that does not return. Further ones are dropped and
 counted if nothing depends on their answers. Those that decide something are kept: there are never

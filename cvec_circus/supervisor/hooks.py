@@ -41,7 +41,7 @@ JOIN_TIMEOUT = 1.0
 COLLECTED = 2
 """The status that a hook gets of a process that has been collected: `UNEXISTING`, in Circus."""
 
-FAULT = "a fault of ours"
+FAULT = "internal error; the daemon's log has more"
 
 MakeFacades = Callable[[Watcher, "Caller"], Any]
 
@@ -203,7 +203,7 @@ class HookDesk:
             self._next(runner)
 
     def _take(self, call: Call, answer: Answer | None) -> None:
-        """Act on the answer of a hook; None stands for a fault of ours."""
+        """Act on the answer of a hook; None stands for a fault in the daemon."""
         if answer is None:
             self._fail(call, f"failed: {FAULT}", FAULT)
             return

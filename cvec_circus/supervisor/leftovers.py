@@ -35,8 +35,8 @@ class Leftovers:
     """Sees what dead leaders have left come to its end. Owned by the supervisor thread.
 
     A group is asked whether it is empty at each exit of any child, and by a timer. A zombie that
-    nobody collects is a member too, so now and then a walk of /proc looks for groups that have no
-    other. Where the kernel cannot tell whether a group is empty, that walk alone does.
+    its parent does not collect is a member too, so now and then a walk of /proc looks for groups
+    that have no other. Where the kernel cannot tell whether a group is empty, that walk alone does.
 
     Args:
         loop: The supervisor's loop.

@@ -294,7 +294,7 @@ class Outsiders:
     def _watch(self, outsider: Outsider) -> bool:
         """Watch for its end, and keep it; False when it has ended already.
 
-        A child of ours needs no start time: its number is its own until it is collected.
+        A child of this process needs no start time: its number is its own until it is collected.
         """
         found = outsider.found
         is_child = self._adopts and not collecting.is_stranger(found.pid)

@@ -21,7 +21,7 @@ class Refusals:
             watcher: The name of the watcher it comes from.
             pid: The process.
             command: Its command's name, where that is known.
-            start_time: When it began, for a number may be used again; 0 for a child of ours.
+            start_time: When it began, for a number may be used again; 0 for a child.
         """
         key = (pid, start_time)
         if key in self._told:

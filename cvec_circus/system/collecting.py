@@ -14,8 +14,8 @@ class Exit(NamedTuple):
     """How a process ended. Immutable.
 
     Attributes:
-        exit_code: Its exit status; negative, the signal that ended it; -1 if nobody knows.
-        status_lost: Nobody knows: somebody else in this program has collected it.
+        exit_code: Its exit status; negative, the signal that ended it; -1 if it is not known.
+        status_lost: It is not known: other code in this program has collected it.
     """
 
     exit_code: int
@@ -56,7 +56,7 @@ def status(pid: int) -> Exit:
 
 
 def peek(pid: int) -> bool:
-    """Tell whether a child of ours has exited and waits to be collected. Leaves it as it is."""
+    """Tell whether a child has exited and waits to be collected. Leaves it as it is."""
     try:
         return _look(pid) is not None
     except ChildProcessError:
@@ -64,7 +64,7 @@ def peek(pid: int) -> bool:
 
 
 def is_stranger(pid: int) -> bool:
-    """Whether a process is no child of ours, or collected by other code in this program."""
+    """Whether a process is no child of this one, or was collected by other code in it."""
     try:
         _look(pid)
     except ChildProcessError:

@@ -81,7 +81,7 @@ class ExitWatcher(ABC):
         """Send a signal to the process group that a watched process leads.
 
         Args:
-            pid: A child of ours that is not collected, or any process where pidfds reach groups.
+            pid: A child that is not collected, or any process where pidfds reach groups.
             signum: The signal.
 
         Returns:

@@ -129,7 +129,7 @@ def launch(spec: LaunchSpec) -> Launched:
     Popen does it with vfork, so it takes 0.12 ms however large we are. With an
     identity it takes fork: 1.5 ms when we have 12 MiB, and 25 ms when we have 513 MiB. Both return
     when the program has been executed, or could not be. What else a child may want, the *shim*
-    does: a Python program of ours (`launch_shim`) that runs in its place, and then becomes it. That
+    does: a Python program (`launch_shim`) that runs in its place, and then becomes it. That
     takes 8 ms, in the child, and a failure is in its report. Setting limits from outside instead
     would come too late: of 200 children, 22 read the old ones.
 

@@ -1,8 +1,9 @@
 """A program that prepares its process, and then becomes another one.
 
-It runs in the place of a child, which waits for it, so it imports nothing of ours and little else:
-`json` and `signal` would take half as long again as all the rest. Its one argument is the number of
-a file with its task in JSON, as `launch` writes it; each character of a text there is a byte.
+It runs in the place of a child, which waits for it, so it imports nothing of this package and
+little else: `json` and `signal` would take half as long again as all the rest. Its one argument is
+the number of a file with its task in JSON, as `launch` writes it; each character of a text there is
+a byte.
 
 The steps, in this order: put the listening sockets at their places; set the oom score, the nice
 value and the limits, which only root may raise; become the user; ask for the signal at the death of

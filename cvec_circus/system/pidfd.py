@@ -47,7 +47,7 @@ def send_to_group(fd: int, signum: int) -> bool:
         signum: The signal; 0 only asks.
 
     Returns:
-        False when the group is empty. A zombie that nobody has collected is a member still.
+        False when the group is empty. A zombie that is not collected is a member still.
 
     Raises:
         PermissionError: It has members, and we may signal none of them.

@@ -12,7 +12,7 @@ class Cause(NamedTuple):
     Attributes:
         text: What events have as `cause`: "exit", "command:restart" ... Plugins compare it.
         actor: Who gave the order: "client", "plugin:NAME", "hook:NAME", "signal:TERM", "file",
-            "program"; "" for what nobody ordered.
+            "program"; "" for what was not ordered.
         why: The reason that the actor gave, a sentence; "" if it gave none.
     """
 
@@ -34,7 +34,7 @@ class Cause(NamedTuple):
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether a person would wonder: a program of somebody's decided, or it gave a reason."""
+        """Whether a person would wonder: a plugin or a hook decided, or there is a reason."""
         return bool(self.why) or self.actor.startswith(("plugin:", "hook:"))
 
     @classmethod

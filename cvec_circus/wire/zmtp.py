@@ -41,7 +41,7 @@ _LARGE = 4096
 _SLACK = 1 << 16
 
 
-class Violation(Exception):  # noqa: N818 - not an error of ours
+class Violation(Exception):  # noqa: N818 - the peer's error
     """Immutable. What came in is no ZMTP 3, or goes beyond the limits; the text says which."""
 
 

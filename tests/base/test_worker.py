@@ -104,44 +104,46 @@ class WorkerTest(LeakCheckedTestCase):
         self.assertEqual(self.done.get(timeout=30), "next")
 
 
-def die_at_birth(function, args, *rest, **options):
+START = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
+"""What `threading` starts threads with."""
+
+
+def die_at_birth(function, *args, **options):
     """Start a thread as the system does when there is no memory for its first step."""
     _thread.start_new_thread(len, ([function],))
     return threading.get_ident()
 
 
 class ThreadTest(LeakCheckedTestCase):
-    @unittest.skipIf(sys.version_info >= (3, 13), "threads are started by another function there")
     def test_one_that_dies_before_its_first_step(self):
         for _ in range(20):
             thread = Thread(print, "stillborn")
-            with mock.patch.object(threading, "_start_new_thread", die_at_birth):
+            with mock.patch.object(threading, START, die_at_birth):
                 with self.assertRaisesRegex(RuntimeError, "no memory for a thread"):
                     thread.start()
         self.assertNotIn("stillborn", [one.name for one in threading.enumerate()])
 
-    @unittest.skipIf(sys.version_info >= (3, 13), "threads are started by another function there")
     def test_one_that_is_late_comes_all_the_same(self):
         held, done = [], queue.SimpleQueue()
 
-        def keep(function, args, *rest, **options):
-            held.append((function, args))
+        def keep(*args, **options):
+            held.append((args, options))
             return 0
 
         worker = Worker("late", print)
         self.addCleanup(worker.join, 30)
         self.addCleanup(worker.stop)
         with (
-            mock.patch.object(threading, "_start_new_thread", keep),
+            mock.patch.object(threading, START, keep),
             mock.patch("cvec_circus.base.thread.BIRTH_TIMEOUT", 0.02),
         ):
             worker.do(done.put, 1)
             worker.do(done.put, 2)
         self.assertFalse(worker.join(0))
-        ((function, args),) = held
+        ((args, options),) = held
         held.clear()
-        _thread.start_new_thread(function, args)
-        del function
+        getattr(threading, START)(*args, **options)
+        del args, options
         self.assertEqual([done.get(timeout=30), done.get(timeout=30)], [1, 2])
 
 

@@ -6,6 +6,7 @@ import select
 import threading
 from unittest import mock
 
+from cvec_circus.base.thread import Thread
 from cvec_circus.stream.orders import RETRY_DELAY
 from cvec_circus.stream.source import Source
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LEAVE_GRANDCHILD, PumpTestCase, rows
@@ -266,7 +267,7 @@ class CrashTest(PumpTestCase):
         for error, word in ((RuntimeError("no"), b" three\n"), (MemoryError(), b"four\n")):
             with self.subTest(error=error):
                 self.said.clear()
-                self.pump._crashed_at = None
+                self.pump._crashed_at = float("-inf")
                 read = self.pump._reader._read
                 with mock.patch.object(self.pump._reader, "_read", once(error, read)):
                     writer.write(word)
@@ -284,47 +285,52 @@ class CrashTest(PumpTestCase):
         self.done()
         with mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no")):
             writer.write(b"one\n")
-            self.assertTrue(eventually(lambda: RETRY_DELAY in waiting))
+            # After the first start, that of the second thread, and its death.
+            self.assertTrue(eventually(lambda: len(waiting) == 3))
         self.assertEqual(len(self.said), 1)
-        self.pump._born_by = None  # the time has come
+        self.pump._start()
+        self.assertEqual(waiting, [RETRY_DELAY] * 3)
+        self.pump._not_before = 0.0  # the time has come
         self.pump._start()
         self.assert_shows(b"one\n")
 
     def test_no_thread_now(self):
         waiting = []
         self.pump._later = lambda delay, fn: waiting.append((delay, fn))
-        with mock.patch("threading.Thread.start", side_effect=RuntimeError("no thread")):
+        refuse = mock.patch.object(Thread, "start", side_effect=RuntimeError("no thread"))
+        with refuse as start, self.assertLogs("cvec_circus", "WARNING") as logs:
             self.assertTrue(self.open())
-            self.assertTrue(eventually(lambda: len(waiting) == 2))
-        writer = self.pipe()
-        writer.write(b"one\n")
-        self.pump._born_by = None  # the time has come
-        with self.assertLogs("cvec_circus", "WARNING") as logs:
-            waiting[-1][1]()
+            writer = self.pipe()
+            writer.write(b"one\n")
+            self.assertEqual(start.call_count, 1)  # one attempt, though there are two orders
+            self.pump._not_before = 0.0  # the time has come
+            waiting[0][1]()
         said = "pump: no thread to read output now: no thread; it waits in its pipes"
         self.assertEqual(logs.output, [f"WARNING:cvec_circus:{said}"])
+        self.assertEqual([delay for delay, _ in waiting], [RETRY_DELAY] * 2)
+        self.pump._not_before = 0.0
+        waiting[-1][1]()
         self.assert_shows(b"one\n")
 
-    def test_a_thread_that_is_never_heard_of(self):
+    def test_a_thread_that_dies_late_and_before_its_first_step(self):
         waiting = []
         self.pump._later = lambda delay, fn: waiting.append(fn)
-        with mock.patch("cvec_circus.base.threads._start"):  # it dies at birth
-            self.open()
-        writer = self.pipe()
-        writer.write(b"one\n")
+        with mock.patch.object(Thread, "start"):  # it returns, as if the thread were still to come
+            with mock.patch.object(Thread, "has_ended", False):
+                self.open()
+                writer = self.pipe()
+                writer.write(b"one\n")
+                waiting[0]()
         self.assertEqual(len(waiting), 1)
-        waiting[0]()
-        self.assertEqual(len(waiting), 1)
-        self.pump._born_by = 0.0  # the time has come
-        waiting[0]()
+        with mock.patch.object(self.pump, "_thread", mock.Mock(has_ended=True)):
+            waiting[0]()
         self.assert_shows(b"one\n")
 
     def test_the_end_of_what_never_began(self):
         self.pump._later = lambda delay, fn: None
-        with mock.patch("threading.Thread.start", side_effect=RuntimeError("no thread")):
+        with mock.patch.object(Thread, "start", side_effect=RuntimeError("no thread")):
             self.open()
             writer = self.pipe()
-            self.assertTrue(eventually(lambda: self.pump._refusal))
             self.assertFalse(self.pump.stop())
         self.assertTrue(self.pump.join(0))
         with self.assertRaises(BrokenPipeError):
