@@ -22,11 +22,21 @@ def why(watcher: Watcher, now: float) -> str:
     if watcher.reason:
         return watcher.reason
     if not watcher.goal.up:
-        return down(watcher)
+        return down(watcher) or left_behind(watcher)
     if places.pending:
         return next_start(watcher, now)
     left = [process for process in places.ending if process.state is ProcessState.LEFTOVER]
-    return leftover(watcher, left[0], now) if left and watcher.is_running else ""
+    if left and watcher.is_running:
+        return leftover(watcher, left[0], now)
+    return left_behind(watcher)
+
+
+def left_behind(watcher: Watcher) -> str:
+    """Name the strays, the first three of them."""
+    named = [f"{stray.pid} ({stray.command})" for stray in watcher.strays[:3]]
+    more = ", ..." if len(watcher.strays) > 3 else ""
+    word = "processes" if len(watcher.strays) > 1 else "process"
+    return f"{word} {', '.join(named)}{more} left behind" if named else ""
 
 
 def awaited_hook(watcher: Watcher) -> str:

@@ -6,6 +6,7 @@ import errno
 import unittest
 
 from cvec_circus.core.campaign import Pace
+from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Remove, Start, Stop
@@ -45,6 +46,22 @@ class TestReason(unittest.TestCase):
         watcher = self.world.up(respawn=False)
         self.world.die(100)
         self.world.advance(1)
+        self.assert_reason(watcher, "")
+
+    # -- what is left of it
+
+    def test_strays_are_named(self) -> None:
+        watcher = self.world.up()
+        strays = [Stray(70 + number, 1, "sleep") for number in range(4)]
+        self.world.facts.strayed(watcher, strays[:1])
+        self.world.settle()
+        self.assert_reason(watcher, "process 70 (sleep) left behind")
+        self.world.facts.strayed(watcher, strays)
+        self.stop(watcher, Cause("command:stop", "client"))
+        text = "processes 70 (sleep), 71 (sleep), 72 (sleep), ... left behind"
+        self.assert_reason(watcher, text)
+        self.world.facts.strayed(watcher, ())
+        self.world.settle()
         self.assert_reason(watcher, "")
 
     # -- who stopped it
