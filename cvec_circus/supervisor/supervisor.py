@@ -257,8 +257,8 @@ class Supervisor:
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()
-        if not desks.endings.walker.join(1.0):
-            logger.warning("the thread that walks /proc has not ended")
+        if not desks.endings.walker.join(2.0):
+            logger.warning("a thread that reads /proc has not ended")
         for name in desks.chores.end(1.0):
             logger.warning("the %s thread has not ended", name)
         if self.target.reloading is not None:

@@ -80,6 +80,7 @@ class Walker:
         self._marks = Worker("marks", _log_crash)
         self._asked: list[Walked] = []
         self._walking = False
+        self._stopping = False
 
     def start(self) -> None:
         """Start the threads now, so that none is missing when memory is short."""
@@ -111,6 +112,8 @@ class Walker:
 
     def _walk(self, asked: list[Walked]) -> None:
         """On the thread of the table."""
+        if self._stopping:
+            return
         try:
             table = Table(row for row in proctable.rows() if row.start_time >= self._since)
         except OSError:
@@ -150,6 +153,8 @@ class Walker:
         found = []
         try:
             for pid in pids:
+                if self._stopping:
+                    return
                 mark = _parse(proctable.variable(pid, MARK), self._run)
                 try:
                     found.append(Found.of(pid, proctable.row(pid), mark))
@@ -161,13 +166,17 @@ class Walker:
             self._loop.post(then, found)
 
     def stop(self) -> None:
-        """End the threads after what they are doing. Does not wait."""
+        """End the threads after the walk and the process they are at; nobody hears the rest.
+
+        Does not wait.
+        """
+        self._stopping = True
         self._table.stop()
         self._marks.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait at most so many seconds, for each of the two, and tell whether both have ended."""
-        return self._table.join(timeout) and self._marks.join(timeout)
+        return all([worker.join(timeout) for worker in (self._table, self._marks)])
 
 
 def _parse(mark: str | None, run: str) -> tuple[str, str] | None:
