@@ -29,7 +29,7 @@ class Backoff:
     delay: float  # the wait that the last death has earned, in seconds, without jitter
     ready_at: float  # the instant from which the slot may spawn again
     cause: Cause  # what ended its last process, for the event of the next spawn
-    is_respawn: bool  # that process died by itself, so nobody waits for the next one
+    is_respawn: bool  # that process died by itself, so no order waits for the next one
     failed_starts: int  # how many in a row died before they became their program
 
     __slots__ = tuple(__annotations__)

@@ -121,7 +121,7 @@ def step_opening(watcher: Watcher, ports: Ports) -> None:
         watcher.enter(Life.FILLING)
     elif not watcher.goes_on:
         watcher.gate = watcher.rollout = None
-        watcher.enter(Life.DOWN)  # to everybody else it has never been anything else
+        watcher.enter(Life.DOWN)  # to clients it was never anything else
 
 
 def step_running(watcher: Watcher, ports: Ports) -> bool:

@@ -166,7 +166,7 @@ class Walker:
             self._loop.post(then, found)
 
     def stop(self) -> None:
-        """End the threads after the walk and the process they are at; nobody hears the rest.
+        """End the threads after the walk and the process they are at; the rest is dropped.
 
         Does not wait.
         """
