@@ -17,8 +17,9 @@ DOWN      stopped   nothing runs, nothing is left                 wanted up → 
 WAITING   stopped   wanted up; a condition is not met yet         all are met → OPENING · not wanted
                                                                   any more → DOWN
 OPENING   starting  before_start is asked; then the streams open  yes → FILLING · no, or not wanted
-                                                                  any more → DOWN: for clients and other
-                                                                  watchers it was never anything else
+                                                                  any more → DOWN: for clients and
+                                                                  other watchers it was never
+                                                                  anything else
 FILLING   starting  each place is spawned once; after_spawn and   filled → UP (`start` is published)
                     after_start are asked                         · an order, a no, nothing that
                                                                   could be started → CLOSING
