@@ -23,13 +23,13 @@ class Adopted(EndingCase):
     """Orphans that become our children."""
 
     def test_zombies_of_a_living_leader_are_collected(self):
-        orphans = "for i in 1 2 3 4 5; do (setsid sh -c 'echo pid $$' &); done"
-        _, pids = self.shell(Watcher(), f"{orphans}; sleep 0.1; echo ready; exec sleep 1000")
+        orphans = "(setsid sh -c 'echo pid $$' &); " * 5
+        _, pids = self.shell(Watcher(), f"{orphans} echo ready; exec sleep 1000")
         self.reaper.child_exited()
         self.until(lambda: not any(map(there, pids)))
 
     def test_a_leftover_that_proc_hides_is_named_by_its_pid(self):
-        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & echo ready; wait"
         process, (child,) = self.shell(Watcher(), text)
         real = proctable.row
         with mock.patch.object(proctable, "row", lambda pid: None if pid == child else real(pid)):
@@ -42,7 +42,7 @@ class Adopted(EndingCase):
 
     def test_a_mark_that_cannot_be_read_delays_one_stop_only(self):
         watcher = Watcher()
-        first, _ = self.shell(watcher, f"{SETSID} sleep 0.1; echo ready; wait")
+        first, _ = self.shell(watcher, f"{SETSID} echo ready; wait")
         second, _ = self.shell(watcher, "echo ready; exec sleep 1000", wid=2)
         with mock.patch.object(self.walker, "read"):
             self.stop(first)
@@ -85,7 +85,7 @@ class Adopted(EndingCase):
 
     def test_a_stray_s_child_is_known_by_its_session(self):
         child = "sleep 1000 & echo pid $!; echo pid $$; wait"
-        text = f"setsid /bin/sh -c '{child}' & sleep 0.1; echo ready; wait"
+        text = f"setsid /bin/sh -c '{child}' & echo ready; wait"
         process, (child, stray) = self.shell(Watcher(), text)
         # The first stray is known by its parent's session no more than by a mark.
         with self.assertLogs("cvec_circus", "WARNING"):

@@ -21,7 +21,7 @@ class Groups(EndingCase):
 
     def leave(self, child: str, watcher: Watcher | None = None):
         """Start a leader with one child in its group, and kill the leader."""
-        text = f"sh -c 'echo pid $$; {child}' & sleep 0.1; echo ready; wait"
+        text = f"sh -c 'echo pid $$; {child}' & echo ready; wait"
         return self.shell(watcher or Watcher(), text)
 
     def test_a_leader_that_leaves_nothing(self):
@@ -105,7 +105,7 @@ signal.pause()
 
     def test_many(self):
         watcher = Watcher()
-        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        text = "sh -c 'trap \"\" TERM; echo pid $$; exec sleep 1000' & echo ready; wait"
         started = [self.shell(watcher, text, wid) for wid in range(1, 31)]
         for process, _ in started:
             self.stop(process)
@@ -120,7 +120,7 @@ class Strays(EndingCase):
     """Processes that have left the group."""
 
     def crash(self, watcher: Watcher, wid: int = 1) -> int:
-        process, (stray,) = self.shell(watcher, f"{SETSID} sleep 0.1; echo ready; wait", wid)
+        process, (stray,) = self.shell(watcher, f"{SETSID} echo ready; wait", wid)
         os.kill(process.pid, signal.SIGKILL)
         self.until(lambda: self.is_over(process))
         return stray
@@ -138,7 +138,7 @@ class Strays(EndingCase):
         self.assertNotIn(pids[1], [stray.pid for stray in self.strays["web"]])
 
     def test_known_before_a_stop_is_over(self):
-        process, (stray,) = self.shell(Watcher(), f"{SETSID} sleep 0.1; echo ready; wait")
+        process, (stray,) = self.shell(Watcher(), f"{SETSID} echo ready; wait")
         with self.assertLogs("cvec_circus", "WARNING"):
             self.stop(process)
             self.until(lambda: self.is_over(process))
@@ -147,7 +147,7 @@ class Strays(EndingCase):
     def test_a_double_fork(self):
         process, (stray,) = self.shell(
             Watcher(),
-            "(setsid sh -c 'echo pid $$; exec sleep 1000' &); sleep 0.1; echo ready; wait",
+            "(setsid sh -c 'echo pid $$; exec sleep 1000' &); echo ready; exec sleep 1000",
         )
         self.reaper.child_exited()
         self.assertEqual(self.strays, {})  # its leader lives: nothing has strayed
@@ -173,7 +173,7 @@ signal.pause()
 
     def test_kill(self):
         watcher = Watcher(strays="kill")
-        process, (stray,) = self.shell(watcher, f"{STUBBORN_SETSID} sleep 0.1; echo ready; wait")
+        process, (stray,) = self.shell(watcher, f"{STUBBORN_SETSID} echo ready; wait")
         with self.assertLogs("cvec_circus", "WARNING") as logged:
             self.stop(process)
             self.until(lambda: self.is_over(process))
@@ -188,16 +188,14 @@ signal.pause()
 
     def test_ignore(self):
         with self.assertNoLogs("cvec_circus", "WARNING"):
-            process, (stray,) = self.shell(
-                Watcher(strays="ignore"), f"{SETSID} sleep 0.1; echo ready; wait"
-            )
+            process, (stray,) = self.shell(Watcher(strays="ignore"), f"{SETSID} echo ready; wait")
             self.stop(process)
             self.until(lambda: self.is_over(process))
         self.assertTrue(alive(stray))
         self.assertEqual(self.strays, {})
 
     def test_a_look_that_hangs_delays_a_stop_a_second(self):
-        process, (stray,) = self.shell(Watcher(), f"{SETSID} sleep 0.1; echo ready; wait")
+        process, (stray,) = self.shell(Watcher(), f"{SETSID} echo ready; wait")
         with mock.patch.object(self.walker, "walk"), mock.patch.object(self.walker, "read"):
             self.stop(process)
             self.until(lambda: self.is_over(process))
@@ -206,7 +204,7 @@ signal.pause()
     def test_a_removed_watcher_is_not_followed(self):
         watcher = Watcher()
         process, (child,) = self.shell(
-            watcher, "sh -c 'echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+            watcher, "sh -c 'echo pid $$; exec sleep 1000' & echo ready; wait"
         )
         watcher.is_abandoned = True
         os.kill(process.pid, signal.SIGKILL)
@@ -226,7 +224,7 @@ class Trees(EndingCase):
 
     def end_tree(self, number: int, child: str, kills: bool) -> None:
         """Stop a leader that ends at once, and what it has in another session."""
-        text = f"{child} sleep 0.05; echo ready; exec sleep 1000"
+        text = f"{child} echo ready; exec sleep 1000"
         process, (below,) = self.shell(Watcher(), text, number + 1)
         self.stop(process, tree=True)
         if kills:
@@ -264,7 +262,7 @@ print("got", word, signal.Signals(got).name, flush=True)
         self.assertEqual(got, dict.fromkeys(("same", "session", "group", "leader"), "SIGQUIT"))
 
     def test_without_a_list_the_group_is_signalled_in_a_second(self):
-        text = "sh -c 'echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        text = "sh -c 'echo pid $$; exec sleep 1000' & echo ready; wait"
         process, (child,) = self.shell(Watcher(), text)
         with (
             mock.patch.object(signals, "LIST_TIMEOUT", 0.2),

@@ -25,6 +25,15 @@ TIMEOUT = 30.0
 LIVES = iter(range(1_000_000))
 
 
+def command_line(pid: int) -> str:
+    """Return what a process was started with, "" when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
 class Watcher:
     """All that the desks ask of a watcher. Owned by the test."""
 
@@ -157,12 +166,17 @@ class EndingCase(LeakCheckedTestCase):
         return process, lines
 
     def shell(self, watcher: Watcher, text: str, wid: int = 1) -> tuple[Process, list[int]]:
-        """Start a shell script whose lines `pid N` name processes, until it says `ready`."""
+        """Start a shell script; wait for `ready`, and for a process behind each `echo pid`.
+
+        Returns:
+            The leader, and the pids it and the others have said, each past its exec if it has one.
+        """
         process, lines = self.spawn(watcher, "/bin/sh", "-c", text, wid=wid)
-        pids = []
-        while (line := lines.next(TIMEOUT)) != "ready":
-            assert line is not None and line.startswith("pid "), line
-            pids.append(int(line.split()[1]))
+        awaited = text.count("echo pid") + text.count("echo ready")
+        said = [lines.next(TIMEOUT) for _ in range(awaited)]
+        pids = [int(line.removeprefix("pid ")) for line in said if line and line != "ready"]
+        self.assertEqual(len(pids), text.count("echo pid"), said)
+        self.until(lambda: not any("exec " in command_line(pid) for pid in pids))
         return process, pids
 
     def until(self, predicate: Callable[[], object], timeout: float = TIMEOUT) -> None:
