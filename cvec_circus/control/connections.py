@@ -17,7 +17,6 @@ never read                  nothing is read from it; above `MOST_UNSENT` bytes i
 
 from __future__ import annotations
 
-import errno
 import select
 import socket
 from collections import deque
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
 from cvec_circus.control.door import Door
 from cvec_circus.system import files
 from cvec_circus.wire import zmtp
@@ -51,9 +50,6 @@ LOOK = 1.0
 #: Seconds that closing goes on sending: 0 would lose the last reply and the last event, no limit
 #: would hang the daemon's end on a client that does not read.
 LINGER = 0.25
-
-#: What a socket answers whose peer is there: no room for more, or no memory.
-_NOT_NOW = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 
@@ -99,7 +95,11 @@ class Connections:
         self._receive = receive
         self._gone = gone
         self.dependants = 0
-        self._epoll = select.epoll()
+        try:
+            self._epoll = select.epoll()
+        except OSError:
+            listener.close()
+            raise
         self._open: dict[int, Connection] = {}
         self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
         self._queue: deque[Connection] = deque()
@@ -136,7 +136,7 @@ class Connections:
                 return False
         else:
             try:
-                sent = _send(connection.sock, encoded)
+                sent = connection.send_now(encoded)
             except OSError:
                 return False  # the epoll says so too, and then the connection is let go of
             if sent == len(encoded):
@@ -265,7 +265,7 @@ class Connections:
             self.end(connection, str(violation))
             return False
         except OSError as error:
-            if error.errno not in _NOT_NOW:
+            if error.errno not in NOT_NOW:
                 self._let_go(connection)
             return False
         self._account(connection, found is not None)
@@ -281,7 +281,7 @@ class Connections:
         unsent = connection.unsent
         try:
             while unsent:
-                sent = _send(connection.sock, unsent[0])
+                sent = connection.send_now(unsent[0])
                 if not sent:
                     return
                 connection.unsent_bytes -= sent
@@ -372,20 +372,6 @@ class Connections:
                 self.end(connection, why)
         if self._door.look() or late:
             self._look_later()
-
-
-def _send(sock: socket.socket, content: bytes | memoryview) -> int:
-    """Send what can go now; return the number of bytes.
-
-    Raises:
-        OSError: The peer is gone.
-    """
-    try:
-        return sock.send(content)
-    except OSError as error:
-        if error.errno not in _NOT_NOW:
-            raise
-        return 0
 
 
 def _swallow(sock: socket.socket) -> None:

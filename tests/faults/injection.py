@@ -17,7 +17,6 @@ from typing import NamedTuple
 from tests.support.children import Lines
 
 _CALL = re.compile(r"^(\d+) +(\w+)\(")
-_RESUMED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>")
 
 
 class Fault(NamedTuple):
@@ -114,8 +113,10 @@ def refusal() -> str:
     if shutil.which("strace") is None:
         return "strace is not installed"
     done = subprocess.run(
-        ["strace", "-f", "--detach-on=execve", "-e", "inject=getppid:error=EPERM", "-o", os.devnull]
-        + [sys.executable, "-I", "-S", "-c", ""],
+        [
+            *("strace", "-f", "--detach-on=execve", "-e", "inject=getppid:error=EPERM"),
+            *("-o", os.devnull, sys.executable, "-I", "-S", "-c", ""),
+        ],
         capture_output=True,
         text=True,
         timeout=60,
