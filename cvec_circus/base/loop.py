@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,8 +20,11 @@ from cvec_circus.base.wakeup import Wakeup
 POSTS_A_TURN = 256
 """Calls of other threads made before the sockets are looked at again."""
 
-READABLE = int(zmq.POLLIN)
-"""A plain number, for an operation with zmq's own flag costs a microsecond each time."""
+READABLE = select.POLLIN
+"""The same number as zmq.POLLIN, an operation with which costs a microsecond each time."""
+
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What any call may fail with at any time, for want of files or memory: no fault of its caller."""
 
 Key = Union["zmq.Socket[bytes]", int]
 Result = TypeVar("Result")
@@ -81,7 +86,7 @@ class Loop:
     whoever made it may add readers and timers. `post`, `ask`, `stop` and `on_thread` are safe
     from any thread, at any time.
 
-    A turn waits in one `zmq.Poller`, then calls the readers of what is readable, the timers that
+    A turn waits in one poll, then calls the readers of what is readable, the timers that
     are due, the posts that were there when the turn began, and at last what `each_turn` was given.
     So none of the four keeps another one waiting for longer than a turn. An exception in any of
     them goes to `on_error`, and the loop goes on.
@@ -101,7 +106,7 @@ class Loop:
         self.thread_id: int | None = None
         self.on_error: Callable[[BaseException, str], object] = self._log_error
         self._timers = TimerQueue()
-        self._poller = zmq.Poller()
+        self._poller: Any = select.poll()
         self._readers: dict[Key, Callable[[], object]] = {}
         self._turn_ends: list[Callable[[], bool]] = []
         self._posts: deque[tuple[Callable[..., object], tuple[Any, ...], Question | None]]
@@ -128,8 +133,17 @@ class Loop:
         self._assert_owner()
         key = _key(source)
         if key not in self._readers:
-            self._poller.register(key, zmq.POLLIN)
+            if isinstance(key, zmq.Socket):
+                self._poll_for_zmq()
+            self._poller.register(key, READABLE)
         self._readers[key] = fn
+
+    def _poll_for_zmq(self) -> None:
+        """Poll by libzmq, which ends the process if poll(2) fails: only where it has to be."""
+        if not isinstance(self._poller, zmq.Poller):
+            self._poller = zmq.Poller()
+            for key in self._readers:
+                self._poller.register(key, READABLE)
 
     def remove_reader(self, source: Any) -> None:
         """Wait for a source no more; before it is closed. Owner thread; also within a reader."""
@@ -257,10 +271,10 @@ class Loop:
         """Wait, and return what is readable with its reader as it is now."""
         try:
             events = self._poller.poll(poll_milliseconds(self._delay()))
-        except zmq.ZMQError as error:
-            if not self._drop_closed(error):
+        except (zmq.ZMQError, OSError) as error:
+            if not self._drop_closed(error) and error.errno != errno.ENOMEM:
                 raise
-            return []
+            return []  # for want of memory: the next turn tries again
         readers = self._readers
         for key, event in events:
             # A closed file polls as an error without input, a closed zmq socket as file 0.
@@ -276,7 +290,7 @@ class Loop:
         next_at = self._timers.next_at()
         return None if next_at is None else next_at - self.clock.monotonic()
 
-    def _drop_closed(self, error: zmq.ZMQError | None) -> bool:
+    def _drop_closed(self, error: Exception | None) -> bool:
         """Forget sources that were closed while they had a reader: a mistake, but no endless loop.
 
         Returns:
@@ -324,7 +338,11 @@ class Loop:
             raise AssertionError(f"only its own thread may do this to {self.name}: use post")
 
     def _log_error(self, error: BaseException, name: str) -> None:
-        logger.error("%s: %s raised", self.name, name, exc_info=error)
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES:
+            logger.error("%s: %s could not go on: %s", self.name, name, error or "no memory")
+            logger.debug("where %s could not go on", name, exc_info=error)
+        else:
+            logger.error("%s: %s raised", self.name, name, exc_info=error)
 
 
 def _stopped() -> exc.SupervisorStopped:

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 
 from cvec_circus.base.clock import poll_milliseconds
 
+ATTEMPTS = 10
+"""How often it is tried to wake a thread while the kernel has no memory for that."""
+
 
 class Wakeup:
     """A flag that a thread can poll for. Safe from any thread.
@@ -51,13 +54,23 @@ class Wakeup:
         self._setters.append(None)
         try:
             if not self._is_closing:
-                os.write(self.write_fd, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full, so the flag is set
+                self._write()
         finally:
             self._setters.pop()
         if self._is_closing:
             self.close()
+
+    def _write(self) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                os.write(self.write_fd, b"\0")
+            except BlockingIOError:
+                return  # the pipe is full, so the flag is set
+            except OSError:
+                if attempt == ATTEMPTS:
+                    raise  # an empty pipe needs a page of memory, and the kernel has none
+            else:
+                return
 
     def clear(self) -> None:
         """Take the flag down. Do it before looking at what the flag announces, not after."""

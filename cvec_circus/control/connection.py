@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections import deque
 from typing import Protocol
 
 from cvec_circus.wire import zmtp
+
+NOT_NOW = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+"""What a socket answers whose peer is there: no room for more, or no memory."""
 
 _CREDENTIALS = struct.Struct("=iII")
 
@@ -53,6 +57,19 @@ class Connection:
         self.since = now
         self.unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
+
+    def send_now(self, content: bytes | memoryview) -> int:
+        """Send what can go now; return the number of bytes.
+
+        Raises:
+            OSError: The peer is gone.
+        """
+        try:
+            return self.sock.send(content)
+        except OSError as error:
+            if error.errno not in NOT_NOW:
+                raise
+            return 0
 
     def credentials(self) -> tuple[int, int] | None:
         """Return pid and uid of the peer as it connected; None where only the network knows."""

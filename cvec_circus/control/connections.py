@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.control.connection import Connection, Dependant
+from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
 from cvec_circus.control.door import Door
 from cvec_circus.system import files
 from cvec_circus.wire import zmtp
@@ -95,7 +95,11 @@ class Connections:
         self._receive = receive
         self._gone = gone
         self.dependants = 0
-        self._epoll = select.epoll()
+        try:
+            self._epoll = select.epoll()
+        except OSError:
+            listener.close()
+            raise
         self._open: dict[int, Connection] = {}
         self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
         self._queue: deque[Connection] = deque()
@@ -111,6 +115,7 @@ class Connections:
         """Begin to let in and to read."""
         self._loop.add_reader(self._epoll, self._readable)
         self._door.open()
+        self._look_later()
 
     def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
         """Send messages; what does not go at once goes when the peer has read.
@@ -131,9 +136,7 @@ class Connections:
                 return False
         else:
             try:
-                sent = connection.sock.send(encoded)
-            except BlockingIOError:
-                pass
+                sent = connection.send_now(encoded)
             except OSError:
                 return False  # the epoll says so too, and then the connection is let go of
             if sent == len(encoded):
@@ -258,13 +261,12 @@ class Connections:
                 is_more = len(received) == size
                 decoder.feed(received)
                 found = decoder.decode()
-        except BlockingIOError:
-            return False
         except zmtp.Violation as violation:
             self.end(connection, str(violation))
             return False
-        except OSError:
-            self._let_go(connection)
+        except OSError as error:
+            if error.errno not in NOT_NOW:
+                self._let_go(connection)
             return False
         self._account(connection, found is not None)
         if found is not None:
@@ -279,15 +281,15 @@ class Connections:
         unsent = connection.unsent
         try:
             while unsent:
-                sent = connection.sock.send(unsent[0])
+                sent = connection.send_now(unsent[0])
+                if not sent:
+                    return
                 connection.unsent_bytes -= sent
                 connection.since = self._clock.monotonic()
                 if sent < len(unsent[0]):
                     unsent[0] = unsent[0][sent:]
                 else:
                     unsent.popleft()
-        except BlockingIOError:
-            return
         except OSError:
             self._let_go(connection)
             return
@@ -298,12 +300,17 @@ class Connections:
     def _begin(self, sock: socket.socket) -> None:
         if files.given_limit() is not None:
             sock = socket.socket(fileno=files.moved_up(sock.detach()))
-        sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            sock.setblocking(False)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._epoll.register(sock, _READ)
+        except OSError as error:
+            sock.close()
+            logger.debug("%s: a connection is ended: %s", self.address, error)
+            return
         connection = Connection(sock, self._peers, self._clock.monotonic())
-        self._epoll.register(connection.fd, _READ)
         self._open[connection.fd] = connection
         self.send(connection, self._opening)
         self._look_later()

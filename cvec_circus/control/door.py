@@ -62,9 +62,13 @@ class Door:
         self._said_at = float("-inf")
 
     def open(self) -> None:
-        """Let in from now on."""
-        self._is_open = True
-        self._epoll.register(self.fd, select.EPOLLIN)
+        """Let in from now on; where the system has no memory for that, `look` tries again."""
+        try:
+            self._epoll.register(self.fd, select.EPOLLIN)
+        except OSError as error:
+            logger.warning("%s: nobody is let in yet: %s", self.address, error.strerror)
+        else:
+            self._is_open = True
 
     def close(self) -> None:
         """Stop listening."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts
 from cvec_circus.supervisor.families import Families
@@ -55,10 +56,9 @@ def build(
         explain: See `Reaper`.
         is_subreaper: Whether orphans become our children: never in an embedding program.
         runs_user_code: Whether a hook or a stream class is running at this moment.
-
-    Raises:
-        OSError: The kernel does not make this process the child subreaper.
     """
+    if is_subreaper:
+        is_subreaper = _become_subreaper()
     refusals = Refusals()
     exited: deque[int] = deque()
     walker = Walker(loop, run)
@@ -66,7 +66,6 @@ def build(
     outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts=is_subreaper)
     finder: Finder
     if is_subreaper:
-        subreaper.enable()
         finder = Adoption(loop, walker, families, outsiders, runs_user_code)
     else:
         finder = Search(loop, walker, families, outsiders)
@@ -74,3 +73,15 @@ def build(
     reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, exited, explain)
     signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
     return Endings(signals, reaper, leftovers, walker)
+
+
+def _become_subreaper() -> bool:
+    """Have orphans come to this process, if the kernel lets it; a walk of /proc finds them too."""
+    try:
+        subreaper.enable()
+    except OSError as error:
+        logger.warning(
+            "cannot become the child subreaper: %s; strays take longer to find", error.strerror
+        )
+        return False
+    return True

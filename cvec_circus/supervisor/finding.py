@@ -108,6 +108,7 @@ class Adoption(Finder):
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
         self._is_fresh = False
+        self._is_short = False
         self._deferred: Timer | None = None
 
     def new_batch(self) -> None:
@@ -143,9 +144,12 @@ class Adoption(Finder):
         try:
             children = subreaper.children()
         except OSError as error:
-            logger.warning("cannot list the orphans: %s; trying again", error)
+            if not self._is_short:
+                self._is_short = True
+                logger.warning("cannot list the orphans: %s; it is tried again", error.strerror)
             self._defer()
             return
+        self._is_short = False
         new: list[int] = []
         if self._members:
             self._members = {pid: self._members[pid] for pid in children if pid in self._members}

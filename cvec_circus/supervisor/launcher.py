@@ -79,9 +79,17 @@ class Launcher:
             Its pid, which is also the number of its session and process group.
 
         Raises:
-            OSError: The system refused; `errno` tells whether trying again may help.
+            LaunchError: The system refused; `errno` tells whether trying again may help.
             ValueError: The options cannot be made into a command.
         """
+        try:
+            return self._spawn(watcher, process)
+        except LaunchError:
+            raise
+        except OSError as error:
+            raise LaunchError(error.errno, f"cannot start a process: {error.strerror}") from error
+
+    def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         if not files.has_room(self._loop.wakeup.fd):
             reason = os.strerror(errno.EMFILE)
             raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")

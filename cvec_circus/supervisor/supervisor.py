@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
+RETRY_DELAY = 1.0
+"""Seconds after a turn that has failed until every watcher is looked at again."""
+
 FROM_FILE = Cause("config", "file")
 
 
@@ -222,12 +225,21 @@ class Supervisor:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
             self.desks.waits.time_out()
             return self.roster.turn() or more
+        except Exception:
+            # Whatever could not go on, for want of files or memory perhaps, has no deadline now.
+            self.loop.call_later(RETRY_DELAY, self._look_again)
+            raise
         finally:
             # Even if one watcher has a fault of ours, the others keep their deadlines.
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
             self.shutdown.look()
+
+    def _look_again(self) -> None:
+        """Go on with every watcher."""
+        for watcher in self.roster.everybody():
+            self.roster.touch(watcher)
 
     def _arm(self) -> None:
         """Wake the loop for the next deadline of the core, or of those who wait."""

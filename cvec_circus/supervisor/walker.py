@@ -116,7 +116,7 @@ class Walker:
             return
         try:
             table = Table(row for row in proctable.rows() if row.start_time >= self._since)
-        except OSError:
+        except (OSError, MemoryError):
             self._loop.post(self._later, asked)
         else:
             self._loop.post(self._walked, asked, table)
@@ -160,7 +160,7 @@ class Walker:
                     found.append(Found.of(pid, proctable.row(pid), mark))
                 except ProcessLookupError:
                     pass  # it has ended meanwhile
-        except OSError:
+        except (OSError, MemoryError):
             self._loop.post(self._loop.call_later, RETRY_DELAY, self._read_marks, pids, then)
         else:
             self._loop.post(then, found)

@@ -195,7 +195,10 @@ class PidfdExitWatcher(ExitWatcher):
         # Before it is closed: a child that another thread is forking just now holds a copy for a
         # moment, and as long as there is a copy epoll goes on reporting the number.
         if self._waiting.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+            try:
+                self._epoll.unregister(fd)
+            except OSError:
+                pass  # nothing waits for its number now, and at the latest its end takes it out
 
 
 class WaitThreadExitWatcher(ExitWatcher):
@@ -323,6 +326,7 @@ class _Watch:
 
 def choose() -> ExitWatcher:
     """Make the best exit watcher that this machine offers."""
+    pidfd.reaches_groups()  # finds out now: later, it could be for want of a file that it does not
     return PidfdExitWatcher() if has_pidfd() else WaitThreadExitWatcher()
 
 

@@ -100,7 +100,7 @@ def has_room_for_others(fd: int) -> bool:
     try:
         return _lowest(fd) < limit() * 3 // 4
     except OSError as error:
-        if error.errno != errno.EMFILE:
+        if error.errno not in (errno.EMFILE, errno.ENOMEM):
             raise
         return False
 

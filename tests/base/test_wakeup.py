@@ -1,5 +1,6 @@
 """The wake-up: threads, signals, and its end."""
 
+import errno
 import os
 import signal
 import threading
@@ -39,6 +40,12 @@ class WakeupTest(LeakCheckedTestCase):
         self.assertTrue(self.wakeup.wait(0))
         self.wakeup.clear()
         self.assertFalse(self.wakeup.wait(0))
+
+    def test_wakes_although_the_kernel_was_out_of_memory(self):
+        short = OSError(errno.ENOMEM, "no memory")
+        with mock.patch.object(os, "write", side_effect=[short, short, mock.DEFAULT]) as write:
+            self.wakeup.set()
+        self.assertEqual(write.call_count, 3)
 
     def test_a_signal_wakes_through_the_write_end(self):
         seen = []

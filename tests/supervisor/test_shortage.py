@@ -19,13 +19,18 @@ from tests.support.eventually import eventually
 SLEEP = {"name": "a", "cmd": "sleep 1000"}
 
 
-def failing(times: int, number: int, real: Any) -> Any:
-    """Make a function that raises that OSError so many times, and then does as `real`."""
+def failing(times: int, number: int, real: Any, in_python: bool = False) -> Any:
+    """Make a function that raises that OSError so many times, and then does as `real`.
+
+    With `in_python` it is a MemoryError instead.
+    """
     left = [times]
 
     def call(*args: Any) -> Any:
         if left[0]:
             left[0] -= 1
+            if in_python:
+                raise MemoryError
             raise OSError(number, os.strerror(number))
         return real(*args)
 
@@ -78,6 +83,10 @@ class TestStrays(EmbeddedCase):
     def test_proc_cannot_be_read(self) -> None:
         broken = failing(2, errno.EMFILE, proctable.rows)
         with mock.patch.object(proctable, "rows", broken):
+            self.stop_with_a_stray()
+
+    def test_no_memory_for_the_process_table(self) -> None:
+        with mock.patch.object(proctable, "rows", failing(2, errno.ENOMEM, proctable.rows, True)):
             self.stop_with_a_stray()
 
     def test_a_stray_cannot_be_watched(self) -> None:
