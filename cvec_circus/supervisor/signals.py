@@ -98,8 +98,16 @@ class SignalDesk:
         if family is not None:
             self._leftovers.abandon(family)
 
+    def is_settled(self, watcher: Watcher) -> bool:
+        """Tell whether all strays of a watcher without slots are known, and the killed ones gone.
+
+        Otherwise they are looked for, and `Facts.strayed` follows.
+        """
+        return self._leftovers.is_settled(watcher)
+
     def forget(self, watcher: Watcher) -> None:
         """Report nothing more of a watcher that has been removed."""
+        self._leftovers.forget(watcher)
         self._outsiders.forget(watcher)
         self._families.forget(watcher)
 

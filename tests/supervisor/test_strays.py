@@ -83,6 +83,36 @@ class TestStrays(StrayCase):
         daemon.call("quit")
         daemon.ended()
 
+    def test_a_stop_right_after_a_crash_knows_what_that_has_left(self) -> None:
+        text = sh("setsid sleep 7771 & exec sleep 7772")
+        for strays in ("report", "kill"):
+            daemon = self.daemon(f"[watcher:w]\ncmd = {text}\nstrays = {strays}\n")
+            for order in ("stop", "stop", "stop", "stop", "stop", "stop", "rm", "quit"):
+                (stray,) = self.wait_for(daemon, "sleep", "7771")
+                (leader,) = self.wait_for(daemon, "sleep", "7772")
+                os.kill(leader, signal.SIGKILL)
+                if order == "quit":
+                    daemon.call("quit")
+                    daemon.log.containing(f"process {stray} (sleep)")
+                    break
+                answer = daemon.order(order, name="w")
+                pids = [one["pid"] for one in answer.get("strays", ())]
+                # A successor may have been there already, and have left one too.
+                self.assertEqual(set(pids), set(self.of_command(daemon, "sleep", "7771")))
+                self.assertEqual(stray in pids, strays == "report")
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                self.assertTrue(gone(*pids))
+                if order == "rm":
+                    daemon.order("add", name="w", cmd=text, options={"strays": strays})
+                daemon.order("start", name="w")
+            self.assertEqual(daemon.process.wait(TIMEOUT), 0)
+            left = marked(daemon.run) if strays == "report" else []
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            self.assertTrue(gone(*left))
+            daemon.ended()
+
     def test_stop_children_ends_a_session_below(self) -> None:
         for child in ("setsid sleep 7771", """setsid sh -c 'trap "" TERM; exec sleep 7771'"""):
             daemon = self.daemon(
