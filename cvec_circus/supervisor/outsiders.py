@@ -204,6 +204,8 @@ class Outsiders:
     def _report(self, outsider: Outsider) -> None:
         watcher = outsider.watcher
         assert watcher is not None
+        if outsider.role is Role.STRAY:
+            return
         outsider.role = Role.STRAY
         logger.warning("%s: %s is left behind as a stray", watcher.name, outsider.name)
         self.touch(watcher)

@@ -14,7 +14,7 @@ from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Table, Walker
-from cvec_circus.system import pidfd
+from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.exits import ExitWatcher
 
 LIST_TIMEOUT = 1.0
@@ -66,7 +66,8 @@ class SignalDesk:
         try:
             self._exits.send_signal(family.pid, signum)
         except PermissionError:
-            self._refusals.tell(family.watcher.name, family.pid)
+            found = Found.of(family.pid, proctable.row(family.pid))
+            self._refusals.tell(family.watcher.name, found.pid, found.command, found.start_time)
 
     def kill(self, process: ManagedProcess) -> None:
         """Send SIGKILL to all of a process group, its leader dead or not, and to its known tree.

@@ -174,7 +174,9 @@ class TestNotAllowed(StrayCase):
 
         text = "{DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7775 & exec sleep 7772"
         daemon = self.daemon(
-            f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n",
+            f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n"
+            "[watcher:leader]\ncmd = {DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7776\n"
+            "graceful_timeout = 0.2\n",
             wrapper=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
             prepare=prepare,
         )
@@ -186,6 +188,10 @@ class TestNotAllowed(StrayCase):
         daemon.log.containing(f"w: not allowed to signal process {child} (sleep)")
         daemon.log.containing(f"w: process {child} (sleep) is left behind")
         self.wait_for(daemon, "sleep", "7772")
+        (leader,) = self.wait_for(daemon, "sleep", "7776")
+        stopped = daemon.ctl("stop", "leader", "--waiting")
+        self.assertIn(f"process {leader} does not end", stopped.stdout + stopped.stderr)
+        os.kill(leader, signal.SIGKILL)
         daemon.call("quit")
         code = daemon.process.wait(TIMEOUT)
         left = marked(daemon.run)
@@ -193,7 +199,10 @@ class TestNotAllowed(StrayCase):
             os.kill(pid, signal.SIGKILL)
         self.assertTrue(gone(*left))
         log = daemon.ended(code)
-        self.assertEqual(sum("not allowed" in line and str(child) in line for line in log), 1)
+        for pid, said in ((child, "not allowed"), (child, "left behind"), (leader, "not allowed")):
+            lines = [line for line in log if said in line and str(pid) in line.split()]
+            self.assertEqual(len(lines), 1, lines)
+            self.assertIn(f"process {pid} (sleep)", lines[0])
 
 
 if __name__ == "__main__":
