@@ -334,6 +334,10 @@ def _frame(message: Mapping[str, Any]) -> bytes:
         raise exc.CallError(
             f"This cannot be sent: {len(frame)} bytes are more than {messages.MAX_FRAME}."
         )
+    try:
+        messages.decode(frame)  # what cannot be read has no id, so its refusal meets no call
+    except exc.MessageError as error:
+        raise exc.CallError(f"This cannot be sent: {error}.") from None
     return frame
 
 

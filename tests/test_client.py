@@ -202,6 +202,17 @@ class TestRefusals(ClientCase):
             with self.assertRaises(exc.CallError):
                 client.call("set", value=value)
 
+    def test_what_the_daemon_cannot_read(self) -> None:
+        client = self.client()
+        deep: list[object] = []
+        for _ in range(messages.MAX_DEPTH):
+            deep = [deep]
+        for value, why in ((10**30, "a number is out of range"), (deep, "nested too deep")):
+            with self.assertRaises(exc.CallError) as caught:
+                client.call("incr", nb=value)
+            self.assertEqual(str(caught.exception), f"This cannot be sent: json invalid: {why}.")
+        self.assertEqual(self.daemon.requests, [])
+
     def test_no_endpoint(self) -> None:
         for endpoint in ("nonsense", "tcp://", "", "gopher://x:1", "ipc://" + "x" * 200):
             with Client(endpoint) as client, self.assertRaises(exc.CallError) as caught:

@@ -146,7 +146,7 @@ def step_stopping(watcher: Watcher, ports: Ports) -> None:
     places = watcher.places
     for process in [*places.stale, *places.fresh]:
         stop_process(watcher, process, ports, watcher.goal.cause)
-    if not places.slots:
+    if not places.slots and ports.signals.is_settled(watcher):
         watcher.enter(Life.DOWN)
         ports.events.publish(watcher, "stop", watcher.goal.cause)
         ports.outputs.close(watcher)

@@ -67,6 +67,10 @@ class Signals(Protocol):
     def abandon(self, process: ManagedProcess) -> None:
         """Wait no longer for what a dead leader left in its group: those are strays from now on."""
 
+    def is_settled(self, watcher: Watcher) -> bool:
+        """Tell whether it is known what the watcher's dead leaders left outside their groups, and
+        those of it that are killed are gone; otherwise `Facts.strayed` follows, soon."""
+
 
 class Hooks(Protocol):
     def ask(self, watcher: Watcher, name: str, token: int, facts: Mapping[str, object]) -> None:

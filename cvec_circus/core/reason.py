@@ -21,8 +21,12 @@ def why(watcher: Watcher, now: float) -> str:
         return condition.why(partial(why, now=now))
     if watcher.reason:
         return watcher.reason
+    if not watcher.goal.up and (stopped := down(watcher)):
+        return stopped
+    if watcher.life is Life.STOPPING:
+        return unended(watcher, now)
     if not watcher.goal.up:
-        return down(watcher) or left_behind(watcher)
+        return left_behind(watcher)
     if places.pending:
         return next_start(watcher, now)
     left = [process for process in places.ending if process.state is ProcessState.LEFTOVER]
@@ -52,6 +56,20 @@ def down(watcher: Watcher) -> str:
     """Say who stopped it, where a person would wonder."""
     cause = watcher.goal.cause
     return f"stopped{cause.sentence}" if cause.is_worth_telling else ""
+
+
+def unended(watcher: Watcher, now: float) -> str:
+    """Say what is being ended and has not ended, and when it is killed; "" for nothing."""
+    places = watcher.places
+    leaders = [process for process in places.ending if process.has_leader]
+    chosen = leaders or list(places.ending)
+    if not chosen:
+        return ""
+    pids = ", ".join(str(process.pid) for process in chosen[:5])
+    purpose = Purpose.KILL if leaders else Purpose.LEFTOVER_BY
+    kill_at = max(places.deadline(process, purpose) or now for process in chosen)
+    told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
+    return f"{'' if leaders else 'what is left of '}process {pids} has not ended; {told}"
 
 
 def next_start(watcher: Watcher, now: float) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.facts import Facts
+from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import Families, Family, Found
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.outsiders import Outsiders
@@ -66,6 +67,8 @@ class Leftovers:
         self._facts = facts
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
         self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
+        # Watchers of which something ended that no stop had begun; the look that is under way.
+        self._unsought: dict[Watcher, object | None] = {}
         self._timer: Timer | None = None
         self._delay = FIRST_DELAY
         self._walk_delay = FIRST_WALK_DELAY
@@ -91,6 +94,8 @@ class Leftovers:
         self._outsiders.leader_ended(family)
         if family.stopping:
             self._look(family)
+        else:
+            self._unsought[family.watcher] = None
         if family.is_over:
             self._families.remove(family)
             return False
@@ -114,6 +119,30 @@ class Leftovers:
         if family.looking:
             family.looking = False
             self.settle(family)
+
+    # -- strays of those that ended by themselves: the watcher waits for them before it is down
+
+    def is_settled(self, watcher: Watcher) -> bool:
+        """Tell whether its strays are known, and the killed ones gone; if not, look for them."""
+        if self._outsiders.are_doomed(watcher):
+            self._unsought[watcher] = None  # they may leave something in their turn
+            return False
+        if self._unsought.get(watcher, self) is None:
+            look = self._unsought[watcher] = object()
+            self._finder.look(partial(self._sought, watcher, look))
+            if watcher in self._unsought:
+                self._loop.call_later(LOOK_TIMEOUT, self._sought, watcher, look)
+            self._outsiders.flush()
+        return watcher not in self._unsought and not self._outsiders.are_doomed(watcher)
+
+    def _sought(self, watcher: Watcher, look: object) -> None:
+        if self._unsought.get(watcher) is look:
+            del self._unsought[watcher]
+            self._outsiders.touch(watcher)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Forget a watcher that has been removed."""
+        self._unsought.pop(watcher, None)
 
     def settle(self, family: Family) -> None:
         """Report that nothing is left, if that is so."""

@@ -204,9 +204,11 @@ class Outsiders:
     def _report(self, outsider: Outsider) -> None:
         watcher = outsider.watcher
         assert watcher is not None
+        if outsider.role is Role.STRAY:
+            return
         outsider.role = Role.STRAY
         logger.warning("%s: %s is left behind as a stray", watcher.name, outsider.name)
-        self._touch(watcher)
+        self.touch(watcher)
 
     # -- signals
 
@@ -215,6 +217,12 @@ class Outsiders:
         for outsider in self._of(family):
             if outsider.role is Role.TREE:
                 self._send(outsider, signal.SIGKILL)
+
+    def are_doomed(self, watcher: Watcher) -> bool:
+        """Tell whether there are strays of a watcher that have been killed and are not gone."""
+        return any(
+            one.role is Role.DOOMED and one.watcher is watcher for one in self._by_pid.values()
+        )
 
     def abandon(self, family: Family) -> None:
         """Wait for the tree of a dead leader no longer: what is left of it are strays now."""
@@ -254,8 +262,8 @@ class Outsiders:
         if self._adopts and outsider.watcher is not None:
             if collecting.peek(pid):
                 collecting.collect(pid)
-        if outsider.role is Role.STRAY and outsider.watcher is not None:
-            self._touch(outsider.watcher)
+        if outsider.role in (Role.STRAY, Role.DOOMED) and outsider.watcher is not None:
+            self.touch(outsider.watcher)
         family = outsider.family
         if family is None or pid not in family.tree:
             return None
@@ -283,7 +291,8 @@ class Outsiders:
             ]
             self._facts.strayed(watcher, strays)
 
-    def _touch(self, watcher: Watcher) -> None:
+    def touch(self, watcher: Watcher) -> None:
+        """Let the core learn of a watcher's strays, soon."""
         if not self._changed:
             self._loop.post(self.flush)
         self._changed.add(watcher)

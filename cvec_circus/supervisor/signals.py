@@ -14,7 +14,7 @@ from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Table, Walker
-from cvec_circus.system import pidfd
+from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.exits import ExitWatcher
 
 LIST_TIMEOUT = 1.0
@@ -66,7 +66,8 @@ class SignalDesk:
         try:
             self._exits.send_signal(family.pid, signum)
         except PermissionError:
-            self._refusals.tell(family.watcher.name, family.pid)
+            found = Found.of(family.pid, proctable.row(family.pid))
+            self._refusals.tell(family.watcher.name, found.pid, found.command, found.start_time)
 
     def kill(self, process: ManagedProcess) -> None:
         """Send SIGKILL to all of a process group, its leader dead or not, and to its known tree.
@@ -98,8 +99,16 @@ class SignalDesk:
         if family is not None:
             self._leftovers.abandon(family)
 
+    def is_settled(self, watcher: Watcher) -> bool:
+        """Tell whether all strays of a watcher without slots are known, and the killed ones gone.
+
+        Otherwise they are looked for, and `Facts.strayed` follows.
+        """
+        return self._leftovers.is_settled(watcher)
+
     def forget(self, watcher: Watcher) -> None:
         """Report nothing more of a watcher that has been removed."""
+        self._leftovers.forget(watcher)
         self._outsiders.forget(watcher)
         self._families.forget(watcher)
 

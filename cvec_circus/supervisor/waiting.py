@@ -15,7 +15,7 @@ from typing import Optional
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.reason import why
+from cvec_circus.core.reason import unended, why
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.orders import (
     Configure,
@@ -261,10 +261,7 @@ class WaitDesk:
 def describe(watcher: Watcher, now: float) -> str:
     """Say where a watcher stands."""
     text = f"{watcher.name} is {watcher.status}"
-    reason = why(watcher, now)
-    if not reason and watcher.places.ending:
-        pids = ", ".join(str(process.pid) for process in list(watcher.places.ending)[:5])
-        reason = f"process {pids} has not ended"
+    reason = why(watcher, now) or unended(watcher, now)
     return f"{text} ({reason})" if reason else text
 
 

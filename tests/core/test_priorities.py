@@ -227,7 +227,8 @@ class TestStops(PriorityCase):
         self.world.restart(None, "command:restart", None)
         self.world.settle()
         self.assertEqual(other.status, "stopping")
-        self.assertEqual(self.world.why(helper), "waits for b, which is stopping")
+        ending = "process 100 has not ended; SIGKILL in 10.0 s"
+        self.assertEqual(self.world.why(helper), f"waits for b, which is stopping: {ending}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from cvec_circus.wire.orders import Remove, Start, Stop
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN, FakeWorld
 
 FLAPPING = Cause("command:stop", "plugin:flapping", "5 deaths in 10 s")
+ENDING = "process 100 has not ended; SIGKILL in 30.0 s"
 
 
 class TestReason(unittest.TestCase):
@@ -92,6 +93,23 @@ class TestReason(unittest.TestCase):
         self.world.settle()
         self.assertEqual(watcher.status, "stopping")
         self.assert_reason(watcher, "stopped by plugin:flapping: 5 deaths in 10 s")
+
+    def test_what_a_stop_waits_for(self) -> None:
+        self.world.temper = IMMORTAL
+        watcher = self.world.up(numprocesses=2, graceful_timeout=30)
+        self.world.roster.give(Stop([watcher], Cause("command:stop")))
+        self.world.advance(20)
+        self.assert_reason(watcher, "process 100, 101 has not ended; SIGKILL in 10.0 s")
+        self.world.advance(12)
+        self.assert_reason(watcher, "process 100, 101 has not ended; SIGKILL was sent")
+
+    def test_what_a_stop_waits_for_after_the_leader(self) -> None:
+        self.world.leftovers = 60.0
+        watcher = self.world.up(graceful_timeout=30, leftover_timeout=5.0)
+        self.world.roster.give(Stop([watcher], Cause("command:stop")))
+        self.world.advance(2)
+        why = "what is left of process 100 has not ended; SIGKILL in 4.0 s"
+        self.assert_reason(watcher, why)
 
     def test_it_is_forgotten_with_the_next_start(self) -> None:
         watcher = self.world.up()
@@ -194,7 +212,7 @@ class TestReason(unittest.TestCase):
         watcher = self.world.add()
         self.world.restart(None, "command:restart", None)
         self.world.settle()
-        self.assert_reason(watcher, "waits for slow, which is stopping")
+        self.assert_reason(watcher, f"waits for slow, which is stopping: {ENDING}")
 
     def test_the_one_that_was_removed(self) -> None:
         before = self.world.up()
@@ -202,7 +220,7 @@ class TestReason(unittest.TestCase):
         watcher = self.world.add()
         self.world.roster.give(Start([watcher], Cause("command:start")))
         self.world.settle()
-        why = "waits for the end of the one that was removed: it is stopping"
+        why = f"waits for the end of the one that was removed: {ENDING}"
         self.assert_reason(watcher, why)
         self.world.advance(2)
         self.assert_reason(watcher, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 
+from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
@@ -228,6 +229,22 @@ class TestLeftovers(StoppingCase):
         self.assertEqual(self.world.spawned, [100])
         self.world.advance(0.1)
         self.assertEqual(self.world.spawned, [100, 101])
+
+    def test_a_stop_amid_a_respawn_waits_for_the_strays_of_the_dead_leader(self) -> None:
+        world = self.world
+        watcher = world.up(respawn_delay=5.0)
+        world.unsettled.add(watcher)
+        world.die(100)
+        world.settle()
+        outcomes, wait = world.wait()
+        world.stop([watcher], "command:stop", wait)
+        world.settle()
+        self.assertEqual((watcher.status, outcomes), ("stopping", []))
+        world.unsettled.clear()
+        world.facts.strayed(watcher, [Stray(200, 1, "sleep")])
+        world.settle()
+        self.assertEqual(watcher.status, "stopped")
+        self.assertEqual([one["pid"] for one in outcomes[0].strays], [200])
 
     def test_one_reap_whatever_is_left(self) -> None:
         self.world.leftovers = 1.0

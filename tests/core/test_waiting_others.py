@@ -92,7 +92,9 @@ class TestTimeouts(WaitingCase):
         self.assertEqual(outcomes, [])
         self.world.advance(0.1)
         self.assert_fails(
-            outcomes, "stop timed out after 3 s: web is stopping (process 100 has not ended)"
+            outcomes,
+            "stop timed out after 3 s: web is stopping"
+            " (process 100 has not ended; SIGKILL in 27.0 s)",
         )
         self.world.advance(60)
         self.assertEqual(len(outcomes), 1)

@@ -83,6 +83,36 @@ class TestStrays(StrayCase):
         daemon.call("quit")
         daemon.ended()
 
+    def test_a_stop_right_after_a_crash_knows_what_that_has_left(self) -> None:
+        text = sh("setsid sleep 7771 & exec sleep 7772")
+        for strays in ("report", "kill"):
+            daemon = self.daemon(f"[watcher:w]\ncmd = {text}\nstrays = {strays}\n")
+            for order in ("stop", "stop", "stop", "stop", "stop", "stop", "rm", "quit"):
+                (stray,) = self.wait_for(daemon, "sleep", "7771")
+                (leader,) = self.wait_for(daemon, "sleep", "7772")
+                os.kill(leader, signal.SIGKILL)
+                if order == "quit":
+                    daemon.call("quit")
+                    daemon.log.containing(f"process {stray} (sleep)")
+                    break
+                answer = daemon.order(order, name="w")
+                pids = [one["pid"] for one in answer.get("strays", ())]
+                # A successor may have been there already, and have left one too.
+                self.assertEqual(set(pids), set(self.of_command(daemon, "sleep", "7771")))
+                self.assertEqual(stray in pids, strays == "report")
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                self.assertTrue(gone(*pids))
+                if order == "rm":
+                    daemon.order("add", name="w", cmd=text, options={"strays": strays})
+                daemon.order("start", name="w")
+            self.assertEqual(daemon.process.wait(TIMEOUT), 0)
+            left = marked(daemon.run) if strays == "report" else []
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            self.assertTrue(gone(*left))
+            daemon.ended()
+
     def test_stop_children_ends_a_session_below(self) -> None:
         for child in ("setsid sleep 7771", """setsid sh -c 'trap "" TERM; exec sleep 7771'"""):
             daemon = self.daemon(
@@ -144,7 +174,9 @@ class TestNotAllowed(StrayCase):
 
         text = "{DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7775 & exec sleep 7772"
         daemon = self.daemon(
-            f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n",
+            f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n"
+            "[watcher:leader]\ncmd = {DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7776\n"
+            "graceful_timeout = 0.2\n",
             wrapper=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
             prepare=prepare,
         )
@@ -156,6 +188,10 @@ class TestNotAllowed(StrayCase):
         daemon.log.containing(f"w: not allowed to signal process {child} (sleep)")
         daemon.log.containing(f"w: process {child} (sleep) is left behind")
         self.wait_for(daemon, "sleep", "7772")
+        (leader,) = self.wait_for(daemon, "sleep", "7776")
+        stopped = daemon.ctl("stop", "leader", "--waiting")
+        self.assertIn(f"process {leader} does not end", stopped.stdout + stopped.stderr)
+        os.kill(leader, signal.SIGKILL)
         daemon.call("quit")
         code = daemon.process.wait(TIMEOUT)
         left = marked(daemon.run)
@@ -163,7 +199,10 @@ class TestNotAllowed(StrayCase):
             os.kill(pid, signal.SIGKILL)
         self.assertTrue(gone(*left))
         log = daemon.ended(code)
-        self.assertEqual(sum("not allowed" in line and str(child) in line for line in log), 1)
+        for pid, said in ((child, "not allowed"), (child, "left behind"), (leader, "not allowed")):
+            lines = [line for line in log if said in line and str(pid) in line.split()]
+            self.assertEqual(len(lines), 1, lines)
+            self.assertIn(f"process {pid} (sleep)", lines[0])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""A world for the core: a clock that jumps, processes that do as they are told, and a record of
-it."""
+"""A world for the core: a clock that jumps, faked processes, and a record of what was done."""
 
 from __future__ import annotations
 
@@ -39,6 +38,7 @@ class Signals:
     def __init__(self, world: FakeWorld) -> None:
         self.send, self.stop_tree = world.send, world.stop_tree
         self.kill, self.abandon = world.kill_group, world.abandon
+        self.is_settled = lambda watcher: watcher not in world.unsettled
 
 
 class Outputs:
@@ -93,6 +93,7 @@ class FakeWorld:
         self.forgotten: list[str] = []
         self.listening: set[Watcher] = set()
         self.abandoned: list[int] = []
+        self.unsettled: set[Watcher] = set()
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
         self.stop_delay = 0.1
@@ -136,8 +137,7 @@ class FakeWorld:
             # Without the traces of the times before, which would all be kept.
             raise self.refuse.with_traceback(None)
         pid = next(self._pids)
-        self.alive[pid] = process
-        self.owner[pid] = watcher
+        self.alive[pid], self.owner[pid] = process, watcher
         self.spawned.append(pid)
         return pid
 
