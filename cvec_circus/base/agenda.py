@@ -30,13 +30,13 @@ class Agenda(Generic[Item]):
     def set(self, item: Item, due_at: float | None) -> None:
         """Put `item` down for that instant; None strikes it off."""
         if due_at is None:
-            self._due_at.pop(item, None)
+            if self._due_at.pop(item, None) is not None:
+                self._tidy()  # or what was struck off would live until its time has come
         elif self._due_at.get(item) != due_at:
             self._due_at[item] = due_at
             self._serial += 1
             heapq.heappush(self._heap, (due_at, self._serial, item))
-            if len(self._heap) > 2 * len(self._due_at) + 64:
-                self._rebuild()
+            self._tidy()
 
     def at(self, item: Item) -> float | None:
         """Return the deadline of `item`, None if it has none."""
@@ -66,6 +66,7 @@ class Agenda(Generic[Item]):
             del self._due_at[item]
             due.append(item)
 
-    def _rebuild(self) -> None:
-        self._heap = [entry for entry in self._heap if self._due_at.get(entry[2]) == entry[0]]
-        heapq.heapify(self._heap)
+    def _tidy(self) -> None:
+        if len(self._heap) > 2 * len(self._due_at) + 64:
+            self._heap = [entry for entry in self._heap if self._due_at.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)

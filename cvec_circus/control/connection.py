@@ -29,6 +29,7 @@ class Connection:
     Attributes:
         is_open: Whether something can still be sent to it.
         dependants: Those whose `client_gone` is called, once, when it is gone.
+        used: Seconds that its messages have taken, compared with those of others.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Connection:
         "sock",
         "unsent",
         "unsent_bytes",
+        "used",
     )
 
     def __init__(self, sock: socket.socket, peers: frozenset[bytes], now: float) -> None:
@@ -57,6 +59,7 @@ class Connection:
         self.since = now
         self.unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
+        self.used = 0.0
 
     def send_now(self, content: bytes | memoryview) -> int:
         """Send what can go now; return the number of bytes.
@@ -78,3 +81,12 @@ class Connection:
         found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, _ = _CREDENTIALS.unpack(found)
         return pid, uid
+
+    def read_away(self) -> None:
+        """Read what is unread: otherwise TCP resets the connection, and the last answer is lost."""
+        try:
+            for _ in range(16):
+                if not self.sock.recv(65536):
+                    return
+        except OSError:
+            return  # there is no more, or nobody

@@ -9,9 +9,11 @@ connect very often          a share of the descriptors; then no one is let in un
 say nothing at first        the connection is ended after `HANDSHAKE` seconds
 send half a message         the same after `HALF_A_MESSAGE` seconds; the oldest one goes when all
                             together hold more than `HALF_MESSAGES` bytes
-send without end            one message a turn and peer, `BUDGET` seconds a turn for all of them
+send without end            `BUDGET` seconds a turn for all of them; next is always the one that has
+                            had the least time, so what is costly delays its sender most
 never read                  nothing is read from it; above `MOST_UNSENT` bytes it loses what comes
-                            on top, and after `UNREAD` seconds it is ended
+                            on top, and after `UNREAD` seconds it is ended; the one that most waits
+                            for is ended when all together hold more than `MOST_UNSENT_TOGETHER`
 ==========================  ============================================================
 """
 
@@ -19,7 +21,6 @@ from __future__ import annotations
 
 import select
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Union
 
@@ -27,7 +28,8 @@ from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
 from cvec_circus.control.door import Door
-from cvec_circus.system import files
+from cvec_circus.control.queue import Queue
+from cvec_circus.system import files, memory
 from cvec_circus.wire import zmtp
 
 if TYPE_CHECKING:
@@ -43,8 +45,8 @@ SMALL_READ, LARGE_READ = 4096, 65536
 HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
 #: Bytes of half messages, of all peers together.
 HALF_MESSAGES = 32 << 20
-#: Bytes that wait for one peer.
-MOST_UNSENT = 16 << 20
+#: Bytes that wait for one peer, and for all peers together.
+MOST_UNSENT, MOST_UNSENT_TOGETHER = 16 << 20, 64 << 20
 #: Seconds between two looks at those that take too long, and at whether there is room again.
 LOOK = 1.0
 #: Seconds that closing goes on sending: 0 would lose the last reply and the last event, no limit
@@ -60,8 +62,8 @@ class Connections:
     """Owned by the thread of its loop. Everybody who is connected to one endpoint.
 
     One epoll stands between the loop and them, so that the loop has one source more, and not
-    thousands. A peer is queued when there is something to read of it; a turn takes one message of
-    each in the queue, again and again, until `BUDGET` is spent.
+    thousands. A peer is queued when there is something to read of it; a turn takes one message
+    after another until `BUDGET` is spent.
 
     Args:
         loop: The loop.
@@ -102,9 +104,12 @@ class Connections:
             raise
         self._open: dict[int, Connection] = {}
         self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
-        self._queue: deque[Connection] = deque()
+        self._queue = Queue()
         self._half: dict[Connection, None] = {}
         self._held = 0
+        self._slow: set[Connection] = set()
+        self._unsent = 0
+        self._have_left = False
         self._posted = False
         self._looks = False
 
@@ -145,6 +150,10 @@ class Connections:
             self._epoll.modify(connection.fd, _WRITE)
         connection.unsent.append(memoryview(encoded)[sent:])
         connection.unsent_bytes += len(encoded) - sent
+        self._slow.add(connection)
+        if self._unsent <= MOST_UNSENT_TOGETHER < self._unsent + len(encoded) - sent:
+            self._loop.post(self._relieve)  # not here: the sender may go through all connections
+        self._unsent += len(encoded) - sent
         self._look_later()
         return True
 
@@ -171,8 +180,7 @@ class Connections:
         for fd, _ in self._events():
             self._queue_up(fd)
         while self._queue:
-            connection = self._queue.popleft()
-            connection.queued = False
+            connection = self._queue.pop()
             while connection.is_open and self._step(connection):
                 pass
 
@@ -194,8 +202,9 @@ class Connections:
                     self._flush(connection)
             if SYSTEM.monotonic() >= deadline:
                 break
+        self._looks = True  # no timer is wanted any more
         for connection in list(self._open.values()):
-            _swallow(connection.sock)
+            connection.read_away()
             self._let_go(connection)
         self._epoll.close()
 
@@ -211,15 +220,18 @@ class Connections:
             return
         for fd, _ in self._events():
             self._queue_up(fd)
-        ends = self._clock.monotonic() + BUDGET
+        began = self._clock.monotonic()
+        ends = began + BUDGET
         try:
             while self._queue:
-                connection = self._queue.popleft()
-                connection.queued = False
-                if connection.is_open and self._step(connection):
-                    connection.queued = True
-                    self._queue.append(connection)
-                if self._clock.monotonic() >= ends:
+                connection = self._queue.pop()
+                is_more = connection.is_open and self._step(connection)
+                now = self._clock.monotonic()
+                connection.used += now - began
+                began = now
+                if is_more:
+                    self._queue.put(connection)
+                if now >= ends:
                     break
         finally:
             if self._queue:
@@ -241,8 +253,7 @@ class Connections:
         if connection.unsent:
             self._flush(connection)
         if connection.is_open and not connection.unsent and not connection.queued:
-            connection.queued = True
-            self._queue.append(connection)
+            self._queue.put(connection)
 
     def _step(self, connection: Connection) -> bool:
         """Take one message of a peer; return whether there may be another one."""
@@ -268,8 +279,10 @@ class Connections:
             if error.errno not in NOT_NOW:
                 self._let_go(connection)
             return False
-        self._account(connection, found is not None)
-        if found is not None:
+        is_whole = found is not None and found is not zmtp.PART
+        self._account(connection, is_whole)
+        if is_whole:
+            assert found is not None
             if isinstance(found, zmtp.Control) and found.name == zmtp.PING:
                 self.send(connection, zmtp.control(b"PONG", found.body[2:18]))
             else:
@@ -285,6 +298,7 @@ class Connections:
                 if not sent:
                     return
                 connection.unsent_bytes -= sent
+                self._unsent -= sent
                 connection.since = self._clock.monotonic()
                 if sent < len(unsent[0]):
                     unsent[0] = unsent[0][sent:]
@@ -293,7 +307,14 @@ class Connections:
         except OSError:
             self._let_go(connection)
             return
+        self._slow.discard(connection)
         self._epoll.modify(connection.fd, _READ)
+
+    def _relieve(self) -> None:
+        """End those that take too much memory because they do not read."""
+        while self._unsent > MOST_UNSENT_TOGETHER:
+            worst = max(self._slow, key=lambda connection: connection.unsent_bytes)
+            self.end(worst, "too much waits for those that do not read")
 
     # -- coming and going -------------------------------------------------------------------------
 
@@ -318,11 +339,16 @@ class Connections:
     def _let_go(self, connection: Connection) -> None:
         """Close a connection, and tell what depends on it."""
         connection.is_open = False
+        self._have_left = True
+        self._look_later()
         del self._open[connection.fd]
         self._half.pop(connection, None)
         self._held -= connection.held
         connection.sock.close()  # which takes it out of the epoll
+        self._slow.discard(connection)
+        self._unsent -= connection.unsent_bytes
         connection.unsent.clear()
+        connection.unsent_bytes = 0
         self._gone(connection)
         dependants, connection.dependants = connection.dependants, set()
         self.dependants -= len(dependants)
@@ -354,7 +380,7 @@ class Connections:
             self._loop.call_later(LOOK, self._look)
 
     def _look(self) -> None:
-        """End the peers that take too long, and let in again when there is room."""
+        """End the peers that take too long, let in again when there is room, give memory back."""
         self._looks = False
         if self._epoll.closed:
             return
@@ -370,15 +396,8 @@ class Connections:
                 late, why = True, "half a message" * (now - connection.half_since > HALF_A_MESSAGE)
             if why:
                 self.end(connection, why)
+        if self._have_left:
+            self._have_left = memory.give_back(now)
+            late = late or self._have_left
         if self._door.look() or late:
             self._look_later()
-
-
-def _swallow(sock: socket.socket) -> None:
-    """Read what is unread: otherwise TCP resets the connection, and the last answer is lost."""
-    try:
-        for _ in range(16):
-            if not sock.recv(LARGE_READ):
-                return
-    except OSError:
-        return  # there is no more, or the peer is gone

@@ -66,7 +66,7 @@ class Dispatcher:
         """
         reply = Reply(request.send, self._clock, request)
         with answering(reply):
-            self.carry_out(messages.decode(only(request)), reply, self._guard)
+            self.carry_out(messages.decode(only(request), messages.MAX_VALUES), reply, self._guard)
 
     def carry_out(self, message: dict[str, Any], reply: Reply, guard: Guard | None = None) -> None:
         """Carry out a message, and answer it now or later.

@@ -20,6 +20,8 @@ SHARE = 0.25
 MOST_UNSENT = 4 << 20
 #: Topics that one connection may subscribe to.
 MOST_TOPICS = 4096
+#: Bytes of the topics of one connection, and of all of them, each counted with `EACH` on top.
+MOST_BYTES, MOST_BYTES_TOGETHER, EACH = 1 << 20, 32 << 20, 128
 
 _SUBSCRIBERS = frozenset({b"SUB", b"XSUB"})
 #: How ZMTP 3.0 writes what 3.1 has commands for: the first byte of a message.
@@ -42,7 +44,9 @@ class Publisher:
         """
         self.address = listener.address
         self._topics: dict[Connection, Counter[bytes]] = {}
-        self._prefixes: dict[Connection, tuple[bytes, ...]] = {}
+        self._prefixes: dict[Connection, tuple[bytes, ...] | None] = {}  # None: to be made anew
+        self._bytes: dict[Connection, int] = {}
+        self._together = 0
         self._connections = Connections(
             loop, listener, b"PUB", _SUBSCRIBERS, self._receive, SHARE, self._gone
         )
@@ -55,10 +59,15 @@ class Publisher:
             messages: The frames of each; the first one is its topic.
         """
         encoded = [(frames[0], zmtp.message(*frames)) for frames in messages]
+        everything = b"".join([text for _, text in encoded])
         for connection, prefixes in self._prefixes.items():
+            if prefixes is None:
+                prefixes = self._prefixes[connection] = tuple(self._topics[connection])
             wanted = [text for topic, text in encoded if topic.startswith(prefixes)]
             if wanted:
-                self._connections.send(connection, b"".join(wanted), MOST_UNSENT)
+                # One copy for all those to whom everything goes, and may wait for them.
+                text = everything if len(wanted) == len(encoded) else b"".join(wanted)
+                self._connections.send(connection, text, MOST_UNSENT)
 
     def close(self) -> None:
         """Stop listening; what is on its way still goes out."""
@@ -72,15 +81,39 @@ class Publisher:
             name, topic = _OLDER.get(incoming.frames[0][:1], b""), incoming.frames[0][1:]
         if name not in (zmtp.SUBSCRIBE, zmtp.CANCEL):
             return
+        if name == zmtp.SUBSCRIBE:
+            self._subscribe(connection, topic)
+        else:
+            self._cancel(connection, topic)
+
+    def _subscribe(self, connection: Connection, topic: bytes) -> None:
         topics = self._topics.setdefault(connection, Counter())
-        topics[topic] += 1 if name == zmtp.SUBSCRIBE else -1
-        if topics[topic] <= 0:
-            del topics[topic]
-        if len(topics) > MOST_TOPICS or len(topic) > zmtp.MAX_COMMAND:
-            self._connections.end(connection, f"more than {MOST_TOPICS} subscriptions, or too long")
+        topics[topic] += 1
+        if topics[topic] > 1:
             return
-        self._prefixes[connection] = tuple(topics)
+        self._prefixes[connection] = None
+        self._count(connection, len(topic) + EACH)
+        if len(topics) > MOST_TOPICS or self._bytes[connection] > MOST_BYTES:
+            self._connections.end(connection, f"more than {MOST_TOPICS} subscriptions, or too long")
+        elif self._together > MOST_BYTES_TOGETHER:
+            worst = max(self._bytes, key=lambda one: self._bytes[one])
+            self._connections.end(worst, "too many subscriptions of all together")
+
+    def _cancel(self, connection: Connection, topic: bytes) -> None:
+        topics = self._topics.get(connection, Counter())
+        if topic not in topics:
+            return
+        topics[topic] -= 1
+        if not topics[topic]:
+            del topics[topic]
+            self._prefixes[connection] = None
+            self._count(connection, -len(topic) - EACH)
+
+    def _count(self, connection: Connection, size: int) -> None:
+        self._bytes[connection] = self._bytes.get(connection, 0) + size
+        self._together += size
 
     def _gone(self, connection: Connection) -> None:
         self._topics.pop(connection, None)
         self._prefixes.pop(connection, None)
+        self._together -= self._bytes.pop(connection, 0)

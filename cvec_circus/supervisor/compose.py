@@ -179,7 +179,7 @@ def _built(
             desk.forget(watcher)
 
     turn = Turn(clock)
-    waits = WaitDesk(clock.monotonic)
+    waits = WaitDesk(clock.monotonic, loop.post)
     ports = Ports(turn, launcher, ends.signals, hooks, outputs, doorbell, announcer, waits, forget)
     roster = Roster(ports, facts, pace_of(circus))
     return Desks(

@@ -8,6 +8,7 @@ come, once for each answer.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,6 +24,12 @@ from cvec_circus.wire.messages import COMMAND_FAILED
 
 GATHER_DELAY = 0.05
 """Seconds from the first thing that came to the answer: a flood is told in pages, not in lines."""
+
+SHARE = 0.003
+"""Seconds that answers may take of a turn: then others are looked after."""
+
+LAST_SHARE = 0.1
+"""Seconds for all last answers together, which are given at once."""
 
 MOST_LINES = 2000
 MOST_BYTES = 128 * 1024
@@ -42,14 +49,19 @@ Then = Callable[[Fields], object]
 
 
 class Follower:
-    """Somebody who waits for the next line. Owned by the supervisor thread."""
+    """Somebody who waits for the next line. Owned by the supervisor thread.
 
-    __slots__ = ("since", "then", "timer")
+    Attributes:
+        looked: Up to where there was no line for him when it was looked last.
+    """
+
+    __slots__ = ("looked", "since", "then", "timer")
 
     def __init__(self, since: int, then: Then) -> None:
         self.since = since
         self.then = then
         self.timer: Timer | None = None
+        self.looked = -1
 
     def answer(self, fields: Fields) -> None:
         """Tells him, and waits no longer."""
@@ -97,17 +109,23 @@ class Histories:
     def end(self) -> None:
         """Tells everybody who waits, and whoever still asks, that nothing more will come."""
         self._has_ended = True
-        for history, followers in self._followers.items():
-            for follower in followers:
-                follower.answer(last_page(history, follower.since, STOPPED))
-        self._followers.clear()
+        followers, self._followers = self._followers, {}
+        self._dismiss(followers, STOPPED)
 
     def _drop(self, key: tuple[Watcher, str], why: str) -> None:
         history = self._histories.pop(key, None)
         if history is not None:
             self._expected.discard(history)
-            for follower in self._followers.pop(history, []):
-                follower.answer(last_page(history, follower.since, why))
+            self._dismiss({history: self._followers.pop(history, [])}, why)
+
+    def _dismiss(self, followers: dict[History, list[Follower]], why: str) -> None:
+        """Answers for the last time. When there are too many for that, the rest learns no more than
+        how much it has missed."""
+        until = self._clock.monotonic() + LAST_SHARE
+        for history, waiting in followers.items():
+            for follower in waiting:
+                most = MOST_LINES if self._clock.monotonic() < until else 0
+                follower.answer(last_page(history, follower.since, why, most))
 
     def last(self, watcher: Watcher, channel: str, count: int) -> Fields:
         """Returns the last lines of an output.
@@ -176,18 +194,31 @@ class Histories:
             self._due.add(history)
             self._loop.call_later(GATHER_DELAY, self._serve, history)
 
-    def _serve(self, history: History) -> None:
-        """Answers those for whom there is a line; the others wait on."""
-        self._due.discard(history)
+    def _serve(self, history: History, place: int | None = None) -> None:
+        """Answers those for whom there is a line, a share of the turn; the others wait on.
+
+        Args:
+            history: What they follow.
+            place: Where it ended when this began, in an earlier turn; None when it begins now.
+        """
+        place = history.end if place is None else place
+        until = self._clock.monotonic() + SHARE
         followers = self._followers.pop(history, [])
-        place = history.end
-        waiting = []
-        for follower in followers:
+        waiting = [follower for follower in followers if follower.looked == place]
+        rest = deque(follower for follower in followers if follower.looked != place)
+        while rest:
+            follower = rest.popleft()
             found = page(history, follower.since)
             if found["lines"]:
                 follower.answer(found)
             else:
+                follower.looked = place
                 waiting.append(follower)
+            if rest and self._clock.monotonic() >= until:
+                self._followers[history] = [*rest, *waiting]
+                self._loop.post(self._serve, history, place)
+                return
+        self._due.discard(history)
         if waiting:
             self._followers[history] = waiting
             self._wait(history, place)
@@ -199,9 +230,12 @@ class Histories:
             follower.answer(page(history, follower.since))
 
 
-def last_page(history: History, since: int, why: str) -> Fields:
+def last_page(history: History, since: int, why: str, most_lines: int = MOST_LINES) -> Fields:
     """Returns what is left to tell somebody who follows, and why there will be no more."""
-    found = page(history, since, True, MOST_LINES, MOST_BYTES)
+    if not most_lines:
+        missed = max(0, history.end - since)
+        return {"lines": [], "next": since, "more": False, "missed": missed, "ended": why}
+    found = page(history, since, True, most_lines, MOST_BYTES)
     if found["more"]:
         found["missed"] += history.end - found["next"]
     return {**found, "more": False, "ended": why}

@@ -149,7 +149,6 @@ class Leftovers:
         if family not in self._waiting or not family.is_over:
             return
         if family.stopping and family.changed:
-            self._finder.new_batch()
             self._look(family)  # what has ended meanwhile may have left something in its turn
             return
         self._waiting.discard(family)
@@ -214,13 +213,16 @@ class Leftovers:
 
     def ask(self) -> None:
         """Ask all groups, since a child has exited. A microsecond for each of them."""
-        for family in [family for family in self._waiting if family.group is not None]:
-            assert family.group is not None
-            if family.group.is_empty():
-                self._emptied(family)
+        groups = [family for family in self._waiting if family.group is not None]
+        emptied = [family for family in groups if family.group and family.group.is_empty()]
+        if emptied:
+            self._finder.new_batch()  # one for all of them
+        for family in emptied:
+            self._emptied(family)
 
     def _emptied(self, family: Family) -> None:
-        assert family.group is not None
+        if family.group is None:
+            return  # let go of meanwhile
         family.group.close()
         family.group = None
         family.changed = True
@@ -272,6 +274,7 @@ class Leftovers:
         """Compare a group with the process table."""
         assert family.group is not None
         if family.group.is_empty():
+            self._finder.new_batch()
             self._emptied(family)
             return
         if not members:
@@ -281,6 +284,7 @@ class Leftovers:
                 family.is_bare = True
                 self._walk_at = 0.0
             elif not self._is_hidden(family):
+                self._finder.new_batch()
                 self._emptied(family)
             return
         family.is_bare = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
@@ -18,6 +16,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
+from cvec_circus.supervisor import patterns
 from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
@@ -118,11 +117,7 @@ class Target:
         exact = self._roster.get(pattern)
         if exact is not None or match == "simple":
             return [self.find(pattern)]
-        source = fnmatch.translate(pattern) if match == "glob" else pattern
-        try:
-            expression = re.compile(source, re.IGNORECASE)
-        except re.error as error:
-            raise exc.MessageError(f"{pattern!r} is no regular expression: {error}") from error
+        expression = patterns.compile(pattern, match)
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
             for watcher in self.left_out.values():

@@ -1,85 +1,34 @@
-"""Waiting: who waits for the end of an order, and what has to be so for that.
+"""Waiting: who waits for the end of an order.
 
 An answer that waits has no timer of its own and belongs to no command that "runs". It is given when
 what was ordered is so; when a later order to the same watcher makes that impossible; when the
 watcher gives up; when a process turns out to be unkillable; or at the time-out its sender asked
 for. The core says which watchers an order is for, and when one of them has moved; what counts as
-the end of each kind of order is in a table here.
+the end of each kind of order is in a table in `order_ends`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Optional
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
+from cvec_circus import logger
 from cvec_circus.base.agenda import Agenda
-from cvec_circus.core.conditions import Predecessor
-from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.reason import unended, why
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.wire.orders import (
-    Configure,
-    Kill,
-    Order,
-    Quit,
-    Reload,
-    Remove,
-    Resize,
-    Restart,
-    SetOptions,
-    Start,
-    Stop,
-)
+from cvec_circus.supervisor.order_ends import DONE, Part, describe, not_up
+from cvec_circus.wire.orders import Configure, Order
 from cvec_circus.wire.outcome import Outcome, Wait
 
-DONE = ""
-"""A verdict: what was ordered is so. None is "not yet", any other text says why it never will
-be."""
-
-Verdict = Optional[str]
+SHARE = 0.003
+"""Seconds of a turn that answers may take: thousands may wait for the same end."""
 
 LONGEST = 3600.0
 """Seconds that an answer waits at most."""
 
-
-class Part:
-    """One watcher's share of what is waited for. Owned by the supervisor thread.
-
-    Args:
-        waiting: Who waits.
-        order: For what.
-        watcher: The watcher it depends on, as it stands before the order is applied.
-        ends: The processes that have to be gone; None where the order is about none.
-    """
-
-    __slots__ = (
-        "before",
-        "life",
-        "order",
-        "processes",
-        "reached",
-        "waiting",
-        "wanted_up",
-        "watcher",
-    )
-
-    def __init__(
-        self,
-        waiting: Waiting,
-        order: Order,
-        watcher: Watcher,
-        ends: Sequence[ManagedProcess] | None,
-    ) -> None:
-        stays_up = watcher.is_running and not watcher.goal.cycle and type(order) is not Restart
-        self.waiting = waiting
-        self.order, self.reached = ENDS[type(order)]
-        if ends is not None and type(order) is SetOptions:
-            self.reached = is_reloaded
-        self.watcher = watcher
-        self.life = watcher.lives if stays_up else watcher.lives + 1  # in which it has to be filled
-        self.before = frozenset(watcher.places.pids())
-        self.wanted_up = watcher.goal.up
-        self.processes = list(ends or ())
+Shared = TypeVar("Shared", frozenset[int], tuple[ManagedProcess, ...])
 
 
 class Waiting:
@@ -89,21 +38,33 @@ class Waiting:
         wait: Who waits.
         timeout: For how many seconds.
         collects: Whether it waits for all its parts though one has failed.
-        watchers: All that the order is for.
+        parts: A part for each watcher that the order is for.
         open: What it still waits for.
         closed: Whether it has been given, or will never be.
+        desk: Where it waits.
     """
+
+    __slots__ = (
+        "_after",
+        "_errors",
+        "closed",
+        "collects",
+        "desk",
+        "open",
+        "parts",
+        "timeout",
+        "wait",
+    )
 
     def __init__(self, desk: WaitDesk, order: Order, wait: Wait) -> None:
         self.wait = wait
         self.timeout = LONGEST if wait.timeout is None else min(wait.timeout, LONGEST)
         self.collects = type(order) is Configure
-        self.watchers: list[Watcher] = []
+        self.parts: list[Part] = []
         self.open: dict[Part, None] = {}
         self.closed = False
-        self._desk = desk
+        self.desk = desk
         self._errors: list[str] = []
-        self._before: set[int] = set()
         self._after: set[int] = set()
 
     def before(
@@ -114,29 +75,26 @@ class Waiting:
     ) -> None:
         """See `core.ports.Waiting`."""
         for watcher in watchers:
-            part = Part(self, order, watcher, ends)
+            before = self.desk.shared(watcher, frozenset(watcher.places.pids()))
+            processes = None if ends is None else self.desk.shared(watcher, tuple(ends))
+            part = Part(order, watcher, before, processes)
             self.open[part] = None
-            self.watchers.append(watcher)
-            self._before |= part.before
+            self.parts.append(part)
 
     def begin(self) -> None:
         """Wait from now on; an answer without parts is given at once."""
         for part in list(self.open):
             if part.watcher.is_abandoned:
-                self.look(part)  # by this order, and it is looked at no more
+                self.close(part, part.reached(part) or DONE)  # by this order: it is seen no more
         if not self.open:
             self.answer(None)
         elif not self.closed:
-            self._desk.keep(self)
-
-    def look(self, part: Part) -> None:
-        """Judge one part, and answer when it was the last one or has failed."""
-        verdict = part.reached(part) if part in self.open else None
-        if verdict is not None:
-            self.close(part, verdict)
+            self.desk.keep(self)
 
     def close(self, part: Part, verdict: str) -> None:
-        """Wait for one part no longer."""
+        """Wait for one part no longer, and answer when it was the last one or has failed."""
+        if part not in self.open:
+            return
         if verdict is not DONE:
             self._errors.append(verdict)
             if not self.collects:
@@ -163,16 +121,18 @@ class Waiting:
         for part in self.open:
             self._after.update(part.watcher.places.pids())
         self.open.clear()
+        before = frozenset[int]().union(*(part.before for part in self.parts))
+        watchers = [part.watcher for part in self.parts]
         self.wait.then(
             Outcome(
                 error=error,
-                started=sorted(self._after - self._before),
-                stopped=sorted(self._before - self._after),
-                kept=sorted(self._after & self._before),
-                numprocesses=sum(watcher.numprocesses for watcher in self.watchers),
+                started=sorted(self._after - before),
+                stopped=sorted(before - self._after),
+                kept=sorted(self._after & before),
+                numprocesses=sum(watcher.numprocesses for watcher in watchers),
                 strays=[
                     {"watcher": watcher.name, "pid": stray.pid, "command": stray.command}
-                    for watcher in dict.fromkeys(self.watchers)
+                    for watcher in dict.fromkeys(watchers)
                     for stray in watcher.strays
                 ],
             )
@@ -182,13 +142,24 @@ class Waiting:
 class WaitDesk:
     """Every answer that waits for the end of an order. Owned by the supervisor thread.
 
+    One look at a watcher judges one part of each kind, however many there are. What is decided is
+    answered in the order of the decisions, for a share of the turn.
+
     Args:
         now: Returns the instant on the monotonic clock.
+        post: Calls a function in the next turn; None to answer all in the same one.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        post: Callable[[Callable[[], object]], object] | None = None,
+    ) -> None:
         self._now = now
-        self._parts: dict[Watcher, dict[Part, None]] = {}
+        self._post = post
+        self._parts: dict[Watcher, dict[Hashable, dict[Part, Waiting]]] = {}
+        self._shared: dict[Watcher, dict[type, Hashable]] = {}
+        self._decided: deque[tuple[Waiting, Callable[[], object]]] = deque()
         self._agenda: Agenda[Waiting] = Agenda()
 
     # -- what the core calls: see `core.ports.Waits`
@@ -202,28 +173,73 @@ class WaitDesk:
         self._agenda.set(waiting, self._now() + waiting.timeout)
         waiting.wait.on_gone(self._forget, waiting)
         for part in waiting.open:
-            self._parts.setdefault(part.watcher, {})[part] = None
+            self._parts.setdefault(part.watcher, {}).setdefault(part.kind, {})[part] = waiting
 
     def settle(self, watcher: Watcher) -> None:
         """Answer those who wait for what this watcher has come to."""
-        parts = self._parts.pop(watcher, None)
-        if parts is None:
-            return
-        for part in parts:
-            part.waiting.look(part)
-            if part.waiting.closed:
-                self._agenda.set(part.waiting, None)
-        still = {part: None for part in parts if part in part.waiting.open}
-        still.update(self._parts.get(watcher, {}))  # an answer may have led to an order
-        if still:
-            self._parts[watcher] = still
+        kinds = self._parts.get(watcher, {})
+        for kind, parts in list(kinds.items()):
+            first = next(iter(parts))
+            verdict = first.reached(first)
+            if verdict is not None:
+                del kinds[kind]
+                self._decide(parts, verdict)
+        if not kinds:
+            self._parts.pop(watcher, None)
+            self._shared.pop(watcher, None)
 
     def abandon(self, watcher: Watcher) -> None:
         """Answer those who wait for a watcher that is let go of."""
-        for part in self._parts.pop(watcher, {}):
-            part.waiting.close(part, not_up(part))
-            if part.waiting.closed:
-                self._agenda.set(part.waiting, None)
+        self._shared.pop(watcher, None)
+        for parts in self._parts.pop(watcher, {}).values():
+            self._decide(parts, not_up(next(iter(parts))))
+
+    # -- answers
+
+    def shared(self, watcher: Watcher, value: Shared) -> Shared:
+        """Return the last equal value of that type in its place: the pids of ten thousand processes
+        take half a megabyte, and thousands of answers may wait for them."""
+        kept: dict[type, Any] = self._shared.setdefault(watcher, {})
+        if kept.get(type(value)) != value:
+            kept[type(value)] = value
+        shared: Shared = kept[type(value)]
+        return shared
+
+    def _decide(self, parts: dict[Part, Waiting], verdict: str) -> None:
+        self._answer((one, partial(one.close, part, verdict)) for part, one in parts.items())
+
+    def _answer(self, decided: Iterable[tuple[Waiting, Callable[[], object]]]) -> None:
+        was_idle = not self._decided
+        self._decided.extend(decided)
+        if was_idle:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer for a share of the turn, and go on in the next one."""
+        until = self._now() + SHARE
+        while self._decided:
+            waiting, answer = self._decided[0]
+            try:
+                if not waiting.closed:
+                    answer()
+            except Exception as error:  # the others wait for theirs
+                logger.error("the answer to an order failed", exc_info=error)
+            if waiting.closed:
+                self._let_go(waiting)
+            self._decided.popleft()  # only now: an answer may lead to an order, and to another one
+            if self._decided and self._post is not None and self._now() >= until:
+                self._post(self._go_on)
+                return
+
+    def _let_go(self, waiting: Waiting) -> None:
+        self._agenda.set(waiting, None)
+        for part in waiting.parts:
+            kinds = self._parts.get(part.watcher, {})
+            parts = kinds.get(part.kind, {})
+            if parts.pop(part, None) is not None and not parts:
+                del kinds[part.kind]
+                if not kinds:
+                    del self._parts[part.watcher]
 
     # -- what the supervisor calls
 
@@ -234,145 +250,23 @@ class WaitDesk:
     def time_out(self) -> None:
         """Answer those who have run out of time."""
         now = self._now()
-        for waiting in self._agenda.pop_due(now):
-            waiting.time_out(now)
+        due = self._agenda.pop_due(now)
+        if due:
+            self._answer((waiting, partial(waiting.time_out, now)) for waiting in due)
 
     def refuse_all(self, reason: str) -> None:
         """Answer all who still wait, because nothing more will happen."""
-        for parts in list(self._parts.values()):
-            for part in parts:
-                part.waiting.answer(reason)
-                self._agenda.set(part.waiting, None)
+        post, self._post = self._post, None
+        if self._decided:
+            self._go_on()
+        self._post = post
+        for waiting, _ in self._agenda.entries():
+            waiting.answer(reason)
+            self._agenda.set(waiting, None)
         self._parts.clear()
 
     def _forget(self, waiting: Waiting) -> None:
         """Keep nothing for a sender that is gone."""
         waiting.closed = True
-        self._agenda.set(waiting, None)
-        for part in waiting.open:
-            parts = self._parts.get(part.watcher)
-            if parts is not None:
-                parts.pop(part, None)
-                if not parts:
-                    del self._parts[part.watcher]
         waiting.open.clear()
-
-
-def describe(watcher: Watcher, now: float) -> str:
-    """Say where a watcher stands."""
-    text = f"{watcher.name} is {watcher.status}"
-    reason = why(watcher, now) or unended(watcher, now)
-    return f"{text} ({reason})" if reason else text
-
-
-# -- the predicates
-
-
-def is_up(part: Part) -> Verdict:
-    """`start`, `restart`: it was filled."""
-    watcher = part.watcher
-    if watcher.filled_life >= part.life or watcher.listens:
-        return DONE
-    if not watcher.goal.up or stayed_up(part):
-        return not_up(part)
-    if watcher.is_running:
-        return exhausted(part)
-    first = watcher.unmet()
-    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
-
-
-def is_reloaded(part: Part) -> Verdict:
-    """`reload`: every process of before is gone, and every place is filled."""
-    watcher, places = part.watcher, part.watcher.places
-    if not watcher.goal.up or stayed_up(part):
-        return not_up(part)
-    if watcher.listens:
-        return DONE
-    is_filled = watcher.is_up and watcher.filled_life >= part.life
-    if is_filled and not left_of(part) and not (places.awaited or places.trials):
-        return DONE
-    return exhausted(part) or stuck(part, watcher)
-
-
-def is_sized(part: Part) -> Verdict:
-    """`incr`, `decr`, `set`: as many processes as wanted, and none beside them."""
-    watcher, places = part.watcher, part.watcher.places
-    if not watcher.goal.up:
-        return not_up(part) if part.wanted_up else DONE
-    if watcher.listens:
-        return DONE
-    # Where processes grow old fast, there is always one that is being replaced.
-    beside = [*places.stale, *(p for p in places.ending if p.stale or not p.holds_place)]
-    settled = watcher.has_all and all(process.cause.text == "max_age" for process in beside)
-    if settled and watcher.is_up and not watcher.goal.cycle:
-        return DONE
-    return exhausted(part) or stuck(part, watcher)
-
-
-def is_down(part: Part) -> Verdict:
-    """`stop`, `quit`, `rm`: nothing runs and nothing is left, or it was to go on unwatched."""
-    watcher = part.watcher
-    if watcher.is_abandoned or (watcher.is_gone and not watcher.goal.up):
-        return DONE
-    return overtaken(part) if watcher.goal.up else stuck(part, watcher)
-
-
-def is_killed(part: Part) -> Verdict:
-    """`kill`: those processes are gone, with all that they left behind."""
-    left = left_of(part)
-    if not left:
-        return DONE
-    return stuck(part, part.watcher) if any(process.unkillable for process in left) else None
-
-
-def left_of(part: Part) -> list[ManagedProcess]:
-    """Return the processes that have to be gone and are not."""
-    return [process for process in part.processes if process.state is not ProcessState.REMOVED]
-
-
-def stayed_up(part: Part) -> bool:
-    """Tell whether it was to go down and come back, and later orders have left it as it was:
-    `restart`, `stop` and `start` in one turn."""
-    watcher = part.watcher
-    return watcher.is_running and not watcher.goal.cycle and watcher.lives < part.life
-
-
-def not_up(part: Part) -> str:
-    """Say why a watcher is not on its way to where the order wanted it."""
-    watcher = part.watcher
-    return f"{watcher.name} gave up: {watcher.reason}" if watcher.reason else overtaken(part)
-
-
-def overtaken(part: Part) -> str:
-    """Say which later order has made this one void, and who gave it."""
-    goal = part.watcher.goal
-    text = f"{part.order} of {part.watcher.name} overtaken by {goal.word}"
-    return f"{text},{goal.cause.sentence}" if goal.cause.is_worth_telling else text
-
-
-def exhausted(part: Part) -> Verdict:
-    """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
-    places = part.watcher.places
-    if not places.exhausted:
-        return None
-    return f"{part.order} of {part.watcher.name}: {places.trouble or places.refused}"
-
-
-def stuck(part: Part, watcher: Watcher) -> Verdict:
-    """Say which processes of that watcher do not end; "not yet" when there are none."""
-    pids = ", ".join(str(process.pid) for process in watcher.places.unkillable())
-    return f"{part.order} of {watcher.name}: process {pids} does not end" if pids else None
-
-
-ENDS: dict[type, tuple[str, Callable[[Part], Verdict]]] = {
-    Start: ("start", is_up),
-    Stop: ("stop", is_down),
-    Restart: ("restart", is_up),
-    Reload: ("reload", is_reloaded),
-    Resize: ("change of numprocesses", is_sized),
-    SetOptions: ("set", is_sized),  # is_reloaded, if it begins a rollout
-    Remove: ("rm", is_down),
-    Kill: ("kill", is_killed),
-    Quit: ("quit", is_down),
-}
-"""The word for each kind of order, and what its end is."""
+        self._let_go(waiting)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -21,6 +22,8 @@ MAX_FRAME = 1024 * 1024
 DROP_FRAME = 16 * MAX_FRAME
 #: How deep objects and lists may stand in each other.
 MAX_DEPTH = 64
+#: Values that a request may have: a mebibyte of ``{},{}`` takes a second to decode.
+MAX_VALUES = 20_000
 
 NOT_SPECIFIED = 0
 INVALID_JSON = 1
@@ -33,6 +36,8 @@ BAD_DATA = 6
 #: The longest number that is read: 64 bits have 20 digits with their sign.
 _MAX_DIGITS = 20
 _INFINITY = float("inf")
+#: A text of JSON; one without an end goes to the end of all, so that nothing is searched twice.
+_TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?')
 
 
 def new_id() -> str:
@@ -89,8 +94,12 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return _ENCODER.encode(message).encode("ascii")
 
 
-def decode(frame: bytes) -> dict[str, Any]:
+def decode(frame: bytes, most: int | None = None) -> dict[str, Any]:
     """Turn a frame that may hold anything into a message.
+
+    Args:
+        frame: The frame.
+        most: How many values it may have; None for any number.
 
     Raises:
         MessageError: With `INVALID_JSON` for what is no JSON within the limits of this module,
@@ -98,6 +107,8 @@ def decode(frame: bytes) -> dict[str, Any]:
     """
     try:
         text = frame.decode("utf-8")
+        if most is not None and _values(text) > most and _values(_TEXT.sub("", text)) > most:
+            raise _Limit(f"more than {most} values")
         message = _DECODER.decode(text)
     except _Limit as limit:
         raise MessageError(f"json invalid: {limit}", INVALID_JSON) from None
@@ -108,6 +119,11 @@ def decode(frame: bytes) -> dict[str, Any]:
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth_exceeds(message, MAX_DEPTH):
         raise MessageError("json invalid: nested too deep", INVALID_JSON)
     return message
+
+
+def _values(text: str) -> int:
+    """Count the values of JSON, with what looks so within its texts; it may be no JSON."""
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 class _Limit(Exception):  # noqa: N818 - never leaves this module

@@ -20,6 +20,8 @@ KEPT_FRAMES = 2
 #: Bytes and frames of one message above which its connection is to be ended.
 DROP_MESSAGE = DROP_FRAME
 DROP_FRAMES = 10_000
+#: Frames that are dropped at once: others have their turn in between.
+DROPPED_AT_ONCE = 64
 #: Bytes that a command of the protocol may have; a subscription is one, a topic is short.
 MAX_COMMAND = 4096
 
@@ -69,6 +71,10 @@ class Control(NamedTuple):
 
     name: bytes
     body: bytes
+
+
+PART = Control(b"", b"")
+"""Stands for a part of a long message, which is not kept: there may be more to decode at once."""
 
 
 def opening(socket_type: bytes) -> bytes:
@@ -152,11 +158,15 @@ class Decoder:
     def decode(self) -> Message | Control | None:
         """Return the next message or command; None when more has to be read first.
 
+        Returns:
+            Also `PART`, itself and no equal of it, so that no call takes long.
+
         Raises:
             Violation: The connection is to be ended.
         """
         if not self._greeted and not self._greet():
             return None
+        pause_at = self._count + DROPPED_AT_ONCE
         while True:
             if self._skip:
                 if not self._skipped():
@@ -176,6 +186,8 @@ class Decoder:
                 is_last = not flags & _MORE
             if is_last:
                 return self._whole()
+            if self._count >= pause_at:
+                return PART
 
     def _greet(self) -> bool:
         """Check the peer's greeting as far as it has come; return whether it is whole."""

@@ -61,6 +61,13 @@ class TestAgenda(unittest.TestCase):
         self.assertLess(len(self.agenda._heap), 200)
         self.assertEqual(self.agenda.pop_due(1e9), ["a", "b"])
 
+    def test_what_is_struck_off_is_let_go_of(self) -> None:
+        for number in range(10_000):
+            self.agenda.set(str(number), 1e9)
+        for number in range(10_000):
+            self.agenda.set(str(number), None)
+        self.assertLess(len(self.agenda._heap), 200)
+
     def test_against_a_plain_dictionary(self) -> None:
         rng = random.Random(1)
         agenda: Agenda[int] = Agenda()

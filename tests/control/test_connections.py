@@ -9,7 +9,9 @@ from unittest import mock
 
 import zmq
 
+from cvec_circus.base.clock import SYSTEM
 from cvec_circus.control import connections, door
+from cvec_circus.control.server import Request
 from cvec_circus.wire import zmtp
 from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 from tests.control.control_case import ControlCase
@@ -133,6 +135,59 @@ class TestTurns(ConnectionsCase):
         reading.join(60)
         self.assertFalse(reading.is_alive())
 
+    def test_what_is_costly_delays_its_sender(self) -> None:
+        ping = self.frame("ping")
+
+        def carry_out(request: Request) -> None:
+            if request.frames != (ping,):
+                ends = SYSTEM.monotonic() + 0.02
+                while SYSTEM.monotonic() < ends:
+                    pass
+            self.dispatch(request)
+
+        self.loop.ask(setattr, self.server, "_dispatch", carry_out)
+        peers = [self.raw() for _ in range(50)]
+        for peer in peers:
+            peer.send(zmtp.message(self.frame("status")) * 20)
+        client = self.raw()
+        took = []
+        for _ in range(6):
+            before = SYSTEM.monotonic()
+            client.send(zmtp.message(ping))
+            client.receive()
+            took.append(SYSTEM.monotonic() - before)
+        # At first nothing is known of any of them, and later a busy machine may say wrong things.
+        self.assertLess(sorted(took)[2], SOON, took)
+
+    def frame(self, command: str) -> bytes:
+        return json.dumps({"command": command}).encode()
+
+
+class TestUnread(ConnectionsCase):
+    def test_what_waits_is_bounded_together(self) -> None:
+        client = self.raw()
+        client.ask("ping")
+
+        def waits() -> tuple[int, int]:
+            held = self.server._connections
+            return held._unsent, sum(one.unsent_bytes for one in held._open.values())
+
+        def answer(request: Request) -> None:
+            request.send(b"x" * (1 << 20))
+
+        self.loop.ask(setattr, self.server, "_dispatch", answer)
+        with mock.patch.object(connections, "MOST_UNSENT_TOGETHER", 4 << 20):
+            peers = [self.raw() for _ in range(12)]
+            for peer in peers:
+                peer.request("ping")
+            self.assertTrue(eventually(lambda: 2 < self.count() < 10))
+            counted, real = self.loop.ask(waits)
+            self.assertEqual(counted, real)
+            self.assertLessEqual(counted, 4 << 20)
+            for peer in peers:
+                peer.close()
+            self.assertTrue(eventually(lambda: self.loop.ask(waits) == (0, 0)))
+
 
 class TestRoom(ConnectionsCase):
     def test_no_more_are_let_in_than_there_is_room_for(self) -> None:
@@ -186,6 +241,18 @@ class TestGone(ConnectionsCase):
         peer.ask("stop", waiting=True)
         open_ones = self.loop.ask(lambda: list(self.server._connections._open.values()))
         self.assertEqual([one.dependants for one in open_ones], [set()] * len(open_ones))
+
+
+class TestMemory(ConnectionsCase):
+    def test_it_is_given_back_when_clients_have_left(self) -> None:
+        with (
+            mock.patch.object(connections, "LOOK", 0.05),
+            mock.patch.object(connections.memory, "give_back", side_effect=[True, False]) as back,
+        ):
+            client = self.raw()
+            client.ask("ping")
+            client.close()
+            self.assertTrue(eventually(lambda: back.call_count == 2))
 
 
 class TestActors(ConnectionsCase):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from unittest import mock
 
 import zmq
 
@@ -36,8 +38,10 @@ class TestPublisher(LeakCheckedTestCase):
 
     def until(self, topics: list[tuple[bytes, ...]]) -> None:
         """Wait until the subscriptions are these."""
-        found = self.publisher._prefixes
-        self.assertTrue(eventually(lambda: self.turn() and sorted(found.values()) == topics))
+        found = self.publisher._topics
+        self.assertTrue(
+            eventually(lambda: self.turn() and sorted(map(tuple, found.values())) == topics)
+        )
 
     def subscriber(self, *topics: bytes) -> zmq.Socket[bytes]:
         sub = self.context.socket(zmq.SUB)
@@ -89,6 +93,24 @@ class TestPublisher(LeakCheckedTestCase):
             peer.send(zmtp.control(zmtp.SUBSCRIBE, b"%d" % number))
             self.turn()
         self.until([])
+
+    def test_long_topics_end_the_connection_that_has_most_of_them(self) -> None:
+        few, many = (RawClient(self.publisher.address, b"SUB") for _ in range(2))
+        self.addCleanup(few.close)
+        self.addCleanup(many.close)
+        few.send(zmtp.message(b"\x01a"))
+        self.until([(b"a",)])
+        with mock.patch.object(publisher, "MOST_BYTES_TOGETHER", 100_000):
+            for number in range(100):
+                with contextlib.suppress(OSError):  # it has been ended
+                    many.send(zmtp.message(b"\x01%03d" % number + b"x" * 4000))
+                self.turn()
+            self.until([(b"a",)])
+        self.assertEqual(self.publisher._together, 1 + publisher.EACH)
+        with mock.patch.object(publisher, "MOST_BYTES", 1000):
+            few.send(zmtp.message(b"\x01" + b"x" * 1000))
+            self.until([])
+        self.assertEqual(self.publisher._together, 0)
 
     def test_a_slow_subscriber_loses_whole_messages(self) -> None:
         peer = RawClient(self.publisher.address, b"SUB")

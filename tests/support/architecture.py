@@ -69,6 +69,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.life": None,  # what only some starts need
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
+    "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
     "options.nearest": "difflib",
     "plugins.assignment": "cvec_circus.plugins.description",  # only --list describes
     "plugins.catalogue": "importlib.metadata",

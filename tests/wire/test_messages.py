@@ -37,6 +37,22 @@ class DecodeTest(unittest.TestCase):
         fits = b'{"a":' * messages.MAX_DEPTH + b"1" + b"}" * messages.MAX_DEPTH
         self.assertIn("a", messages.decode(fits))
 
+    def test_values_are_bounded_where_that_is_asked_for(self) -> None:
+        for many in (b'{"a":[' + b",".join([b"{}"] * 100) + b"]}", b'{"a":[' + b"0," * 99 + b"0]}"):
+            self.assertEqual(len(messages.decode(many)["a"]), 100)
+            self.assertEqual(len(messages.decode(many, 300)["a"]), 100)
+            with self.assertRaises(MessageError) as caught:
+                messages.decode(many, 99)
+            self.assertEqual(caught.exception.errno, messages.INVALID_JSON)
+            self.assertIn("more than 99 values", str(caught.exception))
+        text = json.dumps({"a": '[{,"\\' * 100, "b": ",,,\\"}).encode()
+        self.assertEqual(messages.decode(text, 4), messages.decode(text))
+
+    def test_no_text_is_searched_twice(self) -> None:
+        for text in (b'"', b'"\\"', b"\\", b'"\\\n'):
+            with self.assertRaises(MessageError):
+                messages.decode(b"," * 30 + text * (500_000 // len(text)), 20)
+
     def test_a_key_may_stand_once(self) -> None:
         self.refused(b'{"command": "list", "command": "quit"}', messages.INVALID_JSON, "'command'")
 

@@ -18,7 +18,8 @@ def take(decoder: zmtp.Decoder, data: bytes, size: int = 1 << 16) -> list[object
     for start in range(0, len(data), size):
         decoder.feed(data[start : start + size])
         while (one := decoder.decode()) is not None:
-            found.append(one)
+            if one is not zmtp.PART:
+                found.append(one)
     return found
 
 
@@ -53,6 +54,21 @@ class TestMessages(unittest.TestCase):
         self.assertEqual(message, zmtp.Message((b"", b"a"), 100, 1000))
         (message,) = take(decoder, zmtp.message(b"whole"))
         self.assertEqual(message, zmtp.Message((b"whole",), 1, 5))
+
+    def test_many_frames_are_dropped_in_parts(self) -> None:
+        decoder = greeted()
+        decoder.feed(zmtp.message(*[b""] * 1000))
+        parts = 0
+        while decoder.decode() is zmtp.PART:
+            parts += 1
+        self.assertGreaterEqual(parts, 1000 // zmtp.DROPPED_AT_ONCE - 1)
+
+    def test_a_command_without_a_name_is_no_part(self) -> None:
+        decoder = greeted()
+        decoder.feed(zmtp.control(b""))
+        found = decoder.decode()
+        self.assertEqual(found, zmtp.PART)
+        self.assertIsNot(found, zmtp.PART)
 
     def test_an_endless_message_is_a_violation(self) -> None:
         for frame, count in ((b"x" * 1024, 20_000), (b"", 20_000), (b"x" * MAX_FRAME, 20)):

@@ -1,0 +1,48 @@
+"""Patterns for the names of watchers, as clients give them.
+
+A search for a regular expression holds the interpreter until it is over, and with repeats in each
+other that may be never: ``(a+)+$`` takes twice as long for each letter of a name. So repeats are
+bounded: with three of them, a name of 200 characters takes some milliseconds.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+
+from cvec_circus.exc import MessageError
+
+LONGEST = 1000
+MOST_REPEATS = 3
+
+#: What stands for one character.
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+#: A repeat that takes as little as it can, or gives nothing back.
+_MODIFIED = re.compile(r"([*+?}])[?+]")
+_GROUP_REPEATED = re.compile(r"\)[*+{]")
+
+
+def compile(pattern: str, match: str) -> re.Pattern[str]:
+    """Make what finds names. Safe from any thread.
+
+    Args:
+        pattern: What a client gave.
+        match: "glob" or "regex".
+
+    Raises:
+        MessageError: It is no regular expression, or a search for it might take too long.
+    """
+    if len(pattern) > LONGEST:
+        raise MessageError(f"{pattern[:60]!r}... is longer than {LONGEST} characters")
+    if match == "glob":
+        return re.compile(fnmatch.translate(pattern), re.IGNORECASE)
+    bare = _MODIFIED.sub(r"\1", _ATOM.sub("x", pattern).replace("(?", "("))
+    if _GROUP_REPEATED.search(bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
+        raise MessageError(
+            f"{pattern!r} might be searched for ever: no group may be repeated in it, "
+            f"and there may be {MOST_REPEATS} repeats at most"
+        )
+    try:
+        return re.compile(pattern, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise MessageError(f"{pattern!r} is no regular expression: {error}") from None
