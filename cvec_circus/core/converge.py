@@ -141,16 +141,19 @@ def step_closing(watcher: Watcher, ports: Ports) -> None:
         watcher.enter(Life.STOPPING)
 
 
-def step_stopping(watcher: Watcher, ports: Ports) -> None:
-    """STOPPING: stop what runs; when nothing is left it is down."""
+def step_stopping(watcher: Watcher, ports: Ports) -> bool:
+    """STOPPING: stop what runs, as the turn allows; when nothing is left it is down."""
     places = watcher.places
     for process in [*places.stale, *places.fresh]:
         stop_process(watcher, process, ports, watcher.goal.cause)
+        if ports.clock.turn_is_over():
+            return bool(places.stale or places.fresh)
     if not places.slots and ports.signals.is_settled(watcher):
         watcher.enter(Life.DOWN)
         ports.events.publish(watcher, "stop", watcher.goal.cause)
         ports.outputs.close(watcher)
         tell(watcher, ports, "after_stop")
+    return False
 
 
 STEPS_OF: dict[Life, Callable[[Watcher, Ports], bool | None]] = {
@@ -198,8 +201,8 @@ def keep_up(watcher: Watcher, ports: Ports) -> bool:
     """Keep as many fresh processes running as wanted, and none beside them."""
     retire_expired(watcher)
     fill_places(watcher, ports)
-    shed_surplus(watcher, ports)
-    more = spawn_ready(watcher, ports)
+    more = shed_surplus(watcher, ports)
+    more |= spawn_ready(watcher, ports)
     if watcher.reason:
         return False
     if watcher.life is Life.FILLING and watcher.has_all and passes(watcher, ports, "after_start"):
@@ -207,7 +210,7 @@ def keep_up(watcher: Watcher, ports: Ports) -> bool:
         watcher.filled_life = watcher.lives
         watcher.filled_at = ports.now()
         ports.events.publish(watcher, "start", watcher.goal.cause)
-    stop_stale(watcher, ports)
+    more |= stop_stale(watcher, ports)
     return end_rollout(watcher, ports) or more
 
 
@@ -220,12 +223,16 @@ def retire_expired(watcher: Watcher) -> None:
             watcher.make_stale(process, MAX_AGE)
 
 
-def shed_surplus(watcher: Watcher, ports: Ports) -> None:
-    """Free the places that are too many: first of what does not run, then of the oldest."""
+def shed_surplus(watcher: Watcher, ports: Ports) -> bool:
+    """Free the places that are too many: first of what does not run, then of the oldest.
+
+    Returns:
+        Whether the turn was over before all of them were free.
+    """
     places = watcher.places
     surplus = places.held - watcher.goal.numprocesses
     if surplus <= 0:
-        return
+        return False
     holders = [process for process in places.slots.values() if process.holds_place]
     pending = [process for process in holders if process.state is ProcessState.PENDING]
     ending = [process for process in holders if process in places.ending]
@@ -238,6 +245,9 @@ def shed_surplus(watcher: Watcher, ports: Ports) -> None:
             places.remove(process)
         elif process.state is ProcessState.RUNNING:
             stop_process(watcher, process, ports, watcher.goal.size_cause)
+            if ports.clock.turn_is_over():
+                return places.held > watcher.goal.numprocesses
+    return False
 
 
 def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
@@ -259,19 +269,26 @@ def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
             places.end_trial(process)
 
 
-def stop_stale(watcher: Watcher, ports: Ports) -> None:
-    """Stop stale processes: all of them once their successors run, or one after the other."""
+def stop_stale(watcher: Watcher, ports: Ports) -> bool:
+    """Stop stale processes: all of them once their successors run, or one after the other.
+
+    Returns:
+        Whether the turn was over before all that may stop had been asked.
+    """
     places = watcher.places
     # Of a watcher that has become a singleton meanwhile nothing can start beside them.
     is_blocked = watcher.is_singleton and not watcher.is_full
     if not places.stale or places.pending or not (watcher.has_all or is_blocked):
-        return
+        return False
     if not watcher.stops_first:
         for process in list(places.stale):
             stop_process(watcher, process, ports, process.cause)
+            if ports.clock.turn_is_over():
+                return bool(places.stale)
     elif not any(not process.unkillable for process in places.ending):
         process = next(iter(places.stale))
         stop_process(watcher, process, ports, process.cause)
+    return False
 
 
 # -- rollouts

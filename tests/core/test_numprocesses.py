@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import unittest
+from collections.abc import Callable
 
 from cvec_circus.core.spawning import OPEN_AHEAD
+from cvec_circus.core.watcher import Watcher
 from tests.support.world import FakeWorld
 
 
@@ -140,6 +143,31 @@ class TestNumprocesses(unittest.TestCase):
         self.assertLessEqual(most, OPEN_AHEAD + 2)
         self.assertGreaterEqual(turns, 500)
         self.assertEqual((len(self.world.spawned), watcher.status), (10_000, "active"))
+
+    def test_a_thousand_are_stopped_as_turns_allow(self) -> None:
+        world = self.world
+        world.stop_delay = 60.0
+        orders: dict[str, Callable[[Watcher], None]] = {
+            "decr": lambda watcher: world.resize(watcher, 0, "command:decr", None),
+            "stop": lambda watcher: world.stop([watcher], "command:stop", None),
+            "reload": lambda watcher: world.reload([watcher], "command:reload", False, None),
+        }
+        for name, order in orders.items():
+            with self.subTest(name):
+                world.spawns_a_turn = 0
+                watcher = world.up(name, numprocesses=1000, graceful_timeout=90)
+                world.spawns_a_turn = 20
+                before = set(watcher.places.pids())
+                order(watcher)
+                most, more = 0, True
+                while more:
+                    world.begin_turn()
+                    asked = len(world.signals)
+                    more = world.roster.turn()
+                    most = max(most, len(world.signals) - asked)
+                self.assertLessEqual(most, 2 * 20)  # SIGCONT follows each
+                terms = {pid for pid, signum in world.signals if signum == signal.SIGTERM}
+                self.assertLessEqual(before, terms)
 
     def test_nor_do_more_wait_for_a_warm_up(self) -> None:
         watcher = self.world.up(numprocesses=1000, warmup_delay=1)

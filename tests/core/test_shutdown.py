@@ -130,7 +130,8 @@ class TestShutDown(unittest.TestCase):
         self.assertEqual(helper.status, "active")
         self.world.advance(0.1)
         self.assertEqual(helper.status, "stopping")
-        late = "b: is stopping; the others wait for it no longer"
+        left = "process 101 has not ended; SIGKILL in 27.0 s"
+        late = f"b: is stopping ({left}); the others wait for it no longer"
         self.assertEqual([note for note in self.world.notes if "no longer" in note], [late])
 
     def test_at_the_latest_5_s_after_the_longest_graceful_timeout(self) -> None:

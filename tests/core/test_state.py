@@ -228,8 +228,9 @@ class TestRoundTrips(StateCase):
         roster = self.restored()
         self.assertEqual(len(roster.everybody()), 2)
         (watcher,) = roster.watchers()
-        left = "waits for the end of the one that was removed: it is stopping"
-        self.assertEqual(self.world.why(watcher), left)
+        left = "process 100 has not ended; SIGKILL in 30.0 s"
+        text = f"waits for the end of the one that was removed: {left}"
+        self.assertEqual(self.world.why(watcher), text)
 
     def test_campaigns(self) -> None:
         self.world.roster.campaign.pace = Pace(warmup_delay=2.0, priority_timeout=30.0)
