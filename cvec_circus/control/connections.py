@@ -118,6 +118,7 @@ class Connections:
 
     def open(self) -> None:
         """Begin to let in and to read."""
+        memory.give_back(self._clock)  # so that the least is known
         self._loop.add_reader(self._epoll, self._readable)
         self._door.open()
         self._look_later()
@@ -177,7 +178,7 @@ class Connections:
 
     def drain(self) -> None:
         """Carry out what has come in by now, whatever it takes. After the loop has ended."""
-        for fd, _ in self._events():
+        for fd, _ in [] if self._epoll.closed else self._epoll.poll(0):
             self._queue_up(fd)
         while self._queue:
             connection = self._queue.pop()
@@ -218,7 +219,7 @@ class Connections:
         self._posted = False
         if self._epoll.closed:
             return
-        for fd, _ in self._events():
+        for fd, _ in self._epoll.poll(0):
             self._queue_up(fd)
         began = self._clock.monotonic()
         ends = began + BUDGET
@@ -236,9 +237,6 @@ class Connections:
         finally:
             if self._queue:
                 self._posted = self._loop.post(self._turn)
-
-    def _events(self) -> list[tuple[int, int]]:
-        return self._epoll.poll(0) if not self._epoll.closed else []
 
     def _queue_up(self, fd: int) -> None:
         """Put a peer in the queue that has sent something, or may be written to again."""
@@ -396,8 +394,6 @@ class Connections:
                 late, why = True, "half a message" * (now - connection.half_since > HALF_A_MESSAGE)
             if why:
                 self.end(connection, why)
-        if self._have_left:
-            self._have_left = memory.give_back(now)
-            late = late or self._have_left
-        if self._door.look() or late:
+        self._have_left = self._have_left and memory.give_back(self._clock)
+        if self._door.look() or late or self._have_left:
             self._look_later()

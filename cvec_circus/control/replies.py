@@ -117,8 +117,9 @@ class Reply:
     def client_gone(self) -> None:
         """Note that the client is gone; once, and never after the answer."""
         self.is_dead = True
-        if self.when_gone is not None:
-            self.when_gone()
+        gone, self.when_gone = self.when_gone, None  # or the two would keep each other
+        if gone is not None:
+            gone()
 
     def ok(self, **fields: Any) -> None:
         """Report success."""
@@ -158,6 +159,7 @@ class Reply:
             logger.error("second answer to %s dropped: %.200r", self.label, reply)
             return
         self.answered = True
+        self.when_gone = None
         if self._peer is not None:
             self._peer.release(self)
         if self.cast or self.is_dead:

@@ -45,6 +45,7 @@ class Waiting:
     """
 
     __slots__ = (
+        "__weakref__",
         "_after",
         "_errors",
         "closed",
@@ -233,6 +234,7 @@ class WaitDesk:
 
     def _let_go(self, waiting: Waiting) -> None:
         self._agenda.set(waiting, None)
+        waiting.wait.forget()
         for part in waiting.parts:
             kinds = self._parts.get(part.watcher, {})
             parts = kinds.get(part.kind, {})

@@ -61,5 +61,11 @@ class Wait:
 
     def gone(self) -> None:
         """Note that the sender is gone."""
-        if self._gone is not None:
-            self._gone()
+        gone = self._gone
+        self.forget()
+        if gone is not None:
+            gone()
+
+    def forget(self) -> None:
+        """Keep nothing that is to be called: or the two would keep each other."""
+        self._gone = None

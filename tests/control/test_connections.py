@@ -253,6 +253,7 @@ class TestMemory(ConnectionsCase):
             client.ask("ping")
             client.close()
             self.assertTrue(eventually(lambda: back.call_count == 2))
+        self.assertIsNotNone(connections.memory._least)  # since it was opened
 
 
 class TestActors(ConnectionsCase):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import unittest
+import weakref
 from collections.abc import Callable
 from unittest import mock
 
@@ -87,6 +89,19 @@ class TestManyWaits(unittest.TestCase):
         self.world.settle()
         self.world.advance(1)
         self.assertEqual(self.outcomes, [])
+
+    def test_nothing_waits_for_the_garbage_collector(self) -> None:
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        gone, answered = self.stop(self.watcher), self.stop(self.watcher)
+        kept = [weakref.ref(waiting) for waiting, _ in self.desk._agenda.entries()]
+        gone.gone()
+        self.world.settle()
+        self.world.advance(1)
+        self.outcomes.clear()
+        del gone, answered
+        self.assertEqual([ref() for ref in kept], [None, None])
 
     def test_an_answer_that_fails_keeps_none_from_the_others(self) -> None:
         self.world.stop([self.watcher], "command:stop", Wait(mock.Mock(side_effect=OSError("no"))))
