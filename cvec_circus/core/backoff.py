@@ -44,7 +44,7 @@ class Backoff:
         """Work out what a death by itself earns.
 
         Args:
-            lived: How many seconds the process was there.
+            lived: How many seconds the process was there; negative if it was never its program.
             now: The instant of its death.
             options: The watcher's.
             random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.

@@ -8,13 +8,14 @@ Stopping: all but the helpers are asked at once, the lowest priority first; then
 that a plugin hears the last `stop` of each watcher. Starting: the watchers of the highest priority,
 in the order in which they were added, `warmup_delay` apart; the next lower priority when each of
 these is filled, or has failed once for good of this start, or when nothing of them has moved for
-`priority_timeout`. A spawn is movement, and so is a hook within its `hook_timeout`. A stage of a
-stop is over after `shutdown_timeout` at the latest. So no watcher holds up another one for ever.
+`priority_timeout`. A first spawn is movement, a respawn is not; and so is a hook within its
+`hook_timeout`. A stage of a stop is over after `shutdown_timeout` at the latest. So no watcher
+holds up another one for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -105,14 +106,17 @@ class Campaign:
             self._add_stage(False, list(group))
         self._add_starts(starts)
 
-    def _add_starts(self, starts: Iterable[Watcher]) -> None:
-        ordered = sorted(starts, key=_start_order)
+    def _add_starts(self, starts: Iterable[Watcher], asked: Collection[Watcher] = ()) -> None:
+        ordered = sorted([*starts, *asked], key=_start_order)
         for _, group in groupby(ordered, key=attrgetter("options.priority")):
-            self._add_stage(True, list(group))
+            self._add_stage(True, list(group), asked)
 
-    def _add_stage(self, starts: bool, watchers: list[Watcher]) -> None:
+    def _add_stage(
+        self, starts: bool, watchers: list[Watcher], asked: Collection[Watcher] = ()
+    ) -> None:
         stage = Stage(starts, watchers, self._stages)
-        for watcher in watchers:
+        stage.asks = [watcher for watcher in stage.asks if watcher not in asked]
+        for watcher in stage.asks:
             watcher.hold(Turn(stage))
         self._stages.append(stage)
 
@@ -122,6 +126,11 @@ class Campaign:
         return not self._stages
 
     @property
+    def starts(self) -> bool:
+        """Whether there are watchers to start."""
+        return any(stage.starts for stage in self._stages)
+
+    @property
     def is_restarting(self) -> bool:
         """Whether there are watchers to stop, and then to start."""
         return len({stage.starts for stage in self._stages}) > 1
@@ -129,16 +138,19 @@ class Campaign:
     def join(self, watchers: Iterable[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
         chosen = dict.fromkeys(watchers)
+        asked: dict[Watcher, None] = {}  # by an order of its own, and waited for nevertheless
         begun = [stage for stage in self._stages if not stage.starts]
         for stage in self._stages[len(begun) :]:
             chosen.update(dict.fromkeys(reversed(stage.asks)))
+            asked.update(dict.fromkeys(stage.unsettled))
         if self._stages and self._stages[0].starts:
             first = self._stages[0]  # some of it have been asked, and are waited for
             first.unsettled = {w: _mark(w) for w in first.unsettled if w not in chosen}
             first.asks = []
             begun.append(first)
         self._stages[:] = begun
-        self._add_starts(chosen)
+        waited_for = {watcher for stage in begun for watcher in stage.unsettled}
+        self._add_starts(chosen, asked.keys() - chosen.keys() - waited_for)
         for watcher in chosen:
             self._touch(watcher)
 
@@ -202,14 +214,14 @@ class Campaign:
 
     def _end_stage(self, stage: Stage, now: float) -> None:
         self._stages.pop(0)
+        if not self._stages:
+            return
         for watcher in stage.unsettled:
-            if self._stages:
-                left = f" ({reason})" if (reason := why(watcher, now)) else ""
-                self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
-        if self._stages:
-            # Those that were let go may have settled long ago.
-            for watcher in self._stages[0].unsettled:
-                self._touch(watcher)
+            left = f" ({reason})" if (reason := why(watcher, now)) else ""
+            self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
+        # Those that were let go may have settled long ago.
+        for watcher in self._stages[0].unsettled:
+            self._touch(watcher)
 
     def let_go(self, watcher: Watcher) -> None:
         """Hold a watcher back no longer, because it got an order of its own.
@@ -280,7 +292,7 @@ def _hooked_until(watcher: Watcher) -> float:
 
 def _mark(watcher: Watcher) -> tuple[Life, int]:
     """Where a watcher stands: it has moved when this is another."""
-    return watcher.life, watcher.places.spawns
+    return watcher.life, watcher.places.spawns - watcher.places.restarts
 
 
 def _has_settled(watcher: Watcher, starts: bool) -> bool:
@@ -293,5 +305,5 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
     if watcher.life in (Life.DOWN, Life.WAITING):
         return not watcher.goal.up or watcher.listens
     if watcher.places.refused:
-        return True
+        return watcher.is_running or not watcher.goal.up
     return watcher.life is Life.UP and not watcher.goal.cycle

@@ -203,13 +203,14 @@ def keep_up(watcher: Watcher, ports: Ports) -> bool:
     fill_places(watcher, ports)
     more = shed_surplus(watcher, ports)
     more |= spawn_ready(watcher, ports)
-    if watcher.reason:
-        return False
-    if watcher.life is Life.FILLING and watcher.has_all and passes(watcher, ports, "after_start"):
+    is_filled = watcher.life is Life.FILLING and watcher.has_all and not watcher.reason
+    if is_filled and passes(watcher, ports, "after_start"):
         watcher.enter(Life.UP)
         watcher.filled_life = watcher.lives
         watcher.filled_at = ports.now()
         ports.events.publish(watcher, "start", watcher.goal.cause)
+    if watcher.reason:
+        return False
     more |= stop_stale(watcher, ports)
     return end_rollout(watcher, ports) or more
 
@@ -217,7 +218,7 @@ def keep_up(watcher: Watcher, ports: Ports) -> bool:
 def retire_expired(watcher: Watcher) -> None:
     """Make the next process that is older than `max_age` stale, one of a watcher at a time."""
     places = watcher.places
-    while places.expired and not places.stale_count:
+    while places.expired and not places.being_replaced():
         process = places.expired.pop(0)
         if process in places.fresh:
             watcher.make_stale(process, MAX_AGE)
@@ -241,6 +242,7 @@ def shed_surplus(watcher: Watcher, ports: Ports) -> bool:
         places.release(process)
         if process.state is ProcessState.PENDING:
             if places.asked_for == process.wid:
+                watcher.withdraw("before_spawn", process.wid)
                 places.asked_for = 0
             places.remove(process)
         elif process.state is ProcessState.RUNNING:
@@ -264,6 +266,8 @@ def take_over(watcher: Watcher, changed: Collection[str], ports: Ports) -> None:
         places.expired.clear()
         for process in places.fresh:
             places.due(process, Purpose.EXPIRE, expiry(watcher, process, ports))
+    if "singleton" in changed and watcher.is_singleton and any(places.leaders()):
+        places.drop_pending()  # it starts when what runs has ended
     if "hooks" in changed and not watcher.has_hook("after_spawn"):
         for process in places.leaders():
             places.end_trial(process)
@@ -285,7 +289,7 @@ def stop_stale(watcher: Watcher, ports: Ports) -> bool:
             stop_process(watcher, process, ports, process.cause)
             if ports.clock.turn_is_over():
                 return bool(places.stale)
-    elif not any(not process.unkillable for process in places.ending):
+    elif all(process.unkillable for process in places.ending):
         process = next(iter(places.stale))
         stop_process(watcher, process, ports, process.cause)
     return False
@@ -300,6 +304,7 @@ def begin_rollout(watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
     watcher.renew(cause)
     for process in list(watcher.places.fresh):
         watcher.make_stale(process, cause)
+    watcher.places.await_pending()
 
 
 def order_rollout(watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
@@ -314,7 +319,8 @@ def order_rollout(watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
 
 
 def end_rollout(watcher: Watcher, ports: Ports) -> bool:
-    """End the rollout when all it replaces is gone, and begin the next one.
+    """End the rollout when all it replaces is gone and what replaces it is there, and begin the
+    next one.
 
     What cannot be killed keeps a rollout from having succeeded, but not the next one from
     beginning.
@@ -323,11 +329,10 @@ def end_rollout(watcher: Watcher, ports: Ports) -> bool:
         Whether another one has begun.
     """
     places, rollout = watcher.places, watcher.rollout
-    if rollout is None or places.stale or places.awaited:
+    if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:
         return False
     if places.stale_count:
-        unkillable = sum(process.stale for process in places.unkillable())
-        if rollout.then is None or places.stale_count > unkillable:
+        if rollout.then is None or places.being_replaced():
             return False
     else:
         ports.events.publish(watcher, "reload", rollout.cause)

@@ -35,9 +35,7 @@ def stop_process(
     pid, places = process.pid, watcher.places
     process.cause = cause
     if process.on_trial:
-        asked = watcher.questions.items()
-        for token in [t for t, one in asked if (one.name, one.pid) == ("after_spawn", pid)]:
-            del watcher.questions[token]  # it goes anyway
+        watcher.withdraw("after_spawn", process.wid, pid)  # it goes anyway
     places.ends(process, ProcessState.STOPPING)
     places.due(process, Purpose.KILL, ports.now() + watcher.patience(graceful_timeout))
     ports.events.publish(watcher, "kill", cause, process_pid=pid, wid=process.wid, signum=signum)

@@ -100,12 +100,12 @@ def process_exited(
         let_go(watcher, process, ports)
         return
     tell(watcher, ports, "after_reap", process_pid=pid, exit_code=exit_code)
-    wanted = watcher.wants_to_run
+    wanted = watcher.is_running and watcher.wants_to_run
     if exit_code in watcher.kind.useless_codes and wanted and by_itself:
         spawning.give_up(watcher, ports, report or f"exit code {exit_code}")
-    remember_death(watcher, process, ports, by_itself)
+    remember_death(watcher, process, ports, by_itself, failure)
     places.has_run |= failure is None
-    if wanted and by_itself and process.holds_place:
+    if wanted and by_itself and process.holds_place and not watcher.reason:
         spawning.became_program(watcher, process, ports, failure)
     if leaves:
         left_something(watcher, process, ports)
@@ -154,7 +154,11 @@ ANSWERED: dict[str, Callable[[Watcher, Question, Ports, str], None]] = {
 
 
 def remember_death(
-    watcher: Watcher, process: ManagedProcess, ports: Ports, by_itself: bool
+    watcher: Watcher,
+    process: ManagedProcess,
+    ports: Ports,
+    by_itself: bool,
+    failure: Exception | None,
 ) -> None:
     """Work out when its place may be filled again, if it leaves one."""
     places, options = watcher.places, watcher.options
@@ -168,7 +172,9 @@ def remember_death(
         memory.ready_at = 0.0
         return
     now = ports.now()
-    memory.died(now - process.spawned_at, now, options, ports.clock.random())
+    # What never became its program has not lived at all, though `min_uptime` may be 0.
+    lived = now - process.spawned_at if failure is None else -1.0
+    memory.died(lived, now, options, ports.clock.random())
     if memory.deaths and watcher.goal.up and options.respawn:
         spawning.announce(watcher, ports, process.cause, process.wid, memory.deaths, memory.delay)
 

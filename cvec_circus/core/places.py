@@ -16,6 +16,9 @@ from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.wire.cause import NONE, Cause
 
+EXEC_TIME = 1.0
+"""Seconds in which a spawned process becomes its program, or fails to."""
+
 
 class Death(NamedTuple):
     """What a person wants to know of a process that has ended. Immutable."""
@@ -106,6 +109,10 @@ class Places:
         slots = self.slots.values()
         return [process for process in slots if process.state is not ProcessState.PENDING]
 
+    def being_replaced(self) -> int:
+        """Return how many stale processes are there that still end."""
+        return self.stale_count - sum(process.stale for process in self.unkillable())
+
     def unkillable(self) -> list[ManagedProcess]:
         """Return the processes that SIGKILL did not end."""
         return [process for process in self.ending if process.unkillable]
@@ -120,11 +127,15 @@ class Places:
         """Return the memory of that slot's deaths."""
         return self.backoffs.setdefault(wid, Backoff())
 
-    def has_started(self) -> bool:
-        """Tell whether any process of this life became its program, as far as is known."""
+    def has_started(self, now: float) -> bool:
+        """Tell whether any process of this life became its program, as far as is known.
+
+        One whose predecessors did not is believed to have when it is there for `EXEC_TIME`.
+        """
         failing = {wid for wid, memory in self.backoffs.items() if memory.failed_starts}
-        here = self.slots.values()
-        return self.has_run or any(one.has_leader and one.wid not in failing for one in here)
+        there = [process for process in self.slots.values() if process.has_leader]
+        sure = (one.wid not in failing or now - one.spawned_at >= EXEC_TIME for one in there)
+        return self.has_run or any(sure)
 
     def hasten(self, now: float) -> None:
         """Forget every quick death, and make the spawns that wait for a backoff due now."""
@@ -247,6 +258,7 @@ class Places:
         self.fresh.pop(process, None)
         self.stale.pop(process, None)
         self.ending[process] = None
+        process.unkillable = False
 
     def remove(self, process: ManagedProcess) -> None:
         """Remove a slot of which nothing is left."""
@@ -265,6 +277,14 @@ class Places:
         for purpose in Purpose:
             self.agenda.set((process, purpose), None)
         del self.slots[process.wid]
+
+    def await_pending(self) -> None:
+        """Have an order wait for every slot that waits for its spawn."""
+        if self.pending > self.awaited:
+            for process in self.slots.values():
+                if process.state is ProcessState.PENDING and not process.awaited:
+                    process.awaited = True
+                    self.awaited += 1
 
     def drop_pending(self) -> None:
         """Remove every slot that waits for its spawn: nothing of it runs."""

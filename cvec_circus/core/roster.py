@@ -85,7 +85,7 @@ class Roster(Watchers):
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
         if given.beside:
-            held = [w for w in chosen if not w.is_running or w.goal.cycle]
+            held = [watcher for watcher in chosen if not watcher.is_running]
             self.begin([watcher for watcher in chosen if watcher not in held])
             self.campaign.join(held)
         else:
@@ -135,7 +135,7 @@ class Roster(Watchers):
             self._roll(watcher, given.cause, strategy)
         self.begin([*hung_up, *(watcher for watcher in replaced if watcher.is_running)])
         down = [watcher for watcher in replaced if not watcher.is_running]
-        self.begin(down, starts=is_all and bool(down) and self.campaign.is_over)
+        self.begin(down, starts=is_all and bool(down) and not self.campaign.starts)
 
     def _roll(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""

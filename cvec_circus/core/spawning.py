@@ -68,7 +68,8 @@ def may_spawn(watcher: Watcher, process: ManagedProcess, ports: Ports) -> bool:
     """
     places = watcher.places
     if not watcher.has_hook("before_spawn"):
-        places.asked_for = 0  # what was asked of one that is gone decides nothing any more
+        watcher.withdraw("before_spawn", places.asked_for)
+        places.asked_for = 0
         return True
     if process.cleared:
         return True
@@ -86,8 +87,6 @@ def before_spawn_answered(watcher: Watcher, question: Question, ports: Ports, re
     if places.asked_for != question.wid or question.life != watcher.lives or process is None:
         return
     places.asked_for = 0
-    if process.state is not ProcessState.PENDING:
-        return
     if refusal == YES:
         process.cleared = True
     elif watcher.goes_on:
@@ -179,7 +178,7 @@ def became_program(
         memory.failed_starts += 1
         if fails_for_good(watcher, memory.failed_starts, ports):
             return
-    if not watcher.options.backoff:
+    if not (watcher.options.backoff and watcher.options.backoff_max):
         delay = exponential(memory.deaths, FAILED_START_CEILING)
         memory.ready_at = max(memory.ready_at, ports.now() + delay)
     slot = f"slot {process.wid}"
@@ -203,7 +202,7 @@ def fails_for_good(watcher: Watcher, attempts: int, ports: Ports) -> bool:
     places = watcher.places
     places.refused = places.trouble
     places.exhausted |= 0 <= watcher.options.max_retry <= attempts
-    if not places.exhausted or places.has_started():
+    if not places.exhausted or places.has_started(ports.now()):
         return False
     give_up(watcher, ports, f"{places.trouble} ({attempts} attempts)")
     return True

@@ -238,6 +238,13 @@ class Watcher:
         self.reason = ""
         self.release()
 
+    def withdraw(self, name: str, wid: int, pid: int = 0) -> None:
+        """Take back what a hook was asked about a process: its answer decides nothing any more."""
+        about = (name, wid, pid)
+        asked = self.questions.items()
+        for token in [t for t, one in asked if (one.name, one.wid, one.pid) == about]:
+            del self.questions[token]
+
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run."""
         self.goal = self.goal.ordered("giveup", GIVE_UP, up=False)

@@ -183,6 +183,7 @@ class Watchers:
         if watcher.is_gone:
             self._agenda.set(watcher, None)
             self.ports.forget(watcher)
+            self.campaign.forget(watcher)
             self._leaving.pop(watcher, None)
         elif not watcher.places.unkillable():
             return

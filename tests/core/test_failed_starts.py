@@ -204,7 +204,7 @@ class TestFailedStarts(unittest.TestCase):
             for _ in range(2):
                 for pid in watcher.places.pids():
                     self.fail_after_fork(pid)
-                self.world.advance(2)
+                self.world.advance(0.5)
             self.assertEqual(watcher.status, "stopped")
             self.assertEqual(watcher.reason, "[Errno 2] no such file (2 attempts)")
 
