@@ -39,3 +39,8 @@ def poll_milliseconds(delay: float | None) -> int | None:
     if delay is None:
         return None
     return math.ceil(min(max(delay, 0.0), LONGEST_POLL) * 1000)
+
+
+def processor_time() -> float:
+    """Return the seconds of processor time that the calling thread has had."""
+    return time.thread_time()

@@ -30,6 +30,7 @@ class Connection:
         is_open: Whether something can still be sent to it.
         dependants: Those whose `client_gone` is called, once, when it is gone.
         used: Seconds that its messages have taken, compared with those of others.
+        worked_at: When the last of them was over.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Connection:
         "unsent",
         "unsent_bytes",
         "used",
+        "worked_at",
     )
 
     def __init__(self, sock: socket.socket, peers: frozenset[bytes], now: float) -> None:
@@ -60,6 +62,7 @@ class Connection:
         self.unsent: deque[bytes | memoryview] = deque()
         self.unsent_bytes = 0
         self.used = 0.0
+        self.worked_at = now
 
     def send_now(self, content: bytes | memoryview) -> int:
         """Send what can go now; return the number of bytes.

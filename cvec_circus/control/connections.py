@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.clock import SYSTEM, processor_time
 from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
 from cvec_circus.control.door import Door
 from cvec_circus.control.queue import Queue
@@ -221,17 +221,17 @@ class Connections:
             return
         for fd, _ in self._epoll.poll(0):
             self._queue_up(fd)
-        began = self._clock.monotonic()
-        ends = began + BUDGET
+        ends = self._clock.monotonic() + BUDGET
+        used = processor_time()  # on a busy machine, the time of the clock would be chance
         try:
             while self._queue:
                 connection = self._queue.pop()
                 is_more = connection.is_open and self._step(connection)
                 now = self._clock.monotonic()
-                connection.used += now - began
-                began = now
+                before, used = used, processor_time()
+                self._queue.charge(connection, used - before, now)
                 if is_more:
-                    self._queue.put(connection)
+                    self._queue.put(connection, now)
                 if now >= ends:
                     break
         finally:
@@ -251,7 +251,7 @@ class Connections:
         if connection.unsent:
             self._flush(connection)
         if connection.is_open and not connection.unsent and not connection.queued:
-            self._queue.put(connection)
+            self._queue.put(connection, self._clock.monotonic())
 
     def _step(self, connection: Connection) -> bool:
         """Take one message of a peer; return whether there may be another one."""

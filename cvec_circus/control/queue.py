@@ -7,13 +7,17 @@ import itertools
 
 from cvec_circus.control.connection import Connection
 
+FORGIVEN = 0.1
+"""The part of the time that a peer may have without waiting for others."""
+
 
 class Queue:
     """Owned by the thread of its `Connections`. Next is the peer that has had the least time.
 
-    The time that its messages have taken is counted for each peer. One that comes, or comes back,
-    begins with the least of those that are queued: silence saves up no time. So fifty peers whose
-    messages take long wait for each other, and one that asks for little waits for one message.
+    The time that its messages have taken is counted for each peer. It is forgiven while nothing is
+    to do for the peer, down to the least of those that are queued: silence saves up no time. So
+    fifty peers whose messages take long wait for each other, and one that asks for little, though
+    often, waits for one message.
     """
 
     def __init__(self) -> None:
@@ -24,11 +28,17 @@ class Queue:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: Connection, now: float) -> None:
         """Queue a connection, which is not queued."""
         connection.queued = True
-        connection.used = max(connection.used, self._least)
+        forgiven = FORGIVEN * (now - connection.worked_at)
+        connection.used = max(connection.used - forgiven, self._least)
         heapq.heappush(self._heap, (connection.used, next(self._number), connection))
+
+    def charge(self, connection: Connection, seconds: float, now: float) -> None:
+        """Count what a message has taken."""
+        connection.used += seconds
+        connection.worked_at = now
 
     def pop(self) -> Connection:
         """Take out the one that is next."""
