@@ -17,6 +17,11 @@ from cvec_circus.system.proctable import ProcessRow
 RETRY_DELAY = 0.1
 """Seconds until /proc is read again when there was no thread, file or memory for it."""
 
+EXEC_DELAY = 0.01
+EXEC_TIMEOUT = 0.5
+"""Seconds until an empty environment is read again, and for how long: a process in the middle of an
+exec has none yet, and its mark a moment later."""
+
 
 class Table:
     """What a walk has seen of the processes that began after this one. Immutable.
@@ -140,30 +145,37 @@ class Walker:
             pids: The processes.
             then: Called with those that are there, in a later turn.
         """
-        self._read_marks(list(pids), then)
+        self._read_marks(list(pids), then, self._loop.clock.monotonic() + EXEC_TIMEOUT)
 
-    def _read_marks(self, pids: list[int], then: Read) -> None:
+    def _read_marks(self, pids: list[int], then: Read, until: float) -> None:
         try:
-            self._marks.do(self._read, pids, then)
+            self._marks.do(self._read, pids, then, until)
         except RuntimeError:
-            self._loop.call_later(RETRY_DELAY, self._read_marks, pids, then)
+            self._loop.call_later(RETRY_DELAY, self._read_marks, pids, then, until)
 
-    def _read(self, pids: list[int], then: Read) -> None:
+    def _read(self, pids: list[int], then: Read, until: float) -> None:
         """On the thread of the marks."""
-        found = []
+        found, delay = [], 0.0
         try:
             for pid in pids:
                 if self._stopping:
                     return
-                mark = _parse(proctable.variable(pid, MARK), self._run)
+                environment, row = proctable.environment(pid), proctable.row(pid)
+                # The threads of the kernel have neither a session nor an environment.
+                if environment == b"" and row is not None and row.runs and row.session:
+                    delay = EXEC_DELAY
+                mark = _parse(proctable.variable(environment, MARK), self._run)
                 try:
-                    found.append(Found.of(pid, proctable.row(pid), mark))
+                    found.append(Found.of(pid, row, mark))
                 except ProcessLookupError:
                     pass  # it has ended meanwhile
         except (OSError, MemoryError):
-            self._loop.post(self._loop.call_later, RETRY_DELAY, self._read_marks, pids, then)
+            delay = RETRY_DELAY
         else:
-            self._loop.post(then, found)
+            if not delay or self._loop.clock.monotonic() > until:
+                self._loop.post(then, found)
+                return
+        self._loop.post(self._loop.call_later, delay, self._read_marks, pids, then, until)
 
     def stop(self) -> None:
         """End the threads after the walk and the process they are at; the rest is dropped.

@@ -122,20 +122,26 @@ def descendants(pid: int, recursive: bool = True) -> list[int]:
     return below
 
 
-def variable(pid: int, name: str) -> str | None:
-    """Read a variable of the environment that a process was given at its start.
+def environment(pid: int) -> bytes | None:
+    """Read the environment that a process was given at its start.
 
     It may block for as long as the process' memory is locked: not for the supervising thread.
 
     Returns:
-        Its value; None when there is none, the process is gone, or we may not look.
+        It, which is empty in the middle of an exec; None when the process is gone, or we may not
+        look.
     """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            content = b"\0" + file.read()
+            return file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    _, found, rest = content.partition(b"\0" + os.fsencode(name) + b"=")
+
+
+def variable(environment: bytes | None, name: str) -> str | None:
+    """Find a variable in an environment; None when there is none."""
+    sought = b"\0" + os.fsencode(name) + b"="
+    _, found, rest = (b"\0" + (environment or b"")).partition(sought)
     return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 
 

@@ -8,7 +8,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.supervisor import signals
-from cvec_circus.system import pidfd
+from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
 
@@ -180,6 +180,30 @@ signal.pause()
         self.assertFalse(alive(stray))
         self.assertFalse(self.strays.get("web"))
         self.assertIn(f"web: killing process {stray} (sleep)", logged.output[0])
+
+    def test_one_in_the_middle_of_an_exec(self):
+        watcher = Watcher(strays="kill")
+        process, (stray,) = self.shell(watcher, f"{STUBBORN_SETSID} sleep 0.1; echo ready; wait")
+        read, reads = proctable.environment, []
+
+        def environment(pid: int) -> bytes | None:
+            reads.append(pid)
+            return b"" if reads.count(stray) <= 3 and pid == stray else read(pid)
+
+        with mock.patch.object(proctable, "environment", environment):
+            with self.assertLogs("cvec_circus", "WARNING") as logged:
+                self.stop(process)
+                self.until(lambda: self.is_over(process))
+        self.assertFalse(alive(stray))
+        self.assertIn(f"web: killing process {stray} (sleep)", logged.output[0])
+
+    def test_one_without_an_environment(self):
+        text = "env -i setsid sh -c 'echo pid $$; exec sleep 1000' & sleep 0.1; echo ready; wait"
+        process, (stray,) = self.shell(Watcher(strays="kill"), text)
+        self.addCleanup(os.kill, stray, signal.SIGKILL)
+        self.stop(process)
+        self.until(lambda: self.is_over(process))
+        self.assertTrue(alive(stray))
 
     def test_kill_after_a_crash(self):
         with self.assertLogs("cvec_circus", "WARNING"):

@@ -165,9 +165,12 @@ class HiddenTest(LeakCheckedTestCase):
             self.assertEqual(list(proctable.rows()), [])
 
     def test_a_variable(self):
-        self.assertEqual(proctable.variable(os.getpid(), "NO_SUCH_VARIABLE"), None)
+        def variable(name: str, pid: int) -> str | None:
+            return proctable.variable(proctable.environment(pid), name)
+
+        self.assertEqual(variable("NO_SUCH_VARIABLE", os.getpid()), None)
         child = subprocess.Popen(["sleep", "1000"], env={"A": "1", "MARK": "a:b:c", "XMARK": "no"})
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
-        self.assertTrue(eventually(lambda: proctable.variable(child.pid, "MARK") == "a:b:c"))
-        self.assertEqual(proctable.variable(child.pid, "ARK"), None)
+        self.assertTrue(eventually(lambda: variable("MARK", child.pid) == "a:b:c"))
+        self.assertEqual(variable("ARK", child.pid), None)
