@@ -59,7 +59,7 @@ class Connection:
         self.held = 0
         self.half_since = 0.0
         self.since = now
-        self.unsent: deque[memoryview] = deque()
+        self.unsent: deque[bytes | memoryview] = deque()
         self.unsent_bytes = 0
         self.used = 0.0
         self.worked_at = now

@@ -149,7 +149,7 @@ class Connections:
                 return True
             connection.since = self._clock.monotonic()
             self._epoll.modify(connection.fd, _WRITE)
-        connection.unsent.append(memoryview(encoded)[sent:])
+        connection.unsent.append(memoryview(encoded)[sent:] if sent else encoded)
         connection.unsent_bytes += len(encoded) - sent
         self._slow.add(connection)
         if self._unsent <= MOST_UNSENT_TOGETHER < self._unsent + len(encoded) - sent:
@@ -299,7 +299,7 @@ class Connections:
                 self._unsent -= sent
                 connection.since = self._clock.monotonic()
                 if sent < len(unsent[0]):
-                    unsent[0] = unsent[0][sent:]
+                    unsent[0] = memoryview(unsent[0])[sent:]
                 else:
                     unsent.popleft()
         except OSError:
