@@ -81,7 +81,9 @@ class Settings:
 
     def configured(self) -> WatcherOptions:
         """Return the options as the configuration has them, whatever was changed since."""
-        base = self.base or {}
+        base = self.base
+        if not base:
+            return self.generation.options
         absent = [name for name in base if name not in ROWS and base[name] is None]
         given = {name: base[name] for name in base if name not in absent}
         return self.generation.options.replace(given, dropped=absent)

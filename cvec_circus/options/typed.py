@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Optional, Union
 
@@ -88,8 +89,24 @@ class WatcherOptions(Mapping[str, Any]):
 
     def replace(self, changes: Mapping[str, Any], dropped: Collection[str] = ()) -> WatcherOptions:
         """Return options with other values, and without the freeform ones in `dropped`."""
-        kept = {name: value for name, value in self.items() if name not in dropped}
-        return WatcherOptions({**kept, **changes})
+        full = {**self._full(), **changes}
+        for name in dropped:
+            if name not in changes:
+                full.pop(name, None)
+        return WatcherOptions(full)
+
+    def _full(self) -> dict[str, Any]:
+        return {**dict(zip(ROWS, _rows(self))), **self.extra}
+
+    def __eq__(self, other: object) -> bool:
+        # A configuration that is read again compares thousands of sets, and almost all are equal.
+        if isinstance(other, WatcherOptions):
+            return bool(_rows(self) == _rows(other)) and self.extra == other.extra
+        if isinstance(other, Mapping):
+            return self._full() == dict(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name) if name in ROWS else self.extra[name]
@@ -107,3 +124,5 @@ class WatcherOptions(Mapping[str, Any]):
 
 ROWS: dict[str, None] = dict.fromkeys(name for name in WatcherOptions.__slots__ if name != "extra")
 """The names of the rows, in the order of the table."""
+
+_rows = attrgetter(*ROWS)
