@@ -1,0 +1,49 @@
+"""The typed options of a watcher, as a mapping and as a value."""
+
+from __future__ import annotations
+
+import unittest
+from types import MappingProxyType
+from typing import Any
+
+from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+
+
+def full(**given: Any) -> dict[str, Any]:
+    return WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert({"cmd": "run", **given}))
+
+
+class TestEquality(unittest.TestCase):
+    """Equal to every mapping of the same names and values, and to nothing else."""
+
+    def test_to_itself_and_to_a_mapping(self) -> None:
+        mapping = {**full(priority=3), "colour": "red"}
+        options = WatcherOptions(mapping)
+        for other in (WatcherOptions(mapping), mapping, MappingProxyType(mapping)):
+            self.assertTrue(options == other and other == options, other)
+            self.assertFalse(options != other)
+
+    def test_each_row_and_each_freeform_option_counts(self) -> None:
+        mapping = {**full(), "colour": "red"}
+        options = WatcherOptions(mapping)
+        for name in [*ROWS, "colour", "shape"]:
+            other = {**mapping, name: object()}
+            self.assertNotEqual(options, other)
+            self.assertNotEqual(options, WatcherOptions(other))
+        self.assertNotEqual(options, full())
+        self.assertNotEqual(options, list(mapping.items()))
+
+
+class TestReplace(unittest.TestCase):
+    """`replace`."""
+
+    def test_values_and_freeform_options(self) -> None:
+        options = WatcherOptions({**full(), "colour": "red", "shape": "round"})
+        other = options.replace({"priority": 3, "colour": "blue"}, dropped=["colour", "shape"])
+        self.assertEqual((other.priority, other.extra), (3, {"colour": "blue"}))
+        self.assertEqual((options.priority, options["shape"]), (0, "round"))
+
+
+if __name__ == "__main__":
+    unittest.main()
