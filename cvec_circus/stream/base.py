@@ -80,55 +80,14 @@ class Nowhere(BlockStream):
         """Drop it."""
 
 
-class Lost(BlockStream):
-    """Counts everything as lost: for output whose stream cannot be made. Owned likewise.
+class CountingStream(BlockStream):
+    """A stream that counts what it cannot write. Owned by the thread that reads the pipes.
 
     Args:
         losses: Counts, and says so.
-        why: The reason, for the log.
     """
 
-    def __init__(self, losses: Losses, why: str) -> None:
-        self._losses = losses
-        self._why = why
-
-    @property
-    def lost(self) -> int:
-        """Bytes that there was no stream for. Any thread may read it."""
-        return self._losses.total
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a loss is to be said."""
-        return self._losses.waiting
-
-    def write(self, block: bytes, pid: int) -> None:
-        """Count it."""
-        self._losses.count(len(block), self._why)
-
-    def look(self) -> None:
-        """Say what is lost."""
-        self._losses.look()
-
-    def reopen(self) -> None:
-        """Say why there will be nothing."""
-        self._losses.note(f"{self._why}; its output is lost")
-
-    def close(self) -> None:
-        """Say what is unsaid."""
-        self._losses.settle()
-
-
-class LineStream(BlockStream):
-    """A stream that writes lines, and counts what it cannot write. Owned like any other.
-
-    Args:
-        lines: Makes what is written of what is read.
-        losses: Counts, and says so.
-    """
-
-    def __init__(self, lines: Lines, losses: Losses) -> None:
-        self._lines = lines
+    def __init__(self, losses: Losses) -> None:
         self._losses = losses
 
     @property
@@ -139,7 +98,54 @@ class LineStream(BlockStream):
     @property
     def waiting(self) -> bool:
         """Whether `look` has something to do in a second."""
-        return self._lines.waiting or self._losses.waiting
+        return self._losses.waiting
+
+    def look(self) -> None:
+        """Log what is lost."""
+        self._losses.look()
+
+    def close(self) -> None:
+        """Log what is lost and not logged yet."""
+        self._losses.settle()
+
+
+class Lost(CountingStream):
+    """Counts everything as lost: for output whose stream cannot be made. Owned likewise.
+
+    Args:
+        losses: Counts, and says so.
+        why: The reason, for the log.
+    """
+
+    def __init__(self, losses: Losses, why: str) -> None:
+        super().__init__(losses)
+        self._why = why
+
+    def write(self, block: bytes, pid: int) -> None:
+        """Count it."""
+        self._losses.count(len(block), self._why)
+
+    def reopen(self) -> None:
+        """Say why there will be nothing."""
+        self._losses.note(f"{self._why}; its output is lost")
+
+
+class LineStream(CountingStream):
+    """A stream that writes lines, and counts what it cannot write. Owned like any other.
+
+    Args:
+        lines: Makes what is written of what is read.
+        losses: Counts, and says so.
+    """
+
+    def __init__(self, lines: Lines, losses: Losses) -> None:
+        super().__init__(losses)
+        self._lines = lines
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `look` has something to do in a second."""
+        return self._lines.waiting or super().waiting
 
     def write(self, block: bytes, pid: int) -> None:
         """Take what was read from the pipe of a process."""
@@ -152,12 +158,12 @@ class LineStream(BlockStream):
     def look(self) -> None:
         """Do what is due: called once a second while something is waiting."""
         self._put_if_any(self._lines.overdue())
-        self._losses.look()
+        super().look()
 
     def close(self) -> None:
         """Write what is held back and say what is unsaid."""
         self._put_if_any(self._lines.rest())
-        self._losses.settle()
+        super().close()
 
     def _put_if_any(self, buffers: list[Buffer]) -> None:
         if buffers:

@@ -8,13 +8,13 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import BlockStream
+from cvec_circus.stream.base import CountingStream
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.source import Source
 from cvec_circus.system import importing
 
 
-class OwnStream(BlockStream):
+class OwnStream(CountingStream):
     """Calls a stream of somebody else. Owned by the pump thread of this stream alone.
 
     The class is imported, made and called there and nowhere else, so it may take its time: only
@@ -39,22 +39,12 @@ class OwnStream(BlockStream):
             conf: `class`, with its module before it, and what it is made with; or `stream`, which
                 is called as it is.
         """
+        super().__init__(Losses(clock, on_loss))
         self._clock = clock
-        self._losses = Losses(clock, on_loss)
         self._source = source
         self._conf = conf
         self._called: Callable[[Mapping[str, Any]], object] | None = None
         self._trouble = "not open"
-
-    @property
-    def lost(self) -> int:
-        """Bytes that there was no stream for. Any thread may read it."""
-        return self._losses.total
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a loss is to be said."""
-        return self._losses.waiting
 
     def write(self, block: bytes, pid: int) -> None:
         """Hand over what was read from the pipe of a process."""
@@ -65,10 +55,6 @@ class OwnStream(BlockStream):
         _fenced(
             self._called, {"data": block, "pid": pid, "name": self._source.channel, "timestamp": at}
         )
-
-    def look(self) -> None:
-        """Say what is lost."""
-        self._losses.look()
 
     def reopen(self) -> None:
         """Make the stream; one that is there is asked to reopen, if it knows how to."""
@@ -86,7 +72,7 @@ class OwnStream(BlockStream):
 
     def close(self) -> None:
         """Close it, if it knows how to."""
-        self._losses.settle()
+        super().close()
         if self._called is not None:
             _fenced(getattr(self._called, "close", _nothing))
 
