@@ -92,4 +92,4 @@ class Connection:
                 if not self.sock.recv(65536):
                     return
         except OSError:
-            return  # there is no more, or nobody
+            return  # nothing is left to read, or the client is gone

@@ -66,7 +66,7 @@ class Door:
         try:
             self._epoll.register(self.fd, select.EPOLLIN)
         except OSError as error:
-            logger.warning("%s: nobody is let in yet: %s", self.address, error.strerror)
+            logger.warning("%s: cannot accept connections yet: %s", self.address, error.strerror)
         else:
             self._is_open = True
 

@@ -122,10 +122,10 @@ def _is_in(options: Mapping[str, Any]) -> bool:
         return True
     try:
         wanted = known(None, to_account(group)).gid
-        his = known(to_account(user), None)
+        account = known(to_account(user), None)
     except ValueError:
         return False
-    return wanted == his.gid or wanted in (his.groups or ())
+    return wanted == account.gid or wanted in (account.groups or ())
 
 
 def _number(account: Any) -> int | None:
