@@ -40,14 +40,14 @@ class Incr(Command):
     def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
         """Change the number; a singleton keeps its own, and the reply says so."""
         watcher = one(target, props)
-        if watcher.is_singleton:
-            return {"numprocesses": watcher.numprocesses, "singleton": True}
+        if watcher.options["singleton"]:
+            return {"numprocesses": watcher.options["numprocesses"], "singleton": True}
 
         def shape(outcome: Outcome) -> Fields:
-            return {"numprocesses": watcher.numprocesses}
+            return {"numprocesses": watcher.options["numprocesses"]}
 
         wait = waiter(props, answer, shape)
-        size = max(0, watcher.numprocesses + self.sign * props["nb"])
+        size = max(0, watcher.options["numprocesses"] + self.sign * props["nb"])
         cause = answer.cause(f"command:{self.name}", props["reason"])
         target.give(Resize(watcher, size, cause), wait)
         return later(wait)

@@ -24,16 +24,8 @@ class TargetWatcher(Protocol):
         """Where it is in its life: stopped, starting, active or stopping."""
 
     @property
-    def numprocesses(self) -> int:
-        """How many processes are wanted."""
-
-    @property
     def options(self) -> Mapping[str, Any]:
         """All its options, typed."""
-
-    @property
-    def is_singleton(self) -> bool:
-        """Whether it never has more than one process."""
 
 
 Watchers = Sequence[TargetWatcher]

@@ -1,8 +1,8 @@
 """Orders to all watchers: who is asked when.
 
 An order to all is given to every watcher at once, as a goal, so that nothing can get lost in
-between. What a campaign adds is the sequence: it gives each watcher a `Turn` and lets the turns
-come stage by stage.
+between. What a campaign adds is the sequence: it gives each watcher a `Turn`, and the turns come
+stage by stage.
 
 Stopping: all but the helpers are asked at once, the lowest priority first; then the helpers, so
 that a plugin hears the last `stop` of each watcher. Starting: the watchers of the highest priority,
@@ -15,14 +15,13 @@ holds up another one for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import groupby
-from operator import attrgetter
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Explain, Turn
 from cvec_circus.core.life import Life
-from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
 
 SHUTDOWN_MARGIN = 5.0
@@ -39,38 +38,8 @@ class Pace(NamedTuple):
     stop, and `SHUTDOWN_MARGIN`."""
 
 
-class Stage:
-    """Watchers that are asked together. Owned by the supervisor thread."""
-
-    starts: bool  # they are to start; otherwise they are to stop
-    asks: list[Watcher]  # those not asked yet, the next one last
-    unsettled: dict[Watcher, tuple[Life, int]]
-    """Those that have not got there yet, with where each stood when it last moved."""
-    over_at: float | None
-    """The instant from which no other stage waits for this one; each movement of a stage that
-    starts puts it off."""
-    line: list[Stage]  # those of the campaign that are left, in order
-
-    __slots__ = tuple(__annotations__)
-
-    def __init__(self, starts: bool, watchers: list[Watcher], line: list[Stage]) -> None:
-        self.starts = starts
-        self.asks = watchers[::-1]
-        self.unsettled = {watcher: _mark(watcher) for watcher in watchers}
-        self.over_at = None
-        self.line = line
-
-    def why(self, explain: Explain) -> str:
-        """Say which watcher the stage waits for, and what that one waits for."""
-        first = self.line[0]
-        left = (w for w in first.unsettled if not _has_settled(w, first.starts))
-        watcher = next(left, None) if first is not self else None
-        if watcher is None:
-            return "waits for its turn"
-        reason = explain(watcher)
-        because = f": {reason}" if reason else ""
-        priority = f" (priority {watcher.options.priority})" if first.starts else ""
-        return f"waits for {watcher.name}{priority}, which is {watcher.status}{because}"
+Stage = tuple[bool, int]
+"""Whether its watchers are to start, and their rank."""
 
 
 class Campaign:
@@ -79,7 +48,8 @@ class Campaign:
     Args:
         pace: How long it waits; it may be changed.
         touch: Called with each watcher whose turn has come.
-        note: Called with a watcher that the others wait for no longer, and with the reason.
+        note: Called with a watcher that the others wait for no longer, and with that in words.
+        explain: Returns why a watcher stands where it stands.
     """
 
     def __init__(
@@ -87,86 +57,91 @@ class Campaign:
         pace: Pace,
         touch: Callable[[Watcher], None],
         note: Callable[[Watcher, str], object],
+        explain: Explain,
     ) -> None:
         self.pace = pace
-        self._touch = touch
-        self._note = note
-        self._next_at = 0.0
-        self._stages: list[Stage] = []
+        self._touch, self._note, self._explain = touch, note, explain
+        self._line: deque[Turn] = deque()  # what has not come yet, in order
+        self._stage: Stage | None = None  # the one under way; None before the first
+        self._unsettled: dict[Watcher, tuple[Life, int]] = {}
+        """Its watchers that have not got there yet, with where each stood when it last moved."""
+        self._over_at = 0.0
+        """From then on no other stage waits for this one; when it starts, each movement of its
+        watchers puts that off."""
+        self._next_at = 0.0  # the instant from which the warm-up allows another one to be asked
 
     def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher]) -> None:
-        """Begin anew: stop watchers, then start watchers. What was held back goes at once.
-
-        Args:
-            stops: Those to stop, by `stop_order`.
-            starts: Those to start.
-        """
+        """Begin anew: stop watchers, by `stop_order`, then start watchers. What was held back goes
+        at once."""
         self.release_all()
-        for _, group in groupby(stops, key=attrgetter("is_helper")):
-            self._add_stage(False, list(group))
-        self._add_starts(starts)
-
-    def _add_starts(self, starts: Iterable[Watcher], asked: Collection[Watcher] = ()) -> None:
-        ordered = sorted([*starts, *asked], key=_start_order)
-        for _, group in groupby(ordered, key=attrgetter("options.priority")):
-            self._add_stage(True, list(group), asked)
-
-    def _add_stage(
-        self, starts: bool, watchers: list[Watcher], asked: Collection[Watcher] = ()
-    ) -> None:
-        stage = Stage(starts, watchers, self._stages)
-        stage.asks = [watcher for watcher in stage.asks if watcher not in asked]
-        for watcher in stage.asks:
-            watcher.hold(Turn(stage))
-        self._stages.append(stage)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether every stage has been gone through."""
-        return not self._stages
-
-    @property
-    def starts(self) -> bool:
-        """Whether there are watchers to start."""
-        return any(stage.starts for stage in self._stages)
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether there are watchers to stop, and then to start."""
-        return len({stage.starts for stage in self._stages}) > 1
+        self._line += [Turn(self, watcher, False, watcher.kind.is_helper) for watcher in stops]
+        self._line += sorted(map(self._start, starts), key=_start_order)
+        for turn in self._line:
+            turn.watcher.hold(turn)
 
     def join(self, watchers: Iterable[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
         chosen = dict.fromkeys(watchers)
-        asked: dict[Watcher, None] = {}  # by an order of its own, and waited for nevertheless
-        begun = [stage for stage in self._stages if not stage.starts]
-        for stage in self._stages[len(begun) :]:
-            chosen.update(dict.fromkeys(reversed(stage.asks)))
-            asked.update(dict.fromkeys(stage.unsettled))
-        if self._stages and self._stages[0].starts:
-            first = self._stages[0]  # some of it have been asked, and are waited for
-            first.unsettled = {w: _mark(w) for w in first.unsettled if w not in chosen}
-            first.asks = []
-            begun.append(first)
-        self._stages[:] = begun
-        waited_for = {watcher for stage in begun for watcher in stage.unsettled}
-        self._add_starts(chosen, asked.keys() - chosen.keys() - waited_for)
-        for watcher in chosen:
-            self._touch(watcher)
+        more = [self._start(watcher) for watcher in chosen]
+        left = [turn for turn in self._line if not (turn.starts and turn.watcher in chosen)]
+        starts = sorted([turn for turn in left if turn.starts] + more, key=_start_order)
+        self._line = deque([turn for turn in left if not turn.starts] + starts)
+        for turn in more:
+            self._unsettled.pop(turn.watcher, None)
+            turn.watcher.hold(turn)
+            self._touch(turn.watcher)
+
+    def _start(self, watcher: Watcher) -> Turn:
+        return Turn(self, watcher, True, -watcher.options.priority)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every stage has been gone through."""
+        return self._stage is None and not self._line
+
+    @property
+    def starts(self) -> bool:
+        """Whether there are watchers to start."""
+        return True in self._kinds()
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether there are watchers to stop, and then to start."""
+        return len(self._kinds()) > 1
+
+    def _kinds(self) -> set[bool]:
+        return {turn.starts for turn in self._line} | ({self._stage[0]} if self._stage else set())
+
+    def why(self, turn: Turn, explain: Explain) -> str:
+        """Say which watcher that turn waits for, and what this one waits for."""
+        if self._stage in (None, turn.stage):
+            return "waits for its turn"
+        starts = self._stage[0]
+        line = (other.watcher for other in self._line if other.stage == self._stage)
+        left = (one for one in chain(self._unsettled, line) if not _has_settled(one, starts))
+        watcher = next(left, None)
+        if watcher is None:
+            return "waits for its turn"
+        because = f": {reason}" if (reason := explain(watcher)) else ""
+        priority = f" (priority {watcher.options.priority})" if starts else ""
+        return f"waits for {watcher.name}{priority}, which is {watcher.status}{because}"
+
+    # -- as time goes by
 
     def saw(self, watcher: Watcher, now: float) -> None:
         """Note that a watcher was looked at: it may have moved."""
-        if not self._stages or watcher not in self._stages[0].unsettled:
+        mark = self._unsettled.get(watcher)
+        if mark is None or self._stage is None:
             return
-        stage = self._stages[0]
-        if _has_settled(watcher, stage.starts):
-            del stage.unsettled[watcher]
-        elif stage.unsettled[watcher] == _mark(watcher):
+        starts, _ = self._stage
+        if _has_settled(watcher, starts):
+            del self._unsettled[watcher]
+        elif mark == _mark(watcher):
             return
         else:
-            stage.unsettled[watcher] = _mark(watcher)
-        if stage.starts:
-            stage.over_at = now + self.pace.priority_timeout
+            self._unsettled[watcher] = _mark(watcher)
+        if starts:
+            self._over_at = now + self.pace.priority_timeout
 
     def advance(self, now: float) -> float | None:
         """Let the turns come that may come now.
@@ -174,114 +149,103 @@ class Campaign:
         Returns:
             The instant at which to call it again though nothing has moved, None for never.
         """
-        while self._stages:
-            stage = self._stages[0]
-            if stage.over_at is None:
-                self._begin_stage(stage, now)
-            while stage.asks:
-                if stage.starts and now < self._next_at and not _has_settled(stage.asks[-1], True):
+        while not self.is_over:
+            while self._line and self._line[0].stage == self._stage:
+                watcher = self._line[0].watcher
+                is_news = watcher.is_held(self._stage[0]) and not _has_settled(watcher, True)
+                if self._stage[0] and is_news and now < self._next_at:
                     return self._next_at
-                self._ask(stage.asks.pop(), stage, now)
-            over_at = self._over_at(stage)
-            if stage.unsettled and now < over_at:
+                self._line.popleft()
+                self._ask(watcher, self._stage[0], is_news, now)
+            over_at = self._patient_until()
+            if self._unsettled and now < over_at:
                 return over_at
-            self._end_stage(stage, now)
+            self._next_stage(now)
         return None
 
-    def _begin_stage(self, stage: Stage, now: float) -> None:
-        if stage.starts:
-            patience = self.pace.priority_timeout
-        elif self.pace.shutdown_timeout is not None:
-            patience = self.pace.shutdown_timeout
-        else:
-            longest = max((w.options.graceful_timeout for w in stage.unsettled), default=0.0)
-            patience = longest + SHUTDOWN_MARGIN
-        stage.over_at = now + patience
-
-    def _over_at(self, stage: Stage) -> float:
-        """The instant from which the others do not wait for it: later, while a hook has time."""
-        assert stage.over_at is not None
-        if not stage.starts:
-            return stage.over_at
-        return max([stage.over_at, *map(_hooked_until, stage.unsettled)])
-
-    def _ask(self, watcher: Watcher, stage: Stage, now: float) -> None:
-        watcher.let_go(stage.starts)
-        if stage.starts and not _has_settled(watcher, True):
+    def _ask(self, watcher: Watcher, starts: bool, is_news: bool, now: float) -> None:
+        """Let the turn of a watcher come; one that had an order of its own is only waited for."""
+        if starts and is_news:
             self._next_at = now + self.pace.warmup_delay
-            stage.over_at = now + self.pace.priority_timeout
+            self._over_at = now + self.pace.priority_timeout
+        watcher.let_go(starts)
+        if not _has_settled(watcher, starts):
+            self._unsettled[watcher] = _mark(watcher)
         self._touch(watcher)
 
-    def _end_stage(self, stage: Stage, now: float) -> None:
-        self._stages.pop(0)
-        if not self._stages:
-            return
-        for watcher in stage.unsettled:
-            left = f" ({reason})" if (reason := why(watcher, now)) else ""
+    def _patient_until(self) -> float:
+        """The instant from which the others do not wait for the stage: later, while a hook has
+        time."""
+        if self._stage is None or not self._stage[0]:
+            return self._over_at
+        return max([self._over_at, *map(_hooked_until, self._unsettled)])
+
+    def _next_stage(self, now: float) -> None:
+        for watcher in self._unsettled if self._line else ():
+            left = f" ({reason})" if (reason := self._explain(watcher)) else ""
             self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
-        # Those that were let go may have settled long ago.
-        for watcher in self._stages[0].unsettled:
-            self._touch(watcher)
-
-    def let_go(self, watcher: Watcher) -> None:
-        """Hold a watcher back no longer, because it got an order of its own.
-
-        The others still wait until it has settled.
-        """
-        watcher.release()
-        for stage in self._stages:
-            if watcher in stage.asks:
-                stage.asks.remove(watcher)
+        self._unsettled.clear()
+        self._stage = self._line[0].stage if self._line else None
+        patience = self.pace.priority_timeout
+        if self._stage is not None and not self._stage[0]:
+            asked = (turn.watcher for turn in self._line if turn.stage == self._stage)
+            longest = max(watcher.options.graceful_timeout for watcher in asked)
+            limit = self.pace.shutdown_timeout
+            patience = longest + SHUTDOWN_MARGIN if limit is None else limit
+        self._over_at = now + patience
 
     def forget(self, watcher: Watcher) -> None:
         """Go on without a watcher, because it is removed."""
-        self.let_go(watcher)
-        for stage in self._stages:
-            stage.unsettled.pop(watcher, None)
+        watcher.release()
+        self._unsettled.pop(watcher, None)
+        self._line = deque(turn for turn in self._line if turn.watcher is not watcher)
 
     def release_all(self) -> None:
         """Let every turn come at once."""
-        for stage in self._stages:
-            for watcher in stage.asks:
-                watcher.release()
-                self._touch(watcher)
-        self._stages.clear()
+        for turn in self._line:
+            turn.watcher.release()
+            self._touch(turn.watcher)
+        self._line.clear()
+        self._unsettled.clear()
+        self._stage = None
 
     # -- written down, and read again
 
     def to_state(self, number: Mapping[Watcher, int]) -> dict[str, Any]:
         """Return all of it in JSON's types; watchers by their numbers."""
-        stages = [
-            {
-                "starts": stage.starts,
-                "asks": [number[watcher] for watcher in stage.asks],
-                "unsettled": [number[watcher] for watcher in stage.unsettled],
-                "over_at": stage.over_at,
-            }
-            for stage in self._stages
-        ]
-        return {"pace": self.pace, "next_at": self._next_at, "stages": stages}
+        return {
+            "pace": self.pace,
+            "stage": self._stage,
+            "over_at": self._over_at,
+            "next_at": self._next_at,
+            "unsettled": [number[watcher] for watcher in self._unsettled],
+            "line": [
+                [number[turn.watcher], *turn.stage, turn.watcher.is_held(turn.starts)]
+                for turn in self._line
+            ],
+        }
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
         self.pace = Pace(*state["pace"])
-        self._next_at = state["next_at"]
-        for row in state["stages"]:
-            self._add_stage(row["starts"], [watchers[number] for number in reversed(row["asks"])])
-            stage = self._stages[-1]
-            waited_for = [watchers[number] for number in row["unsettled"]]
-            stage.unsettled = {watcher: _mark(watcher) for watcher in waited_for}
-            stage.over_at = row["over_at"]
+        self._stage = state["stage"] and tuple(state["stage"])
+        self._over_at, self._next_at = state["over_at"], state["next_at"]
+        self._unsettled = {watchers[n]: _mark(watchers[n]) for n in state["unsettled"]}
+        for number, starts, rank, is_held in state["line"]:
+            turn = Turn(self, watchers[number], starts, rank)
+            self._line.append(turn)
+            if is_held:
+                turn.watcher.hold(turn)
 
 
 def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
     """Helpers last; of the others, the lowest priority first."""
-    return watcher.is_helper, watcher.options.priority, watcher.place
+    return watcher.kind.is_helper, watcher.options.priority, watcher.place
 
 
-def _start_order(watcher: Watcher) -> tuple[int, int]:
+def _start_order(turn: Turn) -> tuple[int, int]:
     """The highest priority first; of one priority, in the order in which they were added."""
-    return -watcher.options.priority, watcher.place
+    return turn.rank, turn.watcher.place
 
 
 def _hooked_until(watcher: Watcher) -> float:

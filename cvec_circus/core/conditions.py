@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, Protocol
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
 
+Campaign = Any
+"""A `core.campaign.Campaign`; likewise."""
+
 Explain = Callable[[Watcher], str]
 """Returns why another watcher stands where it stands, "" if there is nothing to explain."""
 
@@ -27,25 +30,24 @@ class Condition(Protocol):
         """Say what it waits for, as a sentence without a subject."""
 
 
-class Stage(Protocol):
-    """The watchers that a campaign asks together."""
-
-    starts: bool
-
-    def why(self, explain: Explain) -> str:
-        """Say what the stage waits for."""
-
-
 class Turn(NamedTuple):
     """An order to all watchers has not come to this one yet. Immutable; taken away when it does."""
 
-    stage: Stage
+    campaign: Campaign
+    watcher: Watcher
+    starts: bool  # it is to start; otherwise it is to stop
+    rank: int  # the lowest first
+
+    @property
+    def stage(self) -> tuple[bool, int]:
+        """Those of one stage are asked together."""
+        return self.starts, self.rank
 
     def is_met(self) -> bool:
         return False
 
     def why(self, explain: Explain) -> str:
-        return self.stage.why(explain)
+        return str(self.campaign.why(self, explain))
 
 
 class Predecessor(NamedTuple):

@@ -36,33 +36,37 @@ YES = ""
 """An answer. Any other text says why not."""
 
 
-def tell(watcher: Watcher, ports: Ports, name: str, **facts: object) -> None:
-    """Ask a hook whose answer decides nothing. Called on the supervisor thread."""
-    if watcher.has_hook(name):
-        ports.hooks.ask(watcher, name, 0, facts)
+class Asker:
+    """Asks hooks. Owned by the supervisor thread."""
 
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
 
-def ask(watcher: Watcher, ports: Ports, question: Question, **facts: object) -> int:
-    """Ask a hook, keep what the answer is for, and return the token that the answer will have."""
-    watcher.last_token += 1
-    watcher.questions[watcher.last_token] = question
-    ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
-    return watcher.last_token
+    def tell(self, watcher: Watcher, name: str, **facts: object) -> None:
+        """Ask a hook whose answer decides nothing."""
+        if watcher.has_hook(name):
+            self._ports.hooks.ask(watcher, name, 0, facts)
 
+    def ask(self, watcher: Watcher, question: Question, **facts: object) -> int:
+        """Ask a hook, keep what the answer is for, and return the token the answer will have."""
+        watcher.last_token += 1
+        watcher.questions[watcher.last_token] = question
+        self._ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
+        return watcher.last_token
 
-def answer(watcher: Watcher, ports: Ports, name: str) -> str | None:
-    """Ask a hook about the watcher's next step, once, however often this is called.
+    def answer(self, watcher: Watcher, name: str) -> str | None:
+        """Ask a hook about the watcher's next step, once, however often this is called.
 
-    Returns:
-        The answer, which is forgotten with this call; None as long as there is none.
-    """
-    if not watcher.has_hook(name):
-        watcher.gate = None  # nor is one awaited that has been taken away meanwhile
-        return YES
-    gate = watcher.gate
-    if gate is None or gate.name != name:
-        question = Question(name, watcher.lives, ports.now())
-        gate = watcher.gate = Gate(name, ask(watcher, ports, question))
-    if gate.answer is not None:
-        watcher.gate = None
-    return gate.answer
+        Returns:
+            The answer, which is forgotten with this call; None as long as there is none.
+        """
+        if not watcher.has_hook(name):
+            watcher.gate = None  # nor is one awaited that has been taken away meanwhile
+            return YES
+        gate = watcher.gate
+        if gate is None or gate.name != name:
+            question = Question(name, watcher.lives, self._ports.now())
+            gate = watcher.gate = Gate(name, self.ask(watcher, question))
+        if gate.answer is not None:
+            watcher.gate = None
+        return gate.answer

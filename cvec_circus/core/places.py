@@ -43,17 +43,19 @@ class Places:
 
     name: str  # the watcher's
     slots: dict[int, ManagedProcess]  # all of them, by wid
+    pending: dict[ManagedProcess, None]  # those that wait for their spawn
+    awaited: dict[ManagedProcess, None]
+    """Those of them whose spawn a start, a reload or an order waits for. Nobody waits for the
+    successor of a process that died by itself."""
     fresh: dict[ManagedProcess, None]  # what runs and is to be kept, in order of the spawn
     stale: dict[ManagedProcess, None]  # what runs and is to be replaced, likewise
     ending: dict[ManagedProcess, None]  # what is being stopped, or has left something behind
+    trials: dict[ManagedProcess, None]  # what runs and after_spawn has not said yes to
     ready: deque[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
     expired: list[ManagedProcess]  # those older than `max_age`
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
     held: int  # how many of the `numprocesses` places are held
-    pending: int  # slots that wait for their spawn
-    awaited: int  # how many of these an order waits for
     stale_count: int  # stale processes that are not gone yet, with all that they left behind
-    trials: int  # running processes that after_spawn has not said yes to
     grants: int  # of what is not respawned: the spawns that are left of this start
     spawns: int  # processes that this life has spawned
     has_run: bool  # one of them became its program and has ended
@@ -74,15 +76,13 @@ class Places:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.slots = {}
-        self.fresh = {}
-        self.stale = {}
-        self.ending = {}
+        self.slots, self.pending, self.awaited = {}, {}, {}
+        self.fresh, self.stale, self.ending, self.trials = {}, {}, {}, {}
         self.ready = deque()
         self.expired = []
         self.agenda = Agenda()
-        self.held = self.pending = self.awaited = self.stale_count = self.trials = 0
-        self.grants = self.spawns = self.restarts = self.asked_for = self.shortages = 0
+        self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
+        self.asked_for = self.shortages = 0
         self.stale_cause = NONE
         self.next_spawn_at = 0.0
         self.trouble = self.refused = ""
@@ -106,8 +106,7 @@ class Places:
 
     def spawned(self) -> list[ManagedProcess]:
         """Return every process that was spawned and is not gone with all that it started."""
-        slots = self.slots.values()
-        return [process for process in slots if process.state is not ProcessState.PENDING]
+        return [process for process in self.slots.values() if process not in self.pending]
 
     def being_replaced(self) -> int:
         """Return how many stale processes are there that still end."""
@@ -125,7 +124,10 @@ class Places:
 
     def backoff(self, wid: int) -> Backoff:
         """Return the memory of that slot's deaths."""
-        return self.backoffs.setdefault(wid, Backoff())
+        memory = self.backoffs.get(wid)
+        if memory is None:
+            memory = self.backoffs[wid] = Backoff()
+        return memory
 
     def has_started(self, now: float) -> bool:
         """Tell whether any process of this life became its program, as far as is known.
@@ -142,13 +144,9 @@ class Places:
         self.backoffs.clear()
         self.exhausted = False
         self.shortages = 0
-        if not self.pending:
-            return
-        for process in self.slots.values():
-            if process.state is ProcessState.PENDING:
-                process.attempts = 0
-                if self.deadline(process, Purpose.SPAWN) is not None:
-                    self.spawn_at(process, now, now)
+        for process in self.pending:
+            if self.deadline(process, Purpose.SPAWN) is not None:
+                self.spawn_at(process, now, now)
 
     # -- the life of a slot
 
@@ -178,22 +176,20 @@ class Places:
             cause = memory.cause
         elif self.stale and self.stale_cause.text:
             cause = self.stale_cause
-        process = ManagedProcess(self.name, wid, cause)
-        process.awaited = not (memory and memory.is_respawn)
-        self.slots[wid] = process
+        process = self.slots[wid] = ManagedProcess(self.name, wid, cause)
         self.held += 1
-        self.pending += 1
-        self.awaited += process.awaited
+        self.pending[process] = None
+        if not (memory and memory.is_respawn):
+            self.awaited[process] = None
         self.spawn_at(process, max(now, memory.ready_at if memory else now), now)
         return process
 
     def spawn_at(self, process: ManagedProcess, due_at: float, now: float) -> None:
         """Set when a slot spawns; one that is due already goes to the ready ones."""
-        if due_at <= now:
-            self.agenda.set((process, Purpose.SPAWN), None)
+        is_due = due_at <= now
+        self.agenda.set((process, Purpose.SPAWN), None if is_due else due_at)
+        if is_due:
             self.ready.append(process)
-        else:
-            self.agenda.set((process, Purpose.SPAWN), due_at)
 
     def due(self, process: ManagedProcess, purpose: Purpose, due_at: float | None) -> None:
         """Set one of its deadlines; None takes it away."""
@@ -227,70 +223,40 @@ class Places:
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
         process.enter(ProcessState.RUNNING)
-        process.pid = pid
-        process.generation = generation
-        process.spawned_at = now
-        process.attempts = 0
-        self.pending -= 1
-        self.restarts += not process.awaited
-        self.awaited -= process.awaited
-        process.awaited = False
+        process.pid, process.generation, process.spawned_at = pid, generation, now
+        self.restarts += process not in self.awaited
+        self.pending.pop(process)
+        self.awaited.pop(process, None)
+        self.fresh[process] = None
         self.spawns += 1
         self.shortages = 0
-        self.fresh[process] = None
         self.trouble = ""
-
-    def put_on_trial(self, process: ManagedProcess) -> None:
-        """Note that after_spawn was asked about the process."""
-        process.on_trial = True
-        self.trials += 1
-
-    def end_trial(self, process: ManagedProcess) -> None:
-        """Note that it was answered, or that the answer makes no difference any more."""
-        self.trials -= process.on_trial
-        process.on_trial = False
 
     def ends(self, process: ManagedProcess, state: ProcessState) -> None:
         """Move a process from the running ones to the ending ones."""
         process.enter(state)
-        self.end_trial(process)
-        self.due(process, Purpose.EXPIRE, None)
-        self.fresh.pop(process, None)
-        self.stale.pop(process, None)
-        self.ending[process] = None
         process.unkillable = False
+        self.due(process, Purpose.EXPIRE, None)
+        for row in (self.fresh, self.stale, self.trials):
+            row.pop(process, None)
+        self.ending[process] = None
 
     def remove(self, process: ManagedProcess) -> None:
         """Remove a slot of which nothing is left."""
-        if process.state is ProcessState.PENDING:
-            self.pending -= 1
-            self.awaited -= process.awaited
-            process.awaited = False
         process.enter(ProcessState.REMOVED)
-        self.end_trial(process)
         heapq.heappush(self.free_wids, (not process.holds_place, process.wid))
         self.release(process)
         self.stale_count -= process.stale
-        self.fresh.pop(process, None)
-        self.stale.pop(process, None)
-        self.ending.pop(process, None)
+        rows = self.pending, self.awaited, self.fresh, self.stale, self.ending, self.trials
+        for row in rows:
+            row.pop(process, None)
         for purpose in Purpose:
             self.agenda.set((process, purpose), None)
         del self.slots[process.wid]
 
-    def await_pending(self) -> None:
-        """Have an order wait for every slot that waits for its spawn."""
-        if self.pending > self.awaited:
-            for process in self.slots.values():
-                if process.state is ProcessState.PENDING and not process.awaited:
-                    process.awaited = True
-                    self.awaited += 1
-
     def drop_pending(self) -> None:
         """Remove every slot that waits for its spawn: nothing of it runs."""
         self.asked_for = 0
-        if self.pending:
-            for process in list(self.slots.values()):
-                if process.state is ProcessState.PENDING:
-                    self.remove(process)
+        for process in list(self.pending):
+            self.remove(process)
         self.ready.clear()

@@ -2,7 +2,7 @@
 
 Called on the supervisor thread only; nothing here waits. Each desk has one real implementation in
 `supervisor/` and one fake in `tests/support/world.py`. A desk reports what has happened to
-`core.facts.Facts`.
+`core.facts`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Signals(Protocol):
 
     def is_settled(self, watcher: Watcher) -> bool:
         """Tell whether it is known what the watcher's dead leaders left outside their groups, and
-        those of it that are killed are gone; otherwise `Facts.strayed` follows, soon."""
+        those of it that are killed are gone; otherwise `Strayed` follows, soon."""
 
 
 class Hooks(Protocol):
@@ -165,6 +165,9 @@ class Ports(NamedTuple):
     doorbell: Doorbell
     events: Events
     waits: Waits
+    explain: Callable[[Watcher], str]
+    """Returns why a watcher stands where it stands, "" if there is nothing to explain."""
+
     forget: Callable[[Watcher], None]
     """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
     twice."""

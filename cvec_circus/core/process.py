@@ -93,14 +93,9 @@ class ManagedProcess:
     spawn_cause: Cause  # what made it start
     spawned_at: float
     started: float  # the same by the wall clock, for `stats`; set by the launcher
-    attempts: int  # to spawn it that failed, in a row
-    awaited: bool
-    """While PENDING: a start, a reload or an order waits for its spawn. Nobody waits for the
-    successor of a process that died by itself."""
     killed: bool  # SIGKILL has been sent
     unkillable: bool  # it is still there long after SIGKILL
     cleared: bool  # its before_spawn has said yes
-    on_trial: bool  # its after_spawn has not said yes yet
     signalled: int  # the last signal a client had sent to it, 0 for none
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
@@ -110,10 +105,9 @@ class ManagedProcess:
         self.name = name
         self.wid = wid
         self.state = ProcessState.PENDING
-        self.pid = self.generation = self.attempts = self.signalled = 0
+        self.pid = self.generation = self.signalled = 0
         self.holds_place = True
-        self.stale = self.awaited = self.killed = self.unkillable = False
-        self.cleared = self.on_trial = False
+        self.stale = self.killed = self.unkillable = self.cleared = False
         self.cause = NONE
         self.spawn_cause = spawn_cause
         self.spawned_at = self.started = 0.0

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from signal import SIGHUP
 from typing import Any
 
-from cvec_circus.core.converge import order_rollout, stop_listening, take_over
-from cvec_circus.core.ending import signal_with_hooks, stop_process
 from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
 from cvec_circus.core.ports import Waiting
@@ -123,7 +121,7 @@ class Roster(Watchers):
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
             for process in watcher.places.fresh:
-                signal_with_hooks(watcher, process, self.ports, SIGHUP)
+                self.ender.signal(watcher, process, SIGHUP)
             self.ports.events.publish(watcher, "reload", given.cause)
         if is_all:
             # Those that a campaign is about to start will be fresh anyway, each in its turn.
@@ -142,7 +140,7 @@ class Roster(Watchers):
         is_cycling = watcher.goal.cycle
         self._want(watcher, "reload", cause, up=True, cycle=is_cycling)
         if watcher.is_running and not is_cycling:
-            order_rollout(watcher, cause, strategy)
+            self.steps.order_rollout(watcher, cause, strategy)
 
     def _resize(self, given: orders.Resize, waiting: Waiting | None) -> None:
         self._expect(given, waiting, [given.watcher])
@@ -160,12 +158,12 @@ class Roster(Watchers):
 
     def _set_options(self, given: orders.SetOptions, waiting: Waiting | None) -> None:
         watcher, options = given.watcher, dict(given.options)
-        size = options.pop("numprocesses", watcher.numprocesses)
+        size = options.pop("numprocesses", watcher.goal.numprocesses)
         watcher.settings.drop(given.dropped)
         changed = watcher.settings.change(options)
         if watcher.connection is not None:
-            stop_listening(watcher, self.ports)  # the next turn listens on what it has by then
-        take_over(watcher, changed, self.ports)
+            self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
+        self.steps.take_over(watcher, changed)
         is_open = watcher.life not in (Life.DOWN, Life.WAITING, Life.OPENING)
         if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):
             self.ports.outputs.open(watcher)
@@ -175,7 +173,6 @@ class Roster(Watchers):
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             self._roll(watcher, given.cause, Strategy.SURGE)
-            self.campaign.let_go(watcher)
         self.touch(watcher)
 
     def _add(self, given: orders.Add, waiting: Waiting | None) -> None:
@@ -186,7 +183,7 @@ class Roster(Watchers):
         watcher = given.watcher
         self.campaign.forget(watcher)
         self._expect(given, waiting, [watcher])
-        stop_listening(watcher, self.ports)
+        self.steps.stop_listening(watcher)
         ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
         watcher.standing = Standing.REMOVED if ends else Standing.ABANDONED
         self.ports.events.publish(watcher, "remove", given.cause)
@@ -208,9 +205,9 @@ class Roster(Watchers):
         limit, signum = given.graceful_timeout, given.signum
         for process in chosen:
             if process.state is ProcessState.RUNNING:
-                stop_process(watcher, process, self.ports, given.cause, signum, limit)
+                self.ender.stop(watcher, process, given.cause, signum, limit)
             elif signum is not None:
-                signal_with_hooks(watcher, process, self.ports, signum)
+                self.ender.signal(watcher, process, signum)
             if limit is not None:
                 watcher.places.end_by(process, self.now() + limit)
         self.touch(watcher)
@@ -225,7 +222,7 @@ class Roster(Watchers):
                 signals.signal_children(process, given.signum, given.recursive)
             if not given.children:
                 process.signalled = given.signum
-                signal_with_hooks(given.watcher, process, self.ports, given.signum)
+                self.ender.signal(given.watcher, process, given.signum)
 
     def _configure(self, given: orders.Configure, waiting: Waiting | None) -> None:
         for one in given.orders:
@@ -242,12 +239,12 @@ class Roster(Watchers):
             return
         for watcher in self.watchers():
             self._want(watcher, "quit", given.cause, up=False)
-            if watcher.is_helper:
+            if watcher.kind.is_helper:
                 self._limit_time(watcher, HELPER_TIMEOUT)
         self.begin(everybody, stops=True)
         for watcher in everybody:
             if watcher.is_removed:
-                self.campaign.let_go(watcher)
+                watcher.release()
 
     def _limit_time(self, watcher: Watcher, patience: float, mute: bool = False) -> None:
         """Give the processes of a watcher no more time to end than that."""

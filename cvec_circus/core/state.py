@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
-from cvec_circus.core.goal import Generation, Goal, Rollout, Settings, Strategy
+from cvec_circus.core.goal import Goal, Rollout, Strategy
 from cvec_circus.core.life import Life
 from cvec_circus.core.places import Death, Places, Stray
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Kind, Standing, Watcher
-from cvec_circus.options import written
+from cvec_circus.options.generation import Settings
 from cvec_circus.wire.cause import NONE, Cause
 
 State = dict[str, Any]
@@ -28,7 +28,8 @@ PLACES = (
 ).split()
 """What is written down as it is."""
 
-ROWS = ("fresh", "stale", "ending", "ready", "expired")
+ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials")
+"""Processes by their wid."""
 
 
 def taken(thing: object, names: Iterable[str]) -> State:
@@ -44,7 +45,7 @@ def put(thing: object, state: Mapping[str, Any]) -> None:
 
 def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
-    generation, rollout = watcher.settings.generation, watcher.rollout
+    rollout = watcher.rollout
     before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
         **taken(watcher, WATCHER),
@@ -52,12 +53,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
         "kind": [watcher.kind.is_helper, sorted(watcher.kind.useless_codes)],
         "standing": watcher.standing.value,
         "goal": watcher.goal._asdict(),
-        "generation": [
-            generation.number,
-            written.from_options(generation.options),
-            generation.cause,
-        ],
-        "base": watcher.settings.base and written.plain(watcher.settings.base),
+        "settings": watcher.settings.to_state(),
         "life": watcher.life.value,
         "rollout": rollout and [rollout.cause, rollout.strategy.value, rollout.then],
         "places": places_state(watcher.places),
@@ -71,15 +67,12 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
 
 def restore_watcher(state: State) -> Watcher:
     """Return the watcher that was written down; its predecessors and its turn are its roster's."""
-    number, differ, cause = state["generation"]
-    options = written.to_options(differ)
+    settings = Settings.restored(state["settings"])
     is_helper, codes = state["kind"]
-    watcher = Watcher(state["name"], options, Kind(is_helper, frozenset(codes)))
+    kind = Kind(is_helper, frozenset(codes))
+    watcher = Watcher(state["name"], settings.generation.options, kind)
+    watcher.settings = settings
     put(watcher, {name: state[name] for name in WATCHER})
-    base = state["base"]
-    watcher.settings = Settings(
-        Generation(number, options, Cause(*cause)), base and written.read(base)
-    )
     watcher.standing = Standing(state["standing"])
     causes = {name: Cause(*state["goal"][name]) for name in ("cause", "size_cause")}
     watcher.goal = Goal(**{**state["goal"], **causes})
@@ -105,7 +98,7 @@ def places_state(places: Places) -> State:
         "slots": [{**taken(p, p.__slots__), "state": p.state.value} for p in slots.values()],
         **{
             row: [p.wid for p in getattr(places, row) if p.state is not ProcessState.REMOVED]
-            for row in ROWS
+            for row in (*ROWS, "ready", "expired")
         },
         "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],
         "backoffs": [[wid, taken(one, one.__slots__)] for wid, one in places.backoffs.items()],
@@ -121,19 +114,13 @@ def restore_places(places: Places, state: State) -> None:
         process = ManagedProcess(places.name, row["wid"], NONE)
         put(process, {**row, "state": ProcessState(row["state"])})
         places.slots[process.wid] = process
-    rows = {row: [places.slots[wid] for wid in state[row]] for row in ROWS}
-    places.fresh = dict.fromkeys(rows["fresh"])
-    places.stale = dict.fromkeys(rows["stale"])
-    places.ending = dict.fromkeys(rows["ending"])
-    places.ready = deque(rows["ready"])
-    places.expired = rows["expired"]
+    for row in ROWS:
+        setattr(places, row, dict.fromkeys(places.slots[wid] for wid in state[row]))
+    places.ready = deque(places.slots[wid] for wid in state["ready"])
+    places.expired = [places.slots[wid] for wid in state["expired"]]
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)
     for wid, memory in state["backoffs"]:
         put(places.backoff(wid), memory)
-    slots = places.slots.values()
-    places.held = sum(process.holds_place for process in slots)
-    places.pending = sum(process.state is ProcessState.PENDING for process in slots)
-    places.awaited = sum(process.awaited for process in slots)
-    places.stale_count = sum(process.stale for process in slots)
-    places.trials = sum(process.on_trial for process in slots)
+    places.held = sum(process.holds_place for process in places.slots.values())
+    places.stale_count = sum(process.stale for process in places.slots.values())

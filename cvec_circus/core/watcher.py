@@ -10,10 +10,11 @@ import enum
 from typing import NamedTuple
 
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
-from cvec_circus.core.goal import Generation, Goal, Rollout, Settings, Strategy
+from cvec_circus.core.goal import Goal, Rollout, Strategy
 from cvec_circus.core.life import RUNNING, STATUS, STEPS, Life
 from cvec_circus.core.places import Places, Stray
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.options.generation import Generation, Settings
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import GIVE_UP, NONE, Cause
 
@@ -94,21 +95,6 @@ class Watcher:
         return STATUS[self.life]
 
     @property
-    def numprocesses(self) -> int:
-        """How many processes are wanted when it is up."""
-        return self.goal.numprocesses
-
-    @property
-    def is_helper(self) -> bool:
-        """Whether it serves the daemon."""
-        return self.kind.is_helper
-
-    @property
-    def is_singleton(self) -> bool:
-        """Whether it may never run two processes, not even for a moment."""
-        return self.options.singleton
-
-    @property
     def is_removed(self) -> bool:
         """Whether it has left the roster."""
         return self.standing is not Standing.LISTED
@@ -150,16 +136,26 @@ class Watcher:
         return not self.options.respawn or self.options.on_demand
 
     @property
+    def is_spent(self) -> bool:
+        """Whether the last process of a one-shot has ended."""
+        return self.one_shot and self.goal.numprocesses > 0 and not self.places.slots
+
+    @property
     def stops_first(self) -> bool:
         """Whether a stale process ends before its successor starts."""
         is_recreated = self.rollout is not None and self.rollout.strategy is Strategy.RECREATE
-        return self.is_singleton or is_recreated
+        return self.options.singleton or is_recreated
 
     @property
     def is_full(self) -> bool:
         """Whether no further slot is to be opened."""
         places = self.places
         return places.held >= self.goal.numprocesses or (self.one_shot and not places.grants)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot is to be opened now; of a singleton, only when there is none."""
+        return not (self.is_full or (self.options.singleton and self.places.slots))
 
     @property
     def has_all(self) -> bool:
@@ -215,7 +211,7 @@ class Watcher:
 
     def hold(self, turn: Turn) -> None:
         """Hold it back until its turn in an order to all."""
-        if turn.stage.starts:
+        if turn.starts:
             self.conditions.insert(0, turn)
         else:
             self.turn_to_stop = turn
@@ -228,7 +224,7 @@ class Watcher:
             self.turn_to_stop = None
 
     def release(self) -> None:
-        """Hold it back no longer from either."""
+        """Hold it back no longer: it has got an order of its own."""
         self.let_go(True)
         self.let_go(False)
 

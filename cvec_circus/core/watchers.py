@@ -10,9 +10,12 @@ from cvec_circus import exc
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, Pace, stop_order
 from cvec_circus.core.conditions import Predecessor
-from cvec_circus.core.converge import converge
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.converge import Steps
+from cvec_circus.core.ending import Ender
+from cvec_circus.core.facts import Facts, Recorder
+from cvec_circus.core.hooks import Asker
 from cvec_circus.core.ports import Ports
+from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Standing, Watcher
 from cvec_circus.wire.topics import fold
@@ -42,7 +45,11 @@ class Watchers:
     def __init__(self, ports: Ports, facts: Facts, pace: Pace = PACE) -> None:
         self.ports = ports
         self.closing = False
-        self.campaign = Campaign(pace, self.touch, ports.events.note)
+        self.campaign = Campaign(pace, self.touch, ports.events.note, ports.explain)
+        asker = Asker(ports)
+        self.ender, spawner = Ender(ports, asker), Spawner(ports, asker)
+        self.steps = Steps(ports, asker, self.ender, spawner)
+        self._recorder = Recorder(ports, asker, self.ender, spawner)
         self._facts = facts
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[Watcher, None] = {}
@@ -114,9 +121,6 @@ class Watchers:
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
             self._agenda.set(CAMPAIGN, None)
-        else:
-            for watcher in watchers:
-                self.campaign.let_go(watcher)
         for watcher in watchers:
             self.touch(watcher)
 
@@ -155,10 +159,11 @@ class Watchers:
 
     def take_facts(self) -> None:
         """Record what the desks have reported, and mark the watchers it is about."""
-        while (fact := self._facts.pop()) is not None:
-            record, watcher, told = fact
+        while self._facts:
+            fact = self._facts.popleft()
+            watcher = fact.watcher
             self.touch(watcher)
-            record(watcher, self.ports, *told)
+            self._recorder.record(fact)
             if watcher.is_abandoned and not watcher.places.slots:
                 self.ports.outputs.close(watcher)  # it is converged no more
 
@@ -168,7 +173,7 @@ class Watchers:
 
     def _look_at(self, watcher: Watcher) -> None:
         try:
-            if converge(watcher, self.ports):
+            if self.steps.converge(watcher):
                 self.touch(watcher)
         finally:
             self._agenda.set(watcher, watcher.next_deadline())

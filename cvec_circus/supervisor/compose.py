@@ -30,6 +30,7 @@ from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
 from cvec_circus.supervisor.waiting import WaitDesk
@@ -180,7 +181,18 @@ def _built(
 
     turn = Turn(clock)
     waits = WaitDesk(clock.monotonic, loop.post)
-    ports = Ports(turn, launcher, ends.signals, hooks, outputs, doorbell, announcer, waits, forget)
+    ports = Ports(
+        turn,
+        launcher,
+        ends.signals,
+        hooks,
+        outputs,
+        doorbell,
+        announcer,
+        waits,
+        lambda watcher: why(watcher, turn.now()),
+        forget,
+    )
     roster = Roster(ports, facts, pace_of(circus))
     return Desks(
         loop,

@@ -6,7 +6,7 @@ from functools import partial
 
 from cvec_circus import exc
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Connected, Facts
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import launching
@@ -57,7 +57,7 @@ class Doorbell:
 
     def _ready(self, fd: int) -> None:
         for watcher in list(self._by_fd.get(fd, ())):
-            self._facts.connected(watcher)
+            self._facts.append(Connected(watcher))
 
     def _fds(self, watcher: Watcher) -> list[int]:
         options = watcher.options

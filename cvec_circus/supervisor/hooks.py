@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Answered, Facts
 from cvec_circus.core.ports import Events
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.hook_queue import Call, Rows, Runner
@@ -89,7 +89,7 @@ class HookDesk:
         Args:
             watcher: It has the hook.
             name: The hook's name.
-            token: The answer is reported under it by `facts.answered`; with 0 it is not.
+            token: The answer is reported under it as `Answered`; with 0 it is not.
             facts: What the hook gets by keyword beside what every hook gets.
         """
         call = self._new(watcher, name)
@@ -234,7 +234,7 @@ class HookDesk:
             told = {"name": call.name, "error": error}
             self._events.publish(call.watcher, "hook_failure", HOOK, **told)
         if call.token:
-            self._facts.answered(call.watcher, call.token, refusal)
+            self._facts.append(Answered(call.watcher, call.token, refusal))
 
     def withheld(self, watcher: Watcher) -> frozenset[str]:
         """Return what the watcher's processes do not get of the daemon's environment, `copy_env` or

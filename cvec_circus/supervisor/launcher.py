@@ -94,7 +94,7 @@ class Launcher:
             reason = os.strerror(errno.EMFILE)
             raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")
         template = self._template(watcher)
-        inherited = self._log_fd() if watcher.is_helper else None
+        inherited = self._log_fd() if watcher.kind.is_helper else None
         with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:
             pid = self._launch(watcher, process, template, loan, standard)
             for name, fd in standard.take().items():

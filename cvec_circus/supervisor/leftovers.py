@@ -9,7 +9,7 @@ from functools import partial
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Emptied, Facts
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import Families, Family, Found
 from cvec_circus.supervisor.finding import Finder
@@ -84,7 +84,7 @@ class Leftovers:
             group: Its process group, which is closed here when it is empty.
 
         Returns:
-            Whether its slot has something to wait for; `Facts.emptied` follows then.
+            Whether its slot has something to wait for; `Emptied` follows then.
         """
         if group.is_empty():
             group.close()
@@ -154,7 +154,7 @@ class Leftovers:
         self._waiting.discard(family)
         self._families.remove(family)
         self._outsiders.flush()
-        self._facts.emptied(family.watcher, family.process)
+        self._facts.append(Emptied(family.watcher, family.process))
 
     def kill(self, family: Family) -> None:
         """Send SIGKILL to all that is left, and to all that turns up."""

@@ -7,8 +7,8 @@ from typing import Optional
 
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.reason import unended, why
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.wire.orders import (
     Kill,
     Order,

@@ -8,7 +8,7 @@ from enum import Enum
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import HOOK, Families, Family, Found
@@ -289,7 +289,7 @@ class Outsiders:
                 for one in self._by_pid.values()
                 if one.watcher is watcher and one.role is Role.STRAY
             ]
-            self._facts.strayed(watcher, strays)
+            self._facts.append(Strayed(watcher, tuple(strays)))
 
     def touch(self, watcher: Watcher) -> None:
         """Let the core learn of a watcher's strays, soon."""

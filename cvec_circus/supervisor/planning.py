@@ -76,11 +76,12 @@ def plan(world: World, wanted: Configuration) -> Planned:
         return ", ".join(exchanged.renewed[name] for name in sorted(renewed))
 
     files = {fold(one.name) for one in loaded.watchers}
+    watchers = world.roster.watchers()
     present = Present(
         loaded.circus,
-        [_running(w, fold(w.name) in files) for w in world.roster.watchers() if not w.is_helper],
+        [_running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
         loaded.plugins,
-        {w.name: standing(w) for w in world.roster.watchers() if w.is_helper},
+        {w.name: standing(w) for w in watchers if w.kind.is_helper},
         world.origin.path is not None,
         world.origin.set_level is not None,
     )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Exited, Facts
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import Families, Family
@@ -126,7 +126,7 @@ class Reaper:
             leaves = self._leftovers.begin(family, group)
         self._outsiders.flush()
         report, failure = self._explain(watcher, process)
-        self._facts.exited(watcher, process, ended, leaves, report, failure)
+        self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
 
     def _signal_group(self, family: Family) -> None:
         """Signal what a leader leaves in its group, before it is collected.

@@ -108,10 +108,10 @@ class Shutdown:
         """Return how many seconds the end takes at most."""
         watchers = self._roster.everybody()
         longest = max(
-            (w.options.graceful_timeout for w in watchers if not w.is_helper), default=0.0
+            (w.options.graceful_timeout for w in watchers if not w.kind.is_helper), default=0.0
         )
         bound = max(longest + SHUTDOWN_MARGIN, self._roster.campaign.pace.shutdown_timeout or 0.0)
-        has_helpers = any(watcher.is_helper for watcher in watchers)
+        has_helpers = any(watcher.kind.is_helper for watcher in watchers)
         return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
 
     def _tell_time_left(self, cause: str, now: float) -> None:

@@ -11,13 +11,13 @@ from cvec_circus import exc
 from cvec_circus.config.configuration import LeftOut
 from cvec_circus.core.places import Death
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.core.reason import why
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.supervisor import patterns
 from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Add, Order, Quit, Reload, Resize, Restart, SetOptions
@@ -136,7 +136,7 @@ class Target:
         return {
             "state": watcher.status,
             "processes": len(places.pids()),
-            "numprocesses": watcher.numprocesses,
+            "numprocesses": watcher.goal.numprocesses,
             "restarts": places.restarts,
             "last_death": places.last_death and _told(places.last_death, now),
             "uptime": round(now - watcher.filled_at, 3) if watcher.is_up else None,
@@ -252,7 +252,7 @@ class Target:
         elif isinstance(order, SetOptions):
             check_size(order.options.get("numprocesses", 0), self._max_processes)
         elif isinstance(order, Add):
-            check_size(order.watcher.numprocesses, self._max_processes)
+            check_size(order.watcher.goal.numprocesses, self._max_processes)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""

@@ -130,7 +130,7 @@ class Waiting:
                 started=sorted(self._after - before),
                 stopped=sorted(before - self._after),
                 kept=sorted(self._after & before),
-                numprocesses=sum(watcher.numprocesses for watcher in watchers),
+                numprocesses=sum(watcher.goal.numprocesses for watcher in watchers),
                 strays=[
                     {"watcher": watcher.name, "pid": stray.pid, "command": stray.command}
                     for watcher in dict.fromkeys(watchers)

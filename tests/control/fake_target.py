@@ -32,7 +32,6 @@ class FakeWatcher:
         self.numprocesses = max(1, len(pids))
         self.state = State.ACTIVE if pids else State.STOPPED
         self.reason = rest.pop("reason", "")
-        self.is_singleton = rest.pop("singleton", False)
         self.restarts = rest.pop("restarts", 0)
         self.last_death: dict[str, Any] | None = rest.pop("last_death", None)
         self.strays: list[dict[str, Any]] = rest.pop("strays", [])
@@ -42,6 +41,11 @@ class FakeWatcher:
     @property
     def status(self) -> str:
         return self.state.value
+
+    def resize(self, size: int) -> None:
+        """Wants that many processes."""
+        self.numprocesses = size
+        self.options = self.options.replace({"numprocesses": size})
 
 
 class FakeTarget:
@@ -147,7 +151,7 @@ class FakeTarget:
             raise AlreadyExist(f"{order.watcher.name!r} already exist")
         shown = told(order)
         if isinstance(order, orders.Resize):
-            order.watcher.numprocesses = order.numprocesses
+            order.watcher.resize(order.numprocesses)
         self.causes.append(order.cause)
         self._order(shown, wait)
 

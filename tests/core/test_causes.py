@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 from collections import Counter
 
+from cvec_circus.core.facts import Exited
 from cvec_circus.system.collecting import Exit
 from tests.support.world import STUBBORN, FakeWorld
 
@@ -174,7 +175,7 @@ class TestOneReapEach(CauseCase):
     def test_a_status_that_was_lost(self) -> None:
         watcher = self.world.up()
         process = self.world.alive.pop(100)
-        self.world.facts.exited(watcher, process, Exit(-1, status_lost=True))
+        self.world.facts.append(Exited(watcher, process, Exit(-1, status_lost=True)))
         self.world.settle()
         payload = self.world.payloads("reap")[0]
         self.assertEqual((payload["exit_code"], payload["status_lost"]), (-1, True))

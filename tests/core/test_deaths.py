@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from cvec_circus.core.facts import Exited
 from cvec_circus.core.places import Death
 from cvec_circus.system.collecting import Exit
 from tests.support.world import FakeWorld
@@ -47,7 +48,7 @@ class TestDeaths(unittest.TestCase):
 
     def test_a_lost_status(self) -> None:
         process = next(self.watcher.places.leaders())
-        self.world.facts.exited(self.watcher, process, Exit(-1, status_lost=True))
+        self.world.facts.append(Exited(self.watcher, process, Exit(-1, status_lost=True)))
         self.world.settle()
         self.assertIsNone(self.watcher.places.last_death.exit_code)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import unittest
 
+from cvec_circus.core.facts import Exited
 from cvec_circus.system.collecting import Exit
 from tests.support.world import IMMORTAL, OBEDIENT, FakeWorld
 
@@ -22,7 +23,7 @@ class EdgeCase(unittest.TestCase):
         """End a process before it has become its program."""
         process = self.world.alive.pop(pid)
         watcher = self.world.owner[pid]
-        self.world.facts.exited(watcher, process, Exit(exit_code), failure=failure)
+        self.world.facts.append(Exited(watcher, process, Exit(exit_code), failure=failure))
         self.world.settle()
 
 
@@ -189,7 +190,7 @@ class TestRollouts(EdgeCase):
         self.world.advance(1.0)
         self.world.reload([watcher], "command:reload", False, None)
         self.world.settle()
-        self.assertEqual((len(self.world.alive), watcher.places.pending), (1, 1))
+        self.assertEqual((len(self.world.alive), len(watcher.places.pending)), (1, 1))
         self.world.set_options(watcher, {"singleton": True}, "command:set", None)
         most = 0
         for _ in range(100):

@@ -6,6 +6,7 @@ import errno
 import unittest
 from unittest import mock
 
+from cvec_circus.core.facts import Exited
 from cvec_circus.system.collecting import Exit
 from tests.support.world import FakeWorld
 
@@ -194,7 +195,7 @@ class TestFailedStarts(unittest.TestCase):
     def fail_after_fork(self, pid: int) -> None:
         """A process ends before it has become its program."""
         process = self.world.alive.pop(pid)
-        self.world.facts.exited(self.world.owner[pid], process, Exit(127), failure=MISSING)
+        self.world.facts.append(Exited(self.world.owner[pid], process, Exit(127), failure=MISSING))
         self.world.settle()
 
     def test_processes_that_never_become_their_program_are_such_failures(self) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import unittest
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core import conditions, converge, facts, spawning
 from cvec_circus.core.campaign import Campaign
+from cvec_circus.core.conditions import Predecessor
+from cvec_circus.core.converge import Steps
+from cvec_circus.core.ending import Ender
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ProcessState, Purpose
+from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor import order_ends
@@ -37,7 +39,7 @@ def objection() -> str:
 
 
 class TestControls(unittest.TestCase):
-    def assert_objects(self, owner: Any, name: str, broken: Callable[..., Any], why: str) -> None:
+    def assert_objects(self, owner: Any, name: str, broken: Any, why: str) -> None:
         with mock.patch.object(owner, name, broken):
             self.assertTrue(re.search(why, text := objection()), text or "nobody objects")
 
@@ -45,29 +47,31 @@ class TestControls(unittest.TestCase):
         self.assertEqual(objection(), "")
 
     def test_places_that_are_filled_again_and_again(self) -> None:
-        def fill_places(watcher: Watcher, ports: Any) -> None:
-            if watcher.places.held <= watcher.numprocesses:
-                watcher.places.open_slot(ports.now(), EXIT)
+        def fill_places(self: Any, watcher: Watcher) -> None:
+            if watcher.places.held <= watcher.goal.numprocesses:
+                watcher.places.open_slot(self._ports.now(), EXIT)
 
-        self.assert_objects(converge, "fill_places", fill_places, "without news")
+        self.assert_objects(Spawner, "fill_places", fill_places, "without news")
 
     def test_spawns_that_nobody_is_asked_about(self) -> None:
-        self.assert_objects(spawning, "may_spawn", lambda *args: True, "without leave")
+        self.assert_objects(Spawner, "may_spawn", lambda *args: True, "without leave")
 
     def test_starts_that_nobody_is_asked_about(self) -> None:
-        self.assert_objects(converge, "passes", lambda *args: True, "before the start|starts with")
+        self.assert_objects(Steps, "passes", lambda *args: True, "before the start|starts with")
 
     def test_processes_that_are_not_judged(self) -> None:
-        self.assert_objects(Places, "put_on_trial", lambda *args: None, "have been judged")
+        has_all = property(lambda one: one.is_full and not one.places.awaited)
+        self.assert_objects(Watcher, "has_all", has_all, "have been judged")
 
     def test_a_death_that_is_reported_twice(self) -> None:
-        left_something = facts.left_something
+        keep_leftover = Ender.keep_leftover
 
-        def twice(watcher: Watcher, process: Any, ports: Any) -> None:
-            ports.events.publish(watcher, "reap", EXIT, process_pid=process.pid, exit_code=0)
-            left_something(watcher, process, ports)
+        def twice(self: Any, watcher: Watcher, process: Any) -> None:
+            told = {"process_pid": process.pid, "exit_code": 0}
+            self._ports.events.publish(watcher, "reap", EXIT, **told)
+            keep_leftover(self, watcher, process)
 
-        self.assert_objects(facts, "left_something", twice, "reap of")
+        self.assert_objects(Ender, "keep_leftover", twice, "reap of")
 
     def test_successors_that_do_not_wait_for_what_is_left(self) -> None:
         ends = Places.ends
@@ -92,24 +96,24 @@ class TestControls(unittest.TestCase):
 
     def assert_objects_to_deadline(self, purpose: Purpose, why: str) -> None:
         """A deadline of that kind comes and nothing is done about it."""
-        meet = converge.meet
+        meet = Steps.meet
 
-        def forgets(watcher: Watcher, process: Any, due: Purpose, ports: Any) -> None:
+        def forgets(self: Steps, watcher: Watcher, process: Any, due: Purpose) -> None:
             if due is not purpose:
-                meet(watcher, process, due, ports)
+                meet(self, watcher, process, due)
 
-        self.assert_objects(converge, "meet", forgets, why)
+        self.assert_objects(Steps, "meet", forgets, why)
 
     def test_a_start_beside_a_predecessor(self) -> None:
-        self.assert_objects(conditions.Predecessor, "is_met", lambda one: True, "predecessor")
+        self.assert_objects(Predecessor, "is_met", lambda one: True, "predecessor")
 
     def test_rollouts_that_do_not_end(self) -> None:
         why = "a reload that does not end|0 answers"
-        self.assert_objects(converge, "end_rollout", lambda *args: False, why)
+        self.assert_objects(Steps, "end_rollout", lambda *args: False, why)
 
     def test_old_processes_that_nobody_stops(self) -> None:
         why = "a reload that does not end|not filled|0 answers"
-        self.assert_objects(converge, "stop_stale", lambda *args: False, why)
+        self.assert_objects(Steps, "stop_stale", lambda *args: False, why)
 
     def test_a_core_that_is_read_again_and_not_looked_at(self) -> None:
         restore = Watchers.restore

@@ -138,7 +138,7 @@ class TestNumprocesses(unittest.TestCase):
         while more:
             self.world.begin_turn()
             more = self.world.roster.turn()
-            most = max(most, watcher.places.pending)
+            most = max(most, len(watcher.places.pending))
             turns += 1
         self.assertLessEqual(most, OPEN_AHEAD + 2)
         self.assertGreaterEqual(turns, 500)
@@ -171,12 +171,12 @@ class TestNumprocesses(unittest.TestCase):
 
     def test_nor_do_more_wait_for_a_warm_up(self) -> None:
         watcher = self.world.up(numprocesses=1000, warmup_delay=1)
-        self.assertEqual(watcher.places.pending, OPEN_AHEAD)
+        self.assertEqual(len(watcher.places.pending), OPEN_AHEAD)
         self.resize(watcher, 3)
-        self.assertEqual(watcher.places.pending, 2)
+        self.assertEqual(len(watcher.places.pending), 2)
         self.resize(watcher, 200)
         self.world.advance(198.9)
-        self.assertEqual((watcher.places.pending, watcher.status), (1, "starting"))
+        self.assertEqual((len(watcher.places.pending), watcher.status), (1, "starting"))
         self.world.advance(0.1)
         self.assertEqual((len(watcher.places.pids()), watcher.status), (200, "active"))
 

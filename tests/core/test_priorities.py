@@ -6,6 +6,7 @@ import errno
 import unittest
 
 from cvec_circus.core.campaign import Pace
+from cvec_circus.core.facts import Exited
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit
 from tests.core.test_campaign import CampaignCase
@@ -53,7 +54,7 @@ class TestFailures(PriorityCase):
         high, low = self.start_both(numprocesses=2, warmup_delay=5)
         self.assertEqual(low.status, "stopped")
         process = self.world.alive.pop(100)
-        self.world.facts.exited(high, process, Exit(127), failure=MISSING)
+        self.world.facts.append(Exited(high, process, Exit(127), failure=MISSING))
         self.world.settle()
         self.assertEqual((high.status, low.status), ("starting", "active"))
 

@@ -71,7 +71,7 @@ class TestPromises(unittest.TestCase):
                 world.reload([watcher], "command:reload", False, None)
                 world.advance(rng.choice([0.0, 1.0, 100.0]))
             world.advance(200)
-            self.assertEqual(world.least, watcher.numprocesses)
+            self.assertEqual(world.least, watcher.goal.numprocesses)
             self.assertIsNone(watcher.rollout)
 
     def test_nor_does_it_run_more_than_two_generations(self) -> None:
@@ -81,7 +81,7 @@ class TestPromises(unittest.TestCase):
                 world.reload([watcher], "command:reload", False, None)
                 world.advance(0.3)
             world.advance(200)
-            self.assertLessEqual(world.most, 2 * watcher.numprocesses)
+            self.assertLessEqual(world.most, 2 * watcher.goal.numprocesses)
 
     def test_a_sequential_reload_never_exceeds_numprocesses(self) -> None:
         for world, watcher, rng in self.each():
@@ -90,8 +90,8 @@ class TestPromises(unittest.TestCase):
                 world.reload([watcher], "command:reload", True, None)
                 world.advance(rng.choice([0.0, 1.0, 100.0]))
             world.advance(500)
-            self.assertLessEqual(world.most, watcher.numprocesses)
-            self.assertGreaterEqual(world.least, watcher.numprocesses - 1)
+            self.assertLessEqual(world.most, watcher.goal.numprocesses)
+            self.assertGreaterEqual(world.least, watcher.goal.numprocesses - 1)
             self.assertIsNone(watcher.rollout)
 
     def test_a_singleton_is_one_whatever_is_ordered(self) -> None:
@@ -109,8 +109,8 @@ class TestPromises(unittest.TestCase):
         for world, watcher, _ in self.each(max_age=70, max_age_variance=5):
             world.count(watcher)
             world.advance(60)
-            self.assertEqual(world.least, watcher.numprocesses)
-            self.assertLessEqual(world.most, watcher.numprocesses + 1)
+            self.assertEqual(world.least, watcher.goal.numprocesses)
+            self.assertLessEqual(world.most, watcher.goal.numprocesses + 1)
 
     def test_restart_of_all_spawns_nothing_before_everything_is_down(self) -> None:
         for world, watcher, rng in self.each():

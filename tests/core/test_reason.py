@@ -6,6 +6,7 @@ import errno
 import unittest
 
 from cvec_circus.core.campaign import Pace
+from cvec_circus.core.facts import Strayed
 from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
@@ -54,14 +55,14 @@ class TestReason(unittest.TestCase):
     def test_strays_are_named(self) -> None:
         watcher = self.world.up()
         strays = [Stray(70 + number, 1, "sleep") for number in range(4)]
-        self.world.facts.strayed(watcher, strays[:1])
+        self.world.facts.append(Strayed(watcher, tuple(strays[:1])))
         self.world.settle()
         self.assert_reason(watcher, "process 70 (sleep) left behind")
-        self.world.facts.strayed(watcher, strays)
+        self.world.facts.append(Strayed(watcher, tuple(strays)))
         self.stop(watcher, Cause("command:stop", "client"))
         text = "processes 70 (sleep), 71 (sleep), 72 (sleep), ... left behind"
         self.assert_reason(watcher, text)
-        self.world.facts.strayed(watcher, ())
+        self.world.facts.append(Strayed(watcher, ()))
         self.world.settle()
         self.assert_reason(watcher, "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 
+from cvec_circus.core.facts import Strayed
 from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
@@ -241,7 +242,7 @@ class TestLeftovers(StoppingCase):
         world.settle()
         self.assertEqual((watcher.status, outcomes), ("stopping", []))
         world.unsettled.clear()
-        world.facts.strayed(watcher, [Stray(200, 1, "sleep")])
+        world.facts.append(Strayed(watcher, (Stray(200, 1, "sleep"),)))
         world.settle()
         self.assertEqual(watcher.status, "stopped")
         self.assertEqual([one["pid"] for one in outcomes[0].strays], [200])

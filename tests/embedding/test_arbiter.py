@@ -119,7 +119,7 @@ class TestThreadedArbiter(ArbiterCase):
         arbiter.start()
         self.addCleanup(arbiter.stop)
         for _ in range(2):
-            self.assertEqual(arbiter.ask(lambda s: s.roster.get("a").numprocesses), 2)
+            self.assertEqual(arbiter.ask(lambda s: s.roster.get("a").goal.numprocesses), 2)
             arbiter.ask(lambda s: s.roster.give(Resize(s.roster.get("a"), 3, Cause("test"))))
             arbiter.ask(lambda s: s.roster.hurry())
             arbiter.stop()

@@ -100,9 +100,9 @@ class Life:
                 standing(w),
             )
             for w in watchers
-            if not w.is_helper
+            if not w.kind.is_helper
         ]
-        helpers = {w.name: standing(w) for w in watchers if w.is_helper}
+        helpers = {w.name: standing(w) for w in watchers if w.kind.is_helper}
         loaded = self.configuration
         return compare(Present(loaded.circus, running, loaded.plugins, helpers), wanted)
 
@@ -122,7 +122,7 @@ class Life:
             watcher.name: (
                 watcher.status,
                 len(watcher.places.pids()),
-                watcher.numprocesses,
+                watcher.goal.numprocesses,
                 watcher.options,
                 self.helpers.plugin(watcher),
             )
@@ -235,7 +235,7 @@ class TestRunTime(unittest.TestCase):
                 life.world.advance(LONG)
                 roster = life.world.roster
                 for watcher in roster.watchers():
-                    if not watcher.is_helper and chance.random() < 0.5:
+                    if not watcher.kind.is_helper and chance.random() < 0.5:
                         roster.give(SetOptions(watcher, {"graceful_timeout": 77.0}, CONFIG))
                 life.world.advance(LONG)
                 was = {w.name: w.options.graceful_timeout for w in roster.watchers()}

@@ -55,7 +55,8 @@ SPECIAL: dict[str, frozenset[str]] = {
 
 # Seen by more than their place says: the reason stands beside each.
 ALSO: dict[str, frozenset[str]] = {
-    "options": frozenset({"system.signals"}),  # an option may be a signal's name
+    # an option may be a signal's name; and a generation says what made it
+    "options": frozenset({"system.signals", "wire.cause"}),
     "daemon": frozenset({"demo"}),  # cvec_circusd --demo
     "testing": frozenset({"client", "feed", "plugins"}),  # it is both sides of the wire
 }

@@ -6,7 +6,6 @@ import errno
 import random
 from typing import Any
 
-from cvec_circus.core.converge import converge
 from cvec_circus.core.life import Life
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
@@ -211,7 +210,7 @@ class History:
     def order_one(self, word: str, watcher: Watcher, wait: Wait | None) -> None:
         rng = self.rng
         if word == "size":
-            size = rng.randint(0, 1 if watcher.is_singleton else 5)
+            size = rng.randint(0, 1 if watcher.options.singleton else 5)
             self.log.append(f"resize {watcher.name} {size}")
             self.world.resized.add(watcher)
             self.world.resize(watcher, size, "command:incr", wait)
@@ -247,12 +246,12 @@ class History:
             check_deadlines(watcher)
             self.check_questions(watcher)
             self.check_rest(watcher)
-            assert watcher.numprocesses == watcher.options.numprocesses, f"{watcher!r}"
-            many = len(watcher.places.fresh) > watcher.numprocesses
+            assert watcher.goal.numprocesses == watcher.options.numprocesses, f"{watcher!r}"
+            many = len(watcher.places.fresh) > watcher.goal.numprocesses
             assert not many or watcher.status == "stopping", f"{watcher!r}: too many"
             for process in watcher.places.fresh:
                 assert process.generation >= watcher.goal.generation, f"{process!r} is stale"
-            if watcher.is_singleton:
+            if watcher.options.singleton:
                 assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.status == "stopped":
                 assert not watcher.places.slots
@@ -290,7 +289,7 @@ class History:
         """One more pass without news changes nothing."""
         world = self.world
         before = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
-        assert not converge(watcher, world.ports), f"{watcher!r} is not done"
+        assert not world.roster.steps.converge(watcher), f"{watcher!r} is not done"
         after = len(world.events), len(world.signals), len(world.notes), watcher.next_deadline()
         assert before == after, f"{watcher!r} goes on without news"
 
@@ -315,7 +314,9 @@ class History:
             assert watcher.rollout is None, f"{watcher!r}: a reload that does not end"
             aging = watcher.options.max_age and watcher.places.stale_count
             if up and not watcher.one_shot and not aging:
-                assert len(watcher.places.fresh) == watcher.numprocesses, f"{watcher!r}: not filled"
+                assert len(watcher.places.fresh) == watcher.goal.numprocesses, (
+                    f"{watcher!r}: not filled"
+                )
         self.check_answers()
 
     def let_the_killed_die(self) -> None:
@@ -365,14 +366,15 @@ def check_counts(watcher: Watcher) -> None:
     places = watcher.places
     counted: dict[str, Any] = {
         "held": sum(process.holds_place for process in slots),
-        "pending": sum(process.state is ProcessState.PENDING for process in slots),
-        "awaited": sum(process.awaited for process in slots),
         "stale_count": sum(process.stale for process in slots),
-        "trials": sum(process.on_trial for process in slots),
     }
     for name, number in counted.items():
         assert number == getattr(places, name), f"{watcher!r}: {number} {name}"
+    pending = [process for process in slots if process.state is ProcessState.PENDING]
+    assert set(places.pending) == set(pending), f"{watcher!r}: {pending}"
+    assert places.pending.keys() >= places.awaited.keys(), f"{watcher!r}: {places.awaited}"
     running = [process for process in slots if process.state is ProcessState.RUNNING]
+    assert set(running) >= places.trials.keys(), f"{watcher!r}: {places.trials}"
     assert {*watcher.places.fresh, *watcher.places.stale} == set(running), f"{watcher!r}: {running}"
     assert set(watcher.places.ending) == set(watcher.places.spawned()) - set(running)
 

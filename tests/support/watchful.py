@@ -55,7 +55,7 @@ class WatchfulWorld(FakeWorld):
                 assert other.wid != process.wid, f"{process!r}: {other!r} is still there"
             elif fold(owner.name) == fold(watcher.name):
                 assert owner.is_abandoned, f"{process!r}: a predecessor is still there: {other!r}"
-        crowded = crowd >= watcher.numprocesses and watcher not in self.resized
+        crowded = crowd >= watcher.goal.numprocesses and watcher not in self.resized
         assert not crowded, f"{process!r} spawns into a place that is not free"
         self._check_leave(watcher, process)
         return super().spawn(watcher, process)

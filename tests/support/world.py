@@ -13,14 +13,14 @@ from types import SimpleNamespace
 from typing import Any, Callable
 
 from cvec_circus.core.campaign import Pace
-from cvec_circus.core.facts import Facts
+from cvec_circus.core.facts import Answered, Connected, Emptied, Exited, Facts
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.reason import why
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
@@ -114,8 +114,10 @@ class FakeWorld:
             self,
             self,
             self.waits,
+            lambda watcher: why(watcher, self.clock),
             self.forget,
         )
+        self.why = self.ports.explain
         self.roster = Roster(self.ports, self.facts, Pace(warmup_delay))
 
     # -- the ports
@@ -272,10 +274,6 @@ class FakeWorld:
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
         self.roster.give(orders.Quit(Cause(cause)), wait)
 
-    def why(self, watcher: Watcher) -> str:
-        """The reason that a person is shown."""
-        return why(watcher, self.clock)
-
     def wait(self, timeout: float | None = None) -> tuple[list[Outcome], Wait]:
         """Somebody who waits, and the list his outcome will be in."""
         outcomes: list[Outcome] = []
@@ -297,7 +295,7 @@ class FakeWorld:
     def answered(self, watcher: Watcher, name: str, token: int, reason: str) -> None:
         """A hook has answered."""
         if token:
-            self.facts.answered(watcher, token, reason)
+            self.facts.append(Answered(watcher, token, reason))
             self.roster.take_facts()
 
     def restore(self) -> list[Watcher]:
@@ -322,7 +320,7 @@ class FakeWorld:
     def connect(self, watcher: Watcher) -> None:
         """Somebody connects to its socket."""
         if watcher in self.listening:
-            self.facts.connected(watcher)
+            self.facts.append(Connected(watcher))
 
     def hooks_asked(self, name: str = "web") -> list[str]:
         """The hooks of a watcher in the order in which they were asked."""
@@ -339,14 +337,14 @@ class FakeWorld:
             self.groups[pid] = process
             if self.temper == OBEDIENT:
                 self.at(self.leftovers or 0.0, lambda: self.empty_group(pid))
-        self.facts.exited(watcher, process, Exit(exit_code), left, report)
+        self.facts.append(Exited(watcher, process, Exit(exit_code), left, report))
         self.roster.take_facts()
 
     def empty_group(self, pid: int) -> None:
         """Ends what a process left behind."""
         process = self.groups.pop(pid, None)
         if process is not None:
-            self.facts.emptied(self.owner[pid], process)
+            self.facts.append(Emptied(self.owner[pid], process))
             self.roster.take_facts()
 
     def begin_turn(self) -> None:

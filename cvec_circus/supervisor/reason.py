@@ -79,8 +79,7 @@ def next_start(watcher: Watcher, now: float) -> str:
     def due_at(process: ManagedProcess) -> float:
         return places.deadline(process, Purpose.SPAWN) or now
 
-    pending = (p for p in places.slots.values() if p.state is ProcessState.PENDING)
-    process = min(pending, key=due_at)
+    process = min(places.pending, key=due_at)
     spawn_at = max(due_at(process), places.next_spawn_at, now)
     left = f"next start in {spawn_at - now:.1f} s"
     if places.trouble:

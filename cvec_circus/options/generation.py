@@ -1,0 +1,88 @@
+"""The options that a watcher's processes are spawned with, and how they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cvec_circus.options import written
+from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.wire.cause import Cause
+
+
+class Generation(NamedTuple):
+    """The options that processes are spawned with. Immutable.
+
+    An order that needs fresh processes makes the next one. An option that counts at once, such as
+    graceful_timeout, gives the generation other options under the same number.
+    """
+
+    number: int  # 1, 2, 3 ... in the life of the watcher
+    options: WatcherOptions
+    cause: Cause  # what made it
+
+
+class Settings:
+    """The options of a watcher, and what the configuration gave it. Owned by the supervisor thread.
+
+    What was set while the daemon runs stays when the configuration is read again, as long as the
+    configuration says the same about it: so both values are kept.
+    """
+
+    generation: Generation  # the newest one, which processes are spawned from
+    base: dict[str, Any] | None
+    """What the configuration gave and is not so any more, by name; None stands for a freeform
+    option that it did not give. None where there is nothing of that kind."""
+
+    __slots__ = tuple(__annotations__)
+
+    def __init__(self, generation: Generation, base: dict[str, Any] | None = None) -> None:
+        self.generation = generation
+        self.base = base
+
+    def change(self, options: Mapping[str, Any]) -> list[str]:
+        """Give options other values, under the same generation; return the names that differ."""
+        now = self.generation.options
+        changed = [name for name in options if name not in now or now[name] != options[name]]
+        if changed:
+            self.base = {**{name: now.get(name) for name in changed}, **(self.base or {})}
+            self._take(now.replace({name: options[name] for name in changed}))
+        return changed
+
+    def drop(self, names: frozenset[str]) -> None:
+        """Take freeform options away, which the configuration no longer gives."""
+        now = self.generation.options
+        if not names.isdisjoint(now.extra):
+            self._take(now.replace({}, dropped=names))
+
+    def _take(self, options: WatcherOptions) -> None:
+        self.generation = self.generation._replace(options=options)
+
+    def configured(self) -> WatcherOptions:
+        """Return the options as the configuration has them, whatever was changed since."""
+        base = self.base
+        if not base:
+            return self.generation.options
+        absent = [name for name in base if name not in ROWS and base[name] is None]
+        given = {name: base[name] for name in base if name not in absent}
+        return self.generation.options.replace(given, dropped=absent)
+
+    def rebase(self, configured: Mapping[str, Any]) -> None:
+        """Note what the configuration has from now on."""
+        now = self.generation.options
+        names = {**now, **configured}
+        differ = {n: configured.get(n) for n in names if now.get(n) != configured.get(n)}
+        self.base = differ or None
+
+    def to_state(self) -> list[Any]:
+        """Return all of it in JSON's types."""
+        number, options, cause = self.generation
+        base = self.base and written.plain(self.base)
+        return [number, written.from_options(options), cause, base]
+
+    @classmethod
+    def restored(cls, state: Sequence[Any]) -> Settings:
+        """Return the settings that were written down."""
+        number, differ, cause, base = state
+        options = written.to_options(differ)
+        return cls(Generation(number, options, Cause(*cause)), base and written.read(base))
