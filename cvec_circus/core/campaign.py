@@ -168,7 +168,7 @@ class Campaign:
         if starts and is_news:
             self._next_at = now + self.pace.warmup_delay
             self._over_at = now + self.pace.priority_timeout
-        watcher.let_go(starts)
+        watcher.release(starts)
         if not _has_settled(watcher, starts):
             self._unsettled[watcher] = _mark(watcher)
         self._touch(watcher)
@@ -196,14 +196,14 @@ class Campaign:
 
     def forget(self, watcher: Watcher) -> None:
         """Go on without a watcher, because it is removed."""
-        watcher.release()
+        watcher.release(True, False)
         self._unsettled.pop(watcher, None)
         self._line = deque(turn for turn in self._line if turn.watcher is not watcher)
 
     def release_all(self) -> None:
         """Let every turn come at once."""
         for turn in self._line:
-            turn.watcher.release()
+            turn.watcher.release(True, False)
             self._touch(turn.watcher)
         self._line.clear()
         self._unsettled.clear()

@@ -244,7 +244,7 @@ class Roster(Watchers):
         self.begin(everybody, stops=True)
         for watcher in everybody:
             if watcher.is_removed:
-                watcher.release()
+                watcher.release(True, False)
 
     def _limit_time(self, watcher: Watcher, patience: float, mute: bool = False) -> None:
         """Give the processes of a watcher no more time to end than that."""

@@ -50,8 +50,7 @@ class Watcher:
     life: Life  # changed by `enter` only
     rollout: Rollout | None
     places: Places
-    conditions: list[Condition]  # what it waits for before it starts
-    turn_to_stop: Turn | None  # of an order to all: keeps it up though its goal is to be down
+    conditions: list[Condition]  # what it waits for before it starts, or is stopped
     gate: Gate | None  # the hook's question that its next step waits for
     questions: dict[int, Question]  # what its hooks have not answered yet, by token
     last_token: int
@@ -73,7 +72,7 @@ class Watcher:
         self.places = Places(name)
         self.conditions = []
         self.questions = {}
-        self.rollout = self.turn_to_stop = self.gate = None
+        self.rollout = self.gate = None
         self.place = self.last_token = self.lives = self.filled_life = 0
         self.filled_at = 0.0
         self.reason = ""
@@ -127,7 +126,7 @@ class Watcher:
     @property
     def goes_on(self) -> bool:
         """Whether it keeps its processes running: wanted, or not asked to stop yet."""
-        return not self.reason and (self.wants_to_run or self.turn_to_stop is not None)
+        return not self.reason and (self.wants_to_run or self.is_held(starts=False))
 
     @property
     def one_shot(self) -> bool:
@@ -181,9 +180,7 @@ class Watcher:
 
     def is_held(self, starts: bool) -> bool:
         """Tell whether an order to all has not come to it yet: to start, or to stop."""
-        if not starts:
-            return self.turn_to_stop is not None
-        return any(isinstance(one, Turn) for one in self.conditions)
+        return any(isinstance(one, Turn) and one.starts is starts for one in self.conditions)
 
     def has_hook(self, name: str) -> bool:
         """Tell whether it has that hook, and there is time for it."""
@@ -211,28 +208,19 @@ class Watcher:
 
     def hold(self, turn: Turn) -> None:
         """Hold it back until its turn in an order to all."""
-        if turn.starts:
-            self.conditions.insert(0, turn)
-        else:
-            self.turn_to_stop = turn
+        self.conditions.insert(0, turn)
 
-    def let_go(self, starts: bool) -> None:
-        """Hold it back no longer, from starting or from stopping."""
-        if starts:
-            self.conditions = [one for one in self.conditions if not isinstance(one, Turn)]
-        else:
-            self.turn_to_stop = None
-
-    def release(self) -> None:
-        """Hold it back no longer: it has got an order of its own."""
-        self.let_go(True)
-        self.let_go(False)
+    def release(self, *kinds: bool) -> None:
+        """Hold it back no longer: from starting (True), from stopping (False)."""
+        held = (one for one in self.conditions if isinstance(one, Turn) and one.starts in kinds)
+        for turn in list(held):
+            self.conditions.remove(turn)
 
     def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> None:
         """Take a new goal: an order has decided whether it is to run."""
         self.goal = self.goal.ordered(word, cause, up, cycle)
         self.reason = ""
-        self.release()
+        self.release(True, False)
 
     def withdraw(self, name: str, wid: int, pid: int = 0) -> None:
         """Take back what a hook was asked about a process: its answer decides nothing any more."""

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from cvec_circus.core.facts import Answered
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.hook_calls import Caller
@@ -84,10 +85,11 @@ class HooksCase(LoopTestCase):
         self.callers[watcher] = caller
         return Facade(), "the arbiter"
 
-    def answered(self, watcher: Watcher, token: int, refusal: str) -> None:
+    def append(self, fact: Answered) -> None:
+        """The case stands for the mailbox."""
         self.threads.add(threading.current_thread().name)
-        self.about.append(watcher)
-        self.answers.put((self.names[token - 1], refusal))
+        self.about.append(fact.watcher)
+        self.answers.put((self.names[fact.token - 1], fact.refusal))
 
     def publish(self, watcher: Watcher, action: str, cause: str, **payload: object) -> None:
         self.events.append({"watcher": watcher.name, "action": action, **payload})

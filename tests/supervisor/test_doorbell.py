@@ -6,6 +6,7 @@ import queue
 import socket
 from typing import Any
 
+from cvec_circus.core.facts import Connected
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
@@ -31,13 +32,13 @@ class DoorbellTest(LoopTestCase):
         for name in ("a", "b"):
             self.sockets.add(CircusSocket(name=name, host="127.0.0.1", port=0))
         self.sockets.bind_all()
-        self.rung: queue.SimpleQueue[Program] = queue.SimpleQueue()
+        self.rung: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.doorbell: Any = Doorbell(self.loop, self.sockets, self)  # type: ignore[arg-type]
         self.run_loop()
 
-    def connected(self, watcher: Program) -> None:
-        self.rung.put(watcher)
-        self.doorbell.ignore(watcher)  # as the core does, which starts it
+    def append(self, fact: Connected) -> None:
+        self.rung.put(fact.watcher)
+        self.doorbell.ignore(fact.watcher)  # as the core does, which starts it
 
     def listen(self, watcher: Program) -> None:
         self.loop.ask(self.doorbell.listen, watcher)

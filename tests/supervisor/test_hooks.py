@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.worker import Worker
-from cvec_circus.core.watcher import Watcher
+from cvec_circus.core.facts import Answered
 from cvec_circus.supervisor.launching import Template
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
@@ -200,11 +200,11 @@ class TestEnvironment(HooksCase):
         watcher = self.watcher(env={"OLD": "x", "KEPT": "y"}, hooks={"before_spawn": hook})
         found: list[Any] = []
 
-        def answered(watcher: Watcher, token: int, refusal: str) -> None:
-            found.append(watcher.options["env"])
-            HooksCase.answered(self, watcher, token, refusal)
+        def append(fact: Answered) -> None:
+            found.append(fact.watcher.options["env"])
+            HooksCase.append(self, fact)
 
-        self.answered = answered  # type: ignore[method-assign]
+        self.append = append  # type: ignore[method-assign]
         self.assertEqual(self.asked(watcher, "before_spawn"), "")
         self.assertEqual(seen.get(timeout=PATIENCE), {"OLD": "x", "KEPT": "y"})
         expected = {"KEPT": "y", "NEW": "1", "PORT": "8080"}

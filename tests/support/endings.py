@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.facts import Emptied, Exited, Fact, Strayed
 from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
 from cvec_circus.supervisor import endings
 from cvec_circus.system import exits, subreaper
-from cvec_circus.system.collecting import Exit
 from cvec_circus.system.launch import MARK, LaunchSpec, launch
 from tests.support.children import Lines, output
 from tests.support.daemon import alive
@@ -121,23 +121,15 @@ class EndingCase(LeakCheckedTestCase):
 
     # -- what the desks report
 
-    def exited(
-        self,
-        watcher: Watcher,
-        process: Process,
-        exit: Exit,
-        leaves: bool,
-        report: str = "",
-        failure: Exception | None = None,
-    ) -> None:
-        self.told.append(("exited", process, exit, leaves))
-
-    def emptied(self, watcher: Watcher, process: Process) -> None:
-        self.told.append(("emptied", process))
-
-    def strayed(self, watcher: Watcher, strays: Iterable[Stray]) -> None:
-        self.strays[watcher.name] = list(strays)
-        self.told.append(("strayed", watcher, list(strays)))
+    def append(self, fact: Fact) -> None:
+        """The case stands for the mailbox."""
+        if isinstance(fact, Exited):
+            self.told.append(("exited", fact.process, fact.ended, fact.leaves))
+        elif isinstance(fact, Emptied):
+            self.told.append(("emptied", fact.process))
+        elif isinstance(fact, Strayed):
+            self.strays[fact.watcher.name] = list(fact.strays)
+            self.told.append(("strayed", fact.watcher, list(fact.strays)))
 
     def have(self, name: str, process: Process) -> bool:
         """Whether that was reported of a slot."""
