@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cvec_circus.core.conditions import Explain, Turn
+from cvec_circus.core.conditions import Explain, Stage, Turn
 from cvec_circus.core.life import Life
 from cvec_circus.core.watcher import Watcher
 
@@ -36,10 +36,6 @@ class Pace(NamedTuple):
     shutdown_timeout: float | None = None
     """Until the helpers are asked to stop; None for the longest graceful_timeout of those that
     stop, and `SHUTDOWN_MARGIN`."""
-
-
-Stage = tuple[bool, int]
-"""Whether its watchers are to start, and their rank."""
 
 
 class Campaign:
@@ -74,7 +70,7 @@ class Campaign:
         """Begin anew: stop watchers, by `stop_order`, then start watchers. What was held back goes
         at once."""
         self.release_all()
-        self._line += [Turn(self, watcher, False, watcher.kind.is_helper) for watcher in stops]
+        self._line += [Turn(self, one, Stage(False, one.kind.is_helper)) for one in stops]
         self._line += sorted(map(self._start, starts), key=_start_order)
         for turn in self._line:
             turn.watcher.hold(turn)
@@ -83,40 +79,32 @@ class Campaign:
         """Let more watchers start with it, each before the held ones of a lower priority."""
         chosen = dict.fromkeys(watchers)
         more = [self._start(watcher) for watcher in chosen]
-        left = [turn for turn in self._line if not (turn.starts and turn.watcher in chosen)]
-        starts = sorted([turn for turn in left if turn.starts] + more, key=_start_order)
-        self._line = deque([turn for turn in left if not turn.starts] + starts)
+        left = [turn for turn in self._line if not (turn.stage.starts and turn.watcher in chosen)]
+        starts = sorted([turn for turn in left if turn.stage.starts] + more, key=_start_order)
+        self._line = deque([turn for turn in left if not turn.stage.starts] + starts)
         for turn in more:
             self._unsettled.pop(turn.watcher, None)
             turn.watcher.hold(turn)
             self._touch(turn.watcher)
 
     def _start(self, watcher: Watcher) -> Turn:
-        return Turn(self, watcher, True, -watcher.options.priority)
+        return Turn(self, watcher, Stage(True, -watcher.options.priority))
 
     @property
     def is_over(self) -> bool:
         """Whether every stage has been gone through."""
         return self._stage is None and not self._line
 
-    @property
-    def starts(self) -> bool:
-        """Whether there are watchers to start."""
-        return True in self._kinds()
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether there are watchers to stop, and then to start."""
-        return len(self._kinds()) > 1
-
-    def _kinds(self) -> set[bool]:
-        return {turn.starts for turn in self._line} | ({self._stage[0]} if self._stage else set())
+    def asks(self, starts: bool) -> bool:
+        """Tell whether there are watchers to start, or to stop."""
+        stages = (self._stage, *(turn.stage for turn in self._line))
+        return any(stage is not None and stage.starts is starts for stage in stages)
 
     def why(self, turn: Turn, explain: Explain) -> str:
         """Say which watcher that turn waits for, and what this one waits for."""
         if self._stage in (None, turn.stage):
             return "waits for its turn"
-        starts = self._stage[0]
+        starts = self._stage.starts
         line = (other.watcher for other in self._line if other.stage == self._stage)
         left = (one for one in chain(self._unsettled, line) if not _has_settled(one, starts))
         watcher = next(left, None)
@@ -133,7 +121,7 @@ class Campaign:
         mark = self._unsettled.get(watcher)
         if mark is None or self._stage is None:
             return
-        starts, _ = self._stage
+        starts = self._stage.starts
         if _has_settled(watcher, starts):
             del self._unsettled[watcher]
         elif mark == _mark(watcher):
@@ -152,11 +140,11 @@ class Campaign:
         while not self.is_over:
             while self._line and self._line[0].stage == self._stage:
                 watcher = self._line[0].watcher
-                is_news = watcher.is_held(self._stage[0]) and not _has_settled(watcher, True)
-                if self._stage[0] and is_news and now < self._next_at:
+                is_news = watcher.is_held(self._stage.starts) and not _has_settled(watcher, True)
+                if self._stage.starts and is_news and now < self._next_at:
                     return self._next_at
                 self._line.popleft()
-                self._ask(watcher, self._stage[0], is_news, now)
+                self._ask(watcher, self._stage.starts, is_news, now)
             over_at = self._patient_until()
             if self._unsettled and now < over_at:
                 return over_at
@@ -176,7 +164,7 @@ class Campaign:
     def _patient_until(self) -> float:
         """The instant from which the others do not wait for the stage: later, while a hook has
         time."""
-        if self._stage is None or not self._stage[0]:
+        if self._stage is None or not self._stage.starts:
             return self._over_at
         return max([self._over_at, *map(_hooked_until, self._unsettled)])
 
@@ -187,7 +175,7 @@ class Campaign:
         self._unsettled.clear()
         self._stage = self._line[0].stage if self._line else None
         patience = self.pace.priority_timeout
-        if self._stage is not None and not self._stage[0]:
+        if self._stage is not None and not self._stage.starts:
             asked = (turn.watcher for turn in self._line if turn.stage == self._stage)
             longest = max(watcher.options.graceful_timeout for watcher in asked)
             limit = self.pace.shutdown_timeout
@@ -220,7 +208,7 @@ class Campaign:
             "next_at": self._next_at,
             "unsettled": [number[watcher] for watcher in self._unsettled],
             "line": [
-                [number[turn.watcher], *turn.stage, turn.watcher.is_held(turn.starts)]
+                [number[turn.watcher], turn.stage, turn.watcher.is_held(turn.stage.starts)]
                 for turn in self._line
             ],
         }
@@ -228,11 +216,11 @@ class Campaign:
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
         self.pace = Pace(*state["pace"])
-        self._stage = state["stage"] and tuple(state["stage"])
+        self._stage = state["stage"] and Stage(*state["stage"])
         self._over_at, self._next_at = state["over_at"], state["next_at"]
         self._unsettled = {watchers[n]: _mark(watchers[n]) for n in state["unsettled"]}
-        for number, starts, rank, is_held in state["line"]:
-            turn = Turn(self, watchers[number], starts, rank)
+        for number, stage, is_held in state["line"]:
+            turn = Turn(self, watchers[number], Stage(*stage))
             self._line.append(turn)
             if is_held:
                 turn.watcher.hold(turn)
@@ -245,7 +233,7 @@ def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
 
 def _start_order(turn: Turn) -> tuple[int, int]:
     """The highest priority first; of one priority, in the order in which they were added."""
-    return turn.rank, turn.watcher.place
+    return turn.stage.rank, turn.watcher.place
 
 
 def _hooked_until(watcher: Watcher) -> float:

@@ -8,16 +8,14 @@ watcher that cannot go on waits for a bounded time (see `campaign`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-Watcher = Any
-"""A `core.watcher.Watcher`, which holds conditions and so stands above them."""
+if TYPE_CHECKING:
+    from cvec_circus.core.campaign import Campaign
+    from cvec_circus.core.watcher import Watcher
 
-Campaign = Any
-"""A `core.campaign.Campaign`; likewise."""
-
-Explain = Callable[[Watcher], str]
-"""Returns why another watcher stands where it stands, "" if there is nothing to explain."""
+Explain = Callable[["Watcher"], str]
+"""Returns why a watcher stands where it stands, "" if there is nothing to explain."""
 
 
 class Condition(Protocol):
@@ -30,24 +28,25 @@ class Condition(Protocol):
         """Say what it waits for, as a sentence without a subject."""
 
 
+class Stage(NamedTuple):
+    """Which watchers an order to all asks together. Immutable."""
+
+    starts: bool  # they are to start; otherwise they are to stop
+    rank: int  # the lowest first
+
+
 class Turn(NamedTuple):
     """An order to all watchers has not come to this one yet. Immutable; taken away when it does."""
 
     campaign: Campaign
     watcher: Watcher
-    starts: bool  # it is to start; otherwise it is to stop
-    rank: int  # the lowest first
-
-    @property
-    def stage(self) -> tuple[bool, int]:
-        """Those of one stage are asked together."""
-        return self.starts, self.rank
+    stage: Stage
 
     def is_met(self) -> bool:
         return False
 
     def why(self, explain: Explain) -> str:
-        return str(self.campaign.why(self, explain))
+        return self.campaign.why(self, explain)
 
 
 class Predecessor(NamedTuple):
@@ -56,7 +55,7 @@ class Predecessor(NamedTuple):
     watcher: Watcher
 
     def is_met(self) -> bool:
-        return bool(self.watcher.is_gone)
+        return self.watcher.is_gone
 
     def why(self, explain: Explain) -> str:
         left = explain(self.watcher) or "it is stopping"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
 from cvec_circus.core.goal import Rollout, Strategy
-from cvec_circus.core.hooks import YES, Asker
+from cvec_circus.core.hooks import YES
 from cvec_circus.core.life import Life
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
@@ -25,11 +25,11 @@ THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
 
 
-class Steps:
+class Steps(Ender, Spawner):
     """The steps of each life. Owned by the supervisor thread."""
 
-    def __init__(self, ports: Ports, asker: Asker, ender: Ender, spawner: Spawner) -> None:
-        self._ports, self._asker, self._ender, self._spawner = ports, asker, ender, spawner
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
         self._steps: dict[Life, Callable[[Watcher], bool | None]] = {
             Life.DOWN: self._down,
             Life.WAITING: self._waiting,
@@ -46,7 +46,7 @@ class Steps:
         Returns:
             Whether the turn was over before all steps were taken, so that another pass is due.
         """
-        for process, purpose in watcher.places.agenda.pop_due(self._ports.now()):
+        for process, purpose in watcher.places.agenda.pop_due(self.now()):
             self.meet(watcher, process, purpose)
         while True:
             life = watcher.life
@@ -61,9 +61,9 @@ class Steps:
         elif purpose is Purpose.EXPIRE:
             watcher.places.expired.append(process)
         elif purpose is Purpose.COMPLAIN:
-            self._ender.complain(watcher, process)
+            self.complain(watcher, process)
         else:
-            self._ender.kill(watcher, process)
+            self.kill(watcher, process)
 
     # -- what a step returns says whether the turn was over before it was done
 
@@ -88,9 +88,9 @@ class Steps:
     def _listen(self, watcher: Watcher) -> None:
         """Wait for the first client of a watcher with `on_demand`."""
         try:
-            self._ports.doorbell.listen(watcher)
+            self.ports.doorbell.listen(watcher)
         except ValueError as error:
-            self._spawner.give_up(watcher, str(error))
+            self.give_up(watcher, str(error))
             watcher.enter(Life.DOWN)
         else:
             watcher.conditions.append(Connection())
@@ -99,11 +99,11 @@ class Steps:
         """Leave the connections to its processes, or to none."""
         if watcher.connection is not None:
             watcher.conditions.remove(watcher.connection)
-            self._ports.doorbell.ignore(watcher)
+            self.ports.doorbell.ignore(watcher)
 
     def _begin(self, watcher: Watcher) -> None:
         """Begin a life from nothing, with no memory of the one before."""
-        now = self._ports.now()
+        now = self.now()
         watcher.enter(Life.OPENING)
         watcher.lives += 1
         watcher.places.begin(now, watcher.goal.numprocesses)
@@ -122,7 +122,7 @@ class Steps:
     def _opening(self, watcher: Watcher) -> None:
         """Ask before_start, then open the streams."""
         if watcher.goes_on and self.passes(watcher, "before_start"):
-            self._ports.outputs.open(watcher)
+            self.ports.outputs.open(watcher)
             watcher.enter(Life.FILLING)
         elif not watcher.goes_on:
             watcher.gate = watcher.rollout = None
@@ -130,10 +130,10 @@ class Steps:
 
     def _running(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes as wanted, and close if that is wanted."""
-        more = watcher.goes_on and self._keep_up(watcher)
+        more, size = watcher.goes_on and self._keep_up(watcher), watcher.goal.numprocesses
         if not watcher.goes_on:
             self._close(watcher)
-        elif watcher.is_up and watcher.is_spent:
+        elif watcher.is_up and watcher.one_shot and size and not watcher.places.slots:
             if watcher.wants_to_run:  # a connection may begin another life
                 if watcher.options.on_demand:
                     watcher.goal = watcher.goal._replace(cause=EXIT)
@@ -152,7 +152,7 @@ class Steps:
     def _closing(self, watcher: Watcher) -> None:
         """Ask before_stop."""
         watcher.places.drop_pending()
-        if self._asker.answer(watcher, "before_stop") is not None:
+        if self.answer(watcher, "before_stop") is not None:
             watcher.enter(Life.STOPPING)
 
     def _stopping(self, watcher: Watcher) -> bool:
@@ -160,18 +160,18 @@ class Steps:
         places = watcher.places
         if self._stop_each(watcher, [*places.stale, *places.fresh], watcher.goal.cause):
             return True
-        if not places.slots and self._ports.signals.is_settled(watcher):
+        if not places.slots and self.ports.signals.is_settled(watcher):
             watcher.enter(Life.DOWN)
-            self._ports.events.publish(watcher, "stop", watcher.goal.cause)
-            self._ports.outputs.close(watcher)
-            self._asker.tell(watcher, "after_stop")
+            self.publish(watcher, "stop", watcher.goal.cause)
+            self.ports.outputs.close(watcher)
+            self.tell(watcher, "after_stop")
         return False
 
     def passes(self, watcher: Watcher, name: str) -> bool:
         """Tell whether a hook has let the watcher take its next step; it gives up after a no."""
-        refusal = self._asker.answer(watcher, name)
+        refusal = self.answer(watcher, name)
         if refusal:
-            self._spawner.give_up(watcher, refusal)
+            self.give_up(watcher, refusal)
         return refusal == YES
 
     def _stop_each(
@@ -185,8 +185,8 @@ class Steps:
         left = list(processes)
         while left:
             process = left.pop(0)
-            self._ender.stop(watcher, process, cause or process.cause)
-            if self._ports.clock.turn_is_over():
+            self.stop(watcher, process, cause or process.cause)
+            if self.turn_is_over():
                 break
         return bool(left)
 
@@ -195,15 +195,15 @@ class Steps:
     def _keep_up(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes running as wanted, and none beside them."""
         self._retire_expired(watcher)
-        self._spawner.fill_places(watcher)
+        self.fill_places(watcher)
         more = self._shed_surplus(watcher)
-        more |= self._spawner.spawn_ready(watcher)
+        more |= self.spawn_ready(watcher)
         is_filled = watcher.life is Life.FILLING and watcher.has_all and not watcher.reason
         if is_filled and self.passes(watcher, "after_start"):
             watcher.enter(Life.UP)
             watcher.filled_life = watcher.lives
-            watcher.filled_at = self._ports.now()
-            self._ports.events.publish(watcher, "start", watcher.goal.cause)
+            watcher.filled_at = self.now()
+            self.publish(watcher, "start", watcher.goal.cause)
         if watcher.reason:
             return False
         more |= self.stop_stale(watcher)
@@ -236,8 +236,8 @@ class Steps:
                     places.asked_for = 0
                 places.remove(process)
             elif process not in places.ending:
-                self._ender.stop(watcher, process, watcher.goal.size_cause)
-                if self._ports.clock.turn_is_over():
+                self.stop(watcher, process, watcher.goal.size_cause)
+                if self.turn_is_over():
                     return places.held > watcher.goal.numprocesses
         return False
 
@@ -266,12 +266,12 @@ class Steps:
             stale = sum(p.holds_place for p in places.slots.values() if p.stale)
             places.grants = missing + stale
         if "warmup_delay" in changed:
-            soonest = self._ports.now() + watcher.options.warmup_delay
+            soonest = self.now() + watcher.options.warmup_delay
             places.next_spawn_at = min(places.next_spawn_at, soonest)
         if "max_age" in changed or "max_age_variance" in changed:
             places.expired.clear()
             for process in places.fresh:
-                places.due(process, Purpose.EXPIRE, self._spawner.expiry(watcher, process))
+                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
         if "singleton" in changed and watcher.options.singleton and any(places.leaders()):
             places.drop_pending()  # it starts when what runs has ended
         if "hooks" in changed and not watcher.has_hook("after_spawn"):
@@ -313,7 +313,7 @@ class Steps:
         if places.stale_count and (rollout.then is None or places.being_replaced()):
             return False
         if not places.stale_count:
-            self._ports.events.publish(watcher, "reload", rollout.cause)
+            self.publish(watcher, "reload", rollout.cause)
         watcher.rollout = None
         if rollout.then is not None:
             self._begin_rollout(watcher, rollout.then, rollout.strategy)

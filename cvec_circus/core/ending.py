@@ -6,7 +6,6 @@ from signal import SIGCONT, SIGKILL, Signals
 
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker
-from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
@@ -18,11 +17,8 @@ COMPLAINT_DELAY = 10.0
 """Seconds between two log lines about it."""
 
 
-class Ender:
+class Ender(Asker):
     """Ends processes. Owned by the supervisor thread."""
-
-    def __init__(self, ports: Ports, asker: Asker) -> None:
-        self._ports, self._asker = ports, asker
 
     def stop(
         self,
@@ -44,9 +40,9 @@ class Ender:
         if process in places.trials:
             watcher.withdraw("after_spawn", wid, pid)  # it goes anyway
         places.ends(process, ProcessState.STOPPING)
-        kill_at = self._ports.now() + watcher.patience(graceful_timeout)
+        kill_at = self.now() + watcher.patience(graceful_timeout)
         places.due(process, Purpose.KILL, kill_at)
-        self._ports.events.publish(watcher, "kill", cause, process_pid=pid, wid=wid, signum=signum)
+        self.publish(watcher, "kill", cause, process_pid=pid, wid=wid, signum=signum)
         self.signal(watcher, process, signum, stops=True)
 
     def signal(
@@ -55,13 +51,13 @@ class Ender:
         """Send a signal between before_signal, which may keep any but SIGKILL, and after_signal."""
         pid, signum = process.pid, int(signum)
         if signum != SIGKILL and watcher.has_hook("before_signal"):
-            now = self._ports.now()
+            now = self.now()
             asked = Question("before_signal", watcher.lives, now, process.wid, pid, signum, stops)
-            self._asker.ask(watcher, asked, pid=pid, signum=signum)
+            self.ask(watcher, asked, pid=pid, signum=signum)
             return
-        self._asker.tell(watcher, "before_signal", pid=pid, signum=signum)
+        self.tell(watcher, "before_signal", pid=pid, signum=signum)
         self._send(watcher, process, signum, stops)
-        self._asker.tell(watcher, "after_signal", pid=pid, signum=signum)
+        self.tell(watcher, "after_signal", pid=pid, signum=signum)
 
     def before_signal_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
         """Send the signal that before_signal lets through."""
@@ -69,33 +65,33 @@ class Ender:
         if refusal != YES:
             known = {int(one) for one in Signals}
             name = Signals(signum).name if signum in known else "it"
-            self._ports.events.note(watcher, f"{refusal}: process {pid} does not get {name}")
+            self.note(watcher, f"{refusal}: process {pid} does not get {name}")
         elif process and process.pid == pid and process.has_leader and not watcher.is_abandoned:
             self._send(watcher, process, signum, asked.stops)
-        self._asker.tell(watcher, "after_signal", pid=pid, signum=signum)
+        self.tell(watcher, "after_signal", pid=pid, signum=signum)
 
     def _send(self, watcher: Watcher, process: ManagedProcess, signum: int, stops: bool) -> None:
         if stops and watcher.options.stop_children:
-            self._ports.signals.stop_tree(process, signum)
+            self.ports.signals.stop_tree(process, signum)
             return
-        self._ports.signals.send(process, signum)
+        self.ports.signals.send(process, signum)
         if stops and signum != SIGKILL:
-            self._ports.signals.send(process, SIGCONT)
+            self.ports.signals.send(process, SIGCONT)
 
     def kill(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Send SIGKILL to a process that had its time to end, or to what it left behind."""
-        pid, signum, note = process.pid, int(SIGKILL), self._ports.events.note
+        pid, signum, note = process.pid, int(SIGKILL), self.note
         process.killed = True
-        watcher.places.due(process, Purpose.COMPLAIN, self._ports.now() + UNKILLABLE_TIMEOUT)
+        watcher.places.due(process, Purpose.COMPLAIN, self.now() + UNKILLABLE_TIMEOUT)
         if process.state is not ProcessState.STOPPING:
             note(watcher, f"what process {pid} left behind did not end, killing it")
-            self._ports.signals.kill(process)
+            self.ports.signals.kill(process)
             return
         process.enter(ProcessState.KILLED)
         note(watcher, f"process {pid} did not end in time, killing it and its group")
-        self._asker.tell(watcher, "before_signal", pid=pid, signum=signum)
-        self._ports.signals.kill(process)
-        self._asker.tell(watcher, "after_signal", pid=pid, signum=signum)
+        self.tell(watcher, "before_signal", pid=pid, signum=signum)
+        self.ports.signals.kill(process)
+        self.tell(watcher, "after_signal", pid=pid, signum=signum)
 
     def complain(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Name a leader that SIGKILL did not end: it stays, and keeps its slot.
@@ -103,22 +99,22 @@ class Ender:
         What a dead leader left does not: it is a stray from now on, and the place is free.
         """
         if not process.has_leader:
-            self._ports.signals.abandon(process)
+            self.ports.signals.abandon(process)
             self.let_go(watcher, process)
             return
         process.unkillable = True
         note = f"process {process.pid} does not end, not even by SIGKILL"
-        self._ports.events.note(watcher, note)
-        watcher.places.due(process, Purpose.COMPLAIN, self._ports.now() + COMPLAINT_DELAY)
+        self.note(watcher, note)
+        watcher.places.due(process, Purpose.COMPLAIN, self.now() + COMPLAINT_DELAY)
 
     def keep_leftover(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Keep the slot of a dead leader until its group is empty, `leftover_timeout` at most."""
-        places, now = watcher.places, self._ports.now()
+        places, now = watcher.places, self.now()
         kill_at = places.deadline(process, Purpose.KILL)
         places.ends(process, ProcessState.LEFTOVER)
         places.due(process, Purpose.KILL, None)
         if process.killed:
-            self._ports.signals.kill(process)
+            self.ports.signals.kill(process)
             places.due(process, Purpose.COMPLAIN, now + UNKILLABLE_TIMEOUT)
             return
         due_at = now + min(watcher.options.leftover_timeout, watcher.patience())
@@ -129,4 +125,4 @@ class Ender:
         """Free the slot of a process of which nothing is left, or that nobody waits for any
         longer."""
         watcher.places.remove(process)
-        self._ports.outputs.release(watcher, process)
+        self.ports.outputs.release(watcher, process)

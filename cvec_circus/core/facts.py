@@ -11,7 +11,6 @@ from typing import Any, Callable, NamedTuple, Union
 
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
-from cvec_circus.core.hooks import Asker
 from cvec_circus.core.places import Death, Stray
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
@@ -68,11 +67,11 @@ Facts = deque[Fact]
 """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""
 
 
-class Recorder:
+class Recorder(Ender, Spawner):
     """Records facts. Owned by the supervisor thread."""
 
-    def __init__(self, ports: Ports, asker: Asker, ender: Ender, spawner: Spawner) -> None:
-        self._ports, self._asker, self._ender, self._spawner = ports, asker, ender, spawner
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
         self._recorded: dict[type, Callable[[Any], None]] = {
             Exited: self._exited,
             Emptied: self._emptied,
@@ -81,9 +80,9 @@ class Recorder:
             Connected: self._connected,
         }
         self._answers = {
-            "before_spawn": spawner.before_spawn_answered,
-            "after_spawn": spawner.after_spawn_answered,
-            "before_signal": ender.before_signal_answered,
+            "before_spawn": self.before_spawn_answered,
+            "after_spawn": self.after_spawn_answered,
+            "before_signal": self.before_signal_answered,
         }
 
     def record(self, fact: Fact) -> None:
@@ -93,33 +92,33 @@ class Recorder:
     def _exited(self, fact: Exited) -> None:
         watcher, process, ended, leaves, report, failure = fact
         pid, wid, exit_code, places = process.pid, process.wid, ended.exit_code, watcher.places
-        self._asker.tell(watcher, "before_reap", process_pid=pid)
+        self.tell(watcher, "before_reap", process_pid=pid)
         by_itself = process.state is ProcessState.RUNNING
         process.exit_code = exit_code
         if by_itself:
             by_client = bool(process.signalled) and exit_code == -process.signalled
             process.cause = SIGNALLED if by_client else EXIT
-        cause, lost, now = process.cause, ended.status_lost, self._ports.now()
+        cause, lost, now = process.cause, ended.status_lost, self.now()
         places.last_death = Death(wid, pid, None if lost else exit_code, cause.text, now)
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         if lost:
             told["status_lost"] = True
-        self._ports.events.publish(watcher, "reap", cause, **told)
+        self.publish(watcher, "reap", cause, **told)
         if watcher.is_abandoned:
-            self._ender.let_go(watcher, process)
+            self.let_go(watcher, process)
             return
-        self._asker.tell(watcher, "after_reap", process_pid=pid, exit_code=exit_code)
+        self.tell(watcher, "after_reap", process_pid=pid, exit_code=exit_code)
         wanted = watcher.is_running and watcher.wants_to_run
         if exit_code in watcher.kind.useless_codes and wanted and by_itself:
-            self._spawner.give_up(watcher, report or f"exit code {exit_code}")
+            self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
         if wanted and by_itself and process.holds_place and not watcher.reason:
-            self._spawner.became_program(watcher, process, failure)
+            self.became_program(watcher, process, failure)
         if leaves:
-            self._ender.keep_leftover(watcher, process)
+            self.keep_leftover(watcher, process)
         else:
-            self._ender.let_go(watcher, process)
+            self.let_go(watcher, process)
 
     def _remember_death(
         self, watcher: Watcher, process: ManagedProcess, by_itself: bool, failure: Exception | None
@@ -135,17 +134,17 @@ class Recorder:
         if not by_itself:
             memory.ready_at = 0.0
             return
-        now = self._ports.now()
+        now = self.now()
         # What never became its program has not lived at all, though `min_uptime` may be 0.
         lived = now - process.spawned_at if failure is None else -1.0
-        memory.died(lived, now, options, self._ports.clock.random())
+        memory.died(lived, now, options, self.random())
         if memory.deaths and watcher.goal.up and options.respawn:
             deaths, delay = memory.deaths, memory.delay
-            self._spawner.announce(watcher, process.cause, process.wid, deaths, delay)
+            self.announce(watcher, process.cause, process.wid, deaths, delay)
 
     def _emptied(self, fact: Emptied) -> None:
         if fact.process.state is ProcessState.LEFTOVER:
-            self._ender.let_go(fact.watcher, fact.process)
+            self.let_go(fact.watcher, fact.process)
 
     def _strayed(self, fact: Strayed) -> None:
         fact.watcher.strays = fact.strays

@@ -29,7 +29,7 @@ class Goal(NamedTuple):
         return self._replace(word=word, cause=cause, size_cause=size_cause, up=up, cycle=cycle)
 
 
-class Strategy(enum.Enum):
+class Strategy(str, enum.Enum):
     """In which order a rollout replaces processes. Immutable."""
 
     SURGE = "surge"

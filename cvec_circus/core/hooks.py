@@ -37,21 +37,24 @@ YES = ""
 
 
 class Asker:
-    """Asks hooks. Owned by the supervisor thread."""
+    """Asks hooks: the base of all that acts on watchers. Owned by the supervisor thread."""
 
     def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+        self.ports = ports
+        self.now, self.random = ports.clock.now, ports.clock.random
+        self.turn_is_over = ports.clock.turn_is_over
+        self.publish, self.note = ports.events.publish, ports.events.note
 
     def tell(self, watcher: Watcher, name: str, **facts: object) -> None:
         """Ask a hook whose answer decides nothing."""
         if watcher.has_hook(name):
-            self._ports.hooks.ask(watcher, name, 0, facts)
+            self.ports.hooks.ask(watcher, name, 0, facts)
 
     def ask(self, watcher: Watcher, question: Question, **facts: object) -> int:
         """Ask a hook, keep what the answer is for, and return the token the answer will have."""
         watcher.last_token += 1
         watcher.questions[watcher.last_token] = question
-        self._ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
+        self.ports.hooks.ask(watcher, question.name, watcher.last_token, facts)
         return watcher.last_token
 
     def answer(self, watcher: Watcher, name: str) -> str | None:
@@ -65,7 +68,7 @@ class Asker:
             return YES
         gate = watcher.gate
         if gate is None or gate.name != name:
-            question = Question(name, watcher.lives, self._ports.now())
+            question = Question(name, watcher.lives, self.now())
             gate = watcher.gate = Gate(name, self.ask(watcher, question))
         if gate.answer is not None:
             watcher.gate = None

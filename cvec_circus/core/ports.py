@@ -171,7 +171,3 @@ class Ports(NamedTuple):
     forget: Callable[[Watcher], None]
     """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
     twice."""
-
-    def now(self) -> float:
-        """Return the instant on the monotonic clock, in seconds."""
-        return self.clock.now()

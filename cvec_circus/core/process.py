@@ -102,14 +102,12 @@ class ManagedProcess:
     __slots__ = tuple(__annotations__)
 
     def __init__(self, name: str, wid: int, spawn_cause: Cause) -> None:
-        self.name = name
-        self.wid = wid
+        self.name, self.wid, self.spawn_cause = name, wid, spawn_cause
         self.state = ProcessState.PENDING
         self.pid = self.generation = self.signalled = 0
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
         self.cause = NONE
-        self.spawn_cause = spawn_cause
         self.spawned_at = self.started = 0.0
         self.exit_code = None
 

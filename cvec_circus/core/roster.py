@@ -14,7 +14,7 @@ from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
 from cvec_circus.core.ports import Waiting
 from cvec_circus.core.process import ManagedProcess, ProcessState
-from cvec_circus.core.watcher import Standing, Watcher
+from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.watcher import needs_fresh
@@ -121,7 +121,7 @@ class Roster(Watchers):
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
             for process in watcher.places.fresh:
-                self.ender.signal(watcher, process, SIGHUP)
+                self.steps.signal(watcher, process, SIGHUP)
             self.ports.events.publish(watcher, "reload", given.cause)
         if is_all:
             # Those that a campaign is about to start will be fresh anyway, each in its turn.
@@ -133,7 +133,7 @@ class Roster(Watchers):
             self._roll(watcher, given.cause, strategy)
         self.begin([*hung_up, *(watcher for watcher in replaced if watcher.is_running)])
         down = [watcher for watcher in replaced if not watcher.is_running]
-        self.begin(down, starts=is_all and bool(down) and not self.campaign.starts)
+        self.begin(down, starts=is_all and bool(down) and not self.campaign.asks(True))
 
     def _roll(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""
@@ -185,7 +185,7 @@ class Roster(Watchers):
         self._expect(given, waiting, [watcher])
         self.steps.stop_listening(watcher)
         ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
-        watcher.standing = Standing.REMOVED if ends else Standing.ABANDONED
+        watcher.is_removed, watcher.is_abandoned = True, not ends
         self.ports.events.publish(watcher, "remove", given.cause)
         watcher.ordered("rm", given.cause, up=False)
         if ends:
@@ -205,9 +205,9 @@ class Roster(Watchers):
         limit, signum = given.graceful_timeout, given.signum
         for process in chosen:
             if process.state is ProcessState.RUNNING:
-                self.ender.stop(watcher, process, given.cause, signum, limit)
+                self.steps.stop(watcher, process, given.cause, signum, limit)
             elif signum is not None:
-                self.ender.signal(watcher, process, signum)
+                self.steps.signal(watcher, process, signum)
             if limit is not None:
                 watcher.places.end_by(process, self.now() + limit)
         self.touch(watcher)
@@ -222,7 +222,7 @@ class Roster(Watchers):
                 signals.signal_children(process, given.signum, given.recursive)
             if not given.children:
                 process.signalled = given.signum
-                self.ender.signal(given.watcher, process, given.signum)
+                self.steps.signal(given.watcher, process, given.signum)
 
     def _configure(self, given: orders.Configure, waiting: Waiting | None) -> None:
         for one in given.orders:

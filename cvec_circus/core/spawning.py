@@ -7,7 +7,6 @@ import errno
 from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker
-from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import EXEC, GIVE_UP, OWN_ENDS, Cause
@@ -22,18 +21,15 @@ OPEN_AHEAD = 64
 """Slots that are open and due before more are opened: ten thousand places open as turns allow."""
 
 
-class Spawner:
+class Spawner(Asker):
     """Fills the places of watchers. Owned by the supervisor thread."""
-
-    def __init__(self, ports: Ports, asker: Asker) -> None:
-        self._ports, self._asker = ports, asker
 
     def fill_places(self, watcher: Watcher) -> None:
         """Open a slot for each place that is not held, as far ahead as spawning can follow."""
         places = watcher.places
         while len(places.ready) < OPEN_AHEAD and watcher.has_room:
             places.grants -= watcher.one_shot
-            places.open_slot(self._ports.now(), watcher.goal.size_cause)
+            places.open_slot(self.now(), watcher.goal.size_cause)
 
     def spawn_ready(self, watcher: Watcher) -> bool:
         """Spawn what is due, as fast as the hook, the warm-up and this turn allow.
@@ -47,12 +43,12 @@ class Spawner:
             if process not in places.pending:
                 places.ready.popleft()
                 continue
-            if self._ports.now() < places.next_spawn_at or not self.may_spawn(watcher, process):
+            if self.now() < places.next_spawn_at or not self.may_spawn(watcher, process):
                 return False
             self._spawn(watcher, places.ready.popleft())
             if watcher.reason:
                 return False
-            if self._ports.clock.turn_is_over():
+            if self.turn_is_over():
                 return bool(places.ready) or watcher.has_room
             self.fill_places(watcher)
         return False
@@ -70,8 +66,8 @@ class Spawner:
             return True
         if not (process.cleared or places.asked_for):
             places.asked_for = process.wid
-            asked = Question("before_spawn", watcher.lives, self._ports.now(), process.wid)
-            self._asker.ask(watcher, asked)
+            asked = Question("before_spawn", watcher.lives, self.now(), process.wid)
+            self.ask(watcher, asked)
         return process.cleared
 
     def before_spawn_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
@@ -106,23 +102,23 @@ class Spawner:
         """Start a process in its slot, or arrange for another attempt, or give the watcher up."""
         places, wid = watcher.places, process.wid
         try:
-            pid = self._ports.launcher.spawn(watcher, process)
+            pid = self.ports.launcher.spawn(watcher, process)
         except (OSError, ValueError, MemoryError) as error:
             self._try_again(watcher, process, error)
             return
         except Exception:
             # A fault of ours. The loop reports it and goes on; the slot must not be forgotten.
-            now = self._ports.now()
+            now = self.now()
             places.spawn_at(process, now + FAILED_START_CEILING, now)
             raise
-        now = self._ports.now()
+        now = self.now()
         places.ran(process, pid, watcher.settings.generation.number, now)
         places.next_spawn_at = now + watcher.options.warmup_delay
         places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
-        self._ports.events.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=wid)
+        self.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=wid)
         if watcher.has_hook("after_spawn"):
             asked = Question("after_spawn", watcher.lives, now, wid, pid)
-            self._asker.ask(watcher, asked, pid=pid)
+            self.ask(watcher, asked, pid=pid)
             places.trials[process] = None
 
     def expiry(self, watcher: Watcher, process: ManagedProcess) -> float | None:
@@ -130,7 +126,7 @@ class Spawner:
         options = watcher.options
         if not options.max_age:
             return None
-        variance = options.max_age_variance * self._ports.clock.random()
+        variance = options.max_age_variance * self.random()
         return process.spawned_at + options.max_age + variance
 
     # -- what failed
@@ -138,7 +134,7 @@ class Spawner:
     def _try_again(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> None:
         """Try again after a wait, or give up; a shortage of the system counts for nothing."""
         places, options = watcher.places, watcher.options
-        now, random = self._ports.now(), self._ports.clock.random()
+        now, random = self.now(), self.random()
         if not self._counts(watcher, process, error):
             # All slots of the watcher wait for what the system is short of, on one timer.
             places.shortages += 1
@@ -147,14 +143,14 @@ class Spawner:
             places.ready.appendleft(process)
             if places.shortages == 1:
                 note = f"{places.trouble}; it is tried again until there is some"
-                self._ports.events.note(watcher, note)
+                self.note(watcher, note)
         elif not watcher.reason:
             attempts = places.backoff(process.wid).failed_starts
             ceiling = options.backoff_max if options.backoff else 0.0
             delay = exponential(attempts, ceiling or FAILED_START_CEILING)
             places.spawn_at(process, now + jittered(delay, random), now)
             tries = f"attempt {attempts}, next in {delay:g} s"
-            self._ports.events.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
+            self.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
             self.announce(watcher, EXEC, process.wid, attempts, delay)
 
     def became_program(
@@ -170,9 +166,9 @@ class Spawner:
             return
         if not (watcher.options.backoff and watcher.options.backoff_max):
             delay = exponential(memory.deaths, FAILED_START_CEILING)
-            memory.ready_at = max(memory.ready_at, self._ports.now() + delay)
+            memory.ready_at = max(memory.ready_at, self.now() + delay)
         tries = f"{watcher.places.trouble}; attempt {memory.deaths}"
-        self._ports.events.note(watcher, f"slot {process.wid}: {tries}")
+        self.note(watcher, f"slot {process.wid}: {tries}")
 
     def _counts(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> bool:
         """Count a failed start, unless it is for a shortage, and return whether it is counted.
@@ -190,7 +186,7 @@ class Spawner:
         attempts = memory.failed_starts
         places.refused = places.trouble
         places.exhausted |= 0 <= watcher.options.max_retry <= attempts
-        if places.exhausted and not places.has_started(self._ports.now()):
+        if places.exhausted and not places.has_started(self.now()):
             self.give_up(watcher, f"{places.trouble} ({attempts} attempts)")
         return True
 
@@ -198,9 +194,9 @@ class Spawner:
         """Publish a wait that is long enough to be noticed."""
         if delay >= ANNOUNCED_BACKOFF:
             told = {"wid": wid, "deaths": deaths, "delay": delay}
-            self._ports.events.publish(watcher, "backoff", cause, **told)
+            self.publish(watcher, "backoff", cause, **told)
 
     def give_up(self, watcher: Watcher, reason: str) -> None:
         """Stop a watcher that cannot run, and say why."""
         watcher.give_up(reason)
-        self._ports.events.publish(watcher, "giveup", GIVE_UP, reason=reason)
+        self.publish(watcher, "giveup", GIVE_UP, reason=reason)

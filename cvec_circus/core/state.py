@@ -15,53 +15,47 @@ from cvec_circus.core.goal import Goal, Rollout, Strategy
 from cvec_circus.core.life import Life
 from cvec_circus.core.places import Death, Places, Stray
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
-from cvec_circus.core.watcher import Kind, Standing, Watcher
+from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.generation import Settings
 from cvec_circus.wire.cause import NONE, Cause
 
 State = dict[str, Any]
 
-WATCHER = ("place", "last_token", "reason", "lives", "filled_life", "filled_at")
+WATCHER = "place is_removed is_abandoned last_token reason lives filled_life filled_at".split()
 PLACES = (
     "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble refused"
-    " exhausted last_death free_wids next_wid"
+    " exhausted next_wid"
 ).split()
-"""What is written down as it is."""
+"""What is read as it was written."""
 
 ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials")
-"""Processes by their wid."""
+ALL_ROWS = (*ROWS, "ready", "expired")
+"""Processes, written by their wid."""
 
 
-def taken(thing: object, names: Iterable[str]) -> State:
+def taken(thing: object, *names: str) -> State:
     """Return attributes by name."""
     return {name: getattr(thing, name) for name in names}
 
 
-def put(thing: object, state: Mapping[str, Any]) -> None:
+def put(thing: object, names: Iterable[str], state: Mapping[str, Any]) -> None:
     """Set attributes by name; causes are read on the way."""
-    for name, value in state.items():
+    for name in names:
+        value = state[name]
         setattr(thing, name, Cause(*value) if name.endswith("cause") else value)
 
 
 def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
-    rollout = watcher.rollout
     before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
-        **taken(watcher, WATCHER),
-        "name": watcher.name,
-        "kind": [watcher.kind.is_helper, sorted(watcher.kind.useless_codes)],
-        "standing": watcher.standing.value,
-        "goal": watcher.goal._asdict(),
-        "settings": watcher.settings.to_state(),
+        **taken(watcher, "name", "kind", "goal", "rollout", "gate", "strays", *WATCHER),
         "life": watcher.life.value,
-        "rollout": rollout and [rollout.cause, rollout.strategy.value, rollout.then],
+        "settings": watcher.settings.to_state(),
         "places": places_state(watcher.places),
         "connection": watcher.connection and watcher.connection.has_come,
         "predecessors": [number[one] for one in before if one in number],
-        "gate": watcher.gate,
-        "questions": [[token, *question] for token, question in watcher.questions.items()],
-        "strays": watcher.strays,
+        "questions": list(watcher.questions.items()),
     }
 
 
@@ -69,14 +63,13 @@ def restore_watcher(state: State) -> Watcher:
     """Return the watcher that was written down; its predecessors and its turn are its roster's."""
     settings = Settings.restored(state["settings"])
     is_helper, codes = state["kind"]
-    kind = Kind(is_helper, frozenset(codes))
+    kind = Kind(is_helper, tuple(codes))
     watcher = Watcher(state["name"], settings.generation.options, kind)
+    put(watcher, WATCHER, state)
     watcher.settings = settings
-    put(watcher, {name: state[name] for name in WATCHER})
-    watcher.standing = Standing(state["standing"])
-    causes = {name: Cause(*state["goal"][name]) for name in ("cause", "size_cause")}
-    watcher.goal = Goal(**{**state["goal"], **causes})
     watcher.life = Life(state["life"])
+    goal = Goal(*state["goal"])
+    watcher.goal = goal._replace(cause=Cause(*goal.cause), size_cause=Cause(*goal.size_cause))
     if state["rollout"] is not None:
         by, strategy, then = state["rollout"]
         watcher.rollout = Rollout(Cause(*by), Strategy(strategy), then and Cause(*then))
@@ -84,43 +77,40 @@ def restore_watcher(state: State) -> Watcher:
     if state["connection"] is not None:
         watcher.conditions.append(Connection(state["connection"]))
     watcher.gate = state["gate"] and Gate(*state["gate"])
-    watcher.questions = {token: Question(*rest) for token, *rest in state["questions"]}
+    watcher.questions = {token: Question(*rest) for token, rest in state["questions"]}
     watcher.strays = tuple(Stray(*row) for row in state["strays"])
     return watcher
 
 
 def places_state(places: Places) -> State:
     """Return places in JSON's types; what can be counted again is not in it."""
-    slots = places.slots
+    slots, rows = places.slots.values(), {row: getattr(places, row) for row in ALL_ROWS}
     agenda = places.agenda.entries()
     return {
-        **taken(places, PLACES),
-        "slots": [{**taken(p, p.__slots__), "state": p.state.value} for p in slots.values()],
-        **{
-            row: [p.wid for p in getattr(places, row) if p.state is not ProcessState.REMOVED]
-            for row in (*ROWS, "ready", "expired")
-        },
+        **taken(places, "last_death", "free_wids", *PLACES),
+        **{row: [p.wid for p in rows[row] if p.state is not ProcessState.REMOVED] for row in rows},
+        "slots": [{**taken(p, *p.__slots__), "state": p.state.value} for p in slots],
         "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],
-        "backoffs": [[wid, taken(one, one.__slots__)] for wid, one in places.backoffs.items()],
+        "backoffs": [[wid, taken(one, *one.__slots__)] for wid, one in places.backoffs.items()],
     }
 
 
 def restore_places(places: Places, state: State) -> None:
     """Fill empty places with what was written down."""
-    put(places, {name: state[name] for name in PLACES})
+    put(places, PLACES, state)
     places.last_death = state["last_death"] and Death(*state["last_death"])
     places.free_wids = [(left, wid) for left, wid in state["free_wids"]]
     for row in state["slots"]:
-        process = ManagedProcess(places.name, row["wid"], NONE)
-        put(process, {**row, "state": ProcessState(row["state"])})
-        places.slots[process.wid] = process
+        process = places.slots[row["wid"]] = ManagedProcess(places.name, row["wid"], NONE)
+        put(process, row, row)
+        process.state = ProcessState(row["state"])
+    rows = {row: [places.slots[wid] for wid in state[row]] for row in ALL_ROWS}
     for row in ROWS:
-        setattr(places, row, dict.fromkeys(places.slots[wid] for wid in state[row]))
-    places.ready = deque(places.slots[wid] for wid in state["ready"])
-    places.expired = [places.slots[wid] for wid in state["expired"]]
+        setattr(places, row, dict.fromkeys(rows[row]))
+    places.ready, places.expired = deque(rows["ready"]), rows["expired"]
     for wid, purpose, at in state["agenda"]:
         places.agenda.set((places.slots[wid], Purpose(purpose)), at)
     for wid, memory in state["backoffs"]:
-        put(places.backoff(wid), memory)
+        put(places.backoff(wid), memory, memory)
     places.held = sum(process.holds_place for process in places.slots.values())
     places.stale_count = sum(process.stale for process in places.slots.values())

@@ -6,7 +6,6 @@ Orders change its goal and facts change what is so; neither takes a step. The st
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
@@ -23,19 +22,10 @@ class Kind(NamedTuple):
     """What a watcher is to the daemon. Immutable."""
 
     is_helper: bool = False  # it serves the daemon (a plugin): helpers stop after all others
-    useless_codes: frozenset[int] = frozenset()  # exit codes after which no new start would help
+    useless_codes: tuple[int, ...] = ()  # exit codes after which no new start would help
 
 
 PROGRAM = Kind()
-
-
-class Standing(enum.Enum):
-    """Where a watcher stands with the roster. Immutable."""
-
-    LISTED = "listed"
-    REMOVED = "removed"
-    ABANDONED = "abandoned"
-    """Removed with `nostop`: its processes run on, and nothing is looked at but their end."""
 
 
 class Watcher:
@@ -44,7 +34,8 @@ class Watcher:
     name: str  # as written; commands find it in any case
     kind: Kind
     place: int  # its number in the order in which watchers were added
-    standing: Standing
+    is_removed: bool  # it has left the roster
+    is_abandoned: bool  # with `nostop`: its processes run on, and only their end is looked at
     goal: Goal
     settings: Settings
     life: Life  # changed by `enter` only
@@ -65,7 +56,7 @@ class Watcher:
     def __init__(self, name: str, options: WatcherOptions, kind: Kind = PROGRAM) -> None:
         self.name = name
         self.kind = kind
-        self.standing = Standing.LISTED
+        self.is_removed = self.is_abandoned = False
         self.goal = Goal(options.numprocesses)
         self.settings = Settings(Generation(1, options, NONE))
         self.life = Life.DOWN
@@ -92,16 +83,6 @@ class Watcher:
     def status(self) -> str:
         """The wire's word for where it stands."""
         return STATUS[self.life]
-
-    @property
-    def is_removed(self) -> bool:
-        """Whether it has left the roster."""
-        return self.standing is not Standing.LISTED
-
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether its processes run on, unwatched."""
-        return self.standing is Standing.ABANDONED
 
     @property
     def is_running(self) -> bool:
@@ -133,11 +114,6 @@ class Watcher:
         """Whether a process that ends by itself is not replaced: never, or not before the next
         connection."""
         return not self.options.respawn or self.options.on_demand
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the last process of a one-shot has ended."""
-        return self.one_shot and self.goal.numprocesses > 0 and not self.places.slots
 
     @property
     def stops_first(self) -> bool:
@@ -180,7 +156,7 @@ class Watcher:
 
     def is_held(self, starts: bool) -> bool:
         """Tell whether an order to all has not come to it yet: to start, or to stop."""
-        return any(isinstance(one, Turn) and one.starts is starts for one in self.conditions)
+        return any(isinstance(one, Turn) and one.stage.starts is starts for one in self.conditions)
 
     def has_hook(self, name: str) -> bool:
         """Tell whether it has that hook, and there is time for it."""
@@ -212,7 +188,9 @@ class Watcher:
 
     def release(self, *kinds: bool) -> None:
         """Hold it back no longer: from starting (True), from stopping (False)."""
-        held = (one for one in self.conditions if isinstance(one, Turn) and one.starts in kinds)
+        held = (
+            one for one in self.conditions if isinstance(one, Turn) and one.stage.starts in kinds
+        )
         for turn in list(held):
             self.conditions.remove(turn)
 

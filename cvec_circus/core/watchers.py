@@ -11,13 +11,10 @@ from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.campaign import Campaign, Pace, stop_order
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
-from cvec_circus.core.ending import Ender
 from cvec_circus.core.facts import Facts, Recorder
-from cvec_circus.core.hooks import Asker
 from cvec_circus.core.ports import Ports
-from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.state import restore_watcher, watcher_state
-from cvec_circus.core.watcher import Standing, Watcher
+from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
 
 PACE = Pace()
@@ -46,10 +43,8 @@ class Watchers:
         self.ports = ports
         self.closing = False
         self.campaign = Campaign(pace, self.touch, ports.events.note, ports.explain)
-        asker = Asker(ports)
-        self.ender, spawner = Ender(ports, asker), Spawner(ports, asker)
-        self.steps = Steps(ports, asker, self.ender, spawner)
-        self._recorder = Recorder(ports, asker, self.ender, spawner)
+        self.steps = Steps(ports)
+        self._recorder = Recorder(ports)
         self._facts = facts
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[Watcher, None] = {}
@@ -59,7 +54,7 @@ class Watchers:
 
     def now(self) -> float:
         """Return the instant on the monotonic clock, in seconds."""
-        return self.ports.now()
+        return self.ports.clock.now()
 
     # -- who is there
 
@@ -180,7 +175,7 @@ class Watchers:
         self.take_facts()  # strays of what was given up just now belong in the replies
         self.campaign.saw(watcher, self.now())
         self.ports.waits.settle(watcher)
-        if watcher.standing is Standing.REMOVED:
+        if watcher.is_removed:
             self._see_off(watcher)
 
     def _see_off(self, watcher: Watcher) -> None:

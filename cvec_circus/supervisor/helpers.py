@@ -60,7 +60,7 @@ class Helper:
     name = ""
     module = ""
     variable = ""
-    useless = frozenset({2})
+    useless = (2,)
     has_sockets = False
 
     def own_options(self) -> WatcherOptions:

@@ -110,7 +110,8 @@ class Reloading:
         if self._order is None:
             self._departures.look()
         while self._line and self._order is None:
-            if self._world.roster.campaign.is_restarting:
+            campaign = self._world.roster.campaign
+            if campaign.asks(False) and campaign.asks(True):
                 return
             turn = self._line.popleft()
             if isinstance(turn, Order):

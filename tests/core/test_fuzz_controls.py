@@ -49,7 +49,7 @@ class TestControls(unittest.TestCase):
     def test_places_that_are_filled_again_and_again(self) -> None:
         def fill_places(self: Any, watcher: Watcher) -> None:
             if watcher.places.held <= watcher.goal.numprocesses:
-                watcher.places.open_slot(self._ports.now(), EXIT)
+                watcher.places.open_slot(self.now(), EXIT)
 
         self.assert_objects(Spawner, "fill_places", fill_places, "without news")
 
@@ -68,7 +68,7 @@ class TestControls(unittest.TestCase):
 
         def twice(self: Any, watcher: Watcher, process: Any) -> None:
             told = {"process_pid": process.pid, "exit_code": 0}
-            self._ports.events.publish(watcher, "reap", EXIT, **told)
+            self.publish(watcher, "reap", EXIT, **told)
             keep_leftover(self, watcher, process)
 
         self.assert_objects(Ender, "keep_leftover", twice, "reap of")

@@ -244,7 +244,7 @@ class TestRoundTrips(StateCase):
         self.world.up("helper", helper=True)
         self.world.restart(None, "command:restart", None)
         self.world.settle()
-        self.assertTrue(self.restored().campaign.is_restarting)
+        self.assertTrue(self.restored().campaign.asks(False))
 
     def test_the_end_of_the_daemon(self) -> None:
         self.world.up("helper", helper=True)

@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
@@ -39,7 +40,7 @@ class Slot:
 class Program:
     """What the launcher sees of a watcher."""
 
-    is_helper = False
+    kind = PROGRAM
     name = "web"
 
     def __init__(self, **options: Any) -> None:

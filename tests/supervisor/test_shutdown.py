@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.cause import Cause
 from tests.support.clock import FakeClock
@@ -22,7 +23,7 @@ class FakeRoster:
         self.told = told
 
     def everybody(self) -> list[Any]:
-        return [SimpleNamespace(options=SimpleNamespace(graceful_timeout=30.0), is_helper=False)]
+        return [SimpleNamespace(options=SimpleNamespace(graceful_timeout=30.0), kind=PROGRAM)]
 
     def give(self, order: Any, wait: Any) -> None:
         self.closing = True

@@ -200,7 +200,7 @@ class FakeWorld:
     def add(self, name: str = "web", **options: Any) -> Watcher:
         """Puts a watcher with these options on the roster."""
         helper = options.pop("helper", False)
-        fatal = frozenset(options.pop("fatal_exit_codes", ()))
+        fatal = tuple(options.pop("fatal_exit_codes", ()))
         hooks = dict.fromkeys(options.pop("hooks", ()))
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
         full = WatcherOptions({**WATCHER_OPTIONS.complete(given), "hooks": hooks})
