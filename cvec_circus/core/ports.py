@@ -28,11 +28,8 @@ class TurnClock(Protocol):
         """Return a number in [0, 1) for jitter."""
 
     def turn_is_over(self) -> bool:
-        """Tell whether this turn of the loop has worked long enough; what is left waits.
-
-        A mass death may not keep a client waiting: with 256 exits a turn a ping took up to 554 ms,
-        with a turn of about 5 ms it took 37.
-        """
+        """Tell whether this turn of the loop has worked long enough; what is left waits, because a
+        mass death may not keep a client waiting."""
 
 
 class Launcher(Protocol):
@@ -74,14 +71,8 @@ class Signals(Protocol):
 
 class Hooks(Protocol):
     def ask(self, watcher: Watcher, name: str, token: int, facts: Mapping[str, object]) -> None:
-        """Call a hook of the watcher, after those asked before it.
-
-        Args:
-            watcher: It has the hook.
-            name: The hook's.
-            token: What the answer is reported with; 0 if no answer is needed.
-            facts: What the hook gets by keyword, beside what every hook gets.
-        """
+        """Call a hook of the watcher with these facts, after those asked before it, and report the
+        answer with that token; with 0 none is needed."""
 
 
 class Outputs(Protocol):
@@ -120,32 +111,21 @@ class Events(Protocol):
         """Tell the person who reads the log what no event says."""
 
 
-class Waiting(Protocol):
-    """One who waits for the end of an order."""
+class Waits(Protocol):
+    """Answers those who wait for the end of an order."""
 
     def before(
         self,
+        wait: Wait,
         order: Order,
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
-        """Note how watchers stand before an order is applied to them; more may follow.
+        """Note how watchers stand before an order is applied to them, or one of several that are
+        given as one; `ends` are the processes that it ends, None where it is about none."""
 
-        Args:
-            order: The order, or one of several that are given as one.
-            watchers: Those that it is for.
-            ends: The processes that it ends; None where it is about none.
-        """
-
-    def begin(self) -> None:
+    def begin(self, wait: Wait, order: Order) -> None:
         """Wait from now on: the order has been applied."""
-
-
-class Waits(Protocol):
-    """Answers those who wait for the end of an order."""
-
-    def waiting(self, order: Order, wait: Wait) -> Waiting:
-        """Prepare to wait for that order."""
 
     def settle(self, watcher: Watcher) -> None:
         """Answer those who wait for what this watcher has come to."""
@@ -165,9 +145,7 @@ class Ports(NamedTuple):
     doorbell: Doorbell
     events: Events
     waits: Waits
-    explain: Callable[[Watcher], str]
-    """Returns why a watcher stands where it stands, "" if there is nothing to explain."""
-
+    explain: Callable[[Watcher], str]  # why it stands where it stands, "" for no reason
     forget: Callable[[Watcher], None]
     """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
     twice."""

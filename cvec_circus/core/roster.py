@@ -12,7 +12,6 @@ from typing import Any
 
 from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
-from cvec_circus.core.ports import Waiting
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
@@ -35,10 +34,9 @@ class Roster(Watchers):
         Raises:
             exc.AlreadyExist: An `Add` of a name that is there.
         """
-        waiting = None if wait is None else self.ports.waits.waiting(order, wait)
-        CARRIED_OUT[type(order)](self, order, waiting)
-        if waiting is not None:
-            waiting.begin()
+        CARRIED_OUT[type(order)](self, order, wait)
+        if wait is not None:
+            self.ports.waits.begin(wait, order)
 
     def hurry(self) -> None:
         """Give nothing any more time: what has not ended is killed in the next turn, and no hook
@@ -52,23 +50,22 @@ class Roster(Watchers):
 
     def _chosen_of(self, watchers: orders.Chosen) -> list[Watcher]:
         """Return the watchers an order is for: see `wire.orders`."""
-        named = self.watchers() if watchers is None else list(watchers)
-        if watchers is not None and len(named) == 1:
-            return named
-        return [w for w in named if w.options.autostart or w.goal.up]
+        if watchers is not None and len(watchers) == 1:
+            return list(watchers)
+        named = self.watchers() if watchers is None else watchers
+        return [watcher for watcher in named if watcher.options.autostart or watcher.goal.up]
 
     def _expect(
         self,
         order: orders.Order,
-        waiting: Waiting | None,
+        wait: Wait | None,
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
         """Note how watchers stand before the order is applied, if its sender waits."""
-        if waiting is not None:
-            waiting.before(order, watchers, ends)
-            for watcher in watchers:
-                self.touch(watcher)
+        if wait is not None:
+            self.ports.waits.before(wait, order, watchers, ends)
+            self.touch(*watchers)
 
     def _want(
         self, watcher: Watcher, word: str, cause: Cause, up: bool, cycle: bool = False
@@ -77,9 +74,9 @@ class Roster(Watchers):
         watcher.ordered(word, cause, up, cycle)
         watcher.places.hasten(self.now())
 
-    def _start(self, given: orders.Start, waiting: Waiting | None) -> None:
+    def _start(self, given: orders.Start, wait: Wait | None) -> None:
         chosen = self._chosen_of(given.watchers)
-        self._expect(given, waiting, chosen)
+        self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
         if given.beside:
@@ -89,35 +86,35 @@ class Roster(Watchers):
         else:
             self.begin(chosen, starts=given.watchers is None)
 
-    def _stop(self, given: orders.Stop, waiting: Waiting | None) -> None:
+    def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
         is_all = given.watchers is None
         chosen = self.watchers() if given.watchers is None else list(given.watchers)
-        self._expect(given, waiting, chosen)
+        self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
         self.begin(chosen, stops=is_all)
 
-    def _restart(self, given: orders.Restart, waiting: Waiting | None) -> None:
+    def _restart(self, given: orders.Restart, wait: Wait | None) -> None:
         chosen = self._chosen_of(given.watchers)
         is_all = given.watchers is None
-        self._expect(given, waiting, chosen)
+        self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "restart", given.cause, up=True, cycle=watcher.is_running)
         self.begin(chosen, stops=is_all, starts=is_all)  # all are down before one is up
 
-    def _reload(self, given: orders.Reload, waiting: Waiting | None) -> None:
+    def _reload(self, given: orders.Reload, wait: Wait | None) -> None:
         """Begin a rollout of what runs, and start what is down."""
         self.ports.outputs.reopen(given.watchers)  # they may have been moved away
         if not (given.graceful or given.sequential):
-            self._restart(orders.Restart(given.watchers, given.cause), waiting)
+            self._restart(orders.Restart(given.watchers, given.cause), wait)
             return
         chosen = self._chosen_of(given.watchers)
         is_all = given.watchers is None
         hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
-        self._expect(given, waiting, hung_up)
+        self._expect(given, wait, hung_up)
         for watcher in replaced:
-            self._expect(given, waiting, [watcher], watcher.places.spawned())
+            self._expect(given, wait, [watcher], watcher.places.spawned())
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
             for process in watcher.places.fresh:
@@ -142,8 +139,8 @@ class Roster(Watchers):
         if watcher.is_running and not is_cycling:
             self.steps.order_rollout(watcher, cause, strategy)
 
-    def _resize(self, given: orders.Resize, waiting: Waiting | None) -> None:
-        self._expect(given, waiting, [given.watcher])
+    def _resize(self, given: orders.Resize, wait: Wait | None) -> None:
+        self._expect(given, wait, [given.watcher])
         self._publish_size(given.watcher, given.numprocesses, given.cause, always=False)
         self.touch(given.watcher)
 
@@ -156,7 +153,7 @@ class Roster(Watchers):
         if always or "numprocesses" in told:
             self.ports.events.publish(watcher, "updated", cause, **told)
 
-    def _set_options(self, given: orders.SetOptions, waiting: Waiting | None) -> None:
+    def _set_options(self, given: orders.SetOptions, wait: Wait | None) -> None:
         watcher, options = given.watcher, dict(given.options)
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         watcher.settings.drop(given.dropped)
@@ -169,20 +166,20 @@ class Roster(Watchers):
             self.ports.outputs.open(watcher)
         rolls = given.fresh or any(map(needs_fresh, changed))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
-        self._expect(given, waiting, [watcher], watcher.places.spawned() if rolls else None)
+        self._expect(given, wait, [watcher], watcher.places.spawned() if rolls else None)
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
             self._roll(watcher, given.cause, Strategy.SURGE)
         self.touch(watcher)
 
-    def _add(self, given: orders.Add, waiting: Waiting | None) -> None:
+    def _add(self, given: orders.Add, wait: Wait | None) -> None:
         self.enlist(given.watcher)
         self.ports.events.publish(given.watcher, "add", given.cause)
 
-    def _remove(self, given: orders.Remove, waiting: Waiting | None) -> None:
+    def _remove(self, given: orders.Remove, wait: Wait | None) -> None:
         watcher = given.watcher
         self.campaign.forget(watcher)
-        self._expect(given, waiting, [watcher])
+        self._expect(given, wait, [watcher])
         self.steps.stop_listening(watcher)
         ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
         watcher.is_removed, watcher.is_abandoned = True, not ends
@@ -196,11 +193,11 @@ class Roster(Watchers):
             watcher.gate = None
             self.abandon(watcher)
 
-    def _kill(self, given: orders.Kill, waiting: Waiting | None) -> None:
+    def _kill(self, given: orders.Kill, wait: Wait | None) -> None:
         watcher = given.watcher
         chosen = [process for process in given.processes if process.has_leader]
         if chosen:
-            self._expect(given, waiting, [watcher], chosen)
+            self._expect(given, wait, [watcher], chosen)
         watcher.places.hasten(self.now())
         limit, signum = given.graceful_timeout, given.signum
         for process in chosen:
@@ -212,7 +209,7 @@ class Roster(Watchers):
                 watcher.places.end_by(process, self.now() + limit)
         self.touch(watcher)
 
-    def _signal(self, given: orders.Signal, waiting: Waiting | None) -> None:
+    def _signal(self, given: orders.Signal, wait: Wait | None) -> None:
         signals = self.ports.signals
         for process in given.processes:
             if given.childpid is not None:
@@ -224,17 +221,17 @@ class Roster(Watchers):
                 process.signalled = given.signum
                 self.steps.signal(given.watcher, process, given.signum)
 
-    def _configure(self, given: orders.Configure, waiting: Waiting | None) -> None:
+    def _configure(self, given: orders.Configure, wait: Wait | None) -> None:
         for one in given.orders:
-            CARRIED_OUT[type(one)](self, one, waiting)
+            CARRIED_OUT[type(one)](self, one, wait)
         for watcher, base in given.bases:
             watcher.settings.rebase(base)
 
-    def _quit(self, given: orders.Quit, waiting: Waiting | None) -> None:
+    def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
         first_time = not self.closing
         self.closing = True
         everybody = self.everybody()
-        self._expect(given, waiting, everybody)
+        self._expect(given, wait, everybody)
         if not first_time:
             return
         for watcher in self.watchers():
@@ -253,7 +250,7 @@ class Roster(Watchers):
             watcher.places.end_by(process, self.now() + watcher.patience())
 
 
-CARRIED_OUT: dict[type, Callable[[Roster, Any, Waiting | None], None]] = {
+CARRIED_OUT: dict[type, Callable[[Roster, Any, Wait | None], None]] = {
     orders.Start: Roster._start,
     orders.Stop: Roster._stop,
     orders.Restart: Roster._restart,

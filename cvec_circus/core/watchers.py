@@ -116,15 +116,15 @@ class Watchers:
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
             self._agenda.set(CAMPAIGN, None)
-        for watcher in watchers:
-            self.touch(watcher)
+        self.touch(*watchers)
 
     # -- the turn
 
-    def touch(self, watcher: Watcher) -> None:
-        """Look at the watcher in the next turn, because something about it is new."""
-        if not watcher.is_abandoned:
-            self._dirty[watcher] = None
+    def touch(self, *watchers: Watcher) -> None:
+        """Look at watchers in the next turn, because something about them is new."""
+        for watcher in watchers:
+            if not watcher.is_abandoned:
+                self._dirty[watcher] = None
 
     def next_at(self) -> float | None:
         """Return the instant at which a turn is due though nothing happens, None for never."""
@@ -218,6 +218,5 @@ class Watchers:
             if watcher.connection is not None:
                 self.ports.doorbell.listen(watcher)
         self.campaign.restore(state["campaign"], everybody)
-        for watcher in everybody:
-            self.touch(watcher)
+        self.touch(*everybody)
         return everybody

@@ -57,10 +57,10 @@ class Waiting:
         "wait",
     )
 
-    def __init__(self, desk: WaitDesk, order: Order, wait: Wait) -> None:
+    def __init__(self, desk: WaitDesk, wait: Wait) -> None:
         self.wait = wait
         self.timeout = LONGEST if wait.timeout is None else min(wait.timeout, LONGEST)
-        self.collects = type(order) is Configure
+        self.collects = False
         self.parts: list[Part] = []
         self.open: dict[Part, None] = {}
         self.closed = False
@@ -74,7 +74,7 @@ class Waiting:
         watchers: Sequence[Watcher],
         ends: Sequence[ManagedProcess] | None = None,
     ) -> None:
-        """See `core.ports.Waiting`."""
+        """See `core.ports.Waits`."""
         for watcher in watchers:
             before = self.desk.shared(watcher, frozenset(watcher.places.pids()))
             processes = None if ends is None else self.desk.shared(watcher, tuple(ends))
@@ -82,8 +82,9 @@ class Waiting:
             self.open[part] = None
             self.parts.append(part)
 
-    def begin(self) -> None:
+    def begin(self, order: Order) -> None:
         """Wait from now on; an answer without parts is given at once."""
+        self.collects = type(order) is Configure
         for part in list(self.open):
             if part.watcher.is_abandoned:
                 self.close(part, part.reached(part) or DONE)  # by this order: it is seen no more
@@ -158,6 +159,7 @@ class WaitDesk:
     ) -> None:
         self._now = now
         self._post = post
+        self._preparing: dict[Wait, Waiting] = {}
         self._parts: dict[Watcher, dict[Hashable, dict[Part, Waiting]]] = {}
         self._shared: dict[Watcher, dict[type, Hashable]] = {}
         self._decided: deque[tuple[Waiting, Callable[[], object]]] = deque()
@@ -165,9 +167,20 @@ class WaitDesk:
 
     # -- what the core calls: see `core.ports.Waits`
 
-    def waiting(self, order: Order, wait: Wait) -> Waiting:
-        """Prepare to wait for that order."""
-        return Waiting(self, order, wait)
+    def before(
+        self,
+        wait: Wait,
+        order: Order,
+        watchers: Sequence[Watcher],
+        ends: Sequence[ManagedProcess] | None = None,
+    ) -> None:
+        """Note how watchers stand before the order is applied to them."""
+        waiting = self._preparing.setdefault(wait, Waiting(self, wait))
+        waiting.before(order, watchers, ends)
+
+    def begin(self, wait: Wait, order: Order) -> None:
+        """Wait from now on: the order has been applied."""
+        self._preparing.pop(wait, Waiting(self, wait)).begin(order)
 
     def keep(self, waiting: Waiting) -> None:
         """Keep an answer until its parts are done."""

@@ -155,9 +155,8 @@ class TestControls(unittest.TestCase):
     def test_an_order_that_is_not_looked_at(self) -> None:
         touch = Watchers.touch
 
-        def seldom(self: Watchers, watcher: Watcher) -> None:
-            if watcher.goal.word != "stop":
-                touch(self, watcher)
+        def seldom(self: Watchers, *watchers: Watcher) -> None:
+            touch(self, *(watcher for watcher in watchers if watcher.goal.word != "stop"))
 
         self.assert_objects(Watchers, "touch", seldom, "without news|is not done")
 
