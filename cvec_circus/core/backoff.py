@@ -7,6 +7,7 @@ respawned 429 times a second and took 57 % of a core.
 
 from __future__ import annotations
 
+from cvec_circus.base.retry import exponential, jittered
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import NONE, Cause
 
@@ -15,10 +16,6 @@ FIRST_DELAY = 0.05
 
 FAILED_START_CEILING = 1.0
 """Seconds between two attempts to start what cannot be started, where backoff is turned off."""
-
-JITTER = 0.1
-"""A wait is made this share longer or shorter, so that 200 watchers which lost one database
-together do not come back together."""
 
 
 class Backoff:
@@ -57,20 +54,8 @@ class Backoff:
         else:
             self.deaths += 1
             if options.backoff:
-                wait = exponential(self.step, options.backoff_max)
+                wait = exponential(self.step, FIRST_DELAY, options.backoff_max)
                 if wait < options.backoff_max:
                     self.step += 1
         self.delay = max(wait, least)
         self.ready_at = now + max(jittered(wait, random), least)
-
-
-def exponential(step: int, ceiling: float) -> float:
-    """0, 50, 100, 200 ms ... doubling up to `ceiling` seconds."""
-    if step == 0:
-        return 0.0
-    return float(min(FIRST_DELAY * 2.0 ** min(step - 1, 60), ceiling))
-
-
-def jittered(delay: float, random: float) -> float:
-    """`delay` made up to 10 % longer or shorter by `random`, which is in [0, 1)."""
-    return delay * (1.0 + JITTER * (2.0 * random - 1.0))

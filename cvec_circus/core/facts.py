@@ -11,13 +11,13 @@ from typing import Any, Callable, NamedTuple, Union
 
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
-from cvec_circus.core.places import Death, Stray
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import EXIT, SIGNALLED
+from cvec_circus.wire.outcome import Death, Stray
 
 
 class Exited(NamedTuple):

@@ -4,23 +4,6 @@ A hook is a function of the user's. It runs on a thread of its watcher's own, on
 the order in which they were asked, and takes the time it takes. The core never waits for it: it
 asks, and goes on with everything but the step that the answer decides.
 
-=============  ===============================================  ====================================
-hook           asked when                                       a no means
-=============  ===============================================  ====================================
-before_start   the conditions of a start are met                it is down again, given up
-before_spawn   a process is to be spawned, one at a time        it is not, and the watcher gives up
-after_spawn    it has been                                      the watcher gives up and stops
-after_start    all first processes run, before it is up         likewise
-before_signal  a process is to get a signal                     it does not, unless it is SIGKILL;
-                                                                SIGKILL still comes in its time
-after_signal   it has been sent, or not                         nothing
-before_stop    a watcher is to stop, before any process is      nothing
-               asked to end
-after_stop     it is down                                       nothing
-before_reap    a process has ended, before `reap`               nothing
-after_reap     `reap` has been published                        nothing
-=============  ===============================================  ====================================
-
 A question that decides something has a token, and is kept with what the answer is for until the
 answer comes. A process that has been spawned is *on trial* until its after_spawn has said yes:
 before that it is not good enough to have an old one stopped for it, or to call the watcher up.

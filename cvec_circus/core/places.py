@@ -9,33 +9,15 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.wire.outcome import Death
 
 EXEC_TIME = 1.0
 """Seconds in which a spawned process becomes its program, or fails to."""
-
-
-class Death(NamedTuple):
-    """What a person wants to know of a process that has ended. Immutable."""
-
-    wid: int
-    pid: int
-    exit_code: int | None  # negative for a signal; None when other code here collected it
-    cause: str  # what ended it, as published
-    at: float  # the instant at which that became known
-
-
-class Stray(NamedTuple):
-    """A process that one of a watcher's processes left behind, outside its slots. Immutable."""
-
-    pid: int
-    start_time: int  # in clock ticks since the machine began
-    command: str
 
 
 class Places:

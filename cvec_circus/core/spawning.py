@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from cvec_circus.core.backoff import FAILED_START_CEILING, exponential, jittered
+from cvec_circus.base.retry import exponential, jittered
+from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker
 from cvec_circus.core.process import ManagedProcess, Purpose
@@ -138,7 +139,7 @@ class Spawner(Asker):
         if not self._counts(watcher, process, error):
             # All slots of the watcher wait for what the system is short of, on one timer.
             places.shortages += 1
-            delay = exponential(places.shortages, FAILED_START_CEILING)
+            delay = exponential(places.shortages, FIRST_DELAY, FAILED_START_CEILING)
             places.next_spawn_at = now + jittered(delay, random)
             places.ready.appendleft(process)
             if places.shortages == 1:
@@ -147,7 +148,7 @@ class Spawner(Asker):
         elif not watcher.reason:
             attempts = places.backoff(process.wid).failed_starts
             ceiling = options.backoff_max if options.backoff else 0.0
-            delay = exponential(attempts, ceiling or FAILED_START_CEILING)
+            delay = exponential(attempts, FIRST_DELAY, ceiling or FAILED_START_CEILING)
             places.spawn_at(process, now + jittered(delay, random), now)
             tries = f"attempt {attempts}, next in {delay:g} s"
             self.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
@@ -165,7 +166,7 @@ class Spawner(Asker):
         if watcher.reason:
             return
         if not (watcher.options.backoff and watcher.options.backoff_max):
-            delay = exponential(memory.deaths, FAILED_START_CEILING)
+            delay = exponential(memory.deaths, FIRST_DELAY, FAILED_START_CEILING)
             memory.ready_at = max(memory.ready_at, self.now() + delay)
         tries = f"{watcher.places.trouble}; attempt {memory.deaths}"
         self.note(watcher, f"slot {process.wid}: {tries}")

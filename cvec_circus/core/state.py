@@ -13,11 +13,12 @@ from typing import Any
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
 from cvec_circus.core.goal import Goal, Rollout, Strategy
 from cvec_circus.core.life import Life
-from cvec_circus.core.places import Death, Places, Stray
+from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.generation import Settings
 from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.wire.outcome import Death, Stray
 
 State = dict[str, Any]
 

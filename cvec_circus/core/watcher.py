@@ -11,11 +11,12 @@ from typing import NamedTuple
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
 from cvec_circus.core.goal import Goal, Rollout, Strategy
 from cvec_circus.core.life import RUNNING, STATUS, STEPS, Life
-from cvec_circus.core.places import Places, Stray
+from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.options.generation import Generation, Settings
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import GIVE_UP, NONE, Cause
+from cvec_circus.wire.outcome import Stray
 
 
 class Kind(NamedTuple):

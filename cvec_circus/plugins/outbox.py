@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.base.retry import exponential
 from cvec_circus.plugins.loop import PluginLoop
 
 RETRIES = {
@@ -148,7 +149,7 @@ class Outbox:
         elif isinstance(attempt.error, Refused) or attempt.number >= self._retries:
             self._say_loss(attempt.item, attempt.error)
         else:
-            delay = min(self._retry_delay * 2.0 ** min(attempt.number, 60), LONGEST_DELAY)
+            delay = exponential(attempt.number + 1, self._retry_delay, LONGEST_DELAY)
             self._say_failure(attempt, delay)
             self._loop.call_later(delay, self._try, attempt.item, attempt.number + 1)
             return

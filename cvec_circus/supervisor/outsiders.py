@@ -9,12 +9,12 @@ from enum import Enum
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts, Strayed
-from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import HOOK, Families, Family, Found
 from cvec_circus.supervisor.refusals import Refusals, named
 from cvec_circus.system import collecting, pidfd
 from cvec_circus.system.exits import ExitWatcher
+from cvec_circus.wire.outcome import Stray
 
 RETRY_DELAY = 0.1
 """Seconds until a process is watched that there was no file for."""

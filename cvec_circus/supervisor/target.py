@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import LeftOut
-from cvec_circus.core.places import Death
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
@@ -21,7 +20,7 @@ from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Add, Order, Quit, Reload, Resize, Restart, SetOptions
-from cvec_circus.wire.outcome import Outcome, Wait
+from cvec_circus.wire.outcome import Death, Outcome, Wait
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:

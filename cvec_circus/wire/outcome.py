@@ -1,10 +1,10 @@
-"""What came of an order that somebody waits for."""
+"""What came of an order that somebody waits for, and of processes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 
 class Outcome:
@@ -69,3 +69,21 @@ class Wait:
     def forget(self) -> None:
         """Keep nothing that is to be called: or the two would keep each other."""
         self._gone = None
+
+
+class Death(NamedTuple):
+    """What a person wants to know of a process that has ended. Immutable."""
+
+    wid: int
+    pid: int
+    exit_code: int | None  # negative for a signal; None when other code here collected it
+    cause: str  # what ended it, as published
+    at: float  # the instant at which that became known
+
+
+class Stray(NamedTuple):
+    """A process that one of a watcher's processes left behind, outside its slots. Immutable."""
+
+    pid: int
+    start_time: int  # in clock ticks since the machine began
+    command: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.backoff import exponential, jittered
+from cvec_circus.base.retry import exponential, jittered
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import FakeWorld
 
@@ -142,8 +142,10 @@ class TestJitter(BackoffCase):
         self.assertGreater(max(spawns) - min(spawns), 0.15)
 
     def test_the_numbers(self) -> None:
-        self.assertEqual([exponential(step, 1e9) for step in range(5)], [0, 0.05, 0.1, 0.2, 0.4])
-        self.assertEqual(exponential(10_000, 3.0), 3.0)
+        self.assertEqual(
+            [exponential(step, 0.05, 1e9) for step in range(5)], [0, 0.05, 0.1, 0.2, 0.4]
+        )
+        self.assertEqual(exponential(10_000, 0.05, 3.0), 3.0)
 
 
 class TestWhatIsTold(BackoffCase):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.core.facts import Exited
-from cvec_circus.core.places import Death
 from cvec_circus.system.collecting import Exit
+from cvec_circus.wire.outcome import Death
 from tests.support.world import FakeWorld
 
 

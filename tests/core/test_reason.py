@@ -7,10 +7,10 @@ import unittest
 
 from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Strayed
-from cvec_circus.core.places import Stray
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Remove, Start, Stop
+from cvec_circus.wire.outcome import Stray
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN, FakeWorld
 
 FLAPPING = Cause("command:stop", "plugin:flapping", "5 deaths in 10 s")

@@ -10,13 +10,13 @@ from typing import Any
 from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.life import Life
-from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Reload, Resize, Stop
+from cvec_circus.wire.outcome import Stray
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 MISSING = FileNotFoundError(errno.ENOENT, "no such file")

@@ -6,9 +6,9 @@ import signal
 import unittest
 
 from cvec_circus.core.facts import Strayed
-from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.outcome import Stray
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 

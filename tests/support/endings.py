@@ -12,11 +12,11 @@ from typing import Any
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Emptied, Exited, Fact, Strayed
-from cvec_circus.core.places import Stray
 from cvec_circus.core.process import ProcessState
 from cvec_circus.supervisor import endings
 from cvec_circus.system import exits, subreaper
 from cvec_circus.system.launch import MARK, LaunchSpec, launch
+from cvec_circus.wire.outcome import Stray
 from tests.support.children import Lines, output
 from tests.support.daemon import alive
 from tests.support.leaks import LeakCheckedTestCase
