@@ -67,28 +67,30 @@ class Campaign:
         self._next_at = 0.0  # the instant from which the warm-up allows another one to be asked
 
     def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher]) -> None:
-        """Begin anew: stop watchers, by `stop_order`, then start watchers. What was held back goes
-        at once."""
+        """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
         self.release_all()
-        self._line += [Turn(self, one, Stage(False, one.kind.is_helper)) for one in stops]
-        self._line += sorted(map(self._start, starts), key=_start_order)
-        for turn in self._line:
-            turn.watcher.hold(turn)
+        self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stops])
+        self._hold(map(self._start, starts))
 
     def join(self, watchers: Iterable[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
         chosen = dict.fromkeys(watchers)
-        more = [self._start(watcher) for watcher in chosen]
-        left = [turn for turn in self._line if not (turn.stage.starts and turn.watcher in chosen)]
-        starts = sorted([turn for turn in left if turn.stage.starts] + more, key=_start_order)
-        self._line = deque([turn for turn in left if not turn.stage.starts] + starts)
-        for turn in more:
-            self._unsettled.pop(turn.watcher, None)
-            turn.watcher.hold(turn)
-            self._touch(turn.watcher)
+        for watcher in chosen:
+            self._unsettled.pop(watcher, None)
+        left = (turn for turn in self._line if not (turn.stage.starts and turn.watcher in chosen))
+        self._line = deque(left)
+        self._hold(map(self._start, chosen))
 
     def _start(self, watcher: Watcher) -> Turn:
         return Turn(self, watcher, Stage(True, -watcher.options.priority))
+
+    def _hold(self, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            turn.watcher.conditions.insert(0, turn)
+            self._line.append(turn)
+        self._line = deque(sorted(self._line, key=_order))
+        for turn in self._line:
+            self._touch(turn.watcher)
 
     @property
     def is_over(self) -> bool:
@@ -138,35 +140,25 @@ class Campaign:
             The instant at which to call it again though nothing has moved, None for never.
         """
         while not self.is_over:
-            while self._line and self._line[0].stage == self._stage:
+            stage = self._stage
+            while stage is not None and self._line and self._line[0].stage == stage:
                 watcher = self._line[0].watcher
-                is_news = watcher.is_held(self._stage.starts) and not _has_settled(watcher, True)
-                if self._stage.starts and is_news and now < self._next_at:
-                    return self._next_at
+                if stage.starts and watcher.is_held(True) and not _has_settled(watcher, True):
+                    if now < self._next_at:
+                        return self._next_at
+                    self._next_at = now + self.pace.warmup_delay
+                    self._over_at = now + self.pace.priority_timeout
                 self._line.popleft()
-                self._ask(watcher, self._stage.starts, is_news, now)
-            over_at = self._patient_until()
+                watcher.release(stage.starts)
+                if not _has_settled(watcher, stage.starts):
+                    self._unsettled[watcher] = _mark(watcher)
+                self._touch(watcher)
+            hooked = map(_hooked_until, self._unsettled if stage and stage.starts else ())
+            over_at = max([self._over_at, *hooked])
             if self._unsettled and now < over_at:
                 return over_at
             self._next_stage(now)
         return None
-
-    def _ask(self, watcher: Watcher, starts: bool, is_news: bool, now: float) -> None:
-        """Let the turn of a watcher come; one that had an order of its own is only waited for."""
-        if starts and is_news:
-            self._next_at = now + self.pace.warmup_delay
-            self._over_at = now + self.pace.priority_timeout
-        watcher.release(starts)
-        if not _has_settled(watcher, starts):
-            self._unsettled[watcher] = _mark(watcher)
-        self._touch(watcher)
-
-    def _patient_until(self) -> float:
-        """The instant from which the others do not wait for the stage: later, while a hook has
-        time."""
-        if self._stage is None or not self._stage.starts:
-            return self._over_at
-        return max([self._over_at, *map(_hooked_until, self._unsettled)])
 
     def _next_stage(self, now: float) -> None:
         for watcher in self._unsettled if self._line else ():
@@ -223,17 +215,13 @@ class Campaign:
             turn = Turn(self, watchers[number], Stage(*stage))
             self._line.append(turn)
             if is_held:
-                turn.watcher.hold(turn)
+                turn.watcher.conditions.insert(0, turn)
 
 
-def stop_order(watcher: Watcher) -> tuple[bool, int, int]:
-    """Helpers last; of the others, the lowest priority first."""
-    return watcher.kind.is_helper, watcher.options.priority, watcher.place
-
-
-def _start_order(turn: Turn) -> tuple[int, int]:
-    """The highest priority first; of one priority, in the order in which they were added."""
-    return turn.stage.rank, turn.watcher.place
+def _order(turn: Turn) -> tuple[Stage, int, int]:
+    """Those to stop first, the lowest priority first; then those to start, the highest first."""
+    priority = 0 if turn.stage.starts else turn.watcher.options.priority
+    return turn.stage, priority, turn.watcher.place
 
 
 def _hooked_until(watcher: Watcher) -> float:

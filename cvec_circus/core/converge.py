@@ -282,7 +282,7 @@ class Steps(Ender, Spawner):
     def _begin_rollout(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
         """Want every running process replaced by one of the next generation."""
         watcher.rollout = Rollout(cause, strategy)
-        watcher.renew(cause)
+        watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
         for process in list(watcher.places.fresh):
             watcher.make_stale(process, cause)
         watcher.places.awaited.update(watcher.places.pending)

@@ -22,12 +22,6 @@ class Goal(NamedTuple):
     patience: float | None = None  # seconds until SIGKILL at most; the end of the daemon sets it
     mute: bool = False  # no hook is asked any more, because there is no time for it
 
-    def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> Goal:
-        """Return the goal after an order that decides whether the watcher is to run."""
-        goes_on = up and self.up and not (cycle or self.cycle)
-        size_cause = self.size_cause if goes_on else cause
-        return self._replace(word=word, cause=cause, size_cause=size_cause, up=up, cycle=cycle)
-
 
 class Strategy(str, enum.Enum):
     """In which order a rollout replaces processes. Immutable."""

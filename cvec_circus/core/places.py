@@ -191,16 +191,12 @@ class Places:
             process.holds_place = False
             self.held -= 1
 
-    def make_stale(self, process: ManagedProcess, cause: Cause, keeps_place: bool) -> None:
-        """Mark a running process as one to be replaced: when it is gone, if it keeps its place."""
-        del self.fresh[process]
-        self.stale[process] = None
-        process.stale = True
-        process.cause = cause
+    def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
+        """Mark a running process as one to be replaced."""
+        self.stale[process] = self.fresh.pop(process)
+        process.stale, process.cause = True, cause
         self.stale_count += 1
         self.stale_cause = cause
-        if not keeps_place:
-            self.release(process)
 
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""

@@ -183,10 +183,6 @@ class Watcher:
         assert life in STEPS[self.life], f"{self!r} cannot become {life.value}"
         self.life = life
 
-    def hold(self, turn: Turn) -> None:
-        """Hold it back until its turn in an order to all."""
-        self.conditions.insert(0, turn)
-
     def release(self, *kinds: bool) -> None:
         """Hold it back no longer: from starting (True), from stopping (False)."""
         held = (
@@ -197,7 +193,11 @@ class Watcher:
 
     def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> None:
         """Take a new goal: an order has decided whether it is to run."""
-        self.goal = self.goal.ordered(word, cause, up, cycle)
+        goes_on = up and self.wants_to_run and not cycle
+        size_cause = self.goal.size_cause if goes_on else cause
+        self.goal = self.goal._replace(
+            word=word, cause=cause, size_cause=size_cause, up=up, cycle=cycle
+        )
         self.reason = ""
         self.release(True, False)
 
@@ -210,7 +210,7 @@ class Watcher:
 
     def give_up(self, reason: str) -> None:
         """Want it down because it cannot run."""
-        self.goal = self.goal.ordered("giveup", GIVE_UP, up=False)
+        self.ordered("giveup", GIVE_UP, up=False)
         self.reason = self.places.refused = reason
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:
@@ -222,13 +222,9 @@ class Watcher:
             self.settings.change({"numprocesses": numprocesses})
         return bool(more)
 
-    def renew(self, cause: Cause) -> None:
-        """Want processes of a new generation, of the options of now."""
-        number = self.settings.generation.number + 1
-        self.settings.generation = Generation(number, self.options, cause)
-        self.goal = self.goal._replace(generation=number)
-
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
-        """Mark a running process as one to be replaced."""
+        """Mark a running process as one to be replaced: at once, or when it is gone."""
         self.places.grants += self.one_shot
-        self.places.make_stale(process, cause, keeps_place=self.stops_first)
+        self.places.make_stale(process, cause)
+        if not self.stops_first:
+            self.places.release(process)

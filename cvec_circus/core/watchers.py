@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.base.agenda import Agenda
-from cvec_circus.core.campaign import Campaign, Pace, stop_order
+from cvec_circus.core.campaign import Campaign, Pace
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.facts import Facts, Recorder
@@ -111,12 +111,11 @@ class Watchers:
     def begin(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:
         """Look at watchers that were given an order: at once, or in the sequence of a campaign if
         it is one to all that `stops` them, or `starts` them after they have stopped."""
-        if stops:
-            watchers = sorted(watchers, key=stop_order)
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
             self._agenda.set(CAMPAIGN, None)
-        self.touch(*watchers)
+        else:
+            self.touch(*watchers)
 
     # -- the turn
 

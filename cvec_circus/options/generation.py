@@ -49,6 +49,12 @@ class Settings:
             self._take(now.replace({name: options[name] for name in changed}))
         return changed
 
+    def renew(self, cause: Cause) -> int:
+        """Make the next generation, of the options of now, and return its number."""
+        number = self.generation.number + 1
+        self.generation = self.generation._replace(number=number, cause=cause)
+        return number
+
     def drop(self, names: frozenset[str]) -> None:
         """Take freeform options away, which the configuration no longer gives."""
         now = self.generation.options
