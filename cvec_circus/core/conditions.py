@@ -8,10 +8,9 @@ watcher that cannot go on waits for a bounded time (see `campaign`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from cvec_circus.core.campaign import Campaign
     from cvec_circus.core.watcher import Watcher
 
 Explain = Callable[["Watcher"], str]
@@ -38,7 +37,7 @@ class Stage(NamedTuple):
 class Turn(NamedTuple):
     """An order to all watchers has not come to this one yet. Immutable; taken away when it does."""
 
-    campaign: Campaign
+    campaign: Any  # the `ports.Turns` that gave it
     watcher: Watcher
     stage: Stage
 
@@ -46,7 +45,7 @@ class Turn(NamedTuple):
         return False
 
     def why(self, explain: Explain) -> str:
-        return self.campaign.why(self, explain)
+        return str(self.campaign.why(self, explain))
 
 
 class Predecessor(NamedTuple):

@@ -66,16 +66,16 @@ STATUS: dict[Life, str] = {
 }
 """The words of the wire, which are Circus'."""
 
-STEPS: dict[Life, frozenset[Life]] = {
-    Life.DOWN: frozenset({Life.WAITING}),
-    Life.WAITING: frozenset({Life.OPENING, Life.DOWN}),
-    Life.OPENING: frozenset({Life.FILLING, Life.DOWN}),
-    Life.FILLING: frozenset({Life.UP, Life.CLOSING}),
-    Life.UP: frozenset({Life.CLOSING}),
-    Life.CLOSING: frozenset({Life.STOPPING}),
-    Life.STOPPING: frozenset({Life.DOWN}),
+STEPS: dict[Life, tuple[Life, ...]] = {
+    Life.DOWN: (Life.WAITING,),
+    Life.WAITING: (Life.OPENING, Life.DOWN),
+    Life.OPENING: (Life.FILLING, Life.DOWN),
+    Life.FILLING: (Life.UP, Life.CLOSING),
+    Life.UP: (Life.CLOSING,),
+    Life.CLOSING: (Life.STOPPING,),
+    Life.STOPPING: (Life.DOWN,),
 }
 """From each, those that may come next."""
 
-RUNNING = frozenset({Life.OPENING, Life.FILLING, Life.UP})
+RUNNING = (Life.OPENING, Life.FILLING, Life.UP)
 """Where it keeps its processes running, or is about to."""

@@ -8,9 +8,10 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from cvec_circus.core.conditions import Explain, Turn
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.wire.cause import Cause
@@ -134,6 +135,41 @@ class Waits(Protocol):
         """Answer those who wait for a watcher that is let go of."""
 
 
+class Turns(Protocol):
+    """Lets an order to all come to one watcher after the other, by giving each its `Turn`."""
+
+    def begin(self, stops: Sequence[Watcher], starts: Sequence[Watcher]) -> None:
+        """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
+
+    def join(self, watchers: Sequence[Watcher]) -> None:
+        """Let more watchers start with it, each before the held ones of a lower priority."""
+
+    def asks(self, starts: bool) -> bool:
+        """Tell whether there are watchers to start, or to stop."""
+
+    def saw(self, watcher: Watcher) -> None:
+        """Note that a watcher was looked at: it may have moved."""
+
+    def advance(self) -> tuple[Sequence[Watcher], float | None]:
+        """Let the turns come that may come now; return the watchers to look at, and the instant at
+        which to call it again though nothing has moved, None for never."""
+
+    def why(self, turn: Turn, explain: Explain) -> str:
+        """Say what that turn waits for."""
+
+    def forget(self, watcher: Watcher) -> None:
+        """Go on without a watcher, because it is removed."""
+
+    def release_all(self) -> None:
+        """Let every turn come at once."""
+
+    def to_state(self, number: Mapping[Watcher, int]) -> dict[str, Any]:
+        """Return all of it in JSON's types; watchers by their numbers."""
+
+    def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
+        """Go on with a campaign that was written down."""
+
+
 class Ports(NamedTuple):
     """All desks. Immutable."""
 
@@ -145,6 +181,7 @@ class Ports(NamedTuple):
     doorbell: Doorbell
     events: Events
     waits: Waits
+    campaign: Turns
     explain: Callable[[Watcher], str]  # why it stands where it stands, "" for no reason
     forget: Callable[[Watcher], None]
     """Lets go of what the desks keep for a watcher that is removed and gone; it may be called

@@ -52,17 +52,13 @@ class ProcessState(enum.Enum):
     REMOVED = "removed"
 
 
-PROCESS_STEPS: dict[ProcessState, frozenset[ProcessState]] = {
-    ProcessState.PENDING: frozenset({ProcessState.RUNNING, ProcessState.REMOVED}),
-    ProcessState.RUNNING: frozenset(
-        {ProcessState.STOPPING, ProcessState.LEFTOVER, ProcessState.REMOVED}
-    ),
-    ProcessState.STOPPING: frozenset(
-        {ProcessState.KILLED, ProcessState.LEFTOVER, ProcessState.REMOVED}
-    ),
-    ProcessState.KILLED: frozenset({ProcessState.LEFTOVER, ProcessState.REMOVED}),
-    ProcessState.LEFTOVER: frozenset({ProcessState.REMOVED}),
-    ProcessState.REMOVED: frozenset(),
+PROCESS_STEPS: dict[ProcessState, tuple[ProcessState, ...]] = {
+    ProcessState.PENDING: (ProcessState.RUNNING, ProcessState.REMOVED),
+    ProcessState.RUNNING: (ProcessState.STOPPING, ProcessState.LEFTOVER, ProcessState.REMOVED),
+    ProcessState.STOPPING: (ProcessState.KILLED, ProcessState.LEFTOVER, ProcessState.REMOVED),
+    ProcessState.KILLED: (ProcessState.LEFTOVER, ProcessState.REMOVED),
+    ProcessState.LEFTOVER: (ProcessState.REMOVED,),
+    ProcessState.REMOVED: (),
 }
 """From each state of a process, those it may enter next."""
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.base.agenda import Agenda
-from cvec_circus.core.campaign import Campaign, Pace
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.facts import Facts, Recorder
@@ -16,8 +15,6 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
-
-PACE = Pace()
 
 CAMPAIGN = "campaign"
 """The agenda's entry for the next watcher that the campaign releases."""
@@ -32,17 +29,15 @@ class Watchers:
     Args:
         ports: The desks.
         facts: What the desks report.
-        pace: How long an order to all waits.
 
     Attributes:
         closing: Whether the daemon is on its way out.
-        campaign: The order to all that is under way.
     """
 
-    def __init__(self, ports: Ports, facts: Facts, pace: Pace = PACE) -> None:
+    def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports = ports
         self.closing = False
-        self.campaign = Campaign(pace, self.touch, ports.events.note, ports.explain)
+        self.campaign = ports.campaign
         self.steps = Steps(ports)
         self._recorder = Recorder(ports)
         self._facts = facts
@@ -140,13 +135,13 @@ class Watchers:
         for item in self._agenda.pop_due(now):
             if isinstance(item, Watcher):
                 self.touch(item)
-        self._advance(now)
+        self._advance()
         while self._dirty:
             watcher = next(iter(self._dirty))
             del self._dirty[watcher]
             self._look_at(watcher)
             if not self._dirty:
-                self._advance(self.now())
+                self._advance()
             if self.ports.clock.turn_is_over():
                 return bool(self._dirty)
         return False
@@ -161,9 +156,10 @@ class Watchers:
             if watcher.is_abandoned and not watcher.places.slots:
                 self.ports.outputs.close(watcher)  # it is converged no more
 
-    def _advance(self, now: float) -> None:
-        if not self.campaign.is_over:
-            self._agenda.set(CAMPAIGN, self.campaign.advance(now))
+    def _advance(self) -> None:
+        asked, next_at = self.campaign.advance()
+        self.touch(*asked)
+        self._agenda.set(CAMPAIGN, next_at)
 
     def _look_at(self, watcher: Watcher) -> None:
         try:
@@ -172,7 +168,7 @@ class Watchers:
         finally:
             self._agenda.set(watcher, watcher.next_deadline())
         self.take_facts()  # strays of what was given up just now belong in the replies
-        self.campaign.saw(watcher, self.now())
+        self.campaign.saw(watcher)
         self.ports.waits.settle(watcher)
         if watcher.is_removed:
             self._see_off(watcher)

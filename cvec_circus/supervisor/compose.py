@@ -13,7 +13,6 @@ from cvec_circus.control import endpoints
 from cvec_circus.control.events import EventStream
 from cvec_circus.control.publisher import Publisher
 from cvec_circus.control.server import ControlServer, Request
-from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
@@ -23,6 +22,7 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
 from cvec_circus.supervisor.announcer import Announcer
+from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.endings import Endings
@@ -92,6 +92,7 @@ class Desks(NamedTuple):
     launcher: Launcher
     turn: Turn
     waits: WaitDesk
+    campaign: Campaign
     roster: Roster
     closers: ExitStack
 
@@ -181,6 +182,11 @@ def _built(
 
     turn = Turn(clock)
     waits = WaitDesk(clock.monotonic, loop.post)
+
+    def explain_watcher(watcher: Watcher) -> str:
+        return why(watcher, turn.now())
+
+    campaign = Campaign(pace_of(circus), turn.now, announcer.note, explain_watcher)
     ports = Ports(
         turn,
         launcher,
@@ -190,10 +196,11 @@ def _built(
         doorbell,
         announcer,
         waits,
-        lambda watcher: why(watcher, turn.now()),
+        campaign,
+        explain_watcher,
         forget,
     )
-    roster = Roster(ports, facts, pace_of(circus))
+    roster = Roster(ports, facts)
     return Desks(
         loop,
         chores,
@@ -209,6 +216,7 @@ def _built(
         launcher,
         turn,
         waits,
+        campaign,
         roster,
         stack,
     )

@@ -25,8 +25,8 @@ from typing import Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.campaign import SHUTDOWN_MARGIN
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.supervisor.campaign import SHUTDOWN_MARGIN, Campaign
 from cvec_circus.supervisor.narration import because
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
@@ -64,10 +64,11 @@ class Shutdown:
 
     announce: Callable[[str, float], object] | None = None
 
-    def __init__(self, roster: Roster, loop: Loop, hooks: Hooks) -> None:
+    def __init__(self, roster: Roster, loop: Loop, hooks: Hooks, campaign: Campaign) -> None:
         self._roster = roster
         self._loop = loop
         self._hooks = hooks
+        self._campaign = campaign
         self._is_down = False
         self._over = False
         self._ends_at = 0.0
@@ -110,7 +111,7 @@ class Shutdown:
         longest = max(
             (w.options.graceful_timeout for w in watchers if not w.kind.is_helper), default=0.0
         )
-        bound = max(longest + SHUTDOWN_MARGIN, self._roster.campaign.pace.shutdown_timeout or 0.0)
+        bound = max(longest + SHUTDOWN_MARGIN, self._campaign.pace.shutdown_timeout or 0.0)
         has_helpers = any(watcher.kind.is_helper for watcher in watchers)
         return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
 

@@ -118,7 +118,7 @@ class Supervisor:
         self.events = self.desks.events
         self.control = self.desks.control
         self.child_exited = self.desks.endings.reaper.child_exited
-        self.shutdown = Shutdown(self.roster, self.loop, self.desks.hooks)
+        self.shutdown = Shutdown(self.roster, self.loop, self.desks.hooks, self.desks.campaign)
         self.target = Target(
             self.desks,
             self.shutdown,
@@ -213,7 +213,7 @@ class Supervisor:
             self.events.keep(live["event_history"])
         wanted.circus = {**self.configuration.circus, **live}
         self.desks.helpers.check_delay = wanted.circus["check_delay"]
-        self.roster.campaign.pace = pace_of(wanted.circus)
+        self.desks.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
         self.target.left_out = {}
         self.configuration = wanted

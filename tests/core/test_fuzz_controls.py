@@ -11,7 +11,6 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from cvec_circus.core.campaign import Campaign
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.ending import Ender
@@ -21,6 +20,7 @@ from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor import order_ends
+from cvec_circus.supervisor.campaign import Campaign
 from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play
 from tests.support.world import FakeWorld
@@ -150,7 +150,7 @@ class TestControls(unittest.TestCase):
             self.assertRaisesRegex(AssertionError, "come to rest", world.advance, 1)
 
     def test_helpers_that_nobody_releases(self) -> None:
-        self.assert_objects(Campaign, "advance", lambda *args: None, "not down|not where")
+        self.assert_objects(Campaign, "advance", lambda *args: ([], None), "not down|not where")
 
     def test_an_order_that_is_not_looked_at(self) -> None:
         touch = Watchers.touch

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import unittest
 
-from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Exited
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.system.collecting import Exit
 from tests.core.test_campaign import CampaignCase
 from tests.support.world import IMMORTAL, OBEDIENT, FakeWorld
@@ -107,7 +107,7 @@ class TestTimeout(PriorityCase):
         self.assertEqual(self.world.actions("low").count("start"), 1)
 
     def test_it_can_be_changed(self) -> None:
-        self.roster.campaign.pace = Pace(priority_timeout=5.0)
+        self.world.campaign.pace = Pace(priority_timeout=5.0)
         self.world.answers["before_start"] = None
         _, low = self.start_both(hooks=["before_start"])
         self.assert_starts_after(low, 5)

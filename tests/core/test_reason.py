@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import unittest
 
-from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Strayed
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Remove, Start, Stop
 from cvec_circus.wire.outcome import Stray
@@ -200,7 +200,7 @@ class TestReason(unittest.TestCase):
         self.assert_reason(watcher, "")
 
     def test_the_warm_up_of_the_daemon(self) -> None:
-        self.world.roster.campaign.pace = Pace(warmup_delay=2.0)
+        self.world.campaign.pace = Pace(warmup_delay=2.0)
         self.world.add("a")
         watcher = self.world.add("b")
         self.world.start(None, "config", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import unittest
 
-from cvec_circus.core.campaign import Pace
+from cvec_circus.supervisor.campaign import Pace
 from tests.core.test_state import StateCase
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN
 
@@ -75,7 +75,7 @@ class TestRestored(StateCase):
                 self.assertEqual(watcher.status, "active")
 
     def test_a_start_of_all_goes_on(self) -> None:
-        self.world.roster.campaign.pace = Pace(warmup_delay=2.0)
+        self.world.campaign.pace = Pace(warmup_delay=2.0)
         for name, priority in (("c", 0), ("b", 5), ("a", 5)):
             self.world.add(name, priority=priority)
         self.world.start(None, "config", None)

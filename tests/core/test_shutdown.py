@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.core.campaign import Pace
+from cvec_circus.supervisor.campaign import Pace
 from tests.support.world import IMMORTAL, STUBBORN, FakeWorld
 
 
@@ -124,7 +124,7 @@ class TestShutDown(unittest.TestCase):
         self.world.temper = STUBBORN
         helper = self.world.up("a", helper=True)
         self.world.up("b", graceful_timeout=30)
-        self.roster.campaign.pace = Pace(shutdown_timeout=3.0)
+        self.world.campaign.pace = Pace(shutdown_timeout=3.0)
         self.shut_down()
         self.world.advance(2.9)
         self.assertEqual(helper.status, "active")

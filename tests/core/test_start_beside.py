@@ -50,11 +50,11 @@ class TestStartBeside(unittest.TestCase):
         before = self.world.pids(a)
         self.world.restart(None, "x", None)
         self.world.settle()
-        self.assertTrue(self.world.roster.campaign.asks(False))
+        self.assertTrue(self.world.campaign.asks(False))
         new = self.world.add("new")
         self.world.start_beside([new], "x", None)
         self.world.advance(10.0)
-        self.assertFalse(self.world.roster.campaign.asks(False))
+        self.assertFalse(self.world.campaign.asks(False))
         self.assertTrue(a.is_up and new.is_up)
         self.assertNotEqual(self.world.pids(a), before)
 

@@ -7,13 +7,13 @@ import json
 import unittest
 from typing import Any
 
-from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.life import Life
 from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Reload, Resize, Stop
 from cvec_circus.wire.outcome import Stray
@@ -38,7 +38,7 @@ class StateCase(unittest.TestCase):
     def restored(self) -> Roster:
         """Return another roster with the same state, which is the same in every part."""
         before = plain(self.world.roster)
-        roster = Roster(self.world.ports, Facts(), Pace(warmup_delay=77.0))
+        roster = self.world.another_roster(Pace(warmup_delay=77.0), Facts())
         roster.restore(before)
         after = plain(roster)
         self.assertEqual(set(after), set(before))
@@ -233,13 +233,13 @@ class TestRoundTrips(StateCase):
         self.assertEqual(self.world.why(watcher), text)
 
     def test_campaigns(self) -> None:
-        self.world.roster.campaign.pace = Pace(warmup_delay=2.0, priority_timeout=30.0)
+        self.world.campaign.pace = Pace(warmup_delay=2.0, priority_timeout=30.0)
         for name, priority in (("c", 0), ("a", 5), ("b", 5), ("d", 5)):
             self.world.add(name, priority=priority)
         self.world.start(None, "config", None)
         self.world.settle()
         roster = self.restored()
-        self.assertEqual(roster.campaign.pace, self.world.roster.campaign.pace)
+        self.assertEqual(plain(roster)["campaign"]["pace"], list(self.world.campaign.pace))
         self.world.advance(60)
         self.world.up("helper", helper=True)
         self.world.restart(None, "command:restart", None)

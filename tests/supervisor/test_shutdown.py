@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.watcher import PROGRAM
+from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.cause import Cause
 from tests.support.clock import FakeClock
@@ -19,7 +20,6 @@ class FakeRoster:
     def __init__(self, told: list[str]) -> None:
         self.closing = False
         self.is_down = False
-        self.campaign = SimpleNamespace(pace=SimpleNamespace(shutdown_timeout=None))
         self.told = told
 
     def everybody(self) -> list[Any]:
@@ -54,7 +54,8 @@ class TestSignals(unittest.TestCase):
         self.addCleanup(loop.close)
         self.told: list[str] = []
         roster: Any = FakeRoster(self.told)
-        self.shutdown = Shutdown(roster, loop, FakeHooks(self.told))
+        campaign = SimpleNamespace(pace=Pace())
+        self.shutdown = Shutdown(roster, loop, FakeHooks(self.told), campaign)
 
     def signal(self, *names: str) -> list[str]:
         """Tell it of signals, and return what was logged of each."""

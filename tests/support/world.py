@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, Callable
 
-from cvec_circus.core.campaign import Pace
 from cvec_circus.core.facts import Answered, Connected, Emptied, Exited, Facts
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
@@ -20,44 +19,18 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
+from tests.support.desks import FakeOutputs, FakeSignals
 
 OBEDIENT = "obedient"
 STUBBORN = "stubborn"
 IMMORTAL = "immortal"
-
-
-class Signals:
-    """The desk of that name."""
-
-    def __init__(self, world: FakeWorld) -> None:
-        self.send, self.stop_tree = world.send, world.stop_tree
-        self.kill, self.abandon = world.kill_group, world.abandon
-        self.is_settled = lambda watcher: watcher not in world.unsettled
-
-
-class Outputs:
-    """The desk of that name."""
-
-    def __init__(self, world: FakeWorld) -> None:
-        self._streams = world.streams
-
-    def open(self, watcher: Watcher) -> None:
-        self._streams.append((watcher.name, "open"))
-
-    def reopen(self, watchers: list[Watcher] | None) -> None:
-        pass
-
-    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
-        assert process.state is ProcessState.REMOVED
-
-    def close(self, watcher: Watcher) -> None:
-        self._streams.append((watcher.name, "close"))
 
 
 class FakeWorld:
@@ -105,20 +78,21 @@ class FakeWorld:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.facts = Facts()
         self.waits = WaitDesk(self.now)
+        self.campaign = Campaign(Pace(warmup_delay), self.now, self.note, self.why)
         self.ports = Ports(
             self,
             self,
-            Signals(self),
+            FakeSignals(self),
             SimpleNamespace(ask=self.ask_hook),
-            Outputs(self),
+            FakeOutputs(self),
             self,
             self,
             self.waits,
-            lambda watcher: why(watcher, self.clock),
+            self.campaign,
+            self.why,
             self.forget,
         )
-        self.why = self.ports.explain
-        self.roster = Roster(self.ports, self.facts, Pace(warmup_delay))
+        self.roster = Roster(self.ports, self.facts)
 
     # -- the ports
 
@@ -274,6 +248,10 @@ class FakeWorld:
     def shut_down(self, cause: str, wait: Wait | None = None) -> None:
         self.roster.give(orders.Quit(Cause(cause)), wait)
 
+    def why(self, watcher: Watcher) -> str:
+        """The reason that a person is shown."""
+        return why(watcher, self.clock)
+
     def wait(self, timeout: float | None = None) -> tuple[list[Outcome], Wait]:
         """Somebody who waits, and the list his outcome will be in."""
         outcomes: list[Outcome] = []
@@ -304,7 +282,8 @@ class FakeWorld:
         before = [*self.roster._watchers.values(), *self.roster._leaving]
         self.facts = Facts()
         self.listening.clear()
-        self.roster = Roster(self.ports, self.facts)
+        self.roster = self.another_roster(Pace(), self.facts)
+        self.ports, self.campaign = self.roster.ports, self.roster.campaign
         after = self.roster.restore(state)
         new = dict(zip(before, after))
         for pid, watcher in self.owner.items():
@@ -316,6 +295,11 @@ class FakeWorld:
                     rows[pid] = watcher.places.slots[process.wid]
         self.open_questions = [(new.get(w, w), n, t) for w, n, t in self.open_questions]
         return after
+
+    def another_roster(self, pace: Pace, facts: Facts) -> Roster:
+        """An empty one on the same desks."""
+        campaign = Campaign(pace, self.now, self.note, self.why)
+        return Roster(self.ports._replace(campaign=campaign), facts)
 
     def connect(self, watcher: Watcher) -> None:
         """Somebody connects to its socket."""

@@ -43,7 +43,7 @@ class Campaign:
 
     Args:
         pace: How long it waits; it may be changed.
-        touch: Called with each watcher whose turn has come.
+        now: Returns the instant on the monotonic clock.
         note: Called with a watcher that the others wait for no longer, and with that in words.
         explain: Returns why a watcher stands where it stands.
     """
@@ -51,12 +51,13 @@ class Campaign:
     def __init__(
         self,
         pace: Pace,
-        touch: Callable[[Watcher], None],
+        now: Callable[[], float],
         note: Callable[[Watcher, str], object],
         explain: Explain,
     ) -> None:
         self.pace = pace
-        self._touch, self._note, self._explain = touch, note, explain
+        self._now, self._note, self._explain = now, note, explain
+        self._touched: list[Watcher] = []  # to be looked at
         self._line: deque[Turn] = deque()  # what has not come yet, in order
         self._stage: Stage | None = None  # the one under way; None before the first
         self._unsettled: dict[Watcher, tuple[Life, int]] = {}
@@ -90,7 +91,7 @@ class Campaign:
             self._line.append(turn)
         self._line = deque(sorted(self._line, key=_order))
         for turn in self._line:
-            self._touch(turn.watcher)
+            self._touched.append(turn.watcher)
 
     @property
     def is_over(self) -> bool:
@@ -118,7 +119,7 @@ class Campaign:
 
     # -- as time goes by
 
-    def saw(self, watcher: Watcher, now: float) -> None:
+    def saw(self, watcher: Watcher) -> None:
         """Note that a watcher was looked at: it may have moved."""
         mark = self._unsettled.get(watcher)
         if mark is None or self._stage is None:
@@ -131,14 +132,20 @@ class Campaign:
         else:
             self._unsettled[watcher] = _mark(watcher)
         if starts:
-            self._over_at = now + self.pace.priority_timeout
+            self._over_at = self._now() + self.pace.priority_timeout
 
-    def advance(self, now: float) -> float | None:
+    def advance(self) -> tuple[list[Watcher], float | None]:
         """Let the turns come that may come now.
 
         Returns:
-            The instant at which to call it again though nothing has moved, None for never.
+            The watchers to look at, and the instant at which to call it again though nothing has
+            moved, None for never.
         """
+        next_at = self._go_on(self._now())
+        touched, self._touched = self._touched, []
+        return touched, next_at
+
+    def _go_on(self, now: float) -> float | None:
         while not self.is_over:
             stage = self._stage
             while stage is not None and self._line and self._line[0].stage == stage:
@@ -152,7 +159,7 @@ class Campaign:
                 watcher.release(stage.starts)
                 if not _has_settled(watcher, stage.starts):
                     self._unsettled[watcher] = _mark(watcher)
-                self._touch(watcher)
+                self._touched.append(watcher)
             hooked = map(_hooked_until, self._unsettled if stage and stage.starts else ())
             over_at = max([self._over_at, *hooked])
             if self._unsettled and now < over_at:
@@ -184,7 +191,7 @@ class Campaign:
         """Let every turn come at once."""
         for turn in self._line:
             turn.watcher.release(True, False)
-            self._touch(turn.watcher)
+            self._touched.append(turn.watcher)
         self._line.clear()
         self._unsettled.clear()
         self._stage = None

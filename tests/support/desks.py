@@ -1,0 +1,39 @@
+"""Two desks of the fake world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Watcher
+
+if TYPE_CHECKING:
+    from tests.support.world import FakeWorld
+
+
+class FakeSignals:
+    """The desk of that name."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self.send, self.stop_tree = world.send, world.stop_tree
+        self.kill, self.abandon = world.kill_group, world.abandon
+        self.is_settled = lambda watcher: watcher not in world.unsettled
+
+
+class FakeOutputs:
+    """The desk of that name."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self._streams = world.streams
+
+    def open(self, watcher: Watcher) -> None:
+        self._streams.append((watcher.name, "open"))
+
+    def reopen(self, watchers: list[Watcher] | None) -> None:
+        pass
+
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        assert process.state is ProcessState.REMOVED
+
+    def close(self, watcher: Watcher) -> None:
+        self._streams.append((watcher.name, "close"))
