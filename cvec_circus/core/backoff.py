@@ -18,6 +18,10 @@ FAILED_START_CEILING = 1.0
 """Seconds between two attempts to start what cannot be started, where backoff is turned off."""
 
 
+NEVER = -1.0
+"""How long a process has lived that was never its program, though `min_uptime` may be 0."""
+
+
 class Backoff:
     """The memory of one slot: how quickly its processes died. Owned by the supervisor thread."""
 
@@ -41,7 +45,7 @@ class Backoff:
         """Work out what a death by itself earns.
 
         Args:
-            lived: How many seconds the process was there; negative if it was never its program.
+            lived: How many seconds the process was there; `NEVER` if it was never its program.
             now: The instant of its death.
             options: The watcher's.
             random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.
@@ -53,7 +57,10 @@ class Backoff:
             self.step = 0 if lived >= options.backoff_reset else max(0, self.step - 1)
         else:
             self.deaths += 1
-            if options.backoff:
+            if lived == NEVER:
+                ceiling = options.backoff_max if options.backoff else 0.0
+                wait = exponential(self.deaths, FIRST_DELAY, ceiling or FAILED_START_CEILING)
+            elif options.backoff:
                 wait = exponential(self.step, FIRST_DELAY, options.backoff_max)
                 if wait < options.backoff_max:
                     self.step += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Callable, NamedTuple, Union
 
+from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
 from cvec_circus.core.ports import Ports
@@ -114,7 +115,10 @@ class Recorder(Ender, Spawner):
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
         if wanted and by_itself and process.holds_place and not watcher.reason:
-            self.became_program(watcher, process, failure)
+            if failure is None:
+                places.backoff(wid).failed_starts = 0
+            else:
+                self.start_failed(watcher, process, failure)
         if leaves:
             self.keep_leftover(watcher, process)
         else:
@@ -124,7 +128,7 @@ class Recorder(Ender, Spawner):
         self, watcher: Watcher, process: ManagedProcess, by_itself: bool, failure: Exception | None
     ) -> None:
         """Work out when its place may be filled again, if it leaves one."""
-        places, options = watcher.places, watcher.options
+        places = watcher.places
         if not process.holds_place:
             places.backoffs.pop(process.wid, None)  # its place has gone to another slot
             return
@@ -134,13 +138,8 @@ class Recorder(Ender, Spawner):
         if not by_itself:
             memory.ready_at = 0.0
             return
-        now = self.now()
-        # What never became its program has not lived at all, though `min_uptime` may be 0.
-        lived = now - process.spawned_at if failure is None else -1.0
-        memory.died(lived, now, options, self.random())
-        if memory.deaths and watcher.goal.up and options.respawn:
-            deaths, delay = memory.deaths, memory.delay
-            self.announce(watcher, process.cause, process.wid, deaths, delay)
+        lived = NEVER if failure else self.now() - process.spawned_at
+        self.died(watcher, process.wid, lived, process.cause)
 
     def _emptied(self, fact: Emptied) -> None:
         if fact.process.state is ProcessState.LEFTOVER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from cvec_circus.base.retry import exponential, jittered
-from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY
+from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY, NEVER
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker
 from cvec_circus.core.process import ManagedProcess, Purpose
@@ -133,71 +133,59 @@ class Spawner(Asker):
     # -- what failed
 
     def _try_again(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> None:
-        """Try again after a wait, or give up; a shortage of the system counts for nothing."""
-        places, options = watcher.places, watcher.options
-        now, random = self.now(), self.random()
-        if not self._counts(watcher, process, error):
-            # All slots of the watcher wait for what the system is short of, on one timer.
+        """Arrange for another attempt to spawn a process, or give up."""
+        places, now = watcher.places, self.now()
+        if is_shortage(error):
+            # All slots of the watcher wait for it, on one timer.
+            places.trouble = str(error) or type(error).__name__
             places.shortages += 1
             delay = exponential(places.shortages, FIRST_DELAY, FAILED_START_CEILING)
-            places.next_spawn_at = now + jittered(delay, random)
+            places.next_spawn_at = now + jittered(delay, self.random())
             places.ready.appendleft(process)
             if places.shortages == 1:
-                note = f"{places.trouble}; it is tried again until there is some"
-                self.note(watcher, note)
-        elif not watcher.reason:
-            attempts = places.backoff(process.wid).failed_starts
-            ceiling = options.backoff_max if options.backoff else 0.0
-            delay = exponential(attempts, FIRST_DELAY, ceiling or FAILED_START_CEILING)
-            places.spawn_at(process, now + jittered(delay, random), now)
-            tries = f"attempt {attempts}, next in {delay:g} s"
-            self.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
-            self.announce(watcher, EXEC, process.wid, attempts, delay)
-
-    def became_program(
-        self, watcher: Watcher, process: ManagedProcess, failure: Exception | None
-    ) -> None:
-        """Note whether a process became its program; one that did not is a start that failed."""
-        memory = watcher.places.backoff(process.wid)
-        if failure is None:
-            memory.failed_starts = 0
+                self.note(watcher, f"{places.trouble}; it is tried again until there is some")
             return
-        self._counts(watcher, process, failure)
-        if watcher.reason:
-            return
-        if not (watcher.options.backoff and watcher.options.backoff_max):
-            delay = exponential(memory.deaths, FIRST_DELAY, FAILED_START_CEILING)
-            memory.ready_at = max(memory.ready_at, self.now() + delay)
-        tries = f"{watcher.places.trouble}; attempt {memory.deaths}"
-        self.note(watcher, f"slot {process.wid}: {tries}")
+        self.died(watcher, process.wid, NEVER, EXEC)
+        self.start_failed(watcher, process, error)
+        if not watcher.reason:
+            places.spawn_at(process, places.backoff(process.wid).ready_at, now)
 
-    def _counts(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> bool:
-        """Count a failed start, unless it is for a shortage, and return whether it is counted.
+    def died(self, watcher: Watcher, wid: int, lived: float, cause: Cause) -> None:
+        """Set when a slot may spawn again, and publish a wait that is long enough to be noticed.
 
-        The watcher gives up when none of its processes could ever be started. A slot that has
-        failed as often as `max_retry` says goes on trying where others run: giving up would stop
-        these.
+        Args:
+            lived: For how many seconds its process was there; `NEVER` if it was never its program.
         """
-        places = watcher.places
-        places.trouble = str(error) or type(error).__name__
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES:
-            return False
-        memory = places.backoff(process.wid)
-        memory.failed_starts += 1
-        attempts = memory.failed_starts
-        places.refused = places.trouble
-        places.exhausted |= 0 <= watcher.options.max_retry <= attempts
-        if places.exhausted and not places.has_started(self.now()):
-            self.give_up(watcher, f"{places.trouble} ({attempts} attempts)")
-        return True
+        memory, options = watcher.places.backoff(wid), watcher.options
+        memory.died(lived, self.now(), options, self.random())
+        deaths, delay = memory.deaths, memory.delay
+        if deaths and delay >= ANNOUNCED_BACKOFF and watcher.goal.up and options.respawn:
+            self.publish(watcher, "backoff", cause, wid=wid, deaths=deaths, delay=delay)
 
-    def announce(self, watcher: Watcher, cause: Cause, wid: int, deaths: int, delay: float) -> None:
-        """Publish a wait that is long enough to be noticed."""
-        if delay >= ANNOUNCED_BACKOFF:
-            told = {"wid": wid, "deaths": deaths, "delay": delay}
-            self.publish(watcher, "backoff", cause, **told)
+    def start_failed(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> None:
+        """Count a start that failed, and give up when none of the processes could ever be started.
+
+        A shortage counts for nothing. A slot that has failed as often as `max_retry` says goes on
+        trying where others run: giving up would stop these.
+        """
+        places, memory = watcher.places, watcher.places.backoff(process.wid)
+        places.trouble = str(error) or type(error).__name__
+        if not is_shortage(error):
+            memory.failed_starts += 1
+            places.refused = places.trouble
+            places.exhausted |= 0 <= watcher.options.max_retry <= memory.failed_starts
+            if places.exhausted and not places.has_started(self.now()):
+                self.give_up(watcher, f"{places.trouble} ({memory.failed_starts} attempts)")
+                return
+        tries = f"attempt {memory.deaths}, next in {memory.delay:g} s"
+        self.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")
 
     def give_up(self, watcher: Watcher, reason: str) -> None:
         """Stop a watcher that cannot run, and say why."""
         watcher.give_up(reason)
         self.publish(watcher, "giveup", GIVE_UP, reason=reason)
+
+
+def is_shortage(error: Exception) -> bool:
+    """Tell whether the system may have later what it lacks now."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES
