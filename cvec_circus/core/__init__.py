@@ -2,6 +2,7 @@
 
 To be read in this order: `life` and `process` (the two tables), `goal`, `conditions`, `backoff`,
 `places` and `watcher` (what there is); `ports` (what is outside); `hooks`, `spawning`, `ending` and
-`converge` (the steps); `facts`, `campaign`, `watchers` and `roster` (what sets them going);
-`reason` (in words) and `state` (in JSON).
+`converge` (the steps); `facts`, `watchers` and `roster` (what sets them going); `state` (in JSON).
+Above it stand `supervisor.campaign`, which sequences an order to all, and `supervisor.reason`,
+which says why a watcher stands where it stands.
 """

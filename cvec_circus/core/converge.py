@@ -194,7 +194,11 @@ class Steps(Ender, Spawner):
 
     def _keep_up(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes running as wanted, and none beside them."""
-        self._retire_expired(watcher)
+        places = watcher.places
+        while places.expired and not places.being_replaced():
+            process = places.expired.pop(0)  # older than `max_age`: one of a watcher at a time
+            if process in places.fresh:
+                watcher.make_stale(process, MAX_AGE)
         self.fill_places(watcher)
         more = self._shed_surplus(watcher)
         more |= self.spawn_ready(watcher)
@@ -208,14 +212,6 @@ class Steps(Ender, Spawner):
             return False
         more |= self.stop_stale(watcher)
         return self.end_rollout(watcher) or more
-
-    def _retire_expired(self, watcher: Watcher) -> None:
-        """Make the next process that is older than `max_age` stale, one of a watcher at a time."""
-        places = watcher.places
-        while places.expired and not places.being_replaced():
-            process = places.expired.pop(0)
-            if process in places.fresh:
-                watcher.make_stale(process, MAX_AGE)
 
     def _shed_surplus(self, watcher: Watcher) -> bool:
         """Free the places that are too many: first of what does not run, then of the oldest.

@@ -7,12 +7,11 @@ beginning of its turn, in the order in which they came.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, NamedTuple, Union
+from typing import NamedTuple, Union
 
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
-from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
@@ -71,24 +70,21 @@ Facts = deque[Fact]
 class Recorder(Ender, Spawner):
     """Records facts. Owned by the supervisor thread."""
 
-    def __init__(self, ports: Ports) -> None:
-        super().__init__(ports)
-        self._recorded: dict[type, Callable[[Any], None]] = {
-            Exited: self._exited,
-            Emptied: self._emptied,
-            Strayed: self._strayed,
-            Answered: self._answered,
-            Connected: self._connected,
-        }
-        self._answers = {
-            "before_spawn": self.before_spawn_answered,
-            "after_spawn": self.after_spawn_answered,
-            "before_signal": self.before_signal_answered,
-        }
-
     def record(self, fact: Fact) -> None:
         """Record what has happened."""
-        self._recorded[type(fact)](fact)
+        watcher = fact.watcher
+        if isinstance(fact, Exited):
+            self._exited(fact)
+        elif isinstance(fact, Answered):
+            self._answered(fact)
+        elif isinstance(fact, Strayed):
+            watcher.strays = fact.strays
+        elif isinstance(fact, Emptied):
+            if fact.process.state is ProcessState.LEFTOVER:
+                self.let_go(watcher, fact.process)
+        elif watcher.connection is not None:
+            watcher.conditions.remove(watcher.connection)
+            watcher.conditions.append(Connection(has_come=True))
 
     def _exited(self, fact: Exited) -> None:
         watcher, process, ended, leaves, report, failure = fact
@@ -141,25 +137,17 @@ class Recorder(Ender, Spawner):
         lived = NEVER if failure else self.now() - process.spawned_at
         self.died(watcher, process.wid, lived, process.cause)
 
-    def _emptied(self, fact: Emptied) -> None:
-        if fact.process.state is ProcessState.LEFTOVER:
-            self.let_go(fact.watcher, fact.process)
-
-    def _strayed(self, fact: Strayed) -> None:
-        fact.watcher.strays = fact.strays
-
     def _answered(self, fact: Answered) -> None:
         """Take the answer to a question; one that is not awaited any more is dropped."""
-        watcher = fact.watcher
+        watcher, refusal = fact.watcher, fact.refusal
         question = watcher.questions.pop(fact.token, None)
         if question is None:
             return
         if watcher.gate is not None and watcher.gate.token == fact.token:
-            watcher.gate = watcher.gate._replace(answer=fact.refusal)
-        elif question.name in self._answers:
-            self._answers[question.name](watcher, question, fact.refusal)
-
-    def _connected(self, fact: Connected) -> None:
-        if fact.watcher.connection is not None:
-            fact.watcher.conditions.remove(fact.watcher.connection)
-            fact.watcher.conditions.append(Connection(has_come=True))
+            watcher.gate = watcher.gate._replace(answer=refusal)
+        elif question.name == "before_spawn":
+            self.before_spawn_answered(watcher, question, refusal)
+        elif question.name == "after_spawn":
+            self.after_spawn_answered(watcher, question, refusal)
+        elif question.name == "before_signal":
+            self.before_signal_answered(watcher, question, refusal)

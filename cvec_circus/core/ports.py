@@ -8,15 +8,18 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
 
 if TYPE_CHECKING:
-    from cvec_circus.core.conditions import Explain, Turn
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
     from cvec_circus.wire.outcome import Wait
+
+
+Ends = Optional[Sequence["ManagedProcess"]]
+"""The processes that an order ends; None where it is about none."""
 
 
 class TurnClock(Protocol):
@@ -116,14 +119,10 @@ class Waits(Protocol):
     """Answers those who wait for the end of an order."""
 
     def before(
-        self,
-        wait: Wait,
-        order: Order,
-        watchers: Sequence[Watcher],
-        ends: Sequence[ManagedProcess] | None = None,
+        self, wait: Wait, order: Order, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
         """Note how watchers stand before an order is applied to them, or one of several that are
-        given as one; `ends` are the processes that it ends, None where it is about none."""
+        given as one."""
 
     def begin(self, wait: Wait, order: Order) -> None:
         """Wait from now on: the order has been applied."""
@@ -153,9 +152,6 @@ class Turns(Protocol):
     def advance(self) -> tuple[Sequence[Watcher], float | None]:
         """Let the turns come that may come now; return the watchers to look at, and the instant at
         which to call it again though nothing has moved, None for never."""
-
-    def why(self, turn: Turn, explain: Explain) -> str:
-        """Say what that turn waits for."""
 
     def forget(self, watcher: Watcher) -> None:
         """Go on without a watcher, because it is removed."""

@@ -12,13 +12,15 @@ from typing import Any
 
 from cvec_circus.core.goal import Strategy
 from cvec_circus.core.life import Life
-from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.ports import Ends
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Order
 from cvec_circus.wire.outcome import Wait
 
 HELPER_TIMEOUT = 5.0
@@ -28,7 +30,7 @@ HELPER_TIMEOUT = 5.0
 class Roster(Watchers):
     """All watchers, and the one way in for orders. Owned by the supervisor thread."""
 
-    def give(self, order: orders.Order, wait: Wait | None = None) -> None:
+    def give(self, order: Order, wait: Wait | None = None) -> None:
         """Take an order, and answer `wait` at the end of it.
 
         Raises:
@@ -56,11 +58,7 @@ class Roster(Watchers):
         return [watcher for watcher in named if watcher.options.autostart or watcher.goal.up]
 
     def _expect(
-        self,
-        order: orders.Order,
-        wait: Wait | None,
-        watchers: Sequence[Watcher],
-        ends: Sequence[ManagedProcess] | None = None,
+        self, order: Order, wait: Wait | None, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
         """Note how watchers stand before the order is applied, if its sender waits."""
         if wait is not None:

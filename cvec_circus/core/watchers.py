@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 from cvec_circus import exc
@@ -16,35 +15,22 @@ from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
 
-CAMPAIGN = "campaign"
-"""The agenda's entry for the next watcher that the campaign releases."""
-
 
 class Watchers:
     """All watchers, as they stand; `roster.Roster` takes orders. Owned by the supervisor thread.
 
     An order marks the watchers it touches; `turn()` takes the facts, converges each marked watcher
     once, answers who waits for them, and says when to call it again though nothing happens.
-
-    Args:
-        ports: The desks.
-        facts: What the desks report.
-
-    Attributes:
-        closing: Whether the daemon is on its way out.
     """
 
     def __init__(self, ports: Ports, facts: Facts) -> None:
-        self.ports = ports
-        self.closing = False
-        self.campaign = ports.campaign
-        self.steps = Steps(ports)
-        self._recorder = Recorder(ports)
-        self._facts = facts
+        self.ports, self.campaign, self._facts = ports, ports.campaign, facts
+        self.closing = False  # the daemon is on its way out
+        self.steps, self._recorder = Steps(ports), Recorder(ports)
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[Watcher, None] = {}
         self._dirty: dict[Watcher, None] = {}
-        self._agenda: Agenda[Watcher | str] = Agenda()
+        self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
         self._places = 0
 
     def now(self) -> float:
@@ -63,12 +49,12 @@ class Watchers:
 
     def everybody(self) -> list[Watcher]:
         """Return every watcher, and the removed ones that are not all gone yet."""
-        return [*self.watchers(), *self._leaving]
+        return [*self._watchers.values(), *self._leaving]
 
     @property
     def is_down(self) -> bool:
         """Whether nothing runs and nothing is left."""
-        return all(watcher.is_gone for watcher in chain(self._watchers.values(), self._leaving))
+        return all(watcher.is_gone for watcher in self.everybody())
 
     # -- what orders need of it
 
@@ -108,7 +94,6 @@ class Watchers:
         it is one to all that `stops` them, or `starts` them after they have stopped."""
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
-            self._agenda.set(CAMPAIGN, None)
         else:
             self.touch(*watchers)
 
@@ -131,10 +116,7 @@ class Watchers:
             Whether the turn was over before all of them had been looked at.
         """
         self.take_facts()
-        now = self.now()
-        for item in self._agenda.pop_due(now):
-            if isinstance(item, Watcher):
-                self.touch(item)
+        self.touch(*filter(None, self._agenda.pop_due(self.now())))
         self._advance()
         while self._dirty:
             watcher = next(iter(self._dirty))
@@ -159,7 +141,7 @@ class Watchers:
     def _advance(self) -> None:
         asked, next_at = self.campaign.advance()
         self.touch(*asked)
-        self._agenda.set(CAMPAIGN, next_at)
+        self._agenda.set(None, next_at)
 
     def _look_at(self, watcher: Watcher) -> None:
         try:
@@ -190,7 +172,7 @@ class Watchers:
 
     def to_state(self) -> dict[str, Any]:
         """Return the whole core in JSON's types; who waits for an order is answered before."""
-        everybody = [*self._watchers.values(), *self._leaving]
+        everybody = self.everybody()
         number = {watcher: index for index, watcher in enumerate(everybody)}
         return {
             "closing": self.closing,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from cvec_circus import logger
 from cvec_circus.base.agenda import Agenda
+from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.order_ends import DONE, Part, describe, not_up
@@ -68,12 +69,7 @@ class Waiting:
         self._errors: list[str] = []
         self._after: set[int] = set()
 
-    def before(
-        self,
-        order: Order,
-        watchers: Sequence[Watcher],
-        ends: Sequence[ManagedProcess] | None = None,
-    ) -> None:
+    def before(self, order: Order, watchers: Sequence[Watcher], ends: Ends = None) -> None:
         """See `core.ports.Waits`."""
         for watcher in watchers:
             before = self.desk.shared(watcher, frozenset(watcher.places.pids()))
@@ -168,11 +164,7 @@ class WaitDesk:
     # -- what the core calls: see `core.ports.Waits`
 
     def before(
-        self,
-        wait: Wait,
-        order: Order,
-        watchers: Sequence[Watcher],
-        ends: Sequence[ManagedProcess] | None = None,
+        self, wait: Wait, order: Order, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
         """Note how watchers stand before the order is applied to them."""
         waiting = self._preparing.setdefault(wait, Waiting(self, wait))
