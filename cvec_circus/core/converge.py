@@ -41,12 +41,10 @@ class Steps(Ender, Spawner):
         }
 
     def converge(self, watcher: Watcher) -> bool:
-        """Take every step that can be taken now.
-
-        Returns:
-            Whether the turn was over before all steps were taken, so that another pass is due.
-        """
-        for process, purpose in watcher.places.agenda.pop_due(self.now()):
+        """Take every step that can be taken now; return whether the turn was over before that, so
+        that another pass is due."""
+        agenda = watcher.places.agenda
+        for process, purpose in agenda.pop_due(self.now()) if agenda else ():
             self.meet(watcher, process, purpose)
         while True:
             life = watcher.life
@@ -177,11 +175,8 @@ class Steps(Ender, Spawner):
     def _stop_each(
         self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause | None = None
     ) -> bool:
-        """Stop running processes, for that cause or each for its own, as the turn allows.
-
-        Returns:
-            Whether the turn was over before all of them were asked.
-        """
+        """Stop running processes, for that cause or each for its own; return whether the turn was
+        over before all of them were asked."""
         left = list(processes)
         while left:
             process = left.pop(0)
@@ -214,11 +209,8 @@ class Steps(Ender, Spawner):
         return self.end_rollout(watcher) or more
 
     def _shed_surplus(self, watcher: Watcher) -> bool:
-        """Free the places that are too many: first of what does not run, then of the oldest.
-
-        Returns:
-            Whether the turn was over before all of them were free.
-        """
+        """Free the places that are too many, first of what does not run, then of the oldest; return
+        whether the turn was over before all of them were free."""
         places = watcher.places
         surplus = places.held - watcher.goal.numprocesses
         if surplus <= 0:
@@ -238,15 +230,13 @@ class Steps(Ender, Spawner):
         return False
 
     def stop_stale(self, watcher: Watcher) -> bool:
-        """Stop stale processes: all of them once their successors run, or one after the other.
-
-        Returns:
-            Whether the turn was over before all that may stop had been asked.
-        """
+        """Stop stale processes: all of them once their successors run, or one after the other;
+        return whether the turn was over before all that may stop had been asked."""
         places = watcher.places
+        if not places.stale or places.pending:
+            return False
         # Of a watcher that has become a singleton meanwhile nothing can start beside them.
-        is_blocked = watcher.options.singleton and not watcher.is_full
-        if not places.stale or places.pending or not (watcher.has_all or is_blocked):
+        if not watcher.has_all and (watcher.is_full or not watcher.options.singleton):
             return False
         if not watcher.stops_first:
             return self._stop_each(watcher, places.stale)
@@ -294,14 +284,11 @@ class Steps(Ender, Spawner):
                 watcher.places.release(process)
 
     def end_rollout(self, watcher: Watcher) -> bool:
-        """End the rollout when all it replaces is gone and what replaces it is there, and begin the
-        next one.
+        """End the rollout when all it replaces is gone and what replaces it is there; return
+        whether the next one has begun.
 
         What cannot be killed keeps a rollout from having succeeded, but not the next one from
         beginning.
-
-        Returns:
-            Whether another one has begun.
         """
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:

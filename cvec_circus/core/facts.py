@@ -110,11 +110,8 @@ class Recorder(Ender, Spawner):
             self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
-        if wanted and by_itself and process.holds_place and not watcher.reason:
-            if failure is None:
-                places.backoff(wid).failed_starts = 0
-            else:
-                self.start_failed(watcher, process, failure)
+        if failure and wanted and by_itself and process.holds_place and not watcher.reason:
+            self.start_failed(watcher, process, failure)
         if leaves:
             self.keep_leftover(watcher, process)
         else:
@@ -130,6 +127,7 @@ class Recorder(Ender, Spawner):
             return
         memory = places.backoff(process.wid)
         memory.cause = process.cause
+        memory.failed_starts *= failure is not None
         memory.is_respawn = by_itself and not process.stale and not watcher.one_shot
         if not by_itself:
             memory.ready_at = 0.0

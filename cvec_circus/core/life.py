@@ -46,6 +46,8 @@ import enum
 class Life(enum.Enum):
     """Where a watcher stands. Immutable."""
 
+    __hash__ = object.__hash__  # see `process.ProcessState`
+
     DOWN = "down"
     WAITING = "waiting"
     OPENING = "opening"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.backoff import Backoff
-from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.process import PURPOSES, ManagedProcess, ProcessState, Purpose
 from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.outcome import Death
 
@@ -225,10 +225,9 @@ class Places:
         heapq.heappush(self.free_wids, (not process.holds_place, process.wid))
         self.release(process)
         self.stale_count -= process.stale
-        rows = self.pending, self.awaited, self.fresh, self.stale, self.ending, self.trials
-        for row in rows:
+        for row in (self.pending, self.awaited, self.fresh, self.stale, self.ending, self.trials):
             row.pop(process, None)
-        for purpose in Purpose:
+        for purpose in PURPOSES if self.agenda else ():
             self.agenda.set((process, purpose), None)
         del self.slots[process.wid]
 

@@ -143,6 +143,10 @@ class Turns(Protocol):
     def join(self, watchers: Sequence[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has asked all watchers, and waits for none."""
+
     def asks(self, starts: bool) -> bool:
         """Tell whether there are watchers to start, or to stop."""
 

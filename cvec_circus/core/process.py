@@ -44,6 +44,8 @@ from cvec_circus.wire.cause import NONE, Cause
 class ProcessState(enum.Enum):
     """Where a slot stands. Immutable."""
 
+    __hash__ = object.__hash__  # Enum's own is a function of Python, and steps are looked up often
+
     PENDING = "pending"
     RUNNING = "running"
     STOPPING = "stopping"
@@ -73,6 +75,9 @@ class Purpose(enum.IntEnum):
     KILL = 3
     LEFTOVER_BY = 4
     COMPLAIN = 5
+
+
+PURPOSES = tuple(Purpose)
 
 
 class ManagedProcess:

@@ -154,8 +154,7 @@ class Roster(Watchers):
     def _set_options(self, given: orders.SetOptions, wait: Wait | None) -> None:
         watcher, options = given.watcher, dict(given.options)
         size = options.pop("numprocesses", watcher.goal.numprocesses)
-        watcher.settings.drop(given.dropped)
-        changed = watcher.settings.change(options)
+        changed = watcher.change(options, given.dropped)
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)

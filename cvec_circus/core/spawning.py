@@ -33,11 +33,8 @@ class Spawner(Asker):
             places.open_slot(self.now(), watcher.goal.size_cause)
 
     def spawn_ready(self, watcher: Watcher) -> bool:
-        """Spawn what is due, as fast as the hook, the warm-up and this turn allow.
-
-        Returns:
-            Whether the turn was over before all that was due had been spawned.
-        """
+        """Spawn what is due, as fast as the hook and the warm-up allow; return whether the turn was
+        over before all of it had been spawned."""
         places = watcher.places
         while places.ready:
             process = places.ready[0]
@@ -62,8 +59,9 @@ class Spawner(Asker):
         """
         places = watcher.places
         if not watcher.has_hook("before_spawn"):
-            watcher.withdraw("before_spawn", places.asked_for)
-            places.asked_for = 0
+            if places.asked_for:
+                watcher.withdraw("before_spawn", places.asked_for)
+                places.asked_for = 0
             return True
         if not (process.cleared or places.asked_for):
             places.asked_for = process.wid

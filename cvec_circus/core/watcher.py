@@ -6,7 +6,8 @@ Orders change its goal and facts change what is so; neither takes a step. The st
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
 from cvec_circus.core.goal import Goal, Rollout, Strategy
@@ -38,7 +39,8 @@ class Watcher:
     is_removed: bool  # it has left the roster
     is_abandoned: bool  # with `nostop`: its processes run on, and only their end is looked at
     goal: Goal
-    settings: Settings
+    options: WatcherOptions  # as they are now; changed by `change` only
+    settings: Settings  # how they came to be so
     life: Life  # changed by `enter` only
     rollout: Rollout | None
     places: Places
@@ -59,6 +61,7 @@ class Watcher:
         self.kind = kind
         self.is_removed = self.is_abandoned = False
         self.goal = Goal(options.numprocesses)
+        self.options = options
         self.settings = Settings(Generation(1, options, NONE))
         self.life = Life.DOWN
         self.places = Places(name)
@@ -74,11 +77,6 @@ class Watcher:
         return f"<watcher {self.name} {self.life.value} {len(self.places.slots)} slots>"
 
     # -- questions
-
-    @property
-    def options(self) -> WatcherOptions:
-        """Its options as they are now."""
-        return self.settings.generation.options
 
     @property
     def status(self) -> str:
@@ -191,6 +189,12 @@ class Watcher:
         for turn in list(held):
             self.conditions.remove(turn)
 
+    def change(self, options: Mapping[str, Any], dropped: Collection[str] = ()) -> list[str]:
+        """Give options other values, drop freeform ones, and return the names that differ."""
+        changed = self.settings.change(options, dropped)
+        self.options = self.settings.generation.options
+        return changed
+
     def ordered(self, word: str, cause: Cause, up: bool, cycle: bool = False) -> None:
         """Take a new goal: an order has decided whether it is to run."""
         goes_on = up and self.wants_to_run and not cycle
@@ -219,7 +223,7 @@ class Watcher:
         if more:
             self.goal = self.goal._replace(numprocesses=numprocesses, size_cause=cause)
             self.places.grants = max(0, self.places.grants + more)
-            self.settings.change({"numprocesses": numprocesses})
+            self.change({"numprocesses": numprocesses})
         return bool(more)
 
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:

@@ -139,9 +139,10 @@ class Watchers:
                 self.ports.outputs.close(watcher)  # it is converged no more
 
     def _advance(self) -> None:
-        asked, next_at = self.campaign.advance()
-        self.touch(*asked)
-        self._agenda.set(None, next_at)
+        if not self.campaign.is_over:
+            asked, next_at = self.campaign.advance()
+            self.touch(*asked)
+            self._agenda.set(None, next_at)
 
     def _look_at(self, watcher: Watcher) -> None:
         try:
@@ -149,7 +150,8 @@ class Watchers:
                 self.touch(watcher)
         finally:
             self._agenda.set(watcher, watcher.next_deadline())
-        self.take_facts()  # strays of what was given up just now belong in the replies
+        if self._facts:  # strays of what was given up just now belong in the replies
+            self.take_facts()
         self.campaign.saw(watcher)
         self.ports.waits.settle(watcher)
         if watcher.is_removed:

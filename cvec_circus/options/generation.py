@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cvec_circus.options import written
@@ -40,13 +40,21 @@ class Settings:
         self.generation = generation
         self.base = base
 
-    def change(self, options: Mapping[str, Any]) -> list[str]:
-        """Give options other values, under the same generation; return the names that differ."""
+    def change(self, options: Mapping[str, Any], dropped: Collection[str] = ()) -> list[str]:
+        """Give options other values, under the same generation; return the names that differ.
+
+        Args:
+            options: The new values by name.
+            dropped: Freeform options that the configuration no longer gives.
+        """
         now = self.generation.options
+        if not now.extra.keys().isdisjoint(dropped):
+            now = now.replace({}, dropped=dropped)
         changed = [name for name in options if name not in now or now[name] != options[name]]
         if changed:
             self.base = {**{name: now.get(name) for name in changed}, **(self.base or {})}
-            self._take(now.replace({name: options[name] for name in changed}))
+            now = now.replace({name: options[name] for name in changed})
+        self.generation = self.generation._replace(options=now)
         return changed
 
     def renew(self, cause: Cause) -> int:
@@ -54,15 +62,6 @@ class Settings:
         number = self.generation.number + 1
         self.generation = self.generation._replace(number=number, cause=cause)
         return number
-
-    def drop(self, names: frozenset[str]) -> None:
-        """Take freeform options away, which the configuration no longer gives."""
-        now = self.generation.options
-        if not names.isdisjoint(now.extra):
-            self._take(now.replace({}, dropped=names))
-
-    def _take(self, options: WatcherOptions) -> None:
-        self.generation = self.generation._replace(options=options)
 
     def configured(self) -> WatcherOptions:
         """Return the options as the configuration has them, whatever was changed since."""

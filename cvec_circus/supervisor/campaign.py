@@ -95,8 +95,8 @@ class Campaign:
 
     @property
     def is_over(self) -> bool:
-        """Whether every stage has been gone through."""
-        return self._stage is None and not self._line
+        """Whether every stage has been gone through, and nothing is to be looked at for it."""
+        return self._stage is None and not (self._line or self._touched)
 
     def asks(self, starts: bool) -> bool:
         """Tell whether there are watchers to start, or to stop."""
@@ -146,7 +146,7 @@ class Campaign:
         return touched, next_at
 
     def _go_on(self, now: float) -> float | None:
-        while not self.is_over:
+        while self._stage is not None or self._line:
             stage = self._stage
             while stage is not None and self._line and self._line[0].stage == stage:
                 watcher = self._line[0].watcher

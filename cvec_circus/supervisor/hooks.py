@@ -253,7 +253,7 @@ class HookDesk:
             env.pop(name, None)
             if watcher.options.copy_env:
                 self._withheld[watcher] = self.withheld(watcher) | {name}
-        watcher.settings.change({"env": env})
+        watcher.change({"env": env})
 
     # -- time
 

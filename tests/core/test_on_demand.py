@@ -162,7 +162,7 @@ class TestOnDemand(unittest.TestCase):
 
     def test_without_a_socket_it_gives_up(self) -> None:
         watcher = self.world.add(on_demand=True, use_sockets=True)
-        watcher.settings.change({"use_sockets": False})
+        watcher.change({"use_sockets": False})
         self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assertEqual(watcher.reason, "it has no socket")

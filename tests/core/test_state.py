@@ -140,7 +140,7 @@ class TestRoundTrips(StateCase):
 
     def test_what_was_taken_away_since(self) -> None:
         watcher = self.world.up(**{"mine.key": "x"})
-        watcher.settings.drop(frozenset({"mine.key"}))
+        watcher.change({}, frozenset({"mine.key"}))
         watcher.settings.rebase({**watcher.options, "your.key": "y"})
         (new,) = self.restored().watchers()
         self.assertEqual(new.settings.base, {"your.key": "y"})

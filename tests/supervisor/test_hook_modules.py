@@ -82,7 +82,7 @@ class TestModules(HooksCase):
         self.assertEqual(self.asked(watcher, "before_start"), "")
         self.module("hooks_of_a_test3", "def new_one(**given):\n    return 0\n")
         changed = self.watcher(hooks={"before_start": "hooks_of_a_test3.new_one"}).options["hooks"]
-        self.loop.ask(watcher.settings.change, {"hooks": changed})
+        self.loop.ask(watcher.change, {"hooks": changed})
         self.assertEqual(self.asked(watcher, "before_start"), "hook before_start said no")
 
 

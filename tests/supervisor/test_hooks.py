@@ -272,7 +272,7 @@ class TestTime(HooksCase):
         self.assertIn("hook before_start of web has returned after", caught.output[0])
         self.no_answer()
         self.assertEqual(gate.calls, 1)  # the other one was never called
-        self.loop.ask(watcher.settings.change, {"hook_timeout": None})
+        self.loop.ask(watcher.change, {"hook_timeout": None})
         self.assertEqual(self.asked(watcher, "before_start"), "")
 
     def test_a_time_out_that_is_ignored(self) -> None:

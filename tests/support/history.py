@@ -84,7 +84,7 @@ class History:
             fatal_exit_codes=[FATAL] if helper else [],
         )
         if self.most.random() < 0.05:
-            watcher.settings.change({"use_sockets": False})  # its command refers to none
+            watcher.change({"use_sockets": False})  # its command refers to none
         self.log.append(f"add {name}")
 
     def some_hooks(self, rng: random.Random) -> list[str]:
