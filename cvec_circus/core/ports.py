@@ -7,7 +7,7 @@ Called on the supervisor thread only; nothing here waits. Each desk has one real
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ class Waits(Protocol):
         """Note how watchers stand before an order is applied to them, or one of several that are
         given as one."""
 
-    def begin(self, wait: Wait, order: Order) -> None:
-        """Wait from now on: the order has been applied."""
+    def begin(self, wait: Wait, order: Order) -> Iterable[Watcher]:
+        """Wait from now on, as the order has been applied, and return the watchers to look at."""
 
     def settle(self, watcher: Watcher) -> None:
         """Answer those who wait for what this watcher has come to."""

@@ -38,7 +38,7 @@ class Roster(Watchers):
         """
         CARRIED_OUT[type(order)](self, order, wait)
         if wait is not None:
-            self.ports.waits.begin(wait, order)
+            self.touch(*self.ports.waits.begin(wait, order))
 
     def hurry(self) -> None:
         """Give nothing any more time: what has not ended is killed in the next turn, and no hook
@@ -63,7 +63,6 @@ class Roster(Watchers):
         """Note how watchers stand before the order is applied, if its sender waits."""
         if wait is not None:
             self.ports.waits.before(wait, order, watchers, ends)
-            self.touch(*watchers)
 
     def _want(
         self, watcher: Watcher, word: str, cause: Cause, up: bool, cycle: bool = False

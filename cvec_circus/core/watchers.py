@@ -94,6 +94,7 @@ class Watchers:
         it is one to all that `stops` them, or `starts` them after they have stopped."""
         if stops or starts:
             self.campaign.begin(watchers if stops else (), watchers if starts else ())
+            self._advance()
         else:
             self.touch(*watchers)
 

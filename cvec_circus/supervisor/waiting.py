@@ -170,9 +170,11 @@ class WaitDesk:
         waiting = self._preparing.setdefault(wait, Waiting(self, wait))
         waiting.before(order, watchers, ends)
 
-    def begin(self, wait: Wait, order: Order) -> None:
-        """Wait from now on: the order has been applied."""
-        self._preparing.pop(wait, Waiting(self, wait)).begin(order)
+    def begin(self, wait: Wait, order: Order) -> Iterable[Watcher]:
+        """Wait from now on, as the order has been applied, and return the watchers to look at."""
+        waiting = self._preparing.pop(wait, Waiting(self, wait))
+        waiting.begin(order)
+        return [part.watcher for part in waiting.parts]
 
     def keep(self, waiting: Waiting) -> None:
         """Keep an answer until its parts are done."""

@@ -35,8 +35,20 @@ class TestStartAll(CampaignCase):
     def test_higher_priorities_first_equal_ones_as_they_were_added(self) -> None:
         for name, priority in (("c", 0), ("e", 5), ("a", 0), ("d", 9), ("b", 5)):
             self.world.add(name, priority=priority)
-        self.start_all()
+        outcomes, wait = self.world.wait()
+        self.world.start(None, "config", wait)
+        self.world.settle()
         self.assertEqual(self.told("start"), ["d", "e", "b", "c", "a"])
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+
+    def test_stopped_in_the_opposite_order(self) -> None:
+        for name, priority in (("c", 0), ("e", 5), ("a", 0), ("d", 9), ("b", 5)):
+            self.world.up(name, priority=priority)
+        _, wait = self.world.wait()
+        mark = self.mark()
+        self.world.stop(None, "command:stop", wait)
+        self.world.settle()
+        self.assertEqual(self.told("kill", mark=mark), ["c", "a", "e", "b", "d"])
 
     def test_the_lower_ones_wait_until_the_higher_ones_are_active(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)

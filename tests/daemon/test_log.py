@@ -35,16 +35,16 @@ MISSING = "cannot run /no/such/program: No such file or directory"
 
 READ = f"""
 INFO cvec_circus {__version__} is up: commands at ipc://DIR/control, events at ipc://DIR/events
-WARNING broken: slot 1: {MISSING}; attempt 1, next in 0.05 s
-INFO once: process P1 started (config)
-INFO once: started (config)
-INFO web: process P2 started (config)
+INFO web: process P1 started (config)
 INFO web: started (config)
+WARNING broken: slot 1: {MISSING}; attempt 1, next in 0.05 s
+INFO once: process P2 started (config)
+INFO once: started (config)
 WARNING broken: given up: {MISSING} (2 attempts)
 INFO broken: stopped (giveup)
-WARNING once: process P1 exited with 3
+WARNING once: process P2 exited with 3
 INFO once: stopped (exit)
-WARNING web: process P2 was ended by KILL
+WARNING web: process P1 was ended by KILL
 INFO web: process P3 started
 INFO web: process P3 was ended by TERM (command:stop)
 INFO web: stopped (command:stop)
