@@ -8,12 +8,12 @@ watcher that cannot go on waits for a bounded time (see `campaign`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from cvec_circus.core.watcher import Watcher
+Watcher = Any
+"""A `core.watcher.Watcher`, which holds conditions and so stands above them."""
 
-Explain = Callable[["Watcher"], str]
+Explain = Callable[[Watcher], str]
 """Returns why a watcher stands where it stands, "" if there is nothing to explain."""
 
 
@@ -54,7 +54,7 @@ class Predecessor(NamedTuple):
     watcher: Watcher
 
     def is_met(self) -> bool:
-        return self.watcher.is_gone
+        return bool(self.watcher.is_gone)
 
     def why(self, explain: Explain) -> str:
         left = explain(self.watcher) or "it is stopping"
