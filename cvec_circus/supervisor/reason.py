@@ -29,18 +29,20 @@ def why(watcher: Watcher, now: float) -> str:
         return left_behind(watcher)
     if places.pending:
         return next_start(watcher, now)
-    left = [process for process in places.ending if process.state is ProcessState.LEFTOVER]
-    if left and watcher.is_running:
-        return leftover(watcher, left[0], now)
+    left = next((one for one in places.ending if one.state is ProcessState.LEFTOVER), None)
+    if left is not None and watcher.is_running:
+        return leftover(watcher, left, now)
     return left_behind(watcher)
 
 
 def left_behind(watcher: Watcher) -> str:
     """Name the strays, the first three of them."""
+    if not watcher.strays:
+        return ""
     named = [f"{stray.pid} ({stray.command})" for stray in watcher.strays[:3]]
     more = ", ..." if len(watcher.strays) > 3 else ""
     word = "processes" if len(watcher.strays) > 1 else "process"
-    return f"{word} {', '.join(named)}{more} left behind" if named else ""
+    return f"{word} {', '.join(named)}{more} left behind"
 
 
 def awaited_hook(watcher: Watcher) -> str:

@@ -101,6 +101,8 @@ class Target:
         """The watcher of that name, or all by name: those left out of the configuration too."""
         if name is None:
             absent = [w for w in self.left_out.values() if self._roster.get(w.name) is None]
+            if not absent:
+                return self.watchers()
             return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
         if self._roster.get(name) is None and fold(name) in self.left_out:
             return [self.left_out[fold(name)]]
