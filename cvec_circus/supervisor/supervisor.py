@@ -34,8 +34,6 @@ from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
 
 if TYPE_CHECKING:
-    import zmq
-
     from cvec_circus.config.plan import Plan
     from cvec_circus.supervisor.reloading import Reloading
 
@@ -58,7 +56,6 @@ class Supervisor:
 
     Args:
         configuration: What to supervise.
-        context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the plugins.
         log_url: What the plugins open to write to the same log: a path, the URL of a syslog; "-" if
@@ -84,7 +81,6 @@ class Supervisor:
     def __init__(
         self,
         configuration: Configuration,
-        context: zmq.Context[Any],
         clock: Clock = SYSTEM,
         log_level: str = "info",
         log_url: str = "-",
@@ -103,7 +99,6 @@ class Supervisor:
         self._when_started = when_started
         self._origin = origin
         around = Surroundings(
-            context,
             clock,
             log_level,
             log_url,

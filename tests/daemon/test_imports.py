@@ -8,7 +8,7 @@ import unittest
 
 PRINT = "; import sys; print(*sys.modules)"
 
-NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, threading, zmq"
+NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, threading"
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
@@ -28,7 +28,7 @@ LATE = frozenset(
     " cvec_circus.stats cvec_circus.tunnel"
     " cvec_circus.system.virtualenv dataclasses difflib inspect"
     " logging.config logging.handlers pathlib psutil setproctitle shutil tempfile urllib.parse"
-    " yaml".split()
+    " yaml zmq".split()
 )
 """Each takes milliseconds, or memory, that a daemon which does not need it must not spend."""
 
