@@ -8,7 +8,7 @@ import unittest
 
 PRINT = "; import sys; print(*sys.modules)"
 
-NEEDED = "import argparse, configobj, logging, shlex, subprocess, threading"
+NEEDED = "import argparse, logging, shlex, subprocess, threading"
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
@@ -26,7 +26,7 @@ LATE = frozenset(
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.stats cvec_circus.tunnel"
-    " cvec_circus.system.virtualenv dataclasses datetime difflib inspect"
+    " cvec_circus.system.virtualenv configobj dataclasses datetime difflib inspect"
     " logging.config logging.handlers pathlib psutil random setproctitle shutil tempfile"
     " urllib.parse yaml zmq".split()
 )
