@@ -145,8 +145,6 @@ class Supervisor:
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
-        self.desks.chores.start()
-        self.desks.endings.walker.start()
         self._begin()
         try:
             self.loop.run()
@@ -162,9 +160,15 @@ class Supervisor:
         self.roster.give(Start(None, FROM_FILE), self._when_started)
         # Commands that are there already are read in the second turn: by then all this has begun.
         self.loop.post(self.control.open)
-        # A command that is first used after an upgrade on disk must not be of another version than
-        # its daemon. Not in the first turn, which has to do with spawning.
-        self.loop.post(self.loop.post, table.load_all)
+        # Not in the first turn, which has to do with spawning.
+        self.loop.post(self.loop.post, self._prepare)
+
+    def _prepare(self) -> None:
+        """Have at hand what may not be had later: threads, when memory is short; the commands,
+        which must not be of another version than their daemon, after an upgrade on disk."""
+        self.desks.chores.start()
+        self.desks.endings.walker.start()
+        table.load_all()
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""
