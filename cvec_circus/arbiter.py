@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import zmq
-
 from cvec_circus import exc
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding import life
@@ -56,7 +54,7 @@ class Arbiter(Watchers):
         pubsub_endpoint: str | None = None,
         check_delay: float = 1.0,
         prereload_fn: Callable[[Arbiter], object] | None = None,
-        context: zmq.Context[Any] | None = None,
+        context: object = None,
         loop: None = None,
         *,
         sockets: Sockets | None = None,
@@ -73,7 +71,7 @@ class Arbiter(Watchers):
             pubsub_endpoint: Where events are published.
             check_delay: Seconds; reported, and handed to the plugins. Nothing polls here.
             prereload_fn: See the class. It may take its time: it has a thread of its own.
-            context: The process' zmq context; the arbiter makes one of its own without it.
+            context: A zmq context, or None; the arbiter has no zmq sockets, and no use for it.
             loop: None; there are no loops of others here.
             sockets: Sockets, or the options of each: `name`, `host`, `port`, ...
             plugins: The options of each plugin: `use`, mostly `name`, and what its class takes.
@@ -90,7 +88,6 @@ class Arbiter(Watchers):
             raise TypeError("ssh_server: there are no tunnels in this version")
         circus.update(endpoint=endpoint, pubsub_endpoint=pubsub_endpoint, check_delay=check_delay)
         super().__init__(watchers, plugins or (), sockets or (), circus)
-        self._given_context = context
         self._lock = threading.Lock()
         self._has_begun = False
         self._is_opening = False
@@ -232,7 +229,6 @@ class Arbiter(Watchers):
         self._life = life.begin(
             self._given,
             self._configuration,
-            self._given_context,
             None if cb is None else Wait(partial(self._tell_started, cb)),
             self._before_reload,
             self._facades,

@@ -8,9 +8,7 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar, Union
-
-import zmq
+from typing import Any, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock, poll_milliseconds
@@ -26,7 +24,7 @@ READABLE = select.POLLIN
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What any call may fail with at any time, for want of files or memory: no fault of its caller."""
 
-Key = Union["zmq.Socket[bytes]", int]
+Key = Any
 Result = TypeVar("Result")
 
 
@@ -91,6 +89,8 @@ class Loop:
     So none of the four keeps another one waiting for longer than a turn. An exception in any of
     them goes to `on_error`, and the loop goes on.
 
+    It reads files; `ZmqLoop` reads zmq sockets too. The daemon has none, and never loads libzmq.
+
     Attributes:
         name: What the loop is called in log lines.
         clock: Where the time comes from.
@@ -98,6 +98,8 @@ class Loop:
         thread_id: The owner; None until `run`.
         on_error: Called with an exception and the name of what raised it; logs it by default.
     """
+
+    _poll_errors: tuple[type[Exception], ...] = (OSError,)
 
     def __init__(self, clock: Clock = SYSTEM, name: str = "loop") -> None:
         self.name = name
@@ -126,29 +128,20 @@ class Loop:
         Owner thread; also from within a reader. Replaces the source's former function.
 
         Args:
-            source: A zmq socket, a file descriptor, or anything with a `fileno()`.
+            source: A file descriptor, or anything with a `fileno()`.
             fn: Called without arguments. What it leaves unread calls it again in the next turn,
                 so it may stop halfway to give others their turn.
         """
         self._assert_owner()
-        key = _key(source)
+        key = self._key(source)
         if key not in self._readers:
-            if isinstance(key, zmq.Socket):
-                self._poll_for_zmq()
             self._poller.register(key, READABLE)
         self._readers[key] = fn
-
-    def _poll_for_zmq(self) -> None:
-        """Poll by libzmq, which ends the process if poll(2) fails: only where it has to be."""
-        if not isinstance(self._poller, zmq.Poller):
-            self._poller = zmq.Poller()
-            for key in self._readers:
-                self._poller.register(key, READABLE)
 
     def remove_reader(self, source: Any) -> None:
         """Wait for a source no more; before it is closed. Owner thread; also within a reader."""
         self._assert_owner()
-        key = _key(source)
+        key = self._key(source)
         if self._readers.pop(key, None) is not None:
             self._poller.unregister(key)
 
@@ -271,8 +264,8 @@ class Loop:
         """Wait, and return what is readable with its reader as it is now."""
         try:
             events = self._poller.poll(poll_milliseconds(self._delay()))
-        except (zmq.ZMQError, OSError) as error:
-            if not self._drop_closed(error) and error.errno != errno.ENOMEM:
+        except self._poll_errors as error:
+            if not self._drop_closed(error) and getattr(error, "errno", None) != errno.ENOMEM:
                 raise
             return []  # for want of memory: the next turn tries again
         readers = self._readers
@@ -296,12 +289,23 @@ class Loop:
         Returns:
             Whether there was one.
         """
-        closed = [key for key in self._readers if _is_closed(key)]
+        closed = [key for key in self._readers if self._is_closed(key)]
         for key in closed:
             self._poller.unregister(key)
             fn = self._readers.pop(key)
             self.on_error(error or OSError(f"{key} was closed while it was read"), _name(fn))
         return bool(closed)
+
+    def _key(self, source: Any) -> Key:
+        """Return what the poller knows a source by: the number of its file."""
+        return source if isinstance(source, int) else source.fileno()
+
+    def _is_closed(self, key: Key) -> bool:
+        try:
+            os.fstat(key)
+        except OSError:
+            return True
+        return False
 
     def _call(self, fn: Callable[..., object], args: tuple[Any, ...]) -> object:
         try:
@@ -347,24 +351,6 @@ class Loop:
 
 def _stopped() -> exc.SupervisorStopped:
     return exc.SupervisorStopped("the supervisor has stopped")
-
-
-def _key(source: Any) -> Key:
-    """What the poller knows a source by: the zmq socket itself, or the number of a file."""
-    if isinstance(source, (zmq.Socket, int)):
-        return source
-    fd: int = source.fileno()
-    return fd
-
-
-def _is_closed(key: Key) -> bool:
-    if isinstance(key, zmq.Socket):
-        return key.closed
-    try:
-        os.fstat(key)
-    except OSError:
-        return True
-    return False
 
 
 def _name(fn: Callable[..., object]) -> str:

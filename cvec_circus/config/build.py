@@ -80,7 +80,7 @@ class Build:
         self.findings = document.findings
         self.environments = Environments(document, environ)
         self.tables = {
-            section: table for section in document.tree.sections if (table := self._table(section))
+            section: table for section in document.tree if (table := self._table(section))
         }
 
     def configuration(self) -> Configuration:
@@ -119,7 +119,7 @@ class Build:
     def _expand(self, section: str) -> None:
         """Replace `$(circus.env.NAME)` in a section; other names are for later."""
         keys = self.document.tree[section]
-        for key in keys.scalars:
+        for key in keys:
             if "circus.env." in keys[key].lower():
                 keys[key] = self.replaced(section, keys[key])
 
@@ -149,13 +149,13 @@ class Build:
 
     def _where(self, section: str) -> dict[str, Place]:
         where = {"": self.document.headers[section]}
-        for key in self.document.tree[section].scalars:
+        for key in self.document.tree[section]:
             where[key] = self.document.places[section, key]
         return where
 
     def _own_keys(self, section: str) -> list[str]:
         """Return the keys that stand in the section itself and not in `[DEFAULT]`."""
-        keys = self.document.tree[section].scalars
+        keys = self.document.tree[section]
         return [key for key in keys if (section, key) not in self.document.inherited]
 
     def _circus(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Effective:
         configuration = self._configuration
         headers = {place: section for section, place in self._document.headers.items()}
         yield from section_lines(CIRCUS, self._circus(configuration.circus))
-        for section in self._document.tree.sections:
+        for section in self._document.tree:
             if section == COMMON or section.startswith(PREFIX):
                 yield from section_lines(section, self._variables(section))
         for socket in configuration.sockets:

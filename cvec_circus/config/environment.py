@@ -48,7 +48,7 @@ class Environments:
         self._sections: list[dict[str, str]] = []
         self._named: dict[str, list[int]] = {}
         self._wild: list[tuple[re.Pattern[str], int]] = []
-        for section in document.tree.sections:
+        for section in document.tree:
             if section == COMMON:
                 self.common = self._expanded(document.tree[section])
             elif section.startswith(PREFIX):

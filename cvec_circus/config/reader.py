@@ -11,8 +11,6 @@ import re
 import stat
 from collections.abc import Mapping
 
-from configobj import ConfigObj
-
 from cvec_circus.config.findings import Findings, Place
 from cvec_circus.config.lines import Entry, parse
 from cvec_circus.options.expand import env_values, expand
@@ -36,7 +34,7 @@ class Document:
     def __init__(
         self,
         findings: Findings,
-        tree: ConfigObj,
+        tree: dict[str, dict[str, str]],
         headers: dict[str, Place],
         places: dict[tuple[str, str], Place],
         inherited: set[tuple[str, str]],
@@ -111,10 +109,7 @@ class _Gathering:
                 keys[key] = defaults[key]
                 places[section, key] = places[DEFAULT, key]
                 inherited.add((section, key))
-        tree = ConfigObj(list_values=False, interpolation=False)
-        for section, keys in self.sections.items():
-            tree[section] = keys
-        return Document(self.findings, tree, self.headers, places, inherited, self.written)
+        return Document(self.findings, self.sections, self.headers, places, inherited, self.written)
 
 
 def _named(first: Place, second: Place) -> str:

@@ -250,7 +250,7 @@ class Slips:
             self._findings.hint(self._main, "nothing is to run; write a [watcher:NAME] with a cmd")
         names = [watcher.name for watcher in configuration.watchers]
         names += [plugin.name for plugin in configuration.plugins]
-        for section in self._document.tree.sections:
+        for section in self._document.tree:
             kind, _, patterns = section.partition(":")
             if kind == "env" and patterns:
                 self._look_at_patterns(section, patterns, names)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cvec_circus import exc, logger
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.events import event_line
 from cvec_circus.connect import reachable
@@ -83,7 +83,7 @@ class Printer:
         """
         self._beginnings = tuple(map(_beginning, wanted)) or ("",)
         self._as_json = as_json
-        self._loop = Loop(name="ctl")
+        self._loop = ZmqLoop(name="ctl")
 
     def run(self, client: Client, pubsub_endpoint: str, sequence: EventSequence) -> int:
         """Print until the reader of the output is gone.
@@ -167,7 +167,7 @@ def _read(payload: str) -> Any:
         return payload
 
 
-def _wake_by_signals(loop: Loop) -> int | None:
+def _wake_by_signals(loop: ZmqLoop) -> int | None:
     """Have Ctrl-C end the loop's sleep even if it comes just before that begins.
 
     Returns:

@@ -7,8 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import zmq
-
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.daemon.signals import Action, Signals
@@ -117,40 +115,33 @@ class Life:
         """Runs a supervisor on this thread, with signals."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._signals.hold()
-        context = zmq.Context()
+        supervisor = Supervisor(
+            self._configuration,
+            log_level=self._log.level,
+            log_url=self._log.url,
+            log_fd=self._log.fileno,
+            facades=self._facades,
+            origin=self._origin,
+            is_subreaper=True,
+        )
+
+        def on_signal(name: str, action: Action) -> None:
+            cause = Cause(f"signal:{name}", f"signal:{name}")
+            if action is Action.STOP:
+                supervisor.stop(cause)
+            elif action is Action.RELOAD:
+                self._reload(supervisor, cause)
+            else:
+                supervisor.child_exited()
+
+        self._signals.install(supervisor.loop, on_signal)
         try:
-            supervisor = Supervisor(
-                self._configuration,
-                context,
-                log_level=self._log.level,
-                log_url=self._log.url,
-                log_fd=self._log.fileno,
-                facades=self._facades,
-                origin=self._origin,
-                is_subreaper=True,
-            )
-
-            def on_signal(name: str, action: Action) -> None:
-                cause = Cause(f"signal:{name}", f"signal:{name}")
-                if action is Action.STOP:
-                    supervisor.stop(cause)
-                elif action is Action.RELOAD:
-                    self._reload(supervisor, cause)
-                else:
-                    supervisor.child_exited()
-
-            self._signals.install(supervisor.loop, on_signal)
-            try:
-                return self._serve(supervisor)
-            finally:
-                self._signals.uninstall()
-                supervisor.close()
-                for arbiter in self._arbiters:
-                    arbiter.end()
+            return self._serve(supervisor)
         finally:
-            # What a failed beginning has left open is closed too. To `term` without that waits for
-            # ever, and with the signals held only SIGKILL would end it.
-            context.destroy()
+            self._signals.uninstall()
+            supervisor.close()
+            for arbiter in self._arbiters:
+                arbiter.end()
 
     def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
         """Makes what a watcher's hooks get. On the thread of the hooks."""

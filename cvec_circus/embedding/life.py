@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import zmq
-
 from cvec_circus import logger
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.actors import PROGRAM
@@ -28,27 +26,22 @@ class Life(NamedTuple):
         supervisor: It.
         prereload: Calls what is to be called before a reload.
         log: The logger, borrowed from the program.
-        own_context: The zmq context, None if that is the program's.
     """
 
     supervisor: Supervisor
     prereload: Prereload
     log: BorrowedLogger
-    own_context: zmq.Context[Any] | None
 
     def close(self) -> None:
         """Let go of everything."""
         self.supervisor.close()
         self.prereload.end()
-        if self.own_context is not None:
-            self.own_context.destroy()
         self.log.close()
 
 
 def begin(
     given: Given,
     configuration: Configuration,
-    given_context: zmq.Context[Any] | None,
     when_started: Wait | None,
     before_reload: Callable[[Names], list[Callable[[], Any]]],
     facades: Facades,
@@ -58,7 +51,6 @@ def begin(
     Args:
         given: What the arbiter was made with.
         configuration: What that comes to.
-        given_context: The program's zmq context; None makes one.
         when_started: Answered when everything that starts by itself has been started.
         before_reload: Returns what is to be called before a reload.
         facades: Makes what hooks get as `watcher` and `arbiter`.
@@ -68,12 +60,9 @@ def begin(
         OSError: The log cannot be opened.
     """
     log = BorrowedLogger(given.circus, configuration.circus)
-    own_context = None if given_context else zmq.Context()
-    context: Any = given_context or own_context
     try:
         supervisor = Supervisor(
             configuration,
-            context,
             log_level=log.level,
             log_url=log.url,
             log_fd=log.fileno,
@@ -82,15 +71,13 @@ def begin(
             facades=facades,
         )
     except BaseException:
-        if own_context is not None:
-            own_context.destroy()  # with what is open still; to `term` then waits for ever
         log.close()
         raise
     for warning in configuration.warnings:
         logger.warning("%s", warning)
     prereload = Prereload(supervisor.loop, before_reload)
     supervisor.target.before_reload = prereload
-    return Life(supervisor, prereload, log, own_context)
+    return Life(supervisor, prereload, log)
 
 
 def wait_for(

@@ -7,8 +7,8 @@ from typing import Any, Optional
 
 import zmq
 
-from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.connect import open_dealer
 from cvec_circus.exc import MessageError
 from cvec_circus.feed.pace import Pace
@@ -25,7 +25,7 @@ class Questions:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: ZmqLoop,
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         pace: Pace | None = None,

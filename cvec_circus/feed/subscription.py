@@ -18,8 +18,9 @@ from typing import Any
 import zmq
 
 from cvec_circus import logger
-from cvec_circus.base.loop import READABLE, Loop
+from cvec_circus.base.loop import READABLE
 from cvec_circus.base.timers import Timer
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.connect import connect, open_subscriber
 from cvec_circus.feed.pace import Pace
 from cvec_circus.feed.questions import Questions
@@ -74,7 +75,7 @@ class Subscription:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: ZmqLoop,
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         pubsub_endpoint: str,

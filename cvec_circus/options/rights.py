@@ -50,9 +50,9 @@ RIGHTS = [
 ]
 
 
-def limits(full: Mapping[str, Any]) -> dict[str, int]:
-    """Return the resource limits in a full set of options, by their names: {"nofile": 100}."""
-    return {key[len(LIMIT) :]: value for key, value in full.items() if key.startswith(LIMIT)}
+def limits(extra: Mapping[str, Any]) -> dict[str, int]:
+    """Return the resource limits among the freeform options, by their names: {"nofile": 100}."""
+    return {key[len(LIMIT) :]: value for key, value in extra.items() if key.startswith(LIMIT)}
 
 
 def why_no_limit(key: str) -> str:

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cvec_circus import exc, logger
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import Client
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
@@ -97,7 +97,7 @@ class Life:
         self.client = Client(endpoint)
         self.sequence = EventSequence()
         self.progress = progress.of_its_own()
-        self.control: Loop | None = None
+        self.control: ZmqLoop | None = None
         self.stop_asked = False
         self.started = False
         self.finished = threading.Event()
@@ -183,7 +183,7 @@ class Life:
         self.started = True
         self._own_control = self.control is None  # else cvec_circus-plugin has made it
         if self.control is None:
-            self.control = Loop(name=f"{self.label} control")
+            self.control = ZmqLoop(name=f"{self.label} control")
         self._wakes = self._own_control and wake_by_signals(self.control)
 
     def _start(self) -> None:
@@ -328,7 +328,7 @@ def actor(label: str) -> str:
     return printable(name)[:LONGEST_ACTOR]
 
 
-def wake_by_signals(control: Loop) -> bool:
+def wake_by_signals(control: ZmqLoop) -> bool:
     """Have signals wake the control thread, if it is the main thread and nobody else wants that.
 
     A signal between the loop's last look and its sleep would go unnoticed otherwise.

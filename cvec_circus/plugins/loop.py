@@ -12,7 +12,7 @@ from typing import Any, Union
 from cvec_circus import logger
 from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.plugins.jobs import Jobs
 from cvec_circus.plugins.periodic import Milliseconds, PeriodicCallback, announce
 
@@ -70,7 +70,7 @@ class PluginLoop:
         self._clock = clock
         # Guards _inner against _early: what is asked for must be in one of them.
         self._lock = threading.RLock()
-        self._inner: Loop | None = None
+        self._inner: ZmqLoop | None = None
         self._early: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self._thread_id: int | None = None
         self._ended = False
@@ -213,12 +213,12 @@ class PluginLoop:
 
     # -- for CircusPlugin: the plugin thread ------------------------------------------------------
 
-    def _open(self) -> Loop:
+    def _open(self) -> ZmqLoop:
         """Take possession of the loop, before anything is called."""
         with self._lock:
             if self._inner is None:
                 self._thread_id = threading.get_ident()
-                self._inner = Loop(self._clock, self._name)
+                self._inner = ZmqLoop(self._clock, self._name)
                 self._inner.on_error = self._log_error
                 for fn, args in self._early:
                     self._inner.post(fn, *args)

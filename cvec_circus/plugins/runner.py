@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from cvec_circus import exc, logger
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins.assignment import (
     PROGRAM,
@@ -170,7 +170,7 @@ class Signals:
 
     def __init__(self) -> None:
         """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
-        self.control = Loop(name="control")
+        self.control = ZmqLoop(name="control")
         self.log_fileno: Callable[[], int] = _stderr
         self._read_fd, write_fd = os.pipe()
         os.set_blocking(write_fd, False)
@@ -214,7 +214,7 @@ def _nothing(signum: int, frame: object) -> None:
     """A handler, without which the signal would do what it does by default."""
 
 
-def watch_lifeline(plugin: CircusPlugin, control: Loop, lifeline: int) -> None:
+def watch_lifeline(plugin: CircusPlugin, control: ZmqLoop, lifeline: int) -> None:
     """Have the daemon's end be the plugin's. Nobody else would end it, so it has a limit."""
 
     def gone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import zmq
 
 from cvec_circus import logger
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.connect import connect, open_subscriber, reachable
 from cvec_circus.exc import SocketError
 from cvec_circus.feed.questions import Questions
@@ -33,7 +33,7 @@ class StatsFeed:
 
     def __init__(
         self,
-        loop: Loop,
+        loop: ZmqLoop,
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         label: str,

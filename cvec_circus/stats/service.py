@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import zmq
 
 from cvec_circus import logger
-from cvec_circus.base.loop import Loop
 from cvec_circus.base.worker import Worker
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.connect import end_context
 from cvec_circus.control import endpoints
 from cvec_circus.control.publisher import Publisher
@@ -59,7 +59,7 @@ class Service:
         Args:
             task: What to measure, and where to publish it.
         """
-        self.loop = Loop(name="statistics")
+        self.loop = ZmqLoop(name="statistics")
         self.failure: SocketError | None = None
         self._task = task
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -14,10 +14,11 @@ from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, describe
 from cvec_circus.stream.base import LineStream, call, converted
 from cvec_circus.stream.jsonlines import JsonLines
-from cvec_circus.stream.lines import Buffer, Lines, StampedLines
+from cvec_circus.stream.lines import Buffer, Lines
 from cvec_circus.stream.losses import Losses
 from cvec_circus.stream.rotation import cut, shift
 from cvec_circus.stream.source import Source
+from cvec_circus.stream.stamped import StampedLines
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""

@@ -12,8 +12,9 @@ from typing import Any
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.stream.base import LineStream
-from cvec_circus.stream.lines import Buffer, Lines, StampedLines
+from cvec_circus.stream.lines import Buffer, Lines
 from cvec_circus.stream.losses import Losses
+from cvec_circus.stream.stamped import StampedLines
 
 COLORS = "red green yellow blue magenta cyan white".split()
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"

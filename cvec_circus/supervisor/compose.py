@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
@@ -37,9 +37,6 @@ from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
 
-if TYPE_CHECKING:
-    import zmq
-
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
 
@@ -48,7 +45,6 @@ class Surroundings(NamedTuple):
     """What the program around the supervisor gives it. Immutable.
 
     Attributes:
-        context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the helpers.
         log_url: What helpers open to write to the same log: a path, the URL of a syslog; "-" if
@@ -60,7 +56,6 @@ class Surroundings(NamedTuple):
             embeds it.
     """
 
-    context: zmq.Context[Any]
     clock: Clock
     log_level: str
     log_url: str

@@ -43,6 +43,9 @@ COLLECTED = 2
 
 FAULT = "internal error; the daemon's log has more"
 
+NOTHING: frozenset[str] = frozenset()
+"""One for all: Python makes a new empty one of 216 bytes at each call."""
+
 MakeFacades = Callable[[Watcher, "Caller"], Any]
 
 
@@ -239,7 +242,7 @@ class HookDesk:
     def withheld(self, watcher: Watcher) -> frozenset[str]:
         """Return what the watcher's processes do not get of the daemon's environment, `copy_env` or
         not: what a hook has taken away."""
-        return self._withheld.get(watcher, frozenset())
+        return self._withheld.get(watcher, NOTHING)
 
     def _change_env(self, watcher: Watcher, changes: Mapping[str, str | None]) -> None:
         """Let the watcher's next processes see what a hook has changed."""

@@ -69,7 +69,7 @@ class Template:
         self._has_names = any(has_names(text) for text in self._written)
         self._values: dict[str, str] | None = None
         self._words: list[str] | None = None
-        limits = rights.limits(options)
+        limits = rights.limits(options.extra)
         self.spec = LaunchSpec(
             (),
             cwd=options.working_dir,

@@ -292,7 +292,7 @@ class Leftovers:
         for found in members:
             key = (found.start_time, found.pid)
             if key not in family.signalled:
-                family.signalled.add(key)
+                family.signalled[key] = None
                 self._signal(family, found)
         family.is_listed = True
 
@@ -337,4 +337,4 @@ class Leftovers:
         except PermissionError:
             self._refusals.tell(family.watcher.name, pid, found.command, start_time)
         except OSError:
-            family.signalled.discard((start_time, pid))  # no file left; the next list
+            family.signalled.pop((start_time, pid), None)  # no file left; the next list

@@ -175,7 +175,7 @@ class Outsiders:
             )
             outsider.role = Role.DOOMED
             if family is not None and family.stopping:
-                family.tree.add(outsider.found.pid)  # so that the stop waits for its end
+                family.tree[outsider.found.pid] = None  # so that the stop waits for its end
             self._send(outsider, signal.SIGKILL)
             self._loop.call_later(KILL_TIMEOUT, self._survived, outsider)
         else:
@@ -183,7 +183,7 @@ class Outsiders:
 
     def _stop(self, outsider: Outsider, family: Family) -> None:
         outsider.role = Role.TREE
-        family.tree.add(outsider.found.pid)
+        family.tree[outsider.found.pid] = None
         self._send(outsider, signal.SIGKILL if family.killed else family.signum)
         if not family.killed:
             self._send(outsider, signal.SIGCONT)
@@ -267,7 +267,7 @@ class Outsiders:
         family = outsider.family
         if family is None or pid not in family.tree:
             return None
-        family.tree.discard(pid)
+        del family.tree[pid]
         family.changed = True
         return family
 

@@ -15,11 +15,12 @@ from cvec_circus.exc import MessageError
 LONGEST = 1000
 MOST_REPEATS = 3
 
+# None of these is compiled before a client gives a pattern.
 #: What stands for one character.
-_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_ATOM = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]"
 #: A repeat that takes as little as it can, or gives nothing back.
-_MODIFIED = re.compile(r"([*+?}])[?+]")
-_GROUP_REPEATED = re.compile(r"\)[*+{]")
+_MODIFIED = r"([*+?}])[?+]"
+_GROUP_REPEATED = r"\)[*+{]"
 
 
 def compile(pattern: str, match: str) -> re.Pattern[str]:
@@ -36,8 +37,8 @@ def compile(pattern: str, match: str) -> re.Pattern[str]:
         raise MessageError(f"{pattern[:60]!r}... is longer than {LONGEST} characters")
     if match == "glob":
         return re.compile(fnmatch.translate(pattern), re.IGNORECASE)
-    bare = _MODIFIED.sub(r"\1", _ATOM.sub("x", pattern).replace("(?", "("))
-    if _GROUP_REPEATED.search(bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
+    bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", pattern).replace("(?", "("))
+    if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
         raise MessageError(
             f"{pattern!r} might be searched for ever: no group may be repeated in it, "
             f"and there may be {MOST_REPEATS} repeats at most"

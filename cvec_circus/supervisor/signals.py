@@ -211,7 +211,7 @@ class _Stop:
             if found.pgrp != family.pid:
                 self._outsiders.add_to_tree(family, found)
             elif not is_whole:
-                family.signalled.add((found.start_time, found.pid))
+                family.signalled[found.start_time, found.pid] = None
                 self._desk.send_once(family, found, self._signum)
                 self._desk.send_once(family, found, signal.SIGCONT)
         self._outsiders.stop_orphans(family)

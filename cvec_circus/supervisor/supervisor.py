@@ -34,8 +34,6 @@ from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
 
 if TYPE_CHECKING:
-    import zmq
-
     from cvec_circus.config.plan import Plan
     from cvec_circus.supervisor.reloading import Reloading
 
@@ -58,7 +56,6 @@ class Supervisor:
 
     Args:
         configuration: What to supervise.
-        context: The process' zmq context.
         clock: The time.
         log_level: The word for the log's level, for the plugins.
         log_url: What the plugins open to write to the same log: a path, the URL of a syslog; "-" if
@@ -84,7 +81,6 @@ class Supervisor:
     def __init__(
         self,
         configuration: Configuration,
-        context: zmq.Context[Any],
         clock: Clock = SYSTEM,
         log_level: str = "info",
         log_url: str = "-",
@@ -103,7 +99,6 @@ class Supervisor:
         self._when_started = when_started
         self._origin = origin
         around = Surroundings(
-            context,
             clock,
             log_level,
             log_url,
@@ -150,8 +145,6 @@ class Supervisor:
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
         """
-        self.desks.chores.start()
-        self.desks.endings.walker.start()
         self._begin()
         try:
             self.loop.run()
@@ -167,9 +160,15 @@ class Supervisor:
         self.roster.give(Start(None, FROM_FILE), self._when_started)
         # Commands that are there already are read in the second turn: by then all this has begun.
         self.loop.post(self.control.open)
-        # A command that is first used after an upgrade on disk must not be of another version than
-        # its daemon. Not in the first turn, which has to do with spawning.
-        self.loop.post(self.loop.post, table.load_all)
+        # Not in the first turn, which has to do with spawning.
+        self.loop.post(self.loop.post, self._prepare)
+
+    def _prepare(self) -> None:
+        """Have at hand what may not be had later: threads, when memory is short; the commands,
+        which must not be of another version than their daemon, after an upgrade on disk."""
+        self.desks.chores.start()
+        self.desks.endings.walker.start()
+        table.load_all()
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""

@@ -166,7 +166,7 @@ def _may_lower(nofile: int) -> bool:
     if threading.get_ident() != threading.main_thread().ident:
         return False
     try:
-        lowest_free = os.eventfd(0, os.EFD_CLOEXEC)
+        lowest_free = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     os.close(lowest_free)

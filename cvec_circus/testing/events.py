@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import zmq
 
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.feed.subscription import Subscription
 from cvec_circus.wire import progress
@@ -59,7 +59,7 @@ class EventLog:
         """
         self.seen: list[Event] = []
         self._context: zmq.Context[Any] = zmq.Context()
-        self._loop = Loop(name="events")
+        self._loop = ZmqLoop(name="events")
         self._reached: Callable[[], bool] = bool
         self._subscription = Subscription(
             self._loop,

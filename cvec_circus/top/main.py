@@ -12,7 +12,7 @@ from typing import NoReturn
 import zmq
 
 from cvec_circus import __version__, exc
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.connect import end_context, endpoint_from, reachable
 from cvec_circus.ctl.output import say
 from cvec_circus.options.kinds import to_seconds
@@ -117,7 +117,7 @@ class Top:
         self._options = options
         self._tunnel = tunnel
         self._named: str = options.endpoint or endpoint_from()
-        self._loop = Loop(name=PROGRAM)
+        self._loop = ZmqLoop(name=PROGRAM)
         self._facts = Facts(options.process_timeout)
         self._view = View(options.sort, options.filter)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -5,50 +5,11 @@ import socket
 
 import zmq
 
+from cvec_circus.base.zmq_loop import ZmqLoop
 from tests.support.loops import TIMEOUT, LoopTestCase
 
 
-class ReaderTest(LoopTestCase):
-    def setUp(self):
-        super().setUp()
-        self.context = zmq.Context()
-        self.addCleanup(self.context.term)
-
-    def pair(self, name):
-        ours, theirs = self.context.socket(zmq.PAIR), self.context.socket(zmq.PAIR)
-        for sock in (ours, theirs):
-            sock.linger = 0
-            self.addCleanup(sock.close)
-        ours.bind(f"inproc://{name}")
-        theirs.connect(f"inproc://{name}")
-        return ours, theirs
-
-    def test_zmq_sockets_and_files_side_by_side(self):
-        ours, theirs = self.pair("a")
-        read_fd, write_fd = self.pipe()
-        left, right = socket.socketpair()
-        self.addCleanup(left.close)
-        self.addCleanup(right.close)
-        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
-        self.loop.add_reader(read_fd, lambda: self.got.put(os.read(read_fd, 10)))
-        self.loop.add_reader(left, lambda: self.got.put(left.recv(10)))
-        self.run_loop()
-        os.write(write_fd, b"pipe")
-        self.assertEqual(self.next(), b"pipe")
-        right.send(b"socket")
-        self.assertEqual(self.next(), b"socket")
-        # Only now may this thread have the zmq socket's other end do something: it is its own.
-        theirs.send(b"zmq")
-        self.assertEqual(self.next(), b"zmq")
-
-    def test_what_is_left_unread_calls_again(self):
-        ours, theirs = self.pair("a")
-        for n in range(50):
-            theirs.send(b"%d" % n)
-        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
-        self.run_loop()
-        self.assertEqual([int(self.next()) for _ in range(50)], list(range(50)))
-
+class FileReaderTest(LoopTestCase):
     def test_a_reader_is_replaced_and_removed(self):
         read_fd, write_fd = self.pipe()
         self.loop.add_reader(read_fd, lambda: self.got.put("old"))
@@ -136,17 +97,6 @@ class ReaderTest(LoopTestCase):
         self.loop.run()
         self.assertEqual([str(error) for error, _ in self.errors], ["broken"])
 
-    def test_a_zmq_socket_closed_while_it_is_read_does_no_harm(self):
-        # zmq takes it for file 0, so it depends on the standard input whether it is noticed.
-        ours, _ = self.pair("a")
-        self.loop.add_reader(ours, lambda: self.got.put("read"))
-        self.run_loop()
-        self.loop.ask(ours.close, timeout=TIMEOUT)
-        for _ in range(5):
-            self.loop.ask(int, timeout=TIMEOUT)
-        self.assertLessEqual(len(self.errors), 1)
-        self.assertTrue(self.got.empty())
-
     def test_a_file_closed_while_it_is_read_is_told_once(self):
         read_fd, write_fd = os.pipe()
         self.addCleanup(os.close, write_fd)
@@ -158,3 +108,58 @@ class ReaderTest(LoopTestCase):
         self.assertEqual(
             [str(error) for error, _ in self.errors], [f"{read_fd} was closed while it was read"]
         )
+
+
+class ZmqReaderTest(FileReaderTest):
+    kind = ZmqLoop
+
+    def setUp(self):
+        super().setUp()
+        self.context = zmq.Context()
+        self.addCleanup(self.context.term)
+
+    def pair(self, name):
+        ours, theirs = self.context.socket(zmq.PAIR), self.context.socket(zmq.PAIR)
+        for sock in (ours, theirs):
+            sock.linger = 0
+            self.addCleanup(sock.close)
+        ours.bind(f"inproc://{name}")
+        theirs.connect(f"inproc://{name}")
+        return ours, theirs
+
+    def test_zmq_sockets_and_files_side_by_side(self):
+        ours, theirs = self.pair("a")
+        read_fd, write_fd = self.pipe()
+        left, right = socket.socketpair()
+        self.addCleanup(left.close)
+        self.addCleanup(right.close)
+        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
+        self.loop.add_reader(read_fd, lambda: self.got.put(os.read(read_fd, 10)))
+        self.loop.add_reader(left, lambda: self.got.put(left.recv(10)))
+        self.run_loop()
+        os.write(write_fd, b"pipe")
+        self.assertEqual(self.next(), b"pipe")
+        right.send(b"socket")
+        self.assertEqual(self.next(), b"socket")
+        # Only now may this thread have the zmq socket's other end do something: it is its own.
+        theirs.send(b"zmq")
+        self.assertEqual(self.next(), b"zmq")
+
+    def test_what_is_left_unread_calls_again(self):
+        ours, theirs = self.pair("a")
+        for n in range(50):
+            theirs.send(b"%d" % n)
+        self.loop.add_reader(ours, lambda: self.got.put(ours.recv()))
+        self.run_loop()
+        self.assertEqual([int(self.next()) for _ in range(50)], list(range(50)))
+
+    def test_a_zmq_socket_closed_while_it_is_read_does_no_harm(self):
+        # zmq takes it for file 0, so it depends on the standard input whether it is noticed.
+        ours, _ = self.pair("a")
+        self.loop.add_reader(ours, lambda: self.got.put("read"))
+        self.run_loop()
+        self.loop.ask(ours.close, timeout=TIMEOUT)
+        for _ in range(5):
+            self.loop.ask(int, timeout=TIMEOUT)
+        self.assertLessEqual(len(self.errors), 1)
+        self.assertTrue(self.got.empty())

@@ -8,7 +8,7 @@ import unittest
 
 PRINT = "; import sys; print(*sys.modules)"
 
-NEEDED = "import argparse, configobj, logging, random, shlex, subprocess, threading, zmq"
+NEEDED = "import argparse, logging, shlex, subprocess, threading"
 """What the daemon cannot do without, and what that imports itself."""
 
 LATE = frozenset(
@@ -21,14 +21,14 @@ LATE = frozenset(
     " cvec_circus.logs.configured cvec_circus.logs.syslog cvec_circus.plugins"
     " cvec_circus.stream.file cvec_circus.stream.own cvec_circus.stream.packing"
     " cvec_circus.stream.stdout cvec_circus.stream.timed cvec_circus.stream.history"
-    " cvec_circus.stream.syslog cvec_circus.system.syslog cvec_circus.system.importing"
+    " cvec_circus.stream.stamped cvec_circus.stream.syslog cvec_circus.system.syslog"
     " cvec_circus.supervisor.histories"
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
     " cvec_circus.stats cvec_circus.tunnel"
-    " cvec_circus.system.virtualenv dataclasses difflib inspect"
-    " logging.config logging.handlers pathlib psutil setproctitle shutil tempfile urllib.parse"
-    " yaml".split()
+    " cvec_circus.system.virtualenv configobj dataclasses datetime difflib inspect"
+    " logging.config logging.handlers pathlib psutil random setproctitle shutil tempfile"
+    " urllib.parse yaml zmq".split()
 )
 """Each takes milliseconds, or memory, that a daemon which does not need it must not spend."""
 

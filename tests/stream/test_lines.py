@@ -5,8 +5,9 @@ import re
 import unittest
 from unittest import mock
 
-from cvec_circus.stream import lines as lines_module
-from cvec_circus.stream.lines import LONGEST_HELD, Lines, StampedLines
+from cvec_circus.stream import stamped
+from cvec_circus.stream.lines import LONGEST_HELD, Lines
+from cvec_circus.stream.stamped import StampedLines
 from tests.support.clock import FakeClock
 
 STAMPED = re.compile(rb"([^\[]*)\[(\d+)\] \|([ +]) ?(.*)", re.DOTALL)
@@ -162,7 +163,7 @@ class StampedLinesTest(unittest.TestCase):
         self.assertEqual(self.written.feed(b"end\n", 1), b"1700000000 [1] |+ end\n")
 
     def test_the_time_is_formatted_once_a_second(self):
-        with mock.patch.object(lines_module, "datetime", wraps=lines_module.datetime) as calls:
+        with mock.patch.object(stamped, "datetime", wraps=stamped.datetime) as calls:
             for _ in range(1000):
                 self.written.feed(b"one\n")
             self.assertEqual(calls.fromtimestamp.call_count, 0)

@@ -24,7 +24,7 @@ class TestFirstTurn(LeakCheckedTestCase):
         configuration = from_mappings([{"name": "a", "cmd": "sleep 1000"}], circus=circus)
         context = zmq.Context()
         self.addCleanup(context.destroy)
-        supervisor = Supervisor(configuration, context)
+        supervisor = Supervisor(configuration)
 
         def live() -> None:
             supervisor.run()

@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 import zmq
 
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.exc import MessageError
 from cvec_circus.wire import messages, topics
 
@@ -47,7 +47,7 @@ class FakeDaemon:
         self._seq = 0
         self._ring: deque[tuple[int, str, str]] = deque(maxlen=history)
         self._started_at = SYSTEM.monotonic()
-        self._loop = Loop(name="fake daemon")
+        self._loop = ZmqLoop(name="fake daemon")
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, name="fake daemon", daemon=True)
         self._thread.start()

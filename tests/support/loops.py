@@ -15,9 +15,11 @@ TIMEOUT = 30.0
 class LoopTestCase(LeakCheckedTestCase):
     """A loop made here, and run by a thread of its own once a test asks for it."""
 
+    kind = Loop
+
     def setUp(self):
         super().setUp()
-        self.loop = Loop(name="test loop")
+        self.loop = self.kind(name="test loop")
         self.errors = []
         self.loop.on_error = lambda error, name: self.errors.append((error, name))
         self.addCleanup(self.loop.close)

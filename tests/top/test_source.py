@@ -10,7 +10,7 @@ from unittest import mock
 
 import zmq
 
-from cvec_circus.base.loop import Loop
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.top import source
 from cvec_circus.top.facts import Facts
 from tests.support.daemon import folder
@@ -45,7 +45,7 @@ class SourceCase(LeakCheckedTestCase):
 
     def open(self, endpoint: str | None = None) -> source.Source:
         context: zmq.Context[Any] = zmq.Context()
-        loop = Loop(name="top")
+        loop = ZmqLoop(name="top")
         self.facts = Facts(3.0)
         self.news = 0
 

@@ -1,0 +1,39 @@
+"""The loop of threads that have zmq sockets: all of them on the clients' side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from cvec_circus.base.loop import READABLE, Key, Loop
+
+
+class ZmqLoop(Loop):
+    """A loop that reads zmq sockets beside files. Owned by the thread that is in `run`."""
+
+    _poll_errors = (OSError, zmq.ZMQError)
+
+    def add_reader(self, source: Any, fn: Callable[[], object]) -> None:
+        """Have a function called in every turn in which there is something to read.
+
+        Owner thread; also from within a reader. Replaces the source's former function.
+
+        Args:
+            source: A zmq socket, a file descriptor, or anything with a `fileno()`.
+            fn: Called without arguments; see `Loop.add_reader`.
+        """
+        self._assert_owner()
+        # libzmq ends the process if poll(2) fails, so it polls only where it has to.
+        if isinstance(source, zmq.Socket) and not isinstance(self._poller, zmq.Poller):
+            self._poller = zmq.Poller()
+            for key in self._readers:
+                self._poller.register(key, READABLE)
+        super().add_reader(source, fn)
+
+    def _key(self, source: Any) -> Key:
+        return source if isinstance(source, zmq.Socket) else super()._key(source)
+
+    def _is_closed(self, key: Key) -> bool:
+        return key.closed if isinstance(key, zmq.Socket) else super()._is_closed(key)
