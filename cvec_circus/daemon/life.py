@@ -141,6 +141,7 @@ class Life:
                     self._reload(supervisor, cause)
 
             self._signals.install(supervisor.loop, on_signal)
+            self._log.give_way(supervisor.loop)
             try:
                 return self._serve(supervisor)
             finally:

@@ -100,14 +100,13 @@ class Reaper:
             self._collect(self._exited.popleft())
             if turn_is_over():
                 break
-        self._leftovers.ask()
-        self._finder.soon()
+        self.child_exited()
         return bool(self._exited)
 
     def child_exited(self) -> None:
-        """Look for orphans and at groups: SIGCHLD has come. A program's signal handler posts it."""
-        self._finder.soon()
+        """Look at groups, and for orphans soon: SIGCHLD has come, which a signal handler posts."""
         self._leftovers.ask()
+        self._loop.at_turn_end(self._finder.soon)
 
     def _collect(self, pid: int) -> None:
         family = self._families.of_leader(pid)
