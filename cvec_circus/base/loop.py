@@ -85,9 +85,9 @@ class Loop:
     from any thread, at any time.
 
     A turn waits in one poll, then calls the readers of what is readable, the timers that
-    are due, the posts that were there when the turn began, and at last what `each_turn` was given.
-    So none of the four keeps another one waiting for longer than a turn. An exception in any of
-    them goes to `on_error`, and the loop goes on.
+    are due, the posts that were there when the turn began, what `each_turn` was given, and at last
+    what `at_turn_end` was. So none of them keeps another one waiting for longer than a turn. An
+    exception in any of them goes to `on_error`, and the loop goes on.
 
     It reads files; `ZmqLoop` reads zmq sockets too. The daemon has none, and never loads libzmq.
 
@@ -118,6 +118,8 @@ class Loop:
         self._closed = False
         self._stopping = False
         self._more_work = False
+        self._in_turn = False
+        self._lasts: dict[Callable[[], object], None] = {}
         self.add_reader(self.wakeup.fd, self.wakeup.clear)
 
     # -- what the owner waits for -----------------------------------------------------------------
@@ -153,6 +155,16 @@ class Loop:
     def call_later(self, delay: float, fn: Callable[..., object], *args: Any) -> Timer:
         """Have a function called after a delay, in seconds. Owner thread."""
         return self.call_at(self.clock.monotonic() + delay, fn, *args)
+
+    def at_turn_end(self, fn: Callable[[], object]) -> None:
+        """Have a function called when all that this turn has to do is done. Any thread.
+
+        Once, however often it is asked for in the turn. At once if the calling thread is in none.
+        """
+        if self._in_turn and self.on_thread():
+            self._lasts[fn] = None
+        else:
+            fn()
 
     def each_turn(self, fn: Callable[[], bool]) -> None:
         """Have a function called at the end of every turn. Owner thread.
@@ -244,6 +256,16 @@ class Loop:
 
     def _turn(self) -> None:
         readable = self._poll()
+        self._in_turn = True
+        try:
+            self._work(readable)
+        finally:
+            self._in_turn = False
+            lasts, self._lasts = self._lasts, {}
+            for fn in lasts:
+                self._call(fn, ())
+
+    def _work(self, readable: list[tuple[Key, Callable[[], object]]]) -> None:
         posts = min(len(self._posts), POSTS_A_TURN)
         for key, fn in readable:
             if self._readers.get(key) is fn:  # else a reader before it has removed or replaced it

@@ -126,15 +126,17 @@ class Life:
         )
 
         def on_signal(name: str, action: Action) -> None:
+            if action is Action.COLLECT:
+                supervisor.child_exited()
+                return
             cause = Cause(f"signal:{name}", f"signal:{name}")
             if action is Action.STOP:
                 supervisor.stop(cause)
-            elif action is Action.RELOAD:
-                self._reload(supervisor, cause)
             else:
-                supervisor.child_exited()
+                self._reload(supervisor, cause)
 
         self._signals.install(supervisor.loop, on_signal)
+        self._log.give_way(supervisor.loop)
         try:
             return self._serve(supervisor)
         finally:

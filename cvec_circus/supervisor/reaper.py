@@ -17,6 +17,7 @@ from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.system import groups
 from cvec_circus.system.exits import ExitWatcher
+from cvec_circus.system.groups import ProcessGroup
 
 Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
 
@@ -62,6 +63,7 @@ class Reaper:
         self._leftovers = leftovers
         self._explain = explain
         self._exited = exited
+        self._has_news = False  # SIGCHLD has come: of ours, or of one that we have adopted
         self._listed = 0  # of them, those that were dead before the finder's last look
         loop.add_reader(exits, self._see)
 
@@ -89,8 +91,9 @@ class Reaper:
 
     def work(self, turn_is_over: Callable[[], bool]) -> bool:
         """Collect what has exited until the turn is over; tell whether there is more."""
-        if not self._exited:
+        if not (self._exited or self._has_news):
             return False
+        self._has_news = False
         while self._exited:
             if not self._listed:
                 self._finder.new_batch()
@@ -100,13 +103,15 @@ class Reaper:
             if turn_is_over():
                 break
         self._leftovers.ask()
-        self._finder.soon()
+        self._loop.at_turn_end(self._finder.soon)
         return bool(self._exited)
 
     def child_exited(self) -> None:
-        """Look for orphans and at groups: SIGCHLD has come. A program's signal handler posts it."""
-        self._finder.soon()
-        self._leftovers.ask()
+        """Have groups looked at in this turn, and orphans looked for soon: SIGCHLD has come.
+
+        A signal handler may call it, since it does no more than note it.
+        """
+        self._has_news = True
 
     def _collect(self, pid: int) -> None:
         family = self._families.of_leader(pid)
@@ -115,34 +120,17 @@ class Reaper:
             return
         watcher, process = family.watcher, family.process
         family.stopping = process.state is not ProcessState.RUNNING
-        if not watcher.is_abandoned:
-            self._signal_group(family)
         ended, group = groups.end(self._exits, pid)
         family.is_alive = False
         leaves = False
         if watcher.is_abandoned:
             self._leftovers.drop(family, group)
         else:
+            _signal_group(family, group)
             leaves = self._leftovers.begin(family, group)
         self._outsiders.flush()
         report, failure = self._explain(watcher, process)
         self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
-
-    def _signal_group(self, family: Family) -> None:
-        """Signal what a leader leaves in its group, before it is collected.
-
-        With a tree whose members have had their signal, only those that have not get it, when the
-        group is listed.
-        """
-        signum = signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
-        if family.is_listed and not family.killed:
-            return
-        try:
-            self._exits.send_to_group(family.pid, signum)
-            if not family.killed:
-                self._exits.send_to_group(family.pid, signal.SIGCONT)
-        except PermissionError:
-            pass  # the leader itself has changed its user; the list names those that are left
 
     def _outsider_exited(self, pid: int) -> None:
         # Its children have become ours, and are known by its session while it is kept.
@@ -150,6 +138,22 @@ class Reaper:
         family = self._outsiders.exited(pid)
         if family is not None:
             self._leftovers.settle(family)
+
+
+def _signal_group(family: Family, group: ProcessGroup) -> None:
+    """Signal what a leader has left in its group.
+
+    With a tree whose members have had their signal, only those that have not get it, when the group
+    is listed.
+    """
+    signum = signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
+    if family.is_listed and not family.killed:
+        return
+    try:
+        if group.send(signum) and not family.killed:
+            group.send(signal.SIGCONT)
+    except PermissionError:
+        pass  # the list names those that are left
 
 
 def _nothing() -> None:

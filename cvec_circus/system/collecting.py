@@ -63,6 +63,17 @@ def peek(pid: int) -> bool:
         return False
 
 
+def is_held(pid: int) -> bool:
+    """Whether a child has died but cannot be collected yet, because a debugger traces it.
+
+    Of use when its pidfd has become readable; of one that lives it is true, of a stranger never.
+    """
+    try:
+        return _look(pid) is None
+    except ChildProcessError:
+        return False
+
+
 def is_stranger(pid: int) -> bool:
     """Whether a process is no child of this one, or was collected by other code in it."""
     try:

@@ -18,7 +18,7 @@ from collections import deque
 from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.system import files, pidfd, proctable
-from cvec_circus.system.collecting import is_stranger, peek
+from cvec_circus.system.collecting import is_held, is_stranger
 
 STACK_SIZE = 256 * 1024
 """Bytes of stack of a thread that only waits: a thousand of them take 16 MiB of memory."""
@@ -153,7 +153,7 @@ class PidfdExitWatcher(ExitWatcher):
         pids = []
         for fd, _ in self._epoll.poll(0, limit):
             pid = self._waiting.get(fd)
-            if pid is not None and not _is_held(pid):
+            if pid is not None and not is_held(pid):
                 self._leave_epoll(fd)
                 pids.append(pid)
         return pids
@@ -355,8 +355,3 @@ def _kill_group(pid: int, signum: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def _is_held(pid: int) -> bool:
-    """Whether a child has died but cannot be collected yet, because a debugger traces it."""
-    return not (is_stranger(pid) or peek(pid))

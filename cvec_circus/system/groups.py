@@ -44,7 +44,9 @@ class PidfdGroup(ProcessGroup):
 
     def send(self, signum: int) -> bool:
         """See `ProcessGroup.send`."""
-        return self._fd >= 0 and pidfd.send_to_group(self._fd, signum)
+        if self._fd >= 0 and not pidfd.send_to_group(self._fd, signum):
+            self.close()  # no process can join a group that is empty
+        return self._fd >= 0
 
     def is_empty(self) -> bool | None:
         """See `ProcessGroup.is_empty`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import signal
 
@@ -66,10 +67,11 @@ def to_signum(value: object) -> int:
     return number
 
 
+@functools.lru_cache(maxsize=128)
 def to_name(signum: int) -> str:
     """Name a signal as people do: 15 is "TERM", 35 is "RTMIN+1"; a number that has no name stays.
 
-    Safe from any thread.
+    Safe from any thread. Remembered, because names are looked up at each death.
     """
     try:
         return signal.Signals(signum).name[len("SIG") :]

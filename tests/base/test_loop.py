@@ -206,6 +206,43 @@ class TimeTest(LoopTestCase):
 
 
 class TurnTest(LoopTestCase):
+    def test_what_is_for_the_end_of_the_turn_is_called_once_after_all_else(self):
+        order = []
+
+        def last():
+            order.append("last")
+            self.loop.at_turn_end(lambda: order.append("at once, since the turn is over"))
+
+        self.loop.post(self.loop.at_turn_end, last)
+        self.loop.post(self.loop.at_turn_end, last)
+        self.loop.post(order.append, "post")
+        self.loop.post(self.loop.stop)
+        self.loop.each_turn(lambda: order.append("turn"))
+        self.loop.run()
+        self.assertEqual(order, ["post", "turn", "last", "at once, since the turn is over"])
+
+    def test_the_end_of_the_turn_comes_though_something_raises(self):
+        def fail():
+            self.loop.at_turn_end(lambda: 1 / 0)
+            self.loop.at_turn_end(self.loop.stop)
+            raise KeyboardInterrupt
+
+        self.loop.each_turn(fail)
+        self.loop.post(lambda: None)
+        with self.assertRaises(KeyboardInterrupt):
+            self.loop.run()
+        ((error, _),) = self.errors
+        self.assertIsInstance(error, ZeroDivisionError)
+
+    def test_for_another_thread_there_is_no_turn(self):
+        self.run_loop()
+        inside, release = threading.Event(), threading.Event()
+        self.loop.post(lambda: (inside.set(), release.wait(TIMEOUT)))
+        self.assertTrue(inside.wait(TIMEOUT))
+        self.loop.at_turn_end(lambda: self.got.put(threading.get_ident()))
+        self.assertEqual(self.next(), threading.get_ident())
+        release.set()
+
     def test_a_turn_end_with_more_work_is_called_again_at_once(self):
         left = [3, 2, 1, 0]
 

@@ -233,7 +233,7 @@ class TestReload(DaemonCase):
         daemon.signal(signal.SIGHUP)
         # What the process says of the signal may still have gone to the file that was moved away.
         self.assertTrue(eventually(lambda: log.exists() and stream.exists()))
-        self.assertIn("reloading (signal:HUP)", log.read_text())
+        self.assertTrue(eventually(lambda: "reloading (signal:HUP)" in log.read_text()))
         daemon.call("signal", name="a", signum="USR1")
         self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
 

@@ -12,6 +12,7 @@ from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.loop import Loop
 from cvec_circus.logs.log import Log
 from cvec_circus.logs.queued import FLUSH_TIMEOUT, LINES, TEXT, QueuedLog
 from tests.logs.log_case import LogCase
@@ -125,6 +126,29 @@ class TestTheQueue(QueuedCase):
         lines = self.written()
         self.assertEqual(lines[1:LINES], [str(number) for number in range(LINES - 1)])
         self.assertEqual([MISSING.fullmatch(line)[1] for line in lines[LINES:]], ["7"])  # type: ignore[index]
+
+    def test_the_writer_waits_for_the_end_of_the_turn(self) -> None:
+        self.gate.opened.set()
+        loop = Loop(name="test loop")
+        self.addCleanup(loop.close)
+        self.log.give_way(loop)
+
+        def turn() -> None:
+            self.logger.info("inside")
+            self.assertFalse(self.log._queue._is_due)
+            another = threading.Thread(target=self.logger.info, args=("by another thread",))
+            another.start()
+            another.join(30)
+            self.assertTrue(self.gate.reached.wait(30))  # which does not wait for the turn
+
+        loop.post(turn)
+        loop.post(self.logger.info, "later in it")
+        loop.post(loop.stop)
+        loop.on_error = self.fail  # type: ignore[assignment]
+        loop.run()
+        self.logger.info("behind it")
+        lines = ["inside", "by another thread", "later in it", "behind it"]
+        self.assertEqual(self.written(), lines)
 
     def test_a_gap_in_the_middle(self) -> None:
         self.hold()

@@ -117,6 +117,7 @@ class EmptyTest(LeakCheckedTestCase):
         self.assertFalse(group.is_empty())
         collecting.collect(member)
         self.assertTrue(group.is_empty())
+        self.assertFalse(group.send(signal.SIGTERM))
 
 
 class SubreaperTest(LeakCheckedTestCase):
