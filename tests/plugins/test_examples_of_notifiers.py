@@ -92,9 +92,7 @@ class TestExamples(DaemonCase):
             "mail.example.com": f"localhost\nport = {server.port}\nca_file = {CERTIFICATE}",
             WORKER: FAILS,
         }
-        daemon = self.run_example(
-            "mail", changes, env={"MAIL_PASSWORD": "right"}, wrapper=ANNOUNCING
-        )
+        daemon = self.run_example("mail", changes, env={"MAIL_PASSWORD": "right"})
         self.assertTrue(eventually(lambda: server.mails, TIMEOUT))
         self.assertEqual(server.logins, [("circus", "right")])
         (mail,) = server.messages()
