@@ -93,9 +93,7 @@ class TestMessages(ConnectionsCase):
         self.assertTrue(eventually(lambda: self.held() == 0))
 
     def test_what_takes_too_long_is_ended(self) -> None:
-        with (
-            mock.patch.multiple(connections, HANDSHAKE=0.1, HALF_A_MESSAGE=0.1),
-        ):
+        with mock.patch.multiple(connections, HANDSHAKE=0.1, HALF_A_MESSAGE=0.1):
             silent = connected(self.address)
             self.addCleanup(silent.close)
             half = self.raw()
@@ -254,14 +252,13 @@ class TestGone(ConnectionsCase):
 
 class TestMemory(ConnectionsCase):
     def test_it_is_given_back_when_clients_have_left(self) -> None:
-        with (
-            mock.patch.object(connections.memory, "give_back", side_effect=[True, False]) as back,
-        ):
+        memory = connections.memory
+        with mock.patch.object(memory, "give_back", side_effect=[True, False]) as back:
             client = self.raw()
             client.ask("ping")
             client.close()
             self.assertTrue(eventually(lambda: back.call_count == 2))
-        self.assertIsNotNone(connections.memory._least)  # since it was opened
+        self.assertIsNotNone(memory._least)  # since it was opened
 
 
 class TestActors(ConnectionsCase):
