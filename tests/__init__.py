@@ -2,10 +2,15 @@
 
 Signals do what they do, wherever it is run: a shell that starts it in the background has SIGINT
 ignored, and nohup SIGHUP. Whatever a test starts would inherit that, and not be ended by them.
+
+The package is compiled once, even where Python is told to write no bytecode: hundreds of programs
+are started here, and each of them would compile all that it imports.
 """
 
+import compileall
 import signal
 import sys
+from pathlib import Path
 
 DEFAULTS = {
     signal.SIGINT: signal.default_int_handler,
@@ -17,3 +22,4 @@ if "unittest" in sys.modules:  # and not in a process of a test, which imports i
     for signum, disposition in DEFAULTS.items():
         if signal.getsignal(signum) == signal.SIG_IGN:
             signal.signal(signum, disposition)
+    compileall.compile_dir(Path(__file__).resolve().parent.parent / "cvec_circus", quiet=2)

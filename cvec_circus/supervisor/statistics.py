@@ -15,6 +15,9 @@ from cvec_circus.supervisor.helpers import Helper
 
 ANY_PORT = ("*", "0")
 
+INTERVAL = 1.0
+"""Seconds from one look at all processes to the next."""
+
 
 class Statistics(Helper):
     """The statistics of one daemon. Owned by the supervisor thread.
@@ -79,6 +82,7 @@ class Statistics(Helper):
         """See `Helper`."""
         message: dict[str, Any] = {
             "stats_endpoint": self.address,
+            "interval": INTERVAL,
             "mode": self._mode,
             "owner": self._owner,
             "sockets": self._sockets.describe(),

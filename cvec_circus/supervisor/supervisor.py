@@ -42,6 +42,12 @@ Facades = Callable[["Supervisor", Watcher, Any], Any]
 RETRY_DELAY = 1.0
 """Seconds after a turn that has failed until every watcher is looked at again."""
 
+JOIN_TIMEOUT = 2.0
+"""Seconds that the end waits for the threads that write output, and for those that read /proc."""
+
+CHORES_TIMEOUT = 1.0
+"""Seconds that it waits for the chores."""
+
 FROM_FILE = Cause("config", "file")
 
 
@@ -263,14 +269,14 @@ class Supervisor:
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")
         desks.outputs.end()
-        hanging = desks.outputs.join(2.0)
+        hanging = desks.outputs.join(JOIN_TIMEOUT)
         if hanging:
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()
-        if not desks.endings.walker.join(2.0):
+        if not desks.endings.walker.join(JOIN_TIMEOUT):
             logger.warning("a thread that reads /proc has not ended")
-        for name in desks.chores.end(1.0):
+        for name in desks.chores.end(CHORES_TIMEOUT):
             logger.warning("the %s thread has not ended", name)
         if self.target.reloading is not None:
             self.target.reloading.close()

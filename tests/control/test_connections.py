@@ -17,6 +17,7 @@ from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 from tests.control.control_case import ControlCase
 from tests.control.raw import RawClient, connected
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 #: Seconds that a ping may take while others do what they like; generous, for a loaded machine.
 SOON = 0.5
@@ -29,6 +30,10 @@ def resident() -> int:
 
 
 class ConnectionsCase(ControlCase):
+    def setUp(self) -> None:
+        hurry(self, {"control.connections.LOOK": 0.05})
+        super().setUp()
+
     def raw(self) -> RawClient:
         client = RawClient(self.address)
         self.addCleanup(client.close)
@@ -88,9 +93,7 @@ class TestMessages(ConnectionsCase):
         self.assertTrue(eventually(lambda: self.held() == 0))
 
     def test_what_takes_too_long_is_ended(self) -> None:
-        with (
-            mock.patch.multiple(connections, LOOK=0.05, HANDSHAKE=0.1, HALF_A_MESSAGE=0.1),
-        ):
+        with mock.patch.multiple(connections, HANDSHAKE=0.1, HALF_A_MESSAGE=0.1):
             silent = connected(self.address)
             self.addCleanup(silent.close)
             half = self.raw()
@@ -106,7 +109,7 @@ class TestMessages(ConnectionsCase):
     def test_a_client_that_never_reads(self) -> None:
         client, peer = self.raw(), self.raw()
         request = zmtp.message(b'{"command": "options", "properties": {"name": "web"}}')
-        with mock.patch.multiple(connections, LOOK=0.05, UNREAD=0.2):
+        with mock.patch.object(connections, "UNREAD", 0.2):
             self.flood(peer, request * 50_000)
             self.assert_prompt(client)
             self.assertTrue(eventually(lambda: self.count() == 2))  # `client` and the case's own
@@ -172,14 +175,19 @@ class TestUnread(ConnectionsCase):
             held = self.server._connections
             return held._unsent, sum(one.unsent_bytes for one in held._open.values())
 
+        answered: list[Request] = []
+
         def answer(request: Request) -> None:
             request.send(b"x" * (1 << 20))
+            answered.append(request)
 
         self.loop.ask(setattr, self.server, "_dispatch", answer)
         with mock.patch.object(connections, "MOST_UNSENT_TOGETHER", 4 << 20):
             peers = [self.raw() for _ in range(12)]
             for peer in peers:
                 peer.request("ping")
+            # What is too much is let go of after the turn that has made it so.
+            self.assertTrue(eventually(lambda: len(answered) == len(peers)))
             self.assertTrue(eventually(lambda: 2 < self.count() < 10))
             counted, real = self.loop.ask(waits)
             self.assertEqual(counted, real)
@@ -194,16 +202,15 @@ class TestRoom(ConnectionsCase):
         first = self.raw()
         first.ask("ping")
         with mock.patch.object(door.files, "has_room_for_others", return_value=False):
-            with mock.patch.object(connections, "LOOK", 0.05):
-                with self.assertLogs("cvec_circus", "INFO") as logs:
-                    idle = [connected(self.address) for _ in range(30)]
-                    self.assertTrue(eventually(lambda: self.count() == door.GUARANTEED))
-                    self.assert_prompt(first)
-                    for one in idle:
-                        one.close()
-                    late = self.raw()
-                    self.assertEqual(late.ask("ping")["status"], "ok")
-                    self.assertTrue(eventually(lambda: len(logs.output) == 2))
+            with self.assertLogs("cvec_circus", "INFO") as logs:
+                idle = [connected(self.address) for _ in range(30)]
+                self.assertTrue(eventually(lambda: self.count() == door.GUARANTEED))
+                self.assert_prompt(first)
+                for one in idle:
+                    one.close()
+                late = self.raw()
+                self.assertEqual(late.ask("ping")["status"], "ok")
+                self.assertTrue(eventually(lambda: len(logs.output) == 2))
         self.assertIn("no more are let in until some leave", logs.output[0])
         self.assertIn("let in again", logs.output[1])
 
@@ -245,15 +252,13 @@ class TestGone(ConnectionsCase):
 
 class TestMemory(ConnectionsCase):
     def test_it_is_given_back_when_clients_have_left(self) -> None:
-        with (
-            mock.patch.object(connections, "LOOK", 0.05),
-            mock.patch.object(connections.memory, "give_back", side_effect=[True, False]) as back,
-        ):
+        memory = connections.memory
+        with mock.patch.object(memory, "give_back", side_effect=[True, False]) as back:
             client = self.raw()
             client.ask("ping")
             client.close()
             self.assertTrue(eventually(lambda: back.call_count == 2))
-        self.assertIsNotNone(connections.memory._least)  # since it was opened
+        self.assertIsNotNone(memory._least)  # since it was opened
 
 
 class TestActors(ConnectionsCase):

@@ -18,6 +18,7 @@ from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.server import Request
 from cvec_circus.wire.outcome import Outcome
 from tests.ctl.ctl_case import CtlCase, run
+from tests.support.hurry import hurry
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "bin" / "cvec_circusctl"
@@ -162,6 +163,7 @@ class TestReplies(CtlCase):
 
 class TestWithoutADaemon(unittest.TestCase):
     def test_an_unreachable_daemon_is_exit_4(self) -> None:
+        hurry(self, {"ctl.main.GRACE": 0.1})
         for line in (["status"], ["stop", "--waiting"]):
             result = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *line)
             self.assertEqual((result.code, result.out), (4, ""))

@@ -13,6 +13,7 @@ from pathlib import Path
 from cvec_circus.logs.queued import LINES
 from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 TEXT = "[watcher:a]\ncmd = sleep 1000\nmin_uptime = 0\n"
 MISSING = re.compile(r"\[WARNING\] (\d+) lines are missing here: the log did not take them in time")
@@ -51,7 +52,12 @@ class FrozenCase(DaemonCase):
     def logging_there(self, *watchers: str) -> Daemon:
         """Start a daemon whose log is there, and wait for its first lines."""
         daemon = self.daemon(
-            "".join([TEXT, *watchers]), "--log-output", "mount/log", prepare=self.mounted, up=False
+            "".join([TEXT, *watchers]),
+            "--log-output",
+            "mount/log",
+            wrapper=hurried({"logs.queued.FLUSH_TIMEOUT": 0.3}),
+            prepare=self.mounted,
+            up=False,
         )
         self.assertTrue(eventually((daemon.folder / "control").exists))
         daemon.connect()

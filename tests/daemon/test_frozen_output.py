@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.eventually import eventually
 from tests.support.filesystems import FileSystem
+from tests.support.hurry import hurried
 
 TEXT = """
 [watcher:stuck]
@@ -32,7 +33,8 @@ class TestFrozen(DaemonCase):
 
     def frozen(self) -> Daemon:
         """Start the daemon; freeze the file system when both watchers have written something."""
-        daemon = self.daemon(TEXT, prepare=self.mount)
+        wrapper = hurried({"supervisor.supervisor.JOIN_TIMEOUT": 0.3})
+        daemon = self.daemon(TEXT, prepare=self.mount, wrapper=wrapper)
         self.logs = {"stuck": self.disk.path / "log", "free": daemon.folder / "log"}
         for name in self.logs:
             self.grows(name)

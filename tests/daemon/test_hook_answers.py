@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.support.daemon import Daemon, DaemonCase, script
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 BOUND = 5.0
 """Seconds for an answer while a hook blocks: a millisecond, on a machine that has nothing to do."""
@@ -275,21 +276,26 @@ class TestTheEnd(HookedDaemonCase):
         self.assertEqual(self.told(daemon), ["web after_stop {'web': 'stopped'}"])
 
     def test_one_that_blocks_is_abandoned(self) -> None:
-        for name in ("before_stop", "after_stop"):
+        for name, timeout, wrapper in (
+            ("before_stop", 2, ()),
+            ("after_stop", 0.3, hurried({"supervisor.shutdown.HOOK_TIMEOUT": 0.3})),
+        ):
             with self.subTest(name):
                 daemon = self.hooked(
-                    f"[watcher:web]\n{SLEEP}hooks.{name} = @hang\ngraceful_timeout = 5\n{OTHER}"
+                    f"[watcher:web]\n{SLEEP}hooks.{name} = @hang\ngraceful_timeout = 5\n{OTHER}",
+                    wrapper=wrapper,
                 )
                 daemon.wire.events.next("watcher.web.start")
                 with self.within(5 + 2 + 3 + 2):
                     daemon.signal(signal.SIGTERM)
                     log = "\n".join(daemon.ended())
-                self.assertIn(f"hook {name} has not answered within 2 s", log)
+                self.assertIn(f"hook {name} has not answered within {timeout} s", log)
                 self.assertIn(f"hook {name} of web has not returned, and is abandoned", log)
 
     def test_a_program_ends_with_it(self) -> None:
         daemon = self.hooked(
-            f"[watcher:web]\n{SLEEP}hooks.before_start = exec:sh -c 'echo up; sleep 1000'\n{OTHER}"
+            f"[watcher:web]\n{SLEEP}hooks.before_start = exec:sh -c 'echo up; sleep 1000'\n{OTHER}",
+            wrapper=hurried({"supervisor.shutdown.HOOK_TIMEOUT": 0.3}),
         )
         self.assertEqual(daemon.out.next(), "up")
         daemon.signal(signal.SIGTERM)

@@ -17,10 +17,12 @@ from cvec_circus.wire import zmtp
 from tests.control.raw import RawClient, connected
 from tests.support.daemon import Daemon, DaemonCase, folder, script
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 MIB = 1 << 20
 
+LOOKING = hurried({"control.connections.LOOK": 0.1})
 WEB = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n"
 
 
@@ -110,7 +112,7 @@ class TestFiles(DaemonCase):
         daemon = Daemon(
             self,
             WEB,
-            wrapper=["sh", "-c", f'ulimit -n {most}; exec "$@"', "sh"],
+            wrapper=["sh", "-c", f'ulimit -n {most}; exec "$@"', "sh", *LOOKING],
             prepare=by_tcp if kind == "tcp" else None,
             up=False,
         )
@@ -195,7 +197,7 @@ class TestClients(DaemonCase):
 
     def test_waiting_clients_that_vanish(self) -> None:
         count = 30_000 if NIGHTLY else 2000
-        stubborn = "sh -c 'trap \"\" TERM; while :; do sleep 1000; done'"
+        stubborn = "sh -c 'trap \"\" TERM; exec sleep 1000'"
         options = {"graceful_timeout": 600}
         self.daemon.wire.order("add", name="stubborn", cmd=stubborn, options=options, start=True)
         message = {"command": "stop", "properties": {"name": "stubborn", "waiting": True}}

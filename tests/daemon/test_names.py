@@ -11,6 +11,7 @@ from pathlib import Path
 from cvec_circus.base.clock import SYSTEM
 from tests.support import hanging
 from tests.support.daemon import Daemon, folder
+from tests.support.hurry import hurried
 from tests.support.reloads import ReloadCase
 
 TEXT = "[watcher:a]\ncmd = sleep 1000\nmin_uptime = 0\n"
@@ -25,7 +26,8 @@ class TestSlowNames(ReloadCase):
         env = hanging.library(self, place)
         self.gate = Path(env["SLOW_NAMES"])
         os.mkfifo(self.gate)
-        return self.up(text, env=env)
+        wrapper = hurried({"supervisor.supervisor.CHORES_TIMEOUT": 0.2})
+        return self.up(text, env=env, wrapper=wrapper)
 
     def let_go(self) -> None:
         """Have the look-up that hangs be answered."""

@@ -168,9 +168,9 @@ class TestPlugins(unittest.TestCase):
     def test_a_module_that_takes_too_long(self) -> None:
         self.write("hanging.py", HANGING)
         pids = self.folder / "pids"
-        with mock.patch.object(plugin_check, "TIMEOUT", 2.0):
+        with mock.patch.object(plugin_check, "TIMEOUT", 1.0):
             [line] = self.said("[plugin:p]\nuse = hanging.Plugin\n")
-        self.assertIn("hanging.Plugin takes more than 2 s to import", line)
+        self.assertIn("hanging.Plugin takes more than 1 s to import", line)
         if pids.exists():  # it has come so far
             for pid in pids.read_text().split():
                 self.assertTrue(eventually(lambda pid=pid: is_gone(int(pid))))

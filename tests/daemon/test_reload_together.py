@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.support import hanging
 from tests.support.daemon import Daemon, child, folder, gone
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 from tests.support.reloads import ReloadCase
 
 SLEEP = "cmd = sleep 600\n"
@@ -43,7 +44,8 @@ class TestTogether(ReloadCase):
 
     def begin(self, text: str) -> Daemon:
         """Start a daemon in which files can hang."""
-        return self.up(text, env=self.hanging)
+        wrapper = hurried({"supervisor.supervisor.CHORES_TIMEOUT": 0.2})
+        return self.up(text, env=self.hanging, wrapper=wrapper)
 
     def hang(self, text: str) -> Path:
         """A file that nobody can open for now."""

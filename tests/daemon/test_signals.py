@@ -10,8 +10,10 @@ from pathlib import Path
 from cvec_circus.base.clock import SYSTEM
 from tests.support.daemon import Daemon, DaemonCase, alive, child, gone, marked
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 SLEEP = "cmd = sleep 1000"
+INSISTING = hurried({"system.signals.INSISTENCE": 0.2})
 
 
 def watchers(count: int, *lines: str) -> str:
@@ -109,7 +111,9 @@ class TestStopping(DaemonCase):
 
     def test_one_interrupted_by_hand_is_killed_by_hand(self) -> None:
         stubborn = child("levels", "ignore", "ignore")
-        daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 1000\n")
+        daemon = self.daemon(
+            f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 1000\n", wrapper=INSISTING
+        )
         daemon.out.until("ready")
         daemon.signal(signal.SIGINT)
         daemon.wire.events.next("kill")
@@ -120,7 +124,8 @@ class TestStopping(DaemonCase):
 
     def test_one_after_a_quit_is_no_second_one(self) -> None:
         # systemd sends it at once when its ExecStop has returned.
-        daemon = self.daemon(f"[watcher:a]\ncmd = {child('wait', 'ignore', 'TERM')}\n")
+        stubborn = child("wait", "ignore", "TERM")
+        daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\n", wrapper=INSISTING)
         daemon.out.until("ready")
         daemon.call("quit")
         daemon.signal(signal.SIGTERM)
@@ -132,7 +137,12 @@ class TestStopping(DaemonCase):
 
     def test_what_was_promised_more_time_keeps_nobody_waiting(self) -> None:
         stubborn = child("wait", "ignore", "TERM")
-        daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 0.2\n")
+        daemon = self.daemon(
+            f"[watcher:a]\ncmd = {stubborn}\ngraceful_timeout = 0.2\n",
+            wrapper=hurried(
+                {"supervisor.shutdown.SHUTDOWN_MARGIN": 1.5, "supervisor.shutdown.MARGIN": 2.0}
+            ),
+        )
         daemon.out.until("ready")
         daemon.call("kill", name="a", graceful_timeout=1000)
         daemon.wire.events.next("kill")
@@ -167,7 +177,8 @@ class TestStopping(DaemonCase):
         daemon.ended()
 
     def test_orders_are_refused_and_questions_answered_meanwhile(self) -> None:
-        daemon = self.daemon(f"[watcher:a]\ncmd = {child('wait', 'ignore', 'TERM')}\n{watchers(1)}")
+        stubborn = child("wait", "ignore", "TERM")
+        daemon = self.daemon(f"[watcher:a]\ncmd = {stubborn}\n{watchers(1)}", wrapper=INSISTING)
         daemon.out.until("ready")
         daemon.signal(signal.SIGTERM)
         daemon.wire.events.next("kill", watcher="a")

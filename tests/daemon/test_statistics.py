@@ -14,15 +14,17 @@ from tests.stats.case import TIMEOUT, Listener
 from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried, hurry
 
 NAME = "circusd-stats"
+QUICK = {"supervisor.statistics.INTERVAL": 0.1}
 SLEEPER = "[watcher:Big One]\ncmd = sleep 1000\nnumprocesses = 2\n"
 
 
 class TestStatistics(DaemonCase):
     def start(self, text: str = SLEEPER, more: str = "") -> Daemon:
         circus = f"stats_endpoint = ipc://{{DIR}}/stats\n{more}"
-        return self.daemon(text, circus=circus)
+        return self.daemon(text, circus=circus, wrapper=hurried(QUICK))
 
     def listen(self, daemon: Daemon) -> Listener:
         return Listener(self, f"ipc://{daemon.folder}/stats")
@@ -138,6 +140,7 @@ class TestStatistics(DaemonCase):
 
 class TestEmbedded(EmbeddedCase):
     def test_at_any_free_port(self) -> None:
+        hurry(self, QUICK)
         options: dict[str, Any] = {"stats_endpoint": "tcp://127.0.0.1:*", "statsd": True}
         arbiter = self.arbit({"name": "a", "cmd": "sleep 1000"}, **options)
         self.assertRegex(arbiter.stats_endpoint, r"^tcp://127\.0\.0\.1:[1-9]\d+$")

@@ -19,7 +19,7 @@ TEXT = """
 [watcher:plain]
 cmd = sleep 1000
 numprocesses = 2
-graceful_timeout = 1
+graceful_timeout = 0.3
 autostart = False
 
 [watcher:logged]
@@ -28,13 +28,13 @@ shell = False
 autostart = False
 stdout_stream.filename = {DIR}/out.log
 log_history = 65536
-graceful_timeout = 1
+graceful_timeout = 0.3
 
 [watcher:tree]
 cmd = sh -c 'sleep 1001 & exec sleep 1002'
 autostart = False
 stop_children = True
-graceful_timeout = 1
+graceful_timeout = 0.3
 """
 CIRCUS = "logoutput = {DIR}/log\n"
 WANTED = {"plain": 2, "logged": 1, "tree": 1}

@@ -158,9 +158,9 @@ class InteroperationCase(LeakCheckedTestCase):
         """Start one of each, with the same watchers."""
         return {OURS: self.ours(text), THEIRS: self.theirs(text)}
 
-    def ours(self, text: str = WATCHERS, circus: str = "check_delay = 1") -> Daemon:
+    def ours(self, text: str = WATCHERS, circus: str = "check_delay = 1", **options: Any) -> Daemon:
         """Start our daemon, and wait until the watcher "web" is up."""
-        daemon = Daemon(self, text, circus=circus)
+        daemon = Daemon(self, text, circus=circus, **options)
 
         def is_up() -> bool:
             return bool(daemon.call("status", name="web")["status"] == "active")

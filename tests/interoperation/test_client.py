@@ -43,7 +43,7 @@ MESSAGES = [
     message("incr", name="web", nb=2, waiting=True),
     message("decr", name="web", nb=3, waiting=True),
     message("incr", name="One Shot", waiting=True),
-    message("set", name="web", options={"graceful_timeout": 4}),
+    message("set", name="web", options={"graceful_timeout": 1}),
     message("set", name="web", options={"numprocesses": 3}, waiting=True),
     message("start", name="idle", waiting=True),
     message("stop", name="idle", waiting=True),

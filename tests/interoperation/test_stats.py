@@ -19,6 +19,7 @@ from tests.interoperation.published import (
     needs_circus,
 )
 from tests.interoperation.screen import Screen
+from tests.support.hurry import hurried
 
 WEB = "[watcher:web]\ncmd = sleep 3600\nnumprocesses = 2\ncopy_env = True\n"
 
@@ -32,7 +33,8 @@ class TestStats(InteroperationCase):
 
     def daemon_with_stats(self) -> Any:
         circus = "check_delay = 1\nstatsd = True\nstats_endpoint = ipc://{DIR}/stats"
-        return self.ours(WEB, circus=circus)
+        wrapper = hurried({"supervisor.statistics.INTERVAL": 0.2})
+        return self.ours(WEB, circus=circus, wrapper=wrapper)
 
     def their_stats(self) -> tuple[str, list[int]]:
         """The same of the daemon of Circus."""
@@ -82,7 +84,10 @@ class TestStats(InteroperationCase):
         endpoint = f"ipc://{theirs.folder}/ours"
         places = ["--endpoint", theirs.endpoint, "--pubsub", theirs.pubsub_endpoint]
         script = ROOT / "bin" / "cvec_circusd-stats"
-        Program(self, [script, *places, "--statspoint", endpoint])
+        quick = hurried({"stats.service.PACE": 0.1})[1:]
+        python = sys.executable
+        argv = [*quick, python, script, *places, "--statspoint", endpoint, "--interval", "0.2"]
+        Program(self, argv)
         found = self.heard(THEIRS, endpoint, pids)
         self.assertEqual(found[str(pids[0])]["cmdline"], "sleep")
 

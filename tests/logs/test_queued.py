@@ -16,6 +16,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.logs.log import Log
 from cvec_circus.logs.queued import FLUSH_TIMEOUT, LINES, TEXT, QueuedLog
 from tests.logs.log_case import LogCase
+from tests.support.hurry import hurry
 
 MISSING = re.compile(r"(\d+) lines are missing here: the log did not take them in time")
 
@@ -206,6 +207,7 @@ class TestTheQueue(QueuedCase):
 
 class TestTheEnd(QueuedCase):
     def test_it_does_not_wait_for_what_hangs(self) -> None:
+        hurry(self, {"logs.queued.FLUSH_TIMEOUT": 0.3})
         self.catch_stderr()
         self.hold()
         for number in range(LINES + 10):
@@ -213,7 +215,7 @@ class TestTheEnd(QueuedCase):
         began = SYSTEM.monotonic()
         with mock.patch("atexit.unregister") as unregister:
             self.log.close()
-        self.assertGreater(SYSTEM.monotonic() - began, FLUSH_TIMEOUT * 0.9)
+        self.assertGreater(SYSTEM.monotonic() - began, 0.3 * 0.9)
         self.assertLess(SYSTEM.monotonic() - began, FLUSH_TIMEOUT * 10)
         unregister.assert_called_once_with(logging.shutdown)
         expected = f"cvec_circus: {LINES + 11} lines of the log were not written\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cvec_circus.plugins.assignment import VARIABLE
+from tests.support.daemon import end_of
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -82,7 +83,7 @@ class PluginProcess:
 
     def wait(self) -> int:
         """Wait for the end and return the exit code."""
-        return self.process.wait(TIMEOUT)
+        return end_of(self.process, TIMEOUT)
 
     def close(self) -> None:
         """End it, whatever it does, and let go of it."""

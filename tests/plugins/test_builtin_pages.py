@@ -116,14 +116,18 @@ class TestPages(DaemonCase):
             self.assertIn("1664", text)
             (folder / "heartbeat.py").write_text(text.replace("1664", port))
 
-        changes = {"1664": port, "loop_rate = 10": "loop_rate = 1", "timeout = 2": "timeout = 0.1"}
+        changes = {
+            "1664": port,
+            "loop_rate = 10": "loop_rate = 0.3",
+            "timeout = 2": "timeout = 0.1",
+        }
         daemon = self.run_example("watchdog", changes, prepare)
         events = daemon.wire.events
         events.wait("watcher.worker.start", 1)
         hung = daemon.wire.pids("worker")[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(hung, signal.SIGSTOP)
-        daemon.log.containing(f"worker: process {hung} has been silent for 3 s, so it is ended")
+        daemon.log.containing(f"worker: process {hung} has been silent for 0.9 s, so it is ended")
         events.wait("watcher.worker.reap", 1, process_pid=hung, cause="command:kill")
         events.wait("watcher.worker.spawn", 5)
 

@@ -10,6 +10,7 @@ from typing import Any
 from tests.support.certificate import CERTIFICATE
 from tests.support.daemon import Daemon, DaemonCase, child
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 from tests.support.webserver import WebServer
 from tests.support.wire import TIMEOUT
 from tests.test_docs import DOCS
@@ -41,6 +42,9 @@ class TestOptions(DaemonCase):
             self.assertEqual(daemon.wire.status(f"plugin:{one}"), ("stopped", line))
 
 
+ANNOUNCING = hurried({"core.spawning.ANNOUNCED_BACKOFF": 0.2})
+
+
 class TestExamples(DaemonCase):
     """With times that are shorter, and servers that are here."""
 
@@ -69,7 +73,7 @@ class TestExamples(DaemonCase):
         server = WebServer()
         self.addCleanup(server.close)
         url = {"https://hooks.example.com/circus": f"{server.url}circus", WORKER: FAILS}
-        self.run_example("webhook", url, env={"HOOK_TOKEN": "t0ken"})
+        self.run_example("webhook", url, env={"HOOK_TOKEN": "t0ken"}, wrapper=ANNOUNCING)
         self.assertTrue(eventually(lambda: server.requests, TIMEOUT))
         first = server.requests[0]
         self.assertEqual(first.headers["Authorization"], "Bearer t0ken")

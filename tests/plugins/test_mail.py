@@ -187,7 +187,7 @@ class TestRate(MailCase):
         self.serve()
 
     def test_one_at_once_and_the_others_together(self) -> None:
-        plugin, _ = self.notifier(interval=2)
+        plugin, _ = self.notifier(interval=1)
         self.died("a")
         self.mails(1)
         self.died("a", "b", "c", "a")
@@ -223,7 +223,7 @@ class TestRate(MailCase):
     def test_what_happens_while_a_mail_cannot_be_sent(self) -> None:
         self.server.answers.extend(["451 later"] * 2)
         with self.assertLogs("cvec_circus", "WARNING") as logs:
-            self.notifier(retry_delay=0.5)
+            self.notifier(retry_delay=0.3)
             self.died("a")
             self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
             self.died("b", "c")
@@ -231,7 +231,7 @@ class TestRate(MailCase):
         self.assertEqual(subjects[0], "[cvec_circus] a: process 7 exited with 1")
         self.assertEqual(subjects[1], "[cvec_circus] 2 incidents of 2 watchers: b, c")
         self.assertEqual(self.server.tries, 4)
-        self.assertIn("says 451 later; next attempt in 0.5 s: [cvec_circus] a:", logs.output[0])
+        self.assertIn("says 451 later; next attempt in 0.3 s: [cvec_circus] a:", logs.output[0])
 
 
 class TestTrouble(MailCase):

@@ -11,6 +11,7 @@ from pathlib import Path
 from cvec_circus.base.clock import SYSTEM
 from tests.plugins.process import LAUNCHER, MODULE, ROOT, SUBJECTS, PluginProcess, ProcessCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 
 class TestByHand(ProcessCase):
@@ -92,7 +93,9 @@ class TestByHand(ProcessCase):
         self.assertTrue(eventually(is_heard))
 
     def test_a_second_signal_ends_a_thread_that_outlives_the_plugin(self) -> None:
-        process = self.by_hand(f"{SUBJECTS}.Lingering")
+        insisting = hurried({"system.signals.INSISTENCE": 0.2})
+        launcher = [*insisting, sys.executable, LAUNCHER[-1]]
+        process = self.by_hand(f"{SUBJECTS}.Lingering", argv=launcher)
         process.expect("handle_init")
         process.kill()
         process.expect("handle_stop on main")

@@ -13,6 +13,7 @@ from tests.plugins.case import TIMEOUT, Probe
 from tests.plugins.stats_case import StatsPluginCase, StatsProbe
 from tests.support.daemon import DaemonCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 
 class TestHandleStats(StatsPluginCase):
@@ -122,6 +123,7 @@ class TestWithADaemon(DaemonCase):
         daemon = self.daemon(
             "[watcher:a]\ncmd = sleep 1000\n[plugin:meter]\nuse = ours.Meter\n",
             circus="stats_endpoint = ipc://{DIR}/stats-endpoint\n",
+            wrapper=hurried({"supervisor.statistics.INTERVAL": 0.1}),
             prepare=lambda folder: (folder / "ours.py").write_text(MODULE),
         )
         told = daemon.folder / "stats"

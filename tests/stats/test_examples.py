@@ -11,6 +11,7 @@ import sys
 from tests.plugins.stats_case import StatsPluginCase
 from tests.support.daemon import DaemonCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 from tests.test_docs import DOCS, ROOT, module_of
 
 BIG = "[watcher:Big One]\ncmd = sleep 1000\n"
@@ -19,7 +20,9 @@ EXAMPLES = DOCS / "examples"
 
 class TestUsage(DaemonCase):
     def test_it_prints_watchers(self) -> None:
-        daemon = self.daemon(BIG, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        wrapper = hurried({"supervisor.statistics.INTERVAL": 0.1})
+        circus = "stats_endpoint = ipc://{DIR}/stats\n"
+        daemon = self.daemon(BIG, circus=circus, wrapper=wrapper)
         argv = [sys.executable, str(EXAMPLES / "usage.py"), f"ipc://{daemon.folder}/stats"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env) as process:

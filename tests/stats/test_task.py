@@ -12,6 +12,7 @@ from cvec_circus import __version__, exc
 from cvec_circus.stats.task import Task, read_arguments, read_environment
 from tests.stats.case import TIMEOUT, Listener
 from tests.support.daemon import DaemonCase, folder, script
+from tests.support.hurry import hurried
 
 
 class TestTask(unittest.TestCase):
@@ -70,7 +71,8 @@ class TestByHand(DaemonCase):
     def test_beside_a_daemon(self) -> None:
         daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n")
         place = f"ipc://{daemon.folder}/stats"
-        argv = script("cvec_circusd-stats", "--endpoint", daemon.endpoint)
+        argv = hurried({"stats.service.PACE": 0.1})
+        argv += script("cvec_circusd-stats", "--endpoint", daemon.endpoint)
         argv += ["--pubsub", daemon.pubsub_endpoint, "--statspoint", place, "--interval", "0.1"]
         process = subprocess.Popen(argv, stderr=subprocess.PIPE)
         self.addCleanup(process.communicate)

@@ -14,6 +14,7 @@ from cvec_circus.stream.source import Source
 from cvec_circus.stream.syslog import SyslogStream
 from tests.stream.support import PumpTestCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 TIMEOUT = 20.0
 STAMP = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
@@ -94,6 +95,10 @@ class LinesTest(SyslogCase):
 
 
 class TroubleTest(SyslogCase):
+    def setUp(self):
+        super().setUp()
+        hurry(self, {"stream.syslog.RETRY_DELAY": 0.1, "stream.syslog.BUSY_TIMEOUT": 0.2})
+
     def test_nobody_there_and_then_somebody(self):
         self.stream()
         writer = self.pipe()

@@ -10,6 +10,7 @@ from unittest import mock
 from cvec_circus.system import proctable
 from tests.support.daemon import alive
 from tests.support.endings import EndingCase, Watcher
+from tests.support.hurry import hurry
 
 SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 
@@ -41,6 +42,7 @@ class Adopted(EndingCase):
         self.assertEqual([tuple(one) for one in self.strays["web"]], [(child, 0, "")])
 
     def test_a_mark_that_cannot_be_read_delays_one_stop_only(self):
+        hurry(self, {"supervisor.finding.OLD": 0.1, "supervisor.leftovers.LOOK_TIMEOUT": 0.2})
         watcher = Watcher()
         first, _ = self.shell(watcher, f"{SETSID} echo ready; wait")
         second, _ = self.shell(watcher, "echo ready; exec sleep 1000", wid=2)
@@ -72,6 +74,8 @@ class Adopted(EndingCase):
         self.until(lambda: not there(pid))
 
     def test_one_of_unknown_origin_is_never_killed(self):
+        # It has an empty environment for good, like one in an exec for a moment.
+        hurry(self, {"supervisor.walker.EXEC_TIMEOUT": 0.02})
         watcher = Watcher(strays="kill")
         pid = os.posix_spawnp("sleep", ["sleep", "1000"], {}, setsid=True)
         process, _ = self.shell(watcher, "echo ready; exec sleep 1000")

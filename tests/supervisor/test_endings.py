@@ -11,6 +11,7 @@ from cvec_circus.supervisor import signals
 from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
+from tests.support.hurry import hurry
 
 SETSID = "setsid sh -c 'echo pid $$; exec sleep 1000' &"
 STUBBORN_SETSID = """setsid sh -c 'trap "" TERM QUIT; echo pid $$; exec sleep 1000' &"""
@@ -219,6 +220,7 @@ signal.pause()
         self.assertEqual(self.strays, {})
 
     def test_a_look_that_hangs_delays_a_stop_a_second(self):
+        hurry(self, {"supervisor.leftovers.LOOK_TIMEOUT": 0.1})
         process, (stray,) = self.shell(Watcher(), f"{SETSID} echo ready; wait")
         with mock.patch.object(self.walker, "walk"), mock.patch.object(self.walker, "read"):
             self.stop(process)

@@ -12,6 +12,7 @@ from typing import Any
 from tests.support.children import TIMEOUT
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 ECHO = "import os, sys; os.write(1, b'%d ' % os.getpid() + os.read(0, 9))"
 """Answers its standard input on it, once: what inetd would start for a datagram."""
@@ -66,7 +67,7 @@ class TestOnDemand(EmbeddedCase):
         self.assertNotEqual(second, first)
 
     def test_one_that_comes_while_the_last_process_ends_is_not_lost(self) -> None:
-        self.serve()
+        self.serve(min_uptime=0)  # so that none of those that are killed has died too soon
         pid = self.ask()
         for _ in range(10):
             os.kill(pid, signal.SIGSTOP)  # it accepts nothing any more
@@ -76,7 +77,8 @@ class TestOnDemand(EmbeddedCase):
                 pid = self.answer(client)
 
     def test_what_does_not_accept_backs_off(self) -> None:
-        self.serve(cmd=sys.executable, args=["-c", "exit(1)", "$(circus.sockets.web)"])
+        hurry(self, {"core.spawning.ANNOUNCED_BACKOFF": 0.2})
+        self.serve(cmd="false", args=["$(circus.sockets.web)"])
         with socket.create_connection(("127.0.0.1", self.port), TIMEOUT):
             self.events.next("backoff", watcher="web")
         self.assertLess(len(self.events.of("spawn", watcher="web")), 30)

@@ -11,6 +11,7 @@ from typing import Any
 from tests.support.daemon import alive, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 # Writes much for each line that comes through a fifo, and says so through another one. SIGPIPE ends
 # it; SIGTERM does not end its first life.
@@ -55,6 +56,7 @@ class PipesCase(EmbeddedCase):
 
     def setUp(self) -> None:
         super().setUp()
+        hurry(self, {"stream.reader.STRAY_DELAY": 0.1})
         self.asking = -1
 
     def python(self, code: str, *args: object, **options: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cvec_circus.system import exits, proctable
 from tests.support.daemon import alive, marked
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 SLEEP = {"name": "a", "cmd": "sleep 1000"}
 
@@ -44,7 +45,7 @@ class TestSpawning(EmbeddedCase):
         for number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
             with (
                 self.subTest(number),
-                mock.patch.object(launcher, "launch", failing(4, number, launcher.launch)),
+                mock.patch.object(launcher, "launch", failing(3, number, launcher.launch)),
             ):
                 self.arbit({**SLEEP, "max_retry": 2, "backoff_max": 0.05})
                 self.events.next("spawn")
@@ -119,6 +120,7 @@ class TestThreads(EmbeddedCase):
         return mock.patch.object(threading.Thread, "start", start)
 
     def test_the_pump(self) -> None:
+        hurry(self, {"stream.orders.RETRY_DELAY": 0.1})
         log = self.folder / "log"
         text = "echo here; exec sleep 1000"
         with self.without("pump", 2), self.assertLogs("cvec_circus", "WARNING") as logs:

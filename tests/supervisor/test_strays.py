@@ -12,8 +12,10 @@ from pathlib import Path
 from cvec_circus.base.clock import SYSTEM
 from tests.support.daemon import Daemon, DaemonCase, alive, gone, marked
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 
 TIMEOUT = 30.0
+IN_A_HURRY = hurried({"core.ending.UNKILLABLE_TIMEOUT": 0.3})
 
 
 def sh(text: str) -> str:
@@ -122,10 +124,11 @@ class TestStrays(StrayCase):
             daemon.ended()
 
     def test_stop_children_ends_a_session_below(self) -> None:
-        for child in ("setsid sleep 7771", """setsid sh -c 'trap "" TERM; exec sleep 7771'"""):
+        stubborn = """setsid sh -c 'trap "" TERM; exec sleep 7771'"""
+        for child, timeout in (("setsid sleep 7771", 30), (stubborn, 0.2)):
             daemon = self.daemon(
                 f"[watcher:w]\ncmd = {sh(f'{child} & exec sleep 7772')}\nstop_children = True\n"
-                "graceful_timeout = 1\n"
+                f"graceful_timeout = {timeout}\n"
             )
             for _ in range(5):
                 self.wait_for(daemon, "sleep", "7771")
@@ -155,7 +158,7 @@ class TestStrays(StrayCase):
     def test_many_stubborn_children_at_the_end(self) -> None:
         text = '(trap "" TERM; exec sleep 7773) & exec sleep 7774'
         daemon = self.daemon(
-            f"[watcher:w]\ncmd = {sh(text)}\nnumprocesses = 100\ngraceful_timeout = 1\n"
+            f"[watcher:w]\ncmd = {sh(text)}\nnumprocesses = 100\ngraceful_timeout = 0.5\n"
         )
         self.wait_for(daemon, "sleep", "7773", count=100)
         daemon.call("quit")
@@ -185,7 +188,7 @@ class TestNotAllowed(StrayCase):
             f"[watcher:w]\ncmd = sh -c '{text}'\nleftover_timeout = 0.2\n"
             "[watcher:leader]\ncmd = {DIR}/become --reuid=0 --regid=0 --clear-groups sleep 7776\n"
             "graceful_timeout = 0.2\n",
-            wrapper=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+            wrapper=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *IN_A_HURRY),
             prepare=prepare,
         )
         if os.statvfs(daemon.folder).f_flag & os.ST_NOSUID:

@@ -11,6 +11,7 @@ from typing import Any
 from cvec_circus.stream import QueueStream
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 MODULE = "cvec_circus_test_own_streams"
 
@@ -58,8 +59,10 @@ class TestOwn(EmbeddedCase):
         self.wire.order("restart", name="a")
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.call("status", name="b")["status"], "active")
+        Kept.gate.set()
 
     def test_one_that_hangs_at_the_end_is_named(self) -> None:
+        hurry(self, {"supervisor.supervisor.JOIN_TIMEOUT": 0.1})
         Kept.blocks = "a"
         self.arbit(self.own("a", "echo word; exec sleep 1000"))
         self.assertTrue(eventually(lambda: "a" in Kept.texts))

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 CLASSES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -125,6 +126,7 @@ class TestEveryClass(EmbeddedCase):
         self.assertGreaterEqual(len(said), len(CLASSES))
 
     def test_a_folder_that_is_removed_and_comes_back(self) -> None:
+        hurry(self, {f"stream.{name}.CHECK_DELAY": 0.1 for name in ("file", "timed", "watched")})
         self.run_all(TALK)
         self.all_hold("word")
         pids = self.pids()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import unittest
-from unittest import mock
 
-from cvec_circus.core import ending
-from cvec_circus.supervisor import shutdown
 from tests.support.children import TIMEOUT, command
 from tests.support.embedded import EmbeddedCase
+from tests.support.hurry import hurry
 
 
 class TestUnkillable(EmbeddedCase):
@@ -18,14 +16,15 @@ class TestUnkillable(EmbeddedCase):
 
     def setUp(self) -> None:
         super().setUp()
-        for module, name, value in (
-            (ending, "UNKILLABLE_TIMEOUT", 0.2),
-            (ending, "COMPLAINT_DELAY", 0.1),
-            (shutdown, "MARGIN", 0.4),
-        ):
-            patch = mock.patch.object(module, name, value)
-            patch.start()
-            self.addCleanup(patch.stop)
+        hurry(
+            self,
+            {
+                "core.ending.UNKILLABLE_TIMEOUT": 0.2,
+                "core.ending.COMPLAINT_DELAY": 0.1,
+                "supervisor.shutdown.MARGIN": 0.4,
+                "supervisor.shutdown.SHUTDOWN_MARGIN": 1.0,
+            },
+        )
         self.arbit(
             {"name": "a", **self.program("wait"), "graceful_timeout": 0.1},
             {"name": "b", "cmd": "sleep 1000", "graceful_timeout": 0.1},

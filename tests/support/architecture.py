@@ -8,6 +8,7 @@ whom, cycles, and the length of a file.
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,11 +118,17 @@ class Import:
 
 @dataclass
 class Module:
-    """One file, read and parsed. Belongs to the test that made it."""
+    """One file, read and parsed. Belongs to the test that made it.
+
+    Attributes:
+        nodes: Its syntax tree, in the order of `ast.walk`.
+        late: Those of them that are inside a function.
+    """
 
     name: str
     path: Path
-    tree: ast.Module
+    nodes: list[ast.AST]
+    late: set[ast.AST]
     lines: int
     imports: list[Import] = field(default_factory=list)
 
@@ -148,30 +155,40 @@ def read(root: Path, package: str = PACKAGE) -> dict[str, Module]:
         parts = path.relative_to(root).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text, filename=str(path))
-        modules[name] = Module(name, path, tree, len(text.splitlines()))
+        nodes, late = _nodes(ast.parse(text, filename=str(path)))
+        modules[name] = Module(name, path, nodes, late, len(text.splitlines()))
     for module in modules.values():
         module.imports = list(_imports(module, set(modules)))
     return modules
 
 
+def _nodes(tree: ast.Module) -> tuple[list[ast.AST], set[ast.AST]]:
+    """Walk a tree once: return all nodes, and those inside a function."""
+    nodes: list[ast.AST] = []
+    late: set[ast.AST] = set()
+    waiting: deque[tuple[ast.AST, bool]] = deque([(tree, False)])
+    while waiting:
+        node, is_late = waiting.popleft()
+        nodes.append(node)
+        if is_late:
+            late.add(node)
+        is_late |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        waiting.extend((child, is_late) for child in ast.iter_child_nodes(node))
+    return nodes, late
+
+
 def _imports(module: Module, known: set[str]) -> Iterator[Import]:
     """Yield what the module imports, wherever in it, under TYPE_CHECKING too."""
-    late = {
-        id(inner)
-        for outer in ast.walk(module.tree)
-        if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        for inner in ast.walk(outer)
-    }
-    for node in ast.walk(module.tree):
+    late = module.late
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, node.lineno, id(node) in late)
+                yield Import(alias.name, node.lineno, node in late)
         elif isinstance(node, ast.ImportFrom):
             origin = _origin(module, node)
             for alias in node.names:
                 whole = f"{origin}.{alias.name}"
-                yield Import(whole if whole in known else origin, node.lineno, id(node) in late)
+                yield Import(whole if whole in known else origin, node.lineno, node in late)
 
 
 def _origin(module: Module, node: ast.ImportFrom) -> str:

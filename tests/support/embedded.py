@@ -11,6 +11,7 @@ from cvec_circus.arbiter import ThreadedArbiter
 from tests.support import children
 from tests.support.children import Lines
 from tests.support.daemon import folder, marked
+from tests.support.hurry import WALKING, hurry
 from tests.support.leaks import LeakCheckedTestCase
 from tests.support.wire import Events, Wire
 
@@ -30,6 +31,7 @@ class EmbeddedCase(LeakCheckedTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        hurry(self, WALKING)
         self.folder: Path = folder(self)
 
     def arbit(self, *watchers: dict[str, Any], **options: Any) -> ThreadedArbiter:

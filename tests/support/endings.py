@@ -19,6 +19,7 @@ from cvec_circus.system.launch import MARK, LaunchSpec, launch
 from cvec_circus.wire.outcome import Stray
 from tests.support.children import Lines, output
 from tests.support.daemon import alive
+from tests.support.hurry import WALKING, hurry
 from tests.support.leaks import LeakCheckedTestCase
 
 TIMEOUT = 30.0
@@ -67,6 +68,7 @@ class EndingCase(LeakCheckedTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        hurry(self, WALKING)
         self.told: list[tuple[Any, ...]] = []
         self.strays: dict[str, list[Stray]] = {}
         self.runs_user_code = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -12,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "children" / "hanging.c"
 
 
 def library(test: unittest.TestCase, folder: Path) -> dict[str, str]:
-    """Build the library in a folder; a test that cannot have it is skipped.
+    """Put the library into a folder; a test that cannot have it is skipped.
 
     Returns:
         The variables for the program in which files and names are to hang.
@@ -20,10 +22,18 @@ def library(test: unittest.TestCase, folder: Path) -> dict[str, str]:
     if shutil.which("cc") is None:
         test.skipTest("there is no C compiler, so nothing can be made to hang")
     built = folder / "hanging.so"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-o", str(built), str(SOURCE), "-ldl"], check=True, timeout=60
-    )
+    built.write_bytes(_build())
     return {"LD_PRELOAD": str(built), "SLOW_NAMES": str(folder / "names.gate")}
+
+
+@functools.cache
+def _build() -> bytes:
+    """Build the library, once for all tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder, "hanging.so")
+        cc = ["cc", "-shared", "-fPIC", "-o", str(built), str(SOURCE), "-ldl"]
+        subprocess.run(cc, check=True, timeout=60)
+        return built.read_bytes()
 
 
 def hang(path: Path, text: str) -> Path:

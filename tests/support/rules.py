@@ -27,7 +27,7 @@ OTHER_LOOPS = frozenset({"asyncio", "tornado", "trio", "anyio", "gevent", "event
 
 def _calls(module: Module) -> Iterator[tuple[ast.Call, str]]:
     """Yield every call with the last word of what is called: "sleep" for time.sleep(1)."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Attribute):
@@ -40,7 +40,7 @@ def clock(module: Module) -> Iterator[Finding]:
     """Only base/clock.py reads a clock: everything else is handed one, so that tests own time."""
     if module.name == CLOCK:
         return
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "time" and node.attr in CLOCK_READINGS:
                 yield node.lineno, f"time.{node.attr} outside base/clock.py: take a Clock"
@@ -55,7 +55,7 @@ def sleeping(module: Module) -> Iterator[Finding]:
     for call, name in _calls(module):
         if name == "sleep":
             yield call.lineno, "sleep(): wait for what is to happen, with a deadline"
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "time" and not node.level:
             if any(alias.name == "sleep" for alias in node.names):
                 yield node.lineno, "sleep(): wait for what is to happen, with a deadline"
@@ -97,7 +97,7 @@ def _is_of_os(call: ast.Call) -> bool:
 
 def excepting(module: Module) -> Iterator[Finding]:
     """An except clause names what it expects, and a broad one does something about it."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.ExceptHandler):
             continue
         if node.type is None:

@@ -13,12 +13,18 @@ from pathlib import Path
 
 from cvec_circus import __version__
 from tests.support.daemon import Daemon, DaemonCase, folder, script
+from tests.support.hurry import hurried
 from tests.support.screen import Terminal
 from tests.test_tunnel import fake_ssh
 
 SECTIONS = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n[watcher:off]\ncmd = sleep 1\n"
 SECTIONS += "autostart = False\n"
 TIMEOUT = 30
+STATISTICS = "stats_endpoint = ipc://{DIR}/stats\n"
+PUBLISHING = hurried({"supervisor.statistics.INTERVAL": 0.1})
+TOP = [*hurried({"top.source.SHORTEST": 0.1}), *script("cvec_circus-top", "--interval", "0.1")]
+IMPATIENT = hurried({"feed.questions.FIRST_PATIENCE": 0.2, "top.main.PATIENCE": 1.0})
+"""For what answers nobody."""
 
 NO_TEXT = "import os; os.execv('/bin/sleep', [bytes([255, 254]) + b'sleep', b'1000'])"
 """Becomes a program whose name is not UTF-8."""
@@ -26,7 +32,7 @@ NO_TEXT = "import os; os.execv('/bin/sleep', [bytes([255, 254]) + b'sleep', b'10
 
 class TopCase(DaemonCase):
     def top(self, *words: object) -> subprocess.CompletedProcess[str]:
-        argv = script("cvec_circus-top", *words)
+        argv = [*TOP, *map(str, words)]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
     def once(self, daemon: Daemon, *words: object) -> list[str]:
@@ -64,7 +70,8 @@ class TestCommandLine(TopCase):
 
     def test_nobody_is_there(self) -> None:
         place = f"ipc://{folder(self)}/none"
-        done = self.top("--once", "--endpoint", place)
+        argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 4)
         self.assertEqual(done.stderr, f"cvec_circus-top: nobody answers at {place}\n")
 
@@ -80,14 +87,14 @@ class TestOnce(TopCase):
         self.assertEqual([int(line.split()[0]) for line in lines[3:5]], pids)
 
     def test_with_statistics(self) -> None:
-        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        daemon = self.daemon(SECTIONS, circus=STATISTICS, wrapper=PUBLISHING)
         lines = self.once(daemon)
         text = "\n".join(lines)
         self.assertRegex(text, r"(?m)^web +active +2/2 ")
         self.assertIn(f"{daemon.pid} circusd", text)
 
     def test_the_endpoint_of_statistics(self) -> None:
-        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        daemon = self.daemon(SECTIONS, circus=STATISTICS, wrapper=PUBLISHING)
         daemon.log.containing("statistics are published")
         done = self.top("--endpoint", f"ipc://{daemon.folder}/stats", "--once")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -104,7 +111,7 @@ class TestOnce(TopCase):
 
     def test_json_again_and_again_until_nobody_reads(self) -> None:
         daemon = self.daemon(SECTIONS)
-        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--json")
+        argv = [*TOP, "--endpoint", daemon.endpoint, "--json"]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stdout is not None and process.stderr is not None
             first, second = (json.loads(process.stdout.readline()) for _ in range(2))
@@ -115,7 +122,7 @@ class TestOnce(TopCase):
 
     def test_what_cannot_be_written(self) -> None:
         daemon = self.daemon(SECTIONS)
-        argv = script("cvec_circus-top", "--endpoint", daemon.endpoint, "--once")
+        argv = [*TOP, "--endpoint", daemon.endpoint, "--once"]
         with open("/dev/full", "w") as full:
             done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
@@ -125,7 +132,7 @@ class TestOnce(TopCase):
 
     def test_over_ssh(self) -> None:
         log = fake_ssh(self)
-        daemon = self.daemon(SECTIONS, circus="stats_endpoint = ipc://{DIR}/stats\n")
+        daemon = self.daemon(SECTIONS, circus=STATISTICS, wrapper=PUBLISHING)
         text = "\n".join(self.once(daemon, "--ssh", "me@there"))
         self.assertRegex(text, r"(?m)^web +active +2/2 ")
         calls = [json.loads(line) for line in log.read_text().splitlines()]
@@ -235,7 +242,7 @@ class TestInATerminal(TopCase):
 
     def test_nobody_is_there(self) -> None:
         argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")
-        with Terminal(argv, os.environ) as terminal:
+        with Terminal([*IMPATIENT, *argv], os.environ) as terminal:
             self.assertTrue(terminal.until(lambda lines: "still trying" in lines[1]))
             terminal.type("q")
             self.assertEqual(terminal.process.wait(TIMEOUT), 0)

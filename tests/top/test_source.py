@@ -16,6 +16,7 @@ from cvec_circus.top.facts import Facts
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
 from tests.support.fake_daemon import FakeDaemon
+from tests.support.hurry import hurry
 from tests.support.leaks import LeakCheckedTestCase
 
 ROW = {"pid": 3, "cpu": 1.0, "mem": 0.5, "age": 4.0}
@@ -38,10 +39,15 @@ class SourceCase(LeakCheckedTestCase):
                 "stats": lambda properties: {"infos": {"web": {"3": ROW}}},
             }
         )
-        for name, value in (("SHORTEST", 0.02), ("REST", 0.0), ("SILENCE", 0.3)):
-            patch = mock.patch.object(source, name, value)
-            patch.start()
-            self.addCleanup(patch.stop)
+        hurry(
+            self,
+            {
+                "top.source.SHORTEST": 0.02,
+                "top.source.REST": 0.0,
+                "top.source.SILENCE": 0.3,
+                "feed.questions.FIRST_PATIENCE": 0.3,
+            },
+        )
 
     def open(self, endpoint: str | None = None) -> source.Source:
         context: zmq.Context[Any] = zmq.Context()
