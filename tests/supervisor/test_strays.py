@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.hurry import hurried
 
 TIMEOUT = 30.0
-IN_A_HURRY = hurried({"core.ending.UNKILLABLE_TIMEOUT": 0.3, "core.facts.UNKILLABLE_TIMEOUT": 0.3})
+IN_A_HURRY = hurried({"core.ending.UNKILLABLE_TIMEOUT": 0.3})
 
 
 def sh(text: str) -> str:
