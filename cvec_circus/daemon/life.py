@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import __version__, logger
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL = 0.001
 """Seconds after which a thread that computes lets the others in. With Python's 5 ms, one stream
 class that burns CPU made a respawn take 33 ms instead of 7."""
+
+RELEASE_TIMEOUT = 1.0
+"""Seconds that a log which hangs holds up the first processes of a daemon in the background."""
 
 FILES_OF_OURS = 64
 """File descriptors the daemon needs beside those of its processes."""
@@ -193,7 +197,15 @@ class Life:
         if self._is_detached:
             from cvec_circus.system import daemonize
 
-            self._log.after(daemonize.release)
+            released = threading.Event()
+
+            def release() -> None:
+                daemonize.release()
+                released.set()
+
+            self._log.after(release)
+            # Or the first children would inherit the stderr of whoever started the daemon.
+            released.wait(RELEASE_TIMEOUT)
 
 
 def service(notifier: Notifier | None, configuration: Configuration) -> Service | None:
