@@ -44,13 +44,12 @@ class Finder(ABC):
 
     def _look_now(self) -> None:
         self._timer = None
-        began = self._loop.clock.monotonic()
+        self.look(lambda: None)
 
-        def done() -> None:
-            now = self._loop.clock.monotonic()
-            self._not_before = now + SHARE * (now - began)
-
-        self.look(done)
+    def _pause(self, began: float) -> None:
+        """Leave time to others after a look; that a mark is waited for costs none."""
+        now = self._loop.clock.monotonic()
+        self._not_before = now + SHARE * (now - began)
 
     @abstractmethod
     def new_batch(self) -> None:
@@ -118,7 +117,9 @@ class Adoption(Finder):
     def look(self, done: Done) -> None:
         """See `Finder.look`. Without a new orphan, `done` is called before it returns."""
         if not self._is_fresh:
+            began = self._loop.clock.monotonic()
             self._list()
+            self._pause(began)
             self._is_fresh = True
         # The mark of a process whose memory is locked may never be read: no look waits for an old
         # question, or each stop from then on would take its whole time.
@@ -243,7 +244,10 @@ class Search(Finder):
     def look(self, done: Done) -> None:
         """See `Finder.look`. `done` is called in a later turn."""
 
+        began = self._loop.clock.monotonic()
+
         def walked(table: Table) -> None:
+            self._pause(began)
             self._walked(table, done)
 
         self._walker.walk(walked)

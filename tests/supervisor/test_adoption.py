@@ -75,7 +75,6 @@ class Adopted(EndingCase):
 
     def test_one_of_unknown_origin_is_never_killed(self):
         # It has an empty environment for good, like one in an exec for a moment.
-        hurry(self, {"supervisor.walker.EXEC_TIMEOUT": 0.02})
         watcher = Watcher(strays="kill")
         pid = os.posix_spawnp("sleep", ["sleep", "1000"], {}, setsid=True)
         process, _ = self.shell(watcher, "echo ready; exec sleep 1000")
