@@ -154,7 +154,7 @@ class Adoption(Finder):
         new: list[int] = []
         if self._members:
             self._members = {pid: self._members[pid] for pid in children if pid in self._members}
-        for pid in self._families.no_leaders(children):
+        for pid in self._families.others(children):
             if pid not in self._asked:
                 self._examine(pid, new)
         if new:
