@@ -132,6 +132,7 @@ class Supervisor:
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
         self.loop.each_turn(self._end_turn)
+        self.loop.each_turn(self.events.end_turn)
 
     def _dispatch(self, request: Request) -> None:
         self._dispatcher(request)
