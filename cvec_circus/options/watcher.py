@@ -23,7 +23,7 @@ from cvec_circus.options.stream import (
     take_parts,
 )
 from cvec_circus.options.table import OptionTable
-from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.typed import WatcherOptions, as_dict
 
 _COMMAND = [
     Option(
@@ -276,7 +276,7 @@ class WatcherTable(OptionTable):
         Raises:
             OptionError: The options do not go together.
         """
-        full = self.merged(given, current)
+        full = self.merged(given, None if current is None else as_dict(current))
         take_parts(full, given)
         if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
             _hooks().take_hooks(full, current)

@@ -6,7 +6,7 @@ import unittest
 from types import MappingProxyType
 from typing import Any
 
-from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.options.typed import ROWS, WatcherOptions, as_dict, changes
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 
 
@@ -43,6 +43,23 @@ class TestReplace(unittest.TestCase):
         other = options.replace({"priority": 3, "colour": "blue"}, dropped=["colour", "shape"])
         self.assertEqual((other.priority, other.extra), (3, {"colour": "blue"}))
         self.assertEqual((options.priority, options["shape"]), (0, "round"))
+
+
+class TestChanges(unittest.TestCase):
+    """`as_dict` and `changes`."""
+
+    def test_a_dict_of_all_options(self) -> None:
+        mapping = {**full(), "colour": "red"}
+        for options in (WatcherOptions(mapping), MappingProxyType(mapping)):
+            self.assertEqual(as_dict(options), mapping)
+
+    def test_rows_and_freeform_options_that_differ(self) -> None:
+        before = WatcherOptions({**full(), "colour": "red", "shape": "round"})
+        after = WatcherOptions({**full(priority=3), "colour": "blue", "size": None})
+        expected = {"priority": 3, "colour": "blue", "size": None}
+        self.assertEqual(changes(before, after), expected)
+        self.assertEqual(changes(as_dict(before), after), expected)
+        self.assertEqual(changes(after, after), {})
 
 
 if __name__ == "__main__":
