@@ -24,7 +24,6 @@ from cvec_circus.commands.conversion import (
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS
-from cvec_circus.options.typed import changes
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.orders import SetOptions
 
@@ -55,10 +54,10 @@ class Set(Command):
         """Convert the options and have them changed."""
         watcher = one(target, props)
         options = convert_options(props["options"])
-        full = WATCHER_OPTIONS.complete(options, watcher.options)
+        changed = WATCHER_OPTIONS.changes(options, watcher.options)
         wait = waiter(props, answer)
         cause = answer.cause("command:set", props["reason"])
-        target.give(SetOptions(watcher, changes(watcher.options, full), cause), wait)
+        target.give(SetOptions(watcher, changed, cause), wait)
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

@@ -131,10 +131,3 @@ _rows = attrgetter(*ROWS)
 def as_dict(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options in a new dict; typed ones much faster than `dict` itself would."""
     return options._full() if isinstance(options, WatcherOptions) else dict(options)
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were not there before, or had other values."""
-    old = as_dict(before)
-    new = as_dict(after)
-    return {name: new[name] for name in new if name not in old or old[name] != new[name]}
