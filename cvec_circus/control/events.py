@@ -25,17 +25,16 @@ class EventStream:
     ``watcher``, ``cause`` and ``time``. Publishing never blocks: what a slow subscriber
     cannot take is lost to it, and one that misses a number finds it in the history.
 
-    What is published goes out at the end of the turn: what follows from it in the same turn, such
-    as the spawn after a death, does not wait for that, and each subscriber is woken once.
+    What is published waits for `send`, which the owner calls between the parts of a turn, so each
+    subscriber is woken once for all that a part has published.
 
     Attributes:
         address: Where the socket really listens.
         run: A random id of this stream's life.
         seq: The number of the last event; 0 before the first.
-        hold: Seconds for which events may be kept back beyond the end of their turn, to go out
-            together with others. Every subscriber is woken for what goes out, which takes 0.1 ms of
-            a processor for each: with many of them, that is taken from the process that has just
-            been started.
+        hold: Seconds for which events may be kept back, to go out together with others. Every
+            subscriber is woken for what goes out, which takes 0.1 ms of a processor for each: with
+            many of them, that is taken from the process that is being started meanwhile.
     """
 
     def __init__(
@@ -89,8 +88,8 @@ class EventStream:
         self._held.append(event)
         return self.seq
 
-    def end_turn(self) -> bool:
-        """Send what was published in this turn, or keep it back for `hold`; leaves no work."""
+    def send(self) -> bool:
+        """Send what was published, or keep it back for `hold`; leaves no work to the next turn."""
         if self._held and not self._is_due:
             if self.hold and self._later is not None:
                 self._is_due = True

@@ -59,9 +59,9 @@ class TestEventStream(LeakCheckedTestCase):
         return subscriber
 
     def publish(self, name: str, action: str, cause: str, **payload: Any) -> int:
-        """Publish an event in a turn of its own."""
+        """Publish an event by itself."""
         seq = self.stream.publish(name, action, cause, **payload)
-        self.stream.end_turn()
+        self.stream.send()
         return seq
 
     def receive(self, subscriber: zmq.Socket[bytes]) -> tuple[bytes, dict[str, Any]]:
@@ -97,13 +97,13 @@ class TestEventStream(LeakCheckedTestCase):
         self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
         self.assertEqual(self.seqs(0), [1, 2])
 
-    def test_events_go_out_at_the_end_of_their_turn(self) -> None:
+    def test_events_go_out_together_when_they_are_sent(self) -> None:
         subscriber = self.subscribe()
         self.stream.publish("web", "reap", "exit")
         self.stream.publish("web", "spawn", "exit")
         self.assertEqual(self.seqs(0), [1, 2])
         self.assertFalse(subscriber.poll(20))
-        self.assertFalse(self.stream.end_turn())
+        self.assertFalse(self.stream.send())
         self.assertEqual([self.receive(subscriber)[1]["seq"] for _ in range(2)], [1, 2])
 
     def test_events_that_are_held_go_out_together(self) -> None:
