@@ -54,10 +54,10 @@ class Set(Command):
         """Convert the options and have them changed."""
         watcher = one(target, props)
         options = convert_options(props["options"])
-        full = WATCHER_OPTIONS.complete(options, watcher.options)
+        changed = WATCHER_OPTIONS.changes(options, watcher.options)
         wait = waiter(props, answer)
         cause = answer.cause("command:set", props["reason"])
-        target.give(SetOptions(watcher, full, cause), wait)
+        target.give(SetOptions(watcher, changed, cause), wait)
         return later(wait)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:

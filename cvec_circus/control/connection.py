@@ -34,6 +34,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_credentials",
         "decoder",
         "dependants",
         "fd",
@@ -63,6 +64,7 @@ class Connection:
         self.unsent_bytes = 0
         self.used = 0.0
         self.worked_at = now
+        self._credentials: tuple[int, int] | None = None
 
     def send_now(self, content: bytes | memoryview) -> int:
         """Send what can go now; return the number of bytes.
@@ -79,11 +81,11 @@ class Connection:
 
     def credentials(self) -> tuple[int, int] | None:
         """Return pid and uid of the peer as it connected; None where only the network knows."""
-        if not self.is_open or self.sock.family != socket.AF_UNIX:
-            return None
-        found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, _ = _CREDENTIALS.unpack(found)
-        return pid, uid
+        if self._credentials is None and self.is_open and self.sock.family == socket.AF_UNIX:
+            found = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            pid, uid, _ = _CREDENTIALS.unpack(found)
+            self._credentials = pid, uid
+        return self._credentials
 
     def read_away(self) -> None:
         """Read what is unread: otherwise TCP resets the connection, and the last answer is lost."""

@@ -25,11 +25,14 @@ class EventStream:
     ``watcher``, ``cause`` and ``time``. Publishing never blocks: what a slow subscriber
     cannot take is lost to it, and one that misses a number finds it in the history.
 
+    What is published waits for `send`, which the owner calls between the parts of a turn, so each
+    subscriber is woken once for all that a part has published.
+
     Attributes:
         address: Where the socket really listens.
         run: A random id of this stream's life.
         seq: The number of the last event; 0 before the first.
-        hold: Seconds for which an event may be kept back, to go out together with others. Every
+        hold: Seconds for which events may be kept back, to go out together with others. Every
             subscriber is woken for what goes out, which takes 0.1 ms of a processor for each: with
             many of them, that is taken from the process that is being started meanwhile.
     """
@@ -56,6 +59,7 @@ class EventStream:
         self.hold = 0.0
         self._later = later
         self._held: list[tuple[str, str]] = []
+        self._is_due = False  # to be sent when `hold` is over
         self._clock = clock
         self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
         self._prepared: dict[str, tuple[str, str]] = {}
@@ -79,26 +83,33 @@ class EventStream:
         payload["cause"] = cause
         payload["time"] = self._clock.time()
         text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
-        self._history.append((topic, text))
-        if self.hold and self._later is not None:
-            if not self._held:
-                self._later(self.hold, self.flush)
-            self._held.append((topic, text))
-        else:
-            self._send((topic, text))
+        event = topic, text
+        self._history.append(event)
+        self._held.append(event)
         return self.seq
+
+    def send(self) -> bool:
+        """Send what was published, or keep it back for `hold`; leaves no work to the next turn."""
+        if self._held and not self._is_due:
+            if self.hold and self._later is not None:
+                self._is_due = True
+                self._later(self.hold, self.flush)
+            else:
+                self.flush()
+        return False
 
     def flush(self) -> None:
         """Send what is kept back."""
+        self._is_due = False
         held, self._held = self._held, []
         if held:
-            self._send(*held)
+            self._send(held)
 
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
         self.flush()
         text = self._encode({"seq": self.seq, "run": self.run, "time": self._clock.time()})
-        self._send((topics.sync(marker), text))
+        self._send([(topics.sync(marker), text)])
 
     def since(self, seq: int, limit: int) -> dict[str, Any]:
         """Look up what was published after a number.
@@ -140,7 +151,8 @@ class EventStream:
         self._prepared[name] = (topics.topic(name, ""), head)
         return self._prepared[name]
 
-    def _send(self, *events: tuple[str, str]) -> None:
-        self._publisher.publish(
-            [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
-        )
+    def _send(self, events: list[tuple[str, str]]) -> None:
+        if self._publisher.is_heard:
+            self._publisher.publish(
+                [(topic.encode("utf-8", "replace"), text.encode("ascii")) for topic, text in events]
+            )

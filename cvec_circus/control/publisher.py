@@ -52,6 +52,11 @@ class Publisher:
         )
         self._connections.open()
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody has subscribed to anything."""
+        return bool(self._prefixes)
+
     def publish(self, messages: Sequence[Sequence[bytes]]) -> None:
         """Send messages to those who want them: together, so that each is woken once.
 

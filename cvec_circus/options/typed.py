@@ -89,14 +89,17 @@ class WatcherOptions(Mapping[str, Any]):
 
     def replace(self, changes: Mapping[str, Any], dropped: Collection[str] = ()) -> WatcherOptions:
         """Return options with other values, and without the freeform ones in `dropped`."""
-        full = {**self._full(), **changes}
+        full = self._full()
+        full.update(changes)
         for name in dropped:
             if name not in changes:
                 full.pop(name, None)
         return WatcherOptions(full)
 
     def _full(self) -> dict[str, Any]:
-        return {**dict(zip(ROWS, _rows(self))), **self.extra}
+        full = dict(zip(ROWS, _rows(self)))
+        full.update(self.extra)
+        return full
 
     def __eq__(self, other: object) -> bool:
         # A configuration that is read again compares thousands of sets, and almost all are equal.
@@ -126,3 +129,8 @@ ROWS: dict[str, None] = dict.fromkeys(name for name in WatcherOptions.__slots__ 
 """The names of the rows, in the order of the table."""
 
 _rows = attrgetter(*ROWS)
+
+
+def as_dict(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in a new dict; typed ones much faster than `dict` itself would."""
+    return options._full() if isinstance(options, WatcherOptions) else dict(options)

@@ -23,7 +23,7 @@ from cvec_circus.options.stream import (
     take_parts,
 )
 from cvec_circus.options.table import OptionTable
-from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.typed import WatcherOptions, as_dict
 
 _COMMAND = [
     Option(
@@ -276,6 +276,19 @@ class WatcherTable(OptionTable):
         Raises:
             OptionError: The options do not go together.
         """
+        return WatcherOptions(self._full(given, None if current is None else as_dict(current)))
+
+    def changes(self, given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a full set of options other ones change; see `complete`.
+
+        Raises:
+            OptionError: The options would not go together.
+        """
+        before = as_dict(current)
+        full = self._full(given, before)
+        return {n: full[n] for n in full if n not in before or before[n] != full[n]}
+
+    def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
         full = self.merged(given, current)
         take_parts(full, given)
         if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
@@ -284,7 +297,7 @@ class WatcherTable(OptionTable):
             full["hooks"] = current["hooks"]
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
-        return WatcherOptions(full)
+        return full
 
 
 def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -133,6 +133,7 @@ class Supervisor:
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
         self.loop.each_turn(self._end_turn)
+        self.loop.each_turn(self.events.send)
 
     def _dispatch(self, request: Request) -> None:
         self._dispatcher(request)
@@ -229,6 +230,8 @@ class Supervisor:
         try:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
             self.desks.waits.time_out()
+            self.roster.take_facts()
+            self.events.send()  # deaths are told before their successors are spawned: 0.5 ms each
             return self.roster.turn() or more
         except Exception:
             # Whatever could not go on, for want of files or memory perhaps, has no deadline now.

@@ -58,6 +58,12 @@ class TestEventStream(LeakCheckedTestCase):
             subscriber.recv_multipart()
         return subscriber
 
+    def publish(self, name: str, action: str, cause: str, **payload: Any) -> int:
+        """Publish an event by itself."""
+        seq = self.stream.publish(name, action, cause, **payload)
+        self.stream.send()
+        return seq
+
     def receive(self, subscriber: zmq.Socket[bytes]) -> tuple[bytes, dict[str, Any]]:
         self.assertTrue(subscriber.poll(20_000), "nothing came")
         topic, payload = subscriber.recv_multipart()
@@ -68,7 +74,7 @@ class TestEventStream(LeakCheckedTestCase):
 
     def test_what_a_subscriber_gets(self) -> None:
         subscriber = self.subscribe()
-        seq = self.stream.publish("One Shot", "reap", "exit", process_pid=7, exit_code=-9)
+        seq = self.publish("One Shot", "reap", "exit", process_pid=7, exit_code=-9)
         topic, payload = self.receive(subscriber)
         self.assertEqual(topic, b"watcher.one_shot.reap")
         expected = {
@@ -86,23 +92,32 @@ class TestEventStream(LeakCheckedTestCase):
         subscriber = self.subscribe()
         self.stream.publish("web", "start", "config")
         self.stream.sync("token-1")
-        self.stream.publish("web", "stop", "config")
+        self.publish("web", "stop", "config")
         received = [self.receive(subscriber)[0] for _ in range(3)]
         self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
         self.assertEqual(self.seqs(0), [1, 2])
 
+    def test_events_go_out_together_when_they_are_sent(self) -> None:
+        subscriber = self.subscribe()
+        self.stream.publish("web", "reap", "exit")
+        self.stream.publish("web", "spawn", "exit")
+        self.assertEqual(self.seqs(0), [1, 2])
+        self.assertFalse(subscriber.poll(20))
+        self.assertFalse(self.stream.send())
+        self.assertEqual([self.receive(subscriber)[1]["seq"] for _ in range(2)], [1, 2])
+
     def test_events_that_are_held_go_out_together(self) -> None:
         subscriber = self.subscribe()
         self.stream.hold = 0.002
-        self.stream.publish("web", "reap", "exit")
-        self.stream.publish("web", "spawn", "exit")
+        self.publish("web", "reap", "exit")
+        self.publish("web", "spawn", "exit")
         self.assertEqual(self.seqs(0), [1, 2])
         ((delay, flush),) = self.later
         self.assertEqual(delay, 0.002)
         self.stream.hold = 0.0
         flush()
         received = [self.receive(subscriber)[1]["seq"] for _ in range(2)]
-        self.stream.publish("web", "stop", "exit")
+        self.publish("web", "stop", "exit")
         received.append(self.receive(subscriber)[1]["seq"])
         self.assertEqual(received, [1, 2, 3])
         self.assertEqual(len(self.later), 1)
@@ -110,9 +125,9 @@ class TestEventStream(LeakCheckedTestCase):
     def test_a_marker_and_the_end_do_not_overtake_what_is_held(self) -> None:
         subscriber = self.subscribe()
         self.stream.hold = 0.002
-        self.stream.publish("web", "start", "config")
+        self.publish("web", "start", "config")
         self.stream.sync("token-1")
-        self.stream.publish("web", "stop", "config")
+        self.publish("web", "stop", "config")
         self.stream.close()
         received = [self.receive(subscriber)[0] for _ in range(3)]
         self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
@@ -122,7 +137,7 @@ class TestEventStream(LeakCheckedTestCase):
     def test_names_of_every_kind(self) -> None:
         subscriber = self.subscribe()
         for name in ("a.b c:d", "é", 'quote"\\', "plugin:x", "\ud800"):
-            self.stream.publish(name, "spawn", "start", process_pid=1)
+            self.publish(name, "spawn", "start", process_pid=1)
             topic, payload = self.receive(subscriber)
             self.assertEqual(payload["watcher"], name)
             if name != "\ud800":
@@ -159,5 +174,5 @@ class TestEventStream(LeakCheckedTestCase):
     def test_a_subscriber_that_never_reads_stops_nothing(self) -> None:
         self.subscribe()
         for _ in range(20_000):
-            self.stream.publish("web", "spawn", "start")
+            self.publish("web", "spawn", "start")
         self.assertEqual(self.stream.seq, 20_000)

@@ -6,7 +6,7 @@ import unittest
 from types import MappingProxyType
 from typing import Any
 
-from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.options.typed import ROWS, WatcherOptions, as_dict
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 
 
@@ -43,6 +43,18 @@ class TestReplace(unittest.TestCase):
         other = options.replace({"priority": 3, "colour": "blue"}, dropped=["colour", "shape"])
         self.assertEqual((other.priority, other.extra), (3, {"colour": "blue"}))
         self.assertEqual((options.priority, options["shape"]), (0, "round"))
+
+
+class TestAsDict(unittest.TestCase):
+    """`as_dict`."""
+
+    def test_all_options_in_a_dict_of_the_callers_own(self) -> None:
+        mapping = {**full(), "colour": "red"}
+        for options in (WatcherOptions(mapping), MappingProxyType(mapping), mapping):
+            found = as_dict(options)
+            self.assertEqual(found, mapping)
+            found.clear()
+            self.assertEqual(options["colour"], "red")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,18 @@ class TestStreams(unittest.TestCase):
         self.assertEqual(changed["stdout_stream"]["max_bytes"], 5)
         self.assertNotIn("max_bytes", current["stdout_stream"])
 
+    def test_what_differs_is_all_that_an_order_has_to_say(self) -> None:
+        current = full(**{"stdout_stream.filename": "/x", "rlimit_core": 1, "priority": 3})
+        given = {"stdout_stream.max_bytes": 5, "rlimit_core": 2, "priority": 3, "rlimit_cpu": 7}
+        stream = {"class": "FileStream", "filename": "/x", "max_bytes": 5}
+        for before in (current, dict(current)):
+            self.assertEqual(
+                WATCHER_OPTIONS.changes(WATCHER_OPTIONS.convert(given), before),
+                {"stdout_stream": stream, "rlimit_core": 2, "rlimit_cpu": 7},
+            )
+        with self.assertRaises(OptionError):
+            WATCHER_OPTIONS.changes({"copy_path": True}, current)
+
     def test_a_class_of_ones_own_gets_every_part(self) -> None:
         conf = {"class": "my.streams.Mail", "filename": "/x", "max_bytes": 5, "to": "me"}
         self.assertEqual(full(stdout_stream=conf)["stdout_stream"], conf)
