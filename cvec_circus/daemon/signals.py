@@ -105,7 +105,7 @@ def reset() -> None:
 class Signals:
     """Hears the signals to the daemon. Owned by the main thread, which is the loop's.
 
-    The handler only notes and posts. What wakes the loop is the byte that Python writes when a
+    The handler only notes, or posts. What wakes the loop is the byte that Python writes when a
     signal arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups,
     or deadlock with the handler (measured: a hang after some thirty waits).
 
@@ -133,7 +133,8 @@ class Signals:
         Args:
             loop: The loop of the calling thread.
             on_signal: Called with the name of a signal, without "SIG", and what is to be done:
-                `STOP`, `RELOAD` or `COLLECT`.
+                `STOP`, `RELOAD` or `COLLECT`. For `COLLECT`, by the handler itself, so that it may
+                only note it.
         """
         self._on_signal = on_signal
         signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
@@ -161,7 +162,11 @@ class Signals:
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         """The handler. It may interrupt anything that the main thread does in Python."""
-        if signum not in self._arrived:
+        if signum == signal.SIGCHLD and self._loop is not None:
+            # At each death, before its successor is spawned: to post it would take ten times as
+            # long. The byte that has been written brings a turn, in which it is dealt with.
+            self._on_signal("CHLD", Action.COLLECT)
+        elif signum not in self._arrived:
             self._arrived.append(signum)
             if self._loop is not None:
                 self._loop.post(self._deal)

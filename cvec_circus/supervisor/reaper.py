@@ -63,6 +63,7 @@ class Reaper:
         self._leftovers = leftovers
         self._explain = explain
         self._exited = exited
+        self._has_news = False  # SIGCHLD has come: of ours, or of one that we have adopted
         self._listed = 0  # of them, those that were dead before the finder's last look
         loop.add_reader(exits, self._see)
 
@@ -90,8 +91,9 @@ class Reaper:
 
     def work(self, turn_is_over: Callable[[], bool]) -> bool:
         """Collect what has exited until the turn is over; tell whether there is more."""
-        if not self._exited:
+        if not (self._exited or self._has_news):
             return False
+        self._has_news = False
         while self._exited:
             if not self._listed:
                 self._finder.new_batch()
@@ -100,13 +102,16 @@ class Reaper:
             self._collect(self._exited.popleft())
             if turn_is_over():
                 break
-        self.child_exited()
+        self._leftovers.ask()
+        self._loop.at_turn_end(self._finder.soon)
         return bool(self._exited)
 
     def child_exited(self) -> None:
-        """Look at groups, and for orphans soon: SIGCHLD has come, which a signal handler posts."""
-        self._leftovers.ask()
-        self._loop.at_turn_end(self._finder.soon)
+        """Have groups looked at in this turn, and orphans looked for soon: SIGCHLD has come.
+
+        A signal handler may call it, since it does no more than note it.
+        """
+        self._has_news = True
 
     def _collect(self, pid: int) -> None:
         family = self._families.of_leader(pid)
