@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cvec_circus.core.process import ManagedProcess
@@ -157,6 +158,10 @@ class Families:
     def of_leader(self, pid: int) -> Family | None:
         """Return the family of a leader; it may be dead."""
         return self._by_pid.get(pid)
+
+    def others(self, pids: Iterable[int]) -> list[int]:
+        """Return those that are no leaders: a few of thousands, as a rule."""
+        return [pid for pid in pids if pid not in self._by_pid]
 
     def of(self, process: ManagedProcess) -> Family | None:
         """Return the family of a slot; None when nothing of it is left."""

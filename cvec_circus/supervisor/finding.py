@@ -153,8 +153,8 @@ class Adoption(Finder):
         new: list[int] = []
         if self._members:
             self._members = {pid: self._members[pid] for pid in children if pid in self._members}
-        for pid in children:
-            if self._families.of_leader(pid) is None and pid not in self._asked:
+        for pid in self._families.others(children):
+            if pid not in self._asked:
                 self._examine(pid, new)
         if new:
             self._asked.update(dict.fromkeys(new, self._loop.clock.monotonic()))
