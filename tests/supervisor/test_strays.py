@@ -73,6 +73,7 @@ class TestStrays(StrayCase):
             daemon.log.containing(f"w: process {pid} (sleep) is left behind")
         for pid in strays[1:]:
             os.kill(pid, signal.SIGKILL)
+        self.assertTrue(eventually(lambda: not any(map(alive, strays)), TIMEOUT))
         daemon.call("quit")
         log = daemon.ended()
         for pid in strays:
