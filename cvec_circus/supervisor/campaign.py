@@ -160,12 +160,28 @@ class Campaign:
                 if not _has_settled(watcher, stage.starts):
                     self._unsettled[watcher] = _mark(watcher)
                 self._touched.append(watcher)
-            hooked = map(_hooked_until, self._unsettled if stage and stage.starts else ())
-            over_at = max([self._over_at, *hooked])
-            if self._unsettled and now < over_at:
-                return over_at
+            if self._unsettled and now < self._over_at:
+                return self._over_at
+            # A hook that has time beyond that is asked for only now, as there may be a thousand.
+            until = self._hooked_until()
+            if self._unsettled and now < until:
+                return until
             self._next_stage(now)
         return None
+
+    def _hooked_until(self) -> float:
+        """The instant until which a hook of a watcher that is to start has time to answer; 0 for
+        none."""
+        waiting = self._unsettled if self._stage is not None and self._stage.starts else ()
+        return max(
+            (
+                question.asked_at + limit
+                for watcher in waiting
+                if (limit := watcher.options.hook_timeout)
+                for question in watcher.questions.values()
+            ),
+            default=0.0,
+        )
 
     def _next_stage(self, now: float) -> None:
         for watcher in self._unsettled if self._line else ():
@@ -229,12 +245,6 @@ def _order(turn: Turn) -> tuple[Stage, int, int]:
     """Those to stop first, the lowest priority first; then those to start, the highest first."""
     priority = 0 if turn.stage.starts else turn.watcher.options.priority
     return turn.stage, priority, turn.watcher.place
-
-
-def _hooked_until(watcher: Watcher) -> float:
-    """The instant until which one of its hooks has time to answer; 0 for none."""
-    limit = watcher.options.hook_timeout
-    return max((one.asked_at + limit for one in watcher.questions.values() if limit), default=0.0)
 
 
 def _mark(watcher: Watcher) -> tuple[Life, int]:
