@@ -23,7 +23,7 @@ class TestDeaths(LeakCheckedTestCase):
         watcher = {"name": "a", "cmd": "sleep 0.2", "backoff": False}
         context = zmq.Context()
         self.addCleanup(context.destroy)
-        supervisor = Supervisor(from_mappings([watcher], circus=circus), context)
+        supervisor = Supervisor(from_mappings([watcher], circus=circus))
         subscriber = context.socket(zmq.SUB)
         subscriber.subscribe(b"")
         subscriber.connect(supervisor.events.address)
