@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+from collections.abc import Sequence
 from typing import Optional
 
 from cvec_circus.base.clock import poll_milliseconds
@@ -77,9 +78,19 @@ class FollowedFile(Output):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a line; the first of those that cannot be written is told on stderr."""
+        self._append(line(self, record))
+
+    def write(self, records: Sequence[logging.LogRecord]) -> None:
+        """Writes lines in one call: each call would hand the interpreter over and back."""
+        self.acquire()
+        try:
+            self._append(b"".join(line(self, record) for record in records))
+        finally:
+            self.release()
+
+    def _append(self, text: bytes) -> None:
         if not (self._file.is_open and self._file.is_current()):
             self._open()
-        text = line(self, record)
         if self._is_ragged:
             text = b"\n" + text
         lost = self._file.append([text], len(text)) if self._file.is_open else len(text)

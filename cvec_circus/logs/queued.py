@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.base.worker import Worker
 from cvec_circus.logs.log import Log
-from cvec_circus.logs.outputs import Output, write_to_stderr
+from cvec_circus.logs.outputs import FollowedFile, Output, write_to_stderr
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -27,8 +27,11 @@ FLUSH_TIMEOUT = 1.0
 
 GAP = "%d lines are missing here: the log did not take them in time"
 
+TOGETHER = 64
+"""Lines that are written in one call, at most."""
+
 Step = tuple[Callable[[Any], object], Any, int]
-"""What the writer calls, with what, and the characters in it."""
+"""What the writer calls, with a list of what, and the characters in it."""
 
 
 class QueuedLog(Log):
@@ -208,36 +211,41 @@ class Queue(Output):
             except RuntimeError:  # the thread has died, and the next line tries again
                 self._is_due = False
 
-    def _next(self, done: int | None) -> Step | None:
-        """Take out what is to be written next; `done`: the characters of what has been."""
+    def _next(self, done: Sequence[Step]) -> list[Step]:
+        """Take out what is to be written next, several lines together; `done`: what has been."""
         with self.lock:  # type: ignore[union-attr]
-            if done is not None:
-                self._count -= 1
-                self._size -= done
+            self._count -= len(done)
+            self._size -= sum(size for _, _, size in done)
             if not self._waiting:
                 self._say_gap()
-            if self._waiting:
-                return self._waiting.popleft()
-            self._is_due = False
-            return None
+            steps: list[Step] = []
+            while self._waiting and len(steps) < TOGETHER:
+                if steps and not steps[0][0] == self._waiting[0][0] == self._handle:
+                    break
+                steps.append(self._waiting.popleft())
+            self._is_due = bool(steps)
+            return steps
 
     # -- the writer thread
 
     def _write(self) -> None:
-        done = None
-        while (step := self._next(done)) is not None:
-            fn, argument, done = step
+        steps: list[Step] = []
+        while steps := self._next(steps):
             try:
-                fn(argument)
+                steps[0][0]([argument for _, argument, _ in steps])
             except Exception as error:
                 _report(error, "")
 
-    def _handle(self, record: logging.LogRecord) -> None:
+    def _handle(self, records: list[logging.LogRecord]) -> None:
         for handler in self._handlers:
-            if record.levelno >= handler.level:
+            told = [record for record in records if record.levelno >= handler.level]
+            if isinstance(handler, FollowedFile) and told:
+                handler.write(told)
+                continue
+            for record in told:
                 handler.handle(record)
 
-    def _reopen(self, _: None) -> None:
+    def _reopen(self, _: list[None]) -> None:
         self._log.reopen()
 
 
@@ -245,8 +253,9 @@ def _gap(target: logging.Logger, count: int) -> logging.LogRecord:
     return target.makeRecord(target.name, logging.WARNING, __file__, 0, GAP, (count,), None)
 
 
-def _call(fn: Callable[[], object]) -> None:
-    fn()
+def _call(fns: list[Callable[[], object]]) -> None:
+    for fn in fns:
+        fn()
 
 
 def _report(error: BaseException, description: str) -> None:
