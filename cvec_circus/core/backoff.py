@@ -19,7 +19,7 @@ FAILED_START_CEILING = 1.0
 
 
 NEVER = -1.0
-"""How long a process has lived that was never its program, though `min_uptime` may be 0."""
+"""Stands for the life of a process that never became its program: less than any `min_uptime`."""
 
 
 class Backoff:

@@ -133,7 +133,7 @@ class Recorder(Ender, Spawner):
             memory.ready_at = 0.0
             return
         lived = NEVER if failure else self.now() - process.spawned_at
-        self.died(watcher, process.wid, lived, process.cause)
+        self.back_off(watcher, process.wid, lived, process.cause)
 
     def _answered(self, fact: Answered) -> None:
         """Take the answer to a question; one that is not awaited any more is dropped."""

@@ -143,12 +143,12 @@ class Spawner(Asker):
             if places.shortages == 1:
                 self.note(watcher, f"{places.trouble}; it is tried again until there is some")
             return
-        self.died(watcher, process.wid, NEVER, EXEC)
+        self.back_off(watcher, process.wid, NEVER, EXEC)
         self.start_failed(watcher, process, error)
         if not watcher.reason:
             places.spawn_at(process, places.backoff(process.wid).ready_at, now)
 
-    def died(self, watcher: Watcher, wid: int, lived: float, cause: Cause) -> None:
+    def back_off(self, watcher: Watcher, wid: int, lived: float, cause: Cause) -> None:
         """Set when a slot may spawn again, and publish a wait that is long enough to be noticed.
 
         Args:
@@ -157,7 +157,8 @@ class Spawner(Asker):
         memory, options = watcher.places.backoff(wid), watcher.options
         memory.died(lived, self.now(), options, self.random())
         deaths, delay = memory.deaths, memory.delay
-        if deaths and delay >= ANNOUNCED_BACKOFF and watcher.goal.up and options.respawn:
+        is_tried_again = watcher.goal.up and (options.respawn or cause is EXEC)
+        if deaths and delay >= ANNOUNCED_BACKOFF and is_tried_again:
             self.publish(watcher, "backoff", cause, wid=wid, deaths=deaths, delay=delay)
 
     def start_failed(self, watcher: Watcher, process: ManagedProcess, error: Exception) -> None:
