@@ -91,6 +91,7 @@ class Arbiter(Watchers):
         self._lock = threading.Lock()
         self._has_begun = False
         self._is_opening = False
+        self._claims: list[None] = []  # those of the last start
         self._stopped_by: int | None = None
         self._stopped_early = False
         self._pid = 0
@@ -137,12 +138,12 @@ class Arbiter(Watchers):
         """
         if threading.current_thread() is threading.main_thread():
             return self._launch(cb, to_the_end=True)
-        end = self._begin()
+        end = self._begin([])
         self._live(cb, Promise())
         return end
 
-    def _begin(self) -> Promise:
-        """Note that a start has begun, and return the promise of its end.
+    def _begin(self, claims: list[None]) -> Promise:
+        """Note that a start has begun, by its claims, and return the promise of its end.
 
         A `stop` of another thread that came before the first start counts for this one: whoever
         starts an arbiter in a thread and stops it at once means this start, though it may be late.
@@ -153,8 +154,9 @@ class Arbiter(Watchers):
             self._end = Promise(self._reach.on_owner)
             by, self._stopped_by = self._stopped_by, None
             self._stopped_early = by not in (None, threading.get_ident())
-            self._is_opening = True
             self._has_begun = True
+            self._claims = claims
+            self._is_opening = True  # last: a signal handler that raises before has begun nothing
         return self._end
 
     def _launch(self, cb: Callable[[Promise], object] | None, to_the_end: bool) -> Promise:
@@ -163,7 +165,6 @@ class Arbiter(Watchers):
         Nothing is opened on the calling thread: it may be the main one, and what a signal handler
         raises there in the middle of something would leave that half done.
         """
-        end = self._begin()
         opened = Promise()
         claims = [None]  # whoever takes it decides whether the thread does anything
         thread = threading.Thread(
@@ -171,10 +172,12 @@ class Arbiter(Watchers):
         )
         raised: list[BaseException] = []
         try:
+            end = self._begin(claims)
             thread.start()
         except BaseException as error:
             if life.take(claims):
-                self._close(exc.EXIT_PROBLEM, error)
+                if self._is_opening and self._claims is claims:
+                    self._close(exc.EXIT_PROBLEM, error)
                 raise
             raised.append(error)
         self._thread = thread
@@ -306,6 +309,8 @@ class Arbiter(Watchers):
             return  # a forked child: the arbiter runs in its parent, and has no thread here
         if self._is_opening:
             self._stopped_early = True
+        if not self._is_opening and self._life is None:
+            return
         end = self._end
         self._reach.post(life.stop, self._reach.actor)
         if self._reach.on_owner():

@@ -274,6 +274,30 @@ class TestInterrupted(ArbiterCase):
             self.assertFalse(arbiter.running)
             self.nothing_left()
 
+    def test_right_after_the_start_has_begun(self) -> None:
+        for kind in (Arbiter, ThreadedArbiter):
+            arbiter = self.make(kind, SLEEP)
+            begin = arbiter._begin
+
+            def interrupted(claims: list[None], begin: Any = begin) -> None:
+                begin(claims)
+                raise KeyboardInterrupt
+
+            with mock.patch.object(arbiter, "_begin", interrupted):
+                self.assertRaises(KeyboardInterrupt, arbiter.start)
+            arbiter.stop(timeout=TIMEOUT)
+            self.assertFalse(arbiter.running)
+            self.nothing_left()
+            begin([])  # and a start can begin again
+
+    def test_right_before_the_start_has_begun(self) -> None:
+        arbiter = self.make(Arbiter, SLEEP)
+        arbiter.start(lambda started: arbiter.stop())
+        with mock.patch.object(arbiter, "_begin", side_effect=KeyboardInterrupt):
+            self.assertRaises(KeyboardInterrupt, arbiter.start)
+        arbiter.stop(timeout=TIMEOUT)
+        self.assertFalse(arbiter.running)
+
     def test_a_signal_between_the_start_and_the_first_turn(self) -> None:
         for kind in (Arbiter, ThreadedArbiter):
             arbiter = self.make(kind)
