@@ -31,7 +31,8 @@ class Backoff:
     ready_at: float  # the instant from which the slot may spawn again
     cause: Cause  # what ended its last process, for the event of the next spawn
     is_respawn: bool  # that process died by itself, so no order waits for the next one
-    failed_starts: int  # how many in a row died before they became their program
+    failed_starts: int  # how many in a row failed, before or after the spawn
+    is_doubtful: bool  # the last one failed after it: the next spawn proves nothing yet
 
     __slots__ = tuple(__annotations__)
 
@@ -39,7 +40,7 @@ class Backoff:
         self.step = self.deaths = self.failed_starts = 0
         self.delay = self.ready_at = 0.0
         self.cause = NONE
-        self.is_respawn = False
+        self.is_respawn = self.is_doubtful = False
 
     def died(self, lived: float, now: float, options: WatcherOptions, random: float) -> None:
         """Work out what a death by itself earns.

@@ -112,6 +112,7 @@ class Recorder(Ender, Spawner):
         places.has_run |= failure is None
         if failure and wanted and by_itself and process.holds_place and not watcher.reason:
             self.start_failed(watcher, process, failure)
+            places.grants += watcher.one_shot  # it has not had its start yet
         if leaves:
             self.keep_leftover(watcher, process)
         else:
@@ -127,7 +128,8 @@ class Recorder(Ender, Spawner):
             return
         memory = places.backoff(process.wid)
         memory.cause = process.cause
-        memory.failed_starts *= failure is not None
+        memory.is_doubtful = failure is not None
+        memory.failed_starts *= memory.is_doubtful
         memory.is_respawn = by_itself and not process.stale and not watcher.one_shot
         if not by_itself:
             memory.ready_at = 0.0

@@ -116,7 +116,7 @@ class Places:
 
         One whose predecessors did not is believed to have when it is there for `EXEC_TIME`.
         """
-        failing = {wid for wid, memory in self.backoffs.items() if memory.failed_starts}
+        failing = {wid for wid, memory in self.backoffs.items() if memory.is_doubtful}
         there = [process for process in self.slots.values() if process.has_leader]
         sure = (one.wid not in failing or now - one.spawned_at >= EXEC_TIME for one in there)
         return self.has_run or any(sure)

@@ -179,6 +179,7 @@ class Campaign:
                 for watcher in waiting
                 if (limit := watcher.options.hook_timeout)
                 for question in watcher.questions.values()
+                if question.asked_at < self._over_at  # or a row of them would hold it for ever
             ),
             default=0.0,
         )
@@ -249,7 +250,7 @@ def _order(turn: Turn) -> tuple[Stage, int, int]:
 
 def _mark(watcher: Watcher) -> tuple[Life, int]:
     """Where a watcher stands: it has moved when this is another."""
-    return watcher.life, watcher.places.spawns - watcher.places.restarts
+    return watcher.life, min(watcher.places.spawns, watcher.goal.numprocesses)
 
 
 def _has_settled(watcher: Watcher, starts: bool) -> bool:

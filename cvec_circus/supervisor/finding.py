@@ -144,10 +144,11 @@ class Adoption(Finder):
     def _list(self) -> None:
         try:
             children = subreaper.children()
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if not self._is_short:
                 self._is_short = True
-                logger.warning("cannot list the orphans: %s; it is tried again", error.strerror)
+                reason = getattr(error, "strerror", None) or "no memory"
+                logger.warning("cannot list the orphans: %s; it is tried again", reason)
             self._defer()
             return
         self._is_short = False

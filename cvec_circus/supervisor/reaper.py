@@ -122,15 +122,18 @@ class Reaper:
         family.stopping = process.state is not ProcessState.RUNNING
         ended, group = groups.end(self._exits, pid)
         family.is_alive = False
-        leaves = False
-        if watcher.is_abandoned:
-            self._leftovers.drop(family, group)
-        else:
-            _signal_group(family, group)
-            leaves = self._leftovers.begin(family, group)
-        self._outsiders.flush()
-        report, failure = self._explain(watcher, process)
-        self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
+        leaves, report, failure = False, "", None
+        try:
+            if watcher.is_abandoned:
+                self._leftovers.drop(family, group)
+            else:
+                _signal_group(family, group)
+                leaves = self._leftovers.begin(family, group)
+            self._outsiders.flush()
+            report, failure = self._explain(watcher, process)
+        finally:
+            # Whatever there is no memory or file for: an exit that is collected is never lost.
+            self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
 
     def _outsider_exited(self, pid: int) -> None:
         # Its children have become ours, and are known by its session while it is kept.

@@ -12,7 +12,7 @@ from cvec_circus.system import proctable
 
 PR_SET_CHILD_SUBREAPER = 36
 
-PART = 1 << 16
+PART = 1 << 14
 """Bytes of a list of children that are read at once."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import unittest
+from typing import Any
 from unittest import mock
 
 from cvec_circus.core.facts import Exited
@@ -192,6 +193,19 @@ class TestFailedStarts(unittest.TestCase):
         self.world.advance(10)
         self.assertEqual((watcher.status, len(watcher.places.pids())), ("active", 3))
 
+    def test_nor_when_one_has_only_just_been_started(self) -> None:
+        spawn = self.world.spawn
+
+        def two_is_missing(watcher: Any, process: Any) -> int:
+            self.world.refuse = MISSING if process.wid == 2 or len(self.world.notes) < 4 else None
+            return spawn(watcher, process)
+
+        with mock.patch.object(self.world, "spawn", two_is_missing):
+            watcher = self.world.up(numprocesses=2, max_retry=5)
+            self.world.advance(0.9)
+        self.assertEqual((watcher.places.pids(), watcher.places.exhausted), ([100], True))
+        self.assertEqual((watcher.status, watcher.reason), ("starting", ""))
+
     def fail_after_fork(self, pid: int) -> None:
         """A process ends before it has become its program."""
         process = self.world.alive.pop(pid)
@@ -208,6 +222,14 @@ class TestFailedStarts(unittest.TestCase):
                 self.world.advance(0.5)
             self.assertEqual(watcher.status, "stopped")
             self.assertEqual(watcher.reason, "[Errno 2] no such file (2 attempts)")
+
+    def test_so_they_are_where_nothing_is_respawned(self) -> None:
+        watcher = self.world.up(respawn=False, max_retry=2)
+        self.fail_after_fork(100)
+        self.world.advance(0.1)
+        self.assertEqual(watcher.places.pids(), [101])
+        self.fail_after_fork(101)
+        self.assertEqual(watcher.reason, "[Errno 2] no such file (2 attempts)")
 
     def test_it_leaves_the_others_alone_too(self) -> None:
         watcher = self.world.up(numprocesses=2, max_retry=1)

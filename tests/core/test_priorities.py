@@ -106,6 +106,29 @@ class TestTimeout(PriorityCase):
         self.assertEqual(high.status, "active")
         self.assertEqual(self.world.actions("low").count("start"), 1)
 
+    def test_what_takes_the_place_of_another_is_no_movement(self) -> None:
+        for how in ("max_age", "kill"):
+            with self.subTest(how):
+                self.setUp()
+                self.world.answers["after_start"] = None
+                options = {"max_age": 5, "max_age_variance": 0} if how == "max_age" else {}
+                high, low = self.start_both(hooks=["after_start"], hook_timeout=None, **options)
+                for _ in range(61):
+                    if how == "kill":
+                        self.world.kill(high, list(high.places.leaders()), None, None, None)
+                    self.world.advance(1)
+                self.assertEqual(low.status, "active")
+
+    def test_questions_in_a_row_are_no_movement(self) -> None:
+        self.world.hook_delay = 3.0
+        _, low = self.start_both(hooks=["after_spawn"], hook_timeout=5, min_uptime=0)
+        for _ in range(70):
+            for pid in list(self.world.alive):
+                if self.world.owner[pid] is not low:
+                    self.world.die(pid)
+            self.world.advance(1)
+        self.assertEqual(low.status, "active")
+
     def test_it_can_be_changed(self) -> None:
         self.world.campaign.pace = Pace(priority_timeout=5.0)
         self.world.answers["before_start"] = None

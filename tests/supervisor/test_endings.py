@@ -346,6 +346,18 @@ class SearchedGroups(Searching, Groups):
     pass
 
 
+class TestWithoutMemory(EndingCase):
+    def test_an_exit_that_is_collected_is_reported(self) -> None:
+        process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
+        with (
+            mock.patch.object(self.leftovers, "begin", side_effect=MemoryError),
+            self.assertLogs("cvec_circus", "ERROR"),
+        ):
+            self.stop(process)
+            self.until(lambda: self.have("exited", process))
+        self.assertTrue(self.is_over(process))
+
+
 class SearchedStrays(Searching, Strays):
     pass
 
