@@ -175,11 +175,12 @@ class Arbiter(Watchers):
             end = self._begin(claims)
             thread.start()
         except BaseException as error:
+            cause = life.cause_of(error)
             if life.take(claims):
                 if self._is_opening and self._claims is claims:
-                    self._close(exc.EXIT_PROBLEM, error)
-                raise
-            raised.append(error)
+                    self._close(exc.EXIT_PROBLEM, cause)
+                raise cause from None
+            raised.append(cause)
         self._thread = thread
         life.wait_for(opened, bool, raised)
         if raised:

@@ -110,6 +110,12 @@ def wait_for(
                 raise
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """Return what a signal handler has raised, where the locks of threading tripped over it."""
+    is_tripped = isinstance(error, RuntimeError) and error.__context__ is not None
+    return error.__context__ or error if is_tripped else error
+
+
 def take(claims: list[None]) -> bool:
     """Tell whether there was one left; of two threads only one gets it."""
     try:

@@ -87,7 +87,7 @@ class TestThreadedArbiter(ArbiterCase):
     def test_stopped_before_it_has_begun(self) -> None:
         # The order is there before the thread's first turn.
         arbiter = self.make()
-        end = arbiter._begin()
+        end = arbiter._begin([])
         arbiter._stopped_early = True
         runner = threading.Thread(target=arbiter._live, args=(None, Promise()))
         runner.start()
