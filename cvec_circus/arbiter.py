@@ -310,8 +310,8 @@ class Arbiter(Watchers):
             return  # a forked child: the arbiter runs in its parent, and has no thread here
         if self._is_opening:
             self._stopped_early = True
-        if not self._is_opening and self._life is None:
-            return
+        elif self._life is None:
+            return  # a signal handler has raised before the start had begun
         end = self._end
         self._reach.post(life.stop, self._reach.actor)
         if self._reach.on_owner():

@@ -3,8 +3,8 @@
 Signals do what they do, wherever it is run: a shell that starts it in the background has SIGINT
 ignored, and nohup SIGHUP. Whatever a test starts would inherit that, and not be ended by them.
 
-The package is compiled once, even where Python is told to write no bytecode: hundreds of programs
-are started here, and each of them would compile all that it imports.
+Bytecode is written once, even under PYTHONDONTWRITEBYTECODE: the suite starts hundreds of programs,
+and each of them would compile all that it imports.
 """
 
 import compileall

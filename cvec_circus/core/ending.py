@@ -122,7 +122,6 @@ class Ender(Asker):
         places.due(process, Purpose.LEFTOVER_BY, due_at)
 
     def let_go(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Free the slot of a process of which nothing is left, or that nobody waits for any
-        longer."""
+        """Free the slot of a process that is gone with its group, or whose group is given up."""
         watcher.places.remove(process)
         self.ports.outputs.release(watcher, process)

@@ -44,7 +44,7 @@ class Roster(Watchers):
         """Give nothing any more time: what has not ended is killed in the next turn, and no hook
         is asked."""
         self.campaign.release_all()
-        for watcher in self.everybody():
+        for watcher in self.all_watchers():
             self._limit_time(watcher, 0.0, mute=True)
             self.touch(watcher)
 
@@ -226,16 +226,16 @@ class Roster(Watchers):
     def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
         first_time = not self.closing
         self.closing = True
-        everybody = self.everybody()
-        self._expect(given, wait, everybody)
+        all_watchers = self.all_watchers()
+        self._expect(given, wait, all_watchers)
         if not first_time:
             return
         for watcher in self.watchers():
             self._want(watcher, "quit", given.cause, up=False)
             if watcher.kind.is_helper:
                 self._limit_time(watcher, HELPER_TIMEOUT)
-        self.begin(everybody, stops=True)
-        for watcher in everybody:
+        self.begin(all_watchers, stops=True)
+        for watcher in all_watchers:
             if watcher.is_removed:
                 watcher.release(True, False)
 

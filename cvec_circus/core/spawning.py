@@ -106,7 +106,7 @@ class Spawner(Asker):
             self._try_again(watcher, process, error)
             return
         except Exception:
-            # A fault of ours. The loop reports it and goes on; the slot must not be forgotten.
+            # An internal error: the loop logs it, and the slot still needs its next attempt.
             now = self.now()
             places.spawn_at(process, now + FAILED_START_CEILING, now)
             raise

@@ -183,10 +183,10 @@ class Watcher:
 
     def release(self, *kinds: bool) -> None:
         """Hold it back no longer: from starting (True), from stopping (False)."""
-        held = (
+        held = [
             one for one in self.conditions if isinstance(one, Turn) and one.stage.starts in kinds
-        )
-        for turn in list(held):
+        ]
+        for turn in held:
             self.conditions.remove(turn)
 
     def change(self, options: Mapping[str, Any], dropped: Collection[str] = ()) -> list[str]:

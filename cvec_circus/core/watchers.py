@@ -47,14 +47,14 @@ class Watchers:
         """Return the watcher of that name in any case, None if there is none."""
         return self._watchers.get(fold(name))
 
-    def everybody(self) -> list[Watcher]:
+    def all_watchers(self) -> list[Watcher]:
         """Return every watcher, and the removed ones that are not all gone yet."""
         return [*self._watchers.values(), *self._leaving]
 
     @property
     def is_down(self) -> bool:
         """Whether nothing runs and nothing is left."""
-        return all(watcher.is_gone for watcher in self.everybody())
+        return all(watcher.is_gone for watcher in self.all_watchers())
 
     # -- what orders need of it
 
@@ -175,12 +175,12 @@ class Watchers:
 
     def to_state(self) -> dict[str, Any]:
         """Return the whole core in JSON's types; who waits for an order is answered before."""
-        everybody = self.everybody()
-        number = {watcher: index for index, watcher in enumerate(everybody)}
+        all_watchers = self.all_watchers()
+        number = {watcher: index for index, watcher in enumerate(all_watchers)}
         return {
             "closing": self.closing,
             "places": self._places,
-            "watchers": [watcher_state(watcher, number) for watcher in everybody],
+            "watchers": [watcher_state(watcher, number) for watcher in all_watchers],
             "campaign": self.campaign.to_state(number),
         }
 
@@ -188,15 +188,15 @@ class Watchers:
         """Become the core that was written down; return its watchers, in the order of the state."""
         self.closing = state["closing"]
         self._places = state["places"]
-        everybody = [restore_watcher(row) for row in state["watchers"]]
-        for watcher, row in zip(everybody, state["watchers"]):
-            watcher.conditions += [Predecessor(everybody[index]) for index in row["predecessors"]]
+        restored = [restore_watcher(row) for row in state["watchers"]]
+        for watcher, row in zip(restored, state["watchers"]):
+            watcher.conditions += [Predecessor(restored[index]) for index in row["predecessors"]]
             if watcher.is_removed:
                 self._leaving[watcher] = None
             else:
                 self._watchers[fold(watcher.name)] = watcher
             if watcher.connection is not None:
                 self.ports.doorbell.listen(watcher)
-        self.campaign.restore(state["campaign"], everybody)
-        self.touch(*everybody)
-        return everybody
+        self.campaign.restore(state["campaign"], restored)
+        self.touch(*restored)
+        return restored

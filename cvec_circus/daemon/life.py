@@ -204,7 +204,7 @@ class Life:
                 released.set()
 
             self._log.after(release)
-            # Or the first children would inherit the stderr of whoever started the daemon.
+            # The first processes start after this: they must not inherit the launcher's stderr.
             released.wait(RELEASE_TIMEOUT)
 
 

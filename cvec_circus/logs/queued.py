@@ -212,7 +212,7 @@ class Queue(Output):
                 self._is_due = False
 
     def _next(self, done: Sequence[Step]) -> list[Step]:
-        """Take out what is to be written next, several lines together; `done`: what has been."""
+        """Remove the next batch from the queue and return it; `done` is the batch just written."""
         with self.lock:  # type: ignore[union-attr]
             self._count -= len(done)
             self._size -= sum(size for _, _, size in done)

@@ -127,7 +127,7 @@ class Application:
         there = {managed for _, managed in after}
         for managed in list(sockets):
             if managed not in there:
-                departures.add(managed, self._roster.everybody(), self._counting())
+                departures.add(managed, self._roster.all_watchers(), self._counting())
         for key, managed in after:
             departures.take_back(managed)
             if key in wanted:

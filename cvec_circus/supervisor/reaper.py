@@ -63,8 +63,8 @@ class Reaper:
         self._leftovers = leftovers
         self._explain = explain
         self._exited = exited
-        self._has_news = False  # SIGCHLD has come: of ours, or of one that we have adopted
         self._listed = 0  # of them, those that were dead before the finder's last look
+        self._has_news = False  # SIGCHLD has arrived since the last turn
         loop.add_reader(exits, self._see)
 
     def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:

@@ -107,7 +107,7 @@ class Shutdown:
 
     def _bound(self) -> float:
         """Return how many seconds the end takes at most."""
-        watchers = self._roster.everybody()
+        watchers = self._roster.all_watchers()
         longest = max(
             (w.options.graceful_timeout for w in watchers if not w.kind.is_helper), default=0.0
         )

@@ -231,7 +231,7 @@ class Supervisor:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
             self.desks.waits.time_out()
             self.roster.take_facts()
-            self.events.send()  # deaths are told before their successors are spawned: 0.5 ms each
+            self.events.send()  # deaths go out before the spawns, which take 0.5 ms each
             return self.roster.turn() or more
         except Exception:
             # Whatever could not go on, for want of files or memory perhaps, has no deadline now.
@@ -246,7 +246,7 @@ class Supervisor:
 
     def _look_again(self) -> None:
         """Go on with every watcher."""
-        for watcher in self.roster.everybody():
+        for watcher in self.roster.all_watchers():
             self.roster.touch(watcher)
 
     def _arm(self) -> None:
@@ -266,8 +266,8 @@ class Supervisor:
     def _end(self) -> None:
         """Do what is left when the loop has ended, in the order of the design's shutdown."""
         desks = self.desks
-        everybody = self.roster.everybody()
-        self.leftover_pids = [p.pid for watcher in everybody for p in watcher.places.spawned()]
+        all_watchers = self.roster.all_watchers()
+        self.leftover_pids = [p.pid for watcher in all_watchers for p in watcher.places.spawned()]
         desks.sampler.refuse_all()
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")

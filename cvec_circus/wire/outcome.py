@@ -1,4 +1,4 @@
-"""What came of an order that somebody waits for, and of processes."""
+"""The outcome of an order; the record of a death and of a stray process."""
 
 from __future__ import annotations
 

@@ -119,9 +119,9 @@ class TestControls(unittest.TestCase):
         restore = Watchers.restore
 
         def unseen(self: Watchers, state: Any) -> list[Watcher]:
-            everybody = restore(self, state)
+            all_watchers = restore(self, state)
             self._dirty.clear()
-            return everybody
+            return all_watchers
 
         self.assert_objects(Watchers, "restore", unseen, "waits for nothing|not where")
 

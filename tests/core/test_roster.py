@@ -48,10 +48,10 @@ class TestRemove(RosterCase):
         outcomes = self.remove(watcher)
         self.assertIsNone(self.roster.get("web"))
         self.assertEqual(outcomes, [])
-        self.assertEqual(self.roster.everybody(), [watcher])
+        self.assertEqual(self.roster.all_watchers(), [watcher])
         self.world.advance(1)
         self.assertIsNone(outcomes[0].error)
-        self.assertEqual(self.roster.everybody(), [])
+        self.assertEqual(self.roster.all_watchers(), [])
         self.assertEqual(self.world.actions()[-4:], ["remove", "kill", "reap", "stop"])
 
     def test_of_a_stopped_watcher(self) -> None:
@@ -90,7 +90,7 @@ class TestSuccessors(RosterCase):
         second = self.world.up()
         outcomes = self.remove(second)
         self.assertIsNone(outcomes[0].error)
-        self.assertEqual(self.roster.everybody(), [first])
+        self.assertEqual(self.roster.all_watchers(), [first])
         self.world.up()
         self.assertEqual(self.world.spawned, [100])
         self.assertFalse(self.roster.is_down)

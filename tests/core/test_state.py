@@ -51,7 +51,7 @@ class StateCase(unittest.TestCase):
 
     def assert_same_counts(self, roster: Roster) -> None:
         """What is counted again is what was counted along."""
-        for old, new in zip(self.world.roster.everybody(), roster.everybody()):
+        for old, new in zip(self.world.roster.all_watchers(), roster.all_watchers()):
             self.assertEqual((new.name, new.status), (old.name, old.status))
             self.assertEqual(self.world.why(new), self.world.why(old))
             for name in ("held", "stale_count"):
@@ -73,7 +73,7 @@ class StateCase(unittest.TestCase):
 
 class TestRoundTrips(StateCase):
     def test_nothing(self) -> None:
-        self.assertEqual(self.restored().everybody(), [])
+        self.assertEqual(self.restored().all_watchers(), [])
 
     def test_each_life(self) -> None:
         self.world.answers.update(before_start=None, before_stop=None)
@@ -226,7 +226,7 @@ class TestRoundTrips(StateCase):
             self.world.remove(before, "command:rm", False, None)
         self.world.up()
         roster = self.restored()
-        self.assertEqual(len(roster.everybody()), 2)
+        self.assertEqual(len(roster.all_watchers()), 2)
         (watcher,) = roster.watchers()
         left = "process 100 has not ended; SIGKILL in 30.0 s"
         text = f"waits for the end of the one that was removed: {left}"
@@ -257,7 +257,7 @@ class TestRoundTrips(StateCase):
 
     def test_what_runs_on_unwatched_is_not_in_it(self) -> None:
         self.world.remove(self.world.up(), "command:rm", True, None)
-        self.assertEqual(self.restored().everybody(), [])
+        self.assertEqual(self.restored().all_watchers(), [])
 
 
 if __name__ == "__main__":

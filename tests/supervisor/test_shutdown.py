@@ -22,7 +22,7 @@ class FakeRoster:
         self.is_down = False
         self.told = told
 
-    def everybody(self) -> list[Any]:
+    def all_watchers(self) -> list[Any]:
         return [SimpleNamespace(options=SimpleNamespace(graceful_timeout=30.0), kind=PROGRAM)]
 
     def give(self, order: Any, wait: Any) -> None:

@@ -241,7 +241,7 @@ class History:
 
     def check(self) -> None:
         """What is true at every moment of rest."""
-        for watcher in self.world.roster.everybody():
+        for watcher in self.world.roster.all_watchers():
             check_counts(watcher)
             check_deadlines(watcher)
             self.check_questions(watcher)
@@ -306,7 +306,7 @@ class History:
         world.advance(100)
         self.log.append("fair weather")
         self.check()
-        for watcher in world.roster.everybody():
+        for watcher in world.roster.all_watchers():
             up = watcher.status == "active"
             assert (up or watcher.listens) == watcher.goal.up, (
                 f"{watcher!r} is not where it is wanted"
@@ -350,7 +350,7 @@ class History:
             world.advance(1)
         else:
             world.advance(100)
-        assert world.roster.is_down, f"not down: {world.roster.everybody()}"
+        assert world.roster.is_down, f"not down: {world.roster.all_watchers()}"
         for pid, process in list(world.alive.items()):
             assert world.owner[pid].is_abandoned, f"{process!r} was forgotten"
             world.die(pid)
