@@ -17,7 +17,6 @@ FIRST_DELAY = 0.05
 FAILED_START_CEILING = 1.0
 """Seconds between two attempts to start what cannot be started, where backoff is turned off."""
 
-
 NEVER = -1.0
 """Stands for the life of a process that never became its program: less than any `min_uptime`."""
 

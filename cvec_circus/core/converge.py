@@ -14,7 +14,7 @@ from cvec_circus.core.conditions import Connection
 from cvec_circus.core.ending import Ender
 from cvec_circus.core.goal import Rollout, Strategy
 from cvec_circus.core.hooks import YES
-from cvec_circus.core.life import Life
+from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
@@ -31,13 +31,13 @@ class Steps(Ender, Spawner):
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self._steps: dict[Life, Callable[[Watcher], bool | None]] = {
-            Life.DOWN: self._down,
-            Life.WAITING: self._waiting,
-            Life.OPENING: self._opening,
-            Life.FILLING: self._running,
-            Life.UP: self._running,
-            Life.CLOSING: self._closing,
-            Life.STOPPING: self._stopping,
+            DOWN: self._down,
+            WAITING: self._waiting,
+            OPENING: self._opening,
+            FILLING: self._running,
+            UP: self._running,
+            CLOSING: self._closing,
+            STOPPING: self._stopping,
         }
 
     def converge(self, watcher: Watcher) -> bool:
@@ -68,13 +68,13 @@ class Steps(Ender, Spawner):
     def _down(self, watcher: Watcher) -> None:
         """Wait for the conditions of a start, if that is wanted."""
         if watcher.goal.up:
-            watcher.enter(Life.WAITING)
+            watcher.enter(WAITING)
 
     def _waiting(self, watcher: Watcher) -> None:
         """Open when all conditions are met. The connection is waited for last."""
         if not watcher.goal.up:
             self.stop_listening(watcher)
-            watcher.enter(Life.DOWN)
+            watcher.enter(DOWN)
         elif (condition := watcher.unmet()) is not None:
             if not isinstance(condition, Connection):
                 self.stop_listening(watcher)
@@ -89,7 +89,7 @@ class Steps(Ender, Spawner):
             self.ports.doorbell.listen(watcher)
         except ValueError as error:
             self.give_up(watcher, str(error))
-            watcher.enter(Life.DOWN)
+            watcher.enter(DOWN)
         else:
             watcher.conditions.append(Connection())
 
@@ -102,7 +102,7 @@ class Steps(Ender, Spawner):
     def _begin(self, watcher: Watcher) -> None:
         """Begin a life from nothing, with no memory of the one before."""
         now = self.now()
-        watcher.enter(Life.OPENING)
+        watcher.enter(OPENING)
         watcher.lives += 1
         watcher.places.begin(now, watcher.goal.numprocesses)
         watcher.goal = watcher.goal._replace(cycle=False)
@@ -121,10 +121,10 @@ class Steps(Ender, Spawner):
         """Ask before_start, then open the streams."""
         if watcher.goes_on and self.passes(watcher, "before_start"):
             self.ports.outputs.open(watcher)
-            watcher.enter(Life.FILLING)
+            watcher.enter(FILLING)
         elif not watcher.goes_on:
             watcher.gate = watcher.rollout = None
-            watcher.enter(Life.DOWN)  # to clients it was never anything else
+            watcher.enter(DOWN)  # to clients it was never anything else
 
     def _running(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes as wanted, and close if that is wanted."""
@@ -142,7 +142,7 @@ class Steps(Ender, Spawner):
 
     def _close(self, watcher: Watcher) -> None:
         """Ask before_stop next; every rollout is over."""
-        watcher.enter(Life.CLOSING)
+        watcher.enter(CLOSING)
         watcher.gate = watcher.rollout = None
         watcher.goal = watcher.goal._replace(cycle=False)
         watcher.places.expired.clear()
@@ -151,7 +151,7 @@ class Steps(Ender, Spawner):
         """Ask before_stop."""
         watcher.places.drop_pending()
         if self.answer(watcher, "before_stop") is not None:
-            watcher.enter(Life.STOPPING)
+            watcher.enter(STOPPING)
 
     def _stopping(self, watcher: Watcher) -> bool:
         """Stop what runs, as the turn allows; when nothing is left it is down."""
@@ -159,7 +159,7 @@ class Steps(Ender, Spawner):
         if self._stop_each(watcher, [*places.stale, *places.fresh], watcher.goal.cause):
             return True
         if not places.slots and self.ports.signals.is_settled(watcher):
-            watcher.enter(Life.DOWN)
+            watcher.enter(DOWN)
             self.publish(watcher, "stop", watcher.goal.cause)
             self.ports.outputs.close(watcher)
             self.tell(watcher, "after_stop")
@@ -197,9 +197,9 @@ class Steps(Ender, Spawner):
         self.fill_places(watcher)
         more = self._shed_surplus(watcher)
         more |= self.spawn_ready(watcher)
-        is_filled = watcher.life is Life.FILLING and watcher.has_all and not watcher.reason
+        is_filled = watcher.life is FILLING and watcher.has_all and not watcher.reason
         if is_filled and self.passes(watcher, "after_start"):
-            watcher.enter(Life.UP)
+            watcher.enter(UP)
             watcher.filled_life = watcher.lives
             watcher.filled_at = self.now()
             self.publish(watcher, "start", watcher.goal.cause)

@@ -103,8 +103,7 @@ class Ender(Asker):
             self.let_go(watcher, process)
             return
         process.unkillable = True
-        note = f"process {process.pid} does not end, not even by SIGKILL"
-        self.note(watcher, note)
+        self.note(watcher, f"process {process.pid} does not end, not even by SIGKILL")
         watcher.places.due(process, Purpose.COMPLAIN, self.now() + COMPLAINT_DELAY)
 
     def keep_leftover(self, watcher: Watcher, process: ManagedProcess) -> None:

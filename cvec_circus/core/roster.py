@@ -11,7 +11,7 @@ from signal import SIGHUP
 from typing import Any
 
 from cvec_circus.core.goal import Strategy
-from cvec_circus.core.life import Life
+from cvec_circus.core.life import CLOSING, DOWN, OPENING, STOPPING, WAITING
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
@@ -157,7 +157,7 @@ class Roster(Watchers):
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)
-        is_open = watcher.life not in (Life.DOWN, Life.WAITING, Life.OPENING)
+        is_open = watcher.life not in (DOWN, WAITING, OPENING)
         if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):
             self.ports.outputs.open(watcher)
         rolls = given.fresh or any(map(needs_fresh, changed))
@@ -177,7 +177,7 @@ class Roster(Watchers):
         self.campaign.forget(watcher)
         self._expect(given, wait, [watcher])
         self.steps.stop_listening(watcher)
-        ends = not given.nostop or watcher.life in (Life.CLOSING, Life.STOPPING)
+        ends = not given.nostop or watcher.life in (CLOSING, STOPPING)
         watcher.is_removed, watcher.is_abandoned = True, not ends
         self.ports.events.publish(watcher, "remove", given.cause)
         watcher.ordered("rm", given.cause, up=False)

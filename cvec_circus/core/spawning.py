@@ -113,7 +113,8 @@ class Spawner(Asker):
         now = self.now()
         places.ran(process, pid, watcher.settings.generation.number, now)
         places.next_spawn_at = now + watcher.options.warmup_delay
-        places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+        if watcher.options.max_age:
+            places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
         self.publish(watcher, "spawn", process.spawn_cause, process_pid=pid, wid=wid)
         if watcher.has_hook("after_spawn"):
             asked = Question("after_spawn", watcher.lives, now, wid, pid)

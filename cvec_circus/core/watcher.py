@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
 from cvec_circus.core.goal import Goal, Rollout, Strategy
-from cvec_circus.core.life import RUNNING, STATUS, STEPS, Life
+from cvec_circus.core.life import DOWN, RUNNING, STATUS, STEPS, UP, WAITING, Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.options.generation import Generation, Settings
@@ -63,7 +63,7 @@ class Watcher:
         self.goal = Goal(options.numprocesses)
         self.options = options
         self.settings = Settings(Generation(1, options, NONE))
-        self.life = Life.DOWN
+        self.life = DOWN
         self.places = Places(name)
         self.conditions = []
         self.questions = {}
@@ -91,12 +91,12 @@ class Watcher:
     @property
     def is_up(self) -> bool:
         """Whether it is filled."""
-        return self.life is Life.UP
+        return self.life is UP
 
     @property
     def is_gone(self) -> bool:
         """Whether nothing of it runs and nothing is left."""
-        return self.life in (Life.DOWN, Life.WAITING)
+        return self.life in (DOWN, WAITING)
 
     @property
     def wants_to_run(self) -> bool:
@@ -147,7 +147,7 @@ class Watcher:
     @property
     def listens(self) -> bool:
         """Whether it waits for a connection, with nothing before that."""
-        return self.life is Life.WAITING and isinstance(self.unmet(), Connection)
+        return self.life is WAITING and isinstance(self.unmet(), Connection)
 
     def unmet(self) -> Condition | None:
         """Return the first condition that is not met."""

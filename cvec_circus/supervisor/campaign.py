@@ -21,7 +21,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Explain, Stage, Turn
-from cvec_circus.core.life import Life
+from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
 
 SHUTDOWN_MARGIN = 5.0
@@ -260,8 +260,8 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
     if not starts:
         has_other_order = watcher.goal.up and not watcher.is_held(True)
         return watcher.is_gone or has_other_order
-    if watcher.life in (Life.DOWN, Life.WAITING):
+    if watcher.life in (DOWN, WAITING):
         return not watcher.goal.up or watcher.listens
     if watcher.places.refused:
         return watcher.is_running or not watcher.goal.up
-    return watcher.life is Life.UP and not watcher.goal.cycle
+    return watcher.life is UP and not watcher.goal.cycle

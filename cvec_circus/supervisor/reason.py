@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from cvec_circus.core.life import Life
+from cvec_circus.core.life import STOPPING, WAITING
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 
@@ -17,13 +17,13 @@ def why(watcher: Watcher, now: float) -> str:
         return f"process {pids} does not end, not even by SIGKILL"
     if hook := awaited_hook(watcher):
         return f"waits for the answer of its hook {hook}"
-    if watcher.life is Life.WAITING and (condition := watcher.unmet()) is not None:
+    if watcher.life is WAITING and (condition := watcher.unmet()) is not None:
         return condition.why(partial(why, now=now))
     if watcher.reason:
         return watcher.reason
     if not watcher.goal.up and (stopped := down(watcher)):
         return stopped
-    if watcher.life is Life.STOPPING:
+    if watcher.life is STOPPING:
         return unended(watcher, now)
     if not watcher.goal.up:
         return left_behind(watcher)
