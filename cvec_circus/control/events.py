@@ -62,7 +62,7 @@ class EventStream:
         self._is_due = False  # to be sent when `hold` is over
         self._clock = clock
         self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
-        self._prepared: dict[str, tuple[str, str]] = {}
+        self._prepared: dict[tuple[str, str], tuple[str, str]] = {}
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
@@ -77,8 +77,7 @@ class EventStream:
         Returns:
             The number of the event.
         """
-        prefix, head = self._prepared.get(name) or self._prepare(name)
-        topic = prefix + action
+        topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
         payload["cause"] = cause
         payload["time"] = self._clock.time()
@@ -143,13 +142,13 @@ class EventStream:
         self.flush()
         self._publisher.close()
 
-    def _prepare(self, name: str) -> tuple[str, str]:
-        """Make the parts of a watcher's events that are the same each time."""
+    def _prepare(self, name: str, action: str) -> tuple[str, str]:
+        """Make what is the same each time, once: the history keeps thousands of these events."""
         if len(self._prepared) >= _MAX_PREPARED:
             self._prepared.clear()
         head = f'{{"run": "{self.run}", "watcher": {json.dumps(name)}, "seq": '
-        self._prepared[name] = (topics.topic(name, ""), head)
-        return self._prepared[name]
+        self._prepared[name, action] = prepared = topics.topic(name, action), head
+        return prepared
 
     def _send(self, events: list[tuple[str, str]]) -> None:
         if self._publisher.is_heard:
