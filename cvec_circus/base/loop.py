@@ -346,7 +346,8 @@ class Loop:
             # It was closed between the two, and what was left dropped, perhaps before this came.
             self._drop_posts()
             return question is not None  # which has failed: whoever asked is told by it
-        self.wakeup.set()
+        if not (self._in_turn and self.on_thread()):  # else the next poll sees it anyway
+            self.wakeup.set()
         return True
 
     def _drop_posts(self) -> None:

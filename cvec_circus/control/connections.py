@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, processor_time
+from cvec_circus.base.clock import SYSTEM
 from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
 from cvec_circus.control.door import Door
 from cvec_circus.control.queue import Queue
@@ -221,15 +221,15 @@ class Connections:
             return
         for fd, _ in self._epoll.poll(0):
             self._queue_up(fd)
-        ends = self._clock.monotonic() + BUDGET
-        used = processor_time()  # on a busy machine, the time of the clock would be chance
+        now = self._clock.monotonic()
+        ends = now + BUDGET
+        self._queue.begin(now)
         try:
             while self._queue:
                 connection = self._queue.pop()
                 is_more = connection.is_open and self._step(connection)
                 now = self._clock.monotonic()
-                before, used = used, processor_time()
-                self._queue.charge(connection, used - before, now)
+                self._queue.charge(connection, now)
                 if is_more:
                     self._queue.put(connection, now)
                 if now >= ends:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import socket
 import unittest
+from unittest import mock
 
 from cvec_circus.control.connection import Connection
-from cvec_circus.control.queue import FORGIVEN, Queue
+from cvec_circus.control.queue import FORGIVEN, LONG, Queue
 
 
 class TestQueue(unittest.TestCase):
     def setUp(self) -> None:
         self.queue = Queue()
         self.now = 100.0
+        self.waited = 0.0  # seconds in which other programs had the processor
+        clock = mock.patch(
+            "cvec_circus.control.queue.processor_time", lambda: self.now - self.waited
+        )
+        clock.start()
+        self.addCleanup(clock.stop)
 
     def connection(self) -> Connection:
         ours, theirs = socket.socketpair()
@@ -20,11 +27,13 @@ class TestQueue(unittest.TestCase):
         self.addCleanup(theirs.close)
         return Connection(ours, frozenset(), self.now)
 
-    def step(self, seconds: float, again: bool = True) -> Connection:
-        """Carry out the next message, which takes that long."""
+    def step(self, seconds: float, again: bool = True, waited: float = 0.0) -> Connection:
+        """Carry out the next message, which takes that long, and waits so much of it."""
+        self.queue.begin(self.now)
         connection = self.queue.pop()
         self.now += seconds
-        self.queue.charge(connection, seconds, self.now)
+        self.waited += waited
+        self.queue.charge(connection, self.now)
         if again:
             self.queue.put(connection, self.now)
         return connection
@@ -36,6 +45,25 @@ class TestQueue(unittest.TestCase):
         self.assertIs(self.step(1.0), slow)
         for _ in range(9):
             self.assertIs(self.step(0.1), quick)
+
+    def test_what_other_programs_have_taken_is_nobodys(self) -> None:
+        held_up, other = self.connection(), self.connection()
+        self.queue.put(held_up, self.now)
+        self.step(1.0, waited=0.9)
+        self.queue.put(other, self.now)
+        self.assertIs(self.step(0.2), other)
+        self.assertIs(self.step(0.1), held_up)
+
+    def test_what_is_short_is_charged_once(self) -> None:
+        connection = self.connection()
+        self.queue.put(connection, self.now)
+        self.queue.begin(self.now)
+        for seconds in (LONG / 2, LONG / 4, 1.0, LONG / 4):
+            self.queue.pop()
+            self.now += seconds
+            self.queue.charge(connection, self.now)
+            self.queue.put(connection, self.now)
+        self.assertAlmostEqual(connection.used, 1.0 + LONG, places=9)
 
     def test_silence_saves_up_no_time(self) -> None:
         busy, silent = self.connection(), self.connection()
