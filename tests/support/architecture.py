@@ -19,8 +19,7 @@ LONGEST_FILE = 400
 # What both sides of the wire stand on.
 COMMON = frozenset({"exc", "base", "system", "options", "wire", "commands"})
 
-# The daemon's side, from what is common upwards. A room imports itself and what stands in lower
-# rows.
+# The daemon's side, lowest row first. A package imports itself and what stands in lower rows.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("exc",),
     ("base",),
@@ -35,7 +34,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("daemon",),
 )
 
-# Rooms of `ROWS` that see less than their rows allow, or more: the reason stands beside each.
+# Packages of `ROWS` that may import less than their rows allow, or more.
 LESS: dict[str, frozenset[str]] = {
     "commands": frozenset({"exc", "options", "wire", "system.signals"}),
 }
@@ -46,7 +45,7 @@ MORE: dict[str, frozenset[str]] = {
     "testing": frozenset({"client", "plugins", "runtime"}),  # it is both sides of the wire
 }
 
-# The client's side: what each room imports beside itself. A dotted name is one module.
+# The client's side: what each package imports beside itself. A dotted name is one module.
 CLIENT_SIDE: dict[str, frozenset[str]] = {
     "client": COMMON,
     "stats": COMMON | {"client", "logs", "control.endpoints", "control.publisher"},
@@ -58,7 +57,7 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
     "demo": frozenset({"exc", "plugins"}),
 }
 
-# At the root: the names that programs written for Circus import, each from the room it is in.
+# At the root: the names that programs written for Circus import, each from the package it is in.
 NAMES: dict[str, frozenset[str]] = {
     "arbiter": frozenset({"embedding"}),
     "circusd": frozenset({"daemon", "system"}),
@@ -212,10 +211,10 @@ def allowed(row: str) -> frozenset[str] | None:
         if row in named:
             return named[row]
     below: set[str] = set()
-    for rooms in ROWS:
-        if row in rooms:
+    for names in ROWS:
+        if row in names:
             return frozenset(below) | MORE.get(row, frozenset())
-        below.update(rooms)
+        below.update(names)
     return None
 
 
