@@ -19,6 +19,6 @@ def get_arbiter(
     See `cvec_circus.arbiter.get_arbiter` for the arguments. The daemon is imported only now: a
     client, a plugin and the command line do without it.
     """
-    from cvec_circus.arbiter import get_arbiter
+    from cvec_circus.embedding.arbiter import get_arbiter
 
     return get_arbiter(watchers, controller, pubsub_endpoint, **options)

@@ -50,7 +50,7 @@ class SchemaTableDirective(Directive):
     def run(self) -> list[nodes.Node]:
         """Render the options of a plugin, as its schema and its docstring say."""
         module, _, name = self.arguments[0].partition(":")
-        described = importlib.import_module("cvec_circus.plugins.description")
+        described = importlib.import_module("cvec_circus.runtime.description")
         options = described.options(getattr(importlib.import_module(module), name))
         return parsed(self, schema_lines(options, described.MANDATORY))
 

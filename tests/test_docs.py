@@ -21,10 +21,10 @@ from cvec_circus.core.process import PROCESS_STEPS, ProcessState
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.option import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.plugins import description
-from cvec_circus.plugins.catalogue import BUILT_IN
-from cvec_circus.plugins.description import MANDATORY, PluginOption
-from cvec_circus.plugins.load import load_class
+from cvec_circus.runtime import description
+from cvec_circus.runtime.catalogue import BUILT_IN
+from cvec_circus.runtime.description import MANDATORY, PluginOption
+from cvec_circus.runtime.load import load_class
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

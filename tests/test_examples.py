@@ -17,8 +17,8 @@ from typing import Any
 
 from cvec_circus.demo.logger import Logger
 from tests.plugins.case import TIMEOUT, PluginCase
-from tests.plugins.packages import install
-from tests.plugins.process import LAUNCHER
+from tests.runtime.packages import install
+from tests.runtime.process import LAUNCHER
 from tests.support.eventually import eventually
 from tests.test_docs import DOCS, ROOT, module_of
 

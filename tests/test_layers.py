@@ -185,6 +185,14 @@ class TestShapesAreFound(MadeUpTree):
         self.write("base.loop", "from cvec_circus.base import Timer")
         self.assertEqual(len(self.found(architecture.cycles(self.modules()))), 1)
 
+    def test_a_circle_through_the_package_of_what_is_imported(self) -> None:
+        self.write("base.__init__", "from cvec_circus.base.loop import Loop")
+        self.write("base.loop", "from cvec_circus.wire.topics import fold")
+        self.write("base.clock", "")
+        self.write("wire.__init__", "")
+        self.write("wire.topics", "from cvec_circus.base.clock import SYSTEM")
+        self.assertEqual(len(self.found(architecture.cycles(self.modules()))), 1)
+
     def test_two_circles(self) -> None:
         for first, second in ("ab", "ba", "cd", "dc", "ac"):
             self.write(f"base.{first}", f"import cvec_circus.base.{second}")

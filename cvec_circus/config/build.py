@@ -1,7 +1,7 @@
-"""From a file to a configuration: the steps, each in a module beside this one.
+"""From a file to a configuration: the steps, each in a module of its own.
 
-`lines` knows the grammar, `reader` puts files together, `environment` has what `[env]` says, the
-tables of options judge values, `assembly` checks what belongs together.
+`readers.lines` knows the grammar, `readers.ini` puts files together, `environment` has what `[env]`
+says, the tables of options judge values, `assembly` checks what belongs together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_near_misse
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import COMMON, PREFIX, Environments
 from cvec_circus.config.findings import Findings, Place
-from cvec_circus.config.reader import Document, read
+from cvec_circus.config.readers.ini import Document, read
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
 from cvec_circus.options.expand import expand

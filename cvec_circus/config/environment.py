@@ -13,7 +13,7 @@ import fnmatch
 import re
 from collections.abc import Mapping
 
-from cvec_circus.config.reader import Document
+from cvec_circus.config.readers.ini import Document
 from cvec_circus.options.expand import env_values
 
 COMMON = "env"

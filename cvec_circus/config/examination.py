@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.findings import Findings
-from cvec_circus.config.reader import read
+from cvec_circus.config.readers.ini import read
 from cvec_circus.config.slips import Slips
 from cvec_circus.exc import ConfigError
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from cvec_circus.config.assembly import OBSOLETE
 from cvec_circus.config.configuration import Configuration, WatcherConfig
 from cvec_circus.config.findings import Place
-from cvec_circus.config.lines import Entry
 from cvec_circus.config.parts import idle_parts
-from cvec_circus.config.reader import Document
+from cvec_circus.config.readers.ini import Document
+from cvec_circus.config.readers.lines import Entry
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean

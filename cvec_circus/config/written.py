@@ -1,4 +1,4 @@
-"""Writing what `lines` reads: keys with their values, and what is said beside them."""
+"""Writing what `readers.lines` reads: keys with their values, and what is said beside them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cvec_circus.config.findings import Findings
-from cvec_circus.config.lines import is_remark, parse
+from cvec_circus.config.readers.lines import is_remark, parse
 from cvec_circus.options.option import Option
 from cvec_circus.system.signals import to_name
 

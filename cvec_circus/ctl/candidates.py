@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cvec_circus.client import Client
+from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands.base import Command
-from cvec_circus.connect import endpoint_from
 from cvec_circus.ctl.arguments import PROG
 from cvec_circus.exc import CallError
 from cvec_circus.options.watcher import WATCHER_OPTIONS

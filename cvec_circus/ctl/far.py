@@ -6,8 +6,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cvec_circus.connect import endpoint_from
-from cvec_circus.tunnel import Tunnel
+from cvec_circus.client.connect import endpoint_from
+from cvec_circus.client.tunnel import Tunnel
 
 
 @contextmanager

@@ -20,13 +20,13 @@ from typing import Any
 from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CALL_TIMEOUT, Client
+from cvec_circus.client.connect import reachable
+from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.commands.events import event_line
-from cvec_circus.connect import reachable
 from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.layout import plain
 from cvec_circus.ctl.output import complain, say
-from cvec_circus.feed.sequence import EventSequence
-from cvec_circus.feed.subscription import Subscription
 from cvec_circus.wire import messages, progress, topics
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
-from cvec_circus.connect import endpoint_from
+from cvec_circus.client.connect import endpoint_from
 from cvec_circus.ctl.arguments import PROG, Line, parse, usage_error
 from cvec_circus.ctl.output import complain, show
 from cvec_circus.wire import messages

@@ -6,8 +6,8 @@ import os
 import socket
 from collections.abc import Mapping
 
+from cvec_circus.client.connect import ENDPOINT_VARIABLES, endpoint_from
 from cvec_circus.commands.table import nearest
-from cvec_circus.connect import ENDPOINT_VARIABLES, endpoint_from
 from cvec_circus.ctl.candidates import Candidates
 
 PROBE_TIMEOUT = 0.5

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
+from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
-from cvec_circus.connect import endpoint_from
 from cvec_circus.ctl.arguments import PROG, WITH_VALUE, Line, parse
 from cvec_circus.ctl.candidates import OPTIONS, VALUES, Candidates
 from cvec_circus.ctl.output import complain, say

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import __version__, logger
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.daemon.signals import Action, Signals
-from cvec_circus.logs.log import LoggerConfig, configure
+from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -85,7 +85,8 @@ class Life:
         if self._umask is not None:
             os.umask(self._umask)
         files.raise_limit()
-        self._log = QueuedLog(configure(logger, self._level, self._output, self._logger_config))
+        log = configure_logger(logger, self._level, self._output, self._logger_config)
+        self._log = QueuedLog(log)
         try:
             self._tell_oddities()
             if self._traces_garbage:

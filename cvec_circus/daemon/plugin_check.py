@@ -24,7 +24,7 @@ from cvec_circus.config.examination import Examination
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
 
-MODULE = "cvec_circus.plugins.inspection"
+MODULE = "cvec_circus.runtime.inspection"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
 
 TIMEOUT = 10.0

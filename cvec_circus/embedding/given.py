@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.wire.topics import fold

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.logs.log import configure
+from cvec_circus.logs.log import configure_logger
 
 ASKS_FOR_ONE = ("loglevel", "logoutput", "loggerconfig", "debug")
 """Any of these options has an arbiter open a log. Without them, nothing is said that the program
@@ -41,7 +41,7 @@ class BorrowedLogger:
         level = typed["loglevel"]
         if typed["debug"] and not given.get("loglevel"):
             level = "debug"
-        self._log = configure(logger, level, typed["logoutput"], typed["loggerconfig"])
+        self._log = configure_logger(logger, level, typed["logoutput"], typed["loggerconfig"])
 
     @property
     def level(self) -> str:

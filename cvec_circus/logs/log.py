@@ -129,25 +129,39 @@ def open_output(output: str | None) -> Output:
     return FollowedFile(str(output))
 
 
-def configure(
-    target: logging.Logger, level: str, output: str | None, config: LoggerConfig = None
+def configure_logger(
+    logger: logging.Logger,
+    level: str = "INFO",
+    output: str | None = "-",
+    loggerconfig: LoggerConfig = None,
+    name: str | None = None,
 ) -> Log:
-    """Opens a log. With a logging configuration, that says everything, and the rest says nothing.
+    """Opens a log for a logger, mostly for `cvec_circus.logger`, as the daemon does for itself.
+
+    Nothing is logged by an embedded arbiter until this is called, or `logging` is configured.
 
     Args:
-        target: The logger.
-        level: See `OutputLog`.
-        output: See `OutputLog`.
-        config: The path of a logging configuration, ini, json or yaml; or a mapping as
-            `logging.config.dictConfig` takes it.
+        logger: The logger.
+        level: debug, info, warning, error or critical, in any case.
+        output: A file, which is followed when it is moved away; `-` or None for stderr; or
+            `syslog://HOST[:PORT]?FACILITY`, `syslog:///dev/log?FACILITY`.
+        loggerconfig: A file (ini, json or yaml) or a mapping with a configuration of `logging`.
+            It decides then, and `level` and `output` do not.
+        name: Means nothing, as in Circus.
+
+    Returns:
+        The log: `reopen()` after a rotation, `close()` at the end. Calling this again for the same
+        logger closes it too.
 
     Raises:
-        OSError: See `OutputLog`.
-        OptionError: See `OutputLog`.
-        ConfigError: The logging configuration cannot be used; in one line.
+        OSError: The file cannot be opened, or the syslog cannot be reached.
+        OptionError: The level or the URL makes no sense.
+        ConfigError: The logging configuration cannot be used.
     """
-    if config and not (isinstance(config, str) and config.strip().lower() == NO_CONFIG):
+    if loggerconfig and not (
+        isinstance(loggerconfig, str) and loggerconfig.strip().lower() == NO_CONFIG
+    ):
         from cvec_circus.logs.configured import ConfiguredLog
 
-        return ConfiguredLog(target, config)
-    return OutputLog(target, level, output)
+        return ConfiguredLog(logger, loggerconfig)
+    return OutputLog(logger, level, output)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cvec_circus.plugins.line import printable
+from cvec_circus.runtime.line import printable
 from cvec_circus.system.signals import to_name
 
 LONGEST_DIGEST = 200

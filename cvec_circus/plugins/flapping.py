@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
 from cvec_circus.plugins import CircusPlugin, Timer
-from cvec_circus.plugins.schema import typed_value
+from cvec_circus.runtime.schema import typed_value
 
 
 class Flapping(CircusPlugin):

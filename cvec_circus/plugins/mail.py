@@ -15,10 +15,10 @@ from cvec_circus.commands.logs import log_line
 from cvec_circus.exc import CallError, OptionError
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.digest import Digest, is_incident
-from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.outbox import RETRIES, Outbox
 from cvec_circus.plugins.selection import SELECTION, Selection
 from cvec_circus.plugins.smtp import SMTP, MailServer
+from cvec_circus.runtime.line import printable
 
 GATHER_DELAY = 0.5
 """Seconds from an incident to its mail: what follows from it, and what is written about it, is to

@@ -13,8 +13,8 @@ from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.options.kinds import shown
-from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.web import PIECE, fetch, request
+from cvec_circus.runtime.line import printable
 
 
 class MeasurementError(Exception):

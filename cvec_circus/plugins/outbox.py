@@ -9,7 +9,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.retry import exponential
-from cvec_circus.plugins.loop import PluginLoop
+from cvec_circus.runtime.loop import PluginLoop
 
 RETRIES = {
     "timeout": "float(min=0.01, default=10.0)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvec_circus.plugins.statistics import WATCHER as STATISTICS
+from cvec_circus.runtime.statistics import WATCHER as STATISTICS
 
 
 def is_own(name: str) -> bool:

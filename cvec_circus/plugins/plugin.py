@@ -12,8 +12,8 @@ control thread        plugin thread                                       any th
 ====================  ==================================================  ==========================
 
 The control thread is the one that calls `start`: the main thread under cvec_circus-plugin. Here is
-what plugins see; how the two threads do it stands in `life`, how no event is missed in
-`subscription`.
+what plugins see; how the two threads do it stands in `runtime.life`, how no event is
+missed in `client.feed.subscription`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import zmq
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT
 from cvec_circus.options.kinds import to_boolean
-from cvec_circus.plugins.life import Life
-from cvec_circus.plugins.schema import typed
+from cvec_circus.runtime.life import Life
+from cvec_circus.runtime.schema import typed
 from cvec_circus.wire import messages, topics
 
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_signal
+from cvec_circus.options.units import human2bytes
 from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
-from cvec_circus.util import human2bytes
 
 PARENT = "parent"
 """Stands for the processes of the watcher together, beside the pids of single children."""

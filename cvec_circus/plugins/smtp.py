@@ -10,9 +10,9 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.outbox import Refused
 from cvec_circus.plugins.tls import TLS, tls_context
+from cvec_circus.runtime.line import printable
 
 SMTP = {
     "host": "string(min=1, default='localhost')",

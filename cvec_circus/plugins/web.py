@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from cvec_circus import __version__
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.plugins.line import printable
+from cvec_circus.runtime.line import printable
 
 NO_ANSWER = 599
 """Stands for the code of an answer that has not come, as in Circus."""

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 from cvec_circus import __version__
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins.line import printable
 from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
 from cvec_circus.plugins.tls import TLS, tls_context
 from cvec_circus.plugins.web import address
+from cvec_circus.runtime.line import printable
 
 PASSING = frozenset({408, 425, 429})
 """Answers of a server that may take it later; so does everything from 500 on."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.feed.questions import Questions
+from cvec_circus.client.feed.questions import Questions
 from cvec_circus.stats.inventory import Inventory, sockets_of
 
 Reply = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import Any, Optional
 
 import zmq
 
-from cvec_circus.connect import DEFAULT_ENDPOINT_STATS
-from cvec_circus.consumer import CircusConsumer
+from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
+from cvec_circus.client.consumer import CircusConsumer
+from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.stats.payloads import STAT, read
-from cvec_circus.tunnel import Tunnel
 
 Stat = tuple[str, Optional[str], dict[str, Any]]
 

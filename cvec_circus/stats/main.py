@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.logs.log import open_output
 from cvec_circus.stats.inventory import STATISTICS
 from cvec_circus.stats.service import Service
 from cvec_circus.stats.task import PROGRAM, VARIABLE, Task, read_arguments, read_environment
 from cvec_circus.system.signals import Interrupts
-from cvec_circus.tunnel import Tunnel
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 """The first one ends the process in order; of further ones only a SIGINT that insists counts."""

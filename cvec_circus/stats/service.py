@@ -16,14 +16,14 @@ import zmq
 from cvec_circus import logger
 from cvec_circus.base.worker import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.connect import end_context
+from cvec_circus.client.connect import end_context
+from cvec_circus.client.feed.pace import Pace
+from cvec_circus.client.feed.questions import Questions
+from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.control import endpoints
 from cvec_circus.control.publisher import Publisher
 from cvec_circus.exc import SocketError
-from cvec_circus.feed.pace import Pace
-from cvec_circus.feed.questions import Questions
-from cvec_circus.feed.sequence import EventSequence
-from cvec_circus.feed.subscription import Subscription
 from cvec_circus.stats import payloads
 from cvec_circus.stats.census import Census
 from cvec_circus.stats.inventory import STATISTICS, Inventory, sockets_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from cvec_circus import __version__, exc
-from cvec_circus.connect import (
+from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_DEALER,
     DEFAULT_ENDPOINT_STATS,
     DEFAULT_ENDPOINT_SUB,

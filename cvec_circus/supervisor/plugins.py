@@ -29,7 +29,7 @@ class Plugin(Helper):
         config: What it is; a changed one serves the next process.
     """
 
-    module = "cvec_circus.plugins.runner"
+    module = "cvec_circus.runtime.runner"
     variable = "CVEC_CIRCUS_PLUGIN"
 
     def __init__(self, config: PluginConfig, events: EventStream, since: int | None = None) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from cvec_circus import exc
-from cvec_circus.arbiter import ThreadedArbiter
 from cvec_circus.client import CircusClient
+from cvec_circus.embedding.arbiter import ThreadedArbiter
 from cvec_circus.embedding.given import Described, Sockets
 from cvec_circus.plugins.plugin import CircusPlugin
-from cvec_circus.plugins.schema import typed
+from cvec_circus.runtime.schema import typed
 from cvec_circus.testing.events import Event, EventLog
 from cvec_circus.testing.leaks import Leaks, eventually
 from cvec_circus.testing.trial import Trial

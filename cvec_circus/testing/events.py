@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import zmq
 
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.feed.sequence import EventSequence
-from cvec_circus.feed.subscription import Subscription
+from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.wire import progress
 
 SHOWN = 12

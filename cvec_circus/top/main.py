@@ -13,13 +13,13 @@ import zmq
 
 from cvec_circus import __version__, exc
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.connect import end_context, endpoint_from, reachable
+from cvec_circus.client.connect import end_context, endpoint_from, reachable
+from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.ctl.output import say
 from cvec_circus.options.kinds import to_seconds
-from cvec_circus.top.facts import Facts
-from cvec_circus.top.source import TRYING, Source
 from cvec_circus.top.view import NAMES, View
-from cvec_circus.tunnel import Tunnel
+from cvec_circus.view.facts import Facts
+from cvec_circus.view.source import TRYING, Source
 
 PROGRAM = "cvec_circus-top"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.exc import ArgumentError
-from cvec_circus.top.facts import Facts
 from cvec_circus.top.view import Line, View, shortened
+from cvec_circus.view.facts import Facts
 
 KEYS: dict[int | str, str] = {
     curses.KEY_UP: "up",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.commands.render import duration
 from cvec_circus.ctl.layout import in_a_cell, width_of
-from cvec_circus.top.facts import Facts, Row, WatcherFacts, number_of
+from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of
 
 TITLES = ("NAME", "STATE", "PROCS", "CPU%", "MEM%", "RSS", "AGE", "RESTARTS", "REASON")
 RIGHT = frozenset({2, 3, 4, 5, 6, 7})

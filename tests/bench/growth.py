@@ -83,7 +83,7 @@ def replay(world: World, size: int) -> float:
             "log_level": "warning",
         }
         plugin = subprocess.Popen(
-            [sys.executable, "-m", "cvec_circus.plugins.runner"],
+            [sys.executable, "-m", "cvec_circus.runtime.runner"],
             env={**os.environ, "CVEC_CIRCUS_PLUGIN": json.dumps(given)},
             cwd=installed(),
         )

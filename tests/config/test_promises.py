@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from tests.config.support import ConfigTestCase
 

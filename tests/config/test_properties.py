@@ -9,7 +9,7 @@ from cvec_circus.config.build import load
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import examine
 from cvec_circus.config.findings import Findings
-from cvec_circus.config.lines import parse
+from cvec_circus.config.readers.lines import parse
 from cvec_circus.config.written import can_be_written, key_lines
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS

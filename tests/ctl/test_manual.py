@@ -7,7 +7,7 @@ import unittest
 from cvec_circus.commands import table
 from cvec_circus.ctl.arguments import main_parser
 from cvec_circus.daemon.arguments import parser
-from cvec_circus.plugins.assignment import argument_parser
+from cvec_circus.runtime.assignment import argument_parser
 from tests.test_docs import DOCS, module_of
 
 

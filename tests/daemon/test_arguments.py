@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.daemon import arguments
-from cvec_circus.plugins.assignment import read_arguments
+from cvec_circus.runtime.assignment import read_arguments
 
 DAEMON: dict[str, tuple[list[str], Any]] = {
     "config": (["a.ini"], "a.ini"),

@@ -11,10 +11,10 @@ from pathlib import Path
 from cvec_circus.client import CircusClient
 from cvec_circus.consumer import CircusConsumer
 from cvec_circus.exc import SocketError
+from tests.client.test_tunnel import fake_ssh
 from tests.support.children import TIMEOUT
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
-from tests.test_tunnel import fake_ssh
 
 TEXT = "[watcher:web]\ncmd = sleep 1000\n"
 THERE = ("--ssh", "me@there")

@@ -25,7 +25,7 @@ LATE = frozenset(
     " cvec_circus.supervisor.histories"
     " cvec_circus.control.ownership cvec_circus.sockets.unix"
     " cvec_circus.system.accounts cvec_circus.system.daemonize cvec_circus.system.notify"
-    " cvec_circus.stats cvec_circus.tunnel"
+    " cvec_circus.stats cvec_circus.client.tunnel"
     " cvec_circus.system.virtualenv configobj dataclasses datetime difflib inspect"
     " logging.config logging.handlers pathlib psutil random setproctitle shutil tempfile"
     " urllib.parse yaml zmq".split()

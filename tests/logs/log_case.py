@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from cvec_circus.logs.log import Log, LoggerConfig, configure
+from cvec_circus.logs.log import Log, LoggerConfig, configure_logger
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -45,7 +45,7 @@ class LogCase(LeakCheckedTestCase):
         self, output: str | None = "-", level: str = "info", config: LoggerConfig = None
     ) -> Log:
         """Open a log for the logger."""
-        log = configure(self.logger, level, output, config)
+        log = configure_logger(self.logger, level, output, config)
         self.addCleanup(log.close)
         return log
 

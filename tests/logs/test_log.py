@@ -6,6 +6,7 @@ import logging
 import unittest
 
 from cvec_circus import exc
+from cvec_circus.util import configure_logger
 from tests.logs.log_case import LogCase
 
 LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} cvec_circus_test\[\d+\] \[INFO\] one\n"
@@ -79,6 +80,31 @@ class TestOutputs(LogCase):
         self.open(str(self.path()))
         self.logger.info("%d processes", "two")
         self.assertIn("[INFO] '%d processes' with ('two',): %d format", self.text())
+
+
+class TestConfigureLogger(LogCase):
+    def test_as_embedders_call_it(self) -> None:
+        path = str(self.path())
+        configure_logger(self.logger, "DEBUG", path)
+        log = configure_logger(self.logger, level="INFO", output=path)
+        self.addCleanup(log.close)
+        self.logger.info("one")
+        self.assertEqual(self.text().count("one"), 1)
+        config = {"version": 1, "root": {"level": "ERROR"}}
+        configure_logger(self.logger, "DEBUG", path, config)
+        self.logger.info("two")
+        self.assertNotIn("two", self.text())
+
+    def test_words_of_circus(self) -> None:
+        self.catch_stderr()
+        log = configure_logger(self.logger, "DEBUG", "stdout", "Default", name="x")
+        self.addCleanup(log.close)
+        self.logger.debug("one")
+        self.assertIn("[DEBUG] one", self.text("stderr"))
+
+    def test_silent_by_itself(self) -> None:
+        kinds = {type(handler) for handler in logging.getLogger("cvec_circus").handlers}
+        self.assertEqual(kinds, {logging.NullHandler})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 import unittest
 from typing import Any
 
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.exc import OptionError
 from cvec_circus.options.hooks import NAMES, Hook
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
@@ -144,7 +144,7 @@ class TestFiles(ConfigTestCase):
 class TestImports(unittest.TestCase):
     def test_nobody_pays_who_has_none(self) -> None:
         code = (
-            "import sys; from cvec_circus.config.mappings import from_mappings;"
+            "import sys; from cvec_circus.config.readers.mapping import from_mappings;"
             "from cvec_circus.options.watcher import public;"
             "c = from_mappings([{'cmd': 'x', 'hooks': {}}]); public(c.watchers[0].options);"
             "sys.exit('cvec_circus.options.hooks' in sys.modules)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable
 
+from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.commands.kinds import to_reason
-from cvec_circus.feed.sequence import EventSequence
 from cvec_circus.plugins import CircusPlugin
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable
 
-from cvec_circus.plugins.catalogue import BUILT_IN
+from cvec_circus.runtime.catalogue import BUILT_IN
 from tests.plugins.observing import ObserverCase
 from tests.plugins.statsd_server import StatsdServer
 from tests.plugins.test_redis_observer import needs_redis

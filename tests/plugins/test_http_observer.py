@@ -13,7 +13,7 @@ from unittest import mock
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import http_observer
 from cvec_circus.plugins.http_observer import HttpObserver
-from cvec_circus.plugins.load import load_class
+from cvec_circus.runtime.load import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase
 from tests.support.eventually import eventually

@@ -103,8 +103,8 @@ class TestLife(PluginCase):
             (nobody, self.daemon.pubsub_endpoint, f"nobody answers at {nobody} yet"),
         ):
             plugin = Probe(endpoint, pubsub_endpoint, 1.0)
-            with mock.patch("cvec_circus.feed.subscription.UNREACHABLE", 0.2):
-                with mock.patch("cvec_circus.feed.subscription.LAST_EVENTS", 0.1):
+            with mock.patch("cvec_circus.client.feed.subscription.UNREACHABLE", 0.2):
+                with mock.patch("cvec_circus.client.feed.subscription.LAST_EVENTS", 0.1):
                     with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                         thread = self.run_plugin(plugin)
                         self.assertTrue(eventually(lambda logs=logs: logs.output))
@@ -114,7 +114,7 @@ class TestLife(PluginCase):
     def test_a_socket_that_is_left_open_does_not_hold_it_up(self) -> None:
         plugin, thread = self.running()
         socket = plugin.context.socket(zmq.DEALER)
-        with mock.patch("cvec_circus.client.end_context", return_value=False):
+        with mock.patch("cvec_circus.client.client.end_context", return_value=False):
             with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                 self.end(plugin, thread)
         self.assertIn("left a socket open", logs.output[0])

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.redis_observer import MISSING, RedisObserver
+from cvec_circus.runtime.load import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase
-from tests.plugins.process import ProcessCase
+from tests.runtime.process import ProcessCase
 from tests.support.daemon import DaemonCase, folder
 from tests.support.eventually import eventually
 

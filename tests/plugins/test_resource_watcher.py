@@ -7,8 +7,8 @@ import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.resource_watcher import Memory, ResourceWatcher
+from cvec_circus.runtime.load import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase, needs_circus, process
 from tests.plugins.statsd_server import StatsdServer

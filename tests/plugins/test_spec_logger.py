@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.plugins.process import ROOT, ProcessCase
+from tests.runtime.process import ROOT, ProcessCase
 from tests.support.eventually import eventually
 
 SPEC_LOGGER = (ROOT / "tests" / "plugins" / "spec_logger.py").read_text()

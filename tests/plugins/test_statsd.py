@@ -10,8 +10,8 @@ from unittest import mock
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import statsd_client
-from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.statsd import BaseObserver, FullStats, StatsdClient, StatsdEmitter
+from cvec_circus.runtime.load import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase, needs_circus, process
 from tests.plugins.statsd_server import StatsdServer

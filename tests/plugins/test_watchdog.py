@@ -9,8 +9,8 @@ import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.load import load_class
 from cvec_circus.plugins.watchdog import WatchDog
+from cvec_circus.runtime.load import load_class
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.plugins.observing import process
 from tests.support.daemon import DaemonCase, child

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus import exc
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from tests.support.leaks import LeakCheckedTestCase

@@ -9,9 +9,9 @@ import zmq
 
 from cvec_circus import exc
 from cvec_circus.stats.client import StatsClient
+from tests.client.test_tunnel import fake_ssh
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
-from tests.test_tunnel import fake_ssh
 
 
 class TestStatsClient(LeakCheckedTestCase):

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from tests.plugins.stats_case import StatsPluginCase
+from tests.runtime.stats_case import StatsPluginCase
 from tests.support.daemon import DaemonCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurried

@@ -8,7 +8,7 @@ import unittest
 
 import zmq
 
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.cause import Cause
 from tests.support.daemon import folder

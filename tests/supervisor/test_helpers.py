@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cvec_circus.config.configuration import PluginConfig
-from cvec_circus.config.mappings import from_mappings
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.typed import WatcherOptions

@@ -8,8 +8,8 @@ from typing import Any
 
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import Present, Running, compare
-from cvec_circus.config.mappings import from_mappings
 from cvec_circus.config.plan import Plan
+from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.supervisor.applying import Application
 from cvec_circus.supervisor.campaign import Pace

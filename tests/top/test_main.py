@@ -12,18 +12,18 @@ import unittest
 from pathlib import Path
 
 from cvec_circus import __version__
+from tests.client.test_tunnel import fake_ssh
 from tests.support.daemon import Daemon, DaemonCase, folder, script
 from tests.support.hurry import hurried
 from tests.support.screen import Terminal
-from tests.test_tunnel import fake_ssh
 
 SECTIONS = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n[watcher:off]\ncmd = sleep 1\n"
 SECTIONS += "autostart = False\n"
 TIMEOUT = 30
 STATISTICS = "stats_endpoint = ipc://{DIR}/stats\n"
 PUBLISHING = hurried({"supervisor.statistics.INTERVAL": 0.1})
-TOP = [*hurried({"top.source.SHORTEST": 0.1}), *script("cvec_circus-top", "--interval", "0.1")]
-IMPATIENT = hurried({"feed.questions.FIRST_PATIENCE": 0.2, "top.main.PATIENCE": 1.0})
+TOP = [*hurried({"view.source.SHORTEST": 0.1}), *script("cvec_circus-top", "--interval", "0.1")]
+IMPATIENT = hurried({"client.feed.questions.FIRST_PATIENCE": 0.2, "top.main.PATIENCE": 1.0})
 """For what answers nobody."""
 
 NO_TEXT = "import os; os.execv('/bin/sleep', [bytes([255, 254]) + b'sleep', b'1000'])"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.top.facts import Facts, WatcherFacts
 from cvec_circus.top.view import HELP, NAMES, View
+from cvec_circus.view.facts import Facts, WatcherFacts
 
 
 def row(pid: int, cpu: float, memory: float = 0.1) -> dict:

@@ -1,0 +1,8 @@
+"""Asking a daemon, and receiving its events."""
+
+from __future__ import annotations
+
+from cvec_circus.client.client import CALL_TIMEOUT, TIMED_OUT, CircusClient, Client
+from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER
+
+__all__ = ["CALL_TIMEOUT", "DEFAULT_ENDPOINT_DEALER", "TIMED_OUT", "CircusClient", "Client"]

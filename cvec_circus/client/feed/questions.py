@@ -1,0 +1,123 @@
+"""Asking a daemon from a thread that must not wait for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
+
+import zmq
+
+from cvec_circus.base.timers import Timer
+from cvec_circus.base.zmq_loop import ZmqLoop
+from cvec_circus.client.connect import open_dealer
+from cvec_circus.client.feed.pace import Pace
+from cvec_circus.exc import MessageError
+from cvec_circus.wire import messages
+
+FIRST_PATIENCE, LONGEST_PATIENCE = 1.0, 10.0
+"""Seconds until a question counts as lost; doubled each time until there is an answer."""
+
+Then = Callable[[Optional[dict[str, Any]]], object]
+
+
+class Questions:
+    """Asks one question at a time. Owned by the thread of its loop."""
+
+    def __init__(
+        self,
+        loop: ZmqLoop,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        pace: Pace | None = None,
+    ) -> None:
+        """Prepare to ask; nothing is connected before the first question.
+
+        Args:
+            loop: The loop of the thread.
+            context: Where to open the socket.
+            endpoint: Where the daemon answers.
+            pace: How often it may be asked; None for as often as there is something to ask.
+        """
+        self._loop = loop
+        self._context = context
+        self._endpoint = endpoint
+        self._pace = pace
+        self._dealer: zmq.Socket[bytes] | None = None
+        self._question: str | None = None
+        self._then: Then | None = None
+        self._timer: Timer | None = None
+        self._patience = FIRST_PATIENCE
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is out."""
+        return self._question is not None
+
+    def ask(self, command: str, properties: Mapping[str, Any], then: Then) -> None:
+        """Ask a question, when none is out. Does not wait, but the question may, for its turn.
+
+        Args:
+            command: The command's name.
+            properties: What it takes.
+            then: Called once with the reply, or with None when the question counts as lost; not
+                at all after `drop`.
+
+        Raises:
+            SocketError: The endpoint is none.
+        """
+        if self.busy:
+            raise AssertionError("one question at a time")
+        message = messages.call(command, properties)
+        self._question, self._then = message["id"], then
+        delay = 0.0 if self._pace is None else self._pace.reserve()
+        if delay > 0.0:
+            self._timer = self._loop.call_later(delay, self._send, message)
+        else:
+            self._send(message)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._timer = self._loop.call_later(self._patience, self._lost)
+        if self._dealer is None:
+            self._dealer = open_dealer(self._context, self._endpoint)
+            self._loop.add_reader(self._dealer, self._read)
+        self._dealer.send(messages.encode(message), zmq.NOBLOCK)
+
+    def drop(self) -> None:
+        """Forget the question. The answer goes with its socket, should it still come."""
+        self._settle()
+        if self._dealer is not None:
+            self._loop.remove_reader(self._dealer)
+            self._dealer.close(0)
+            self._dealer = None
+
+    def _read(self) -> None:
+        dealer = self._dealer
+        while dealer is not None and dealer is self._dealer:
+            try:
+                reply = messages.decode(dealer.recv_multipart(zmq.NOBLOCK)[-1])
+            except zmq.Again:
+                return
+            except MessageError:
+                continue  # no answer to anything: the question will count as lost
+            if reply.get("id") == self._question:
+                self._patience = FIRST_PATIENCE
+                self._tell(reply)
+
+    def _lost(self) -> None:
+        self._patience = min(self._patience * 2, LONGEST_PATIENCE)
+        self._tell(None)
+
+    def _tell(self, reply: dict[str, Any] | None) -> None:
+        then = self._settle()
+        if reply is None:
+            self.drop()
+        if then is not None:
+            then(reply)
+
+    def _settle(self) -> Then | None:
+        """There is no question any more."""
+        then, self._then, self._question = self._then, None, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return then

@@ -1,0 +1,1 @@
+"""Reading the sources of a configuration: files, and mappings of Python."""

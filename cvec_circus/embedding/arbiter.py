@@ -1,0 +1,395 @@
+"""The arbiter: a supervisor inside a program of yours."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from cvec_circus import exc
+from cvec_circus.core import watcher as core
+from cvec_circus.embedding import life
+from cvec_circus.embedding.given import Described, Sockets
+from cvec_circus.embedding.hooked import HookedWatcher
+from cvec_circus.embedding.prereload import Names
+from cvec_circus.embedding.promise import Promise
+from cvec_circus.embedding.registry import Watchers
+from cvec_circus.embedding.watcher import Watcher
+from cvec_circus.supervisor.supervisor import Supervisor
+from cvec_circus.wire.outcome import Outcome, Wait
+
+LONGEST_STOP = 86_400.0
+"""Seconds that `stop` waits at most where nobody says otherwise: a graceful_timeout may be long,
+but a bound is a bound."""
+
+
+class Arbiter(Watchers):
+    """All watchers, sockets and plugins of a program. Safe from any thread.
+
+    `start` returns when everything has been stopped; that of `ThreadedArbiter` returns at once. The
+    calling thread becomes the supervisor thread, unless it is the main one, in which signal
+    handlers may raise in the middle of anything: that waits beside a supervisor thread. No signal
+    handler is installed: a program that embeds an arbiter keeps its signals. Nothing is logged
+    unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is given, or the program sets
+    up logging.
+
+    On the supervisor thread, where `cb` and callbacks of promises are called, everything works but
+    waiting: `stop` only begins the end there, and the `result` of a promise raises RuntimeError.
+
+    Attributes:
+        endpoint: Where commands are taken; from the start on, the real address.
+        pubsub_endpoint: Where events are published; likewise.
+        stats_endpoint: Where statistics are published if there are any; likewise.
+        check_delay: Seconds; reported, and handed to the plugins.
+        prereload_fn: Called with this object before all watchers are reloaded, None for nothing.
+    """
+
+    def __init__(
+        self,
+        watchers: Iterable[Described] = (),
+        endpoint: str | None = None,
+        pubsub_endpoint: str | None = None,
+        check_delay: float = 1.0,
+        prereload_fn: Callable[[Arbiter], object] | None = None,
+        context: object = None,
+        loop: None = None,
+        *,
+        sockets: Sockets | None = None,
+        plugins: Iterable[Mapping[str, Any]] | None = None,
+        ssh_server: None = None,
+        **circus: Any,
+    ) -> None:
+        """Describe what is to run.
+
+        Args:
+            watchers: Watchers, or the options of each: `name`, `cmd`, and the rest of the options
+                reference.
+            endpoint: Where commands are taken; `tcp://127.0.0.1:0` and `ipc://...` work too.
+            pubsub_endpoint: Where events are published.
+            check_delay: Seconds; reported, and handed to the plugins. Nothing polls here.
+            prereload_fn: See the class. It may take its time: it has a thread of its own.
+            context: A zmq context, or None; the arbiter has no zmq sockets, and no use for it.
+            loop: None; there are no loops of others here.
+            sockets: Sockets, or the options of each: `name`, `host`, `port`, ...
+            plugins: The options of each plugin: `use`, mostly `name`, and what its class takes.
+            ssh_server: None; there are no tunnels in this version.
+            **circus: Further options of the `[circus]` section.
+
+        Raises:
+            ConfigError: Everything that is wrong with the options, a line each.
+            TypeError: A loop or an ssh server was given.
+        """
+        if loop is not None:
+            raise TypeError("loop: an arbiter turns its own loop, in the thread that starts it")
+        if ssh_server is not None:
+            raise TypeError("ssh_server: there are no tunnels in this version")
+        circus.update(endpoint=endpoint, pubsub_endpoint=pubsub_endpoint, check_delay=check_delay)
+        super().__init__(watchers, plugins or (), sockets or (), circus)
+        self._lock = threading.Lock()
+        self._has_begun = False
+        self._is_opening = False
+        self._claims: list[None] = []  # those of the last start
+        self._stopped_by: int | None = None
+        self._stopped_early = False
+        self._pid = 0
+        self._thread: threading.Thread | None = None
+        self._life: life.Life | None = None
+        self._end = Promise()
+        self._end.keep(exc.EXIT_OK)
+        self.prereload_fn = prereload_fn
+        typed = self._configuration.circus
+        self.endpoint: str = typed["endpoint"]
+        self.pubsub_endpoint: str = typed["pubsub_endpoint"]
+        self.stats_endpoint: str = typed["stats_endpoint"]
+        self.check_delay: float = typed["check_delay"]
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._reach.is_open
+
+    @property
+    def fqdn(self) -> str:
+        """The name of this machine, after `fqdn_prefix` and an @ if there is one."""
+        prefix = self._configuration.circus["fqdn_prefix"]
+        return f"{prefix}@{socket.getfqdn()}" if prefix else socket.getfqdn()
+
+    # -- the beginning
+
+    def start(self, cb: Callable[[Promise], object] | None = None) -> Promise:
+        """Run everything until `stop`, which another thread or a signal handler calls.
+
+        Args:
+            cb: Called on the supervisor thread when everything that starts by itself has been
+                started, with a promise that says so, or says why not. It must not block.
+
+        Returns:
+            A promise that is kept already. Its result is 0, or 1 if a process would not end.
+
+        Raises:
+            SocketError: An endpoint or a listening socket cannot be opened.
+            ConflictError: It runs already.
+            RuntimeError: The system has no thread for it.
+            BaseException: What a signal handler of the program raised, KeyboardInterrupt for
+                example: after everything has been stopped, which a second one hurries up.
+        """
+        if threading.current_thread() is threading.main_thread():
+            return self._launch(cb, to_the_end=True)
+        end = self._begin([])
+        self._live(cb, Promise())
+        return end
+
+    def _begin(self, claims: list[None]) -> Promise:
+        """Note that a start has begun, by its claims, and return the promise of its end.
+
+        A `stop` of another thread that came before the first start counts for this one: whoever
+        starts an arbiter in a thread and stops it at once means this start, though it may be late.
+        """
+        with self._lock:
+            if self._is_opening or self._life is not None:
+                raise exc.ConflictError("this arbiter runs already")
+            self._end = Promise(self._reach.on_owner)
+            by, self._stopped_by = self._stopped_by, None
+            self._stopped_early = by not in (None, threading.get_ident())
+            self._has_begun = True
+            self._claims = claims
+            self._is_opening = True  # last: a signal handler that raises before has begun nothing
+        return self._end
+
+    def _launch(self, cb: Callable[[Promise], object] | None, to_the_end: bool) -> Promise:
+        """Have a thread open and run everything, and wait until all is open, or for the end.
+
+        Nothing is opened on the calling thread: it may be the main one, and what a signal handler
+        raises there in the middle of something would leave that half done.
+        """
+        opened = Promise()
+        claims = [None]  # whoever takes it decides whether the thread does anything
+        thread = threading.Thread(
+            target=self._live, args=(cb, opened, claims), name="supervisor", daemon=True
+        )
+        raised: list[BaseException] = []
+        try:
+            end = self._begin(claims)
+            thread.start()
+        except BaseException as error:
+            cause = life.cause_of(error)
+            if life.take(claims):
+                if self._is_opening and self._claims is claims:
+                    self._close(exc.EXIT_PROBLEM, cause)
+                raise cause from None
+            raised.append(cause)
+        self._thread = thread
+        life.wait_for(opened, bool, raised)
+        if raised:
+            self._reach.post(life.interrupt, len(raised))
+        if to_the_end or raised or opened.exception():
+            life.wait_for(end, partial(self._reach.post, life.interrupt), raised)
+            thread.join()
+        if raised:
+            raise raised[0]
+        opened.result()
+        return end
+
+    def _live(
+        self,
+        cb: Callable[[Promise], object] | None,
+        opened: Promise,
+        claims: list[None] | None = None,
+    ) -> None:
+        """The whole life of the supervisor thread.
+
+        Args:
+            cb: As for `start`.
+            opened: Kept when everything is open; whoever waits for it is told why not.
+            claims: On a thread of its own: none is left if there is nothing to do any more.
+        """
+        if claims is not None and not life.take(claims):
+            return
+        try:
+            self._reach.own()
+            supervisor = self._open(cb)
+        except BaseException as error:
+            self._close(exc.EXIT_PROBLEM, error)
+            opened.fail(error)
+            if claims is None:
+                raise
+            return
+        opened.keep(None)
+        code, failure = exc.EXIT_PROBLEM, None
+        try:
+            code = supervisor.run()
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._close(code, failure)
+
+    def _open(self, cb: Callable[[Promise], object] | None) -> Supervisor:
+        """Open everything that listens; from here on the real addresses are known."""
+        self._configure()
+        self._life = life.begin(
+            self._given,
+            self._configuration,
+            None if cb is None else Wait(partial(self._tell_started, cb)),
+            self._before_reload,
+            self._facades,
+        )
+        supervisor = self._life.supervisor
+        self.endpoint = supervisor.control.address
+        self.pubsub_endpoint = supervisor.events.address
+        self.stats_endpoint = supervisor.stats_address
+        self._reach.begin(supervisor)
+        self._pid = os.getpid()
+        atexit.register(self._stop_at_exit)
+        self._is_opening = False
+        if self._stopped_early:
+            self._reach.post(life.stop)
+        return supervisor
+
+    def _tell_started(self, cb: Callable[[Promise], object], outcome: Outcome) -> None:
+        """On the supervisor thread, in the middle of a turn: `cb` is called in the next one."""
+        started = Promise(self._reach.on_owner)
+        if outcome.error is None:
+            started.keep({"started": outcome.started, "kept": outcome.kept})
+        else:
+            started.fail(exc.CircusError(outcome.error))
+        assert self._life is not None
+        self._life.supervisor.loop.post(cb, started)
+
+    def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
+        functions = super()._before_reload(names)
+        if names is None and self.prereload_fn is not None:
+            functions.insert(0, partial(self.prereload_fn, self))
+        return functions
+
+    def _facades(
+        self, supervisor: Supervisor, meant: core.Watcher, caller: Any
+    ) -> tuple[Watcher, Arbiter]:
+        """Make what the hooks of a watcher get. On the thread of the hooks."""
+        return HookedWatcher.made(self._reach, meant, caller), self
+
+    # -- the end
+
+    def _close(self, code: int, failure: BaseException | None) -> None:
+        try:
+            if self._life is not None:
+                self._life.close()
+        finally:
+            atexit.unregister(self._stop_at_exit)
+            self._reach.end()
+            self._life = None
+            self._is_opening = False
+            if failure is None:
+                self._end.keep(code)
+            else:
+                self._end.fail(failure)
+
+    def stop(self, timeout: float = LONGEST_STOP) -> None:
+        """Stop everything, and return when nothing is left.
+
+        On the supervisor thread itself it only begins that. Where nothing runs it does nothing; but
+        if another thread is about to start the arbiter for the first time, what that starts ends
+        at once.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            TimeoutError: It takes longer; it goes on all the same.
+        """
+        if not self._has_begun:
+            self._stopped_by = threading.get_ident()
+            if not self._has_begun:  # which it may have while that was noted
+                return
+        if self._pid not in (0, os.getpid()):
+            return  # a forked child: the arbiter runs in its parent, and has no thread here
+        if self._is_opening:
+            self._stopped_early = True
+        elif self._life is None:
+            return  # a signal handler has raised before the start had begun
+        end = self._end
+        self._reach.post(life.stop, self._reach.actor)
+        if self._reach.on_owner():
+            return
+        try:
+            end.exception(timeout)
+        except TimeoutError:
+            raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of its thread; nothing on that thread itself."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def is_alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _stop_at_exit(self) -> None:
+        """Leave no processes behind when the program ends, perhaps by an exception.
+
+        Not in a child that it has forked: the arbiter's thread is not there.
+        """
+        if os.getpid() == self._pid:
+            self.stop()
+
+
+class ThreadedArbiter(Arbiter):
+    """An arbiter on a thread of its own. Safe from any thread."""
+
+    def start(self, cb: Callable[[Promise], object] | None = None) -> Promise:
+        """Open everything that listens, and return while the watchers are started by its thread.
+
+        Args:
+            cb: As for `Arbiter`.
+
+        Returns:
+            A promise whose result, at the end, is 0, or 1 if a process would not end.
+
+        Raises:
+            SocketError: An endpoint or a listening socket cannot be opened.
+            ConflictError: It runs already.
+            RuntimeError: The system has no thread for it.
+        """
+        return self._launch(cb, to_the_end=False)
+
+    def stop(self, timeout: float = LONGEST_STOP) -> None:
+        """Stop everything, and return when nothing is left, the thread included."""
+        super().stop(timeout)
+        self.join(timeout)
+
+
+def get_arbiter(
+    watchers: Iterable[Described],
+    controller: str | None = None,
+    pubsub_endpoint: str | None = None,
+    *,
+    stats_endpoint: str | None = None,
+    background: bool = False,
+    plugins: Iterable[Mapping[str, Any]] | None = None,
+    sockets: Sockets | None = None,
+    **options: Any,
+) -> Arbiter:
+    """Make an arbiter of mappings; `cvec_circus.get_arbiter` is this function.
+
+    Args:
+        watchers: As for `Arbiter`; a nameless one is called like its program.
+        controller: The endpoint for commands.
+        pubsub_endpoint: The endpoint for events.
+        stats_endpoint: Where to publish statistics; given, it implies `statsd`.
+        background: Whether it is to have a thread of its own.
+        plugins: As for `Arbiter`.
+        sockets: As for `Arbiter`.
+        **options: What else `Arbiter` takes.
+
+    Returns:
+        The arbiter, not started.
+    """
+    kind = ThreadedArbiter if background else Arbiter
+    options.update(stats_endpoint=stats_endpoint, plugins=plugins, sockets=sockets)
+    return kind(watchers, controller, pubsub_endpoint, **options)

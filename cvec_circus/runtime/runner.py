@@ -1,0 +1,310 @@
+"""Runs one plugin in this process: cvec_circus-plugin, and what the daemon starts.
+
+A person names the class and the endpoints on the command line. The daemon passes everything in the
+environment variable CVEC_CIRCUS_PLUGIN as JSON, so that a configuration arrives byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import mmap
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+
+from cvec_circus import exc, logger
+from cvec_circus.base.zmq_loop import ZmqLoop
+from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.runtime.assignment import (
+    PROGRAM,
+    VARIABLE,
+    Assignment,
+    read_arguments,
+    read_environment,
+)
+from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.schema import typed
+from cvec_circus.system.signals import Interrupts
+from cvec_circus.wire.progress import LAYOUT
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+"""The first one stops the plugin. Of further ones only a SIGINT that insists ends it at once: the
+daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP twice."""
+
+ORPHAN_TIMEOUT = 20.0
+"""Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it. A call
+that waits for the daemon takes up to ten of them to notice."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a plugin until it is stopped. The main thread; installs signal handlers.
+
+    Args:
+        arguments: The command line; None means that of this process.
+
+    Returns:
+        The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    from_daemon = os.environ.pop(VARIABLE, None)
+    try:
+        if from_daemon is not None and not given:
+            assignment = read_environment(from_daemon)
+        else:
+            assignment = read_arguments(given)
+    except exc.ArgumentError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+        return exc.EXIT_USAGE
+    if assignment.ssh is None:
+        return run(assignment, Signals())
+    try:
+        return run_far(assignment)
+    except exc.SocketError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+        return exc.EXIT_PROBLEM
+
+
+def run_far(assignment: Assignment) -> int:
+    """Live with a plugin whose daemon is on another machine.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SocketError: ssh does not get there.
+    """
+    from cvec_circus.client.tunnel import Tunnel
+
+    with Tunnel(assignment.ssh) as tunnel:
+        assignment.endpoint = tunnel.local(assignment.endpoint)
+        assignment.pubsub_endpoint = tunnel.local(assignment.pubsub_endpoint)
+        return run(assignment, Signals())
+
+
+def run(assignment: Assignment, signals: Signals) -> int:
+    """Load a plugin and live with it.
+
+    Returns:
+        The exit code.
+    """
+    extend_sys_path(assignment.sys_path)
+    try:
+        plugin_class = load_class(assignment.use)
+        assignment.config = typed(plugin_class.schema, assignment.config)
+        signals.log_fileno = configure_log(assignment)
+    except (exc.PluginError, exc.OptionError, OSError) as error:
+        return refuse(assignment, error)
+    logger.info("Loading the plugin...")
+    logger.info("Endpoint: %r", assignment.endpoint)
+    logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
+    try:
+        plugin = make(assignment, plugin_class, signals)
+    except (exc.PluginError, exc.OptionError) as error:
+        return refuse(assignment, error)
+    except Exception as error:
+        ours = isinstance(error, exc.CircusError)
+        logger.error("%s: %s", assignment.use, error, exc_info=None if ours else error)
+        return exc.EXIT_PROBLEM
+    if assignment.report is not None:
+        os.close(assignment.report)
+    logger.info("Starting")
+    try:
+        plugin.start()
+    except ValueError as error:
+        logger.error("%s", error)
+        return exc.EXIT_PROBLEM
+    except exc.PluginError:
+        return exc.EXIT_PROBLEM  # the plugin thread has said why
+    return exc.EXIT_OK
+
+
+def make(
+    assignment: Assignment, plugin_class: type[CircusPlugin], signals: Signals
+) -> CircusPlugin:
+    """Make a plugin that is ended by signals, and by the end of the daemon that started it."""
+    plugin = plugin_class(
+        assignment.endpoint,
+        assignment.pubsub_endpoint,
+        assignment.check_delay,
+        None,
+        **assignment.config,
+    )
+    plugin._life.sequence = EventSequence(assignment.since, assignment.run)
+    if assignment.progress is not None:
+        plugin._life.progress = shared_progress(assignment.progress)
+    plugin._life.control = signals.control
+    signals.watch(plugin)
+    if assignment.lifeline is not None:
+        watch_lifeline(plugin, signals.control, assignment.lifeline)
+    return plugin
+
+
+def shared_progress(fd: int) -> memoryview:
+    """Return the memory that the daemon has given us; see `wire.progress`.
+
+    Raises:
+        OSError: The file stands for none.
+    """
+    if os.fstat(fd).st_size < LAYOUT.size:
+        os.ftruncate(fd, LAYOUT.size)  # by a daemon of version 0.1, which reads the first number
+    return memoryview(mmap.mmap(fd, LAYOUT.size)).cast("Q")
+
+
+class Signals:
+    """Has signals end the plugin. Owned by the main thread, as signals are.
+
+    A thread of its own hears of them: the interpreter writes their numbers into a pipe the moment
+    they come, and that thread reads it. The handlers do nothing. They would run on the main thread
+    between two steps of its program, which may be far apart: handle_stop may hang, and a signal
+    that comes just before the main thread begins to wait for a lock is not handled before the next.
+
+    Attributes:
+        control: The loop for the plugin's control thread.
+        log_fileno: Tells the file to say in that the plugin is ended at once.
+    """
+
+    def __init__(self) -> None:
+        """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
+        self.control = ZmqLoop(name="control")
+        self.log_fileno: Callable[[], int] = _stderr
+        self._read_fd, write_fd = os.pipe()
+        os.set_blocking(write_fd, False)
+        self._lock = threading.Lock()
+        self._plugin: CircusPlugin | None = None
+        self._interrupts = Interrupts()
+        self._arrived = False
+        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+        for signum in HANDLED:
+            if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, _nothing)  # what nohup has had ignored stays ignored
+        threading.Thread(target=self._listen, name="signals", daemon=True).start()
+
+    def watch(self, plugin: CircusPlugin) -> None:
+        """Stop a plugin when a signal has come, or comes."""
+        with self._lock:
+            self._plugin = plugin
+            arrived = self._arrived
+        if arrived:
+            end(plugin)
+
+    def _listen(self) -> None:
+        """Read the numbers of signals. The listening thread."""
+        while True:
+            for signum in os.read(self._read_fd, 64):
+                if signum in HANDLED:
+                    self._hear(signum)
+
+    def _hear(self, signum: int) -> None:
+        with self._lock:
+            first, self._arrived = not self._arrived, True
+            plugin = self._plugin
+        if self._interrupts.insists(signum):
+            os.write(self.log_fileno(), b"[ERROR] interrupted again: ending without handle_stop\n")
+            os._exit(exc.EXIT_PROBLEM)  # not even a lock of the log may stand in the way
+        if first and plugin is not None:
+            self.control.post(end, plugin)
+
+
+def _nothing(signum: int, frame: object) -> None:
+    """A handler, without which the signal would do what it does by default."""
+
+
+def watch_lifeline(plugin: CircusPlugin, control: ZmqLoop, lifeline: int) -> None:
+    """Have the daemon's end be the plugin's. Nobody else would end it, so it has a limit."""
+
+    def gone() -> None:
+        control.remove_reader(lifeline)
+        logger.warning("the daemon is gone")
+        last_resort = threading.Timer(ORPHAN_TIMEOUT, os._exit, (exc.EXIT_PROBLEM,))
+        last_resort.daemon = True
+        last_resort.start()
+        end(plugin)
+
+    control.add_reader(lifeline, gone)
+
+
+def end(plugin: CircusPlugin) -> None:
+    """Stop a plugin by the method that people override, and for certain. The control thread."""
+    try:
+        plugin.stop()
+    except Exception:
+        logger.exception("%s: stop raised", type(plugin).__qualname__)
+    finally:
+        CircusPlugin.stop(plugin)
+
+
+def extend_sys_path(daemon_path: Sequence[str]) -> None:
+    """Import what can be imported from the current directory, and what the daemon can import."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # not its name: it may have none any more
+    sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
+
+
+def refuse(assignment: Assignment, error: Exception) -> int:
+    """Say in one line why the plugin cannot be run: to people, and to the daemon if it asks."""
+    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+    if assignment.log_level == "debug" and error.__cause__ is not None:
+        traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
+    if assignment.report is not None:
+        with open(assignment.report, "w", encoding="utf-8") as report:
+            report.write(f"{text}\n")
+    return exc.EXIT_USAGE
+
+
+def configure_log(assignment: Assignment) -> Callable[[], int]:
+    """Log bare lines for a person, and lines with time and name into the daemon's log.
+
+    Returns:
+        A function that tells the log's file descriptor, which may change.
+
+    Raises:
+        OSError: The log file cannot be opened, or the syslog cannot be reached.
+        OptionError: The URL of the syslog makes no sense.
+    """
+    output, fileno = open_log(assignment)
+    line = "[%(levelname)s] %(message)s"
+    if assignment.by_daemon:
+        name = subject(assignment).replace("%", "%%")
+        line = f"%(asctime)s {name}[%(process)d] {line}"
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
+    output.setFormatter(logging.Formatter(line))
+    logger.addHandler(output)
+    logger.setLevel(assignment.log_level.upper())
+    logger.propagate = False
+    return fileno
+
+
+def open_log(assignment: Assignment) -> tuple[logging.Handler, Callable[[], int]]:
+    """Return what writes the log, and what tells its file descriptor; see `configure_log`."""
+    if assignment.log_output != "-":
+        from cvec_circus.logs.log import open_output  # most have no use for it
+
+        try:
+            output = open_output(assignment.log_output)
+        except OSError:
+            if not assignment.by_daemon:
+                raise  # its syslog may be gone for a while, and the plugin is to run all the same
+        else:
+            output.subject = subject(assignment)
+            return output, lambda: max(output.fileno(), 2)
+    return logging.StreamHandler(sys.stderr), _stderr
+
+
+def _stderr() -> int:
+    return 2
+
+
+def subject(assignment: Assignment) -> str:
+    """What the log calls a plugin."""
+    return str(assignment.config.get("name", assignment.use))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

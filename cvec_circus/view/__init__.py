@@ -1,0 +1,1 @@
+"""What a client knows of a daemon, wherever it comes from."""

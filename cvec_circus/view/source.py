@@ -1,0 +1,218 @@
+"""Where the facts come from.
+
+The daemon is asked for states, restarts and reasons, once a second. What processes use comes from
+where statistics are published, if the daemon has that done: then any number of people can look, and
+the daemon measures nothing for them. Otherwise it is asked for `stats` as well, after a rest that
+is many times as long as its answer took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from cvec_circus.base.zmq_loop import ZmqLoop
+from cvec_circus.client.connect import connect, open_subscriber
+from cvec_circus.client.feed.questions import Questions
+from cvec_circus.exc import SocketError
+from cvec_circus.stats.inventory import STATISTICS
+from cvec_circus.stats.payloads import STAT, read
+from cvec_circus.view.facts import Facts
+
+Reply = dict[str, Any]
+
+SHORTEST = 1.0
+"""Seconds from one round of questions to the next, at least."""
+
+REST = 5.0
+"""Times the length of a round that lies before the next, at least."""
+
+SILENCE = 3.0
+"""Seconds without anything published after which the daemon is asked instead."""
+
+TRYING = " yet, still trying"
+"""How it ends what keeps us from knowing more as long as that may pass."""
+
+READ_A_TURN = 256
+
+
+class Source:
+    """Brings facts. Owned by the main thread.
+
+    Attributes:
+        published: Whether the processes' figures come from what is published.
+    """
+
+    def __init__(
+        self,
+        loop: ZmqLoop,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        facts: Facts,
+        interval: float,
+        reach: Callable[[str], str],
+        on_news: Callable[[], object],
+    ) -> None:
+        """Prepare; `open` begins.
+
+        Args:
+            loop: The loop of the thread.
+            context: Where to open sockets.
+            endpoint: Where the daemon answers; or where statistics are published, which is all
+                there is to know then.
+            facts: Takes what comes in.
+            interval: Seconds from one round to the next.
+            reach: Returns where to connect to for an endpoint that the daemon names.
+            on_news: Called when something has come in.
+        """
+        self.published = False
+        self._loop = loop
+        self._context = context
+        self._endpoint = endpoint
+        self._facts = facts
+        self._interval = max(interval, SHORTEST)
+        self._reach = reach
+        self._on_news = on_news
+        self._questions = Questions(loop, context, endpoint)
+        self._subscriber: zmq.Socket[bytes] | None = None
+        self._subscribed_to: str | None = None
+        self._stats_endpoint: str | None = None
+        self._heard_at: float | None = None
+        self._began_at = 0.0
+        self._knows_options = False
+        self._is_in_doubt = True  # it may be another daemon by now, which publishes elsewhere
+
+    def open(self) -> None:
+        """Begin to ask.
+
+        Raises:
+            SocketError: The endpoint is none.
+        """
+        self._begin_round()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._questions.drop()
+        self._unsubscribe()
+
+    # -- questions
+
+    def _begin_round(self) -> None:
+        self._began_at = self._loop.clock.monotonic()
+        if self._is_in_doubt:
+            self._questions.ask("globaloptions", {}, self._on_options)
+        else:
+            self._ask_states()
+
+    def _on_options(self, reply: Reply | None) -> None:
+        if reply is None:
+            self._on_silence()
+            return
+        self._knows_options, self._is_in_doubt = True, False
+        self._stats_endpoint = (reply.get("options") or {}).get("stats_endpoint")
+        if self._subscribed_to != self._stats_endpoint:
+            self._unsubscribe()
+        self._ask_states()
+
+    def _ask_states(self) -> None:
+        self._questions.ask("status", {"details": True}, self._on_status)
+
+    def _on_status(self, reply: Reply | None) -> None:
+        if reply is None:
+            self._on_silence()
+            return
+        try:
+            self._facts.status(reply)
+            self._facts.trouble = ""
+        except (KeyError, TypeError, AttributeError):
+            self._facts.trouble = f"the daemon does not tell its watchers: {reply.get('reason')}"
+        states = reply.get("statuses") or {}
+        if states.get(STATISTICS) == "active":
+            if self._stats_endpoint:
+                self._subscribe(self._stats_endpoint)
+            else:
+                self._is_in_doubt = True
+        if self._is_told():
+            self._end_round()
+        else:
+            self._is_in_doubt |= self.published
+            self.published = False
+            self._questions.ask("stats", {}, self._on_stats)
+
+    def _on_stats(self, reply: Reply | None) -> None:
+        if reply is None:
+            self._on_silence()
+            return
+        try:
+            self._facts.stats(reply)
+        except (KeyError, TypeError, AttributeError):
+            self._facts.trouble = f"the daemon does not tell statistics: {reply.get('reason')}"
+        self._end_round()
+
+    def _end_round(self) -> None:
+        now = self._loop.clock.monotonic()
+        took = now - self._began_at
+        next_at = max(self._began_at + self._interval, now + REST * took)
+        self._loop.call_at(next_at, self._begin_round)
+        self._on_news()
+
+    def _on_silence(self) -> None:
+        """Nobody answers. It may be that this is where statistics are published."""
+        if not self._knows_options:
+            self._subscribe(self._endpoint)
+        if not self._is_told():
+            self._facts.trouble = f"nobody answers at {self._endpoint}{TRYING}"
+        self._on_news()
+        self._is_in_doubt = True
+        self._begin_round()
+
+    # -- what is published
+
+    def _is_told(self) -> bool:
+        """Tell whether what processes use is published, or may be any moment."""
+        if self._heard_at is None:
+            return False
+        return self._loop.clock.monotonic() - self._heard_at < max(SILENCE, 3 * self._interval)
+
+    def _subscribe(self, endpoint: str) -> None:
+        if self._subscriber is not None:
+            return
+        subscriber = open_subscriber(self._context, [f"{STAT}.".encode()])
+        try:
+            connect(subscriber, endpoint if endpoint == self._endpoint else self._reach(endpoint))
+        except SocketError as error:
+            self._facts.trouble = f"no statistics: {error}"
+            subscriber.close(0)
+            return
+        self._subscriber, self._subscribed_to = subscriber, endpoint
+        self._loop.add_reader(subscriber, self._read)
+        if self._knows_options:
+            self._heard_at = self._loop.clock.monotonic()
+
+    def _unsubscribe(self) -> None:
+        if self._subscriber is not None:
+            self._loop.remove_reader(self._subscriber)
+            self._subscriber.close(0)
+            self._subscriber = self._subscribed_to = self._heard_at = None
+
+    def _read(self) -> None:
+        facts, now = self._facts, self._loop.clock.monotonic()
+        passes = facts.passes
+        for _ in range(READ_A_TURN):
+            if self._subscriber is None:
+                return
+            try:
+                frames = self._subscriber.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            try:
+                facts.stat(*read(frames[0], frames[1]), now)
+            except (ValueError, IndexError, RecursionError):
+                continue  # published by something else
+        self._heard_at, self.published = now, True
+        if not self._knows_options:
+            facts.trouble = ""
+        if facts.passes != passes:
+            self._on_news()

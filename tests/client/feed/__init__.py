@@ -1,0 +1,1 @@
+"""Tests of cvec_circus.client.feed."""

@@ -1,1 +1,0 @@
-"""Tests of cvec_circus.feed."""

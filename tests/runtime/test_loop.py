@@ -1,0 +1,232 @@
+"""What plugins know as self.loop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from datetime import timedelta
+from typing import Callable
+
+import zmq
+
+from cvec_circus.plugins import PluginLoop
+from tests.runtime.loop_case import LoopCase
+from tests.support.clock import FakeClock
+
+
+class TestCallbacks(LoopCase):
+    def test_add_callback(self) -> None:
+        self.start()
+        self.wait_for(self.loop.add_callback)
+
+    def test_arguments(self) -> None:
+        got: list[tuple] = []
+        self.start()
+        self.loop.add_callback(lambda *args, **kwargs: got.append((args, kwargs)), 1, x=2)
+        self.until_idle()
+        self.assertEqual(got, [((1,), {"x": 2})])
+
+    def test_before_the_start(self) -> None:
+        order: list[int] = []
+        for number in range(3):
+            self.loop.add_callback(order.append, number)
+        self.start()
+        self.until_idle()
+        self.assertEqual(order, [0, 1, 2])
+
+    def test_a_callback_that_adds_itself_keeps_nobody_waiting(self) -> None:
+        def again() -> None:
+            self.loop.add_callback(again)
+
+        self.start()
+        again()
+        for _ in range(3):
+            self.until_idle()
+            self.wait_for(lambda callback: self.loop.call_later(0.001, callback))
+
+    def test_an_exception_is_logged_and_the_loop_goes_on(self) -> None:
+        self.start()
+        for error in (ValueError("no"), SystemExit(3)):
+
+            def fail(error: BaseException = error) -> None:
+                raise error
+
+            with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+                self.loop.add_callback(fail)
+                self.until_idle()
+            self.assertIn("Traceback", logs.output[0])
+            self.assertIn("fail raised", logs.output[0])
+
+    def test_a_coroutine_is_named(self) -> None:
+        async def nothing() -> None: ...
+
+        self.start()
+        with self.assertLogs("cvec_circus", logging.ERROR) as logs:
+            self.loop.add_callback(nothing)
+            self.until_idle()
+        self.assertIn("nothing is a coroutine", logs.output[0])
+
+    def test_what_cannot_be_called(self) -> None:
+        with self.assertRaises(TypeError):
+            self.loop.add_callback(None)  # type: ignore[arg-type]
+
+    def test_from_many_threads(self) -> None:
+        self.start()
+        count: list[int] = []
+        threads = [
+            threading.Thread(
+                target=lambda: [self.loop.add_callback(count.append, 1) for _ in range(200)]
+            )
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        self.until_idle()
+        self.assertEqual(len(count), 1600)
+
+
+class TestTimers(LoopCase):
+    def test_call_later(self) -> None:
+        self.start()
+        self.wait_for(lambda callback: self.loop.call_later(0.001, callback))
+
+    def test_call_later_before_the_start(self) -> None:
+        called = threading.Event()
+        self.loop.call_later(0.001, called.set)
+        self.start()
+        self.assertTrue(called.wait(10))
+
+    def test_cancel(self) -> None:
+        called: list[int] = []
+        early = self.loop.call_later(0.0, called.append, 1)
+        early.cancel()
+        self.start()
+        self.until_idle()
+        late = self.loop.call_later(0.02, called.append, 2)
+        self.loop.remove_timeout(late)
+        self.wait_for(lambda callback: self.loop.call_later(0.04, callback))
+        self.assertEqual(called, [])
+        late.cancel()
+
+    def test_a_cancelled_timer_is_forgotten(self) -> None:
+        self.start()
+        for _ in range(300):
+            self.loop.call_later(3600, print).cancel()
+        self.until_idle()
+        assert self.loop._inner is not None
+        self.assertLess(len(self.loop._inner._timers), 1)
+
+    def test_cancel_on_the_plugin_thread(self) -> None:
+        called: list[int] = []
+
+        def act() -> None:
+            self.loop.call_later(0.0, called.append, 1).cancel()
+
+        self.start()
+        self.loop.add_callback(act)
+        self.until_idle()
+        self.until_idle()
+        self.assertEqual(called, [])
+
+    def test_add_timeout(self) -> None:
+        self.start()
+        self.wait_for(lambda callback: self.loop.add_timeout(self.loop.time() + 0.01, callback))
+        self.wait_for(lambda callback: self.loop.add_timeout(timedelta(milliseconds=1), callback))
+        timer = self.loop.add_timeout(self.loop.time() + 3600, print)
+        self.loop.remove_timeout(timer)
+
+    def test_the_wall_clock_may_jump(self) -> None:
+        """What was asked for an instant of the wall clock comes after the delay that was meant."""
+        clock = FakeClock()
+        loop = PluginLoop("test", clock)
+        called: list[int] = []
+        loop.add_timeout(loop.time() + 5, called.append, 1)
+        clock.wall += 3600
+        inner = loop._open()
+        self.addCleanup(loop._close)
+        inner.wakeup.set()
+        inner._turn()
+        self.assertEqual(called, [])
+        clock.advance(5)
+        inner._turn()
+        self.assertEqual(called, [1])
+
+
+class TestReaders(LoopCase):
+    def test_a_pipe(self) -> None:
+        read_fd, write_fd = os.pipe()
+        self.addCleanup(os.close, read_fd)
+        self.addCleanup(os.close, write_fd)
+        got: list[bytes] = []
+        self.start()
+        with self.subTest("from another thread"):
+            os.write(write_fd, b"x")
+
+            def read(callback: Callable[[], None]) -> None:
+                self.loop.add_reader(read_fd, lambda: (got.append(os.read(read_fd, 1)), callback()))
+
+            self.wait_for(read)
+        with self.subTest("removed"):
+            self.loop.remove_reader(read_fd)
+            self.until_idle()
+            os.write(write_fd, b"y")
+            self.until_idle()
+        self.assertEqual(got, [b"x"])
+
+    def test_a_zmq_socket_before_the_start(self) -> None:
+        with zmq.Context() as context, context.socket(zmq.PULL) as pull:
+            with context.socket(zmq.PUSH) as push:
+                port = pull.bind_to_random_port("tcp://127.0.0.1")
+                push.connect(f"tcp://127.0.0.1:{port}")
+                push.send(b"x")
+
+                def read(callback: Callable[[], None]) -> None:
+                    self.loop.add_reader(pull, lambda: (pull.recv(), callback()))
+                    self.start()
+
+                self.wait_for(read)
+                self.loop.remove_reader(pull)
+                self.until_idle()
+
+
+class TestTheEnd(LoopCase):
+    def test_stop_before_the_start(self) -> None:
+        self.loop.add_callback(lambda: None)
+        self.loop.stop()
+        self.start()
+        self.thread.join(10)
+        self.assertFalse(self.thread.is_alive())
+
+    def test_close_is_stop(self) -> None:
+        self.start()
+        self.loop.close()
+        self.thread.join(10)
+        self.assertFalse(self.thread.is_alive())
+
+    def test_nothing_is_called_after_a_stop_on_the_plugin_thread(self) -> None:
+        called: list[int] = []
+
+        def act() -> None:
+            self.loop.add_callback(called.append, 1)
+            self.loop.call_later(0, called.append, 2)
+            self.loop.stop()
+
+        self.loop.add_callback(act)
+        self.loop.add_callback(called.append, 3)
+        self.start()
+        self.thread.join(10)
+        self.assertFalse(self.thread.is_alive())
+        self.assertEqual(called, [])
+
+    def test_after_the_end_everything_is_dropped(self) -> None:
+        self.start()
+        self.end()
+        self.loop.add_callback(self.fail)
+        self.loop.call_later(0, self.fail).cancel()
+        self.loop.add_reader(0, self.fail)
+        self.loop.remove_reader(0)
+        self.loop.periodic(self.fail, 1).start()
+        self.loop.stop()
