@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from cvec_circus import exc
@@ -119,6 +123,30 @@ class Tunnel:
             raise exc.SocketError(f"ssh {self.server}: {error.strerror}") from None
         if done.returncode != 0:
             raise exc.SocketError(f"ssh {self.server}: exit code {done.returncode}")
+
+
+@contextmanager
+def tunnel_until_signal(server: str | None, keyfile: str | None = None) -> Iterator[Tunnel]:
+    """Open the tunnel of a program, and close it when SIGTERM or SIGHUP ends the program, too.
+
+    Main thread. ssh runs in the background: the default action of these signals would leave it
+    there. They raise SystemExit with the exit code that a shell shows for them.
+    """
+    signums = () if server is None else (signal.SIGTERM, signal.SIGHUP)
+    former = {one: signal.getsignal(one) for one in signums}
+    for signum, handler in former.items():
+        if handler is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(signum, _exit)
+    try:
+        with Tunnel(server, keyfile) as tunnel:
+            yield tunnel
+    finally:
+        for signum, handler in former.items():
+            signal.signal(signum, handler)
+
+
+def _exit(signum: int, frame: object) -> None:
+    sys.exit(128 + signum)
 
 
 def _remote(endpoint: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cvec_circus.client.connect import endpoint_from
-from cvec_circus.client.tunnel import Tunnel
+from cvec_circus.client.tunnel import tunnel_until_signal
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def over_ssh(options: Namespace) -> Iterator[None]:
     Raises:
         SocketError: ssh does not get there.
     """
-    with Tunnel(options.ssh, options.ssh_keyfile) as tunnel:
+    with tunnel_until_signal(options.ssh, options.ssh_keyfile) as tunnel:
         options.endpoint = tunnel.local(options.endpoint or endpoint_from())
         options.tunnel = tunnel
         yield

@@ -78,9 +78,9 @@ def run_far(assignment: Assignment) -> int:
     Raises:
         SocketError: ssh does not get there.
     """
-    from cvec_circus.client.tunnel import Tunnel
+    from cvec_circus.client.tunnel import tunnel_until_signal
 
-    with Tunnel(assignment.ssh) as tunnel:
+    with tunnel_until_signal(assignment.ssh) as tunnel:
         assignment.endpoint = tunnel.local(assignment.endpoint)
         assignment.pubsub_endpoint = tunnel.local(assignment.pubsub_endpoint)
         return run(assignment, Signals())

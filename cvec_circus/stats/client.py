@@ -9,7 +9,6 @@ import zmq
 
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.consumer import CircusConsumer
-from cvec_circus.client.tunnel import Tunnel
 from cvec_circus.stats.payloads import STAT, read
 
 Stat = tuple[str, Optional[str], dict[str, Any]]
@@ -41,12 +40,7 @@ class StatsClient(CircusConsumer):
         Raises:
             SocketError: That is no endpoint, or ssh does not get there.
         """
-        self._tunnel = Tunnel(ssh_server)
-        try:
-            super().__init__([f"{STAT}."], context, self._tunnel.local(endpoint))
-        except BaseException:
-            self._tunnel.close()
-            raise
+        super().__init__([f"{STAT}."], context, endpoint, ssh_server)
 
     def __iter__(self) -> Iterator[Stat]:  # type: ignore[override]
         return self.iter_messages()
@@ -64,8 +58,3 @@ class StatsClient(CircusConsumer):
             except (ValueError, RecursionError):
                 continue  # published by something else
             yield stat
-
-    def stop(self) -> None:
-        """End the reading and close everything; any thread, any number of times."""
-        super().stop()
-        self._tunnel.close()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.client.tunnel import Tunnel
+from cvec_circus.client.tunnel import tunnel_until_signal
 from cvec_circus.logs.log import open_output
 from cvec_circus.stats.inventory import STATISTICS
 from cvec_circus.stats.service import Service
@@ -47,7 +47,7 @@ def run(task: Task) -> int:
     """Do a task to its end; see `main`."""
     try:
         configure_log(task)
-        with Tunnel(task.ssh) as tunnel:
+        with tunnel_until_signal(task.ssh) as tunnel:
             task.endpoint = tunnel.local(task.endpoint)
             task.pubsub_endpoint = tunnel.local(task.pubsub_endpoint)
             service = Service(task)

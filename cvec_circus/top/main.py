@@ -14,7 +14,7 @@ import zmq
 from cvec_circus import __version__, exc
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import end_context, endpoint_from, reachable
-from cvec_circus.client.tunnel import Tunnel
+from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.top.view import NAMES, View
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = argument_parser().parse_args(argv)
         if not (options.once or options.json or sys.stdout.isatty()):
             raise exc.ArgumentError("standard output is no terminal: use --once or --json")
-        with Tunnel(options.ssh) as tunnel:
+        with tunnel_until_signal(options.ssh) as tunnel:
             return Top(options, tunnel).run()
     except exc.ArgumentError as problem:
         print(f"{PROGRAM}: {problem}", file=sys.stderr)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import unittest
 from pathlib import Path
 from unittest import mock
+
+import psutil
 
 from cvec_circus import exc
 from cvec_circus.client import Client
 from cvec_circus.client.tunnel import Tunnel
 from tests.support.daemon import folder
+from tests.support.eventually import eventually
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
 
@@ -28,7 +32,24 @@ def fake_ssh(test: unittest.TestCase) -> Path:
     patch = mock.patch.dict(os.environ, {"PATH": path, "FAKE_SSH_LOG": str(log)})
     patch.start()
     test.addCleanup(patch.stop)
+    test.addCleanup(assert_none_connected, test, log)
     return log
+
+
+def assert_none_connected(test: unittest.TestCase, log: Path) -> None:
+    """Fail if a connection that was opened is still there."""
+    calls = [json.loads(line) for line in log.read_text().splitlines()]
+    controls = {words[words.index("-S") + 1] for words in calls}
+
+    def connected() -> list[int]:
+        processes = psutil.process_iter(["cmdline"])
+        return [one.pid for one in processes if controls.intersection(one.info["cmdline"] or ())]
+
+    if not eventually(lambda: not connected()):
+        left = connected()
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        test.fail(f"ssh is still connected: {left}")
 
 
 class TestTunnel(LeakCheckedTestCase):

@@ -13,6 +13,7 @@ from cvec_circus.daemon.signals import QUIET, Action, Signals, handled, row_of
 from cvec_circus.system.signals import to_name, to_signum
 from tests.support.clock import FakeClock
 from tests.support.daemon import DaemonCase
+from tests.support.eventually import eventually
 
 DEADLY = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT XCPU XFSZ VTALRM"
@@ -176,7 +177,9 @@ class TestDaemon(DaemonCase):
         stream = "stdout_stream.filename = {DIR}/seen\nrespawn = False\n"
         daemon = self.daemon(f"[watcher:a]\ncmd = {seen}\n{stream}")
         daemon.wire.events.wait("stop", 1)
-        self.assertEqual((daemon.folder / "seen").read_text(), usual)
+        written = daemon.folder / "seen"
+        # Output is written by a thread of its own, which stopping does not wait for.
+        self.assertTrue(eventually(lambda: written.exists() and written.read_text() == usual))
 
 
 if __name__ == "__main__":
