@@ -25,7 +25,7 @@ REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
 TEST = ["aiosmtpd", "circus==0.19.*", "gunicorn", "hypothesis", *COMPLETION, *REDIS]
-DOCS = ["sphinx"]
+DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 
 setup(

@@ -18,17 +18,14 @@ version = release = __version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference_tables"]
 exclude_patterns = ["_build"]
 default_role = "code"
+smartquotes = False  # "--check" is to stay what a person types
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_numpy_docstring = False
 
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "A process and socket supervisor with a plugin system",
-    "page_width": "62rem",
-    "fixed_sidebar": True,
-}
-html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_theme = "furo"  # readable on a phone, with the previous and the next page below each
+html_title = f"cvec_circus {version}"
+html_show_sourcelink = False
 html_static_path: list[str] = []
 
 man_pages = [

@@ -1,6 +1,6 @@
 """Directives that turn the project's own tables into reference pages.
 
-    .. option-table:: cvec_circus.options.watcher:WATCHER_OPTIONS
+    .. option-table:: cvec_circus.options.watcher:WATCHER_OPTIONS watcher-option
     .. schema-table:: cvec_circus.plugins.flapping:Flapping
     .. command-table::
     .. command-line-table::
@@ -30,16 +30,26 @@ from reference_text import (
     switch_lines,
 )
 
+OBJECT_TYPES = {
+    "watcher-option": "option of a watcher",
+    "daemon-option": "option of the daemon",
+    "socket-option": "option of a socket",
+    "plugin-option": "option of a plugin",
+    "wire-command": "command",
+}
+"""What has an anchor and an entry in the index, and is found first by the search."""
+
 
 class OptionTableDirective(Directive):
-    """`.. option-table:: MODULE:NAME`"""
+    """`.. option-table:: MODULE:NAME OBJECT_TYPE`"""
 
-    required_arguments = 1
+    required_arguments = 2
 
     def run(self) -> list[nodes.Node]:
         """Render the named table."""
         module, _, name = self.arguments[0].partition(":")
-        return parsed(self, option_lines(getattr(importlib.import_module(module), name)))
+        table = getattr(importlib.import_module(module), name)
+        return parsed(self, option_lines(table, self.arguments[1]))
 
 
 class SchemaTableDirective(Directive):
@@ -110,8 +120,17 @@ def parsed(directive: Directive, lines: Iterable[str]) -> list[nodes.Node]:
     return container.children
 
 
+def _put_options_first(app: Any) -> None:
+    types = app.env.get_domain("std").object_types
+    types["watcher-option"].attrs["searchprio"] = 0
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register the directives; Sphinx calls this."""
+    for object_type, words in OBJECT_TYPES.items():
+        app.add_object_type(object_type, object_type, f"pair: %s; {words}", objname=words)
+    # In the search, an option stands before a command or a method of the same name.
+    app.connect("builder-inited", _put_options_first)
     app.add_directive("option-table", OptionTableDirective)
     app.add_directive("schema-table", SchemaTableDirective)
     app.add_directive("command-table", CommandTableDirective)

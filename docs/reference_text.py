@@ -39,14 +39,42 @@ KINDS = {
 }
 
 
-def option_lines(options: Iterable[Any]) -> Iterator[str]:
-    """Yield reStructuredText that describes every available option, then names the others."""
+SEARCHED = {
+    "numprocesses": ("number of processes", "workers"),
+    "max_age": ("age limit of a process",),
+    "rlimit_*": ("memory limit", "limit of open files", "resource limits"),
+    "graceful_timeout": ("stop timeout", "kill timeout"),
+    "stop_signal": ("signal that stops a process",),
+    "warmup_delay": ("delay between spawns",),
+    "uid": ("user of a process",),
+    "gid": ("group of a process",),
+    "env": ("environment variables",),
+    "copy_env": ("environment of the daemon",),
+    "stdout_stream": ("log file of a process", "output of a process"),
+    "respawn": ("restart policy",),
+    "max_retry": ("give up after failed starts",),
+    "priority": ("start order",),
+    "hooks": ("hooks of a watcher",),
+    "on_demand": ("socket activation",),
+}
+"""What people search for when they want an option, by its name."""
+
+
+def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
+    """Yield reStructuredText that describes every available option, then names the others.
+
+    Args:
+        options: The options.
+        object_type: What Sphinx calls one of them: see `reference_tables.OBJECT_TYPES`.
+    """
     options = list(options)
     mixed = len({option.live for option in options}) > 1
     for option in options:
         if not option.available or option.warning:
             continue
-        yield from (f".. describe:: {option.name}", "")
+        for words in SEARCHED.get(option.name, ()):
+            yield from (f".. index:: single: {words}", "")
+        yield from (f".. {object_type}:: {option.name}", "")
         yield from (f"   {_kind(option)}", "")
         yield from (f"   {literal(option.doc)}", "")
         if option.reloads:
@@ -143,14 +171,14 @@ def _checked(option: Any, mandatory: object) -> str:
 
 
 def literal(text: str) -> str:
-    """Turn what the tables put between single backticks into literal text."""
-    return re.sub(r"(?<!`)`([^`]+)`(?!`)", lambda found: f"``{found[1].strip()}``", text)
+    """Turn what the tables put between single backticks into literal text; roles stay."""
+    return re.sub(r"(?<![`:])`([^`]+)`(?!`)", lambda found: f"``{found[1].strip()}``", text)
 
 
 def command_lines(commands: Iterable[Any]) -> Iterator[str]:
     """Yield reStructuredText that describes every command and its properties."""
     for command in commands:
-        yield from (f".. describe:: {command.name}", "")
+        yield from (f".. wire-command:: {command.name}", "")
         yield from (f"   {literal(command.doc)}", "")
         yield from (f"   {_property(prop)}" for prop in command.properties)
         yield ""
@@ -228,11 +256,10 @@ def switch_lines(rows: Iterable[Any], states: Mapping[str, str]) -> Iterator[str
                 "",
                 f".. list-table:: {group}",
                 "   :header-rows: 1",
-                "   :widths: 20 40 60",
+                "   :widths: 30 70",
                 "",
             )
-            yield from ("   * - what", "     - here", "     - shown by")
+            yield from ("   * - what", "     - here")
         here = states[row.state] + (f": {row.note}" if row.note else "")
         yield from (f"   * - ``{row.name}``", f"     - {literal(here)}")
-        yield f"     - ``{row.test[len('tests.') :]}``"
     yield ""

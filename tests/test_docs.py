@@ -173,13 +173,13 @@ class TestTables(unittest.TestCase):
         cls.tables = module_of(DOCS / "reference_text.py")
 
     def text(self, *options: Option) -> str:
-        return "\n".join(self.tables.option_lines(options))
+        return "\n".join(self.tables.option_lines(options, "watcher-option"))
 
     def test_every_option_is_there(self) -> None:
         for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
             text = self.text(*options)
             for option in options:
-                self.assertRegex(text, rf"(describe:: |`){re.escape(option.name)}")
+                self.assertRegex(text, rf"(watcher-option:: |`){re.escape(option.name)}")
 
     def test_every_kind_has_words(self) -> None:
         for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
@@ -189,10 +189,16 @@ class TestTables(unittest.TestCase):
     def test_every_command_is_there(self) -> None:
         text = "\n".join(self.tables.command_lines(table.load_all().values()))
         for name in table.NAMES:
-            self.assertRegex(text, rf"(describe:: |`){re.escape(name)}\b")
+            self.assertRegex(text, rf"(wire-command:: |`){re.escape(name)}\b")
 
     def test_literals(self) -> None:
         self.assertEqual(self.tables.literal("a `b c ` d ``e``"), "a ``b c`` d ``e``")
+        self.assertEqual(self.tables.literal("see :ref:`logs`"), "see :ref:`logs`")
+
+    def test_what_people_search_for_is_in_the_index(self) -> None:
+        names = {option.name for option in WATCHER_OPTIONS if option.available}
+        self.assertLessEqual(self.tables.SEARCHED.keys(), names)
+        self.assertIn(".. index:: single: memory limit\n\n", self.text(*WATCHER_OPTIONS))
 
     def test_bounds_and_default(self) -> None:
         text = self.text(Option("nb", "integer", 3, "How many.", low=0, high=9))

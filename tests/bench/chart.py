@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-WIDTH = 860
-LEFT = 330
+WIDTH = 700
+"""Pixels: what a page of the docs has for it."""
+LEFT = 240
 BAR = 12
 COLOURS = {"circus": "#d1495b", "supervisor": "#edae49", "floor": "#66a182"}
 OTHER = "#8d96a3"
@@ -50,7 +51,7 @@ class Picture:
         height = self.y + 10
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
-            f'font-family="sans-serif" width="{WIDTH}" height="{height:.0f}">\n'
+            f'font-family="sans-serif" width="{WIDTH}">\n'
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>\n'
             + "\n".join(self._parts)
             + "\n</svg>\n"
@@ -84,7 +85,8 @@ def _bars(picture: Picture, ratios: Sequence[Ratio]) -> None:
     def x(value: float) -> float:
         return LEFT + (min(max(math.log10(value), low), high) - low) * scale
 
-    picture.text(LEFT, picture.y + 10, "how many times worse than ours (left of 1: better)", 11)
+    told = "times worse than cvec_circus; left of 1: better"
+    picture.text(LEFT, picture.y + 10, told, 11)
     picture.y += 16
     top = picture.y
     for title, peers in ratios:
@@ -109,10 +111,10 @@ def _bars(picture: Picture, ratios: Sequence[Ratio]) -> None:
 
 
 def _curves(picture: Picture, lines: Sequence[Line]) -> None:
-    width, height, gap = 360.0, 130.0, 60.0
+    width, height, gap = 280.0, 130.0, 60.0
     top = picture.y
     for index, (title, unit, curve) in enumerate(lines):
-        left = 50 + (index % 2) * (width + gap)
+        left = 45 + (index % 2) * (width + gap)
         upper = top + 20 + (index // 2) * (height + 60)
         _curve(picture, (left, upper, width, height), f"{title} [{unit}]", curve)
         picture.y = upper + height + 30

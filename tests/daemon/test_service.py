@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import unittest
 
 from cvec_circus.base.clock import SYSTEM
@@ -126,6 +128,15 @@ class TestTheUnit(unittest.TestCase):
         text = (BIN.parent / "docs/examples/cvec_circus.service").read_text()
         (command,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
         self.assertEqual(parse(command.split()[1:]).config, "/etc/cvec_circus/circus.ini")
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd here")
+    def test_systemd_understands_it(self) -> None:
+        text = (BIN.parent / "docs/examples/cvec_circus.service").read_text()
+        unit = folder(self) / "cvec_circus.service"
+        unit.write_text(re.sub(r"(?<=ExecStart=)\S+", str(BIN / "cvec_circusd"), text))
+        words = ["systemd-analyze", "verify", str(unit)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
 if __name__ == "__main__":
