@@ -53,6 +53,9 @@ STREAM_CLASSES = (
 )
 """The classes of streams that need no module before their name."""
 
+LONGEST_PATH = 107
+"""Bytes of the path of a unix socket: see unix(7), less the terminating zero."""
+
 LONGEST_ACCOUNT = 256
 """Characters; Linux allows 32, directories of a company may have more."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.kinds import LONGEST_PATH
 from cvec_circus.options.option import Option
 from cvec_circus.options.table import OptionTable
 
@@ -134,6 +136,10 @@ def check(options: Mapping[str, Any]) -> None:
         OptionError: Names the one that has to change.
     """
     path = options["path"] or None
+    if path is not None and len(os.fsencode(os.path.normpath(path))) > LONGEST_PATH:
+        raise OptionError("path", f"more than the {LONGEST_PATH} bytes that a unix socket can have")
+    if path is None and options["family"] == "AF_INET" and ":" in (options["host"] or ""):
+        raise OptionError("host", "an IPv6 address; set family = AF_INET6")
     if path is None and options["family"] == "AF_UNIX":
         raise OptionError("path", "missing; a unix socket has one")
     if path is None and options["owner"] not in (None, ""):

@@ -111,6 +111,7 @@ class CircusSocket:
         self.owner = None if owner == "" else owner
         check(
             {
+                "host": self.host,
                 "path": self.path,
                 "family": self.family.name,
                 "owner": self.owner,

@@ -133,7 +133,6 @@ def _built(
     stack.callback(helpers.close)
     rows = helper_rows.all_of(configuration, events, sockets)
     helped = [helpers.add(row) for row in rows]
-    endpoints.warn(circus)
 
     facts = Facts()
     announcer = Announcer(events)
