@@ -24,12 +24,11 @@ from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.plugin import PLUGIN_OPTIONS, PLUGIN_WATCHER_DEFAULTS
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, PLUGIN_WATCHER_DEFAULTS, WATCHER_OPTIONS
 from cvec_circus.wire.topics import fold
 
 TABLES: Mapping[str, OptionTable] = {

@@ -19,12 +19,10 @@ from cvec_circus.config.configuration import (
 from cvec_circus.config.readers.lines import is_remark, parse
 from cvec_circus.config.section import CIRCUS, ENV, Findings, Section
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.option import Option
-from cvec_circus.options.plugin import PLUGIN_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.stream import STREAMS
-from cvec_circus.options.table import OptionTable
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.table import Option, OptionTable
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
 from cvec_circus.system.signals import to_name
 
 _READ_ALREADY = frozenset({"include", "include_dir"})

@@ -22,8 +22,8 @@ from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.option import Option
 from cvec_circus.options.stream import IGNORED, STREAMS
+from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.options.words import split
 

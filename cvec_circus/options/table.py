@@ -1,17 +1,38 @@
-"""OptionTable: all options of one kind of thing, and what can be done with a table."""
+"""Tables of options: a row for each option, and what can be done with a table."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import KINDS
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.option import Option
 
 NOT_AVAILABLE = "not available in this version; leave it out"
+
+
+class Option(NamedTuple):
+    """One thing that can be configured. Immutable.
+
+    `docs/option_texts.py` says what each does, for the reference.
+    """
+
+    name: str  # in a file and on the wire; one that ends in `*` stands for all keys that begin so
+    kind: str  # how a value is understood: a name in `kinds.KINDS`
+    default: Any  # the value when none is given, already of its kind
+    reloads: bool = False  # whether a change needs fresh processes to take effect
+    low: float | None = None  # the smallest number allowed
+    high: float | None = None  # the greatest number allowed
+    choices: tuple[str, ...] = ()  # the values that a `choice` may have
+    available: bool = True  # False if this version does not have it: only the default is taken
+    warning: str = ""  # for an option without effect: what to say when it is given
+
+    @property
+    def is_family(self) -> bool:
+        """Whether this row stands for all keys that begin with its name."""
+        return self.name.endswith("*")
 
 
 class OptionTable:
