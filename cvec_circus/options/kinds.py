@@ -59,6 +59,20 @@ LONGEST_PATH = 107
 LONGEST_ACCOUNT = 256
 """Characters; Linux allows 32, directories of a company may have more."""
 
+_UNITS = (
+    ("B", "byte", ""),
+    ("K", "kilo", "Ki", "kibi"),
+    ("M", "mega", "Mi", "mebi"),
+    ("G", "giga", "Gi", "gibi"),
+    ("T", "tera", "Ti", "tebi"),
+    ("P", "peta", "Pi", "pebi"),
+    ("E", "exa", "Ei", "exbi"),
+    ("Z", "zetta", "Zi", "zebi"),
+    ("Y", "yotta", "iotta", "Yi", "yobi"),
+)
+_POWERS = {name.lower(): power for power, names in enumerate(_UNITS) for name in names}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
@@ -336,3 +350,16 @@ def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
         raise ValueError(f"{shown(number)} is less than {low:g}")
     if high is not None and number > high:
         raise ValueError(f"{shown(number)} is more than {high:g}")
+
+
+def human2bytes(s: str) -> int:
+    """Return the bytes of a size as people write it: "1.5 M" is 1572864, "10kilo" is 10240.
+
+    Units are powers of 1024, in any case: K, Ki, kilo, kibi; the same for the larger ones. Without
+    one, or with B, the size is in bytes.
+    """
+    found = _SIZE.fullmatch(s)
+    power = _POWERS.get(found[2].lower()) if found else None
+    if found is None or power is None:
+        raise ValueError(f"{s!r} is no size such as 1.5M")
+    return int(float(found[1]) * 1024**power)
