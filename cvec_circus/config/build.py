@@ -59,6 +59,7 @@ class Build:
 
     Attributes:
         sections, findings: The arguments.
+        circus: The section of the daemon, empty if there is none.
         environments: The environment of each watcher, as the sections give it.
         everything: The configuration, with the watchers and plugins that have problems.
     """
@@ -70,6 +71,8 @@ class Build:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.sections = list(sections)
+        none = Section(CIRCUS, "", CIRCUS)
+        self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
         self.findings = findings
         self._is_file = environ is not None
         for section in self.sections:
@@ -159,18 +162,15 @@ class Build:
 
     def _circus(self) -> dict[str, Any]:
         """Return the options of the daemon."""
+        given = self._typed(self.circus)
+        for key in given:
+            option = ARBITER_OPTIONS.by_name[key]
+            if option.warning and given[key] != option.default:
+                self.findings.warn(self.circus, key, option.warning)
+        if "stats_endpoint" in given:
+            given["statsd"] = True
         defaults = {"check_delay": CHECK_DELAY_IN_FILES} if self._is_file else {}
-        for section in self.sections:
-            if section.kind == CIRCUS:
-                given = self._typed(section)
-                for key in given:
-                    option = ARBITER_OPTIONS.by_name[key]
-                    if option.warning and given[key] != option.default:
-                        self.findings.warn(section, key, option.warning)
-                if "stats_endpoint" in given:
-                    given["statsd"] = True
-                return ARBITER_OPTIONS.complete({**defaults, **given})
-        return ARBITER_OPTIONS.complete(defaults)
+        return ARBITER_OPTIONS.complete({**defaults, **given})
 
     def _add_watcher(self, section: Section) -> None:
         self._look_for_slips(section)
@@ -243,7 +243,7 @@ class Build:
             return full
         except OptionError as error:
             self.findings.problem(section, error.option, error.reason)
-            return WatcherOptions(WATCHER_OPTIONS.merged(given))
+            return WatcherOptions({**WATCHER_OPTIONS.defaults(), **given})
 
     def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:
         """Refuse a name that is empty, or that clients could not tell from another one."""

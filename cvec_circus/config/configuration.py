@@ -1,4 +1,4 @@
-"""What a configuration comes to: typed options of everything the daemon is to run."""
+"""A configuration: typed options of everything that the daemon runs."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class Origin(NamedTuple):
         path: The file, absolute; None if a program has made the configuration.
         environ: The environment that it was read with; None for that of the process.
         cwd: The folder that it was read in; None for that of the process.
-        set_level: Takes a new level for the log; None where the configuration does not decide that.
-        examine: Called with a configuration that is taken over; it may warn.
+        set_level: Sets the level of the log; None if the configuration does not decide on it.
+        examine: Called with a configuration before it is used; it may warn.
     """
 
     path: str | None = None

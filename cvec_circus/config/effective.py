@@ -62,27 +62,21 @@ class Effective:
     # -- the rows of a section: what is given in the order of the file, then the defaults
 
     def _circus(self, effective: Mapping[str, Any]) -> Iterator[Row]:
-        given: Mapping[str, Any] = {}
-        for section in self._build.sections:
-            if section.kind == CIRCUS:
-                given = section.values
-                yield from self._circus_rows(section, effective)
-        for row in self._defaults(given, ARBITER_OPTIONS, effective):
-            yield row._replace(is_note=row.key in _READ_ALREADY | _TELLING)
-
-    def _circus_rows(self, section: Section, effective: Mapping[str, Any]) -> Iterator[Row]:
-        for key in section.values:
+        section = self._build.circus
+        for key, value in section.values.items():
             option = ARBITER_OPTIONS.find(key)
             if option is None:
                 continue
             row = self._given(section, key)
             if key in _READ_ALREADY:
                 yield row._replace(origin=f"{row.origin}, read already", is_note=True)
-            elif ARBITER_OPTIONS.convert_one(key, section.values[key]) == effective[key]:
+            elif ARBITER_OPTIONS.convert_one(key, value) == effective[key]:
                 yield row
             else:
                 origin = f"{row.origin}, implied by stats_endpoint"
                 yield row._replace(text=text_of(option, effective[key]) or "", origin=origin)
+        for row in self._defaults(section.values, ARBITER_OPTIONS, effective):
+            yield row._replace(is_note=row.key in _READ_ALREADY | _TELLING)
 
     def _variables(self, section: Section) -> Iterator[Row]:
         """The variables of a section as they stand, for a `$NAME` may be part of a value too."""

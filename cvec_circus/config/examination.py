@@ -17,7 +17,7 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
 from cvec_circus.config.readers.ini import Document, read
 from cvec_circus.config.readers.lines import Entry
-from cvec_circus.config.section import CIRCUS, ENV, Findings, Place, Section
+from cvec_circus.config.section import ENV, Findings, Place, Section
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.expand import names_in
@@ -237,12 +237,12 @@ class _Slips:
 
     def _look_at_whole(self) -> None:
         everything = self._build.everything
+        if everything.circus["check_delay"] > CHECK_DELAY_IN_FILES:
+            said = "this delays no respawn; for a pause, give the watcher a respawn_delay"
+            self._warn(self._build.circus, "check_delay", said)
         names = [one.name for one in everything.watchers]
         names += [one.name for one in everything.plugins]
         for section in self._build.sections:
-            if section.kind == CIRCUS and everything.circus["check_delay"] > CHECK_DELAY_IN_FILES:
-                said = "this delays no respawn; for a pause, give the watcher a respawn_delay"
-                self._warn(section, "check_delay", said)
             if section.kind == ENV and section.name:
                 self._look_at_patterns(section, names)
         if not names and not self._findings.problems():

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from cvec_circus.config.configuration import FORGOTTEN, Configuration
+from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.section import CIRCUS, Finding
@@ -49,13 +49,13 @@ def _judge_endpoints(examination: Examination) -> Examination:
     """Add what a start would say of endpoints; a problem leaves no configuration."""
     if examination.configuration is None:
         return examination
-    build, is_usable = examination.build, True
-    circus = next((one for one in build.sections if one.kind == CIRCUS), FORGOTTEN)
-    for one in endpoints.judge(examination.configuration.circus):
-        place = circus.place(one.option)
-        build.findings.at(place, one.text, CIRCUS, one.option, one.is_problem)
-        is_usable = is_usable and not one.is_problem
-    return examination if is_usable else examination._replace(configuration=None)
+    build = examination.build
+    judgements = list(endpoints.judge(examination.configuration.circus))
+    for option, text, is_problem in judgements:
+        build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
+    if any(one.is_problem for one in judgements):
+        return examination._replace(configuration=None)
+    return examination
 
 
 def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:

@@ -1,9 +1,9 @@
-"""The kinds of values: one function each, from what is given to what is meant.
+"""The kinds of values: one function each, from what is given to a typed value.
 
 A value comes as text (from a file or a command line) or typed (from a JSON message or from Python).
-The configuration files and the wire share these functions, so `numprocesses = two` and
-`{"numprocesses": "two"}` are refused with the same words. Each raises ValueError with a text that
-does not name the option: the caller knows its name, and for a file its line as well.
+Files and messages share these functions, so `numprocesses = two` and `{"numprocesses": "two"}` are
+refused with the same words. Each raises ValueError with a text that does not name the option: the
+caller knows its name, and for a file its line as well.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ LONGEST_PATH = 107
 """Bytes of the path of a unix socket: see unix(7), less the terminating zero."""
 
 LONGEST_ACCOUNT = 256
-"""Characters; Linux allows 32, directories of a company may have more."""
+"""Characters; Linux allows 32, a company's directory may have more."""
 
 _UNITS = (
     ("B", "byte", ""),
@@ -295,32 +295,15 @@ def to_part(value: Any) -> Any:
 
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "account": to_account,
-    "args": to_args,
-    "boolean": to_boolean,
-    "choice": to_choice,
-    "command": to_command,
-    "endpoint": to_endpoint,
-    "environment": to_environment,
-    "hook": to_hook,
-    "hooks": to_hooks,
-    "integer": to_integer,
-    "limit": to_limit,
-    "logging": to_logging,
-    "mapping": to_mapping,
-    "number": to_number,
-    "protocol": to_protocol,
-    "seconds": to_seconds,
-    "signal": to_signal,
-    "stream": to_stream,
-    "part": to_part,
-    "stream_class": to_stream_class,
-    "stream_object": to_stream_object,
-    "text": to_text,
-    "umask": to_umask,
-    "words": to_words,
+    function.__name__[len("to_") :]: function
+    for function in (
+        *(to_account, to_args, to_boolean, to_choice, to_command, to_endpoint),
+        *(to_environment, to_hook, to_hooks, to_integer, to_limit, to_logging, to_mapping),
+        *(to_number, to_part, to_protocol, to_seconds, to_signal, to_stream),
+        *(to_stream_class, to_stream_object, to_text, to_umask, to_words),
+    )
 }
-"""Every kind by the name that the tables, the files' check and the reference call it."""
+"""Every kind by the name that the tables and the reference call it."""
 
 
 def shown(value: Any) -> str:

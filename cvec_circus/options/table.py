@@ -38,9 +38,9 @@ class Option(NamedTuple):
 class OptionTable:
     """The options of a watcher, a socket, a plugin or the daemon. Immutable.
 
-    A key is either a row of the table, or belongs to a family of keys that has a row (`rlimit_*`),
-    or is freeform. Freeform keys have a dot in them (`flapping.max_retry`) and are kept as they
-    are, for plugins and for people to read.
+    A key has a row of its own, or belongs to a family of keys that has a row (`rlimit_*`), or is
+    freeform: such keys have a dot in them (`flapping.max_retry`) and are kept as they are, for
+    plugins and for people to read.
 
     Attributes:
         by_name: The rows by their names, in the order of the reference.
@@ -137,16 +137,7 @@ class OptionTable:
         Args:
             given: Converted options.
             current: The full set that they change; None to begin with the defaults.
-
-        Raises:
-            OptionError: The options do not go together.
         """
-        return self.merged(given, current)
-
-    def merged(
-        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return a full set of options, whether they go together or not; see `complete`."""
         return {**(self.defaults() if current is None else current), **given}
 
 
@@ -161,5 +152,5 @@ def convert(option: Option, value: Any) -> Any:
     if option.default is None and (value is None or value == ""):
         return None
     bounds = {"low": option.low, "high": option.high}
-    limits = {name: bound for name, bound in bounds.items() if bound is not None}
-    return KINDS[option.kind](value, *option.choices, **limits)
+    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    return KINDS[option.kind](value, *option.choices, **given)

@@ -96,30 +96,26 @@ class WatcherTable(OptionTable):
             raise OptionError(key, str(error)) from None
         return {part: self.convert_one(f"{key}.{part}", text) for part, text in parts.items()}
 
-    def complete(  # type: ignore[override]  # a dict will not do: these never change
+    def complete(  # type: ignore[override]  # immutable options instead of a dict
         self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
     ) -> WatcherOptions:
         """Return a full set of options; a part of a stream changes the stream.
 
-        Whether there are such users and groups is not asked here: see `rights.judge`.
+        Whether users and groups exist is not asked here: see `rights.judge`.
 
         Raises:
-            OptionError: The options do not go together.
+            OptionError: The options contradict each other.
         """
         return WatcherOptions(self._full(given, None if current is None else as_dict(current)))
 
     def changes(self, given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what of a full set of options other ones change; see `complete`.
-
-        Raises:
-            OptionError: The options would not go together.
-        """
+        """Return the options that differ once `given` is applied to `current`; see `complete`."""
         before = as_dict(current)
         full = self._full(given, before)
         return {n: full[n] for n in full if n not in before or before[n] != full[n]}
 
     def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
-        full = self.merged(given, current)
+        full = super().complete(given, current)
         take_parts(full, given)
         if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
             _hooks().take_hooks(full, current)
@@ -131,7 +127,7 @@ class WatcherTable(OptionTable):
 
 
 def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what does not go together in a full set of options, as pairs of key and reason."""
+    """Return the contradictions in a full set of options, as pairs of key and reason."""
     found = []
     if full["singleton"] and full["numprocesses"] > 1:
         found.append(("numprocesses", "a singleton has one process at most"))
@@ -156,12 +152,12 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
     shown.update({f"{stream}_conf": shown_stream(full[stream]) for stream in STREAMS})
     shown["working_dir"] = full["working_dir"] or working_dir
     if full["hooks"]:
-        shown["hooks"] = _hooks().shown_hooks(full["hooks"])
+        shown["hooks"] = {name: str(hook) for name, hook in full["hooks"].items()}
     return shown
 
 
 def _hooks() -> Any:
-    """The module that knows hooks, which most daemons have no use for."""
+    """The module of hooks, which most daemons do not need."""
     from cvec_circus.options import hooks
 
     return hooks
