@@ -11,18 +11,9 @@ from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
-NAMES = (
-    "before_start",
-    "after_start",
-    "before_spawn",
-    "after_spawn",
-    "before_signal",
-    "after_signal",
-    "before_reap",
-    "after_reap",
-    "before_stop",
-    "after_stop",
-    "extended_stats",
+NAMES = tuple(
+    "before_start after_start before_spawn after_spawn before_signal after_signal"
+    " before_reap after_reap before_stop after_stop extended_stats".split()
 )
 
 DECIDING = frozenset(

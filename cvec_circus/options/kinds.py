@@ -42,14 +42,9 @@ PROTOCOLS = {
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-STREAM_CLASSES = (
-    "FileStream",
-    "WatchedFileStream",
-    "TimedRotatingFileStream",
-    "StdoutStream",
-    "FancyStdoutStream",
-    "SyslogStream",
-    "QueueStream",
+STREAM_CLASSES = tuple(
+    "FileStream WatchedFileStream TimedRotatingFileStream StdoutStream FancyStdoutStream"
+    " SyslogStream QueueStream".split()
 )
 """The classes of streams that need no module before their name."""
 

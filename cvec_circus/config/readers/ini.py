@@ -161,7 +161,7 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
 
 
 def _identity(path: str) -> object:
-    """Return what tells a file from others, whatever it is called."""
+    """Return what is the same for all names of a file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # reading it will say why
@@ -185,7 +185,7 @@ def _patterns(
 def _matches(named: str, cwd: str) -> list[str]:
     """Return the files of a pattern in order, relative to `cwd` if the pattern is.
 
-    Named pipes are none: reading one would wait for a writer.
+    A pattern never names a FIFO.
     """
     try:
         found = sorted(glob.glob(os.path.join(cwd, named)))
@@ -202,55 +202,45 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-def _open_regular(path: str) -> int:
-    """Open a regular file and return its descriptor, which is the caller's.
+def _content(path: str) -> bytes:
+    """Return what is in a regular file, as much of it as may be.
 
     Opening a FIFO would wait for a writer, and opening a device may start it.
 
     Raises:
-        OSError: It cannot be opened, or is something else.
+        OSError: It cannot be read, or is something else.
     """
-    _require_regular(os.stat(path))
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        _require_regular(os.fstat(fd))
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file")
+    # What has become something else by now does not block.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(fd, "rb") as file:
+        return file.read(LARGEST_FILE + 1)
 
 
 def _text_of(path: str, cwd: str, findings: Findings) -> str:
-    """Return a file's text; "" when it cannot be read, which becomes a problem."""
+    """Return the text of a file; "" if it cannot be read, which becomes a problem."""
+    line, save = 0, "save the file as UTF-8 text"
     try:
-        with open(_open_regular(os.path.join(cwd, path)), "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = _content(os.path.join(cwd, path))
+        if len(content) > LARGEST_FILE:
+            wrong = "larger than 16 MiB; is it the right file?"
+        elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            line, wrong = 1, f"this is UTF-16; {save}"
+        else:
+            text = content.decode("utf-8-sig")
+            nul = text.find("\0")
+            if nul < 0:
+                return text
+            line, wrong = text.count("\n", 0, nul) + 1, f"there is a NUL here; {save}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        wrong = f"byte 0x{error.object[error.start]:02x} is not UTF-8; {save}"
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        findings.at(Place(path, 0), f"cannot be read: {reason}", is_problem=True)
-        return ""
-    if len(content) > LARGEST_FILE:
-        findings.at(Place(path, 0), "larger than 16 MiB; is it the right file?", is_problem=True)
-        return ""
-    wrong, at = "this is UTF-16", 0
-    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        content = (
-            content[len(codecs.BOM_UTF8) :] if content.startswith(codecs.BOM_UTF8) else content
-        )
-        try:
-            text = content.decode("utf-8")
-            if "\0" not in text:
-                return text
-            wrong, at = "there is a NUL here", content.index(b"\0")
-        except UnicodeDecodeError as error:
-            wrong, at = f"byte 0x{content[error.start]:02x} is not UTF-8", error.start
-    line = content.count(b"\n", 0, at) + 1
-    findings.at(Place(path, line), f"{wrong}; save the file as UTF-8 text", is_problem=True)
+        wrong = f"cannot be read: {reason}"
+    findings.at(Place(path, line), wrong, is_problem=True)
     return ""
