@@ -189,9 +189,8 @@ class Build:
     def _look_for_slips(self, section: Section) -> None:
         """Warn of options without a meaning, and of freeform ones that look like another one."""
         for key in section.own_keys():
-            option = WATCHER_OPTIONS.find(key)
-            if key in OBSOLETE:
-                option = ARBITER_OPTIONS.by_name[key]
+            table = ARBITER_OPTIONS if key in OBSOLETE else WATCHER_OPTIONS
+            option = table.find(key)
             if option is not None and option.warning:
                 self.findings.warn(section, key, option.warning)
             elif option is None and "." not in key and (near := WATCHER_OPTIONS.near(key)):

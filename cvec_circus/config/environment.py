@@ -87,8 +87,8 @@ class Environments:
         return self._common + [self._sections[number] for number in self._numbers(name)]
 
     def _numbers(self, name: str) -> list[int]:
-        numbers = set(self._named.get(name, ()))
-        numbers.update(number for pattern, number in self._wild if pattern.match(name))
+        numbers = {number for pattern, number in self._wild if pattern.match(name)}
+        numbers.update(self._named.get(name, ()))
         return sorted(numbers)
 
     def _value(self, found: re.Match[str]) -> str:

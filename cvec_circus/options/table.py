@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -126,7 +125,7 @@ class OptionTable:
         """
         defaults = dict(self._defaults)
         for name in self._changeable:
-            defaults[name] = copy.copy(defaults[name])
+            defaults[name] = defaults[name].copy()
         return defaults
 
     def complete(
@@ -151,6 +150,7 @@ def convert(option: Option, value: Any) -> Any:
     """
     if option.default is None and (value is None or value == ""):
         return None
-    bounds = {"low": option.low, "high": option.high}
-    given = {name: bound for name, bound in bounds.items() if bound is not None}
-    return KINDS[option.kind](value, *option.choices, **given)
+    kind = KINDS[option.kind]
+    if option.low is None and option.high is None:
+        return kind(value, *option.choices)
+    return kind(value, option.low, option.high)
