@@ -139,7 +139,7 @@ class Build:
 
         Args:
             section: The section.
-            is_open: Whether it may have other keys, too.
+            is_open: Whether the section may have keys that are no options.
         """
         table = TABLES[section.kind]
         typed = {}

@@ -1,4 +1,4 @@
-"""A close look at a file: not only what it comes to, but everything that looks like a slip.
+"""A close look at a file: not only its configuration, but everything that looks like a slip.
 
 Much of that may be meant, so a daemon does not look; `--check` does. All of it is what Circus
 ignores silently, or what people take for granted that it does.
@@ -42,7 +42,7 @@ USED = {
     "FancyStdoutStream": frozenset({"color", "time_format"}),
     "SyslogStream": frozenset({"address", "facility", "level", "ident"}),
 }
-"""The parts of a stream that each class of ours uses."""
+"""The parts of a stream that each built-in class uses."""
 
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
@@ -71,7 +71,7 @@ def examine(path: str, environ: Mapping[str, str], cwd: str) -> Examination:
     document = read(path, environ, cwd, findings)
     build = Build(document.sections.values(), findings, environ)
     configuration = None
-    with contextlib.suppress(ConfigError):  # the findings have all of it
+    with contextlib.suppress(ConfigError):  # the findings have all problems
         configuration = build.configuration()
     _Slips(document, build, path).look()
     return Examination(build, configuration)
@@ -198,7 +198,7 @@ class _Slips:
             self._look_at_variables(section, key, text)
 
     def _look_at_own_options(self, section: Section, options: Mapping[str, Any]) -> None:
-        """Options that are none: only hooks, plugins and the command can have a use for them."""
+        """Freeform options, which only hooks, plugins and the command can use."""
         used = {name.lower() for _, name in _names_in_command(options)}
         for key in section.own_keys():
             is_ours = _option(section, key) or "." in key or key in OBSOLETE

@@ -25,7 +25,7 @@ class Exchange(NamedTuple):
 
     steps: tuple[SocketStep, ...]  # what changes, by name
     numbers: Mapping[str, int | None]  # which of the held ones each is, None for a new one
-    renewed: Mapping[str, str]  # why processes of now have another one
+    renewed: Mapping[str, str]  # why the socket of running processes is replaced
 
 
 def exchange(held: Sequence[Held], wanted: Mapping[str, Options]) -> Exchange:
@@ -105,7 +105,7 @@ def _step(
 
 
 def _why_renewed(one: Held, before: int, after: int | None, options: Options | None) -> str:
-    """Why processes that have a socket are to be replaced, "" if they have the right one."""
+    """Why processes that have a socket must be replaced, "" if they have the right one."""
     if after != before:
         return f"socket {one.name} is another one"
     if options is None:

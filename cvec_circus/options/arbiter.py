@@ -12,8 +12,6 @@ PROC_NAME = "cvec_circusd"
 
 _WEB = "there is no web console here; the daemon runs without it"
 _GONE = "nothing here needs it; leave it out"
-
-
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 ARBITER_OPTIONS = OptionTable(

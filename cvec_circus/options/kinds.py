@@ -38,7 +38,7 @@ PROTOCOLS = {
     "raw": 255,
     "mptcp": 262,
 }
-"""The protocols that have a name here. Not from /etc/protocols, which containers have not got."""
+"""The protocols with a name. Not from /etc/protocols, which containers lack."""
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
@@ -253,7 +253,7 @@ def to_limit(value: Any) -> int:
 
 
 def to_stream_class(value: Any) -> str:
-    """Return the name of a class of streams: one of ours, or one with its module before it."""
+    """Return the name of a class of streams: a built-in one, or one with its module before it."""
     name = to_text(value)
     if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
         ours = ", ".join(STREAM_CLASSES)
@@ -269,7 +269,7 @@ def to_stream_object(value: Any) -> Any:
 
 
 def to_hook(value: Any) -> Any:
-    """Return a hook: see `options.hooks`, which only those import who have one."""
+    """Return a hook: see `options.hooks`, which is imported only if there is a hook."""
     from cvec_circus.options import hooks
 
     return hooks.to_hook(value)
@@ -285,7 +285,7 @@ def to_hooks(value: Any) -> Any:
 
 
 def to_part(value: Any) -> Any:
-    """Return what it is."""
+    """Return the value unchanged."""
     return value
 
 

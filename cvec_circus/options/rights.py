@@ -1,4 +1,4 @@
-"""The options that say whom a watcher's processes run as, and what they may do."""
+"""The accounts that processes run as, and their resource limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def why_no_limit(key: str) -> str:
 
 
 class Accounts(NamedTuple):
-    """Immutable. Whom processes are to run as: numbers, names, or None."""
+    """The user and the group that processes run as: numbers, names, or None. Immutable."""
 
     uid: int | str | None
     gid: int | str | None
@@ -39,9 +39,9 @@ def accounts_of(full: Mapping[str, Any]) -> Accounts | None:
 
 
 def judge(wanted: Accounts | None) -> None:
-    """Ask the system for accounts. It may take its time, and is not for the supervisor thread.
+    """Look accounts up. It may block for long, so it is not for the supervisor thread.
 
-    What is found holds for the processes that start from now on: see `system.accounts`.
+    The result holds for processes that start from now on: see `system.accounts`.
 
     Raises:
         OptionError: There is no such user or group.

@@ -1,4 +1,4 @@
-"""The options of a watcher's streams: the rows, and what they mean together."""
+"""The options of a watcher's streams: the rows, and the checks of what belongs together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cvec_circus.options.table import Option
 CHANNELS = ("stdout", "stderr")
 STREAMS = ("stdout_stream", "stderr_stream")
 IGNORED = "refresh_time"
-"""A part of a stream that many files for Circus have. It is taken, and means nothing."""
+"""A part of a stream that many files for Circus have. It is accepted without effect."""
 
 FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"})
 
@@ -23,10 +23,10 @@ FACILITIES = (
     *("authpriv", "ftp", "ntp", "security", "console", "solaris-cron", "local0", "local1"),
     *("local2", "local3", "local4", "local5", "local6", "local7"),
 )
-"""Those of syslog, each at its number (RFC 5424, table 1), by the names of syslog.conf(5)."""
+"""The facilities of syslog, each at its number (RFC 5424, table 1), named as in syslog.conf(5)."""
 
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-"""Likewise."""
+"""The severities of syslog, likewise."""
 
 SYSLOG_PORT = 514
 
@@ -85,7 +85,7 @@ def history_size(full: Mapping[str, Any], channel: str) -> int:
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Have parts that were given by themselves change the streams in a full set of options."""
+    """Merge the given parts of streams into the streams of a full set of options."""
     for key in given:
         if key.startswith(_PARTS):
             stream, _, part = key.partition(".")
@@ -144,7 +144,7 @@ def syslog_address(address: str) -> tuple[str, int, str]:
 
 
 PARTS = [row.name.partition(".")[2] for row in stream_rows("")[1:-1]]
-"""What streams of ours are made with."""
+"""The parts of the built-in streams."""
 
 
 def shown_stream(conf: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Option(NamedTuple):
     low: float | None = None  # the smallest number allowed
     high: float | None = None  # the greatest number allowed
     choices: tuple[str, ...] = ()  # the values that a `choice` may have
-    available: bool = True  # False if this version does not have it: only the default is taken
+    available: bool = True  # False if this version lacks it: only the default is accepted
     warning: str = ""  # for an option without effect: what to say when it is given
 
     @property
@@ -105,18 +105,11 @@ class OptionTable:
         try:
             typed = convert(option, value)
         except ValueError as error:
-            reason = str(error) if option.available else self._not_available(key, option)
+            reason = str(error) if option.available else NOT_AVAILABLE
             raise OptionError(key, reason) from None
-        if not option.available and (option.is_family or typed != option.default):
-            raise OptionError(key, self._not_available(key, option))
+        if not option.available and typed != option.default:
+            raise OptionError(key, NOT_AVAILABLE)
         return typed
-
-    def _not_available(self, key: str, option: Option) -> str:
-        """Return why a key is refused; it may be a slip for a part that there is."""
-        parts = option.name.rstrip("*")
-        siblings = [n for n in self.by_name if n.startswith(parts) and n != option.name]
-        near = did_you_mean(key, siblings) if option.is_family else ""
-        return f"not available in this version{near}" if near else NOT_AVAILABLE
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every option, in a fresh dict that may be changed.

@@ -1,4 +1,4 @@
-"""The options of a watcher: the rows, and what they mean together."""
+"""The options of a watcher: the rows, and the checks of what belongs together."""
 
 from __future__ import annotations
 
@@ -80,6 +80,10 @@ class WatcherTable(OptionTable):
     A stream is one option whose value is a mapping, and each of its parts can be given by itself:
     `stdout_stream.filename`. A full set of options has the mapping only.
     """
+
+    def near(self, key: str) -> str:
+        """Return the hint that follows an unknown key."""
+        return "; did you mean cmd?" if key.lower() == "command" else super().near(key)
 
     def convert_one(self, key: str, value: Any) -> Any:
         """Return one value as its option's kind wants it, the parts of a stream too."""

@@ -25,7 +25,6 @@ TABLE = OptionTable(
         Option("name", "text", None),
         Option("tags", "mapping", {}),
         Option("later", "boolean", False, available=False),
-        Option("limit_*", "text", None, available=False),
     ]
 )
 
@@ -69,8 +68,6 @@ class TestConvert(unittest.TestCase):
         self.assertEqual(TABLE.convert({"later": "no"}), {"later": False})
         self.refused({"later": True}, f"later: {said}")
         self.refused({"later": []}, f"later: {said}")
-        self.refused({"limit_x": ""}, f"limit_x: {said}")
-        self.refused({"limit_x": {}}, f"limit_x: {said}")
 
     def test_no_hint_leads_to_what_is_not_available(self) -> None:
         self.refused({"latr": 1}, "latr: unknown option")

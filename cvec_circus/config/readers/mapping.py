@@ -29,7 +29,7 @@ def from_mappings(
     sockets: Mappings = (),
     circus: Mapping[str, Any] | None = None,
 ) -> Configuration:
-    """Return the configuration that mappings of options come to.
+    """Return the configuration that mappings of options describe.
 
     Values may be typed or text. Nothing in them is replaced now; names in a command are when a
     process starts.
