@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cvec_circus.config.plan import CHANGE, CLOSE, OPEN, REPLACE, Change, Options, SocketStep
-
-TUNABLE = frozenset({"backlog", "blocking", "umask", "owner", "replace"})
-"""Options that can be changed while the descriptor stays."""
+from cvec_circus.options.socket import TUNABLE
 
 
 class Held(NamedTuple):

@@ -24,14 +24,14 @@ _BACKLOG = 1024
 #: What asks for the address of an interface: see netdevice(7).
 _SIOCGIFADDR = 0x8915
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
+_RISKY = "any client that can connect can run programs here"
 _REFUSED = (
-    "refused, because whoever can connect to it can run programs here. Listen on 127.0.0.1 or on "
-    "ipc://PATH, and forward it with ssh -L; or say allow_remote = True (--allow-remote)"
+    f"refused, because {_RISKY}; listen on 127.0.0.1 or "
+    "ipc://PATH and forward it with ssh -L, or set allow_remote = True (--allow-remote)"
 )
-_RISKY = "whoever can connect to it can run programs here"
 _ROOT = (
-    "any local user can run programs as root through this port; set endpoint = ipc:///run/... to "
-    "prevent it"
+    "any local user can run programs as root through it; "
+    "set endpoint = ipc:///run/... to prevent that"
 )
 
 
@@ -173,9 +173,9 @@ def _why_not(endpoint: str) -> str:
     _, colon, port = address.rpartition(":")
     if transport == "tcp" and colon:
         is_port = port == "*" or (port.isdecimal() and int(port) < 1 << 16)
-        return "" if is_port else "this is no endpoint"
+        return "" if is_port else "not an endpoint"
     if transport != "ipc" or not address:
-        return "this is no endpoint"
+        return "not an endpoint"
     is_long = has_file(endpoint) and len(os.fsencode(address)) > LONGEST_PATH
     return os.strerror(errno.ENAMETOOLONG) if is_long else ""
 

@@ -32,6 +32,9 @@ SOCKET_OPTIONS = OptionTable(
 )
 """Everything that can be configured of a listening socket."""
 
+TUNABLE = frozenset({"backlog", "blocking", "umask", "owner", "replace"})
+"""What can be changed of a socket that is bound, so that its descriptor stays."""
+
 
 def check(options: Mapping[str, Any]) -> None:
     """Refuse options of a socket that cannot be together.

@@ -77,7 +77,7 @@ class TestBind(LeakCheckedTestCase):
             "ipc://",
             "inproc://x",
         ):
-            self.assert_refused(endpoint, "this is no endpoint")
+            self.assert_refused(endpoint, "not an endpoint")
 
     def test_what_cannot_be(self) -> None:
         self.assert_refused("tcp://no.such.host.invalid:1", "no such host or interface")

@@ -134,8 +134,8 @@ class TestCommandLine(unittest.TestCase):
         self.assertEqual(
             lines[3:5],
             [
-                "b.ini:4: warning: [circus] endpoint: tcp://0.0.0.0:5555: whoever can connect to "
-                "it can run programs here",
+                "b.ini:4: warning: [circus] endpoint: tcp://0.0.0.0:5555: any client that can "
+                "connect can run programs here",
                 "b.ini: ok, 1 warning; 1 watcher",
             ],
         )
@@ -150,7 +150,7 @@ class TestCommandLine(unittest.TestCase):
             (
                 "[circus]\npubsub_endpoint = tcp://127.0.0.1\n",
                 "[circus] pubsub_endpoint",
-                "tcp://127.0.0.1: cannot listen: this is no endpoint",
+                "tcp://127.0.0.1: cannot listen: not an endpoint",
             ),
             (
                 f"[socket:s]\npath = {long_path}\n",

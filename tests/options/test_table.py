@@ -7,7 +7,6 @@ import unittest
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.kinds import KINDS
-from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import Option, OptionTable, convert
 from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
@@ -88,16 +87,6 @@ class TestComplete(unittest.TestCase):
         current = TABLE.complete({"size": 2})
         self.assertEqual(TABLE.complete({"name": "x"}, current), {**current, "name": "x"})
         self.assertIsNone(current["name"])
-
-
-class TestNearest(unittest.TestCase):
-    def test_near(self) -> None:
-        known = [option.name for option in WATCHER_OPTIONS]
-        self.assertEqual(did_you_mean("signleton", known), "; did you mean singleton?")
-        self.assertEqual(did_you_mean("NumProcesses", known), "; did you mean numprocesses?")
-        self.assertEqual(did_you_mean("colour", known), "")
-        self.assertEqual(did_you_mean("", known), "")
-        self.assertEqual(did_you_mean("x" * 10**6, known), "")
 
 
 if __name__ == "__main__":
