@@ -12,6 +12,8 @@ CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", 
 PLUGIN_PREFIX = "plugin:"
 """How the name of a plugin's watcher begins."""
 
+_NONE: frozenset[str] = frozenset()
+
 
 class Place(NamedTuple):
     """A line of a file. Immutable."""
@@ -45,7 +47,7 @@ class Section:
         self.values: dict[str, Any] = {}
         self.written = self.values
         self.places = {} if place is None else {"": place}
-        self.inherited: set[str] = set()
+        self.inherited = _NONE
 
     @property
     def watcher(self) -> str:

@@ -50,7 +50,11 @@ def load(
     environ = os.environ if environ is None else environ
     findings = Findings()
     document = read(path, environ, os.getcwd() if cwd is None else cwd, findings)
-    return Build(document.sections.values(), findings, environ).configuration()
+    configuration = Build(document.sections.values(), findings, environ).configuration()
+    nothing: dict[str, str] = {}
+    for section in document.sections.values():  # from now on only their places are needed
+        section.values = section.written = nothing
+    return configuration
 
 
 class Document:
@@ -97,11 +101,11 @@ class Document:
         if defaults is None:
             return
         for section in self.sections.values():
-            for key in defaults.values:
-                if key not in section.values:
-                    section.values[key] = defaults.values[key]
-                    section.places[key] = defaults.places[key]
-                    section.inherited.add(key)
+            absent = [key for key in defaults.values if key not in section.values]
+            section.inherited = frozenset(absent)
+            for key in absent:
+                section.values[key] = defaults.values[key]
+                section.places[key] = defaults.places[key]
 
     def _note_section(self, section: Section, place: Place) -> None:
         text = f"begun in {_named(section.places[''], place)} already; both are read as one section"
