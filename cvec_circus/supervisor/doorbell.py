@@ -8,8 +8,7 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Connected, Facts
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor import launching
+from cvec_circus.sockets.registry import SocketRegistry, command_texts
 
 
 class Doorbell:
@@ -64,7 +63,7 @@ class Doorbell:
         managed = []
         try:
             if options["use_sockets"]:
-                managed += self._sockets.referred_to("\n".join(launching.texts(options)))
+                managed += self._sockets.referred_to("\n".join(command_texts(options)))
             if options["stdin_socket"]:
                 managed.append(self._sockets.find("stdin_socket", options["stdin_socket"]))
         except exc.OptionError as error:
