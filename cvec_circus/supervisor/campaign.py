@@ -78,8 +78,8 @@ class Campaign:
         chosen = dict.fromkeys(watchers)
         for watcher in chosen:
             self._unsettled.pop(watcher, None)
-        left = (turn for turn in self._line if not (turn.stage.starts and turn.watcher in chosen))
-        self._line = deque(left)
+        line = self._line
+        self._line = deque(one for one in line if not one.stage.starts or one.watcher not in chosen)
         self._hold(map(self._start, chosen))
 
     def _start(self, watcher: Watcher) -> Turn:
@@ -90,8 +90,7 @@ class Campaign:
             turn.watcher.conditions.insert(0, turn)
             self._line.append(turn)
         self._line = deque(sorted(self._line, key=_order))
-        for turn in self._line:
-            self._touched.append(turn.watcher)
+        self._touched.extend(turn.watcher for turn in self._line)
 
     @property
     def is_over(self) -> bool:
@@ -138,7 +137,7 @@ class Campaign:
         """Let the turns come that may come now.
 
         Returns:
-            The watchers to look at, and the instant at which to call it again though nothing has
+            The watchers to look at, and the instant at which to call this again even if nothing has
             moved, None for never.
         """
         next_at = self._go_on(self._now())
@@ -170,19 +169,16 @@ class Campaign:
         return None
 
     def _hooked_until(self) -> float:
-        """The instant until which a hook of a watcher that is to start has time to answer; 0 for
-        none."""
+        """Return the instant until which a hook of a starting watcher may answer, 0 for none."""
         waiting = self._unsettled if self._stage is not None and self._stage.starts else ()
-        return max(
-            (
-                question.asked_at + limit
-                for watcher in waiting
-                if (limit := watcher.options.hook_timeout)
-                for question in watcher.questions.values()
-                if question.asked_at < self._over_at  # or a row of them would hold it for ever
-            ),
-            default=0.0,
+        times = (
+            question.asked_at + limit
+            for watcher in waiting
+            if (limit := watcher.options.hook_timeout)
+            for question in watcher.questions.values()
+            if question.asked_at < self._over_at  # or a row of them would hold it for ever
         )
+        return max(times, default=0.0)
 
     def _next_stage(self, now: float) -> None:
         for watcher in self._unsettled if self._line else ():

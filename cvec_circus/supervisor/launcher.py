@@ -17,11 +17,11 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 

@@ -24,11 +24,7 @@ _GROUP_REPEATED = r"\)[*+{]"
 
 
 def compile(pattern: str, match: str) -> re.Pattern[str]:
-    """Make what finds names. Safe from any thread.
-
-    Args:
-        pattern: What a client gave.
-        match: "glob" or "regex".
+    """Compile a pattern that a client gave; `match` is "glob" or "regex". Safe from any thread.
 
     Raises:
         MessageError: It is no regular expression, or a search for it might take too long.
@@ -40,10 +36,10 @@ def compile(pattern: str, match: str) -> re.Pattern[str]:
     bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", pattern).replace("(?", "("))
     if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
         raise MessageError(
-            f"{pattern!r} might be searched for ever: no group may be repeated in it, "
-            f"and there may be {MOST_REPEATS} repeats at most"
+            f"{pattern!r} might be searched for ever: "
+            f"use {MOST_REPEATS} repeats at most, and none of a group"
         )
     try:
         return re.compile(pattern, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise MessageError(f"{pattern!r} is no regular expression: {error}") from None
+        raise MessageError(f"{pattern!r} is not a regular expression: {error}") from None

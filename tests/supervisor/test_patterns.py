@@ -42,8 +42,8 @@ class TestPatterns(unittest.TestCase):
         self.assertLess(SYSTEM.monotonic() - began, 2.0)
 
     def test_what_is_none(self) -> None:
-        self.refused("(", "no regular expression")
-        self.refused("a{99999999999}", "no regular expression")
+        self.refused("(", "not a regular expression")
+        self.refused("a{99999999999}", "not a regular expression")
         self.refused("a" * 2000, "longer than", "glob")
 
 
