@@ -19,7 +19,7 @@ from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Found, Table, Walker
-from cvec_circus.system import groups, pidfd, proctable, subreaper
+from cvec_circus.system import groups, proctable, subreaper
 from cvec_circus.system.exits import ExitWatcher
 
 LIST_TIMEOUT = 1.0
@@ -28,130 +28,12 @@ LIST_TIMEOUT = 1.0
 Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
 
 
-class Reaper:
-    """Collects the children that have exited. Owned by the supervisor thread.
-
-    Exits are only noted when the exit watcher reports them; `work` collects them, as many as its
-    turn allows. So a thousand deaths at once do not keep a client waiting. One look at our children
-    serves all that were dead before it: it takes 20 ms for ten thousand of them.
-
-    Args:
-        exited: The pids to collect; `Outsiders` adds those that it could not watch.
-        explain: Returns the line that a process has left to say why it cannot run, and why it never
-            became its program.
-    """
-
-    def __init__(
-        self,
-        loop: Loop,
-        exits: ExitWatcher,
-        facts: Facts,
-        families: Families,
-        outsiders: Outsiders,
-        finder: Finder,
-        leftovers: Leftovers,
-        exited: deque[int],
-        explain: Explain,
-    ) -> None:
-        self._loop, self._exits, self._facts = loop, exits, facts
-        self._families, self._outsiders, self._finder = families, outsiders, finder
-        self._leftovers, self._exited, self._explain = leftovers, exited, explain
-        self._listed = 0  # of them, those that were dead before the finder's last look
-        self._has_news = False  # SIGCHLD has arrived since the last turn
-        loop.add_reader(exits, self._see)
-
-    def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
-        """Watch a new child.
-
-        Raises:
-            OSError: There is nothing left to watch it with. The child has been killed and
-                collected again: what cannot be watched must not run.
-        """
-        try:
-            is_watched = self._exits.add(pid)
-        except OSError:
-            os.killpg(pid, signal.SIGKILL)  # not collected, so the number is its own
-            os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
-            raise
-        self._families.add(Family(watcher, process, pid))
-        if not is_watched:
-            # It has ended, and other code in this program has collected it, or SIGCHLD is ignored
-            # in it: nothing will ever be seen of it.
-            self._loop.post(self._exited.append, pid)
-
-    def _see(self) -> None:
-        self._exited.extend(self._exits.ready())
-
-    def work(self, turn_is_over: Callable[[], bool]) -> bool:
-        """Collect what has exited until the turn is over; tell whether there is more."""
-        if not (self._exited or self._has_news):
-            return False
-        self._has_news = False
-        while self._exited:
-            if not self._listed:
-                self._finder.new_batch()
-                self._listed = len(self._exited)
-            self._listed -= 1
-            self._collect(self._exited.popleft())
-            if turn_is_over():
-                break
-        self._leftovers.ask()
-        self._loop.at_turn_end(self._finder.soon)
-        return bool(self._exited)
-
-    def child_exited(self) -> None:
-        """Look at groups in this turn, and for orphans soon: SIGCHLD has come.
-
-        A signal handler may call it, since it does no more than note it.
-        """
-        self._has_news = True
-
-    def _collect(self, pid: int) -> None:
-        family = self._families.by_pid.get(pid)
-        if family is None or not family.is_alive:
-            self._outsider_exited(pid)
-            return
-        watcher, process = family.watcher, family.process
-        family.stopping = process.state is not ProcessState.RUNNING
-        ended, group = groups.end(self._exits, pid)
-        family.is_alive = False
-        leaves, report, failure = False, "", None
-        try:
-            leaves = self._leftovers.begin(family, group)
-            report, failure = self._explain(watcher, process)
-        finally:
-            # Whatever there is no memory or file for: an exit that is collected is never lost.
-            self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
-
-    def _outsider_exited(self, pid: int) -> None:
-        # Its children have become ours, and are known by its session while it is kept.
-        self._finder.look(lambda: None)
-        family = self._outsiders.exited(pid)
-        if family is not None:
-            self._leftovers.settle(family)
-
-
-class SignalDesk:
-    """Sends what the core wants sent. Owned by the supervisor thread.
+class SignalDesk(Leftovers):
+    """Sends what the core wants sent, to what is dead as well. Owned by the supervisor thread.
 
     Nothing is signalled by a bare number: leaders and what is watched by pidfd, what a walk has
     listed when its start time is still the same.
     """
-
-    def __init__(
-        self,
-        loop: Loop,
-        exits: ExitWatcher,
-        families: Families,
-        outsiders: Outsiders,
-        finder: Finder,
-        leftovers: Leftovers,
-        walker: Walker,
-        refusals: Refusals,
-    ) -> None:
-        self._loop, self._exits, self._families = loop, exits, families
-        self._outsiders, self._finder, self._leftovers = outsiders, finder, leftovers
-        self._walker, self._refusals = walker, refusals
 
     def send(self, process: ManagedProcess, signum: int) -> None:
         """Send a signal to a leader alone; it does nothing when that has exited."""
@@ -172,7 +54,7 @@ class SignalDesk:
         family = self._families.by_process.get(process)
         if family is not None:
             self._send_to_group(family, signal.SIGKILL)
-            self._leftovers.kill(family)
+            self._kill(family)
 
     def _send_to_group(self, family: Family, signum: int) -> None:
         """Send a signal to all of a process group whose leader lives, the leader included."""
@@ -186,25 +68,6 @@ class SignalDesk:
         """Name the members that we may not signal, since that is all of them."""
         for row in table.members.get(family.pid, ()):
             self._send_once(family, Found.of(row.pid, row), signum)
-
-    def abandon(self, process: ManagedProcess) -> None:
-        """Wait no longer for what a dead leader has left: its members are strays now."""
-        family = self._families.by_process.get(process)
-        if family is not None:
-            self._leftovers.abandon(family)
-
-    def is_settled(self, watcher: Watcher) -> bool:
-        """Tell whether all strays of a watcher without slots are known, and the killed ones gone.
-
-        Otherwise they are looked for, and `Strayed` follows.
-        """
-        return self._leftovers.is_settled(watcher)
-
-    def forget(self, watcher: Watcher) -> None:
-        """Report nothing more of a watcher that has been removed."""
-        self._leftovers.forget(watcher)
-        self._outsiders.forget(watcher)
-        self._families.forget(watcher)
 
     # -- trees
 
@@ -282,16 +145,6 @@ class SignalDesk:
 
         self._walker.walk(walked)
 
-    def _send_once(self, family: Family, found: Found, signum: int) -> None:
-        """Send a signal to a process that has been listed."""
-        try:
-            pidfd.send_once(found.pid, found.start_time, signum)
-        except PermissionError:
-            self._refusals.tell(family.watcher.name, found.pid, found.command, found.start_time)
-        except OSError:
-            # No file left to open it with: what is left of it meets SIGKILL with its group.
-            self._finder.soon()
-
 
 class _Stop:
     """One stop of a whole tree, until its members have been signalled. Supervisor thread."""
@@ -303,12 +156,114 @@ class _Stop:
         self.was_late = False  # its group was signalled without the list
 
 
+class Reaper:
+    """Collects the children that have exited. Owned by the supervisor thread.
+
+    Exits are only noted when the exit watcher reports them; `work` collects them, as many as its
+    turn allows. So a thousand deaths at once do not keep a client waiting. One look at our children
+    serves all that were dead before it: it takes 20 ms for ten thousand of them.
+
+    Args:
+        exited: The pids to collect; `Outsiders` adds those that it could not watch.
+        explain: Returns the line that a process has left to say why it cannot run, and why it never
+            became its program.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        exits: ExitWatcher,
+        facts: Facts,
+        families: Families,
+        outsiders: Outsiders,
+        finder: Finder,
+        signals: SignalDesk,
+        exited: deque[int],
+        explain: Explain,
+    ) -> None:
+        self._loop, self._exits, self._facts = loop, exits, facts
+        self._families, self._outsiders, self._finder = families, outsiders, finder
+        self._signals, self._exited, self._explain = signals, exited, explain
+        self._listed = 0  # of them, those that were dead before the finder's last look
+        self._has_news = False  # SIGCHLD has arrived since the last turn
+        loop.add_reader(exits, self._see)
+
+    def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
+        """Watch a new child.
+
+        Raises:
+            OSError: There is nothing left to watch it with. The child has been killed and
+                collected again: what cannot be watched must not run.
+        """
+        try:
+            is_watched = self._exits.add(pid)
+        except OSError:
+            os.killpg(pid, signal.SIGKILL)  # not collected, so the number is its own
+            os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
+            raise
+        self._families.add(Family(watcher, process, pid))
+        if not is_watched:
+            # It has ended, and other code in this program has collected it, or SIGCHLD is ignored
+            # in it: nothing will ever be seen of it.
+            self._loop.post(self._exited.append, pid)
+
+    def _see(self) -> None:
+        self._exited.extend(self._exits.ready())
+
+    def work(self, turn_is_over: Callable[[], bool]) -> bool:
+        """Collect what has exited until the turn is over; tell whether there is more."""
+        if not (self._exited or self._has_news):
+            return False
+        self._has_news = False
+        while self._exited:
+            if not self._listed:
+                self._finder.new_batch()
+                self._listed = len(self._exited)
+            self._listed -= 1
+            self._collect(self._exited.popleft())
+            if turn_is_over():
+                break
+        self._signals.ask()
+        self._loop.at_turn_end(self._finder.soon)
+        return bool(self._exited)
+
+    def child_exited(self) -> None:
+        """Look at groups in this turn, and for orphans soon: SIGCHLD has come.
+
+        A signal handler may call it, since it does no more than note it.
+        """
+        self._has_news = True
+
+    def _collect(self, pid: int) -> None:
+        family = self._families.by_pid.get(pid)
+        if family is None or not family.is_alive:
+            self._outsider_exited(pid)
+            return
+        watcher, process = family.watcher, family.process
+        family.stopping = process.state is not ProcessState.RUNNING
+        ended, group = groups.end(self._exits, pid)
+        family.is_alive = False
+        leaves, report, failure = False, "", None
+        try:
+            leaves = self._signals.begin(family, group)
+            report, failure = self._explain(watcher, process)
+        finally:
+            # Whatever there is no memory or file for: an exit that is collected is never lost.
+            self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
+
+    def _outsider_exited(self, pid: int) -> None:
+        # Its children have become ours, and are known by its session while it is kept.
+        self._finder.look(lambda: None)
+        family = self._outsiders.exited(pid)
+        if family is not None:
+            self._signals.settle(family)
+
+
 class Endings(NamedTuple):
     """The desks around the end of a process. Owned by the supervisor thread."""
 
-    signals: SignalDesk
+    signals: SignalDesk  # closed with the supervisor
     reaper: Reaper
-    leftovers: Leftovers  # closed with the supervisor
     walker: Walker  # its threads are stopped with the supervisor
 
 
@@ -341,10 +296,9 @@ def build(
         finder = Adoption(loop, walker, families, outsiders, runs_user_code)
     else:
         finder = Search(loop, walker, families, outsiders)
-    leftovers = Leftovers(loop, facts, families, outsiders, finder, walker, refusals)
-    reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, exited, explain)
-    signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
-    return Endings(signals, reaper, leftovers, walker)
+    signals = SignalDesk(loop, exits, facts, families, outsiders, finder, walker, refusals)
+    reaper = Reaper(loop, exits, facts, families, outsiders, finder, signals, exited, explain)
+    return Endings(signals, reaper, walker)
 
 
 def _become_subreaper() -> bool:

@@ -42,9 +42,15 @@ class Finder:
 
     def soon(self) -> None:
         """Look in a moment, once for all calls until then."""
-        if self._timer is None:
-            at = max(self._loop.clock.monotonic() + self.delay, self._not_before)
-            self._timer = self._loop.call_at(at, self._look_now)
+        self._look_in(self.delay)
+
+    def _look_in(self, delay: float) -> None:
+        at = max(self._loop.clock.monotonic() + delay, self._not_before)
+        if self._timer is not None:
+            if self._timer.when <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._look_now)
 
     def _look_now(self) -> None:
         self._timer = None
@@ -107,7 +113,6 @@ class Adoption(Finder):
         self._waiting: list[Done] = []
         self._is_fresh = False
         self._is_short = False
-        self._deferred: Timer | None = None
 
     def new_batch(self) -> None:
         """See `Finder.new_batch`."""
@@ -141,7 +146,7 @@ class Adoption(Finder):
                 self._is_short = True
                 reason = getattr(error, "strerror", None) or "no memory"
                 logger.warning("cannot list the orphans: %s; trying again", reason)
-            self._defer()
+            self._look_in(DEFERRED_DELAY)
             return
         self._is_short = False
         if self._members:
@@ -169,7 +174,7 @@ class Adoption(Finder):
                 self._members.pop(pid, None)
                 collecting.collect(pid)
             else:
-                self._defer()
+                self._look_in(DEFERRED_DELAY)
             return False
         if self._members.get(pid) == group:
             return False
@@ -186,19 +191,13 @@ class Adoption(Finder):
             if has_origin or not self._runs_user_code():
                 self._outsiders.take(one)
             else:
-                self._defer()  # perhaps a hook's, which has only just left our session
+                self._look_in(
+                    DEFERRED_DELAY
+                )  # perhaps a hook's that has only just left our session
         if not self._asked:
             waiting, self._waiting = self._waiting, []
             for done in waiting:
                 done()
-
-    def _defer(self) -> None:
-        if self._deferred is None:
-            self._deferred = self._loop.call_later(DEFERRED_DELAY, self._look_again)
-
-    def _look_again(self) -> None:
-        self._deferred = None
-        self.soon()
 
 
 class Search(Finder):

@@ -30,15 +30,9 @@ class Launcher:
     """Starts the processes of watchers. Owned by the supervisor thread, which waits for none.
 
     Args:
-        loop: The supervisor's loop.
-        clock: The time.
         run: The id of the daemon's life.
-        sockets: The listening sockets that commands may refer to.
-        outputs: Reads what processes write.
-        reaper: Watches for their exits.
-        helpers: What plugins get in addition.
-        hooks: What hooks have taken away.
-        reports: Takes what a process says that does not become its program.
+        helpers: Tells what plugins get in addition.
+        hooks: Tells which variables hooks have taken away.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
         nofile: The soft limit of open files for processes; None for ours, unless it was changed.
     """
@@ -181,13 +175,12 @@ class Reports:
         self._loop = loop
         self._epoll: select.epoll | None = None
         self._open: dict[int, _Report] = {}
-        self._by_process: dict[ManagedProcess, _Report] = {}
         self._failed: dict[ManagedProcess, LaunchError] = {}
         self._told: dict[Watcher, set[str]] = {}
 
     def add(self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int) -> None:
         """Listen to a new one; the pipe is owned here from now on."""
-        self._open[fd] = self._by_process[process] = _Report(watcher, process, spec, fd)
+        self._open[fd] = _Report(watcher, process, spec, fd)
         try:
             if self._epoll is None:
                 self._epoll = select.epoll()
@@ -206,8 +199,6 @@ class Reports:
         """Take what there is: it has been written at once."""
         watcher, process, spec, fd = report
         del self._open[fd]
-        if self._by_process.get(process) is report:
-            del self._by_process[process]
         text = b""
         try:
             text = os.read(fd, REPORT_SIZE)
@@ -235,8 +226,7 @@ class Reports:
 
     def failure(self, process: ManagedProcess) -> LaunchError | None:
         """Return why a process that has ended never became its program, None if it did."""
-        report = self._by_process.get(process)
-        if report is not None:
+        for report in [one for one in self._open.values() if one.process is process]:
             self._read(report)
         return self._failed.pop(process, None)
 

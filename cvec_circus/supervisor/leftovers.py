@@ -10,12 +10,14 @@ from functools import partial
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.facts import Emptied, Facts
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, pidfd, proctable
+from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.system.groups import ProcessGroup
 
 FIRST_DELAY, LAST_DELAY = 0.005, 0.2
@@ -42,6 +44,7 @@ class Leftovers:
     def __init__(
         self,
         loop: Loop,
+        exits: ExitWatcher,
         facts: Facts,
         families: Families,
         outsiders: Outsiders,
@@ -49,7 +52,7 @@ class Leftovers:
         walker: Walker,
         refusals: Refusals,
     ) -> None:
-        self._loop, self._facts, self._families = loop, facts, families
+        self._loop, self._exits, self._facts, self._families = loop, exits, facts, families
         self._outsiders, self._finder, self._walker = outsiders, finder, walker
         self._refusals = refusals
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
@@ -122,7 +125,10 @@ class Leftovers:
     # -- strays of those that ended by themselves: the watcher waits for them before it is down
 
     def is_settled(self, watcher: Watcher) -> bool:
-        """Tell whether its strays are known, and the killed ones gone; if not, look for them."""
+        """Tell whether all strays of a watcher without slots are known, and the killed ones gone.
+
+        Otherwise they are looked for, and `Strayed` follows.
+        """
         if self._outsiders.are_doomed(watcher):
             self._unsought[watcher] = None  # they may leave something in their turn
             return False
@@ -140,12 +146,14 @@ class Leftovers:
             self._outsiders.touch(watcher)
 
     def forget(self, watcher: Watcher) -> None:
-        """Forget a watcher that has been removed."""
+        """Report nothing more of a watcher that has been removed."""
         self._unsought.pop(watcher, None)
+        self._outsiders.forget(watcher)
+        self._families.forget(watcher)
 
     # -- what does not end by itself
 
-    def kill(self, family: Family) -> None:
+    def _kill(self, family: Family) -> None:
         """Send SIGKILL to all that is left, and to all that turns up."""
         family.killed = True
         if family.group is not None:
@@ -154,9 +162,10 @@ class Leftovers:
             self._track()
         self._outsiders.kill(family)
 
-    def abandon(self, family: Family) -> None:
-        """Wait for it no longer: what is left are strays now."""
-        if family not in self._waiting:
+    def abandon(self, process: ManagedProcess) -> None:
+        """Wait no longer for what a dead leader has left: its members are strays now."""
+        family = self._families.by_process.get(process)
+        if family is None or family not in self._waiting:
             return
         self._waiting.discard(family)
         self._outsiders.abandon(family)
@@ -200,7 +209,7 @@ class Leftovers:
             self._emptied(family)
 
     def _emptied(self, family: Family) -> None:
-        if family.group is not None:  # let go of meanwhile
+        if family.group is not None:  # else it was let go of meanwhile
             _close_group(family)
             family.changed = True
             self.settle(family)
@@ -251,11 +260,13 @@ class Leftovers:
         is_empty = group.is_empty()
         if not is_empty and members:
             family.is_bare, family.seen = False, members
+            # Those of the first list had the signal with the group: 0 asks whether they could.
+            signum = _last_signal(family) if family.killed or family.is_listed else 0
             for found in members:
                 key = (found.start_time, found.pid)
                 if key not in family.signalled:
                     family.signalled[key] = None
-                    self._signal(family, found)
+                    self._send_once(family, found, signum)
             family.is_listed = True
         elif not is_empty and not family.is_bare:
             # Nothing but zombies, or what /proc hides from us, or what was born while the walk
@@ -278,16 +289,8 @@ class Leftovers:
                     found.append(Found.of(pid, None))
         return found
 
-    def _signal(self, family: Family, found: Found) -> None:
-        """Signal one member that is new in the list, or ask whether we may.
-
-        Those of the first list had the signal with the whole group.
-        """
-        signum = 0
-        if family.killed:
-            signum = signal.SIGKILL
-        elif family.is_listed:
-            signum = family.signum or signal.SIGTERM
+    def _send_once(self, family: Family, found: Found, signum: int) -> None:
+        """Send a signal to one process that has been listed."""
         pid, start_time = found.pid, found.start_time
         try:
             if start_time:
@@ -297,7 +300,9 @@ class Leftovers:
         except PermissionError:
             self._refusals.tell(family.watcher.name, pid, found.command, start_time)
         except OSError:
-            family.signalled.pop((start_time, pid), None)  # no file left; the next list
+            # No file left to open it with. The next list has it again.
+            family.signalled.pop((start_time, pid), None)
+            self._finder.soon()
 
 
 def _signal_group(family: Family, group: ProcessGroup) -> None:
@@ -308,10 +313,14 @@ def _signal_group(family: Family, group: ProcessGroup) -> None:
     """
     if family.is_listed and not family.killed:
         return
-    signum = signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
     with contextlib.suppress(PermissionError):  # the list names those that are left
-        if group.send(signum) and not family.killed:
+        if group.send(_last_signal(family)) and not family.killed:
             group.send(signal.SIGCONT)
+
+
+def _last_signal(family: Family) -> int:
+    """Return the signal for members that turn up after the leader's exit."""
+    return signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
 
 
 def _close_group(family: Family) -> None:
