@@ -136,9 +136,8 @@ class Campaign:
     def advance(self) -> tuple[list[Watcher], float | None]:
         """Let the turns come that may come now.
 
-        Returns:
-            The watchers to look at, and the instant at which to call this again even if nothing has
-            moved, None for never.
+        Return the watchers to look at, and the instant at which to call this again even if nothing
+        has moved, None for never.
         """
         next_at = self._go_on(self._now())
         touched, self._touched = self._touched, []

@@ -279,9 +279,6 @@ def build(
     """Build the desks, bottom-up.
 
     Args:
-        loop: The supervisor's loop.
-        exits: Sees exits.
-        facts: Takes what the desks report.
         run: The id of this daemon's life, as it is in the marks of what it starts.
         explain: See `Reaper`.
         is_subreaper: Whether orphans become our children: never in an embedding program.

@@ -63,10 +63,9 @@ class Finder:
         self._not_before = now + SHARE * (now - began)
 
     def look(self, done: Done) -> None:
-        """Look at once.
+        """Look at once, and call `done` when all that is there now has been handed on.
 
-        Args:
-            done: Called when all that is there now has been handed on; perhaps before this returns.
+        That may be before this returns.
         """
         raise NotImplementedError
 

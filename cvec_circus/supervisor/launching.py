@@ -85,8 +85,8 @@ class Template:
         Args:
             wid: The slot.
             sockets: Lends the listening sockets that the command refers to.
-            env: Variables that this process gets in addition.
-            fds: Files that it gets in addition.
+            env: Variables for this process beside those of the watcher.
+            fds: Files for this process beside the sockets.
             **standard: Its stdin, stdout and stderr; `stdin_socket` takes precedence.
 
         Raises:

@@ -68,12 +68,8 @@ class Leftovers:
     def begin(self, family: Family, group: ProcessGroup) -> bool:
         """Signal and follow what a leader has left that has just exited.
 
-        Args:
-            family: The leader's.
-            group: Its process group, which is closed here when it is empty.
-
-        Returns:
-            Whether its slot has something to wait for; `Emptied` follows then.
+        Return whether its slot has something to wait for; `Emptied` follows then. The group is
+        owned here from now on.
         """
         if family.watcher.is_abandoned:  # removed, and all of it may go on running
             self._outsiders.leader_ended(family)
@@ -220,8 +216,7 @@ class Leftovers:
         now = self._loop.clock.monotonic()
         if self._timer is None:
             # Without help of the kernel, a walk alone tells that a group is empty.
-            is_slow = pidfd.reaches_groups()
-            self._walk_at = now + (self._walk_delay if is_slow else self._delay)
+            self._walk_at = now + (FIRST_WALK_DELAY if pidfd.reaches_groups() else FIRST_DELAY)
         elif self._timer.when > now + self._delay:
             self._timer.cancel()
         else:

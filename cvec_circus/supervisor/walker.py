@@ -117,10 +117,8 @@ class Walker:
     def walk(self, then: Walked) -> None:
         """List the processes that began after this one, with a walk that begins after this call.
 
-        All calls before it begins share it.
-
-        Args:
-            then: Called with the table, in a later turn; never if the walk does not end.
+        All calls before it begins share it. `then` gets the table in a later turn, or never if the
+        walk does not end.
         """
         self._asked.append(then)
         if not self._walking:
@@ -150,12 +148,7 @@ class Walker:
             self._begin()
 
     def read(self, pids: Iterable[int], then: Read) -> None:
-        """Look at some processes, their marks included.
-
-        Args:
-            pids: The processes.
-            then: Called with those that are there, in a later turn.
-        """
+        """Look at some processes, their marks included; `then` gets those there in a later turn."""
         until = self._loop.clock.monotonic() + EXEC_TIMEOUT
         self._marks.do(self._read, list(pids), then, until)
 
