@@ -1,8 +1,7 @@
-"""Orders to all watchers: who is asked when.
+"""Orders to all watchers: which watcher is asked when.
 
-An order to all is given to every watcher at once, as a goal, so that nothing can get lost in
-between. What a campaign adds is the sequence: it gives each watcher a `Turn`, and the turns come
-stage by stage.
+An order to all reaches every watcher at once, as a goal, so that nothing is lost in between. A
+campaign adds the sequence: it gives each watcher a `Turn`, and the turns come stage by stage.
 
 Stopping: all but the helpers are asked at once, the lowest priority first; then the helpers, so
 that a plugin hears the last `stop` of each watcher. Starting: the watchers of the highest priority,
@@ -10,7 +9,7 @@ in the order in which they were added, `warmup_delay` apart; the next lower prio
 these is filled, or has failed once for good of this start, or when nothing of them has moved for
 `priority_timeout`. A first spawn is movement, a respawn is not; and so is a hook within its
 `hook_timeout`. A stage of a stop is over after `shutdown_timeout` at the latest. So no watcher
-holds up another one for ever.
+holds up another one indefinitely.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Campaign:
     Args:
         pace: How long it waits; it may be changed.
         now: Returns the instant on the monotonic clock.
-        note: Called with a watcher that the others wait for no longer, and with that in words.
+        note: Called with a watcher that the others no longer wait for, and a sentence about it.
         explain: Returns why a watcher stands where it stands.
     """
 

@@ -29,14 +29,14 @@ Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
 
 
 class SignalDesk(Leftovers):
-    """Sends what the core wants sent, to what is dead as well. Owned by the supervisor thread.
+    """Signals processes, and what dead leaders have left. Owned by the supervisor thread.
 
-    Nothing is signalled by a bare number: leaders and what is watched by pidfd, what a walk has
-    listed when its start time is still the same.
+    Nothing is signalled by a bare number: leaders, and processes that are watched, by pidfd; those
+    that a walk has listed, only if their start time is still the same.
     """
 
     def send(self, process: ManagedProcess, signum: int) -> None:
-        """Send a signal to a leader alone; it does nothing when that has exited."""
+        """Send a signal to a leader alone; do nothing if it has exited."""
         family = self._families.by_process.get(process)
         if family is None or not family.is_alive:
             return

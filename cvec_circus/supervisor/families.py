@@ -62,7 +62,7 @@ class Family:
 
     @property
     def is_over(self) -> bool:
-        """Whether the slot has nothing to wait for any more."""
+        """Whether the slot no longer waits for anything."""
         return not (self.is_alive or self.group or self.tree or self.looking)
 
     @property
@@ -297,7 +297,7 @@ class Outsiders:
             self._send(outsider, signal.SIGKILL)
 
     def are_doomed(self, watcher: Watcher) -> bool:
-        """Tell whether there are strays of a watcher that have been killed and are not gone."""
+        """Tell whether a watcher has strays that have been killed and are not gone."""
         kept = self._by_pid.values()
         return any(one.role is Role.DOOMED and one.watcher is watcher for one in kept)
 
@@ -308,7 +308,8 @@ class Outsiders:
         family.tree.clear()
 
     def _send(self, outsider: Outsider, signum: int) -> None:
-        found = outsider.found
+        found, watcher = outsider.found, outsider.watcher
+        assert watcher is not None
         try:
             if outsider.is_watched:
                 self._exits.send_signal(found.pid, signum)
@@ -317,10 +318,9 @@ class Outsiders:
             else:
                 pidfd.send_once(found.pid, found.start_time, signum)
         except PermissionError:
-            assert outsider.watcher is not None
-            self._refusals.tell(outsider.watcher.name, found.pid, found.command, found.start_time)
+            self._refusals.tell(watcher.name, found.pid, found.command, found.start_time)
         except OSError as error:
-            logger.warning("cannot signal %s: %s", outsider.name, error)
+            logger.warning("%s: cannot signal %s: %s", watcher.name, outsider.name, error)
 
     # -- the end of one
 
@@ -343,7 +343,7 @@ class Outsiders:
         return family
 
     def forget(self, watcher: Watcher) -> None:
-        """Report nothing of a watcher any more; what there is of it is still collected."""
+        """Stop reporting strays of a watcher; its processes are still collected."""
         for outsider in self._by_pid.values():
             if outsider.watcher is watcher and outsider.role in (Role.STRAY, Role.DOOMED):
                 outsider.role = Role.SILENT

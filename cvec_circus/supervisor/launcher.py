@@ -107,7 +107,7 @@ class Launcher:
         return made
 
     def forget(self, watcher: Watcher) -> None:
-        """Let go of what is kept for a watcher that is gone for good; again does no harm."""
+        """Drop what is kept for a watcher that is gone for good; it may be called twice."""
         self._templates.pop(watcher, None)
         self._reports.forget(watcher)
 
@@ -165,7 +165,7 @@ class _Report(NamedTuple):
 
 
 class Reports:
-    """Listens to the processes that are not their programs yet. Owned by the supervisor thread.
+    """Listens to processes that have not become their programs yet. Owned by the supervisor thread.
 
     Their pipes are in one epoll, which most daemons never need: a thousand that start at once are
     one file to the loop.
@@ -188,7 +188,8 @@ class Reports:
             self._epoll.register(fd, select.EPOLLIN)
         except OSError as error:
             # It is read when the process has ended.
-            logger.warning("%s: cannot listen to its start: %s", process.name, error.strerror)
+            reason = f"{error.strerror}; a failure shows when it has ended"
+            logger.warning("%s: cannot watch slot %d start: %s", process.name, process.wid, reason)
 
     def _see(self) -> None:
         assert self._epoll is not None
@@ -217,7 +218,7 @@ class Reports:
                 logger.warning("%s: %s", watcher.name, remark)
 
     def _ignore(self, fd: int) -> None:
-        """Listen to a pipe no more; closing it is not enough where a hook has forked."""
+        """Stop listening to a pipe; closing it is not enough where a hook has forked."""
         try:
             if self._epoll is not None:
                 self._epoll.unregister(fd)
@@ -231,11 +232,11 @@ class Reports:
         return self._failed.pop(process, None)
 
     def forget(self, watcher: Watcher) -> None:
-        """Let go of what was said about a watcher that is gone for good."""
+        """Drop what was logged about a watcher that is gone for good."""
         self._told.pop(watcher, None)
 
     def close(self) -> None:
-        """Listen no more, after the loop has been closed."""
+        """Close all pipes, after the loop has been closed."""
         for fd in self._open:
             os.close(fd)
         self._open.clear()

@@ -34,7 +34,7 @@ LOOK_TIMEOUT = 1.0
 
 
 class Leftovers:
-    """Sees what dead leaders have left come to its end. Owned by the supervisor thread.
+    """Follows what dead leaders have left until it has ended. Owned by the supervisor thread.
 
     A group is asked whether it is empty at each exit of any child, and by a timer. A zombie that
     its parent does not collect is a member too, so now and then a walk of /proc looks for groups
@@ -57,8 +57,8 @@ class Leftovers:
         self._refusals = refusals
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
         self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
-        # Watchers of which something ended that no stop had begun; the look that is under way.
         self._unsought: dict[Watcher, object | None] = {}
+        """Watchers with a process that ended by itself, and the look for its strays, once begun."""
         self._timer: Timer | None = None
         self._delay = FIRST_DELAY
         self._walk_delay = FIRST_WALK_DELAY
@@ -159,7 +159,7 @@ class Leftovers:
         self._outsiders.kill(family)
 
     def abandon(self, process: ManagedProcess) -> None:
-        """Wait no longer for what a dead leader has left: its members are strays now."""
+        """Stop waiting for what a dead leader has left: its members are strays now."""
         family = self._families.by_process.get(process)
         if family is None or family not in self._waiting:
             return

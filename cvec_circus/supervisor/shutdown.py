@@ -1,20 +1,19 @@
 """The end of the daemon, in order and within a bound.
 
-1. The goal is set to down at once: no command that is running can delay it.
-2. Commands that change something are refused from now on; questions are still answered.
-3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so that
-   a plugin hears the last `stop` of each of them: when the others are down, or after
-   `shutdown_timeout`.
-4. When all are down the loop ends. It ends as well when the time is up: `shutdown_timeout`, or the
-   longest graceful_timeout and 5 s if that is more, and 7 s more for helpers where there are any.
-   What was given more time before, by a `kill` with a graceful_timeout of its own, is killed a
-   second earlier. What is left then is named. Each hook has 2 s from now on, or from when it is
-   asked; while one of them has time left the loop goes on, since it may ask the daemon something.
-5. What remains is `Supervisor._end`: pumps drained, threads ended, sockets closed.
+1. Every goal is down at once: no command that is running can delay it.
+2. Commands that change something are refused; questions are still answered.
+3. All watchers but the helpers are asked to stop at the same time. The helpers follow when those
+   are down, or after `shutdown_timeout`, so that a plugin hears the last `stop` of each watcher.
+4. The loop ends when all are down, or when the time is up: `shutdown_timeout`, or the longest
+   graceful_timeout and 5 s if that is more, and 7 s more for helpers where there are any. What has
+   more time than that, from a `kill` with a graceful_timeout of its own, is killed a second
+   earlier. Each hook has 2 s, from now or from when it is asked; while one has time left the loop
+   goes on, since the hook may ask the daemon something.
+5. What remains is `Supervisor._end`: drain pumps, end threads, close sockets.
 
 A further signal only logs how many seconds are left: init scripts repeat SIGTERM, and systemd sends
-it as soon as its ExecStop, which may well be a `quit`, has returned. A second SIGINT more than a
-second after the first, which only a person types, kills what is left, and gives hooks no more time.
+it as soon as its ExecStop, which may be a `quit`, has returned. A second SIGINT more than a second
+after the first, which only a person types, kills what is left and gives hooks no more time.
 """
 
 from __future__ import annotations
