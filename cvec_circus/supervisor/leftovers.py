@@ -308,9 +308,11 @@ def _signal_group(family: Family, group: ProcessGroup) -> None:
     """
     if family.is_listed and not family.killed:
         return
-    with contextlib.suppress(PermissionError):  # the list names those that are left
+    try:
         if group.send(_last_signal(family)) and not family.killed:
             group.send(signal.SIGCONT)
+    except PermissionError:
+        pass  # the list names those that are left
 
 
 def _last_signal(family: Family) -> int:
