@@ -154,7 +154,7 @@ def _built(
     ends = endings.build(
         loop, watch, facts, events.run, explain, around.is_subreaper, hooks.runs_code
     )
-    stack.callback(ends.leftovers.close)
+    stack.callback(ends.signals.close)
     launcher = Launcher(
         loop,
         clock,
