@@ -79,9 +79,8 @@ def find(name: str) -> Command:
     """
     command = table.find(name)
     if command is None:
-        meant = table.nearest(name, (*table.NAMES, _HELP))
-        hint = f"did you mean {meant}?" if meant else "no such command; `help` lists them"
-        raise ArgumentError(f"{name}: {hint}")
+        hint = did_you_mean(name, (*table.NAMES, _HELP)) or "; no such command; `help` lists them"
+        raise ArgumentError(f"{name}: {hint[2:]}")
     return command
 
 
@@ -156,9 +155,9 @@ def main_parser() -> argparse.ArgumentParser:
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
     """Make the parser of what stands behind a command, less its arguments."""
-    takes = command.takes
+    takes = command.arguments
     width = max(map(len, takes), default=0)
-    lines = [f"  {word.ljust(width)}  {text}" for word, text in takes.items()]
+    lines = [f"  {word.ljust(width)}  {prop.help}" for word, prop in takes.items()]
     parser = argparse.ArgumentParser(
         prog=f"{PROG} {command.name}",
         usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
@@ -219,7 +218,8 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
             switches[key[1:]] = value
         else:
             setattr(options, key, value)
-    options.local = {switch.prop for switch in command.local} & switches.keys()
+    local = {switch.prop for switch in command.local}
+    options.local = {key: switches[key] for key in switches.keys() & local}
     try:
         return command.message([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:

@@ -49,7 +49,7 @@ def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
         KeyboardInterrupt: Ctrl-C was typed.
     """
     wanted = dict(properties)
-    expression = re.compile(wanted.pop("grep", ""))
+    expression = re.compile(options.local.get("grep", ""))
     with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT, name=PROG) as client:
         return Reading(client, options, wanted, expression).run()
 

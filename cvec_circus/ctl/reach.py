@@ -7,8 +7,8 @@ import socket
 from collections.abc import Mapping
 
 from cvec_circus.client.connect import ENDPOINT_VARIABLES, endpoint_from
-from cvec_circus.commands.table import nearest
 from cvec_circus.ctl.candidates import Candidates
+from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 
 PROBE_TIMEOUT = 0.5
 """Seconds that a connection may take that only has to show whether anybody listens."""
@@ -36,7 +36,7 @@ def why_unreachable(
 def near_watcher(name: str, endpoint: str) -> str:
     """Make the hint that follows a name that no watcher has; "" when none is near."""
     names = {each.lower(): each for each in Candidates(endpoint).names()}
-    meant = nearest(name, tuple(names))
+    meant = nearest_to(name[:LONGEST_WORD], frozenset(names))
     return f"; did you mean {names[meant]}?" if meant else ""
 
 

@@ -32,7 +32,7 @@ BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]
 
 
 class Target:
-    """The commands' view of the supervisor: see `commands.target.CommandTarget` for each method.
+    """The commands' view of the supervisor: see `commands.base.CommandTarget` for each method.
 
     Owned by the supervisor thread.
 
