@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvec_circus.stats.inventory import DAEMON
-from cvec_circus.stats.payloads import SOCKETS
+from cvec_circus.stats.payloads import DAEMON, SOCKETS
 from cvec_circus.wire.topics import fold
 
 Row = dict[str, Any]

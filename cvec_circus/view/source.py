@@ -17,8 +17,7 @@ from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import connect, open_subscriber
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
-from cvec_circus.stats.inventory import STATISTICS
-from cvec_circus.stats.payloads import STAT, read
+from cvec_circus.stats.payloads import STAT, STATISTICS, read
 from cvec_circus.view.facts import Facts
 
 Reply = dict[str, Any]
