@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cvec_circus.commands.render import duration
-from cvec_circus.ctl.layout import in_a_cell, width_of
+from cvec_circus.ctl.output import in_a_cell, width_of
 from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of
 
 TITLES = ("NAME", "STATE", "PROCS", "CPU%", "MEM%", "RSS", "AGE", "RESTARTS", "REASON")

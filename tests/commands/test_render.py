@@ -3,7 +3,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.commands import render
-from cvec_circus.ctl.layout import Page, lay_out
+from cvec_circus.ctl.output import Page, lay_out
 
 
 class TestRender(unittest.TestCase):
