@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 class Add(Command):
-    """The command `add`. Immutable."""
-
     name = "add"
     doc = "Add a watcher."
     properties = (

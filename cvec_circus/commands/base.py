@@ -100,122 +100,71 @@ class Switch(NamedTuple):
 
 
 class Answer(Protocol):
-    """The one answer to a request. Owned by the supervisor thread."""
+    """The one answer to a request: see `control.replies.Reply`. Owned by the supervisor thread."""
 
-    def ok(self, **fields: Any) -> None:
-        """Report success."""
-
-    def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None:
-        """Report a failure in a sentence."""
-
-    def cause(self, text: str, why: str = "") -> Cause:
-        """Make the cause of an order of the request, with its sender as the actor."""
-
-    def wait(self, shape: Shape) -> Wait:
-        """Make a wait that answers at the end of an order, with the fields `shape` makes."""
+    def ok(self, **fields: Any) -> None: ...
+    def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None: ...
+    def cause(self, text: str, why: str = "") -> Cause: ...
+    def wait(self, shape: Shape) -> Wait: ...
 
 
 class TargetWatcher(Protocol):
     """What a command may read of a watcher. Owned by the supervisor thread."""
 
     @property
-    def name(self) -> str:
-        """The name as written."""
-
+    def name(self) -> str: ...
     @property
-    def status(self) -> str:
-        """Its state: stopped, starting, active or stopping."""
-
+    def status(self) -> str: ...
     @property
-    def options(self) -> Mapping[str, Any]:
-        """All its options, typed."""
+    def options(self) -> Mapping[str, Any]: ...
 
 
 Watchers = Sequence[TargetWatcher]
 
 
 class CommandTarget(Protocol):
-    """What the commands ask of the supervisor. Owned by the supervisor thread.
+    """What the commands ask of the supervisor: see `supervisor.target.Target` for each method.
 
-    Look-ups raise `MessageError` ("program web not found"). `then` is called exactly once with the
-    result, now or later, or `refuse` with the reason why there is none.
+    Owned by the supervisor thread. Look-ups raise `MessageError` ("program web not found"). `then`
+    is called once with the result, now or later, or `refuse` with the reason why there is none.
     """
 
     @property
-    def stopping(self) -> bool:
-        """Whether the daemon is stopping."""
+    def stopping(self) -> bool: ...
+    def description(self) -> Fields: ...
+    def global_options(self) -> Fields: ...
+    def sockets(self) -> list[Fields]: ...
+    def events(self, since: int, limit: int, marker: str | None) -> Fields: ...
 
-    def watchers(self) -> Watchers:
-        """All watchers, by name."""
-
-    def find(self, name: str) -> TargetWatcher:
-        """The watcher of that name, in any case."""
-
-    def known(self, name: str | None = None) -> Watchers:
-        """The watcher of that name, or all by name, with those left out of the configuration."""
-
-    def matching(self, pattern: str, match: str) -> Watchers:
-        """The watchers whose names match; a pattern that is a watcher's name matches only that."""
-
-    def reason(self, watcher: Any) -> str:
-        """Why it is in its state, in a sentence; "" if there is nothing to explain."""
-
-    def detail(self, watcher: Any) -> Fields:
-        """What `status` shows of it with `details`."""
-
-    def pids(self, watcher: Any) -> list[int]:
-        """The pids of its processes, oldest first."""
-
-    def options(self, watcher: Any) -> Fields:
-        """Its options as the wire shows them, freeform ones too."""
-
-    def global_options(self) -> Fields:
-        """The daemon's own options: the endpoints and check_delay."""
-
-    def sockets(self) -> list[Fields]:
-        """The managed sockets."""
-
-    def description(self) -> Fields:
-        """What `ping` answers: pid, version, run, uptime."""
-
-    def events(self, since: int, limit: int, marker: str | None) -> Fields:
-        """Events of the history after `since`, as `EventStream.since` returns them."""
-
-    def last_lines(self, watcher: Any, channel: str, count: int) -> Fields:
-        """The last lines its processes have written: lines, next, more, missed."""
-
+    def watchers(self) -> Watchers: ...
+    def find(self, name: str) -> TargetWatcher: ...
+    def known(self, name: str | None = None) -> Watchers: ...
+    def matching(self, pattern: str, match: str) -> Watchers: ...
+    def reason(self, watcher: Any) -> str: ...
+    def detail(self, watcher: Any) -> Fields: ...
+    def pids(self, watcher: Any) -> list[int]: ...
+    def processes(self, watcher: Any, pid: int | None) -> list[Any]: ...
+    def options(self, watcher: Any) -> Fields: ...
+    def last_lines(self, watcher: Any, channel: str, count: int) -> Fields: ...
     def next_lines(
         self, watcher: Any, channel: str, since: int, timeout: float, then: Callable[[Fields], None]
-    ) -> None:
-        """The lines after a place, now or once there is one."""
-
-    def give(self, order: Order, wait: Wait | None = None) -> None:
-        """Give an order; answer `wait` at its end. `AlreadyExist` for an `Add` of a taken name."""
-
-    def new_watcher(self, name: str, options: Fields) -> Any:
-        """Make a watcher with converted options, for an `Add`."""
-
-    def processes(self, watcher: Any, pid: int | None) -> list[Any]:
-        """The processes of a watcher, or the one with that pid."""
+    ) -> None: ...
 
     def sample(
         self,
         watchers: Any,
         pid: int | None,
-        then: Callable[[dict[str, Any]], None],
+        then: Callable[[Fields], None],
         refuse: Callable[[str], None],
         extended: bool = False,
-    ) -> None:
-        """Measure processes off this thread: ``{name: {pid: process info}}``.
+    ) -> None: ...
+    def sample_daemon(
+        self, then: Callable[[Fields], None], refuse: Callable[[str], None]
+    ) -> None: ...
 
-        With `extended`, the hooks `extended_stats` add to it first.
-        """
-
-    def sample_daemon(self, then: Callable[[Fields], None], refuse: Callable[[str], None]) -> None:
-        """Measure the daemon itself off this thread."""
-
-    def reload_configuration(self, props: Fields, answer: Any) -> None:
-        """Read the configuration again and apply what differs; answered later."""
+    def new_watcher(self, name: str, options: Fields) -> Any: ...
+    def give(self, order: Order, wait: Wait | None = None) -> None: ...
+    def reload_configuration(self, props: Fields, answer: Any) -> None: ...
 
 
 class Call(NamedTuple):
@@ -268,7 +217,7 @@ class Call(NamedTuple):
 
 
 class Command:
-    """A command of the wire; see the module's docstring. Immutable.
+    """A command of the wire; see the module's docstring. Immutable, as each one is.
 
     Attributes:
         doc: One sentence on what it does, for the help.

@@ -7,8 +7,6 @@ from cvec_circus.commands.render import Table, process_table
 
 
 class Dstats(Command):
-    """The command `dstats`. Immutable."""
-
     name = "dstats"
     doc = "Show the resources that the daemon itself uses."
 

@@ -13,22 +13,14 @@ from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_integer
 from cvec_circus.wire.topics import split
 
-MAX_EVENTS = 500
+MOST = 500
 _LIMIT = Property(
-    "limit",
-    to_integer,
-    default=MAX_EVENTS,
-    low=0,
-    high=MAX_EVENTS,
-    switch=True,
-    doc="How many at most.",
+    "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="How many at most."
 )
 _SINCE = "Show the events after this number."
 
 
 class Events(Command):
-    """The command `events`. Immutable."""
-
     name = "events"
     doc = "Show past events."
     properties = (

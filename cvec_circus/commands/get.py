@@ -13,8 +13,6 @@ from cvec_circus.options.nearest import did_you_mean
 
 
 class Get(Command):
-    """The command `get`. Immutable."""
-
     name = "get"
     doc = "Show some options of a watcher."
     properties = (NAME, Property("keys", to_names, mandatory=True, doc="The options' names."))

@@ -9,8 +9,6 @@ from cvec_circus.options.kinds import to_text
 
 
 class GlobalOptions(Command):
-    """The command `globaloptions`. Immutable."""
-
     name = "globaloptions"
     doc = "Show the options of the daemon itself."
     properties = (Property("option", to_text, doc="One option; all of them without it."),)

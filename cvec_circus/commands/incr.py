@@ -10,8 +10,6 @@ _NUMBER = Property("nb", to_integer, default=1, low=0, high=10_000, doc="How man
 
 
 class Incr(Command):
-    """The command `incr`. Immutable."""
-
     name = "incr"
     doc = "Raise the number of processes of a watcher."
     properties = (NAME, _NUMBER)
@@ -35,8 +33,6 @@ class Incr(Command):
 
 
 class Decr(Incr):
-    """The command `decr`. Immutable."""
-
     name = "decr"
     doc = "Lower the number of processes of a watcher."
     properties = (NAME, _NUMBER._replace(doc="How many fewer."))

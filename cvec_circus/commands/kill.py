@@ -11,8 +11,6 @@ _TIMEOUT = "Seconds until SIGKILL, instead of its own."
 
 
 class Kill(Command):
-    """The command `kill`. Immutable."""
-
     name = "kill"
     doc = "End processes of a watcher; it replaces them."
     properties = (

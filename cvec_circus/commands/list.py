@@ -9,8 +9,6 @@ _PIDS = Property("pids", to_boolean, default=False, doc="With the pids of all wa
 
 
 class List(Command):
-    """The command `list`. Immutable."""
-
     name = "list"
     doc = "Show the names of all watchers, or the pids of one."
     properties = (ANY_NAME, _PIDS)

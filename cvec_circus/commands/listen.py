@@ -1,4 +1,4 @@
-"""listen: events as they happen."""
+"""listen: events as they happen; the command line carries it out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ _TOPICS = "Beginnings of topics, or of names; all without any."
 
 
 class Listen(Command):
-    """The command `listen`, which the command line carries out. Immutable."""
-
     name = "listen"
     doc = "Show events as they happen, until Ctrl-C."
     properties = (Property("topics", to_names, doc=_TOPICS),)

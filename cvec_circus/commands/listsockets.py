@@ -7,8 +7,6 @@ from cvec_circus.commands.render import Table
 
 
 class ListSockets(Command):
-    """The command `listsockets`. Immutable."""
-
     name = "listsockets"
     doc = "Show the sockets that the daemon holds for its watchers."
 

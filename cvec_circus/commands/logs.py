@@ -12,26 +12,14 @@ from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_choice, to_integer, to_seconds
 
 LINES = 100
-MOST_LINES = 1_000_000
+MOST = 1_000_000
 LONGEST_WAIT = 60.0
 
 _LINES = Property(
-    "lines",
-    to_integer,
-    default=LINES,
-    low=0,
-    high=MOST_LINES,
-    switch=True,
-    doc="How many of the last.",
+    "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many of the last."
 )
-_TIMEOUT = Property(
-    "timeout",
-    to_seconds,
-    default=0.0,
-    low=0,
-    high=LONGEST_WAIT,
-    doc="With `since`: seconds to wait for a line, if there is none.",
-)
+_WAIT = "With `since`: seconds to wait for a line, if there is none."
+_TIMEOUT = Property("timeout", to_seconds, default=0.0, low=0, high=LONGEST_WAIT, doc=_WAIT)
 
 
 def to_channel(value: Any) -> str:
@@ -40,8 +28,6 @@ def to_channel(value: Any) -> str:
 
 
 class Logs(Command):
-    """The command `logs`. Immutable."""
-
     name = "logs"
     doc = "Show the output of the processes of a watcher."
     properties = (

@@ -6,8 +6,6 @@ from cvec_circus.commands.base import ANY_NAME, Call, Command, Fields
 
 
 class NumProcesses(Command):
-    """The command `numprocesses`. Immutable."""
-
     name = "numprocesses"
     doc = "Show the number of processes, of all watchers or of one."
     properties = (ANY_NAME,)

@@ -6,8 +6,6 @@ from cvec_circus.commands.base import Call, Command, Fields
 
 
 class NumWatchers(Command):
-    """The command `numwatchers`. Immutable."""
-
     name = "numwatchers"
     doc = "Show the number of watchers."
 

@@ -7,8 +7,6 @@ from cvec_circus.commands.render import Table, key_lines
 
 
 class Options(Command):
-    """The command `options`. Immutable."""
-
     name = "options"
     doc = "Show all options of a watcher."
     properties = (NAME,)

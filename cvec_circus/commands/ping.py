@@ -7,8 +7,6 @@ from cvec_circus.commands.render import Table, key_lines
 
 
 class Ping(Command):
-    """The command `ping`. Immutable."""
-
     name = "ping"
     doc = "Check that the daemon answers, and show which one it is."
 

@@ -7,8 +7,6 @@ from cvec_circus.wire import orders
 
 
 class Quit(Command):
-    """The command `quit`. Immutable."""
-
     name = "quit"
     doc = "Stop all watchers and end the daemon."
     mutating = True

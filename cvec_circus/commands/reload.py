@@ -17,8 +17,6 @@ from cvec_circus.wire import orders
 
 
 class Reload(Command):
-    """The command `reload`. Immutable."""
-
     name = "reload"
     doc = "Replace processes, without a moment in which none runs; start watchers that are stopped."
     properties = (

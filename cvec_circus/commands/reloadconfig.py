@@ -25,8 +25,6 @@ _DRY_RUN = "Show the plan and change nothing."
 
 
 class ReloadConfig(Command):
-    """The command `reloadconfig`. Immutable."""
-
     name = "reloadconfig"
     doc = "Read the configuration again and apply what differs, or nothing if anything is wrong."
     properties = (
@@ -68,15 +66,15 @@ class ReloadConfig(Command):
 
 def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
     for step in steps:
-        kept = (
-            step["action"] == "change"
-            and not step["processes"]
-            and all(change["effect"] == "kept" for change in step["changes"])
-        )
-        does = "" if step["action"] == "remove" else PROCESSES.get(step["processes"], "")
+        action, changes = step["action"], step["changes"]
+        what = [ACTIONS[action]]
+        if step["processes"]:
+            if action != "remove":
+                what.append(PROCESSES.get(step["processes"], step["processes"]))
+        elif action == "change" and all(change["effect"] == "kept" for change in changes):
+            what = ["as it is"]
         why = f" ({step['why']})" if step["why"] else ""
-        what = "as it is" if kept else ACTIONS[step["action"]]
-        yield f"{kind}{step['name']}: {what}{', ' if does else ''}{does}{why}"
+        yield f"{kind}{step['name']}: {', '.join(what)}{why}"
         yield from _changes(step["changes"])
 
 

@@ -7,8 +7,6 @@ from cvec_circus.wire import orders
 
 
 class Restart(Command):
-    """The command `restart`. Immutable."""
-
     name = "restart"
     doc = "Stop watchers, then start them; all of them without a name."
     properties = (ANY_NAME, MATCH)

@@ -10,8 +10,6 @@ _NOSTOP = "Leave its processes running, unsupervised."
 
 
 class Rm(Command):
-    """The command `rm`. Immutable."""
-
     name = "rm"
     doc = "Remove a watcher."
     properties = (NAME, Property("nostop", to_boolean, default=False, switch=True, doc=_NOSTOP))

@@ -20,8 +20,6 @@ _UNKNOWN = "unknown option"
 
 
 class Set(Command):
-    """The command `set`. Immutable."""
-
     name = "set"
     doc = "Change options of a watcher."
     properties = (

@@ -14,8 +14,6 @@ _CHILDREN = "The children, not the processes."
 
 
 class Signal(Command):
-    """The command `signal`. Immutable."""
-
     name = "signal"
     doc = "Send a signal to processes of a watcher."
     properties = (

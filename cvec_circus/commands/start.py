@@ -8,8 +8,6 @@ from cvec_circus.wire.outcome import Outcome
 
 
 class Start(Command):
-    """The command `start`. Immutable."""
-
     name = "start"
     doc = "Start watchers; all of them without a name."
     properties = (ANY_NAME, MATCH)

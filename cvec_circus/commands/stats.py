@@ -15,8 +15,6 @@ _EXTENDED = "With what the hook `extended_stats` adds."
 
 
 class Stats(Command):
-    """The command `stats`. Immutable."""
-
     name = "stats"
     doc = "Show the resources that processes use, of all watchers or of one."
     properties = (

@@ -14,8 +14,6 @@ _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "RE
 
 
 class Status(Command):
-    """The command `status`. Immutable."""
-
     name = "status"
     doc = "Show the states of all watchers, or of one."
     properties = (

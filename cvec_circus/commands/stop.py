@@ -7,8 +7,6 @@ from cvec_circus.wire import orders
 
 
 class Stop(Command):
-    """The command `stop`. Immutable."""
-
     name = "stop"
     doc = "Stop watchers; all of them without a name."
     properties = (ANY_NAME, MATCH)
