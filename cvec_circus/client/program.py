@@ -69,10 +69,10 @@ def assigned(
     """Read what to do from the environment if a daemon has started this, else from the arguments.
 
     Args:
-        kind: A dataclass, whose attributes are the arguments' destinations.
+        kind: A dataclass, whose attributes are the destinations of the arguments.
         variable: The environment variable that a daemon sets; it is removed.
         parser: Makes the parser of the command line.
-        arguments: The command line; None means that of this process.
+        arguments: None for those of the process.
 
     Raises:
         ArgumentError: They cannot be understood.
@@ -108,15 +108,9 @@ def from_daemon(kind: Callable[..., Assignment], variable: str, text: str) -> As
 
 
 def refuse(program: str, error: Exception, report: int | None = None) -> int:
-    """Say in one line why a program cannot run, to people and to the daemon that has started it.
+    """Say in one line why a program cannot run, and return its exit code.
 
-    Args:
-        program: The program's name.
-        error: The reason.
-        report: The daemon's file descriptor for it; None if it has none.
-
-    Returns:
-        The exit code.
+    People read it on the standard error, a daemon through the file descriptor `report`.
     """
     text = str(error)
     if isinstance(error, OSError) and error.filename:

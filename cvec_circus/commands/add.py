@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_new_name
 from cvec_circus.commands.set import convert_accounts, convert_options
-from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_args, to_boolean, to_mapping, to_text
 from cvec_circus.options.rights import ACCOUNTS
 from cvec_circus.wire import orders
@@ -44,15 +42,6 @@ class Add(Command):
         cause = call.cause
         call.target.give(orders.Add(watcher, cause))
         return call.give(orders.Start([watcher], cause), _started) if props["start"] else {}
-
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Send a lone CMD as it is: the daemon splits it. Words after it are its arguments."""
-        if len(args) < 2:
-            raise ArgumentError("give NAME and CMD")
-        name, cmd, *rest = args
-        return self.typed(
-            {"name": name, "cmd": cmd, **({"args": rest} if rest else {}), **switches}
-        )
 
 
 def _started(outcome: Outcome) -> Fields:

@@ -223,7 +223,7 @@ class Command:
         doc: One sentence on what it does, for the help.
         properties: Its schema, beside `COMMON` if it is `mutating`.
         usage: What the help shows for the arguments. Each word stands for a property: that of
-            its name, or the one given in `named`.
+            its name, or the one given in `named`. The last one takes a list if "...]" follows.
         switches: Switches of the command line beside those that properties have.
         local: Switches that the command line itself follows; the daemon does not get them.
         mutating: Whether it changes anything: refused while the daemon is stopping.
@@ -309,12 +309,15 @@ class Command:
         Raises:
             ArgumentError: The words do not fit; the text is for the person who typed them.
         """
-        names = [prop.name for prop in self.arguments.values()]
-        if len(args) > len(names):
+        names, values = [prop.name for prop in self.arguments.values()], list[Any](args)
+        last = len(names) - 1
+        if self.usage.endswith("...]") and len(args) > last:
+            values[last:] = [args[last:]]
+        elif len(args) > len(names):
             raise ArgumentError(f"too many arguments: {' '.join(args[len(names) :])}")
         local = {switch.prop for switch in self.local}
         wire = {key: switches[key] for key in switches if key not in local}
-        return self.typed({**dict(zip(names, args)), **wire})
+        return self.typed({**dict(zip(names, values)), **wire})
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
         """Convert what a command line gives, and add nothing to it.
@@ -322,9 +325,9 @@ class Command:
         Raises:
             ArgumentError: Something is missing or wrong.
         """
-        missing = [key for key in self.mandatory if key not in given]
-        if missing:
-            raise ArgumentError(f"{missing[0].upper()} is missing")
+        for word, prop in self.arguments.items():
+            if prop.mandatory and prop.name not in given:
+                raise ArgumentError(f"{word} is missing")
         try:
             return {key: self.by_name[key].convert(value) for key, value in given.items()}
         except MessageError as problem:

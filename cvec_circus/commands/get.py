@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_names
 from cvec_circus.commands.render import Table, key_lines
-from cvec_circus.exc import ArgumentError, MessageError
+from cvec_circus.exc import MessageError
 from cvec_circus.options.nearest import did_you_mean
 
 
@@ -27,11 +24,6 @@ class Get(Command):
                 near = did_you_mean(key[:60], options)
                 raise MessageError(f"{key[:60]!r} option not found{near}")
         return {"options": {key: options[key] for key in call.props["keys"]}}
-
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        if len(args) < 2:
-            raise ArgumentError("give NAME and at least one OPTION")
-        return self.typed({"name": args[0], "keys": list(args[1:]), **switches})
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])

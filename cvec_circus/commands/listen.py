@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_names
 from cvec_circus.exc import MessageError
@@ -23,6 +20,3 @@ class Listen(Command):
     def execute(self, call: Call) -> Fields | None:
         """Refuse it: a request has one answer."""
         raise MessageError("listen: subscribe to the pubsub_endpoint instead", COMMAND_FAILED)
-
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        return self.typed({"topics": list(args)} if args else {})

@@ -70,7 +70,7 @@ def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
         what = [ACTIONS[action]]
         if step["processes"]:
             if action != "remove":
-                what.append(PROCESSES.get(step["processes"], step["processes"]))
+                what.append(PROCESSES.get(step["processes"]) or step["processes"])
         elif action == "change" and all(change["effect"] == "kept" for change in changes):
             what = ["as it is"]
         why = f" ({step['why']})" if step["why"] else ""

@@ -37,8 +37,6 @@ class Line(NamedTuple):
     Attributes:
         options: What is independent of the command: endpoint, timeout, json, prettify ...; in
             `local` the switches that the daemon does not get, with their values.
-        command: The command; None if there is none.
-        properties: What to send along.
     """
 
     options: argparse.Namespace
@@ -49,11 +47,8 @@ class Line(NamedTuple):
 def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Line:
     """Parse a command line.
 
-    Options stand before the command or after it; words after ``--`` are arguments.
-
-    Args:
-        argv: The words.
-        defaults: The options of the line before, for those that this one does not set.
+    Options stand before the command or after it; words after ``--`` are arguments. Options that the
+    line does not set have the values of `defaults`.
 
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.

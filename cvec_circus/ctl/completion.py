@@ -36,11 +36,7 @@ class Candidates:
     """Finds the words that may stand at a place. Owned by the thread that uses it."""
 
     def __init__(self, endpoint: str | None) -> None:
-        """Prepare; the daemon is only asked for what it alone knows.
-
-        Args:
-            endpoint: Where the daemon listens; None for the default.
-        """
+        """Prepare; the daemon is only asked for what it alone knows."""
         self._endpoint = endpoint or endpoint_from()
 
     def words(self, command: Command, before: Sequence[str]) -> list[str]:

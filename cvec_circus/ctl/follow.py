@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
-import stat
-import sys
 import threading
 from argparse import Namespace
 from collections.abc import Sequence
@@ -25,26 +22,24 @@ from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.commands.events import event_line
 from cvec_circus.ctl.arguments import PROG
-from cvec_circus.ctl.output import complain, plain, say
+from cvec_circus.ctl.output import complain, pipe, plain, say
 from cvec_circus.wire import messages, progress, topics
 
+Fields = dict[str, Any]
 
-def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int:
+
+def follow(endpoint: str, options: Namespace, properties: Fields) -> Fields:
     """Print events until Ctrl-C, or until the reader of the output leaves.
 
-    Args:
-        endpoint: Where the daemon answers.
-        options: The options of the command line.
-        properties: `since` for events after that number, `topics` for some of those from now on.
+    The properties are `since` for events after that number, `topics` for some of those from now on.
 
     Returns:
-        The exit code.
+        The daemon's last reply; one that is an error is yet to be shown.
 
     Raises:
         CallError: The daemon does not answer.
         KeyboardInterrupt: Ctrl-C was typed.
     """
-    as_json = options.json or options.prettify
     from_history = "follow" in options.local
     questions = [messages.call("globaloptions", {})]
     if from_history:  # a daemon that keeps no history refuses this itself
@@ -53,35 +48,27 @@ def follow(endpoint: str, options: Namespace, properties: dict[str, Any]) -> int
         for question in questions:
             reply = client.exchange(question, options.timeout or CALL_TIMEOUT)
             if reply.get("status") != "ok":
-                if as_json:
-                    say(json.dumps(reply))
-                else:
-                    complain(f"error: {reply.get('reason')}")
-                return exc.EXIT_REFUSED
+                return reply
         pubsub = reply["options"]["pubsub_endpoint"]
         tunnel = options.tunnel
         pubsub = tunnel.local(pubsub) if tunnel else reachable(pubsub, endpoint)
         since = properties.get("since", 0) if from_history else None
-        printer = Printer(properties.get("topics", ()), as_json)
-        return printer.run(client, pubsub, EventSequence(since))
+        printer = Printer(properties.get("topics", ()), options.json or options.prettify)
+        printer.run(client, pubsub, EventSequence(since))
+        return reply
 
 
 class Printer:
     """Prints events. Owned by the thread that calls `run`."""
 
     def __init__(self, wanted: Sequence[str], as_json: bool) -> None:
-        """Prepare to print.
-
-        Args:
-            wanted: Beginnings of topics, with or without the "watcher." of all topics.
-            as_json: Whether to print JSON, an object a line.
-        """
+        """Prepare; `wanted` are beginnings of topics, with or without "watcher." in front."""
         self._beginnings = tuple(map(_beginning, wanted)) or ("",)
         self._as_json = as_json
         self._loop = ZmqLoop(name="ctl")
 
-    def run(self, client: Client, pubsub_endpoint: str, sequence: EventSequence) -> int:
-        """Print until the reader of the output leaves, and return the exit code."""
+    def run(self, client: Client, pubsub_endpoint: str, sequence: EventSequence) -> None:
+        """Print until the reader of the output leaves."""
         subscription = Subscription(
             self._loop,
             client.context,
@@ -97,7 +84,9 @@ class Printer:
         logger.setLevel(logging.INFO)
         try:
             subscription.open()
-            self._watch_reader()
+            fd = pipe()
+            if fd is not None:  # ready only once the reader has left, even between two events
+                self._loop.add_reader(fd, self._loop.stop)
             self._loop.run()
         except exc.SocketError as problem:
             raise exc.CallError(str(problem)) from None
@@ -108,7 +97,6 @@ class Printer:
                 signal.set_wakeup_fd(former)
             subscription.close()
             self._loop.close()
-        return exc.EXIT_OK
 
     def _print(self, frames: tuple[bytes, bytes]) -> bool:
         """Print an event, if it is wanted, and return whether to go on."""
@@ -127,15 +115,6 @@ class Printer:
             return True
         self._loop.stop()
         return False
-
-    def _watch_reader(self) -> None:
-        """Stop when the reader leaves, as `head` does, even if there is no event to print."""
-        try:
-            fd = sys.stdout.fileno()
-        except (OSError, ValueError):
-            return
-        if stat.S_ISFIFO(os.fstat(fd).st_mode):
-            self._loop.add_reader(fd, self._loop.stop)  # ready only once closed
 
 
 class _Complaints(logging.Handler):

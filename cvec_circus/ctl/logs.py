@@ -8,11 +8,8 @@ was dropped.
 from __future__ import annotations
 
 import json
-import os
 import re
 import select
-import stat
-import sys
 from argparse import Namespace
 from collections import deque
 from typing import Any
@@ -20,7 +17,7 @@ from typing import Any
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import LINES, log_line
 from cvec_circus.ctl.arguments import PROG
-from cvec_circus.ctl.output import complain, plain, say
+from cvec_circus.ctl.output import complain, pipe, plain, say
 from cvec_circus.wire import messages
 
 PATIENCE = 10.0
@@ -34,11 +31,6 @@ Fields = dict[str, Any]
 
 def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
     """Print the output of processes.
-
-    Args:
-        endpoint: Where the daemon answers.
-        options: The options of the command line.
-        properties: Those of the command `logs`.
 
     Returns:
         The daemon's last reply; one that is an error is yet to be shown.
@@ -131,12 +123,7 @@ class Reading:
 
 def _reader_is_gone() -> bool:
     """Tell whether the reader has left, as `head` does."""
-    try:
-        fd = sys.stdout.fileno()
-    except (OSError, ValueError, AttributeError):
-        return False
-    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-        return False
-    poll = select.poll()
-    poll.register(fd, 0)
+    fd, poll = pipe(), select.poll()
+    if fd is not None:
+        poll.register(fd, 0)
     return bool(poll.poll(0))

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
@@ -35,10 +35,7 @@ NOT_FOUND = re.compile("program .* not found")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run cvec_circusctl.
-
-    Args:
-        argv: The arguments; those of the process by default.
+    """Run cvec_circusctl, by default with the arguments of the process.
 
     Returns:
         The exit code: 0 for success, 3 for an error reply, 4 for a daemon that does not answer.
@@ -110,21 +107,16 @@ def run(line: Line) -> int:
         main_parser().error("--ssh is for the whole shell: begin that with it")
     endpoint = options.endpoint or endpoint_from()
     try:
-        if command.name == "listen" or (command.name == "events" and "follow" in options.local):
-            from cvec_circus.ctl.follow import follow
-
-            return follow(endpoint, options, properties)
-        if command.name == "logs":
-            from cvec_circus.ctl.logs import show_logs
-
-            reply = show_logs(endpoint, options, properties)
-        else:
+        stream = stream_of(command, options)
+        if stream is None:
             reply = ask(endpoint, command, properties, options.timeout)
+        else:
+            reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
         complain(unreachable(str(problem), options))
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
-        if command.name != "logs":
+        if stream is None:
             show(command, reply, options.json, options.prettify)
         return exc.EXIT_OK
     hint = ""
@@ -134,6 +126,21 @@ def run(line: Line) -> int:
         hint = near_watcher(str(properties.get("name")), endpoint)
     show(command, reply, options.json, options.prettify, hint)
     return exc.EXIT_REFUSED
+
+
+def stream_of(
+    command: Command, options: Namespace
+) -> Callable[[str, Namespace, Fields], Fields] | None:
+    """Return what carries out a command that prints more than a reply; None for others."""
+    if command.name == "logs":
+        from cvec_circus.ctl.logs import show_logs
+
+        return show_logs
+    if command.name == "listen" or "follow" in options.local:
+        from cvec_circus.ctl.follow import follow
+
+        return follow
+    return None
 
 
 def ask(endpoint: str, command: Command, properties: Fields, timeout: float | None) -> Fields:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -40,14 +41,10 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 
 
 def show(command: Command, reply: Fields, as_json: bool, prettify: bool, hint: str = "") -> None:
-    """Print a reply on the standard output; an error for people on the standard error.
+    """Print a reply to a command on the standard output.
 
-    Args:
-        command: What was asked.
-        reply: The reply.
-        as_json: Whether to print JSON.
-        prettify: Whether to print JSON, a value a line.
-        hint: Follows an error for people.
+    An error for people goes to the standard error, with `hint` behind it. `prettify` is JSON with a
+    value a line.
     """
     if as_json or prettify:
         say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
@@ -87,6 +84,15 @@ def say(text: str) -> bool:
             return False
         raise
     return True
+
+
+def pipe() -> int | None:
+    """Return the number of the standard output if it is a pipe: its reader may leave."""
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+    return fd if stat.S_ISFIFO(os.fstat(fd).st_mode) else None
 
 
 def complain(text: str) -> None:

@@ -18,12 +18,9 @@ PROBE_TIMEOUT = 0.5
 def why_unreachable(
     given: str | None, timeout: float, environ: Mapping[str, str] = os.environ
 ) -> str:
-    """Say that nothing has answered, and what to check.
+    """Say that nothing has answered within `timeout` seconds, and what to check.
 
-    Args:
-        given: The endpoint of the command line; None if the environment or the default names it.
-        timeout: The seconds that were waited.
-        environ: The environment.
+    `given` is the endpoint of the command line; None if the environment or the default names it.
     """
     endpoint = given or endpoint_from(environ)
     named = ""

@@ -32,14 +32,8 @@ class Shell:
     """Reads commands and carries them out. Owned by the main thread."""
 
     def __init__(self, options: Namespace, carry_out: Callable[[Line], int]) -> None:
-        """Prepare.
-
-        Args:
-            options: The options of every line that does not set its own.
-            carry_out: Carries a line out and returns its exit code.
-        """
-        self._options = options
-        self._carry_out = carry_out
+        self._options = options  # of every line that does not set its own
+        self._carry_out = carry_out  # returns the exit code of a line
         self._code = exc.EXIT_OK
 
     def run(self) -> int:

@@ -98,9 +98,6 @@ class Census:
         """Prepare; `begin` asks.
 
         Args:
-            loop: The loop of the thread.
-            questions: Asks the daemon, at a pace.
-            inventory: Takes the answers.
             on_processes: Called when the processes have been renewed.
             on_sockets: Called when the sockets have been renewed.
             asks_who: Whether to ask the daemon for its pid.

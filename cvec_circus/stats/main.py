@@ -56,9 +56,6 @@ def argument_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and publish until a signal arrives or the daemon that started this is gone.
 
-    Args:
-        arguments: The command line; None means that of this process.
-
     Returns:
         The exit code: 0 stopped as asked, 1 interrupted again, 2 it cannot run.
     """

@@ -61,10 +61,7 @@ def argument_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run cvec_circus-top.
-
-    Args:
-        argv: The arguments; those of the process by default.
+    """Run cvec_circus-top, by default with the arguments of the process.
 
     Returns:
         The exit code: 0, 1 if the output cannot be written, 2 for a wrong command line, 4 for a
@@ -90,10 +87,6 @@ class Top:
 
     def __init__(self, options: argparse.Namespace, tunnel: Tunnel) -> None:
         """Prepare.
-
-        Args:
-            options: The command line.
-            tunnel: Forwards endpoints of the daemon's machine.
 
         Raises:
             SocketError: The daemon's machine cannot be reached.

@@ -133,14 +133,7 @@ class Screen:
     # -- the screen
 
     def lines(self, facts: Facts, where: str, width: int, height: int) -> list[Line]:
-        """Lay out a screen.
-
-        Args:
-            facts: What is known.
-            where: The daemon's endpoint.
-            width: Columns.
-            height: Lines; no more are returned.
-        """
+        """Lay out a screen of so many columns and, at most, lines; `where` is the endpoint."""
         head = [Line(self._summary(facts, where), "title")]
         if facts.trouble:
             head.append(Line(facts.trouble, "note"))

@@ -55,14 +55,7 @@ class Terminal:
     """Draws lines and reads keys. Owned by the main thread."""
 
     def __init__(self, loop: Loop, screen: Screen, facts: Facts, where: str) -> None:
-        """Prepare; nothing is drawn before `run`.
-
-        Args:
-            loop: Runs until the person quits.
-            screen: Lays the facts out.
-            facts: What is known.
-            where: The daemon's endpoint.
-        """
+        """Prepare; nothing is drawn before `run`. `where` is the daemon's endpoint."""
         self._loop = loop
         self._screen = screen
         self._facts = facts

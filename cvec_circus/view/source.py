@@ -57,11 +57,8 @@ class Source:
         """Prepare; `open` begins.
 
         Args:
-            loop: The loop of the thread.
-            context: Where to open sockets.
             endpoint: Where the daemon answers; or where statistics are published, which then are
                 all that is known.
-            facts: Takes what arrives.
             interval: Seconds between two rounds.
             reach: Returns where to connect to for an endpoint that the daemon names.
             on_news: Called when something has arrived.

@@ -204,7 +204,7 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("give NAME SIGNAL", "signal", "web")
         self.usage("OPTION", "get", "web")
         self.usage("pairs", "set", "web", "cmd")
-        self.usage("NAME and CMD", "add", "new")
+        self.usage("CMD is missing", "add", "new")
         self.usage("unknown match method zz", "stop", "w*", "--match", "zz")
         self.usage("--timeout", "--timeout", "z", "status")
         self.usage("--timeout", "--timeout", "0", "status")
