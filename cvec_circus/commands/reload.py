@@ -18,7 +18,7 @@ from cvec_circus.wire import orders
 
 class Reload(Command):
     name = "reload"
-    doc = "Replace processes, without a moment in which none runs; start watchers that are stopped."
+    doc = "Replace processes without a gap in service; start watchers that are stopped."
     properties = (
         ANY_NAME,
         MATCH,

@@ -89,8 +89,8 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> Table:
 def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
     if not isinstance(process, Mapping):
         return  # Circus gives a sentence for a process that has just vanished
-    told = [(process.get(key), how) for _, key, how in _COLUMNS]
-    cells = [format(one, how) if isinstance(one, float) else value(one) for one, how in told]
+    found = [(process.get(key), how) for _, key, how in _COLUMNS]
+    cells = [format(one, how) if isinstance(one, float) else value(one) for one, how in found]
     cells[0] = "  " * depth + cells[0]
     yield [name, *cells]
     for child in process.get("children") or ():

@@ -104,7 +104,7 @@ def run(line: Line) -> int:
     options, command, properties = line
     assert command is not None
     if options.ssh != (options.tunnel and options.tunnel.server):
-        main_parser().error("--ssh is for the whole shell: begin that with it")
+        main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
     try:
         stream = stream_of(command, options)

@@ -185,7 +185,7 @@ class Census:
             self._set_daemon(int(reply["pid"]))
         else:  # a daemon of Circus
             self._waiting.appendleft(
-                ("dstats", {}, lambda told: self._set_daemon(int(told["info"]["pid"])))
+                ("dstats", {}, lambda reply: self._set_daemon(int(reply["info"]["pid"])))
             )
 
     def _set_daemon(self, pid: int) -> None:

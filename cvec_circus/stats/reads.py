@@ -59,7 +59,7 @@ class SocketReads:
         return [one for one in sockets if self._inherited.get(one.name) == one.fd]
 
     def keep(self, sockets: list[Socket]) -> None:
-        """Close those that the daemon has closed: else nobody could listen there again."""
+        """Close those that the daemon has closed: else their addresses would stay taken."""
         there = {one.name: one.fd for one in sockets}
         for name, fd in list(self._inherited.items()):
             if there.get(name) != fd:

@@ -148,13 +148,13 @@ class Top:
 
     def _say(self) -> None:
         if self._options.json:
-            told = {
+            facts = {
                 "endpoint": self._named,
                 "time": self._loop.clock.time(),
                 "published": self._source.published,
                 **self._facts.as_json(),
             }
-            text = json.dumps(told)
+            text = json.dumps(facts)
         else:
             text = "\n".join(line.text for line in self._screen.table(self._facts))
         try:
