@@ -5,12 +5,13 @@ The end of the input or `exit` ends it; an error does not.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import readline
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
@@ -44,15 +45,8 @@ class Shell:
             return self._run(_next_line)
         endpoint = self._options.endpoint or endpoint_from()
         say(f"{PROG} {__version__}, {endpoint}: `help` lists the commands, Ctrl-D leaves")
-        path = history_path()
-        former = readline.get_completer(), readline.get_completer_delims()
-        prepare(Completer(self._options.endpoint), path)
-        try:
+        with editing(Completer(self._options.endpoint), history_path()):
             return self._run(lambda: input(PROMPT), ask=input)
-        finally:
-            keep_history(path)
-            readline.set_completer(former[0])
-            readline.set_completer_delims(former[1])
 
     def _run(self, read: Callable[[], str], ask: Callable[[str], str] | None = None) -> int:
         while True:
@@ -105,27 +99,28 @@ def history_path(environ: Mapping[str, str] = os.environ) -> str:
     return os.path.join(state, "cvec_circus", "ctl_history")
 
 
-def prepare(completer: Completer, path: str) -> None:
-    """Set readline up to complete words, with the history of earlier shells."""
+@contextlib.contextmanager
+def editing(completer: Completer, path: str) -> Iterator[None]:
+    """Let readline complete words, and keep a history that only its owner can read."""
+    former = readline.get_completer(), readline.get_completer_delims()
     readline.set_completer(completer)
     readline.set_completer_delims(" \t\n")
     readline.parse_and_bind("tab: complete")
     readline.clear_history()
-    try:
+    with contextlib.suppress(OSError):  # there is none yet, or it is unreadable
         readline.read_history_file(path)
-    except OSError:
-        pass  # there is none yet, or it is unreadable
-
-
-def keep_history(path: str) -> None:
-    """Write the history, readable only by its owner."""
-    readline.set_history_length(HISTORY)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        readline.write_history_file(path)
-    except OSError as problem:
-        complain(f"the history cannot be written: {path}: {problem.strerror}")
+        yield
+    finally:
+        readline.set_history_length(HISTORY)
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            readline.write_history_file(path)
+        except OSError as problem:
+            complain(f"the history cannot be written: {path}: {problem.strerror}")
+        readline.set_completer(former[0])
+        readline.set_completer_delims(former[1])
 
 
 class Completer:
