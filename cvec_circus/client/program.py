@@ -31,15 +31,11 @@ class Parser(argparse.ArgumentParser):
 
     def add_endpoints(self) -> None:
         """Declare where the daemon listens and publishes."""
-        add = self.add_argument
-        add("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="where the daemon takes commands")
-        add(
-            "--pubsub",
-            dest="pubsub_endpoint",
-            metavar="URL",
-            default=DEFAULT_ENDPOINT_SUB,
-            help="where the daemon publishes events",
-        )
+        add, commands, events = self.add_argument, DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
+        where = "where the daemon takes commands"
+        add("--endpoint", metavar="URL", default=commands, help=where)
+        where = "where the daemon publishes events"
+        add("--pubsub", dest="pubsub_endpoint", metavar="URL", default=events, help=where)
 
     def add_log(self) -> None:
         """Declare what to log, and where to."""

@@ -69,7 +69,7 @@ class Property(NamedTuple):
 
 
 NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
-ANY_NAME = Property("name", to_text, null=False, doc="A watcher's name; all of them without it.")
+ANY_NAME = Property("name", to_text, null=False, doc="A watcher's name; all watchers without it.")
 PID = Property("pid", to_integer, low=1, doc="The process; all of the watcher's without it.")
 MATCH = Property(
     "match", to_match_method, switch=True, doc="How the name matches: glob, simple or regex."

@@ -7,7 +7,7 @@ from cvec_circus.options.kinds import to_seconds, to_signal
 from cvec_circus.wire import orders
 
 _SIGNUM = "The signal to begin with, instead of stop_signal."
-_TIMEOUT = "Seconds until SIGKILL, instead of its own."
+_TIMEOUT = "Seconds until SIGKILL, instead of graceful_timeout."
 
 
 class Kill(Command):

@@ -16,7 +16,7 @@ MOST = 1_000_000
 LONGEST_WAIT = 60.0
 
 _LINES = Property(
-    "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many of the last."
+    "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many lines."
 )
 _WAIT = "With `since`: seconds to wait for a line, if there is none."
 _TIMEOUT = Property("timeout", to_seconds, default=0.0, low=0, high=LONGEST_WAIT, doc=_WAIT)

@@ -79,8 +79,8 @@ class Facts:
         self.passes = 0
         self.trouble = ""
         self._process_timeout = process_timeout
-        self._told_at: dict[tuple[str, str], float] = {}
-        self._told_sockets: set[str] = set()
+        self._published_at: dict[tuple[str, str], float] = {}
+        self._published_sockets: set[str] = set()
 
     def status(self, reply: Mapping[str, Any]) -> None:
         """Take an answer to `status`, with or without details."""
@@ -118,7 +118,7 @@ class Facts:
         if name == SOCKETS and "pid" not in stat:  # a watcher may have that name
             if subtopic is not None:
                 self.sockets[subtopic] = stat
-                self._told_sockets.add(subtopic)
+                self._published_sockets.add(subtopic)
         elif subtopic is None:
             self._total(name, stat, now)
         else:
@@ -127,7 +127,7 @@ class Facts:
                     return  # new, with its state to come; or just removed
                 self.watchers[name] = WatcherFacts(name)
             self.watchers[name].rows[subtopic] = stat
-            self._told_at[name, subtopic] = now
+            self._published_at[name, subtopic] = now
 
     def _total(self, name: str, stat: Row, now: float) -> None:
         if name == DAEMON:
@@ -140,9 +140,9 @@ class Facts:
             watcher.rows = {pid: row for pid, row in watcher.rows.items() if pid in there}
 
     def _forget(self, since: float) -> None:
-        for (name, pid), told_at in list(self._told_at.items()):
-            if told_at < since:
-                del self._told_at[name, pid]
+        for (name, pid), published_at in list(self._published_at.items()):
+            if published_at < since:
+                del self._published_at[name, pid]
                 if name in self.watchers:
                     self.watchers[name].rows.pop(pid, None)
                     if not (self.has_states or self.watchers[name].rows):
@@ -150,9 +150,9 @@ class Facts:
 
     def _forget_sockets(self) -> None:
         """Drop those not published since the pass before."""
-        for number in set(self.sockets) - self._told_sockets:
+        for number in set(self.sockets) - self._published_sockets:
             del self.sockets[number]
-        self._told_sockets.clear()
+        self._published_sockets.clear()
 
     def as_json(self) -> Row:
         """Return it for a program."""
