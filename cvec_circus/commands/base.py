@@ -100,7 +100,7 @@ class Switch(NamedTuple):
 
 
 class Answer(Protocol):
-    """The one answer to a request: see `control.replies.Reply`. Owned by the supervisor thread."""
+    """The one answer to a request: `Reply` in control. Owned by the supervisor thread."""
 
     def ok(self, **fields: Any) -> None: ...
     def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None: ...
