@@ -89,7 +89,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
-    "ctl.main": "cvec_circus.ctl",
+    "ctl.completion": "argcomplete",  # an extra
+    "ctl.main": None,  # what a reply does not need
     "sockets.managed": "cvec_circus.sockets.unix",
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
     "runtime.assignment": "cvec_circus.runtime.description",  # only --list describes
