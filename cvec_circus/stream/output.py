@@ -6,9 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
-from cvec_circus.stream.load import Stream
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import Context, Losses, Source, Stream
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
@@ -21,7 +19,7 @@ class Pipe:
 
     Attributes:
         key: The output that it was made for.
-        fd: It.
+        fd: Its descriptor.
         pid: The process that it was made for.
         source: Whose output it is.
         output: Where its content goes; None on the way from one pump to another.
@@ -51,35 +49,24 @@ class Output:
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
-        history: Keeps what was written last; None if nobody wants it.
+        history: Keeps what was written last; None to keep nothing.
     """
 
     def __init__(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        stream: Stream,
-        faults: Losses,
-        history: History | None = None,
+        self, key: Hashable, conf: Mapping[str, Any], stream: Stream, context: Context
     ) -> None:
-        """Open the stream.
-
-        Args:
-            key: See the class.
-            conf: Likewise.
-            stream: Not opened yet.
-            faults: Counts what is lost because the stream raises.
-            history: See the class.
-        """
+        """Open the stream."""
         self.key = key
-        self.history = history
         self.conf = conf
         self.pipes: dict[int, Pipe] = {}
         self.deadline: float | None = None
         self.thens: list[Then] = []
+        self.history: History | None = None
         self._stream = stream
-        self._faults = faults
-        self._lost_before = 0  # what the streams have lost that this one replaced
+        self._faults = Losses(context)  # output that is lost because the stream raises
+        self._name = f"{context.source.watcher or key}: its stream for {context.source.channel}"
+        self._channel = context.source.channel
+        self._lost_before = 0  # by streams that this one has replaced
         self.reopen()
 
     @property
@@ -100,27 +87,27 @@ class Output:
         self.reopen()
 
     def write(self, block: bytes, pid: int) -> None:
-        """Hand the stream a block."""
+        """Write a block that was read from the pipe of a process."""
         if self.history is not None:
             self.history.append(block, pid)
         self._guard(len(block), self._stream.write, block, pid)
 
     def finish(self, pid: int) -> None:
-        """Tell the stream that a process' pipe has ended."""
+        """Take note that the pipe of a process has ended."""
         if self.history is not None:
             self.history.finish(pid)
         self._guard(0, self._stream.finish, pid)
 
     def look(self) -> None:
-        """Let the stream do what is due."""
+        """Do what is due in the stream."""
         self._guard(0, self._stream.look)
 
     def reopen(self) -> None:
-        """Have the stream open its file."""
+        """Open the stream's destination, anew if it is open."""
         self._guard(0, self._stream.reopen)
 
     def close(self) -> None:
-        """End the stream, and tell those who wait for it."""
+        """End the stream, and call what waits for that."""
         self._guard(0, self._stream.close)
         self._faults.settle()
         thens, self.thens = self.thens, []
@@ -128,13 +115,13 @@ class Output:
             try:
                 then()
             except Exception:
-                logger.exception("a call after the end of the stream of %r has failed", self.key)
+                logger.exception("%s: a call after its end failed", self._name)
 
     def _guard(self, size: int, fn: Callable[..., None], *args: Any) -> None:
-        """Call the stream; what it raises costs it `size` bytes, and nobody else anything."""
+        """Call the stream; an exception costs `size` bytes of its output, and nothing else."""
         try:
             fn(*args)
         except Exception as error:
             if not self._faults.total:
-                logger.exception("the stream of %r has a fault", self.key)
-            self._faults.count(size, f"the stream of {self.key!r} has raised {error!r}")
+                logger.exception("%s raised an exception", self._name)
+            self._faults.count(size, f"its stream for {self._channel} raised {error!r}")

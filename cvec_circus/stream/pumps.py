@@ -21,15 +21,9 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import Lost, call
-from cvec_circus.stream.load import FILES, OWN, lane_of
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.orders import Later, log_crash, never
+from cvec_circus.stream.base import FILES, OWN, Context, Lost, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then
-from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.pump import DRAIN_TIMEOUT, Later, Pump, never
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
 
@@ -64,26 +58,20 @@ class Pumps:
 
     def __init__(
         self,
-        clock: Clock = SYSTEM,
-        on_loss: Callable[[str], object] = logger.warning,
-        on_crash: Callable[[BaseException, str], object] = log_crash,
-        do: Callable[..., object] = call,
+        context: Context,
         later: Later = never,
         mounted: Callable[[], dict[str, Mount]] = mounts.read,
     ) -> None:
-        """Make it without any thread; see Pump.
+        """Make it without any thread.
 
         Args:
-            clock: See there.
-            on_loss: See there.
-            on_crash: See there.
-            do: See there.
-            later: See there.
-            mounted: Returns what is mounted. Called on a thread of these.
+            context: What the streams work with.
+            later: Makes another attempt after a while.
+            mounted: Returns what is mounted. Called on the thread of `pump`.
         """
-        self._tools = (clock, on_loss, on_crash, do, later)
-        self._clock = clock
-        self._on_loss = on_loss
+        self._context = context
+        self._clock = context.clock
+        self._later = later
         self._mounted = mounted
         self._lock = threading.Lock()
         self._pumps: list[Pump] = []
@@ -106,44 +94,44 @@ class Pumps:
         self,
         key: Hashable,
         conf: Mapping[str, Any],
-        source: Source | None = None,
+        source: Source = Source(),  # noqa: B008 - immutable
         history: History | None = None,
     ) -> bool:
-        """Have a stream under a key; its pipes move to another thread if they have to."""
-        return self._main.do(self._open, key, dict(conf), source or Source(), history)
+        """Open a stream under a key; its pipes move to another thread if they have to."""
+        return self._main.do(self._open, key, dict(conf), source, history)
 
-    def add(self, key: Hashable, fd: int, pid: int, source: Source | None = None) -> bool:
+    def add(self, key: Hashable, fd: int, pid: int, source: Source = Source()) -> bool:  # noqa: B008
         """Read a pipe to its end, for the stream of that key as long as that is open."""
-        return self._main.take_by(self._take, Pipe(key, fd, pid, source or Source()))
+        return self._main.do_with(Pipe(key, fd, pid, source), self._take)
 
     def release(self, key: Hashable, pid: int) -> bool:
-        """Have the output of a process discarded soon, if it does not end.
+        """Discard the output of a process soon, if it does not end.
 
         Nothing is left of the process and its group. Only strays can hold the pipe open.
         """
         return self._main.do(self._release, key, pid)
 
     def reopen(self, key: Hashable | None = None) -> bool:
-        """Have the files opened anew, those of all streams unless a key is given."""
+        """Open the files anew, those of all streams unless a key is given."""
         return self._main.is_needed and self._main.do(self._reopen, key)
 
     def close(
         self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None
     ) -> bool:
-        """Have a stream closed when all its pipes have ended; those that do not are discarded."""
+        """Close a stream when all its pipes have ended; those that do not are discarded."""
         return self._main.do(self._close, key, drain_timeout, then)
 
     def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
-        """Have all streams closed, as by `close`, and the threads end after that."""
+        """Close all streams, as by `close`, and end the threads after that."""
         if self._main.is_needed:
             self._main.do(self._stop, drain_timeout)
         return self._main.stop(drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of all threads, so many seconds in all; return whether it came."""
+        """Wait for the end of all threads, `timeout` seconds in all; return whether it came."""
         ends_at = None if timeout is None else self._clock.monotonic() + timeout
         ended = self._main.join(timeout)
-        for pump in self._all():  # looked at now, for that one makes the others
+        for pump in self._all():  # listed only now, for `pump` makes the others
             left = None if ends_at is None else max(ends_at - self._clock.monotonic(), 0.0)
             ended &= pump.join(left)
         return ended
@@ -158,7 +146,7 @@ class Pumps:
             return list(self._pumps)
 
     def _make(self, name: str, about: str) -> Pump:
-        pump = Pump(*self._tools, name=name, about=about, spill=self._spill)
+        pump = Pump(self._context, self._later, name, about, self._spill)
         with self._lock:
             self._pumps = [other for other in self._pumps if not other.has_ended]
             self._pumps.append(pump)
@@ -166,7 +154,7 @@ class Pumps:
 
     def _spill(self, pipe: Pipe) -> None:
         """On the thread of any pump."""
-        self._main.take_by(self._keep, pipe)
+        self._main.do_with(pipe, self._keep)
 
     # What follows runs on the thread of `pump`.
 
@@ -182,7 +170,7 @@ class Pumps:
         for pipe in self._main.take_back(key):
             pump.take(pipe)
         if pump is not self._main:
-            self._main.hand_over(key, pump)  # what it has lost while another one hung
+            self._main.hand_over(key, pump)  # what it counted as lost while another one hung
         if before is not None and before.pump not in (pump, self._main):
             before.pump.hand_over(key, pump)
             self._let_go(before.pump, 0.0)
@@ -191,9 +179,9 @@ class Pumps:
         route = self._routes.get(pipe.key)
         pump = self._main if route is None else route.pump
         if pump is not self._main and pump.is_behind:
-            why = f"{pipe.source.watcher}: {pump.name} hangs, and too much waits for it already"
-            lost = Lost(Losses(self._clock, self._on_loss), why)
-            self._main.open(pipe.key, {}, stream=lost)  # kept if it is there
+            why = f"{pump.name} hangs, and too much waits for it already"
+            lost = Lost(self._context._replace(source=pipe.source), why)
+            self._main.open(pipe.key, {}, pipe.source, stream=lost)  # kept if it is there
             pump = self._main
         pump.take(pipe)
 
@@ -276,6 +264,6 @@ class Pumps:
         return mounts.find(filename, self._table)
 
     def _let_go(self, pump: Pump, drain_timeout: float) -> None:
-        """Have the thread of a single stream end."""
+        """End the thread of a single stream."""
         if pump is not self._main and pump not in self._lanes.values():
             pump.stop(drain_timeout)

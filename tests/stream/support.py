@@ -8,6 +8,7 @@ import tempfile
 import threading
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.stream.base import Context
 from cvec_circus.stream.file import FileStream
 from cvec_circus.stream.pump import Pump
 from tests.support.clock import FakeClock
@@ -69,9 +70,8 @@ class FileStreamTestCase(LeakCheckedTestCase):
         return os.path.join(self.folder, *names)
 
     def stream(self, filename=None, cls=FileStream, **options):
-        stream = cls(
-            filename or self.filename, **options, clock=self.clock, on_loss=self.said.append
-        )
+        context = Context(clock=self.clock, on_loss=self.said.append)
+        stream = cls(filename or self.filename, **{"context": context, **options})
         self.addCleanup(stream.close)
         stream.reopen()
         return stream
@@ -97,11 +97,9 @@ class PumpTestCase(LeakCheckedTestCase):
         self.folder = folder.name
         self.filename = self.path("log")
         self.said = []
-        self.pump = Pump(clock=self.clock, on_loss=self.said.append, on_crash=self.crashed)
+        self.context = Context(clock=self.clock, on_loss=self.said.append)
+        self.pump = Pump(self.context)
         self.addCleanup(self.join)
-
-    def crashed(self, error, description):
-        self.said.append(f"{description}: {error!r}")
 
     def join(self):
         self.pump.stop(0)

@@ -7,8 +7,8 @@ import types
 import unittest
 
 from cvec_circus import exc, stream
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 from tests.stream.support import FileStreamTestCase, PumpTestCase
 from tests.support.eventually import eventually
 
@@ -51,7 +51,7 @@ made: list = []
 class OwnTest(PumpTestCase):
     def setUp(self):
         super().setUp()
-        self.pump = Pumps(on_loss=self.said.append, on_crash=self.crashed)
+        self.pump = Pumps(self.context)
         module = types.ModuleType(MODULE)
         module.Recorder = Recorder
         sys.modules[MODULE] = module
@@ -114,7 +114,7 @@ class OwnTest(PumpTestCase):
             self.pipe("own").write(b"lost")
             self.assertTrue(eventually(lambda: self.pump.lost == {"own": 4}))
         text = f"cannot make {MODULE}.Nothing: ImportError: there is no Nothing in {MODULE}"
-        self.assertEqual(self.said, [f"{text}; 4 bytes of output are lost"])
+        self.assertEqual(self.said, [f"w: {text}; 4 bytes of output are lost"])
 
     def test_its_thread_ends_with_it(self):
         for _ in range(3):

@@ -7,8 +7,8 @@ import threading
 from unittest import mock
 
 from cvec_circus.base.thread import Thread
-from cvec_circus.stream.orders import RETRY_DELAY
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import Source
+from cvec_circus.stream.pump import RETRY_DELAY
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LEAVE_GRANDCHILD, PumpTestCase, rows
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
@@ -266,13 +266,14 @@ class CrashTest(PumpTestCase):
         first = self.current()
         for error, word in ((RuntimeError("no"), b" three\n"), (MemoryError(), b"four\n")):
             with self.subTest(error=error):
-                self.said.clear()
                 self.pump._crashed_at = float("-inf")
                 read = self.pump._reader._read
-                with mock.patch.object(self.pump._reader, "_read", once(error, read)):
+                dying = mock.patch.object(self.pump._reader, "_read", once(error, read))
+                with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
                     writer.write(word)
-                    self.assertTrue(eventually(lambda: self.said))
-                self.assertEqual(self.said, [f"the thread pump (files): {error!r}"])
+                    self.assertTrue(eventually(lambda logs=logs: logs.output))
+                said = f"thread pump (files) died of {error!r}; another one replaces it"
+                self.assertEqual(logs.output, [f"ERROR:cvec_circus:{said}"])
                 self.assertTrue(eventually(lambda word=word: self.text().endswith(word)))
                 self.assertIsNot(self.current(), first)
         self.assertEqual(self.text(), b"one\ntwo three\nfour\n")
@@ -283,11 +284,12 @@ class CrashTest(PumpTestCase):
         self.open()
         writer = self.pipe()
         self.done()
-        with mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no")):
+        dying = mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no"))
+        with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
             writer.write(b"one\n")
             # After the first start, that of the second thread, and its death.
             self.assertTrue(eventually(lambda: len(waiting) == 3))
-        self.assertEqual(len(self.said), 1)
+        self.assertEqual(len(logs.output), 1)
         self.pump._start()
         self.assertEqual(waiting, [RETRY_DELAY] * 3)
         self.pump._not_before = 0.0  # the time has come

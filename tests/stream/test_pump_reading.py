@@ -112,7 +112,7 @@ class ReadingTest(PumpTestCase):
         self.open()
         self.done()
         with self.assertLogs("cvec_circus", "ERROR"):
-            with mock.patch("cvec_circus.stream.pump.make", return_value=Faulty()):
+            with mock.patch("cvec_circus.stream.reader.make", return_value=Faulty()):
                 self.pump.open("faulty", {})
                 self.done()
             faulty, writer = self.pipe("faulty"), self.pipe()
@@ -121,7 +121,7 @@ class ReadingTest(PumpTestCase):
             writer.write(b"one\n")
             self.assert_shows(b"one\n")
             self.closed("faulty", 0)
-        self.assertIn("the stream of 'faulty' has raised ValueError('no')", self.said[0])
+        self.assertIn("its stream for stdout raised ValueError('no')", self.said[0])
 
     def test_a_child_that_closes_its_output_goes_on_unwatched(self):
         self.open()

@@ -9,9 +9,9 @@ import threading
 from unittest import mock
 
 from cvec_circus.stream import stdout
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 from cvec_circus.system.mounts import Mount
 from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
 from tests.support.eventually import eventually
@@ -36,12 +36,7 @@ class PumpsTestCase(PumpTestCase):
             os.mkdir(self.path(name))
             points[self.path(name)] = f"0:{number + 2}"
         self.mounted = {at: Mount(device, at, "ext4") for at, device in points.items()}
-        self.pump = Pumps(
-            clock=self.clock,
-            on_loss=self.said.append,
-            on_crash=self.crashed,
-            mounted=lambda: self.mounted,
-        )
+        self.pump = Pumps(self.context, mounted=lambda: self.mounted)
 
     def flush(self):
         """Wait until all that was ordered is carried out."""
@@ -108,7 +103,7 @@ class PumpsTest(PumpsTestCase):
         self.open("x", "x/log")
         self.flush()
         for name, value in (("BEHIND_DELAY", -1.0), ("MOST_ORDERS", 3)):
-            patch = mock.patch(f"cvec_circus.stream.orders.{name}", value)
+            patch = mock.patch(f"cvec_circus.stream.pump.{name}", value)
             patch.start()
             self.addCleanup(patch.stop)
         inside = threading.Event()

@@ -9,8 +9,8 @@ import socket
 import unittest
 
 from cvec_circus import exc
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 from cvec_circus.stream.syslog import SyslogStream
 from tests.stream.support import PumpTestCase
 from tests.support.eventually import eventually
@@ -23,7 +23,7 @@ STAMP = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
 class SyslogCase(PumpTestCase):
     def setUp(self):
         super().setUp()
-        self.pump = Pumps(on_loss=self.said.append, on_crash=self.crashed)
+        self.pump = Pumps(self.context)
         self.socket = self.path("dev")
 
     def listen(self, family=socket.AF_UNIX, address=None):
@@ -104,7 +104,7 @@ class TroubleTest(SyslogCase):
         writer = self.pipe()
         writer.write(b"lost\n")
         self.assertTrue(eventually(lambda: self.lost() == 4, TIMEOUT))
-        text = f"cannot send to syslog {self.socket}: No such file or directory"
+        text = f"web: cannot send to syslog {self.socket}: No such file or directory"
         self.assertEqual(self.said, [text])
         server = self.listen()
         server.setblocking(False)

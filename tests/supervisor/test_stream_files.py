@@ -126,7 +126,7 @@ class TestEveryClass(EmbeddedCase):
         self.assertGreaterEqual(len(said), len(CLASSES))
 
     def test_a_folder_that_is_removed_and_comes_back(self) -> None:
-        hurry(self, {f"stream.{name}.CHECK_DELAY": 0.1 for name in ("file", "timed", "watched")})
+        hurry(self, {f"stream.{name}.CHECK_DELAY": 0.1 for name in ("file",)})
         self.run_all(TALK)
         self.all_hold("word")
         pids = self.pids()

@@ -53,7 +53,7 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
     "ctl": COMMON | {"client"},
     "top": COMMON | {"client", "ctl", "view"},
     "runtime": COMMON | {"client", "ctl.output", "logs", "plugins.plugin"},
-    "plugins": COMMON | {"client", "runtime", "stream.watched"},
+    "plugins": COMMON | {"client", "runtime", "stream.base", "stream.file"},
     "demo": frozenset({"exc", "plugins"}),
 }
 
