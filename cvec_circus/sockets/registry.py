@@ -1,10 +1,10 @@
-"""All the managed sockets, and which of them a command is to inherit."""
+"""All the managed sockets: which of them a command inherits, and new ones beside old ones."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -42,7 +42,7 @@ class SocketRegistry:
     """The managed sockets by name, in any case of letters. Owned by the supervisor thread.
 
     Attributes:
-        leaving: Those that nobody can ask for any more, and that processes still serve.
+        leaving: Sockets that no new process gets, but that processes still serve.
     """
 
     def __init__(self) -> None:
@@ -56,10 +56,10 @@ class SocketRegistry:
         return len(self._sockets)
 
     def add(self, managed: CircusSocket) -> None:
-        """Take a socket in, bound or not.
+        """Add a socket, bound or not.
 
         Raises:
-            cvec_circus.exc.AlreadyExist: There is one of that name, in whatever case of letters.
+            cvec_circus.exc.AlreadyExist: There is one of that name, in any case of letters.
         """
         folded = managed.name.lower()
         if folded in self._sockets:
@@ -67,14 +67,14 @@ class SocketRegistry:
         self._sockets[folded] = managed
 
     def exchange(self, sockets: Iterable[CircusSocket]) -> None:
-        """Have these, all bound, in place of those that are there; nothing is closed."""
+        """Put these, all bound, in place of those that are there; nothing is closed."""
         self._sockets = {managed.name.lower(): managed for managed in sockets}
 
     def bind_all(self) -> None:
         """Bind every socket, or, when one cannot be, none that was not bound before.
 
         Raises:
-            cvec_circus.exc.SocketError: What the first one that cannot be bound says.
+            cvec_circus.exc.SocketError: One of them cannot be bound.
         """
         bound: list[CircusSocket] = []
         try:
@@ -88,7 +88,7 @@ class SocketRegistry:
             raise
 
     def fds(self) -> dict[str, int]:
-        """Return the descriptors of the bound sockets by the names as they were given."""
+        """Return the descriptors of the bound sockets by their names as given."""
         return {managed.name: managed.fileno() for managed in self if managed.fileno() >= 0}
 
     def find(self, option: str, name: str) -> CircusSocket:
@@ -103,7 +103,9 @@ class SocketRegistry:
         """
         managed = self._sockets.get(name.lower())
         if managed is None or managed.fileno() < 0:
-            raise exc.OptionError(option, f"there is no socket {name}{self._known()}")
+            known = ", ".join(managed.name for managed in self)
+            hint = f"; there is {known}" if known else ""
+            raise exc.OptionError(option, f"there is no socket {name}{hint}")
         return managed
 
     def referred_to(self, text: str) -> list[CircusSocket]:
@@ -116,11 +118,11 @@ class SocketRegistry:
         return [self.find("use_sockets", name) for name in names]
 
     def loan(self) -> Loan:
-        """Return what one process that starts takes its sockets from."""
+        """Return the sockets for one process that starts."""
         return Loan(self)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return what `listsockets` shows of the bound sockets, by descriptor."""
+        """Return the rows of `listsockets`: the bound sockets, by descriptor."""
         rows = (managed.describe() for managed in self if managed.fileno() >= 0)
         return sorted(rows, key=itemgetter("fd"))
 
@@ -130,16 +132,12 @@ class SocketRegistry:
             managed.close()
         self.leaving.clear()
 
-    def _known(self) -> str:
-        names = ", ".join(managed.name for managed in self)
-        return f"; there is {names}" if names else ""
-
 
 class Loan:
     """The sockets of one process, while it starts. Owned by the supervisor thread.
 
-    Of a socket with `so_reuseport` a process gets one of its own, under another number. Use it as a
-    context: what was opened for the process is closed in the end, because then it has it itself.
+    Of a socket with `so_reuseport` a process gets one of its own, with another descriptor. Use it
+    as a context: at its end, what was opened for the process is closed, for the process has it.
     """
 
     def __init__(self, registry: SocketRegistry) -> None:
@@ -155,13 +153,10 @@ class Loan:
         self._opened.clear()
 
     def used_by(self, text: str) -> dict[str, int]:
-        """Find the sockets that a command needs: those that its text refers to.
+        """Return the descriptors for `pass_fds`, by name: those that a command refers to.
 
         Args:
-            text: A command and its arguments, not expanded yet.
-
-        Returns:
-            Their descriptors by their names, in the order of the text: what goes into `pass_fds`.
+            text: The command and its arguments, not expanded yet.
 
         Raises:
             cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
@@ -188,3 +183,64 @@ class Loan:
                 number = getattr(error.__cause__, "errno", None) or 0
                 raise LaunchError(number, str(error)) from error
         return self._opened[managed.name].fileno()
+
+
+class Newcomers:
+    """New sockets, all of them or none, bound while those they may replace still listen.
+
+    Owned by one thread at a time: the one that binds, which may wait for a name server, then the
+    supervisor's.
+
+    Args:
+        sockets: The new ones.
+        present: The managed sockets that are there. None of them is closed here.
+    """
+
+    def __init__(self, sockets: Iterable[CircusSocket], present: Sequence[CircusSocket]) -> None:
+        self.sockets = list(sockets)
+        self._present = present
+        self._sharing: list[CircusSocket] = []
+        self._aside: list[CircusSocket] = []
+
+    def bind(self) -> None:
+        """Bind them all.
+
+        Raises:
+            SocketError: One of them cannot be bound. Everything is as before.
+        """
+        try:
+            for managed in self.sockets:
+                self._bind(managed)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _bind(self, managed: CircusSocket) -> None:
+        try:
+            managed.bind()
+        except exc.SocketError:
+            in_the_way = [one for one in self._present if one.is_in_the_way_of(managed)]
+            if not in_the_way:
+                raise
+            for one in in_the_way:
+                if one.path is None:
+                    self._sharing.append(one)
+                    one.share(True)
+                else:
+                    self._aside.append(one)
+                    one.move_aside()
+            managed.bind(is_shared=True)
+
+    def settle(self) -> None:
+        """Keep them: no other socket can share their ports any more."""
+        for managed in [*self._sharing, *self.sockets]:
+            managed.share(False)
+
+    def abandon(self) -> None:
+        """Close them; everything is as before."""
+        for managed in self.sockets:
+            managed.close()
+        for managed in self._sharing:
+            managed.share(False)
+        for managed in self._aside:
+            managed.move_back()
