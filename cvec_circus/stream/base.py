@@ -50,20 +50,27 @@ class Source(NamedTuple):
     pythonpath: str = ""
 
 
+UNKNOWN = Source()
+
+
 class Context(NamedTuple):
     """What a stream works with, beside its options. Immutable.
 
     Attributes:
         clock: Tells the time.
-        on_loss: Logs a line about lost output. Called on the stream's thread.
+        on_loss: Logs a line about lost output.
         do: Calls a function that takes long, on another thread if there is one.
-        source: Whose output the stream writes.
+        source: Whose output it is.
     """
 
     clock: Clock = SYSTEM
     on_loss: Callable[[str], object] = logger.warning
     do: Callable[..., object] = call
-    source: Source = Source()
+    source: Source = UNKNOWN
+
+
+ALONE = Context()
+"""That of a stream which a program has made and calls."""
 
 
 class Losses:
@@ -165,26 +172,22 @@ class Stream:
 
 
 class Nowhere(Stream):
-    """Drops everything: for output that is only kept in memory."""
+    """Drops everything: output that is only kept in memory or, if there is a reason, lost.
 
-    def write(self, block: bytes, pid: int) -> None:
-        """Drop it."""
+    What is lost is counted, and the reason logged.
+    """
 
-
-class Lost(Stream):
-    """Counts everything as lost, for a reason: for output whose stream cannot be made."""
-
-    def __init__(self, context: Context, why: str) -> None:
+    def __init__(self, context: Context, why: str = "") -> None:
         super().__init__(context)
         self._why = why
 
     def write(self, block: bytes, pid: int) -> None:
-        """Count it."""
-        self._losses.count(len(block), self._why)
+        if self._why:
+            self._losses.count(len(block), self._why)
 
     def reopen(self) -> None:
-        """Log the reason."""
-        self._losses.note(f"{self._why}; its output is lost")
+        if self._why:
+            self._losses.note(f"{self._why}; its output is lost")
 
 
 def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
@@ -199,13 +202,10 @@ def converted(option: str, convert: Callable[..., T], value: object, *args: obje
         raise exc.OptionError(option, str(error)) from None
 
 
-def make(conf: Mapping[str, Any], context: Context = Context()) -> Stream:  # noqa: B008 - immutable
+def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
     """Make the stream that a configuration describes. Nothing is opened yet.
 
-    Args:
-        conf: The options of the stream; without `class` it is a FileStream, without anything one
-            that drops its output.
-        context: What the stream works with.
+    Without `class` it is a FileStream, without anything one that drops its output.
 
     Raises:
         cvec_circus.exc.OptionError: The class is unknown, or a value is wrong.

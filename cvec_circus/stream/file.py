@@ -12,7 +12,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
-from cvec_circus.stream.base import Context, converted
+from cvec_circus.stream.base import ALONE, Context, converted
 from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines
 
 CHECK_DELAY = 1.0
@@ -42,7 +42,7 @@ class FileStream(LineStream):
         json: bool | str = False,
         compress: bool | str = False,
         *,
-        context: Context = Context(),  # noqa: B008 - immutable
+        context: Context = ALONE,
         **others: object,
     ) -> None:
         """Make the stream; the file is opened by `reopen` or the first write.

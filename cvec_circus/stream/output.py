@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import logger
-from cvec_circus.stream.base import Context, Losses, Source, Stream
+from cvec_circus.stream.base import UNKNOWN, Context, Losses, Source, Stream
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
 
 Then = Callable[[], object]
+
+
+class Wanted(NamedTuple):
+    """An output as its watcher's options describe it. Immutable.
+
+    Attributes:
+        key: The caller's name for it, such as (watcher, "stdout").
+        conf: The configuration of its stream, as for `base.make`.
+        source: Whose output it is.
+        history: Keeps what was written last; None to keep nothing.
+    """
+
+    key: Hashable
+    conf: Mapping[str, Any]
+    source: Source = UNKNOWN
+    history: History | None = None
 
 
 class Pipe:
@@ -46,26 +62,22 @@ class Output:
     Attributes:
         key: The key.
         conf: The configuration of the stream.
+        history: Keeps what was written last; None to keep nothing.
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
-        history: Keeps what was written last; None to keep nothing.
     """
 
-    def __init__(
-        self, key: Hashable, conf: Mapping[str, Any], stream: Stream, context: Context
-    ) -> None:
+    def __init__(self, wanted: Wanted, stream: Stream, context: Context) -> None:
         """Open the stream."""
-        self.key = key
-        self.conf = conf
+        self.key, self.conf, source, self.history = wanted
         self.pipes: dict[int, Pipe] = {}
         self.deadline: float | None = None
         self.thens: list[Then] = []
-        self.history: History | None = None
         self._stream = stream
         self._faults = Losses(context)  # output that is lost because the stream raises
-        self._name = f"{context.source.watcher or key}: its stream for {context.source.channel}"
-        self._channel = context.source.channel
+        self._name = f"{source.watcher or self.key}: its stream for {source.channel}"
+        self._channel = source.channel
         self._lost_before = 0  # by streams that this one has replaced
         self.reopen()
 

@@ -6,22 +6,16 @@ import errno
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.base import Context, Source, Stream
-from cvec_circus.stream.output import Pipe, Then
+from cvec_circus.stream.base import Context
+from cvec_circus.stream.output import Pipe
 from cvec_circus.stream.reader import PipeReader
-
-if TYPE_CHECKING:
-    from cvec_circus.stream.history import History
-
-DRAIN_TIMEOUT = 1.0
-"""Seconds that a stream waits for pipes that something else than its processes holds open."""
 
 RETRY_DELAY = 1.0
 """Seconds to the next attempt at what the system has no thread, file or memory for."""
@@ -47,9 +41,16 @@ class Pump:
     While the system has no thread, orders wait, and what the children write waits in their pipes.
     A thread that dies is replaced, and loses only what it had just read.
 
-    Attributes:
+    Args:
+        context: What its streams work with.
+        later: Makes another attempt after a while.
         name: That of the thread.
         about: What its streams are, for the log.
+        spill: Called on the pump's thread with each pipe that its output is done with before it
+            has ended. Without it such a pipe is closed.
+
+    Attributes:
+        reader: What the thread does: `do(reader.open, ...)`. Owned by the thread.
     """
 
     def __init__(
@@ -60,21 +61,11 @@ class Pump:
         about: str = "files",
         spill: Callable[[Pipe], object] | None = None,
     ) -> None:
-        """Make a pump, without its thread.
-
-        Args:
-            context: What its streams work with.
-            later: Makes another attempt after a while.
-            name: That of the thread.
-            about: What its streams are, for the log.
-            spill: Called on the pump's thread with each pipe that its output is done with before it
-                has ended. Without it such a pipe is closed.
-        """
         self.name = name
         self.about = about
         self._clock = context.clock
         self._later = later
-        self._reader = PipeReader(context, spill)
+        self.reader = PipeReader(context, spill)
         self._wakeup: Wakeup | None = None
         self._lock = threading.RLock()
         self._orders: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -90,7 +81,7 @@ class Pump:
     @property
     def lost(self) -> dict[Hashable, int]:
         """Bytes lost by each open stream."""
-        return self._reader.lost
+        return self.reader.lost
 
     @property
     def is_needed(self) -> bool:
@@ -108,81 +99,24 @@ class Pump:
         """Whether it is over."""
         return self._done.is_set()
 
-    def open(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        source: Source = Source(),  # noqa: B008 - immutable
-        history: History | None = None,
-        stream: Stream | None = None,
-    ) -> bool:
-        """Open a stream under a key.
-
-        One that is there already is kept if its configuration is the same, else replaced; its
-        pipes then lead to the new one. One that is being closed is not touched. If a stream cannot
-        be made, its output is lost, and counted.
-
-        Args:
-            key: The caller's name for it, such as (watcher id, "stdout").
-            conf: As for `base.make`.
-            source: Whose output it is.
-            history: Keeps what was written last, as long as the stream is there.
-            stream: The stream, instead of one that is made by `conf`.
-        """
-        return self.do(self._reader.open, key, dict(conf), source, history, stream)
-
-    def add(self, key: Hashable, fd: int, pid: int, source: Source = Source()) -> bool:  # noqa: B008
-        """Read a pipe to its end, for the stream of that key, which must be open.
-
-        Args:
-            key: The stream.
-            fd: The read end; it belongs to the pump from now on, whatever happens.
-            pid: The process that writes to it.
-            source: Whose output it is.
-        """
-        return self.take(Pipe(key, fd, pid, source))
-
     def take(self, pipe: Pipe) -> bool:
-        """Read a pipe, as by `add`."""
-        return self.do_with(pipe, self._begin, self._reader.take)
+        """Read a pipe to its end, for the stream of its key, which must be open.
+
+        The pipe belongs to the pump from now on, whatever happens.
+        """
+        return self.do_with(pipe, self._begin, self.reader.take)
 
     def discard(self, pipe: Pipe) -> bool:
         """Read a pipe to its end, and drop what comes."""
-        return self.do_with(pipe, self._begin, self._reader.discard)
-
-    def release(self, key: Hashable, pid: int) -> bool:
-        """Spill a pipe soon, if it does not end: nothing is left of its process."""
-        return self.do(self._reader.release, key, pid)
-
-    def reopen(self, key: Hashable | None = None) -> bool:
-        """Open the files anew, those of all streams unless a key is given."""
-        return self.is_needed and self.do(self._reader.reopen, key)
-
-    def close(
-        self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None
-    ) -> bool:
-        """Close a stream when all its pipes have ended.
-
-        Args:
-            key: The stream; when there is none, only `then` is called.
-            drain_timeout: Seconds after which it is closed although something, usually a
-                grandchild, still holds a pipe open. What is in the pipe is read before; then the
-                pipe is spilled.
-            then: Called on the pump's thread when that is done.
-        """
-        return self.do(self._reader.close, key, drain_timeout, then)
+        return self.do_with(pipe, self._begin, self.reader.discard)
 
     def hand_over(self, key: Hashable, other: Pump) -> bool:
         """Close a stream at once; another pump reads its pipes for a stream of the same key."""
         return self.do(self._hand_over, key, other)
 
-    def take_back(self, key: Hashable) -> list[Pipe]:
-        """Return the discarded pipes of a stream whose processes live. On the pump's thread."""
-        return self._reader.take_back(key)
-
-    def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
-        """Close all streams, as by `close`, and end the thread after that."""
-        return not self._give_up() and self.do(self._reader.close_all, drain_timeout)
+    def stop(self, drain_timeout: float) -> bool:
+        """Close all streams, those whose pipes do not end in so many seconds, and the thread."""
+        return not self._give_up() and self.do(self.reader.close_all, drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread's end.
@@ -268,7 +202,7 @@ class Pump:
                 self._running = False
             try:
                 self._obey()
-                self._reader.shut()
+                self.reader.shut()
                 wakeup.close()
             finally:
                 self._done.set()
@@ -278,10 +212,10 @@ class Pump:
         if self._wakeup is None:
             self._wakeup = Wakeup()
         wakeup = self._wakeup
-        self._reader.begin(wakeup)
+        self.reader.begin(wakeup)
         self._obey()
-        while not self._reader.has_ended:
-            if self._reader.turn():
+        while not self.reader.has_ended:
+            if self.reader.turn():
                 wakeup.clear()
                 self._obey()
         return wakeup
@@ -327,5 +261,5 @@ class Pump:
             self._later(RETRY_DELAY, partial(self.do_with, pipe, self._begin, take))
 
     def _hand_over(self, key: Hashable, other: Pump) -> None:
-        for pipe in self._reader.give_away(key):
+        for pipe in self.reader.give_away(key):
             other.take(pipe)

@@ -19,11 +19,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus.stream.base import FILES, OWN, Context, Lost, Source, lane_of
-from cvec_circus.stream.output import Pipe, Then
-from cvec_circus.stream.pump import DRAIN_TIMEOUT, Later, Pump, never
+from cvec_circus.stream.base import FILES, OWN, UNKNOWN, Context, Nowhere, Source, lane_of
+from cvec_circus.stream.output import Pipe, Then, Wanted
+from cvec_circus.stream.pump import Later, Pump, never
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
 
@@ -34,19 +34,16 @@ TABLE_LIFETIME = 1.0
 """Seconds for which the list of what is mounted is believed."""
 
 
-class Route:
-    """Where the output of one key goes. Owned by the thread of `pump`."""
+DRAIN_TIMEOUT = 1.0
+"""Seconds that a stream waits for pipes that something else than its processes holds open."""
 
-    __slots__ = ("closing", "conf", "history", "pump", "source")
 
-    def __init__(
-        self, pump: Pump, conf: Mapping[str, Any], source: Source, history: History | None
-    ) -> None:
-        self.pump = pump
-        self.conf = conf
-        self.source = source
-        self.history = history
-        self.closing = False
+class Route(NamedTuple):
+    """Where the output of one key goes. Immutable."""
+
+    pump: Pump
+    wanted: Wanted
+    is_closing: bool = False
 
 
 class Pumps:
@@ -94,13 +91,13 @@ class Pumps:
         self,
         key: Hashable,
         conf: Mapping[str, Any],
-        source: Source = Source(),  # noqa: B008 - immutable
+        source: Source = UNKNOWN,
         history: History | None = None,
     ) -> bool:
         """Open a stream under a key; its pipes move to another thread if they have to."""
-        return self._main.do(self._open, key, dict(conf), source, history)
+        return self._main.do(self._open, Wanted(key, dict(conf), source, history))
 
-    def add(self, key: Hashable, fd: int, pid: int, source: Source = Source()) -> bool:  # noqa: B008
+    def add(self, key: Hashable, fd: int, pid: int, source: Source = UNKNOWN) -> bool:
         """Read a pipe to its end, for the stream of that key as long as that is open."""
         return self._main.do_with(Pipe(key, fd, pid, source), self._take)
 
@@ -158,16 +155,15 @@ class Pumps:
 
     # What follows runs on the thread of `pump`.
 
-    def _open(
-        self, key: Hashable, conf: Mapping[str, Any], source: Source, history: History | None
-    ) -> None:
+    def _open(self, wanted: Wanted) -> None:
+        key = wanted.key
         before = self._routes.get(key)
-        if before is not None and before.closing:
+        if before is not None and before.is_closing:
             before = None
-        pump = self._place(conf, before, source)
-        self._routes[key] = Route(pump, conf, source, history)
-        pump.open(key, conf, source, history)
-        for pipe in self._main.take_back(key):
+        pump = self._place(wanted, before)
+        self._routes[key] = Route(pump, wanted)
+        pump.do(pump.reader.open, wanted)
+        for pipe in self._main.reader.take_back(key):
             pump.take(pipe)
         if pump is not self._main:
             self._main.hand_over(key, pump)  # what it counted as lost while another one hung
@@ -180,50 +176,50 @@ class Pumps:
         pump = self._main if route is None else route.pump
         if pump is not self._main and pump.is_behind:
             why = f"{pump.name} hangs, and too much waits for it already"
-            lost = Lost(self._context._replace(source=pipe.source), why)
-            self._main.open(pipe.key, {}, pipe.source, stream=lost)  # kept if it is there
+            lost = Nowhere(self._context._replace(source=pipe.source), why)
+            wanted = Wanted(pipe.key, {}, pipe.source)
+            self._main.do(self._main.reader.open, wanted, lost)  # kept if it is there
             pump = self._main
         pump.take(pipe)
 
     def _keep(self, pipe: Pipe) -> None:
         """Read on a pipe whose output was closed: for its successor, if there is one already."""
         route = self._routes.get(pipe.key)
-        if route is None or route.closing or self._stopping or pipe.part_at is not None:
+        if route is None or route.is_closing or self._stopping or pipe.part_at is not None:
             self._main.discard(pipe)
         else:
             route.pump.take(pipe)
 
     def _release(self, key: Hashable, pid: int) -> None:
-        self._main.release(key, pid)
+        self._main.do(self._main.reader.release, key, pid)
         route = self._routes.get(key)
         if route is not None and route.pump is not self._main and not route.pump.is_behind:
-            route.pump.release(key, pid)
+            route.pump.do(route.pump.reader.release, key, pid)
 
     def _reopen(self, key: Hashable | None) -> None:
         for found, route in list(self._routes.items()):
-            if route.closing or key not in (None, found):
-                continue
-            pump = self._place(route.conf, route, route.source)
-            if pump is route.pump:
-                pump.reopen(found)
-            else:
-                self._open(found, route.conf, route.source, route.history)
+            if not route.is_closing and key in (None, found):
+                if self._place(route.wanted, route) is route.pump:
+                    route.pump.do(route.pump.reader.reopen, found)
+                else:
+                    self._open(route.wanted)
 
     def _close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
         route = self._routes.get(key)
         if route is None:
-            self._main.close(key, drain_timeout, then)
+            self._main.do(self._main.reader.close, key, drain_timeout, then)
             return
-        route.closing = True
-        if route.pump is not self._main:
-            self._main.close(key, drain_timeout)
-        gone = partial(self._main.do, self._forget, key, route, then)
-        route.pump.close(key, drain_timeout, gone)
-        self._let_go(route.pump, drain_timeout)
+        pump = route.pump
+        self._routes[key] = route = route._replace(is_closing=True)
+        if pump is not self._main:
+            self._main.do(self._main.reader.close, key, drain_timeout)
+        gone = partial(self._main.do, self._forget, route, then)
+        pump.do(pump.reader.close, key, drain_timeout, gone)
+        self._let_go(pump, drain_timeout)
 
-    def _forget(self, key: Hashable, route: Route, then: Then | None) -> None:
-        if self._routes.get(key) is route:
-            del self._routes[key]
+    def _forget(self, route: Route, then: Then | None) -> None:
+        if self._routes.get(route.wanted.key) is route:
+            del self._routes[route.wanted.key]
         if then is not None:
             then()
 
@@ -233,8 +229,9 @@ class Pumps:
             if pump is not self._main:
                 pump.stop(drain_timeout)
 
-    def _place(self, conf: Mapping[str, Any], before: Route | None, source: Source) -> Pump:
+    def _place(self, wanted: Wanted, before: Route | None) -> Pump:
         """Choose the pump of a stream."""
+        _, conf, source, _ = wanted
         lane = lane_of(conf) if conf else ""
         if not lane:
             return self._main

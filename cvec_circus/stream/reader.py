@@ -17,16 +17,13 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import LONGEST_POLL
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.base import Context, Lost, Nowhere, Source, Stream, make
-from cvec_circus.stream.output import Output, Pipe, Then
-
-if TYPE_CHECKING:
-    from cvec_circus.stream.history import History
+from cvec_circus.stream.base import Context, Nowhere, Stream, make
+from cvec_circus.stream.output import Output, Pipe, Then, Wanted
 
 BLOCK = 64 * 1024
 
@@ -70,7 +67,7 @@ class PipeReader:
         self._outputs: dict[Hashable, Output] = {}
         self._closing: list[Output] = []
         self._parting: deque[Pipe] = deque()
-        self._discarded = Output(None, {}, Nowhere(context), context)
+        self._discarded = Output(Wanted(None, {}), Nowhere(context), context)
         self._strays: dict[int, Pipe] = {}
         self._larger_pipes = 0
         self._look_at: float | None = None
@@ -106,32 +103,31 @@ class PipeReader:
         for output in self._all():
             self._attend(output)
 
-    def open(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        source: Source,
-        history: History | None,
-        stream: Stream | None,
-    ) -> None:
-        """Open an output; one of that key gets a new stream unless its own is the same."""
+    def open(self, wanted: Wanted, stream: Stream | None = None) -> None:
+        """Open an output, with a stream that is made by its configuration unless one is given.
+
+        If there is one of that key, it is kept; it gets another stream if the configuration is
+        another one. One that is being closed is not touched. If a stream cannot be made, its output
+        is lost, and counted.
+        """
         if self._is_ending:
             return
-        context = self._context._replace(source=source)
-        output = self._outputs.get(key)
+        context = self._context._replace(source=wanted.source)
+        output = self._outputs.get(wanted.key)
         if output is None:
-            stream = stream or self._make(conf, context)
-            self._outputs[key] = output = Output(key, conf, stream, context)
-        elif output.conf != conf:
-            output.replace(conf, stream or self._make(conf, context))
-        output.history = history
+            stream = stream or self._make(wanted.conf, context)
+            self._outputs[wanted.key] = output = Output(wanted, stream, context)
+        elif output.conf != wanted.conf:
+            output.replace(wanted.conf, stream or self._make(wanted.conf, context))
+        output.history = wanted.history
         self._attend(output)
 
     def _make(self, conf: Mapping[str, Any], context: Context) -> Stream:
         try:
             return make(conf, context)
         except Exception as error:
-            return Lost(context, f"the stream of {context.source.channel} cannot be made: {error}")
+            channel = context.source.channel
+            return Nowhere(context, f"the stream of {channel} cannot be made: {error}")
 
     def take(self, pipe: Pipe) -> None:
         """Read a pipe from now on, to its end, for the output of its key.
@@ -172,20 +168,28 @@ class PipeReader:
         return pipes
 
     def release(self, key: Hashable, pid: int) -> None:
-        """Take note that nothing is left of a process: only strays can hold its pipe open now."""
+        """Spill a pipe soon, if it does not end: nothing is left of its process, but strays."""
         pipe = self._by_writer.get((key, pid))
         if pipe is not None and pipe.part_at is None:
             self._part_later(pipe)
 
-    def reopen(self, key: Hashable | None) -> None:
+    def reopen(self, key: Hashable | None = None) -> None:
         """Open the destination of one output, or of all, anew."""
         for output in self._all():
             if key is None or key == output.key:
                 output.reopen()
                 self._attend(output)
 
-    def close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
-        """Close an output when its pipes have ended, or in drain_timeout seconds."""
+    def close(self, key: Hashable, drain_timeout: float, then: Then | None = None) -> None:
+        """Close an output when its pipes have ended.
+
+        Args:
+            key: The output; when there is none, only `then` is called.
+            drain_timeout: Seconds after which it is closed although something, usually a
+                grandchild, still holds a pipe open. What is in the pipe is read before; then the
+                pipe is spilled.
+            then: Called when that is done.
+        """
         output = self._outputs.pop(key, None)
         if output is not None:
             self._closing.append(output)

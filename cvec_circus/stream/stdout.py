@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from cvec_circus.stream.appendfile import Buffer, describe
-from cvec_circus.stream.base import Context
+from cvec_circus.stream.base import ALONE, Context
 from cvec_circus.stream.lines import Lines, LineStream, StampedLines
 
 COLORS = "red green yellow blue magenta cyan white".split()
@@ -27,7 +27,7 @@ class StdoutStream(LineStream):
     def __init__(
         self,
         *,
-        context: Context = Context(),  # noqa: B008 - immutable
+        context: Context = ALONE,
         **others: Any,
     ) -> None:
         """Make the stream.
@@ -56,7 +56,7 @@ class FancyStdoutStream(StdoutStream):
         color: str | None = None,
         time_format: str | None = None,
         *,
-        context: Context = Context(),  # noqa: B008 - immutable
+        context: Context = ALONE,
         **others: Any,
     ) -> None:
         """Make the stream.

@@ -7,7 +7,7 @@ from typing import Any
 from cvec_circus.options.kinds import to_choice, to_text
 from cvec_circus.options.stream import FACILITIES, SEVERITIES, syslog_address
 from cvec_circus.stream.appendfile import Buffer, describe
-from cvec_circus.stream.base import Context, converted
+from cvec_circus.stream.base import ALONE, Context, converted
 from cvec_circus.stream.lines import Lines, LineStream
 from cvec_circus.system.syslog import LONGEST, Sender
 
@@ -32,7 +32,7 @@ class SyslogStream(LineStream):
         level: str = "info",
         ident: str | None = None,
         *,
-        context: Context = Context(),  # noqa: B008 - immutable
+        context: Context = ALONE,
         **others: Any,
     ) -> None:
         """Make the stream; `reopen` connects it.

@@ -8,9 +8,11 @@ import tempfile
 import threading
 
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.stream.base import Context
+from cvec_circus.stream.base import UNKNOWN, Context
 from cvec_circus.stream.file import FileStream
+from cvec_circus.stream.output import Pipe, Wanted
 from cvec_circus.stream.pump import Pump
+from cvec_circus.stream.pumps import DRAIN_TIMEOUT
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
@@ -87,6 +89,25 @@ class FileStreamTestCase(LeakCheckedTestCase):
         return b"".join(texts), [len(text) for text in texts]
 
 
+class OnePump(Pump):
+    """One pump, with the methods that `Pumps` has."""
+
+    def open(self, key, conf, source=UNKNOWN, history=None):
+        return self.do(self.reader.open, Wanted(key, dict(conf), source, history))
+
+    def add(self, key, fd, pid, source=UNKNOWN):
+        return self.take(Pipe(key, fd, pid, source))
+
+    def reopen(self, key=None):
+        return self.is_needed and self.do(self.reader.reopen, key)
+
+    def close(self, key, drain_timeout=DRAIN_TIMEOUT, then=None):
+        return self.do(self.reader.close, key, drain_timeout, then)
+
+    def stop(self, drain_timeout=DRAIN_TIMEOUT):
+        return super().stop(drain_timeout)
+
+
 class PumpTestCase(LeakCheckedTestCase):
     clock = SYSTEM
 
@@ -98,7 +119,7 @@ class PumpTestCase(LeakCheckedTestCase):
         self.filename = self.path("log")
         self.said = []
         self.context = Context(clock=self.clock, on_loss=self.said.append)
-        self.pump = Pump(self.context)
+        self.pump = OnePump(self.context)
         self.addCleanup(self.join)
 
     def join(self):

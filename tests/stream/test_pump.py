@@ -267,8 +267,8 @@ class CrashTest(PumpTestCase):
         for error, word in ((RuntimeError("no"), b" three\n"), (MemoryError(), b"four\n")):
             with self.subTest(error=error):
                 self.pump._crashed_at = float("-inf")
-                read = self.pump._reader._read
-                dying = mock.patch.object(self.pump._reader, "_read", once(error, read))
+                read = self.pump.reader._read
+                dying = mock.patch.object(self.pump.reader, "_read", once(error, read))
                 with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
                     writer.write(word)
                     self.assertTrue(eventually(lambda logs=logs: logs.output))
@@ -284,7 +284,7 @@ class CrashTest(PumpTestCase):
         self.open()
         writer = self.pipe()
         self.done()
-        dying = mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no"))
+        dying = mock.patch.object(self.pump.reader, "_read", side_effect=RuntimeError("no"))
         with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
             writer.write(b"one\n")
             # After the first start, that of the second thread, and its death.
@@ -367,7 +367,7 @@ class TimeTest(PumpTestCase):
             return before == self.switches(thread.native_id)
 
         self.assertTrue(eventually(sleeps))
-        self.assertIsNone(self.pump._reader._timeout())
+        self.assertIsNone(self.pump.reader._timeout())
 
     def switches(self, thread_id):
         """Return how often a thread has gone to sleep."""

@@ -269,7 +269,7 @@ class StraysTest(PumpsTestCase):
         found = set()
 
         def look():
-            pipes = self.pump._main._reader._discarded.pipes
+            pipes = self.pump._main.reader._discarded.pipes
             found.update(pipe.pid for pipe in pipes.values())
 
         self.pump._main.do(look)
