@@ -29,10 +29,6 @@ Later = Callable[[float, Callable[[], object]], object]
 """Calls a function in so many seconds, on another thread. It may be called on any thread."""
 
 
-def never(delay: float, fn: Callable[[], object]) -> None:
-    """Leave the next attempt to the next order, where nothing can tell the time."""
-
-
 class Pump:
     """Reads the children's pipes on a thread of its own. Safe from any thread.
 
@@ -46,20 +42,19 @@ class Pump:
         later: Makes another attempt after a while.
         name: That of the thread.
         about: What its streams are, for the log.
-        spill: Called on the pump's thread with each pipe that its output is done with before it
-            has ended. Without it such a pipe is closed.
+        spill: See `PipeReader`. Called on the pump's thread.
 
     Attributes:
-        reader: What the thread does: `do(reader.open, ...)`. Owned by the thread.
+        reader: What the thread does, by orders such as `do(reader.open, ...)`.
     """
 
     def __init__(
         self,
         context: Context,
-        later: Later = never,
-        name: str = "pump",
-        about: str = "files",
-        spill: Callable[[Pipe], object] | None = None,
+        later: Later,
+        name: str,
+        about: str,
+        spill: Callable[[Pipe], object] | None,
     ) -> None:
         self.name = name
         self.about = about
@@ -77,11 +72,6 @@ class Pump:
         self._ended = False
         self._not_before = self._crashed_at = float("-inf")
         self._refusal = ""
-
-    @property
-    def lost(self) -> dict[Hashable, int]:
-        """Bytes lost by each open stream."""
-        return self.reader.lost
 
     @property
     def is_needed(self) -> bool:
@@ -119,13 +109,9 @@ class Pump:
         return not self._give_up() and self.do(self.reader.close_all, drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread's end.
+        """Wait for the thread's end, `timeout` seconds at most; return whether it came.
 
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            Whether it has ended, or was never needed.
+        A thread that was never needed counts as ended.
         """
         return not self.is_needed or self._done.wait(timeout)
 

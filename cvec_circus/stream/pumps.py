@@ -16,14 +16,13 @@ strays. So a file system that hangs holds up what writes to it, and nothing else
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.stream.base import FILES, OWN, UNKNOWN, Context, Nowhere, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then, Wanted
-from cvec_circus.stream.pump import Later, Pump, never
+from cvec_circus.stream.pump import Later, Pump
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
 
@@ -51,25 +50,16 @@ class Pumps:
 
     No method touches a file or raises, and none waits but for the start of a thread: see
     `base.thread.Thread`. Each thread is started when it is needed.
+
+    Args:
+        context: What the streams work with.
+        later: Makes another attempt after a while.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        later: Later = never,
-        mounted: Callable[[], dict[str, Mount]] = mounts.read,
-    ) -> None:
-        """Make it without any thread.
-
-        Args:
-            context: What the streams work with.
-            later: Makes another attempt after a while.
-            mounted: Returns what is mounted. Called on the thread of `pump`.
-        """
+    def __init__(self, context: Context, later: Later) -> None:
         self._context = context
         self._clock = context.clock
         self._later = later
-        self._mounted = mounted
         self._lock = threading.Lock()
         self._pumps: list[Pump] = []
         self._main = self._make("pump", "memory")
@@ -78,14 +68,6 @@ class Pumps:
         self._table: dict[str, Mount] = {}
         self._table_until: float | None = None
         self._stopping = False
-
-    @property
-    def lost(self) -> dict[Hashable, int]:
-        """Bytes lost by each open stream."""
-        found: Counter[Hashable] = Counter()
-        for pump in self._all():
-            found.update(pump.lost)
-        return found
 
     def open(
         self,
@@ -255,7 +237,7 @@ class Pumps:
         if self._table_until is None or now >= self._table_until:
             self._table_until = now + TABLE_LIFETIME
             try:
-                self._table = self._mounted()
+                self._table = mounts.read()
             except OSError:
                 self._table = {}  # without /proc, all files share a thread
         return mounts.find(filename, self._table)

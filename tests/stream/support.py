@@ -1,5 +1,6 @@
 """What the tests of files and of the pump share: a folder, and children that write."""
 
+import collections
 import contextlib
 import os
 import subprocess
@@ -12,7 +13,7 @@ from cvec_circus.stream.base import UNKNOWN, Context
 from cvec_circus.stream.file import FileStream
 from cvec_circus.stream.output import Pipe, Wanted
 from cvec_circus.stream.pump import Pump
-from cvec_circus.stream.pumps import DRAIN_TIMEOUT
+from cvec_circus.stream.pumps import DRAIN_TIMEOUT, Pumps
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
@@ -89,6 +90,18 @@ class FileStreamTestCase(LeakCheckedTestCase):
         return b"".join(texts), [len(text) for text in texts]
 
 
+def never(delay, fn):
+    """Try again with the next order only."""
+
+
+def lost(pumps):
+    """Return the bytes that each stream of pumps has lost."""
+    found = collections.Counter()
+    for pump in pumps:
+        found.update(pump.reader.lost)
+    return found
+
+
 class OnePump(Pump):
     """One pump, with the methods that `Pumps` has."""
 
@@ -119,8 +132,12 @@ class PumpTestCase(LeakCheckedTestCase):
         self.filename = self.path("log")
         self.said = []
         self.context = Context(clock=self.clock, on_loss=self.said.append)
-        self.pump = OnePump(self.context)
+        self.pump = OnePump(self.context, never, "pump", "files", None)
         self.addCleanup(self.join)
+
+    def lost(self):
+        """Return the bytes that each stream has lost."""
+        return lost(self.pump._all() if isinstance(self.pump, Pumps) else [self.pump])
 
     def join(self):
         self.pump.stop(0)

@@ -18,7 +18,7 @@ class OrdersTest(PumpTestCase):
     def test_no_thread_without_streams(self):
         self.assertFalse(self.pump.stop())
         self.assertTrue(self.pump.join(0))
-        self.assertEqual(self.pump.lost, {})
+        self.assertEqual(self.lost(), {})
         self.assertFalse(self.open())
 
     def test_a_thread_with_the_first_stream(self):
@@ -30,7 +30,7 @@ class OrdersTest(PumpTestCase):
     def test_what_cannot_be_made_is_lost_and_counted(self):
         self.pump.open("key", {"class": "NoStream"}, Source("web", "stderr"))
         self.pipe().write(b"12345\n")
-        self.assertTrue(eventually(lambda: self.pump.lost == {"key": 6}))
+        self.assertTrue(eventually(lambda: self.lost() == {"key": 6}))
         self.closed(drain_timeout=0)
         self.assertIn("web: the stream of stderr cannot be made: class: 'NoStream'", self.said[0])
         self.assertIn("6 bytes of output are lost", self.said[-1])

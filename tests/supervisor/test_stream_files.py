@@ -11,6 +11,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from tests.stream.support import lost
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurry
@@ -67,8 +68,8 @@ class TestEveryClass(EmbeddedCase):
 
     def all_lose(self) -> bool:
         """Whether each of them has lost something."""
-        lost = self.arbiter._life.supervisor.desks.outputs.pumps.lost
-        return len(lost) == len(CLASSES) and min(lost.values()) > 50
+        found = lost(self.arbiter._life.supervisor.desks.outputs.pumps._all())
+        return len(found) == len(CLASSES) and min(found.values()) > 50
 
     def test_the_last_words(self) -> None:
         # `read` ends with the signal, so the trap runs at once.
