@@ -61,18 +61,9 @@ class Log:
 
 
 class OutputLog(Log):
-    """One output with a format of ours. Owned by the thread that made it.
+    """One output with a format of ours: see `configure_logger`. Owned by the thread that made it.
 
     What was opened for the same logger before is closed.
-
-    Args:
-        target: The logger.
-        level: One of `LEVELS`, in any case.
-        output: The path of a file, "-" or None for stderr, or a `syslog://` URL.
-
-    Raises:
-        OSError: The file cannot be opened, or the syslog cannot be reached.
-        OptionError: The level or the URL is wrong.
     """
 
     def __init__(self, target: logging.Logger, level: str, output: str | None) -> None:
@@ -88,16 +79,13 @@ class OutputLog(Log):
         target.propagate = False
 
     def fileno(self) -> int | None:
-        """Return the descriptor that lines go to now; None if there is none."""
         fd = self._output.fileno()
         return None if fd < 0 else fd
 
     def reopen(self) -> None:
-        """Open the file of that name, which may be another one now."""
         self._output.reopen()
 
     def close(self) -> None:
-        """End it; later lines go nowhere."""
         self.target.removeHandler(self._output)
         self._output.close()
 
@@ -140,7 +128,6 @@ class Stderr(Output):
         self._lost = 0 if is_written else self._lost + 1
 
     def fileno(self) -> int:
-        """Return the descriptor of stderr."""
         return 2
 
 
@@ -200,7 +187,6 @@ class FollowedFile(Output):
             os.dup2(self._file.fileno(), self._shared, inheritable=False)
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
         shared, self._shared = self._shared, -1
         if shared >= 0:
@@ -229,11 +215,7 @@ def report(text: str) -> None:
 
 
 def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:
-    """Write to stderr.
-
-    Args:
-        text: What to write.
-        timeout: Seconds to wait for a pipe or terminal that is full.
+    """Write to stderr, after up to `timeout` seconds if it is a pipe or terminal that is full.
 
     Returns:
         False if it is still full. What a closed stderr does not take counts as written.
@@ -259,7 +241,7 @@ def forget(target: logging.Logger) -> None:
 
 
 def open_output(output: str | None) -> Output:
-    """Open what `OutputLog` calls an output; see there."""
+    """Open an output: see `configure_logger`."""
     if output in STDERR:
         return Stderr()
     if str(output).startswith(SYSLOG):

@@ -71,7 +71,6 @@ class QueuedLog(Log):
         self.target.propagate = False
 
     def fileno(self) -> int | None:
-        """Return the descriptor that lines go to now; None if there is none."""
         return self._log.fileno()
 
     def give_way(self, loop: Loop) -> None:

@@ -78,7 +78,6 @@ class Syslog(Output):
             self._sender.reconnect()
 
     def close(self) -> None:
-        """Close the socket."""
         self._sender.close()
         super().close()
 

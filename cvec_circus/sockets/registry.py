@@ -92,11 +92,7 @@ class SocketRegistry:
         return {managed.name: managed.fileno() for managed in self if managed.fileno() >= 0}
 
     def find(self, option: str, name: str) -> CircusSocket:
-        """Return the bound socket of a name.
-
-        Args:
-            option: What names it, for the error message.
-            name: Its name, in any case of letters.
+        """Return the bound socket of a name, in any case of letters, which an option gives.
 
         Raises:
             cvec_circus.exc.OptionError: It is not there or not bound.
@@ -116,10 +112,6 @@ class SocketRegistry:
         """
         names = (dollar or brackets for dollar, brackets in _REFERENCE.findall(text))
         return [self.find("use_sockets", name) for name in names]
-
-    def loan(self) -> Loan:
-        """Return the sockets for one process that starts."""
-        return Loan(self)
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the rows of `listsockets`: the bound sockets, by descriptor."""
@@ -153,10 +145,7 @@ class Loan:
         self._opened.clear()
 
     def used_by(self, text: str) -> dict[str, int]:
-        """Return the descriptors for `pass_fds`, by name: those that a command refers to.
-
-        Args:
-            text: The command and its arguments, not expanded yet.
+        """Return the descriptors, by name, that a command not expanded yet refers to.
 
         Raises:
             cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
@@ -186,14 +175,10 @@ class Loan:
 
 
 class Newcomers:
-    """New sockets, all of them or none, bound while those they may replace still listen.
+    """New sockets, all or none, bound while the `present` ones that they may replace still listen.
 
     Owned by one thread at a time: the one that binds, which may wait for a name server, then the
     supervisor's.
-
-    Args:
-        sockets: The new ones.
-        present: The managed sockets that are there. None of them is closed here.
     """
 
     def __init__(self, sockets: Iterable[CircusSocket], present: Sequence[CircusSocket]) -> None:

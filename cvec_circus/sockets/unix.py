@@ -13,17 +13,13 @@ from typing import NamedTuple
 
 
 class OwnPath(NamedTuple):
-    """A path that a socket of ours has made. Immutable.
-
-    Attributes:
-        path: The path, absolute, because the working directory may change.
-        device: The file system that it is on.
-        inode: Its number there, which tells it from a path that another process makes in its place.
-    """
+    """A path that a socket of ours has made. Immutable."""
 
     path: str
+    """Absolute, because the working directory may change."""
     device: int
     inode: int
+    """Its number on the device tells it from a path that another process makes in its place."""
 
     def unlink(self) -> None:
         """Remove it, unless it is gone, or another process has put its own there."""
@@ -74,13 +70,9 @@ def bind(
 
     Args:
         opened: The socket; it does not listen yet.
-        path: Where.
-        mode: The mode of the path.
+        path, mode: The path and its mode.
         owner: Its owner, by name or number; None for our user.
         replace: Whether a socket that is there already is removed first.
-
-    Returns:
-        The path, to be removed in the end.
 
     Raises:
         OSError: The system refuses. Nothing of ours is left there.
@@ -126,11 +118,7 @@ def _give(held: int, mode: int, uid: int) -> None:
 
 
 def user(owner: int | str) -> int:
-    """Return a user's number.
-
-    Raises:
-        OSError: There is no user of that name.
-    """
+    """Return a user's number. Raises OSError if there is no user of that name."""
     if isinstance(owner, int):
         return owner
     try:
@@ -156,7 +144,4 @@ def _make_room(path: str, replace: bool) -> None:
 def umask() -> int:
     """Return the mask of this process, which Linux shows without a change (proc_pid_status(5))."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o022
+        return next((int(line[6:], 8) for line in status if line.startswith("Umask:")), 0o022)

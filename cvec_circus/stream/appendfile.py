@@ -25,22 +25,19 @@ READER_TIMEOUT = 0.1
 
 
 class AppendFile:
-    """One open file, or none. Owned by the thread that writes.
+    """One open file, or none. Owned by the thread that writes. It is opened by `open`.
+
+    Args:
+        filename: Its absolute name.
+        may_use_reserve: Whether it may take one of the last file descriptors.
 
     Attributes:
-        filename: Its absolute name.
         regular: Whether it is a regular file: a device, FIFO or terminal is never rotated.
         trouble: The last failure, for people: "No space left on device".
     """
 
     def __init__(self, filename: str, may_use_reserve: bool = False) -> None:
-        """Make it without opening the file.
-
-        Args:
-            filename: Its absolute name.
-            may_use_reserve: Whether it may take one of the last file descriptors.
-        """
-        self.filename = filename
+        self._filename = filename
         self._may_use_reserve = may_use_reserve
         self.regular = False
         self.trouble = "not open"
@@ -57,13 +54,9 @@ class AppendFile:
         return self._fd
 
     def open(self) -> bool:
-        """Open the file by its name; if that fails, the open one is kept.
-
-        Returns:
-            Whether it succeeded; `trouble` says why not.
-        """
+        """Open the file by its name; if that fails, keep the open one and return False."""
         try:
-            fd = os.open(self.filename, _FLAGS, 0o666)
+            fd = os.open(self._filename, _FLAGS, 0o666)
         except OSError as error:
             self.trouble = describe(error)
             return False
@@ -78,7 +71,7 @@ class AppendFile:
 
     def target(self) -> str:
         """Return the name that is rotated: where a symbolic link leads, for the link stays."""
-        return os.path.realpath(self.filename)
+        return os.path.realpath(self._filename)
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -87,11 +80,7 @@ class AppendFile:
             os.close(fd)
 
     def append(self, buffers: Sequence[Buffer], size: int) -> int:
-        """Write buffers of `size` bytes in all.
-
-        Returns:
-            How many bytes at their end are not written; `trouble` says why.
-        """
+        """Write buffers of `size` bytes in all; return how many at their end are not written."""
         try:
             size -= os.writev(self._fd, buffers)
         except OSError as error:
@@ -116,7 +105,7 @@ class AppendFile:
     def is_current(self) -> bool:
         """Return whether the name leads to the open file: it is not moved, not rotated."""
         try:
-            named = os.stat(self.filename)
+            named = os.stat(self._filename)
         except OSError:
             return False
         return os.path.samestat(named, os.fstat(self._fd))

@@ -243,15 +243,12 @@ def load(name: str) -> Any:
 
 
 def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
-    """Make a stream that a program calls by itself, `stream({"data": b"...", "pid": 123})`.
+    """Make a stream that a program calls by itself; None without a configuration.
 
     Args:
         conf: `class` and its options; or only `filename`, for a FileStream; or `stream`, which is
             returned.
         reload: Whether to reload the module of a class that is not built in.
-
-    Returns:
-        The stream; None without a configuration.
 
     Raises:
         ValueError: The configuration has none of these.

@@ -100,7 +100,7 @@ class FileStream(LineStream):
             )
 
     def close(self) -> None:
-        """Write what is held back, log what is not logged yet, and close the file."""
+        """Write what is held back, log what is lost, and close the file."""
         super().close()
         self._file.close()
 
@@ -263,17 +263,10 @@ def _make_lines(time_format: str | None, clock: Clock) -> Lines:
 
 
 def cut(data: bytes, start: int, room: int, empty: bool) -> int:
-    """Find how far to write before the file is full.
+    """Return how far to write data from `start` on, before a file with so much room is full.
 
-    Args:
-        data: What to write, lines mostly.
-        start: Where in it to begin.
-        room: How many bytes fit.
-        empty: Whether the file is empty, so that another one would not help.
-
-    Returns:
-        The place to stop before: the end of the data if it fits, else of the last line that fits;
-        `start` when none does. A line that does not fit into an empty file is cut anywhere.
+    That is the end of the data if it fits, else of the last line that fits; `start` when none does.
+    A line that does not fit into an empty file is cut anywhere: another file would not help.
     """
     if len(data) - start <= room:
         return len(data)

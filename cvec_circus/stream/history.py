@@ -31,22 +31,17 @@ _HEAD = struct.Struct("<dII?")
 
 
 class Line(NamedTuple):
-    """A line. Immutable.
-
-    Attributes:
-        end: The place behind it.
-        at: When its beginning was read, in seconds since 1970.
-        pid: The process that wrote it.
-        text: The bytes, without the newline.
-        is_cut: Whether its beginning is missing: no longer there, or too long.
-        has_end: Whether its end is there.
-    """
+    """A line. Immutable."""
 
     end: int
+    """The place behind it."""
     at: float
+    """When its beginning was read, in seconds since 1970."""
     pid: int
     text: bytes
+    """Without the newline."""
     is_cut: bool = False
+    """Whether its beginning is missing: no longer there, or too long."""
     has_end: bool = True
 
 
@@ -182,11 +177,8 @@ class History:
     def after(self, place: int) -> tuple[int, int, Iterator[Line]]:
         """Return the lines that end behind a place, in the order of their ends.
 
-        Args:
-            place: One that was returned before; 0 for all there is.
-
-        Returns:
-            How many bytes behind that place are gone, the place to go on from, and the lines.
+        The place is one that was returned before, or 0. Before the lines stand how many bytes
+        behind it are gone, and the place to go on from.
         """
         end, pages = self._snapshot()
         place = 0 if place > end else place

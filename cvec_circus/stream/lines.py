@@ -95,11 +95,7 @@ class StampedLines(Lines):
     """
 
     def __init__(self, time_format: str, clock: Clock) -> None:
-        """Make it for one stream.
-
-        Args:
-            time_format: As for strftime, in local time.
-            clock: Tells the time.
+        """Make it for one stream; the format is for strftime, in local time.
 
         Raises:
             ValueError: strftime rejects the format.
@@ -199,12 +195,7 @@ class JsonLines(Lines):
 
 
 class LineStream(Stream):
-    """A stream that writes lines. Owned by the thread that reads.
-
-    Args:
-        lines: Turns what is read into what is written.
-        context: What the stream works with.
-    """
+    """A stream that writes lines, as `lines` makes them. Owned by the thread that reads."""
 
     def __init__(self, lines: Lines, context: Context) -> None:
         super().__init__(context)
@@ -212,24 +203,19 @@ class LineStream(Stream):
 
     @property
     def waiting(self) -> bool:
-        """Whether `look` is to be called in a second."""
         return self._lines.waiting or super().waiting
 
     def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process."""
         self._put_if_any(self._lines.feed(block, pid))
 
     def finish(self, pid: int) -> None:
-        """Take note that the pipe of a process has ended: its last line needs no newline."""
         self._put_if_any(self._lines.finish(pid))
 
     def look(self) -> None:
-        """Write what has been held back for a second or two, and log what is lost."""
         self._put_if_any(self._lines.overdue())
         super().look()
 
     def close(self) -> None:
-        """Write what is held back, and log what is not logged yet."""
         self._put_if_any(self._lines.rest())
         super().close()
 

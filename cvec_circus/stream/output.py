@@ -34,10 +34,7 @@ class Pipe:
     """The read end of one pipe. Owned by the thread of the pump that reads it.
 
     Attributes:
-        key: The output that it was made for.
-        fd: Its descriptor.
-        pid: The process that it was made for.
-        source: Whose output it is.
+        key, pid: The output and the process that it was made for.
         output: Where its content goes; None on the way from one pump to another.
         larger: Whether it has been enlarged.
         part_at: When it is taken from its output, because only strays hold it open; None while the
@@ -57,12 +54,10 @@ class Pipe:
 
 
 class Output:
-    """What one key of the pump stands for. Owned by the pump thread.
+    """What a key of the pump stands for; it is called as a `Stream`. Owned by the pump thread.
 
     Attributes:
-        key: The key.
-        conf: The configuration of the stream.
-        history: Keeps what was written last; None to keep nothing.
+        key, conf, history: See `Wanted`.
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
@@ -88,7 +83,6 @@ class Output:
 
     @property
     def waiting(self) -> bool:
-        """Whether the stream has something to do in a second."""
         return self._stream.waiting
 
     def replace(self, conf: Mapping[str, Any], stream: Stream) -> None:
@@ -99,23 +93,19 @@ class Output:
         self.reopen()
 
     def write(self, block: bytes, pid: int) -> None:
-        """Write a block that was read from the pipe of a process."""
         if self.history is not None:
             self.history.append(block, pid)
         self._guard(len(block), self._stream.write, block, pid)
 
     def finish(self, pid: int) -> None:
-        """Take note that the pipe of a process has ended."""
         if self.history is not None:
             self.history.finish(pid)
         self._guard(0, self._stream.finish, pid)
 
     def look(self) -> None:
-        """Do what is due in the stream."""
         self._guard(0, self._stream.look)
 
     def reopen(self) -> None:
-        """Open the stream's destination, anew if it is open."""
         self._guard(0, self._stream.reopen)
 
     def close(self) -> None:

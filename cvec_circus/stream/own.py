@@ -21,10 +21,8 @@ class OwnStream(Stream):
     def __init__(self, context: Context, conf: Mapping[str, Any]) -> None:
         """Make the stream; the class is imported by `reopen`.
 
-        Args:
-            context: What the stream works with.
-            conf: `class`, with its module before it, and its options; or `stream`, which is called
-                as it is.
+        The configuration has `class`, with its module before it, and its options; or `stream`,
+        which is called as it is.
         """
         super().__init__(context)
         self._clock = context.clock
@@ -82,11 +80,7 @@ class QueueStream(queue.Queue):  # type: ignore[type-arg]
     """
 
     def __init__(self, **others: object) -> None:
-        """Make it without limit.
-
-        Args:
-            others: Not used. As in Circus.
-        """
+        """Make it without limit. No option is used, as in Circus."""
         super().__init__()
 
     def __call__(self, data: Mapping[str, Any]) -> None:

@@ -84,10 +84,7 @@ class PipeReader:
         return self._is_ending and not self._closing
 
     def begin(self, wakeup: Wakeup) -> None:
-        """Begin to read, or go on after a crash in the middle of a turn.
-
-        Args:
-            wakeup: Ends the sleep in `turn`. It stays the caller's.
+        """Begin to read, or go on after a crash. The wake-up ends the sleep in `turn`.
 
         Raises:
             OSError: The system has no descriptor, or no memory.
@@ -141,20 +138,13 @@ class PipeReader:
             if pipe.part_at is not None:
                 self._part_later(pipe)
             return
-        logger.error(
-            "%s: no stream is open for the %s of process %d; what it writes is lost",
-            pipe.source.watcher or pipe.key,
-            pipe.source.channel,
-            pipe.pid,
-        )
+        said = "%s: no stream is open for the %s of process %d; what it writes is lost"
+        watcher, channel, _ = pipe.source
+        logger.error(said, watcher or pipe.key, channel, pipe.pid)
         self._give(pipe)
 
     def discard(self, pipe: Pipe) -> None:
-        """Read a pipe from now on, to its end, and drop what comes.
-
-        Raises:
-            OSError: It cannot be polled. It stays the caller's.
-        """
+        """Read a pipe from now on, to its end, and drop what comes. Raises: as `take`."""
         self._read_from_now_on(pipe, self._discarded)
         if pipe.part_at is not None:
             self._keep_stray(pipe)
@@ -181,14 +171,10 @@ class PipeReader:
                 self._attend(output)
 
     def close(self, key: Hashable, drain_timeout: float, then: Then | None = None) -> None:
-        """Close an output when its pipes have ended.
+        """Close an output when its pipes have ended, then call `then`, as if there is no output.
 
-        Args:
-            key: The output; when there is none, only `then` is called.
-            drain_timeout: Seconds after which it is closed although something, usually a
-                grandchild, still holds a pipe open. What is in the pipe is read before; then the
-                pipe is spilled.
-            then: Called when that is done.
+        After so many seconds it is closed although something, usually a grandchild, still holds a
+        pipe open. What is in the pipe is read before; then the pipe is spilled.
         """
         output = self._outputs.pop(key, None)
         if output is not None:
@@ -350,24 +336,19 @@ class PipeReader:
         self._attend(pipe.output)
 
     def _give(self, pipe: Pipe) -> None:
-        if self._spill is None:
-            os.close(pipe.fd)
-        else:
+        if self._spill is not None:
             self._spill(pipe)
+        else:
+            os.close(pipe.fd)
 
     def _keep_stray(self, pipe: Pipe) -> None:
         """Count a pipe that strays hold, and close the oldest when there are too many."""
         self._strays[pipe.fd] = pipe
         if len(self._strays) > MOST_STRAYS:
             oldest = next(iter(self._strays.values()))
-            logger.warning(
-                "%s: closing the %s that process %d has left to its strays: "
-                "more than %d such pipes are open",
-                oldest.source.watcher,
-                oldest.source.channel,
-                oldest.pid,
-                MOST_STRAYS,
-            )
+            said = "%s: closing the %s that process %d has left to its strays: %d are open already"
+            watcher, channel, _ = oldest.source
+            logger.warning(said, watcher, channel, oldest.pid, MOST_STRAYS)
             self._drop(oldest)
 
     def _detach(self, pipe: Pipe) -> None:

@@ -30,12 +30,7 @@ class StdoutStream(LineStream):
         context: Context = ALONE,
         **others: Any,
     ) -> None:
-        """Make the stream.
-
-        Args:
-            context: What the stream works with.
-            others: Not used. As in Circus.
-        """
+        """Make the stream. Other options are not used, as in Circus."""
         super().__init__(Lines(), context)
 
     def _put(self, buffers: list[Buffer]) -> None:

@@ -41,13 +41,11 @@ class TimedRotatingFileStream(FileStream):
         """Make the stream; see FileStream for the other arguments.
 
         Args:
-            filename: See there.
+            filename, time_format, options: See there.
             backup_count: How many rotated files are kept; all with 0.
-            time_format: See there.
             rotate_when: S, M, H, D, W0 (Monday) to W6 or midnight, in any case.
             rotate_interval: How many seconds, minutes and so on a file lasts.
             utc: Whether days and names are those of UTC.
-            options: See there.
 
         Raises:
             cvec_circus.exc.OptionError: A value is wrong.
