@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cvec_circus.stream.history import History
 
 TABLE_LIFETIME = 1.0
-"""Seconds for which the list of what is mounted is believed."""
+"""Seconds for which the list of mounts is kept."""
 
 
 DRAIN_TIMEOUT = 1.0

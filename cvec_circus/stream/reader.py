@@ -171,7 +171,7 @@ class PipeReader:
                 self._attend(output)
 
     def close(self, key: Hashable, drain_timeout: float, then: Then | None = None) -> None:
-        """Close an output when its pipes have ended, then call `then`, as if there is no output.
+        """Close an output when its pipes have ended, then call `then`, at once if there is none.
 
         After so many seconds it is closed although something, usually a grandchild, still holds a
         pipe open. What is in the pipe is read before; then the pipe is spilled.
@@ -294,26 +294,15 @@ class PipeReader:
             self._drop(pipe)
             return False
         if len(block) == BLOCK and not pipe.larger and self._larger_pipes < LARGER_PIPES:
-            self._enlarge(pipe)
+            pipe.larger = True
+            self._larger_pipes += 1
+            with contextlib.suppress(OSError):  # the user's limit of pages is reached
+                fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
         output = pipe.output
         assert output is not None
         output.write(block, pipe.pid)
         self._attend(output)
         return True
-
-    def _enlarge(self, pipe: Pipe) -> None:
-        """Enlarge a pipe that was full."""
-        pipe.larger = True
-        self._larger_pipes += 1
-        with contextlib.suppress(OSError):  # the user's limit of pages is reached
-            fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
-
-    def _read_last(self, pipe: Pipe) -> bool:
-        """Read what is in a pipe by now; return whether it has not ended."""
-        for _ in range(LAST_BLOCKS):
-            if not self._read(pipe):
-                break
-        return self._pipes.get(pipe.fd) is pipe
 
     def _drop(self, pipe: Pipe) -> None:
         """Close a pipe."""
@@ -322,10 +311,14 @@ class PipeReader:
         self._finish(pipe)
 
     def _part(self, pipe: Pipe) -> None:
-        """Take a pipe that is still open from its output."""
+        """Take a pipe from its output, after reading what is in it by now, if it is open still."""
         if pipe.output is self._discarded:
             self._keep_stray(pipe)
-        elif self._read_last(pipe):
+            return
+        for _ in range(LAST_BLOCKS):
+            if not self._read(pipe):
+                break
+        if self._pipes.get(pipe.fd) is pipe:
             self._detach(pipe)
             self._finish(pipe)
             self._give(pipe)
@@ -367,11 +360,9 @@ class PipeReader:
 
     def _end(self, output: Output) -> None:
         """Close an output, after reading what is in its pipes by now."""
+        release = self._drop if output is self._discarded else self._part
         for pipe in list(output.pipes.values()):
-            if output is self._discarded:
-                self._drop(pipe)
-            else:
-                self._part(pipe)
+            release(pipe)
         if output in self._closing:
             self._closing.remove(output)
         output.close()
