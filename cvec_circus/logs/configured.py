@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.logs.log import Log, forget, lock_of, report
+from cvec_circus.logs.log import Log, close_outputs, lock_of, report
 
 CIRCUS = "circus"
 
@@ -37,7 +37,7 @@ class ConfiguredLog(Log):
 
     def __init__(self, target: logging.Logger, config: str | Mapping[str, Any]) -> None:
         where = "" if isinstance(config, Mapping) else f" {config}"
-        forget(target)
+        close_outputs(target, target.handlers)
         target.propagate = True
         try:
             apply(config)

@@ -37,11 +37,12 @@ class Log:
         url: How another process writes to the same place: a path, the URL of a syslog, or "-".
     """
 
-    url = "-"
-
-    def __init__(self, target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
+    def __init__(
+        self, target: logging.Logger, handlers: Sequence[logging.Handler], url: str = "-"
+    ) -> None:
         self.target = target
         self.handlers = handlers
+        self.url = url
 
     @property
     def level(self) -> str:
@@ -51,43 +52,17 @@ class Log:
 
     def fileno(self) -> int | None:
         """Return the descriptor that lines go to now; None if there is none."""
-        return None
+        fds = (output.fileno() for output in outputs(self.handlers))
+        return next((fd for fd in fds if fd >= 0), None)
 
     def reopen(self) -> None:
-        """Open what the lines go to anew."""
+        """Open what the lines go to anew, such as the file of that name after a rotation."""
+        for output in outputs(self.handlers):
+            output.reopen()
 
     def close(self) -> None:
-        """End it, when the program has no more to log."""
-
-
-class OutputLog(Log):
-    """One output with a format of ours: see `configure_logger`. Owned by the thread that made it.
-
-    What was opened for the same logger before is closed.
-    """
-
-    def __init__(self, target: logging.Logger, level: str, output: str | None) -> None:
-        if str(level).lower() not in LEVELS:
-            raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
-        self._output = open_output(output)
-        super().__init__(target, [self._output])
-        self.url = self._output.url
-        self._output.setFormatter(logging.Formatter(FORMAT))
-        forget(target)
-        target.addHandler(self._output)
-        target.setLevel(level.upper())
-        target.propagate = False
-
-    def fileno(self) -> int | None:
-        fd = self._output.fileno()
-        return None if fd < 0 else fd
-
-    def reopen(self) -> None:
-        self._output.reopen()
-
-    def close(self) -> None:
-        self.target.removeHandler(self._output)
-        self._output.close()
+        """End it; later lines go nowhere."""
+        close_outputs(self.target, self.handlers)
 
 
 class Output(logging.Handler):
@@ -232,12 +207,16 @@ def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:
     return True
 
 
-def forget(target: logging.Logger) -> None:
-    """Close what was opened for a logger before."""
-    for handler in target.handlers[:]:
-        if isinstance(handler, Output):
-            target.removeHandler(handler)
-            handler.close()
+def outputs(handlers: Sequence[logging.Handler]) -> list[Output]:
+    """Return those of the handlers that are ours."""
+    return [handler for handler in handlers if isinstance(handler, Output)]
+
+
+def close_outputs(target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
+    """Take those of the handlers that are ours from a logger, and close them."""
+    for output in outputs(handlers):
+        target.removeHandler(output)
+        output.close()
 
 
 def open_output(output: str | None) -> Output:
@@ -286,4 +265,12 @@ def configure_logger(
         from cvec_circus.logs.configured import ConfiguredLog
 
         return ConfiguredLog(logger, loggerconfig)
-    return OutputLog(logger, level, output)
+    if str(level).lower() not in LEVELS:
+        raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
+    opened = open_output(output)
+    opened.setFormatter(logging.Formatter(FORMAT))
+    close_outputs(logger, logger.handlers)
+    logger.addHandler(opened)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    return Log(logger, [opened], opened.url)

@@ -49,8 +49,7 @@ class QueuedLog(Log):
 
     def __init__(self, log: Log) -> None:
         self._entry = _Entry(self)
-        super().__init__(log.target, [self._entry])
-        self.url = log.url
+        super().__init__(log.target, [self._entry], log.url)
         self._log = log
         self._loop: Loop | None = None
         self._lock = lock_of(self._entry)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 TABLE_LIFETIME = 1.0
 """Seconds for which the list of mounts is kept."""
 
-
 DRAIN_TIMEOUT = 1.0
 """Seconds that a stream waits for pipes that something else than its processes holds open."""
 
