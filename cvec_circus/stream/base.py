@@ -127,10 +127,13 @@ class Stream:
 
     A program that makes one calls it like any stream of Circus:
     `stream({"data": b"...", "pid": 123})`.
+
+    Attributes:
+        losses: What it could not write.
     """
 
     def __init__(self, context: Context) -> None:
-        self._losses = Losses(context)
+        self.losses = Losses(context)
 
     def __call__(self, data: Mapping[str, Any]) -> None:
         """Write something at once, whether its last line is complete or not.
@@ -145,12 +148,12 @@ class Stream:
     @property
     def lost(self) -> int:
         """Bytes that could not be written. Any thread may read it."""
-        return self._losses.total
+        return self.losses.total
 
     @property
     def waiting(self) -> bool:
         """Whether `look` is to be called in a second."""
-        return self._losses.waiting
+        return self.losses.waiting
 
     def write(self, block: bytes, pid: int) -> None:
         """Take what was read from the pipe of a process, up to 64 KiB, cut anywhere."""
@@ -161,14 +164,14 @@ class Stream:
 
     def look(self) -> None:
         """Do what is due: called once a second while the stream is `waiting`."""
-        self._losses.look()
+        self.losses.look()
 
     def reopen(self) -> None:
         """Open the destination, anew if it is open."""
 
     def close(self) -> None:
         """Write what is held back, log what is not logged yet, and end."""
-        self._losses.settle()
+        self.losses.settle()
 
 
 class Nowhere(Stream):
@@ -183,11 +186,11 @@ class Nowhere(Stream):
 
     def write(self, block: bytes, pid: int) -> None:
         if self._why:
-            self._losses.count(len(block), self._why)
+            self.losses.count(len(block), self._why)
 
     def reopen(self) -> None:
         if self._why:
-            self._losses.note(f"{self._why}; its output is lost")
+            self.losses.note(f"{self._why}; its output is lost")
 
 
 def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:

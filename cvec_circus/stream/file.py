@@ -89,12 +89,12 @@ class FileStream(LineStream):
         if self._file.open():
             self._begin()
         elif self._file.is_open:
-            self._losses.note(
+            self.losses.note(
                 f"cannot reopen {self.filename}: {self._file.trouble}; "
                 "its output goes to the file opened before until this is fixed"
             )
         else:
-            self._losses.note(
+            self.losses.note(
                 f"cannot open {self.filename}: {self._file.trouble}; "
                 "its output is lost until this is fixed"
             )
@@ -168,7 +168,7 @@ class FileStream(LineStream):
                 return True
             trouble = self._file.trouble
         self._rotate_at = now + CHECK_DELAY
-        self._losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
+        self.losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
         return False
 
     def _move_away(self) -> None:
@@ -218,7 +218,7 @@ class FileStream(LineStream):
             self._begin()
 
     def _lose(self, size: int, why: str) -> None:
-        self._losses.count(size, f"cannot write to {self.filename}: {why}")
+        self.losses.count(size, f"cannot write to {self.filename}: {why}")
 
 
 class FollowingFileStream(FileStream):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import logger
-from cvec_circus.stream.base import UNKNOWN, Context, Losses, Source, Stream
+from cvec_circus.stream.base import UNKNOWN, Source, Stream
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
@@ -63,14 +63,14 @@ class Output:
         thens: What is called when it is closed.
     """
 
-    def __init__(self, wanted: Wanted, stream: Stream, context: Context) -> None:
+    def __init__(self, wanted: Wanted, stream: Stream) -> None:
         """Open the stream."""
         self.key, self.conf, source, self.history = wanted
         self.pipes: dict[int, Pipe] = {}
         self.deadline: float | None = None
         self.thens: list[Then] = []
         self._stream = stream
-        self._faults = Losses(context)  # output that is lost because the stream raises
+        self._has_raised = False
         self._name = f"{source.watcher or self.key}: its stream for {source.channel}"
         self._channel = source.channel
         self._lost_before = 0  # by streams that this one has replaced
@@ -79,7 +79,7 @@ class Output:
     @property
     def lost(self) -> int:
         """Bytes lost so far. Any thread may read it."""
-        return self._lost_before + self._faults.total + self._stream.lost
+        return self._lost_before + self._stream.lost
 
     @property
     def waiting(self) -> bool:
@@ -111,7 +111,7 @@ class Output:
     def close(self) -> None:
         """End the stream, and call what waits for that."""
         self._guard(0, self._stream.close)
-        self._faults.settle()
+        self._stream.losses.settle()
         thens, self.thens = self.thens, []
         for then in thens:
             try:
@@ -124,6 +124,7 @@ class Output:
         try:
             fn(*args)
         except Exception as error:
-            if not self._faults.total:
+            if not self._has_raised:
+                self._has_raised = True
                 logger.exception("%s raised an exception", self._name)
-            self._faults.count(size, f"its stream for {self._channel} raised {error!r}")
+            self._stream.losses.count(size, f"its stream for {self._channel} raised {error!r}")

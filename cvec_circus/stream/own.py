@@ -34,7 +34,7 @@ class OwnStream(Stream):
     def write(self, block: bytes, pid: int) -> None:
         """Pass on what was read from the pipe of a process."""
         if self._called is None:
-            self._losses.count(len(block), self._trouble)
+            self.losses.count(len(block), self._trouble)
             return
         name, at = self._source.channel, self._clock.time()
         _fenced(self._called, {"data": block, "pid": pid, "name": name, "timestamp": at})

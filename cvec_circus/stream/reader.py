@@ -67,7 +67,7 @@ class PipeReader:
         self._outputs: dict[Hashable, Output] = {}
         self._closing: list[Output] = []
         self._parting: deque[Pipe] = deque()
-        self._discarded = Output(Wanted(None, {}), Nowhere(context), context)
+        self._discarded = Output(Wanted(None, {}), Nowhere(context))
         self._strays: dict[int, Pipe] = {}
         self._larger_pipes = 0
         self._look_at: float | None = None
@@ -113,7 +113,7 @@ class PipeReader:
         output = self._outputs.get(wanted.key)
         if output is None:
             stream = stream or self._make(wanted.conf, context)
-            self._outputs[wanted.key] = output = Output(wanted, stream, context)
+            self._outputs[wanted.key] = output = Output(wanted, stream)
         elif output.conf != wanted.conf:
             output.replace(wanted.conf, stream or self._make(wanted.conf, context))
         output.history = wanted.history

@@ -40,7 +40,7 @@ class StdoutStream(LineStream):
         except (OSError, ValueError) as error:  # ValueError: the file is closed
             rest, trouble = len(data), str(error)
         if rest:
-            self._losses.count(rest, f"cannot write to standard output: {trouble}")
+            self.losses.count(rest, f"cannot write to standard output: {trouble}")
 
 
 class FancyStdoutStream(StdoutStream):

@@ -67,7 +67,7 @@ class SyslogStream(LineStream):
             self._trouble = ""
         except OSError as error:
             self._trouble = describe(error)
-            self._losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
+            self.losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
 
     def close(self) -> None:
         """Send what is held back, log what is not logged yet, and close the socket."""
@@ -80,7 +80,7 @@ class SyslogStream(LineStream):
             if not self._send(head + message):
                 text = bytes(message).partition(b"]: ")[2]
                 why = f"cannot send to syslog {self._address}: {self._trouble}"
-                self._losses.count(len(text), why)
+                self.losses.count(len(text), why)
 
     def _send(self, datagram: bytes) -> bool:
         """Send a message; one to a syslog that is gone or stuck is tried once a second."""

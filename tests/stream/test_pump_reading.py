@@ -5,6 +5,7 @@ import os
 import signal
 from unittest import mock
 
+from cvec_circus.stream.base import Stream
 from cvec_circus.stream.reader import LARGER_PIPE
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LAST_WORDS, PumpTestCase, rows
 from tests.support.eventually import eventually
@@ -100,10 +101,7 @@ class ReadingTest(PumpTestCase):
         self.assertEqual(sum(counts), size)
 
     def test_a_stream_that_raises_costs_only_its_own_output(self):
-        class Faulty:
-            lost = 0
-            waiting = False
-
+        class Faulty(Stream):
             def _fail(self, *args):
                 raise ValueError("no")
 
@@ -112,7 +110,7 @@ class ReadingTest(PumpTestCase):
         self.open()
         self.done()
         with self.assertLogs("cvec_circus", "ERROR"):
-            with mock.patch("cvec_circus.stream.reader.make", return_value=Faulty()):
+            with mock.patch("cvec_circus.stream.reader.make", return_value=Faulty(self.context)):
                 self.pump.open("faulty", {})
                 self.done()
             faulty, writer = self.pipe("faulty"), self.pipe()
