@@ -168,7 +168,7 @@ class FileStream(LineStream):
                 return True
             trouble = self._file.trouble
         self._rotate_at = now + CHECK_DELAY
-        self.losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
+        self.losses.note(f"cannot rotate {self.filename}: {trouble}; it grows until this is fixed")
         return False
 
     def _move_away(self) -> None:
