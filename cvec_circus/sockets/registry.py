@@ -22,9 +22,13 @@ def references(options: Mapping[str, Any]) -> set[str]:
     """Return the names, in lower case, of the sockets that the processes of a watcher get."""
     names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
     if options["use_sockets"]:
-        found = _REFERENCE.findall("\n".join(command_texts(options)))
-        names.update((dollar or brackets).lower() for dollar, brackets in found)
+        found = _referred_to("\n".join(command_texts(options)))
+        names.update(name.lower() for name in found)
     return names
+
+
+def _referred_to(text: str) -> list[str]:
+    return [dollar or brackets for dollar, brackets in _REFERENCE.findall(text)]
 
 
 def command_texts(options: Mapping[str, Any]) -> list[str]:
@@ -110,8 +114,7 @@ class SocketRegistry:
         Raises:
             cvec_circus.exc.OptionError: It names one that is not there or not bound.
         """
-        names = (dollar or brackets for dollar, brackets in _REFERENCE.findall(text))
-        return [self.find("use_sockets", name) for name in names]
+        return [self.find("use_sockets", name) for name in _referred_to(text)]
 
     def describe(self) -> list[dict[str, Any]]:
         """Return the rows of `listsockets`: the bound sockets, by descriptor."""

@@ -15,7 +15,6 @@ from cvec_circus.stream.file import FileStream, without_size
 DAY = 86400
 LENGTHS = {"S": 1, "M": 60, "H": 3600, "D": DAY, "midnight": DAY}
 SUFFIXES = {"S": "%Y%m%d%H%M%S", "M": "%Y%m%d%H%M", "H": "%Y%m%d%H"}
-DIGITS = {"S": 14, "M": 12, "H": 10}
 
 
 class TimedRotatingFileStream(FileStream):
@@ -57,7 +56,8 @@ class TimedRotatingFileStream(FileStream):
         self._ends_at_midnight = self._when in ("midnight", *WHENS[4:11])
         self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
         self._suffix = SUFFIXES.get(self._when, "%Y%m%d")
-        self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?(\.gz)?")
+        digits = len(time.strftime(self._suffix))
+        self._ours = re.compile(rf"\d{{{digits}}}(\.\d+)?(\.gz)?")
         self._began_at = 0.0
         self._ends_at: float | None = None
 
