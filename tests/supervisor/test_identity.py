@@ -98,6 +98,7 @@ class TestRoot(IdentityCase):
     @AS_ROOT
     def test_set(self) -> None:
         ids = self.ids(uid="nobody")
+        self.events.next("stop")  # else the end of its process overtakes the order
         refused = self.wire.refused("set", name="a", options={"uid": "no-such"})
         self.assertIn("uid: there is no user no-such", refused)
         self.wire.order("set", name="a", options={"uid": "daemon"})
