@@ -60,9 +60,10 @@ class SchemaTableDirective(Directive):
     def run(self) -> list[nodes.Node]:
         """Render the options of a plugin, as its schema and its docstring say."""
         module, _, name = self.arguments[0].partition(":")
-        described = importlib.import_module("cvec_circus.runtime.description")
-        options = described.options(getattr(importlib.import_module(module), name))
-        return parsed(self, schema_lines(options, described.MANDATORY))
+        catalogue = importlib.import_module("cvec_circus.runtime.catalogue")
+        schema = importlib.import_module("cvec_circus.runtime.schema")
+        options = catalogue.options(getattr(importlib.import_module(module), name))
+        return parsed(self, schema_lines(options, schema.MANDATORY))
 
 
 class CommandTableDirective(Directive):

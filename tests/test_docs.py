@@ -22,10 +22,9 @@ from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
-from cvec_circus.runtime import description
-from cvec_circus.runtime.catalogue import BUILT_IN
-from cvec_circus.runtime.description import MANDATORY, PluginOption
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime import catalogue
+from cvec_circus.runtime.catalogue import BUILT_IN, PluginOption, load_class
+from cvec_circus.runtime.schema import MANDATORY
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -261,7 +260,7 @@ class TestTables(unittest.TestCase):
         for name in BUILT_IN:
             with self.subTest(name):
                 plugin = load_class(name)
-                listed = description.options(plugin)
+                listed = catalogue.options(plugin)
                 self.assertIn(f".. schema-table:: {plugin.__module__}:{plugin.__name__}", pages)
                 self.assertIn("   * - ``", "\n".join(self.tables.schema_lines(listed, MANDATORY)))
 

@@ -1,4 +1,4 @@
-"""The bundled demonstration: what `cvec_circusd --demo` runs, and what it tells people to try.
+"""The bundled demonstration: what `cvec_circusd --demo` runs, and the commands it suggests.
 
 `demo.ini` beside this file is an ordinary configuration; what differs from one run to the next (the
 Python that runs it, the directory of its logs, its ports) reaches it through the environment.
@@ -49,17 +49,14 @@ Stop everything; Ctrl-C in this terminal does the same:
 
 
 def prepare(environ: MutableMapping[str, str]) -> Path:
-    """Make the directory for the logs and put into `environ` what demo.ini refers to.
+    """Make the directory for the logs, set the variables of demo.ini, and return its path.
 
     The directory is `cvec_circus-demo` in the current one, or a new one under the system's
-    temporary directory where that cannot be written. Whatever of CVEC_CIRCUS_DEMO_DIR, _PORT,
-    _ENDPOINT and _PUBSUB_ENDPOINT is set already stays as it is.
+    temporary directory where that cannot be written. CVEC_CIRCUS_DEMO_DIR, _PORT, _ENDPOINT and
+    _PUBSUB_ENDPOINT keep their values if they are set.
 
     Args:
         environ: The daemon's environment, `os.environ`; it is changed.
-
-    Returns:
-        The path of demo.ini.
 
     Raises:
         OSError: The directory that CVEC_CIRCUS_DEMO_DIR names cannot be made.
@@ -73,7 +70,7 @@ def prepare(environ: MutableMapping[str, str]) -> Path:
 
 
 def _directory(asked: str | None) -> str:
-    """Make the directory that was asked for, or find one that can be written."""
+    """Make the named directory, or find one that can be written."""
     if asked:
         os.makedirs(asked, exist_ok=True)
         return os.path.abspath(asked)
@@ -91,17 +88,13 @@ def what_to_try(
     program: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> str:
-    """Say what to try while the demonstration runs, as commands to paste.
+    """Return lines with commands to paste while the demonstration runs.
 
     Args:
         endpoint: Where the daemon listens.
         directory: Where the demonstration writes its logs.
-        program: How the daemon was started; `sys.argv[0]` when None. Paths are shown as the person
-            wrote them.
+        program: How the daemon was started; `sys.argv[0]` when None. Paths are shown as typed.
         environ: The environment that `prepare` has filled.
-
-    Returns:
-        Several lines, the last one ended.
     """
     ctl = _beside(sys.argv[0] if program is None else program, "cvec_circusctl")
     shown = _short(str(directory))
@@ -117,7 +110,7 @@ def what_to_try(
 
 
 def _beside(program: str, name: str) -> str:
-    """Return the command `name` as it is called by somebody who called `program`."""
+    """Return the command `name` with the directory of `program`, if it is there."""
     path = os.path.join(os.path.dirname(program), name)
     return shlex.quote(path) if "/" in path and os.path.exists(path) else name
 

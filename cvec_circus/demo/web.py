@@ -2,9 +2,9 @@
 
     python web.py FD WID
 
-FD is the number of a socket that listens already, WID the worker's number. Several workers share
-the socket; the kernel hands each connection to one of them. SIGTERM ends the worker when the
-requests it has begun are answered.
+FD is the number of a listening socket, WID the worker's number. Several workers share the socket;
+the kernel gives each connection to one of them. SIGTERM ends the worker when the requests it has
+begun are answered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Page(BaseHTTPRequestHandler):
     """Answers one connection. Owned by the thread that the server starts for it."""
 
     wid = "?"
-    timeout = 2.0  # seconds; a client that says nothing must not hold up the end
+    timeout = 2.0  # seconds; a silent client must not delay the end
 
     def do_GET(self) -> None:
         """Answer "/pid" with the bare pid, everything else with pid and wid."""
@@ -37,7 +37,7 @@ class Page(BaseHTTPRequestHandler):
 
 
 class SharedSocketServer(ThreadingHTTPServer):
-    """Serves a socket that somebody else bound. Owned by the thread that runs serve_forever."""
+    """Serves an inherited socket. Owned by the thread that runs serve_forever."""
 
     daemon_threads = False  # server_close() waits for the requests that have begun
 
@@ -48,14 +48,14 @@ class SharedSocketServer(ThreadingHTTPServer):
         self.socket.close()
         self.socket = socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM)
         os.close(fd)
-        # Another worker may be quicker to accept: this one must not block in accept() then.
+        # Another worker may accept first: accept() must not block then.
         self.socket.setblocking(False)
 
 
 def main(arguments: list[str]) -> int:
     """Serve until a stop signal comes."""
     fd, wid = arguments
-    # Blocked before the first thread starts, so that only sigwait() below ever takes them.
+    # Blocked before the first thread starts, so that only sigwait() receives them.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     server = SharedSocketServer(int(fd), wid)
     serving = threading.Thread(target=server.serve_forever, name="serving")

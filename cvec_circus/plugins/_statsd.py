@@ -1,6 +1,4 @@
-"""The module that StatsdEmitter was in once, for configurations of Circus that still say so."""
-
-from __future__ import annotations
+"""The former module of StatsdEmitter, for configurations of Circus that still name it."""
 
 from cvec_circus.plugins.statsd import StatsdEmitter
 

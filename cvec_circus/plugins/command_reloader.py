@@ -1,4 +1,4 @@
-"""CommandReloader: restarts a watcher when the program that it runs has changed."""
+"""CommandReloader: restarts a watcher when its program has changed."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any, ClassVar, Optional
 from cvec_circus import exc, logger
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.plugins import CircusPlugin, Timer
-from cvec_circus.plugins.own import is_own
+from cvec_circus.plugins.selection import is_own
 
 SETTLE_DELAY = 0.5
-"""Seconds after which a file that has changed is looked at again: it may still be written."""
+"""Seconds until a second look at a file that has changed: it may still be written."""
 
 INTERPRETER = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|dash|zsh|ksh|sh)[0-9.]*")
-"""Programs whose first argument that is a file is the program in truth."""
+"""Programs whose first argument that is a file is the program proper."""
 
 Mark = Optional[tuple[tuple[str, int, int, int], ...]]
-"""What tells versions of files apart; None while one of them is missing."""
+"""Identifies versions of files; None while one of them is missing."""
 
 
 class CommandReloader(CircusPlugin):
-    """Restarts a watcher when the program that it runs has changed.
+    """Restarts a watcher when its program has changed.
 
-    Its methods run on the plugin thread, but `handle_stop`; files are looked at in another one.
+    Its methods run on the plugin thread, but `handle_stop`; another thread looks at the files.
 
     Options:
         loop_rate: Seconds from one look to the next.
 
     Attributes:
-        files: For each watcher, the files that make up its program.
+        files: For each watcher, the files of its program.
     """
 
     name = "command_reloader"
@@ -45,13 +45,13 @@ class CommandReloader(CircusPlugin):
         super().__init__(*args, **config)
         self.loop_rate: float = self.config["loop_rate"]
         self.files: dict[str, list[str]] = {}
-        self._marks: dict[str, Mark] = {}  # of what runs
+        self._marks: dict[str, Mark] = {}  # of the running processes
         self._seen: dict[str, Mark] = {}  # at the last look
-        self._unknown: set[str] = set()  # whose options have to be asked for
+        self._unknown: set[str] = set()  # watchers whose options are not known yet
         self._knows_all = False
         self._looking = False
         self._told = False
-        self._settling: Timer | None = None  # until the next look at what has changed
+        self._settling: Timer | None = None  # until the second look
 
     def handle_init(self) -> None:
         """Begin to look."""
@@ -59,7 +59,7 @@ class CommandReloader(CircusPlugin):
         self.loop.periodic(self._tick, self.loop_rate * 1000).start()
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Learn which programs there are."""
+        """Note new watchers and changed options."""
         _, action, msg = self.split_data(data)
         if action in ("add", "updated"):
             self._unknown.add(self.load_message(msg)["watcher"].lower())
@@ -67,7 +67,7 @@ class CommandReloader(CircusPlugin):
             self._forget(self.load_message(msg)["watcher"].lower())
 
     def look_after(self) -> None:
-        """Look at all files, unless that is still being done."""
+        """Look at all files, unless a look is under way."""
         try:
             self._learn()
         except exc.CallError as error:
@@ -103,7 +103,7 @@ class CommandReloader(CircusPlugin):
         marks: dict[str, Mark] | None,
         error: BaseException | None,
     ) -> None:
-        """Restart what has changed, once it does not change any more."""
+        """Restart the watchers whose files have changed, once the files are stable."""
         self._looking = False
         if marks is None:
             logger.error("files cannot be looked at: %s", error)
@@ -116,7 +116,7 @@ class CommandReloader(CircusPlugin):
             name
             for name, mark in marks.items()
             if mark is not None
-            and files[name] == self.files.get(name)  # nothing else was learned meanwhile
+            and files[name] == self.files.get(name)  # still current
             and mark != self._marks.setdefault(name, mark)
         ]
         whole = [name for name in changed if marks[name] == seen.get(name)]
@@ -127,17 +127,15 @@ class CommandReloader(CircusPlugin):
             self._settling = self.loop.call_later(SETTLE_DELAY, self._settle)
 
     def _tick(self) -> None:
-        """Look, unless it is too early to tell whether a file is still being written."""
-        if self._settling is None:
+        if self._settling is None:  # else it is too early to tell whether a file is complete
             self.look_after()
 
     def _settle(self) -> None:
-        """Look whether what has changed still does."""
         self._settling = None
         self.look_after()
 
     def _restart(self, name: str) -> bool:
-        """Restart a watcher, unless it is down; False when that has to be tried again."""
+        """Restart a watcher, unless it is down; False if the next look must try again."""
         paths = " ".join(self.files[name])
         try:
             is_active = self.call("status", name=name)["status"] == "active"
@@ -154,10 +152,10 @@ class CommandReloader(CircusPlugin):
 
 
 def files_of(options: Mapping[str, Any]) -> list[str]:
-    """Return the files that make up the program of a watcher: absolute paths.
+    """Return the absolute paths of the files that make up the program of a watcher.
 
-    They are the program, as it is found in the PATH of its processes, and, if that is an
-    interpreter, the first argument that is a file.
+    They are the program, as found in the PATH of its processes, and, if that is an interpreter,
+    the first argument that is a file.
     """
     words = [*_words(options.get("cmd")), *_words(options.get("args"))]
     if not words:
@@ -186,18 +184,13 @@ def _words(text: object) -> list[str]:
 
 
 def look(files: Mapping[str, list[str]]) -> dict[str, Mark]:
-    """Look at the files of every watcher. Any thread; a file system that hangs holds it up."""
+    """Look at the files of every watcher. Any thread; blocks if a file system hangs."""
     return {name: _mark(paths) for name, paths in files.items()}
 
 
 def _mark(paths: list[str]) -> Mark:
-    marks = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-            marks.append(
-                (os.path.realpath(path), status.st_mtime_ns, status.st_size, status.st_ino)
-            )
-        except OSError:
-            return None
-    return tuple(marks)
+    try:
+        found = [(os.path.realpath(path), os.stat(path)) for path in paths]
+    except OSError:
+        return None
+    return tuple((path, one.st_mtime_ns, one.st_size, one.st_ino) for path, one in found)

@@ -1,6 +1,6 @@
 """Flapping: stops a watcher whose processes die too often, and starts it again after a while.
 
-An example for authors, too: no locks, timers of its loop, and no question that is not needed.
+It is an example for authors, too: no locks, timers of its loop, and no needless call.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Flapping(CircusPlugin):
         attempts: How many deaths make a watcher flap.
         window: Within how many seconds, plus `check_delay`.
         retry_in: After how many seconds a stopped watcher is started again.
-        max_retry: How often; -1 is for ever, 0 is never.
-        active: Whether to look at a watcher; or, at any of them.
+        max_retry: How often it is started again; -1 is for ever, 0 is never.
+        active: Whether a watcher is looked at; in the plugin's own section, whether any is.
     """
 
     name = "flapping"
@@ -33,13 +33,13 @@ class Flapping(CircusPlugin):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """Begin with nothing known of any watcher."""
+        """See CircusPlugin."""
         super().__init__(*args, **config)
         self.options = {key: self.config[key] for key in self.schema}
         self.records: dict[str, Record] = {}
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Count deaths that nobody asked for, and forget what is over."""
+        """Count unexpected deaths, and forget them when the watcher is started or removed."""
         _, action, msg = self.split_data(data)
         event = self.load_message(msg)
         name = event["watcher"]
@@ -55,17 +55,17 @@ class Flapping(CircusPlugin):
             self.records.pop(name).begin(event["time"])
 
     def handle_stop(self) -> None:
-        """Start what waits for it, because nobody would be left to do so later."""
+        """Start the stopped watchers now, since nothing would do so later."""
         for name, record in self.records.items():
             if record.timer is not None:
                 self.retry(name, record)
 
     def count(self, name: str, record: Record, died_at: float) -> None:
-        """Take a death into account, and stop the watcher if it was one too many."""
+        """Count a death, and stop the watcher if it was one too many."""
         options = record.options = record.options or self.options_of(name)
         if record.stopping or not options["active"] or not options["respawn"]:
             return
-        window = options["window"] + float(self.check_delay)  # as long as it is in Circus
+        window = options["window"] + float(self.check_delay)  # as in Circus
         if abs(died_at - (record.deaths or [record.started_at])[0]) > window:
             record.tries = 0  # it has lived, or the clock was set back
         record.deaths = [*record.deaths, died_at][-options["attempts"] :]
@@ -88,7 +88,7 @@ class Flapping(CircusPlugin):
         self.cast("start", name=name, match="simple", reason=f"retry {record.tries}")
 
     def options_of(self, name: str) -> dict[str, Any]:
-        """Ask for the options of a watcher: its own `flapping.*` over those of the plugin."""
+        """Return the options for a watcher: its own `flapping.*` over those of the plugin."""
         given = self.call("options", name=name).get("options", {})  # none if it is gone
         options = {**self.options, "respawn": given.get("respawn", True)}
         for key, value in given.items():
@@ -102,7 +102,7 @@ class Flapping(CircusPlugin):
 
 
 class Record:
-    """What is known of a watcher. Owned by the plugin thread."""
+    """The recent history of a watcher. Owned by the plugin thread."""
 
     def __init__(self) -> None:
         self.options: dict[str, Any] | None = None  # asked for when needed
@@ -112,7 +112,7 @@ class Record:
         self.timer: Timer | None = None
 
     def begin(self, started_at: float) -> None:
-        """Begin anew, because somebody has started the watcher, or it is gone."""
+        """Begin anew, because the watcher has been started or removed."""
         self.started_at, self.deaths, self.stopping = started_at, [], False
         if self.timer is not None:
             self.timer.cancel()

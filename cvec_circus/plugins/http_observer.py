@@ -1,4 +1,4 @@
-"""HttpObserver: asks for a page every so often, and restarts its server if there is no answer."""
+"""HttpObserver: requests a page at intervals, and restarts its server if there is no answer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cvec_circus.plugins.statsd import BaseObserver
 from cvec_circus.plugins.web import NO_ANSWER, Answer, fetch, request
 
 DIRECTLY = ProxyHandler({})
-"""It is the server that is looked at, never a proxy."""
+"""Asks the server itself, never a proxy."""
 
 
 class HttpObserver(BaseObserver):
-    """Asks for a page every so often, and restarts its server if need be.
+    """Requests a page at intervals, and restarts its server if need be.
 
     Its methods run on the plugin thread, but `handle_stop`; the page is fetched in another thread.
 
     Options:
-        check_url: The page: `http://` or `https://`, with `name:password@` in front of the host if
-            the server wants to know.
-        timeout: Seconds that it may take until all of it is there.
+        check_url: The page: `http://` or `https://`, with `name:password@` in front of the host for
+            HTTP authentication.
+        timeout: Seconds that all of the page may take.
         restart_on_error: The watcher that is restarted when there is an error, or no answer in
             time; a pattern such as `web-*` may stand for several.
     """
@@ -38,7 +38,7 @@ class HttpObserver(BaseObserver):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """See CircusPlugin; raises OptionError for what is no address of a page as well."""
+        """See CircusPlugin; raises OptionError for an invalid URL as well."""
         super().__init__(*args, **config)
         self.check_url: str = self.config["check_url"]
         self.timeout: float = self.config["timeout"]
@@ -51,7 +51,7 @@ class HttpObserver(BaseObserver):
         self._deadline: Timer | None = None
 
     def look_after(self) -> None:
-        """Ask for the page. One that is still being fetched is as good as no answer."""
+        """Request the page. One that is still being fetched counts as no answer."""
         if not self._fetching:
             self._fetching = True
             self._deadline = self.loop.call_later(self.timeout, self._overdue)
@@ -61,7 +61,7 @@ class HttpObserver(BaseObserver):
             self._overdue()
 
     def _overdue(self) -> None:
-        """Do not wait any longer: a server that sends a byte now and then takes for ever."""
+        """Stop waiting: a server that sends a byte now and then would take for ever."""
         self._deadline = None
         self._failed(Answer(NO_ANSWER, 0, f"no answer within {self.timeout:g} s"))
 

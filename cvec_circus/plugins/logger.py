@@ -1,4 +1,4 @@
-"""Logger: writes what happens into a file, a JSON object a line."""
+"""Logger: writes events into a file, a JSON object a line."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from cvec_circus.stream.base import Context
 from cvec_circus.stream.file import FollowingFileStream
 
 LOOK_DELAY = 60_000
-"""Milliseconds between two looks whether there are losses that nobody has been told of."""
+"""Milliseconds between two checks for losses that are not logged yet."""
 
 
 class Logger(CircusPlugin):
     """Writes events into a file, a JSON object a line. Lives on the plugin thread.
 
-    The file is of the kind that the output of processes goes to: whatever happens to it, the plugin
-    goes on, and says in the daemon's log what it could not write.
+    The file is of the same class as those of the output of processes: the plugin survives whatever
+    happens to the file, and says in the daemon's log what it could not write.
 
     Options:
         filename: The file.
         max_bytes: A new file is begun before this one gets that large; 0 is never.
-        backup_count: How many of the files before it are kept.
+        backup_count: How many of the former files are kept.
         compress: Whether those are compressed.
-        watchers: Patterns of names; `!web*` leaves out.
+        watchers: Patterns of names; `!web*` excludes.
         actions: Patterns of events, such as `reap`.
     """
 

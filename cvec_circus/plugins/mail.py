@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.policy
+import smtplib
 import socket
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
@@ -14,55 +18,112 @@ from cvec_circus import logger
 from cvec_circus.commands.logs import log_line
 from cvec_circus.exc import CallError, OptionError
 from cvec_circus.plugins import CircusPlugin, Timer
-from cvec_circus.plugins.digest import Digest, is_incident
-from cvec_circus.plugins.outbox import RETRIES, Outbox
+from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
-from cvec_circus.plugins.smtp import SMTP, MailServer
-from cvec_circus.runtime.line import printable
+from cvec_circus.plugins.web import TLS, tls_context
+from cvec_circus.runtime.life import printable
+from cvec_circus.system.signals import to_name
 
 GATHER_DELAY = 0.5
-"""Seconds from an incident to its mail: what follows from it, and what is written about it, is to
-be in it."""
+"""Seconds from an incident to its mail, which includes its consequences and their output."""
 
 MOST_WATCHERS = 20
-"""Watchers whose last lines stand in a mail: those that most happened to."""
+"""Watchers whose last lines are in a mail: those with the most incidents."""
 
 LAST_CALL_TIMEOUT = 1.0
-"""Seconds for a question to a daemon that may be gone, when the plugin ends."""
+"""Seconds for a call of a daemon that may be gone, when the plugin ends."""
+
+LONGEST_DIGEST = 200
+"""Incidents that a mail lists; earlier ones are only counted."""
+
+LONGEST_SUBJECT = 150
+LONGEST_LINE = 2000
+
+PORTS = {"none": 25, "starttls": 587, "tls": 465}
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that may get a password without TLS."""
+
+Event = Mapping[str, Any]
 
 
 class Mail:
-    """A mail on its way. Owned by the thread that sends it."""
+    """Incidents that go into one mail. Owned by the plugin thread, then by the one that sends it.
 
-    def __init__(self, digest: Digest) -> None:
-        self.digest = digest
-        self.message: EmailMessage | None = None  # made by the first attempt to send it
+    Attributes:
+        watchers: The watchers concerned, with the number of incidents.
+        older: How many incidents are only counted.
+        message: The mail; made by the first attempt to send it.
+    """
+
+    def __init__(self) -> None:
+        self.watchers: Counter[str] = Counter()
+        self.older = 0
+        self.message: EmailMessage | None = None
+        self._incidents: deque[Event] = deque()
+
+    def __bool__(self) -> bool:
+        """Tell whether there are incidents."""
+        return bool(self.watchers)
+
+    def add(self, event: Event) -> None:
+        """Add an incident."""
+        self.watchers[event["watcher"]] += 1
+        self._incidents.append(event)
+        if len(self._incidents) > LONGEST_DIGEST:
+            self._incidents.popleft()
+            self.older += 1
+
+    def subject(self, prefix: str) -> str:
+        """Return the subject of the mail, one line."""
+        names = list(self.watchers)
+        number = sum(self.watchers.values())
+        if number == 1:
+            text = f"{names[0]}: {sentence(self._incidents[0])}"
+        elif len(names) == 1:
+            text = f"{names[0]}: {number} incidents"
+        else:
+            text = f"{number} incidents of {len(names)} watchers: {', '.join(names)}"
+        line = printable(f"{prefix} {text}".strip())
+        return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 3] + "..."
+
+    def text(self, host: str, last_lines: Mapping[str, Sequence[str]]) -> str:
+        """Return the text of the mail, with the last lines of output of some watchers."""
+        lines = [f"On {host}:", ""]
+        if self.older:
+            lines.append(f"({self.older} earlier incidents are left out)")
+        for event in self._incidents:
+            at = datetime.fromtimestamp(event.get("time") or 0).astimezone()
+            lines.append(f"{at:%Y-%m-%d %H:%M:%S %z}  {event['watcher']}: {sentence(event)}")
+        for watcher, last in last_lines.items():
+            lines += ["", f"The last lines of {watcher}:", "", *(f"    {line}" for line in last)]
+        return "\n".join(printable(line)[:LONGEST_LINE] for line in lines) + "\n"
 
 
 class MailNotifier(CircusPlugin):
     """Sends a mail when a watcher flaps, gives up or dies. Lives on the plugin thread.
 
-    The first incident is told soon, those of the next `interval` seconds together in one mail.
-    Sending is done on another thread, by `send`.
+    The first incident is sent soon, those of the next `interval` seconds together in one mail.
+    `send` does so on another thread.
 
     Options:
-        to: Who gets the mails.
-        sender: Whom they come from.
+        to: The addresses that get the mails.
+        sender: The address that they come from.
         host: The mail server.
         port: Its port; 0 is the usual one: 25, 587 with `starttls`, 465 with `tls`.
         tls: How the connection is secured.
         user: The name to log in with; without one there is no login.
-        password: What goes with it.
-        verify: Whether the server's certificate is looked at.
-        ca_file: The certificates that count; those of the system if there is none.
-        prefix: What every subject begins with.
+        password: The password of the user.
+        verify: Whether the server's certificate is verified.
+        ca_file: A file of trusted certificates, in place of the system's.
+        prefix: The beginning of every subject.
         interval: The shortest time between two mails, in seconds.
-        lines: How many of a watcher's last lines of output stand in a mail.
+        lines: How many of a watcher's last lines of output are in a mail.
         dry_run: Whether mails are only shown, in the log.
-        watchers: Patterns of names; `!web*` leaves out.
-        actions: Patterns of events: `reap` is a process that died unasked, `backoff` is flapping.
+        watchers: Patterns of names; `!web*` excludes.
+        actions: Patterns of events: `reap` is an unexpected death, `backoff` is flapping.
         timeout: How long the server may take to answer, in seconds.
-        retries: How often a mail that cannot be sent is tried again.
+        retries: How often a failed mail is tried again.
         retry_delay: After how many seconds; each time it takes twice as long.
     """
 
@@ -70,7 +131,12 @@ class MailNotifier(CircusPlugin):
     schema: ClassVar = {
         "to": "list(min=1)",
         "sender": "string(min=1)",
-        **SMTP,
+        "host": "string(min=1, default='localhost')",
+        "port": "integer(min=0, max=65535, default=0)",
+        "tls": "option('none', 'starttls', 'tls', default='none')",
+        "user": "string(default=None)",
+        "password": "string(default=None)",
+        **TLS,
         "prefix": "string(default='[cvec_circus]')",
         "interval": "float(min=0, default=300)",
         "lines": "integer(min=0, max=1000, default=20)",
@@ -81,7 +147,7 @@ class MailNotifier(CircusPlugin):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """Make it; raises OptionError for what makes no sense."""
+        """Make it; raises OptionError for an invalid value."""
         super().__init__(*args, **config)
         config = self.config
         self.selection = Selection(config["watchers"], config["actions"])
@@ -90,53 +156,52 @@ class MailNotifier(CircusPlugin):
             "From": addresses("sender", [config["sender"]]),
             "To": addresses("to", config["to"]),
         }
-        self.digest = Digest()
+        self.next_mail = Mail()
         self.next_at = self.loop.monotonic()
         self.timer: Timer | None = None
         self.outbox = Outbox(
             self.loop,
             self.send,
-            lambda mail: mail.digest.subject(config["prefix"]),
-            config["retries"],
-            config["retry_delay"],
-            in_full=lambda mail: readable(self.compose(mail)),
+            lambda mail: mail.subject(config["prefix"]),
+            config,
+            in_full=lambda mail: readable(mail.message or self.compose(mail, {})),
             when_idle=self.send_if_due,
         )
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Take in an incident."""
+        """Collect an incident."""
         event = self.selection.record(data)
         if event is not None and is_incident(event):
-            if not self.digest:
+            if not self.next_mail:
                 self.next_at = max(self.next_at, self.loop.monotonic() + GATHER_DELAY)
-            self.digest.add(event)
+            self.next_mail.add(event)
             self.send_if_due()
 
     def send_if_due(self) -> None:
-        """Send a mail, or see to it that it is sent when it is time."""
-        if not self.digest or not self.outbox.is_idle or self.timer is not None:
+        """Send the next mail, or set a timer for it."""
+        if not self.next_mail or not self.outbox.is_idle or self.timer is not None:
             return
         wait = self.next_at - self.loop.monotonic()
         if wait > 0:
-            self.timer = self.loop.call_later(wait, self.time_is_over)
+            self.timer = self.loop.call_later(wait, self.on_timer)
         else:
             self.put()
 
-    def time_is_over(self) -> None:
-        """Send what has come in since the last mail."""
+    def on_timer(self) -> None:
+        """Send the incidents since the last mail."""
         self.timer = None
         self.send_if_due()
 
     def put(self) -> None:
-        """Hand the incidents over to be sent."""
+        """Put the next mail into the outbox."""
         self.next_at = self.loop.monotonic() + self.config["interval"]
-        mail, self.digest = Mail(self.digest), Digest()
+        mail, self.next_mail = self.next_mail, Mail()
         self.outbox.put(mail)
 
     def handle_stop(self) -> None:
-        """Send what has not been sent."""
+        """Send the rest."""
         self.call_timeout = LAST_CALL_TIMEOUT
-        if self.digest:
+        if self.next_mail:
             self.put()
         self.outbox.finish()
 
@@ -151,37 +216,33 @@ class MailNotifier(CircusPlugin):
         else:
             self.server.send(mail.message)
 
-    def compose(
-        self, mail: Mail, last_lines: dict[str, Sequence[str]] | None = None
-    ) -> EmailMessage:
+    def compose(self, mail: Mail, last_lines: Mapping[str, Sequence[str]]) -> EmailMessage:
         """Return a mail as it is sent."""
-        if mail.message is not None:
-            return mail.message
         host = socket.gethostname()
         message = EmailMessage(email.policy.SMTP)
         for header, value in self.addresses.items():
             message[header] = value
-        message["Subject"] = mail.digest.subject(self.config["prefix"])
+        message["Subject"] = mail.subject(self.config["prefix"])
         message["Date"] = localtime()
         message["Message-ID"] = make_msgid(domain=host)
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(mail.digest.text(host, last_lines or {}))
+        message.set_content(mail.text(host, last_lines))
         return message
 
     def last_lines(self, mail: Mail) -> dict[str, Sequence[str]]:
-        """Return what the watchers of a mail have written last, or why that is not known."""
+        """Return the last output of a mail's watchers, or why it is not known."""
         found: dict[str, Sequence[str]] = {}
-        most = mail.digest.watchers.most_common(MOST_WATCHERS) if self.config["lines"] else ()
+        most = mail.watchers.most_common(MOST_WATCHERS) if self.config["lines"] else ()
         for name, _ in most:
             try:
                 found[name] = self.last_lines_of(name)
             except CallError as error:
                 found[name] = [f"(not known: {error})"]
-                break  # nobody is there to ask for those of others
+                break  # nor would it answer for the others
         return found
 
     def last_lines_of(self, name: str) -> Sequence[str]:
-        """Return what a watcher has written last, or why that is not known; may raise CallError."""
+        """Return the last output of a watcher, or why it is not known; may raise CallError."""
         rows, reasons = [], []
         for channel in ("stdout", "stderr"):
             reply = self.call("logs", name=name, stream=channel, lines=self.config["lines"])
@@ -191,14 +252,113 @@ class MailNotifier(CircusPlugin):
         return [log_line(row) for row in rows[-self.config["lines"] :]] or reasons[:1] or ["(none)"]
 
 
+class MailServer:
+    """The server that takes mails. Immutable; `send` is for any thread that may wait."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take the options; raises OptionError for an invalid value."""
+        self._host, self._tls = config["host"], config["tls"]
+        self._port = config["port"] or PORTS[self._tls]
+        self._timeout = config["timeout"]
+        self._user, self._password = config["user"], config["password"]
+        self._context = None if self._tls == "none" else tls_context(config)
+        for one, other in (("user", "password"), ("password", "user")):
+            if config[one] is None and config[other] is not None:
+                raise OptionError(one, f"missing; it goes with {other}")
+            if not (config[one] or "").isascii():
+                raise OptionError(one, "has characters that SMTP cannot send: not of ASCII")
+        if self._user is not None and self._tls == "none" and self._host not in LOCAL:
+            raise OptionError("tls", "a password goes to another machine by starttls or tls only")
+
+    def send(self, message: EmailMessage) -> None:
+        """Send a mail.
+
+        Raises:
+            Refused: The server does not accept it.
+            OSError: The server cannot be reached, or fails.
+        """
+        place = f"the mail server {self._host}:{self._port}"
+        try:
+            refused = self._send(message)
+        except smtplib.SMTPNotSupportedError as error:
+            raise Refused(f"{place}: {error}") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            answers = error.recipients.values()
+            kind = Refused if all(code >= 500 for code, _ in answers) else OSError
+            raise kind(f"{place} refuses {listed(error.recipients)}") from None
+        except smtplib.SMTPResponseException as error:
+            kind = Refused if error.smtp_code >= 500 else OSError
+            raise kind(f"{place} says {worded(error.smtp_code, error.smtp_error)}") from None
+        except OSError as error:  # all others of smtplib are of these, too
+            raise OSError(f"{place}: {error or type(error).__name__}") from None
+        if refused:
+            logger.warning("%s refuses some: %s", place, listed(refused))
+
+    def _send(self, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
+        session: smtplib.SMTP
+        if self._tls == "tls":
+            session = smtplib.SMTP_SSL(
+                self._host, self._port, timeout=self._timeout, context=self._context
+            )
+        else:
+            session = smtplib.SMTP(self._host, self._port, timeout=self._timeout)
+        try:
+            if self._tls == "starttls":
+                session.starttls(context=self._context)
+            if self._user is not None and self._password is not None:
+                session.login(self._user, self._password)
+            refused = session.send_message(message)
+            with contextlib.suppress(OSError):  # the server has accepted the mail
+                session.quit()
+        finally:
+            session.close()
+        return refused
+
+
+def is_incident(event: Event) -> bool:
+    """Tell whether an event is unexpected."""
+    if event["action"] != "reap":
+        return True
+    return event.get("cause") == "exit" and event.get("exit_code") != 0
+
+
+def sentence(event: Event) -> str:
+    """Describe an event in words."""
+    action = event["action"]
+    if action == "giveup":
+        return f"given up: {event.get('reason')}"
+    if action == "backoff":
+        slot, deaths, delay = event.get("wid"), event.get("deaths"), event.get("delay")
+        return f"flapping: slot {slot} has died {deaths} times in a row; next start in {delay:g} s"
+    if action != "reap":
+        return f"{action} ({event.get('cause')})"
+    code = event.get("exit_code")
+    if event.get("status_lost") or not isinstance(code, int):
+        end = "has ended; its exit code is unknown"
+    else:
+        end = f"was killed by SIG{to_name(-code)}" if code < 0 else f"exited with {code}"
+    return f"process {event.get('process_pid')} {end}"
+
+
+def listed(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    """Return the refused recipients, each with the server's answer."""
+    return "; ".join(f"{who}: {worded(*answer)}" for who, answer in refused.items())
+
+
+def worded(code: int, answer: bytes | str) -> str:
+    """Return a server's answer on one line."""
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    return printable(" ".join(f"{code} {text}".split()))
+
+
 def readable(message: EmailMessage) -> str:
-    """Return a mail for the log: as it was before it was encoded, without what nobody reads."""
+    """Return a mail for the log: decoded, without the technical headers."""
     headers = "".join(f"{name}: {message[name]}\n" for name in ("From", "To", "Subject"))
     return f"{headers}\n{message.get_content()}".replace("\r\n", "\n").rstrip()
 
 
 def addresses(option: str, given: Sequence[str]) -> str:
-    """Return addresses as a header has them; raises OptionError for what is none."""
+    """Return addresses as a header has them; raises OptionError for an invalid one."""
     for one in given:
         if not is_address(one):
             raise OptionError(option, f"{one!r} is not the address of a mail box")
@@ -210,7 +370,7 @@ def is_address(text: str) -> bool:
     message = EmailMessage(email.policy.SMTP)
     try:
         message["To"] = printable(text)
-    except (MessageError, ValueError, IndexError):  # the parser trips over some
+    except (MessageError, ValueError, IndexError):  # bugs of the parser
         return False
     header = message["To"]
     return (

@@ -9,32 +9,32 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.retry import exponential
-from cvec_circus.runtime.loop import PluginLoop
+from cvec_circus.plugins import PluginLoop
 
 RETRIES = {
     "timeout": "float(min=0.01, default=10.0)",
     "retries": "integer(min=0, default=8)",
     "retry_delay": "float(min=0.01, default=1.0)",
 }
-"""What a schema has for an outbox."""
+"""The options of a schema for an outbox."""
 
 LONGEST_DELAY = 300.0
-"""Seconds between two attempts at most, however often it has failed."""
+"""Seconds between two attempts at most, after any number of failures."""
 
 FINISH_TIMEOUT = 2.5
-"""Seconds for what is left when the plugin ends. The daemon waits five, and up to two of them are
-gone for the last events."""
+"""Seconds for the last deliveries when the plugin ends. The daemon waits five, and the last events
+take up to two of them."""
 
 LISTED = 10
-"""How much of what is lost in the end is told one by one."""
+"""Lost items that are logged one by one in the end."""
 
 
 class Refused(Exception):  # noqa: N818 - a fact, not a fault
-    """It would be refused again, so there is no point in another attempt."""
+    """A delivery that would be refused again, so that another attempt is useless."""
 
 
 class Attempt:
-    """One attempt at one delivery. Made by the plugin thread, for whoever claims it first."""
+    """One attempt at one delivery. Made by the plugin thread, for the thread that claims it."""
 
     def __init__(self, item: Any, number: int) -> None:
         self.item = item
@@ -44,7 +44,7 @@ class Attempt:
         self._claimed = threading.Lock()
 
     def claim(self) -> bool:
-        """Tell whether it is the caller who makes it, because nobody else does. Any thread."""
+        """Tell whether the caller makes it: the first one. Any thread."""
         return self._claimed.acquire(blocking=False)
 
     def make(self, deliver: Callable[[Any], object]) -> None:
@@ -59,21 +59,20 @@ class Attempt:
 
 
 class Outbox:
-    """Delivers in order what is put into it. Owned by the plugin thread.
+    """Delivers items in order. Owned by the plugin thread.
 
-    One delivery is under way at a time. What fails is tried again after `retry_delay` seconds, then
-    after twice as long each time. Meanwhile the others wait; if they are too many, the oldest one
-    is dropped. `finish` is for `handle_stop`.
+    One delivery is under way at a time. A failed one is tried again after `retry_delay` seconds,
+    then after twice as long each time. Meanwhile the others wait; if more than `size` wait, the
+    oldest one is dropped. `finish` is for `handle_stop`.
 
     Args:
         loop: The plugin's.
-        deliver: Delivers one thing on a worker's thread; raises Refused, or something else if it
+        deliver: Delivers an item on a worker's thread; raises Refused, or another exception if it
             may be tried again.
-        describe: Says in a few words what a thing is.
-        in_full: Says what the log is to keep of a thing that was not delivered.
-        retries: How often a delivery is tried again.
-        retry_delay: Seconds before that.
+        describe: Returns a few words for the log.
+        config: The options of `RETRIES`.
         size: How many may wait.
+        in_full: Returns what the log keeps of an item that was not delivered.
         when_idle: Called on the plugin thread when nothing is left.
 
     Attributes:
@@ -85,8 +84,7 @@ class Outbox:
         loop: PluginLoop,
         deliver: Callable[[Any], object],
         describe: Callable[[Any], str],
-        retries: int,
-        retry_delay: float,
+        config: dict[str, Any],
         size: int = 1000,
         in_full: Callable[[Any], str] | None = None,
         when_idle: Callable[[], object] = lambda: None,
@@ -96,8 +94,7 @@ class Outbox:
         self._deliver = deliver
         self._describe = describe
         self._in_full = in_full or describe
-        self._retries = retries
-        self._retry_delay = retry_delay
+        self._config = config
         self._size = size
         self._when_idle = when_idle
         self._waiting: deque[Any] = deque()
@@ -113,22 +110,17 @@ class Outbox:
         return self._attempt is None
 
     def put(self, item: Any) -> None:
-        """Have something delivered."""
+        """Add an item."""
         if len(self._waiting) >= self._size:
-            self._drop(self._waiting.popleft())
+            dropped = self._waiting.popleft()
+            self.dropped += 1
+            self._unsaid += 1
+            if self._unsaid == 1:
+                text = "%d deliveries are waiting: dropping the oldest ones, first %s"
+                logger.warning(text, self._size, self._describe(dropped))
         self._waiting.append(item)
         if self._attempt is None:
             self._next()
-
-    def _drop(self, item: Any) -> None:
-        self.dropped += 1
-        self._unsaid += 1
-        if self._unsaid == 1:
-            logger.warning(
-                "%d are waiting to be delivered: the oldest ones are dropped, first %s",
-                self._size,
-                self._describe(item),
-            )
 
     def _next(self) -> None:
         self._attempt = None
@@ -145,29 +137,23 @@ class Outbox:
         attempt = self._attempt
         assert attempt is not None
         if attempt.error is None:
-            self._say_success()
-        elif isinstance(attempt.error, Refused) or attempt.number >= self._retries:
+            if self._failing:
+                logger.info("deliveries are succeeding again")
+            self._failing = False
+            if self._unsaid:
+                logger.warning("%d were dropped meanwhile", self._unsaid)
+                self._unsaid = 0
+        elif isinstance(attempt.error, Refused) or attempt.number >= self._config["retries"]:
             self._say_loss(attempt.item, attempt.error)
         else:
-            delay = exponential(attempt.number + 1, self._retry_delay, LONGEST_DELAY)
-            self._say_failure(attempt, delay)
+            delay = exponential(attempt.number + 1, self._config["retry_delay"], LONGEST_DELAY)
+            if not self._failing:  # once is enough: it may fail for hours
+                what = self._describe(attempt.item)
+                logger.warning("%s; next attempt in %g s: %s", attempt.error, delay, what)
+            self._failing = True
             self._loop.call_later(delay, self._try, attempt.item, attempt.number + 1)
             return
         self._next()
-
-    def _say_success(self) -> None:
-        if self._failing:
-            logger.info("what is to be delivered gets there again")
-        self._failing = False
-        if self._unsaid:
-            logger.warning("%d were dropped meanwhile", self._unsaid)
-            self._unsaid = 0
-
-    def _say_failure(self, attempt: Attempt, delay: float) -> None:
-        if not self._failing:  # once is enough: it may fail for hours
-            what = self._describe(attempt.item)
-            logger.warning("%s; next attempt in %g s: %s", attempt.error, delay, what)
-        self._failing = True
 
     def _say_loss(self, item: Any, error: object) -> None:
         logger.error("not delivered: %s: %s", error, self._in_full(item))
@@ -175,7 +161,7 @@ class Outbox:
     # -- the end ----------------------------------------------------------------------------------
 
     def finish(self, timeout: float = FINISH_TIMEOUT) -> None:
-        """Try once to deliver what is left, and say what was not delivered. The control thread."""
+        """Try once to deliver the rest, and log what was not delivered. The control thread."""
         if self._attempt is None:
             return
         self._at_last = [self._attempt.item]
@@ -183,15 +169,14 @@ class Outbox:
         thread.start()
         thread.join(timeout)
         self._giving_up = True
-        left = [*self._at_last]
-        left.extend(iter(self._take, None))
+        left = [*self._at_last, *iter(self._take, None)]
         for item in left[:LISTED]:
             self._say_loss(item, "no time is left")
         if left[LISTED:]:
             logger.error("%d more were not delivered", len(left) - LISTED)
 
     def _deliver_rest(self) -> None:
-        """On a thread of its own."""
+        """Deliver the item under way, and those that wait. A thread of its own."""
         assert self._attempt is not None
         if not self._attempt.claim():
             self._attempt.ended.wait()
@@ -203,7 +188,7 @@ class Outbox:
             self._deliver_last(item)
 
     def _take(self) -> Any:
-        """Take the next one, None if there is none. Both threads of the end."""
+        """Take the next item, None if there is none. Both threads of the end."""
         try:
             return self._waiting.popleft()
         except IndexError:

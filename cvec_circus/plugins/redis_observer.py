@@ -1,6 +1,6 @@
 """RedisObserver: sends the figures of a redis server to a statsd, and restarts it if need be.
 
-It needs redis-py, which ``pip install 'cvec_circus[redis]'`` brings.
+It needs redis-py, which ``pip install 'cvec_circus[redis]'`` installs.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class RedisObserver(BaseObserver):
     Its methods run on the plugin thread, but `handle_stop`; the server is asked in another thread.
 
     Options:
-        redis_url: Where the server is: `redis://`, `rediss://` or `unix://`.
+        redis_url: The server: `redis://`, `rediss://` or `unix://`.
         timeout: Seconds that it may take to answer.
         restart_on_timeout: The watcher that is restarted when it does not answer; a pattern such as
             `redis-*` may stand for several.
 
     Attributes:
-        OBSERVE: The fields that are sent, of those that the server knows.
+        OBSERVE: The fields that are sent, if the server has them.
         redis: The client.
     """
 
@@ -39,30 +39,13 @@ class RedisObserver(BaseObserver):
         "timeout": "float(min=0.01, default=5.0)",
         "restart_on_timeout": "string(default=None)",
     }
-    OBSERVE: ClassVar[list[str]] = [
-        "pubsub_channels",
-        "connected_slaves",
-        "lru_clock",
-        "connected_clients",
-        "keyspace_misses",
-        "used_memory",
-        "used_memory_peak",
-        "total_commands_processed",
-        "used_memory_rss",
-        "total_connections_received",
-        "pubsub_patterns",
-        "used_cpu_sys",
-        "used_cpu_sys_children",
-        "blocked_clients",
-        "used_cpu_user",
-        "client_biggest_input_buf",
-        "mem_fragmentation_ratio",
-        "expired_keys",
-        "evicted_keys",
-        "client_longest_output_list",
-        "uptime_in_seconds",
-        "keyspace_hits",
-    ]
+    OBSERVE: ClassVar[list[str]] = (
+        "pubsub_channels connected_slaves lru_clock connected_clients keyspace_misses used_memory"
+        " used_memory_peak total_commands_processed used_memory_rss total_connections_received"
+        " pubsub_patterns used_cpu_sys used_cpu_sys_children blocked_clients used_cpu_user"
+        " client_biggest_input_buf mem_fragmentation_ratio expired_keys evicted_keys"
+        " client_longest_output_list uptime_in_seconds keyspace_hits".split()
+    )
 
     def __init__(self, *args: Any, **config: Any) -> None:
         """See CircusPlugin; raises PluginError when redis-py is not installed."""
@@ -83,11 +66,11 @@ class RedisObserver(BaseObserver):
                 retry=Retry(NoBackoff(), 0),
             )
             pool = self.redis.connection_pool
-            pool.connection_class(**pool.connection_kwargs)  # looks at the options in the URL
+            pool.connection_class(**pool.connection_kwargs)  # checks the options in the URL
         except (ValueError, TypeError, redis.RedisError) as error:
             raise OptionError("redis_url", str(error)) from None
         self._silence = (redis.ConnectionError, redis.TimeoutError)
-        # These are answers, although redis-py calls them problems of the connection.
+        # These are answers, although redis-py derives them from ConnectionError.
         self._answers = (
             redis.AuthenticationError,
             redis.exceptions.AuthorizationError,
@@ -96,18 +79,18 @@ class RedisObserver(BaseObserver):
         self._asking = False
 
     def look_after(self) -> None:
-        """Ask, unless the last answer has not come yet."""
+        """Ask, unless a question is under way."""
         if not self._asking:
             self._asking = True
             self.loop.run_in_thread(self.redis.info, then=self._told)
 
     def handle_stop(self) -> None:
-        """Close the connection, and send what is left."""
+        """Close the connection, and send the last numbers."""
         super().handle_stop()
         self.redis.close()
 
     def _told(self, figures: Any, error: BaseException | None) -> None:
-        """Send what the server has told; or restart it."""
+        """Send the figures of the server; or restart it."""
         self._asking = False
         if error is not None:
             self._failed(error)
@@ -128,11 +111,7 @@ class RedisObserver(BaseObserver):
 
 
 def check_port(url: str) -> None:
-    """See whether the port is a number; if it is none, what stands there may be a password.
-
-    Raises:
-        OptionError: It is none.
-    """
+    """Raise OptionError for a port that is no number, without quoting it: it may be a password."""
     try:
         _ = urlsplit(url).port
     except ValueError:

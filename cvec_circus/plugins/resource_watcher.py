@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,8 +14,6 @@ from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
 PARENT = "parent"
 """Stands for the processes of the watcher together, beside the pids of single children."""
 
-_SHARE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%?", re.ASCII)
-
 
 class ResourceWatcher(BaseObserver):
     """Restarts a watcher whose processes use too much, or too little, for too long.
@@ -26,23 +23,23 @@ class ResourceWatcher(BaseObserver):
     Options:
         watcher: The watcher to look after; without it the plugin does not run.
         service: The same, under its old name.
-        max_cpu: How much of a processor a process may use, in per cent; 0 is no limit.
-        min_cpu: What it has to use more than; 0 is wrong only for a process that does nothing.
-        max_mem: How much memory it may use: in per cent of all, or a size such as `500M`; 0 is no
+        max_cpu: The most of a processor that a process may use, in per cent; 0 is no limit.
+        min_cpu: A process must use more than this; 0 is wrong only for an idle process.
+        max_mem: The most memory it may use: in per cent of all, or a size such as `500M`; 0 is no
             limit.
-        min_mem: How much it has to use at least, likewise.
-        health_threshold: What the mean of both may be, of the greatest shares of a processor and of
-            memory; 0 is no limit.
-        max_count: How often in a row a figure may be wrong; at the next time something is done.
+        min_mem: The least memory it must use, likewise.
+        health_threshold: The limit of the mean of two figures, the greatest shares of a processor
+            and of memory; 0 is no limit.
+        max_count: How often in a row a limit may be exceeded before the plugin acts.
         process_children: Whether the children of the processes, and those below, are judged too,
-            each by itself. One that is wrong gets a signal; the watcher is not restarted.
+            each by itself. A child that exceeds a limit gets a signal instead of a restart.
         child_signal: That signal, by name or number.
-        sum_children: Whether what a process uses is what it uses together with all below it.
+        sum_children: Whether the figures of a process include those of all below it.
 
     Attributes:
         watcher: The watcher to look after.
-        max_mem: The greatest amount of memory that is allowed.
-        min_mem: The smallest.
+        max_mem: The upper limit of memory.
+        min_mem: The lower limit.
     """
 
     name = "resource_watcher"
@@ -62,11 +59,11 @@ class ResourceWatcher(BaseObserver):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """See CircusPlugin; raises OptionError for a value that makes no sense as well."""
+        """See CircusPlugin; raises OptionError for an invalid value as well."""
         super().__init__(*args, **config)
         given = self.config
         if given["service"] is not None:
-            logger.warning("service: it is called watcher now")
+            logger.warning("service: renamed to watcher")
         self.watcher: str = given["watcher"] or given["service"]
         if not self.watcher:
             raise OptionError("watcher", "missing; it names the watcher to look after")
@@ -78,10 +75,10 @@ class ResourceWatcher(BaseObserver):
         except ValueError as error:
             raise OptionError("child_signal", str(error)) from None
         self._known: set[int] = set()
-        self._counts: dict[object, Counter[str]] = {}
+        self._counts: dict[object, dict[str, tuple[int, str]]] = {}  # how often, and the last why
 
     def look_after(self) -> None:
-        """Look at the watcher, and at each of its processes' children if that is wanted."""
+        """Judge the watcher, and each of its processes' children if that is configured."""
         reply = self._ask("stats", name=self.watcher)
         if reply["status"] == "error":
             self._count("error")
@@ -89,65 +86,67 @@ class ResourceWatcher(BaseObserver):
             return
         self._tell(None)
         rows = [row for row in reply["info"].values() if isinstance(row, dict)]
-        below = [(child, row["pid"]) for row in rows for child in tree(row) if child is not row]
-        if not self.config["process_children"]:
-            below = []
         self._judge(PARENT, rows)
-        for child, _ in below:
-            self._judge(child["pid"], [child])
-        parents = {child["pid"]: parent for child, parent in below}
-        for index in [one for one, counts in self._counts.items() if self._is_enough(counts)]:
-            self._act(index, parents.get(index))
+        parents = {}
+        if self.config["process_children"]:
+            for row in rows:
+                for child in tree(row):
+                    if child is not row:
+                        parents[child["pid"]] = row["pid"]
+                        self._judge(child["pid"], [child])
+        most = self.config["max_count"]
+        for index, counts in list(self._counts.items()):
+            if any(count > most for count, _ in counts.values()):
+                self._act(index, parents.get(index))
         self._known = {row["pid"] for row in rows} | set(parents)
-        self._counts = {
-            index: counts
-            for index, counts in self._counts.items()
-            if index == PARENT or index in parents
-        }
+        left = {PARENT, *parents} & self._counts.keys()
+        self._counts = {index: self._counts[index] for index in left}
 
     def _judge(self, index: object, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Count what is wrong with some processes, and forget what is right by now."""
-        counts = self._counts.setdefault(index, Counter())
-        wrong = self._wrong(rows)
-        for what in wrong:
+        """Count the limits that some processes exceed, and forget the others."""
+        before = self._counts.get(index, {})
+        self._counts[index] = now = {}
+        for what, why in self._wrong(rows).items():
             self._count(what)
-        self._counts[index] = Counter({what: counts[what] + 1 for what in wrong})
+            now[what] = before.get(what, (0, ""))[0] + 1, why
 
-    def _wrong(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return what is wrong; of what there is not, or may not be looked at, nothing is."""
-        given = self.config
-        figures = [Figures(row, given["sum_children"]) for row in rows]
-        # Of a process that is new the daemon tells 0 % processor time.
-        older = [one for row, one in zip(rows, figures) if row["pid"] in self._known]
-        cpu, mem = _most(one.cpu for one in figures), _most(one.mem for one in figures)
-        least_cpu = _least(one.cpu for one in older)
-        found = {
-            "over_cpu": given["max_cpu"] and cpu is not None and cpu > given["max_cpu"],
-            "under_cpu": given["min_cpu"] is not None
-            and least_cpu is not None
-            and least_cpu <= given["min_cpu"],
-            "over_memory": any(self.max_mem.is_below(one) for one in figures),
-            "under_memory": self.min_mem is not None
-            and any(self.min_mem.is_above(one) for one in figures),
-            "over_health": given["health_threshold"]
-            and cpu is not None
-            and mem is not None
-            and (cpu + mem) / 2 > given["health_threshold"],
-        }
-        return [what for what, is_so in found.items() if is_so]
-
-    def _is_enough(self, counts: Counter[str]) -> bool:
-        return any(count > self.config["max_count"] for count in counts.values())
+    def _wrong(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Return the exceeded limits, each with a sentence; unknown figures exceed none."""
+        max_cpu, min_cpu = self.config["max_cpu"], self.config["min_cpu"]
+        health = self.config["health_threshold"]
+        figures = [(Figures(row, self.config["sum_children"]), row["pid"]) for row in rows]
+        cpu = max(_known((one.cpu, pid) for one, pid in figures), default=None)
+        mem = max(_known((one.mem, pid) for one, pid in figures), default=None)
+        # The daemon reports 0 % CPU for a process that is new.
+        older = ((one.cpu, pid) for one, pid in figures if pid in self._known)
+        idle = min(_known(older), default=None)
+        found = {}
+        if max_cpu and cpu and cpu[0] > max_cpu:
+            found["over_cpu"] = f"pid {cpu[1]} used {cpu[0]:g} % CPU, limit {max_cpu:g} %"
+        if min_cpu is not None and idle and idle[0] <= min_cpu:
+            found["under_cpu"] = f"pid {idle[1]} used {idle[0]:g} % CPU, minimum {min_cpu:g} %"
+        for one, pid in figures:
+            used = self.max_mem.used(one)
+            if self.max_mem.amount and used is not None and used > self.max_mem:
+                found["over_memory"] = f"pid {pid} used {used}, limit {self.max_mem}"
+            least = self.min_mem
+            used = least and least.used(one)
+            if least and used and (used < least or used.amount == least.amount == 0):
+                found["under_memory"] = f"pid {pid} used {used}, minimum {least}"
+        if health and cpu and mem and (cpu[0] + mem[0]) / 2 > health:
+            worst = f"{cpu[0]:g} % CPU and {mem[0]:g} % memory"
+            found["over_health"] = f"used {worst}, limit {health:g} % on average"
+        return found
 
     def _act(self, index: object, parent: int | None) -> None:
         """Restart the watcher, or send a signal to a child of one of its processes."""
         counts = self._counts.pop(index)
-        why = ", ".join(f"{what} {count} times in a row" for what, count in counts.items())
+        why = "; ".join(f"{why}, {count} checks in a row" for count, why in counts.values())
         if index == PARENT:
             if not self._restart(self.watcher, why):
                 return
         else:
-            logger.warning("%s: child %s: %s, so it gets a signal", self.watcher, index, why)
+            logger.warning("%s: child %s signalled: %s", self.watcher, index, why)
             self.cast(
                 "signal",
                 name=self.watcher,
@@ -163,25 +162,16 @@ class ResourceWatcher(BaseObserver):
 
 
 class Memory(NamedTuple):
-    """A limit of memory. Immutable.
-
-    Attributes:
-        amount: How much.
-        is_share: Whether that is in per cent of all memory; otherwise it is in bytes.
-    """
+    """An amount of memory: in per cent of all memory if `is_share`, else in bytes. Immutable."""
 
     amount: float
     is_share: bool
 
     @classmethod
     def read(cls, key: str, given: object) -> Memory:
-        """Read "90", which is per cent, or "1.5G".
-
-        Raises:
-            OptionError: It is neither.
-        """
+        """Read "90", which is per cent, or "1.5G"; raises OptionError."""
         text = str(given).strip()
-        share = _SHARE.fullmatch(text)
+        share = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%?", text, re.ASCII)
         if share is not None:
             if float(share[1]) > 100:
                 logger.warning("%s: %s is in per cent; if it is a size, write %sM", key, text, text)
@@ -191,20 +181,14 @@ class Memory(NamedTuple):
         except ValueError:
             raise OptionError(key, f"{text!r} is neither per cent nor a size like 1.5G") from None
 
-    def is_below(self, figures: Figures) -> bool:
-        """Whether a process uses more. More than nothing is no limit."""
-        used = figures.mem if self.is_share else figures.size
-        return bool(self.amount) and used is not None and used > self.amount
+    def used(self, figures: Figures) -> Memory | None:
+        """Return the use of a process in the same unit; None if it is unknown."""
+        amount = figures.mem if self.is_share else figures.size
+        return None if amount is None else Memory(amount, self.is_share)
 
-    def is_above(self, figures: Figures) -> bool:
-        """Whether a process uses less; with a limit of nothing, whether it uses nothing."""
-        used = figures.mem if self.is_share else figures.size
-        return used is not None and (used < self.amount or used == self.amount == 0)
+    def __str__(self) -> str:
+        return f"{self.amount:g} % memory" if self.is_share else f"{self.amount / 2**20:.4g} MB"
 
 
-def _most(values: Iterable[Number | None]) -> Number | None:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _least(values: Iterable[Number | None]) -> Number | None:
-    return min((value for value in values if value is not None), default=None)
+def _known(pairs: Iterable[tuple[Number | None, int]]) -> list[tuple[Number, int]]:
+    return [(value, pid) for value, pid in pairs if value is not None]

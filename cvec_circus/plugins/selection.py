@@ -1,4 +1,4 @@
-"""Which events a plugin tells of: by the watcher's name and by what happened."""
+"""Which watchers and events a plugin is about."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.plugins import CircusPlugin
+from cvec_circus.runtime.statistics import WATCHER as STATISTICS
 
 SELECTION = {"watchers": "list(default=list('*'))", "actions": "list(default=list('*'))"}
-"""What a schema has for a selection."""
+"""The options of a schema for a selection."""
 
 ACTIONS = (
     "add backoff giveup hook_failure hook_success kill reap reload remove spawn start stop updated"
@@ -19,10 +20,7 @@ ACTIONS = (
 
 
 class Selection:
-    """Picks events by patterns such as ``web*``. Immutable.
-
-    A pattern with ``!`` before it leaves out what it fits.
-    """
+    """Picks events by patterns such as ``web*``; ``!web*`` excludes. Immutable."""
 
     def __init__(self, watchers: Sequence[str], actions: Sequence[str]) -> None:
         """Take the patterns; raises OptionError for one that fits no action."""
@@ -33,20 +31,20 @@ class Selection:
                 near = did_you_mean(pattern, ACTIONS)
                 raise OptionError("actions", f"{pattern!r} is no action{near}")
 
-    def takes(self, watcher: str, action: str) -> bool:
-        """Tell whether an event is one of them."""
-        return _fits(watcher.lower(), self._watchers) and _fits(action, self._actions)
-
     def record(self, data: tuple[bytes, bytes]) -> dict[str, Any] | None:
-        """Return all that an event tells in one mapping, None if it is not one of them."""
-        topic, payload = data
-        name, action, _ = CircusPlugin.split_data(data)
+        """Return a selected event as one mapping, None for one that is not selected."""
+        name, action, payload = CircusPlugin.split_data(data)
         event = CircusPlugin.load_message(payload)
         watcher = event.get("watcher", name)
-        if not self.takes(watcher, action):
+        if not (_fits(watcher.lower(), self._watchers) and _fits(action, self._actions)):
             return None
-        told = {"time": event.get("time"), "watcher": watcher, "action": action}
-        return {**told, "topic": topic.decode("utf-8", "replace"), **event}
+        head = {"time": event.get("time"), "watcher": watcher, "action": action}
+        return {**head, "topic": data[0].decode("utf-8", "replace"), **event}
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a watcher is the daemon's own: a plugin, or the publisher of statistics."""
+    return name.lower().startswith("plugin:") or name.lower() == STATISTICS
 
 
 def _fits(text: str, patterns: Sequence[str]) -> bool:

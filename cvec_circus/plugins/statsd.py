@@ -1,45 +1,192 @@
-"""Numbers for a statsd: of every event, of what processes use, and of whatever a subclass observes.
+"""Numbers for a statsd: events, the use of processes, and the observations of subclasses.
 
-`StatsdEmitter` and `FullStats` are plugins. `BaseObserver` is for plugins that look at something
-every so often: `http_observer`, `redis_observer` and `resource_watcher` beside this file are made
-of it. The names of the buckets are those of Circus, so that what is drawn of them goes on.
+`StatsdEmitter` and `FullStats` are plugins. `BaseObserver` is the base of plugins that look at
+something at intervals: `http_observer`, `redis_observer` and `resource_watcher` beside this file.
+The names of the buckets are those of Circus, so that graphs of them go on.
 """
 
 from __future__ import annotations
 
+import random
+import re
+import socket
+import threading
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Union
 
 from cvec_circus import exc, logger
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.worker import Worker
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback
-from cvec_circus.plugins.own import is_own
-from cvec_circus.plugins.statsd_client import StatsdClient
-
-__all__ = ["BaseObserver", "FullStats", "StatsdClient", "StatsdEmitter"]
+from cvec_circus.plugins.selection import is_own
 
 Number = Union[int, float]
 
 MOST_SPARED = 64
-"""Looks that go by at most from one restart of what fails to the next."""
+"""Failed looks from one restart to the next, at most."""
+
+MOST_WAITING = 10_000
+"""Numbers that may wait during the lookup of a host; further ones are lost."""
+
+KNOWN_FOR = 60.0
+"""Seconds after which a host is looked up again: it may have moved."""
+
+UNKNOWN_FOR = 10.0
+"""Seconds until an unknown host is looked up again; numbers are lost until then."""
+
+TOLD_EVERY = 60.0
+"""Seconds between two lines in the log about losses."""
+
+FLUSH_TIMEOUT = 1.0
+"""Seconds that `stop` waits for the last numbers."""
+
+
+class StatsdClient:
+    """Sends numbers to a statsd by UDP. Safe from any thread; only `stop` waits.
+
+    A thread of its own sends them, since the lookup of a host can take long; it starts with the
+    first number. A number that cannot be sent is lost, as usual with statsd, and the log says so.
+
+    Attributes:
+        host: The host of the statsd; localhost if None is given.
+        port: Its port; 8125 if None is given.
+        prefix: The beginning of every bucket's name; None for nothing.
+        sample_rate: The share of counts and times that is sent, 1 for all.
+    """
+
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        prefix: str | None = None,
+        sample_rate: float = 1,
+    ) -> None:
+        self.host = "localhost" if host is None else host
+        self.port = 8125 if port is None else port
+        self.prefix = prefix
+        self.sample_rate = sample_rate
+        self._lock = threading.Lock()  # guards the next four
+        self._used = False
+        self._waiting = 0
+        self._lost = 0
+        self._stopped = False
+        self._worker = Worker(f"statsd {self.host}:{self.port}", self._crashed)
+        # Only the worker uses these:
+        self._socket: socket.socket | None = None
+        self._address: Any = None
+        self._look_up_at = 0.0
+        self._tell_at = 0.0
+
+    def send(self, bucket: str, value: str, sample_rate: float | None = None) -> None:
+        """Send a value in the statsd's notation: "1|c" counts one.
+
+        Args:
+            bucket: The name that follows `prefix`.
+            value: The number and its kind.
+            sample_rate: Overrides the client's. Below 1 only this share of the calls sends, and
+                the rate is sent along, so that the statsd can extrapolate.
+        """
+        rate = sample_rate or self.sample_rate
+        if rate < 1:
+            if random.random() >= rate:
+                return
+            value += f"|@{rate}"
+        name = f"{self.prefix}.{bucket}" if self.prefix else bucket
+        line = re.sub(r"[:|@\s]", "_", name) + f":{value}"  # those would end the name
+        with self._lock:
+            if self._stopped:
+                return
+            if self._waiting < MOST_WAITING:
+                self._used = True
+                self._waiting += 1
+                self._worker.do(self._send, line.encode())
+            else:
+                self._lost += 1
+
+    def increment(self, bucket: str, delta: int = 1) -> None:
+        """Count up."""
+        self.send(bucket, f"{int(delta)}|c")
+
+    def decrement(self, bucket: str, delta: int = 1) -> None:
+        """Count down; the sign of `delta` means nothing."""
+        self.increment(bucket, -abs(delta))
+
+    def gauge(self, bucket: str, value: object) -> None:
+        """Send the present value. Each one is sent, whatever the rate."""
+        self.send(bucket, f"{_plain(value)}|g", 1)
+
+    def timed(self, bucket: str, value: object) -> None:
+        """Send a duration in milliseconds."""
+        self.send(bucket, f"{_plain(value)}|ms")
+
+    def stop(self) -> None:
+        """Send the last numbers, for a second at most. Any number of times; then `send` is void."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+            if self._used:
+                self._worker.do(self._close)
+            self._worker.stop()
+        self._worker.join(FLUSH_TIMEOUT)
+
+    # -- the worker -------------------------------------------------------------------------------
+
+    def _send(self, line: bytes) -> None:
+        with self._lock:
+            self._waiting -= 1
+        now = SYSTEM.monotonic()
+        try:
+            if now >= self._look_up_at:
+                self._look_up()
+            if self._socket is None:
+                raise OSError("the host is not known")
+            self._socket.sendto(line, self._address)
+        except (OSError, UnicodeError) as error:
+            self._lose(now, str(error))
+
+    def _look_up(self) -> None:
+        """Look up the host, and prefer an IPv4 address."""
+        self._look_up_at = SYSTEM.monotonic() + UNKNOWN_FOR
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        if self._socket is None or self._socket.family != family:
+            self._close()
+            self._socket = socket.socket(family, kind, protocol)
+        self._address = address
+        self._look_up_at = SYSTEM.monotonic() + KNOWN_FOR
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _lose(self, now: float, why: str) -> None:
+        with self._lock:
+            self._lost += 1
+            lost = self._lost
+            if now < self._tell_at:
+                return
+            self._lost = 0
+        self._tell_at = now + TOLD_EVERY
+        logger.warning("statsd %s:%s: %s; numbers lost: %d", self.host, self.port, why, lost)
+
+    def _crashed(self, error: BaseException, name: str) -> None:
+        logger.error("statsd %s:%s: %s raised", self.host, self.port, name, exc_info=error)
 
 
 class StatsdEmitter(CircusPlugin):
     """Counts every event at a statsd. Its methods run on the plugin thread, but `handle_stop`.
 
     Options:
-        application_name: What stands in the middle of every bucket: `circus.NAME.watcher`. Without
-            it that is `app`, or `http_observer` and `redis_observer` of the plugins so called.
-        host: Where the statsd is.
-        port: Where it listens for UDP.
+        application_name: The middle of every bucket's name: `circus.NAME.watcher`. By default
+            `app`, or `http_observer` and `redis_observer` for these plugins.
+        host: The host of the statsd.
+        port: Its UDP port.
         sample_rate: The share of counts and times that is sent, 1 for all of them.
-
-    Attributes:
-        app: The name of the application, which stands in the buckets.
-        prefix: What every bucket begins with.
-        statsd: What sends the numbers.
     """
 
     name = "statsd"
@@ -61,17 +208,17 @@ class StatsdEmitter(CircusPlugin):
         )
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Count one more."""
+        """Count an event."""
         watcher_name, action, _ = self.split_data(data)
         self.statsd.increment(f"{watcher_name}.{action}")
 
     def handle_stop(self) -> None:
-        """Send what is left."""
+        """Send the last numbers."""
         self.statsd.stop()
 
 
 class BaseObserver(StatsdEmitter):
-    """Looks at something every so often. To be subclassed: `look_after` is what it does then.
+    """Looks at something at intervals. A subclass implements `look_after`.
 
     `look_after` runs on the plugin thread.
 
@@ -80,7 +227,7 @@ class BaseObserver(StatsdEmitter):
 
     Attributes:
         loop_rate: Seconds from one look to the next.
-        period: What has it look, once `handle_init` was called.
+        period: The periodic callback of `look_after`; None before `handle_init`.
     """
 
     name = "observer"
@@ -95,8 +242,7 @@ class BaseObserver(StatsdEmitter):
         super().__init__(*args, **config)
         self.loop_rate: float = self.config["loop_rate"]
         self._problem: str | None = None
-        self._spared = 0
-        self._looks_spared = 0
+        self._spared = self._looks_spared = 0
 
     def handle_init(self) -> None:
         """Begin to look."""
@@ -104,65 +250,61 @@ class BaseObserver(StatsdEmitter):
         self.period.start()
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Leave the events alone."""
+        """Ignore events."""
 
     def handle_stop(self) -> None:
-        """Look no more, and send what is left."""
+        """Stop looking, and send the last numbers."""
         if self.period is not None:
             self.period.stop()
         super().handle_stop()
 
     def look_after(self) -> None:
-        """Have a look. To be implemented."""
+        """Look once. Must be implemented."""
         raise NotImplementedError(f"{type(self).__qualname__} does not implement look_after")
 
     def _ask(self, command: str, **props: Any) -> dict[str, Any]:
-        """Send a command as `call` does; that there is no reply is an error like others."""
+        """Send a command as `call` does; a missing reply is an error like others."""
         try:
             return self.call(command, **props)
         except exc.CallError as error:
             return {"status": "error", "reason": str(error)}
 
     def _tell(self, problem: str | None) -> None:
-        """Warn of a problem; once, until it is another one or there was none."""
+        """Warn of a problem, unless the last look had the same; None for no problem."""
         if problem is not None and problem != self._problem:
             logger.warning("%s", problem)
         self._problem = problem
 
     def _be_well(self) -> None:
-        """Note that all is well."""
+        """Forget problems and restarts."""
         self._tell(None)
         self._spared = self._looks_spared = 0
 
     def _heal(self, name: str, why: str) -> bool:
         """Restart what fails, at this look or a later one. Arguments and result: see `_restart`.
 
-        From one restart to the next twice as many looks go by, until all is well: what needs long
-        to start would be restarted for ever otherwise.
+        The number of looks from one restart to the next doubles until all is well. Otherwise a
+        service that starts slowly would be restarted for ever.
         """
         if self._looks_spared > 0:
             self._looks_spared -= 1
             return False
         if not self._restart(name, why):
             return False
-        self._spared = min(max(1, self._spared * 2), MOST_SPARED)
-        self._looks_spared = self._spared
+        self._looks_spared = self._spared = min(max(1, self._spared * 2), MOST_SPARED)
         return True
 
     def _restart(self, name: str, why: str) -> bool:
-        """Restart a watcher, or all whose names a pattern fits; what is down stays down.
+        """Restart the active ones of the watchers that a name or a pattern fits.
 
-        Args:
-            name: The watcher; a pattern fits none of the daemon's own, so no plugin restarts itself
-                by "*", and forgets at what it was.
-            why: What is wrong with it, for the log.
+        A pattern never fits the daemon's own watchers, so that no plugin restarts itself by "*".
 
         Returns:
             Whether there was anything to restart.
         """
         reply = self._ask("status")
         if reply["status"] == "error":
-            logger.warning("%s: %s, but it cannot be restarted: %s", name, why, reply["reason"])
+            logger.warning("%s: cannot be restarted (%s): %s", name, why, reply["reason"])
             return False
         wanted = name.lower()
         fitting = [
@@ -171,21 +313,21 @@ class BaseObserver(StatsdEmitter):
             if one.lower() == wanted or (fnmatchcase(one.lower(), wanted) and not is_own(one))
         ]
         if not fitting:
-            logger.warning("%s: %s, but there is no watcher of that name", name, why)
+            logger.warning("%s: cannot be restarted (%s): no watcher of that name", name, why)
         active = [one for one in fitting if reply["statuses"][one] == "active"]
         for one in active:
-            logger.warning("%s: %s, so it is restarted", one, why)
+            logger.warning("%s: restarted: %s", one, why)
             self.cast("restart", name=one, match="simple", reason=why[:MAX_REASON])
         return bool(active)
 
 
 class FullStats(BaseObserver):
-    """Sends what the processes of every watcher use to a statsd. It runs on the plugin thread."""
+    """Sends the use of every watcher's processes to a statsd. It runs on the plugin thread."""
 
     name = "full_stats"
 
     def look_after(self) -> None:
-        """Ask for the figures of all processes, and send those of each watcher."""
+        """Send the figures of each watcher, plugins excepted."""
         reply = self._ask("stats")
         if reply["status"] == "error":
             self.statsd.increment("_stats.error")
@@ -200,19 +342,15 @@ class FullStats(BaseObserver):
         """Send the greatest and the sum of each figure of some processes, and their number."""
         figures = [Figures(row) for row in processes.values() if isinstance(row, dict)]
         self.statsd.gauge(f"{bucket}.watchers_num", len(figures))
-        self._send(f"{bucket}.cpu", (one.cpu for one in figures))
-        self._send(f"{bucket}.mem_pct", (one.mem for one in figures))
-        self._send(f"{bucket}.mem", (one.size for one in figures))
-
-    def _send(self, bucket: str, values: Iterable[Number | None]) -> None:
-        known = [value for value in values if value is not None]
-        if known:
-            self.statsd.gauge(f"{bucket}_max", max(known))
-            self.statsd.gauge(f"{bucket}_sum", round(sum(known), 3))
+        for key, each in (("cpu", "cpu"), ("mem_pct", "mem"), ("mem", "size")):
+            known = [value for one in figures if (value := getattr(one, each)) is not None]
+            if known:
+                self.statsd.gauge(f"{bucket}.{key}_max", max(known))
+                self.statsd.gauge(f"{bucket}.{key}_sum", round(sum(known), 3))
 
 
 class Figures:
-    """What a process uses, in numbers; None for what the daemon could not see. Immutable.
+    """The use of a process; None for what the daemon could not see. Immutable.
 
     Attributes:
         cpu: In per cent of one processor.
@@ -225,19 +363,18 @@ class Figures:
         rows = list(tree(row)) if children else [row]
         self.cpu = _sum(number(one.get("cpu")) for one in rows)
         self.mem = _sum(number(one.get("mem")) for one in rows)
-        sizes = [_size(one.get("mem_info1")) for one in rows]
-        self.size = _sum(sizes)
+        self.size = _sum(_size(one.get("mem_info1")) for one in rows)
 
 
 def tree(row: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    """Yield a process and all that are below it."""
+    """Yield a process and all below it."""
     yield row
     for child in row.get("children") or ():
         yield from tree(child)
 
 
 def number(value: object) -> float | None:
-    """Return a figure of `stats`, which is "N/A" where the daemon may not look."""
+    """Return a figure of `stats`, None for "N/A"."""
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
@@ -251,3 +388,10 @@ def _size(value: object) -> int | None:
 def _sum(values: Iterable[Number | None]) -> Number | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def _plain(value: object) -> str:
+    """Write a number without an exponent, which not every statsd understands."""
+    if isinstance(value, float) and "e" in repr(value):
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+    return str(value)

@@ -1,4 +1,4 @@
-"""WatchDog: ends processes that do not say by UDP, every so often, that they are well."""
+"""WatchDog: ends processes that do not send signs of life by UDP."""
 
 from __future__ import annotations
 
@@ -7,39 +7,40 @@ import socket
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-from cvec_circus import exc, logger
-from cvec_circus.exc import OptionError
+from cvec_circus import logger
+from cvec_circus.exc import CallError, OptionError, SocketError
 from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins.own import is_own
+from cvec_circus.plugins.selection import is_own
 
 MESSAGE = 65536
-"""The longest message in bytes; none can be longer."""
+"""Bytes of the longest message; UDP has none that is longer."""
 
 MESSAGES_A_TURN = 100
 """Read at once, so that a flood of messages keeps nothing else waiting."""
 
 TURNS_AT_A_LOOK = 100
-"""As many times that at a look, which a flood must not keep from its end."""
+"""Turns of reading before a look, which a flood must not delay for ever."""
 
 COMPLAIN_EVERY = 60.0
-"""Seconds from one warning of a message that makes no sense to the next."""
+"""Seconds between two warnings of invalid messages."""
 
 
 class WatchDog(CircusPlugin):
-    """Ends processes that do not say by UDP, every so often, that they are well.
+    """Ends processes that do not send signs of life by UDP.
 
     Its methods run on the plugin thread, but `handle_stop`. The daemon replaces what it ends.
 
     Options:
         loop_rate: Seconds from one look to the next.
-        max_count: After how many of them a process that was not heard of is ended.
-        watchers_regex: The beginning of the names of the watchers it cares for. Plugins and what
-            publishes statistics are never among them.
-        msg_regex: The beginning of a sign of life; the group `pid` is the pid of its process.
+        max_count: After how many looks a silent process is ended.
+        watchers_regex: A regular expression for the beginning of the watchers' names. Plugins and
+            the publisher of statistics are never among them.
+        msg_regex: A regular expression for the beginning of a sign of life; the group `pid` is the
+            pid of its process.
         ip: The address to listen at.
-        port: The UDP port to listen at; 0 takes one that is free, and the log says which.
-        watchers_stop_signal: The signal to end them by, in place of their own `stop_signal`.
+        port: The UDP port to listen at; 0 takes a free one, and the log says which.
+        watchers_stop_signal: The signal that ends them, in place of their own `stop_signal`.
         watchers_graceful_timeout: Seconds until SIGKILL, in place of their own `graceful_timeout`.
 
     Attributes:
@@ -59,7 +60,7 @@ class WatchDog(CircusPlugin):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """See CircusPlugin; raises OptionError for a value that makes no sense as well."""
+        """See CircusPlugin; raises OptionError for an invalid value as well."""
         super().__init__(*args, **config)
         self.timeout: float = self.config["loop_rate"] * self.config["max_count"]
         self._names = self._expression("watchers_regex")
@@ -77,26 +78,20 @@ class WatchDog(CircusPlugin):
         self.watched: dict[int, Watched] = {}
         self._ending: set[int] = set()
         self._knows_all = False
-        self._complain_at = 0.0
-        self._looked_at = 0.0
+        self._complain_at = self._looked_at = 0.0
         self._socket: socket.socket | None = None
 
     def handle_init(self) -> None:
-        """Listen, find out what runs already, and begin to look.
-
-        Raises:
-            SocketError: The port cannot be had.
-        """
-        place = self.config["ip"], self.config["port"]
-        self._socket = socket.socket(
-            socket.AF_INET6 if ":" in place[0] else socket.AF_INET, socket.SOCK_DGRAM
-        )
+        """Listen, find the processes that run, and begin to look; SocketError for a taken port."""
+        host, port = self.config["ip"], self.config["port"]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
-            self._socket.bind(place)
+            self._socket.bind((host, port))
         except OSError as error:
             self._socket.close()
-            raise exc.SocketError(f"cannot listen on {place[0]}:{place[1]}: {error}") from None
+            raise SocketError(f"cannot listen on {host}:{port}: {error}") from None
         host, port = self._socket.getsockname()[:2]
         logger.info("Listening on %s:%d for signs of life", host, port)
         self.loop.add_reader(self._socket, self.read)
@@ -105,12 +100,12 @@ class WatchDog(CircusPlugin):
         self.loop.periodic(self.look_after, self.config["loop_rate"] * 1000).start()
 
     def handle_stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._socket is not None:
             self._socket.close()
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Watch what begins, until it ends or is asked to."""
+        """Watch each new process, until it ends or is asked to."""
         _, action, msg = self.split_data(data)
         if action not in ("spawn", "kill", "reap"):
             return
@@ -125,42 +120,33 @@ class WatchDog(CircusPlugin):
             self._ending.discard(pid)
 
     def look_after(self) -> None:
-        """End what has been silent for too long."""
+        """End processes that have been silent for too long."""
         if not self._knows_all:
             self._find_all()
-        for _ in range(TURNS_AT_A_LOOK):  # signs of life may have waited until now, as this has
+        for _ in range(TURNS_AT_A_LOOK):  # signs of life may have waited as long as this look
             if not self.read():
                 break
         now = self.loop.monotonic()
         looked_at, self._looked_at = self._looked_at, now
         if now - looked_at > self.timeout:
-            self._begin_anew(now)
-        silent_since = now - self.timeout
+            # This process was stopped, and signs may have been lost.
+            logger.warning("nothing could be received for a while, so no process is ended")
+            for pid, one in self.watched.items():
+                self.watched[pid] = one._replace(heard_at=now)
         for pid, one in list(self.watched.items()):
-            if one.heard_at < silent_since:
-                logger.warning(
-                    "%s: process %d has been silent for %g s, so it is ended",
-                    one.watcher,
-                    pid,
-                    self.timeout,
-                )
+            if one.heard_at < now - self.timeout:
                 why = f"process {pid} has been silent for {self.timeout:g} s"
+                logger.warning("%s: %s, so it is ended", one.watcher, why)
                 self.cast("kill", name=one.watcher, pid=pid, **self._how, reason=why)
                 self._let_end(pid)
 
     def _let_end(self, pid: int) -> None:
-        """Leave to the daemon what has been asked to end, by whomever: it has its own time."""
+        """Leave a process that is asked to end to the daemon, which has its own deadline."""
         del self.watched[pid]
         self._ending.add(pid)
 
-    def _begin_anew(self, now: float) -> None:
-        """Give everybody time again: this process was stopped, and signs may have been lost."""
-        logger.warning("nothing could be heard for a while, so nobody is ended")
-        for pid, one in self.watched.items():
-            self.watched[pid] = one._replace(heard_at=now)
-
     def read(self) -> bool:
-        """Take in what has come, and tell whether there may be more."""
+        """Read messages, and tell whether there may be more."""
         assert self._socket is not None
         for _ in range(MESSAGES_A_TURN):
             try:
@@ -182,19 +168,19 @@ class WatchDog(CircusPlugin):
         elif pid in self.watched:
             self._watch(self.watched[pid].watcher, pid)
         elif pid not in self._ending:
-            self._complain("a sign of life of %d, which is not watched", pid)
+            self._complain("sign of life of pid %d, which is not watched", pid)
 
     def _complain(self, text: str, what: object) -> None:
-        """Warn of a message, unless there was a warning of one lately: anybody may send them."""
+        """Warn of a message, at a limited rate: any program may send them."""
         if self.loop.monotonic() >= self._complain_at:
             self._complain_at = self.loop.monotonic() + COMPLAIN_EVERY
             logger.warning(text, what)
 
     def _find_all(self) -> None:
-        """Watch what runs already; later events tell of the rest."""
+        """Watch the processes that run already; events report later ones."""
         try:
             reply = self.call("stats")
-        except exc.CallError as error:
+        except CallError as error:
             reply = {"status": "error", "reason": str(error)}
         if reply["status"] == "error":
             logger.warning("the processes are not known yet: %s", reply["reason"])
@@ -210,7 +196,7 @@ class WatchDog(CircusPlugin):
         self.watched[pid] = Watched(watcher, self.loop.monotonic())
 
     def _wants(self, name: str) -> bool:
-        """Whether a watcher is wanted, as it is written or in lower case; none of the daemon's."""
+        """Tell whether a watcher's name fits, as written or in lower case; none of the daemon's."""
         fits = self._names.match(name) or self._names.match(name.lower())
         return bool(fits) and not is_own(name)
 
@@ -222,12 +208,7 @@ class WatchDog(CircusPlugin):
 
 
 class Watched(NamedTuple):
-    """A process from which signs of life are wanted. Immutable.
-
-    Attributes:
-        watcher: Whose it is.
-        heard_at: When it was heard of last.
-    """
+    """A process that must send signs of life, and when the last one came. Immutable."""
 
     watcher: str
     heard_at: float

@@ -1,20 +1,26 @@
-"""Web pages, as plugins ask for them."""
+"""Web pages and TLS, as plugins use them."""
 
 from __future__ import annotations
 
 import base64
 import http.client
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from cvec_circus import __version__
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.runtime.line import printable
+from cvec_circus.exc import OptionError
+from cvec_circus.runtime.life import printable
+
+TLS = {"verify": "boolean(default=True)", "ca_file": "string(default=None)"}
+"""The options of a schema for `tls_context`."""
 
 NO_ANSWER = 599
-"""Stands for the code of an answer that has not come, as in Circus."""
+"""Stands for the code of a missing answer, as in Circus."""
 
 PIECE = 65536
 """Bytes that are read at once; as many of the page are kept."""
@@ -23,13 +29,13 @@ FORM = "not of the form http://host/path or https://host/path"
 
 
 class Answer(NamedTuple):
-    """What came of a request. Immutable.
+    """The outcome of a request. Immutable.
 
     Attributes:
-        code: The code of the answer.
+        code: The HTTP status, or `NO_ANSWER`.
         seconds: How long it took.
-        problem: What is wrong with it; "" for nothing.
-        beginning: Of the page.
+        problem: What is wrong with it, or "".
+        beginning: The beginning of the page.
     """
 
     code: int
@@ -38,12 +44,28 @@ class Answer(NamedTuple):
     beginning: bytes = b""
 
 
-def address(url: str) -> SplitResult:
-    """Take apart the address of a page.
+def tls_context(config: Mapping[str, Any]) -> ssl.SSLContext:
+    """Return a context for TLS by the options ``verify`` and ``ca_file``. Any thread.
 
     Raises:
-        ValueError: It is none. The text is for the log, so it tells nothing of the address, of
-            which a part may be a password.
+        OptionError: The file cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=config["ca_file"])
+    except OSError as error:  # SSLError, for a file that holds no certificates, is one of these
+        raise OptionError("ca_file", f"{config['ca_file']}: {error.strerror or error}") from None
+    if not config["verify"]:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def address(url: str) -> SplitResult:
+    """Split the URL of a page.
+
+    Raises:
+        ValueError: It is none. The text is for the log, so it does not quote the URL, a part of
+            which may be a password.
     """
     try:
         parts = urlsplit(url)
@@ -53,12 +75,12 @@ def address(url: str) -> SplitResult:
     if not usable or not url.isprintable() or " " in url:
         raise ValueError(FORM)
     if not url.isascii():
-        raise ValueError("has characters that an address cannot have; such as %C3%A9 stands for é")
+        raise ValueError("has characters that a URL cannot have; write %C3%A9 for é, for example")
     return parts
 
 
 def request(url: str) -> urllib.request.Request:
-    """Prepare to ask for a page; a name and a password in the address are sent along.
+    """Prepare a request; a name and a password in the URL go into a header.
 
     Raises:
         ValueError: See `address`.
@@ -69,13 +91,13 @@ def request(url: str) -> urllib.request.Request:
     headers = {"User-Agent": f"cvec_circus/{__version__}"}
     if at:
         name, _, password = user.partition(":")
-        told = f"{unquote(name)}:{unquote(password)}".encode()
-        headers["Authorization"] = "Basic " + base64.b64encode(told).decode()
+        credentials = f"{unquote(name)}:{unquote(password)}".encode()
+        headers["Authorization"] = "Basic " + base64.b64encode(credentials).decode()
     return urllib.request.Request(bare, headers=headers)
 
 
 class Redirection(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection, and tells nobody else the name and the password. Immutable."""
+    """Follows a redirection, and sends name and password to no other host. Immutable."""
 
     def redirect_request(
         self, req: urllib.request.Request, *args: Any
@@ -90,12 +112,9 @@ class Redirection(urllib.request.HTTPRedirectHandler):
 def fetch(
     wanted: urllib.request.Request, timeout: float, *handlers: urllib.request.BaseHandler
 ) -> Answer:
-    """Fetch a page. Blocks for the timeout, or a little longer.
+    """Fetch all of a page within `timeout` seconds. Blocks for that time, or a little longer.
 
-    Args:
-        wanted: What to ask for.
-        timeout: Seconds in which all of the page is to be there.
-        *handlers: What to open it with, beside what is usual.
+    The handlers are added to those of urllib's openers.
     """
     began_at = SYSTEM.monotonic()
     opener = urllib.request.build_opener(Redirection, *handlers)
@@ -106,8 +125,8 @@ def fetch(
                 beginning += piece[: PIECE - len(beginning)]
                 if SYSTEM.monotonic() - began_at > timeout:
                     return Answer(NO_ANSWER, 0, f"not all of it within {timeout:g} s")
-            if page.length:  # of what was announced, this much has not come
-                return Answer(NO_ANSWER, 0, "the server has hung up before the end of the page")
+            if page.length:  # announced, but not received
+                return Answer(NO_ANSWER, 0, "the server closed the connection amid the page")
             return Answer(page.status, SYSTEM.monotonic() - began_at, "", beginning)
     except urllib.error.HTTPError as error:
         with error:

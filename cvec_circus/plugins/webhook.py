@@ -1,4 +1,4 @@
-"""Webhook: posts what happens to a web server, as JSON."""
+"""Webhook: posts events to a web server, as JSON."""
 
 from __future__ import annotations
 
@@ -14,19 +14,15 @@ from cvec_circus.exc import OptionError
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
-from cvec_circus.plugins.tls import TLS, tls_context
-from cvec_circus.plugins.web import address
-from cvec_circus.runtime.line import printable
+from cvec_circus.plugins.web import TLS, address, tls_context
+from cvec_circus.runtime.life import printable
 
 PASSING = frozenset({408, 425, 429})
-"""Answers of a server that may take it later; so does everything from 500 on."""
-
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
+"""HTTP statuses after which another attempt may succeed, beside those from 500 on."""
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nobody elsewhere: what is posted would be lost, and the secret told. Immutable."""
+    """Follows no redirection: the event would be lost, and the secret disclosed. Immutable."""
 
     def redirect_request(self, *args: Any) -> None:
         """Refuse."""
@@ -35,18 +31,18 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 class Webhook(CircusPlugin):
     """Posts events to a web server, each as a JSON object. Lives on the plugin thread.
 
-    The posting itself is done on another one, by `post`.
+    `post` does so on another thread.
 
     Options:
-        url: Where to.
-        secret: The value of a header that shows the server who posts; none by default.
+        url: The URL that gets the events.
+        secret: The value of a header that authenticates the sender; none by default.
         secret_header: The name of that header.
-        verify: Whether the server's certificate is looked at.
-        ca_file: The certificates that count; those of the system if there is none.
-        watchers: Patterns of names; `!web*` leaves out.
+        verify: Whether the server's certificate is verified.
+        ca_file: A file of trusted certificates, in place of the system's.
+        watchers: Patterns of names; `!web*` excludes.
         actions: Patterns of events, such as `reap`.
         timeout: How long the server may take to answer, in seconds.
-        retries: How often an event that is not taken is posted again.
+        retries: How often a failed post is tried again.
         retry_delay: After how many seconds; each time it takes twice as long.
         queue: How many events may wait; if there are more, the oldest ones are dropped.
     """
@@ -63,7 +59,7 @@ class Webhook(CircusPlugin):
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
-        """Make it; raises OptionError for what makes no sense."""
+        """Make it; raises OptionError for an invalid value."""
         super().__init__(*args, **config)
         config = self.config
         self.selection = Selection(config["watchers"], config["actions"])
@@ -80,27 +76,26 @@ class Webhook(CircusPlugin):
             self.loop,
             self.post,
             lambda record: f"{record['action']} of {record['watcher']}",
-            config["retries"],
-            config["retry_delay"],
+            config,
             config["queue"],
         )
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Have the event posted."""
+        """Put a selected event into the outbox."""
         record = self.selection.record(data)
         if record is not None:
             self.outbox.put(record)
 
     def handle_stop(self) -> None:
-        """Try once to post what is left."""
+        """Try once to post the rest."""
         self.outbox.finish()
 
     def post(self, record: dict[str, Any]) -> None:
         """Post an event; called on a thread that may wait.
 
         Raises:
-            Refused: The server does not take it.
-            OSError: The server cannot be reached, or is not well.
+            Refused: The server does not accept it.
+            OSError: The server cannot be reached, or fails.
         """
         if self.outbox.dropped:
             record = {**record, "dropped": self.outbox.dropped}
@@ -120,30 +115,22 @@ class Webhook(CircusPlugin):
 
 
 def check_url(url: str) -> str:
-    """Return the server that a URL names: more of it may be a secret, so it goes into no log.
-
-    Raises:
-        OptionError: It is no URL to post to.
-    """
+    """Return the server of a URL, for the log: the rest may be a secret; raises OptionError."""
     try:
         parts = address(url)
     except ValueError as error:
         raise OptionError("url", str(error)) from None
     if "@" in parts.netloc:
-        raise OptionError("url", "a user and a password belong into secret, not into the URL")
+        raise OptionError("url", "a user and a password belong in secret, not in the URL")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def secret_header(name: str, value: str | None) -> dict[str, str]:
-    """Return the header that tells the server who posts.
-
-    Raises:
-        OptionError: It cannot be one.
-    """
+    """Return the header that authenticates the sender; raises OptionError if it cannot be one."""
     if value is None:
         return {}
-    if not HEADER_NAME.fullmatch(name):
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
         raise OptionError("secret_header", f"{name!r} cannot be the name of a header")
-    if not HEADER_VALUE.fullmatch(value):
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?", value):
         raise OptionError("secret", "has characters that a header cannot have")
     return {name: value}

@@ -11,6 +11,7 @@ from typing import Any
 from cvec_circus import __version__, exc
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.program import LEVELS, Parser, assigned
+from cvec_circus.runtime.catalogue import overview
 
 PROGRAM = "cvec_circus-plugin"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
@@ -24,22 +25,19 @@ class Assignment:
     """Which plugin to run, and how. Owned by the main thread of the plugin's process.
 
     Attributes:
-        use: The dotted name of the class, or the short name of a plugin that is installed.
+        use: The dotted name of the class, or the short name of an installed plugin.
         config: The plugin's configuration.
-        endpoint: Where the daemon takes commands.
-        pubsub_endpoint: Where it publishes events.
-        check_delay: Its check delay in seconds.
+        check_delay: The daemon's check delay in seconds.
         log_level: The least severity to log, one of `LEVELS`.
         log_output: The file to log to, or the URL of a syslog; "-" for standard error.
         sys_path: Where the daemon imports from.
-        since: Events with higher numbers are wanted; None for those from now on.
+        since: The number of the last event that is not wanted; None to begin with the present.
         run: The life of the daemon that `since` belongs to; None for any.
         lifeline: A file descriptor that is at its end when the daemon is gone.
-        progress: A file descriptor of shared memory, in which the daemon sees how far the plugin
-            has got when it has died: see `wire.progress`.
-        report: A file descriptor to write the reason to when the plugin cannot be run.
+        progress: A file descriptor of memory that the daemon shares; see `wire.progress`.
+        report: A file descriptor that gets the reason when the plugin cannot be run.
         by_daemon: Whether the daemon started this process.
-        ssh: The machine that the endpoints are of; None for this one.
+        ssh: The machine of the endpoints; None for this one.
     """
 
     use: str
@@ -60,17 +58,17 @@ class Assignment:
 
 
 class ListPlugins(argparse.Action):
-    """Prints what is installed, in place of running anything. Owned by the main thread."""
+    """Prints the installed plugins, and exits. Owned by the main thread."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from cvec_circus.runtime.description import print_overview
+        from cvec_circus.ctl.output import say  # only --list prints
 
         sys.path.insert(0, "")  # as for a plugin that is run
         try:
-            print_overview()
+            say("\n".join(overview()))
         except OSError as problem:
             reason = f"the output cannot be written: {problem.strerror}"
             parser.exit(exc.EXIT_PROBLEM, f"{PROGRAM}: {reason}\n")
@@ -104,21 +102,21 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="dotted name of the class (myproject.plugins.Logger), or its short name (flapping)",
     )
-    add("--list", action=ListPlugins, help="what is installed: short names, and what they do")
+    add("--list", action=ListPlugins, help="list the installed plugins and what they do")
     parser.add_endpoints()
-    add("--config", type=read_config, default="", help="key:value, several joined by :::")
+    add("--config", type=read_config, default="", help="key:value pairs, joined by :::")
     add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
     parser.add_log()
-    add("--ssh", metavar="SERVER", help="whose daemon it is, reached through the system's ssh")
+    add("--ssh", metavar="SERVER", help="reach the daemon on SERVER through the system's ssh")
     add("--version", action="version", version=__version__)
     return parser
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """Read ``key:value:::key2:value2``. A value may hold single colons.
+    """Read ``key:value:::key2:value2``, where a value may hold single colons.
 
     Raises:
-        ArgumentError: Something in it is no pair.
+        ArgumentError: It holds something that is not such a pair.
     """
     config = {}
     for item in text.split(":::"):

@@ -1,22 +1,34 @@
-"""Which plugins are installed: those that come with cvec_circus, and those of other packages.
+"""Finding plugins: which are installed, the class that a name means, and what it says of itself.
 
-Each has a short name that can stand for the dotted name of its class. Another package gives its
-plugins short names by entry points of the group `cvec_circus.plugins`.
+Each installed plugin has a short name that can stand for the dotted name of its class. Another
+package gives its plugins short names by entry points of the group `cvec_circus.plugins`.
+
+The docstring of a class describes it: in its first sentence, and below `Options:`, where each key
+of the schema has a line, as arguments have in the docstring of a function.
 """
 
 from __future__ import annotations
 
+import difflib
+import importlib
+import inspect
+import re
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+import traceback
+from contextlib import redirect_stdout
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.runtime.plugin import CircusPlugin
+from cvec_circus.runtime.schema import default
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "cvec_circus.plugins"
-"""The group of entry points, which is also the package that ours are in."""
+"""The group of entry points, which is also the package of the built-in plugins."""
 
 BUILT_IN = {
     "autoscaler": "autoscaler:Autoscaler",
@@ -32,7 +44,7 @@ BUILT_IN = {
     "watchdog": "watchdog:WatchDog",
     "webhook": "webhook:Webhook",
 }
-"""Ours: the short name, the module within the package, and the class in it."""
+"""The short name, the module within the package, and the class in it."""
 
 
 class Listed(NamedTuple):
@@ -40,9 +52,9 @@ class Listed(NamedTuple):
 
     Attributes:
         name: The short name.
-        module: The module that its class is in.
-        attribute: The class; with dots, if it stands within another one.
-        package: The package that it comes with, and its version; "" for our own.
+        module: The module of its class.
+        attribute: The class; with dots, if it is nested in another one.
+        package: The distribution that it comes with, and its version; "" for our own.
     """
 
     name: str
@@ -57,7 +69,7 @@ class Listed(NamedTuple):
 
 
 def find(name: str) -> Listed:
-    """Return the plugin that a short or a dotted name means, without importing anything of it.
+    """Return the plugin that a short or a dotted name means, without importing its module.
 
     Raises:
         PluginError: It is neither. The text is one line.
@@ -85,8 +97,8 @@ def installed() -> list[Listed]:
 
 
 def entry_points() -> list[Listed]:
-    """Return what other packages have announced, by name."""
-    # It takes as long to import as half of a plugin's start, for a name that is seldom asked for.
+    """Return the plugins that other packages announce, by name."""
+    # Importing it takes half as long as a plugin's start, for names that are seldom used.
     from importlib.metadata import entry_points as announced
 
     ours = announced(group=GROUP) if sys.version_info >= (3, 10) else announced().get(GROUP, ())
@@ -101,6 +113,139 @@ def _built_in(name: str) -> Listed:
 
 def _announced(point: EntryPoint) -> Listed:
     module, _, attribute = (part.strip() for part in point.value.partition(":"))
-    package = getattr(point, "dist", None)  # Python 3.9 does not tell
+    package = getattr(point, "dist", None)  # missing in Python 3.9
     origin = f"{package.metadata['Name']} {package.version}" if package else "another package"
     return Listed(point.name, module, attribute.partition("[")[0].strip(), origin)
+
+
+def overview() -> list[str]:
+    """Return a line for each installed plugin: its short name and what it does, or what is wrong.
+
+    Their modules are imported; what these print goes to the standard error.
+    """
+    listed = installed()
+    width = max(len(one.name) for one in listed)
+    lines = []
+    for one in listed:
+        try:
+            with redirect_stdout(sys.stderr):
+                said = summary(load_class(one.name)) or one.dotted
+        except PluginError as error:
+            said = str(error)
+        lines.append(f"{one.name:{width}}  {said}" + (f" ({one.package})" if one.package else ""))
+    return lines
+
+
+class PluginOption(NamedTuple):
+    """An option of a plugin. Immutable.
+
+    Attributes:
+        kind: The name of its check: "integer", "option" ...
+        choices: The values that it may have, for an "option".
+        low: The smallest number, or the shortest length; None for no limit.
+        high: The greatest number, or the greatest length; None for no limit.
+        default: `MANDATORY` if it has none.
+        doc: What it does.
+    """
+
+    key: str
+    kind: str
+    choices: tuple[str, ...]
+    low: str | None
+    high: str | None
+    default: Any
+    doc: str
+
+
+def options(plugin: type[CircusPlugin]) -> list[PluginOption]:
+    """Return the options of a plugin, in the order of its schema."""
+    from configobj.validate import Validator  # most plugins need no description
+
+    docs = _docs_of_options(plugin)
+    listed = []
+    for key, check in plugin.schema.items():
+        kind = check.partition("(")[0].strip()
+        recording = Validator({kind: lambda value, *values, **named: (values, named)})
+        choices, limits = recording.check(check, "")
+        low, high = limits.get("min"), limits.get("max")
+        doc = docs.get(key, "")
+        listed.append(PluginOption(key, kind, choices, low, high, default(check), doc))
+    return listed
+
+
+def summary(plugin: type) -> str:
+    """Return the first sentence of a class's own docstring, on one line; "" if it has none."""
+    paragraph = re.split(r"\n\s*\n", inspect.cleandoc(plugin.__doc__ or ""))[0]
+    # A sentence does not end at an "e.g.".
+    found = re.match(r".*?[.!?](?=\s+[^\Wa-z]|\s*$)|.+", paragraph, re.DOTALL)
+    return " ".join(found[0].split()) if found else ""
+
+
+def _docs_of_options(plugin: type) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of its options."""
+    docs: dict[str, str] = {}
+    for each in reversed(plugin.__mro__):
+        text = inspect.cleandoc(each.__doc__ or "") + "\n"
+        found = re.search(r"^Options:\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE)
+        if found is not None:
+            parts = re.split(r"^(\S+):[ \n]", inspect.cleandoc(found[1]), flags=re.MULTILINE)
+            docs.update(zip(parts[1::2], (" ".join(doc.split()) for doc in parts[2::2])))
+    return docs
+
+
+def load_class(name: str) -> type[CircusPlugin]:
+    """Import the class of a plugin by its short or dotted name.
+
+    Raises:
+        PluginError: It cannot be imported, has no such name, or is no plugin. The text is one line.
+    """
+    listed = find(name)
+    try:
+        return _load(listed)
+    except PluginError as error:
+        if name.startswith("circus."):
+            raise PluginError(f"{error}; did you mean cvec_{name}?") from error.__cause__
+        raise
+
+
+def _load(listed: Listed) -> type[CircusPlugin]:
+    name, module = listed.dotted, listed.module
+    if not listed.attribute:
+        raise PluginError(f"cannot import {module}: its entry point names no class")
+    found: Any = _import(name, module)
+    for part in listed.attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            near = difflib.get_close_matches(part, dir(found), 1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            raise PluginError(f"there is no {part} in {module}{hint}") from None
+    if not isinstance(found, type) or not issubclass(found, CircusPlugin):
+        raise PluginError(f"{name} is no plugin: it does not derive from {GROUP}.CircusPlugin")
+    if found.handle_recv is CircusPlugin.handle_recv:
+        raise PluginError(f"{name} does not implement handle_recv")
+    return found
+
+
+def _import(name: str, module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        hint = ""
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            if f"{module}.".startswith(f"{error.name}."):
+                reason = f"there is no module {error.name}"
+                raise PluginError(f"cannot import {name}: {reason}") from None
+            if error.name.partition(".")[0] == "circus":
+                hint = "; it is called cvec_circus here"
+        raise PluginError(f"cannot import {name}: {_describe(error)}{hint}") from error
+
+
+def _describe(error: BaseException) -> str:
+    """Say in one line what went wrong in a plugin's module, and where."""
+    lines = traceback.format_exception_only(type(error), error)
+    text = " ".join(lines[-1].split())
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, SyntaxError):
+        return f"{text} ({error.filename}, line {error.lineno})"
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text

@@ -1,9 +1,9 @@
 """Looks at the class of a plugin for `cvec_circusd --check`, in a process of its own.
 
-What to look at comes as JSON in the environment variable CVEC_CIRCUS_PLUGIN: `use`, `config`,
-`sys_path`; `own`, the options with a dot in them that each watcher has, which may be meant for the
-plugin; and `report`, the descriptor of a file. The file gets a `Findings` as JSON. One that stays
-empty tells that somebody's module has ended the process.
+Its orders are JSON in the environment variable CVEC_CIRCUS_PLUGIN: `use`, `config`, `sys_path`;
+`own`, the options with a dot in them that each watcher has, which may be meant for the plugin; and
+`report`, the descriptor of a file that gets the findings as JSON. The file stays empty if a module
+of the plugin ends the process.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Any
 
 from cvec_circus.exc import OptionError, PluginError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
-from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.runtime.assignment import VARIABLE
-from cvec_circus.runtime.catalogue import GROUP
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import GROUP, load_class
+from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.runner import extend_sys_path
 from cvec_circus.runtime.schema import problems, typed, typed_value, unknown
 
@@ -26,19 +25,19 @@ NOWHERE = "ipc:///nonexistent"
 
 
 def main() -> None:
-    """Look at one class, write down what there is to say, and end at once. The main thread."""
+    """Look at one class, report, and end at once. The main thread."""
     given = json.loads(os.environ.pop(VARIABLE))
     os.set_inheritable(given["report"], False)
     extend_sys_path(given["sys_path"])
     with open(given["report"], "w", encoding="utf-8") as report:
         json.dump(look(given["use"], given["config"], given["own"]), report)
-    os._exit(0)  # whatever the module has started is not waited for
+    os._exit(0)  # without waiting for threads that the module has started
 
 
 def look(
     use: str, config: Mapping[str, Any], own: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what there is to say of a plugin and of its configuration.
+    """Return the findings on a plugin and its configuration.
 
     Args:
         use: The name of the class.
@@ -47,8 +46,8 @@ def look(
 
     Returns:
         Under `unusable`, why the class cannot be used, or ""; under `problems`, keys with what is
-        wrong with their values; under `unknown`, keys that mean nothing with hints; under `own`,
-        watchers and their keys with what is odd about them.
+        wrong with their values; under `unknown`, unknown keys with hints; under `own`, watchers
+        and their keys with what is odd about them.
     """
     found: dict[str, Any] = {"unusable": "", "problems": [], "unknown": [], "own": []}
     try:
@@ -56,23 +55,14 @@ def look(
         found["problems"] = [(one.option, one.reason) for one in problems(plugin.schema, config)]
         found["unknown"] = list(unknown(plugin.schema, config).items())
         found["own"] = list(_own(plugin, own))
+        # Constructors of ours connect to nothing and write nothing; those of others might.
         if not found["problems"] and plugin.__module__.startswith(f"{GROUP}."):
-            found["problems"] = _refused(plugin, config)
+            plugin(NOWHERE, NOWHERE, CHECK_DELAY_IN_FILES, None, **typed(plugin.schema, config))
+    except OptionError as error:  # the constructor sees more than a schema can say
+        found["problems"] = [(error.option, error.reason)]
     except PluginError as error:
         found["unusable"] = str(error)
     return found
-
-
-def _refused(plugin: type[CircusPlugin], config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a constructor of ours refuses, which sees more than a schema can say.
-
-    Ours connect to nobody and write nothing. What others do in a constructor, nobody knows.
-    """
-    try:
-        plugin(NOWHERE, NOWHERE, CHECK_DELAY_IN_FILES, None, **typed(plugin.schema, config))
-    except OptionError as error:
-        return [(error.option, error.reason)]
-    return []
 
 
 def _own(
@@ -80,7 +70,7 @@ def _own(
 ) -> Iterator[tuple[str, str, str]]:
     """Yield what is odd about options that watchers have for the plugin: `flapping.window`.
 
-    Others may have a use for such a key, so one that is not near to any of ours is let alone.
+    Other plugins may read such a key, so one that resembles none of this plugin's is ignored.
     """
     for watcher, options in own.items():
         for dotted, value in options.items():

@@ -10,20 +10,14 @@ from typing import Any
 from cvec_circus.base.worker import Worker
 
 WORKERS = 4
-"""Jobs done at once: one that hangs does not hold up the rest, and a flood starts no flood."""
+"""Jobs done at once: one that hangs does not hold up the rest, and many jobs start few threads."""
 
 
 class Jobs:
     """A queue that a few workers share, started as they are needed. Safe from any thread."""
 
     def __init__(self, name: str, on_crash: Callable[[BaseException, str], object]) -> None:
-        """Make it, without any thread.
-
-        Args:
-            name: What the workers are named after.
-            on_crash: Called on a worker's thread with the exception of a job that raised, and the
-                job's name.
-        """
+        """Make it, without any thread; the arguments are those of `Worker`."""
         self._name = name
         self._on_crash = on_crash
         self._lock = threading.RLock()
@@ -33,7 +27,7 @@ class Jobs:
         self._stopped = False
 
     def do(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have a function called on a worker's thread; not after `stop`. Never blocks."""
+        """Call a function on a worker's thread; not after `stop`. Never blocks."""
         with self._lock:
             if self._stopped:
                 return
@@ -47,7 +41,7 @@ class Jobs:
                 worker.do(self._work, worker)
 
     def stop(self) -> None:
-        """Begin no more jobs, and let the threads end after those they are at."""
+        """Begin no more jobs, and let the threads end after their current ones."""
         with self._lock:
             self._stopped = True
             self._waiting.clear()
@@ -64,6 +58,6 @@ class Jobs:
                 fn, args = self._waiting.popleft()
             try:
                 fn(*args)
-            except BaseException as error:  # sys.exit() in somebody's code, too, ends only its job
+            except BaseException as error:  # sys.exit() in a plugin's code ends only its job
                 self._on_crash(error, getattr(fn, "__qualname__", repr(fn)))
-            del fn, args  # what the job refers to must not live until the next one comes
+            del fn, args  # so that objects of a job do not live until the next one comes

@@ -2,95 +2,84 @@
 
 1. The control thread starts the plugin thread and sleeps in a loop of its own.
 2. The plugin thread calls `initialize` and `handle_init`, then turns the plugin's loop.
-3. Somebody asks for the end. The control thread wakes and tells the loop to stop: it delivers the
-   events that are published already and calls nothing any more.
+3. A stop is asked for. The control thread wakes and stops the loop, which delivers the events
+   that are already published and calls nothing any more.
 4. The plugin thread *parks*: it wakes the control thread and sleeps until it is *released*.
 5. The control thread calls `handle_stop`, if `handle_init` had returned.
-6. It releases the plugin thread, which closes what it has opened and ends.
+6. It releases the plugin thread, which closes its sockets and ends.
 
-Step 4 has no time-out. Where handle_recv hangs, handle_stop is not called, rather than called
-beside it: it may close the file that handle_recv writes. The daemon kills a plugin that takes
-longer than its graceful_timeout.
+Step 4 has no time-out. If handle_recv hangs, handle_stop is not called at all, rather than beside
+it: it may close the file that handle_recv writes. The daemon kills a plugin that takes longer than
+its graceful_timeout.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import Client
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
-from cvec_circus.runtime.line import printable
 from cvec_circus.runtime.loop import PluginLoop
-from cvec_circus.runtime.older import OURS, OlderEvents
-from cvec_circus.wire import progress
+from cvec_circus.wire import progress, topics
 
 if TYPE_CHECKING:
     from cvec_circus.runtime.statistics import StatsFeed
 
-PREFIX = "plugin:"
-
 LONGEST_ACTOR = 80
-"""Characters that a daemon takes."""
+"""Characters that a daemon accepts."""
 
 PATIENCE = 5.0
 """Seconds after which a stop that waits for the plugin's code says so in the log."""
 
+OURS = b'{"run": "'
+"""The beginning of our daemon's events, which need no completion."""
+
+KEPT = 10_000
+"""Killed processes that are remembered: Circus does not report the end of each."""
+
 
 class Handlers(Protocol):
-    """What a life calls. Owned by whoever implements it."""
+    """The methods of `CircusPlugin` that a life calls."""
 
-    def initialize(self) -> None:
-        """Called on the plugin thread, first."""
-
-    def handle_init(self) -> None:
-        """Called on the plugin thread, next."""
-
-    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Called on the plugin thread for every event."""
-
-    def handle_stop(self) -> None:
-        """Called on the control thread."""
-
-    def stop(self) -> None:
-        """Called on the control thread when it is interrupted from the keyboard."""
+    def initialize(self) -> None: ...
+    def handle_init(self) -> None: ...
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None: ...
+    def handle_stop(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Life:
     """Runs the two threads of one plugin, once.
 
-    `run` belongs to the control thread, and so does what is set before it: `sequence`, `progress`
-    and `control`. What follows "the plugin thread" below belongs to that. The flags go one way,
-    from false to true, and each is set by one thread. `ask_to_stop` is safe from any thread.
+    `run` runs on the control thread, which also sets `sequence`, `progress` and `control` before.
+    The methods below "the plugin thread" run on that. Each flag is set by one thread, and never
+    reset. `ask_to_stop` is safe from any thread.
 
     Attributes:
-        label: What the plugin is called in the log.
-        actor: What it is called by the daemon as the one who gives an order.
+        label: The plugin's name in the log.
+        actor: Its name as the actor of orders.
         loop: The plugin's loop.
-        client: What the plugin asks the daemon with.
-        sequence: The events wanted.
-        progress: Which event it is in; see `wire.progress`.
-        control: The loop that the control thread sleeps in; `run` makes one if there is none.
-        stop_asked: Somebody has asked for the end.
+        client: Sends the plugin's commands.
+        sequence: Which events are due.
+        progress: The event that it is in; see `wire.progress`.
+        control: The loop of the control thread; None lets `run` make one.
+        stop_asked: A stop has been asked for.
         started: `run` has been called.
         finished: Set when `run` returns.
+        is_up: `handle_init` has returned.
+        is_over: Nothing is called on the plugin thread any more.
     """
 
     def __init__(self, plugin: Handlers, label: str, endpoint: str, pubsub_endpoint: str) -> None:
-        """Prepare; neither threads nor files are made before `run`.
-
-        Args:
-            plugin: What to call.
-            label: What the plugin is called in the log.
-            endpoint: Where the daemon takes commands.
-            pubsub_endpoint: Where the daemon publishes events.
-        """
+        """Prepare; neither threads nor files are made before `run`."""
         self.label = label
         self.actor = actor(label)
         self.loop = PluginLoop(label)
@@ -98,8 +87,7 @@ class Life:
         self.sequence = EventSequence()
         self.progress = progress.of_its_own()
         self.control: ZmqLoop | None = None
-        self.stop_asked = False
-        self.started = False
+        self.stop_asked = self.started = self.is_up = self.is_over = False
         self.finished = threading.Event()
         self._thread = threading.Thread(target=self._live, name=label, daemon=True)
         self._own_control = True
@@ -110,21 +98,9 @@ class Life:
         self._statistics: StatsFeed | None = None
         self._older = OlderEvents()
         self._stopping = False
-        self._initialised = False
-        self._parked = False
         self._released = threading.Event()
         self._failure: BaseException | None = None
         self._at = ""
-
-    @property
-    def is_up(self) -> bool:
-        """Whether `handle_init` has returned."""
-        return self._initialised
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is called on the plugin thread any more."""
-        return self._parked
 
     def ask_to_stop(self) -> None:
         """Ask for the end. Any thread, any number of times; it does not wait.
@@ -134,9 +110,8 @@ class Life:
         self.stop_asked = True
         if self.loop._on_thread():
             self.loop.stop()
-        control = self.control
-        if control is not None:
-            control.wakeup.set()
+        if self.control is not None:
+            self.control.wakeup.set()
 
     # -- the control thread -----------------------------------------------------------------------
 
@@ -144,105 +119,90 @@ class Life:
         """Live from beginning to end. Blocks; the calling thread is the control thread.
 
         Raises:
-            PluginError: `initialize` or `handle_init` raised, which is in the log already.
+            PluginError: `initialize` or `handle_init` raised, which is already logged.
         """
-        self._prepare()
+        control = self._prepare()
         try:
             if not self.stop_asked:
-                self._stay(self._start)
+                self._stay(control, partial(self._start, control))
         finally:
-            self._let_go()
-        self._raise_failure()
+            self._let_go(control)
 
     def begin(self) -> None:
-        """The first half of `run`, for tests: returns once there is a plugin thread.
+        """Do the first half of `run`, for tests: return once there is a plugin thread.
 
-        The control thread is the calling one. `finish` follows there, after `ask_to_stop`.
+        `finish` follows on the same thread, after `ask_to_stop`.
         """
-        self._prepare()
+        control = self._prepare()
         try:
-            self._start()
+            self._start(control)
         except BaseException:
-            self._let_go()
+            self._let_go(control)
             raise
 
     def finish(self) -> None:
-        """The second half of `run`: the end of the plugin thread, and of everything else.
-
-        Raises:
-            PluginError: See `run`.
-        """
+        """Do the second half of `run`; raises PluginError as it does."""
         assert self.control is not None
         try:
-            self._stay(self.control.run)
+            self._stay(self.control, self.control.run)
         finally:
-            self._let_go()
-        self._raise_failure()
+            self._let_go(self.control)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> ZmqLoop:
         self.started = True
         self._own_control = self.control is None  # else cvec_circus-plugin has made it
         if self.control is None:
             self.control = ZmqLoop(name=f"{self.label} control")
-        self._wakes = self._own_control and wake_by_signals(self.control)
+            self._wakes = wake_by_signals(self.control)
+        return self.control
 
-    def _start(self) -> None:
-        assert self.control is not None
-        self.control.each_turn(self._look)
+    def _start(self, control: ZmqLoop) -> None:
+        control.each_turn(partial(self._look, control))
         self._thread.start()
 
-    def _let_go(self) -> None:
-        assert self.control is not None
+    def _let_go(self, control: ZmqLoop) -> None:
         if not self.client.close():
-            logger.warning("%s: somebody has left a socket open", self.label)
+            logger.warning("%s: a socket of its zmq context was left open", self.label)
         if self._wakes:
             signal.set_wakeup_fd(-1)
         if self._own_control:
-            self.control.close()
+            control.close()
         self.finished.set()
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise exc.PluginError(f"{self.label}: {self._failure!r}") from self._failure
-
-    def _stay(self, wait: Callable[[], None]) -> None:
+    def _stay(self, control: ZmqLoop, wait: Callable[[], None]) -> None:
         """Sleep until the plugin thread is parked, and see it out."""
-        assert self.control is not None
-        while not self._parked:
+        while not self.is_over:
             try:
                 wait()
             except KeyboardInterrupt:
                 if self.stop_asked:
                     raise  # the second one ends it at once
                 self._plugin.stop()
-            wait = self.control.run
+            wait = control.run
         try:
-            if self._initialised:
-                self._call_handle_stop()
+            if self.is_up:
+                self._plugin.handle_stop()
+        except (Exception, SystemExit):
+            logger.exception("%s: handle_stop raised", self.label)
         finally:
             self._released.set()
             self._thread.join()
+        if self._failure is not None:
+            raise exc.PluginError(f"{self.label}: {self._failure!r}") from self._failure
 
-    def _look(self) -> bool:
+    def _look(self, control: ZmqLoop) -> bool:
         """See what has happened while the control thread slept."""
-        assert self.control is not None
-        if self._parked:
-            self.control.stop()
+        if self.is_over:
+            control.stop()
         elif self.stop_asked and not self._stopping:
             self._stopping = True
             self.loop.stop()
-            self.control.call_later(PATIENCE, self._say_what_is_waited_for)
+            control.call_later(PATIENCE, self._log_wait)
         return False
 
-    def _say_what_is_waited_for(self) -> None:
-        if not self._parked:
+    def _log_wait(self) -> None:
+        if not self.is_over:
             logger.warning("%s: still waiting for %s", self.label, self._at or "a callback")
-
-    def _call_handle_stop(self) -> None:
-        try:
-            self._plugin.handle_stop()
-        except (Exception, SystemExit):
-            logger.exception("%s: handle_stop raised", self.label)
 
     # -- the plugin thread ------------------------------------------------------------------------
 
@@ -250,15 +210,11 @@ class Life:
         """Begin to receive events; they are delivered once the loop turns.
 
         Raises:
-            SocketError: One of the endpoints is none.
+            SocketError: An endpoint is invalid.
         """
+        loop, context = self.loop._open(), self.client.context
         self._subscription = Subscription(
-            self.loop._open(),
-            self.client.context,
-            *self._endpoints,
-            self.sequence,
-            self.progress,
-            self._receive,
+            loop, context, *self._endpoints, self.sequence, self.progress, self._receive
         )
         self.loop._wind_down = self._subscription.finish
         self._subscription.open()
@@ -267,15 +223,9 @@ class Life:
         """Begin to receive statistics, if the daemon has any; delivered once the loop turns."""
         from cvec_circus.runtime.statistics import StatsFeed  # most plugins want none
 
-        def deliver(data: tuple[bytes, bytes]) -> bool:
-            self._at = "handle_stats"
-            self.loop._do(partial(handle, data))
-            self._at = ""
-            return not self.loop._ended
-
-        endpoint = self._endpoints[0]
         loop, context = self.loop._open(), self.client.context
-        self._statistics = StatsFeed(loop, context, endpoint, self.label, deliver)
+        deliver = partial(self._deliver, "handle_stats", handle)
+        self._statistics = StatsFeed(loop, context, self._endpoints[0], self.label, deliver)
         self._statistics.open()
 
     def _live(self) -> None:
@@ -286,55 +236,95 @@ class Life:
             self._at = "handle_init"
             self._plugin.handle_init()
             self._at = ""
-            self._initialised = True
+            self.is_up = True
             self.loop._run()
-        except BaseException as error:  # not even sys.exit() may leave the control thread waiting
+        except BaseException as error:  # even after sys.exit() the control thread must wake up
             self._failure = error
-            self._say_failure(error)
+            if isinstance(error, exc.SocketError):
+                logger.error("%s: %s", self.label, error)
+            else:
+                logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
         finally:
             self._park()
 
     def _park(self) -> None:
         self.loop._end()
-        self._parked = True
+        self.is_over = True
         if self.control is not None:
             self.control.wakeup.set()
         self._released.wait()
-        if self._subscription is not None:
-            self._subscription.close()
-        if self._statistics is not None:
-            self._statistics.close()
+        for feed in (self._subscription, self._statistics):
+            if feed is not None:
+                feed.close()
         self.loop._close()
 
     def _receive(self, data: tuple[bytes, bytes]) -> bool:
-        """Deliver an event, and tell whether to go on."""
         if not data[1].startswith(OURS):
             data = (data[0], self._older.complete(*data))
-        self._at = "handle_recv"
-        self.loop._do(partial(self._plugin.handle_recv, data))
+        return self._deliver("handle_recv", self._plugin.handle_recv, data)
+
+    def _deliver(
+        self, name: str, handle: Callable[[tuple[bytes, bytes]], object], data: tuple[bytes, bytes]
+    ) -> bool:
+        """Call a handler, and tell whether to go on."""
+        self._at = name
+        self.loop._do(partial(handle, data))
         self._at = ""
         return not self.loop._ended
 
-    def _say_failure(self, error: BaseException) -> None:
-        if isinstance(error, exc.SocketError):
-            logger.error("%s: %s", self.label, error)
-        else:
-            logger.error("%s: %s raised", self.label, self._at or "the loop", exc_info=error)
+
+class OlderEvents:
+    """Completes the events of Circus itself, which are not numbered. Owned by the plugin thread.
+
+    They lack the watcher's name and the cause. The name that is added is the one in the topic. The
+    death of a process after a `kill` event has the cause "command", any other death "exit"; the
+    cause of other events is unknown.
+    """
+
+    def __init__(self) -> None:
+        self._killed: dict[int, None] = {}
+
+    def complete(self, topic: bytes, payload: bytes) -> bytes:
+        """Return the payload of an event with `watcher` and `cause` in it."""
+        try:
+            message = json.loads(payload)
+        except ValueError:
+            return payload
+        if not isinstance(message, dict) or "seq" in message:
+            return payload
+        _, name, action = topics.split(topic)
+        cause = self._cause(action, message.get("process_pid"))
+        return json.dumps({"watcher": name, "cause": cause, **message}).encode()
+
+    def _cause(self, action: str, pid: Any) -> str:
+        if not isinstance(pid, int) or action not in ("kill", "reap"):
+            return "unknown"
+        if action == "reap":
+            return "command" if self._killed.pop(pid, 0) is None else "exit"
+        self._killed[pid] = None
+        if len(self._killed) > KEPT:
+            del self._killed[next(iter(self._killed))]
+        return "command"
 
 
 def actor(label: str) -> str:
-    """Make the name under which a plugin gives orders, in characters that a daemon takes."""
-    name = label if label.startswith(PREFIX) else PREFIX + label
+    """Return the name under which a plugin gives orders, in characters that a daemon accepts."""
+    name = label if label.startswith("plugin:") else f"plugin:{label}"
     return printable(name)[:LONGEST_ACTOR]
 
 
+def printable(line: str) -> str:
+    """Replace what could end a line or move the cursor. Any thread."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in line)
+
+
 def wake_by_signals(control: ZmqLoop) -> bool:
-    """Have signals wake the control thread, if it is the main thread and nobody else wants that.
+    """Let signals wake the control thread, if it is the main thread and the wakeup fd is free.
 
     A signal between the loop's last look and its sleep would go unnoticed otherwise.
 
     Returns:
-        Whether `signal.set_wakeup_fd` is to be undone.
+        Whether `signal.set_wakeup_fd` must be undone.
     """
     if threading.current_thread() is not threading.main_thread():
         return False

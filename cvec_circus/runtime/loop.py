@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -14,9 +16,9 @@ from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.runtime.jobs import Jobs
-from cvec_circus.runtime.periodic import Milliseconds, PeriodicCallback, announce
 
 Deadline = Union[float, timedelta]
+Milliseconds = Union[float, timedelta]
 Then = Callable[[Any, Union[BaseException, None]], object]
 
 NO_TORNADO = (
@@ -39,8 +41,8 @@ class Timer:
         self._loop._on_thread_do(self._disarm)
 
     def _arm(self, when: float) -> None:
-        if self._pending is not None:
-            self._armed = self._loop._call_at(when, self._fire)
+        if self._pending is not None and self._loop._inner is not None:
+            self._armed = self._loop._inner.call_at(when, self._fire)
 
     def _disarm(self) -> None:
         if self._armed is not None:
@@ -55,11 +57,11 @@ class Timer:
 class PluginLoop:
     """The loop of a plugin. Every method is safe from any thread, from `__init__` on.
 
-    Whatever it calls, it calls on the plugin thread, after `handle_init` and never during or after
-    `handle_stop`. Until the plugin runs, what is asked for waits; once it is stopped, what is left
-    is dropped. An exception in what it calls is logged with its traceback, and the loop goes on.
-    A callback that is added by a callback waits for the next turn, so that callbacks that add
-    themselves cannot keep events waiting.
+    It makes all calls on the plugin thread, after `handle_init` and never during or after
+    `handle_stop`. Calls that are asked for before the plugin runs wait until then; those that are
+    left when it is stopped are dropped. An exception in a callback is logged with its traceback,
+    and the loop goes on. A callback that a callback adds waits for the next turn, so that callbacks
+    that add themselves cannot keep events waiting.
 
     It offers what plugins written for Circus use of tornado's loop, but it is none: it runs no
     coroutines, and tornado's own classes do not work with it.
@@ -68,7 +70,7 @@ class PluginLoop:
     def __init__(self, name: str = "plugin", clock: Clock = SYSTEM) -> None:
         self._name = name
         self._clock = clock
-        # Guards _inner against _early: what is asked for must be in one of them.
+        # Guards _inner against _early: each request must be in one of them.
         self._lock = threading.RLock()
         self._inner: ZmqLoop | None = None
         self._early: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
@@ -81,28 +83,16 @@ class PluginLoop:
     # -- for plugins ------------------------------------------------------------------------------
 
     def add_callback(self, callback: Callable[..., object], *args: Any, **kwargs: Any) -> None:
-        """Have a function called in the next turn of the plugin thread.
-
-        Args:
-            callback: What to call.
-            *args: What to call it with.
-            **kwargs: What to call it with.
-        """
+        """Call a function with these arguments in the next turn of the plugin thread."""
         self._put(self._do, _call(callback, args, kwargs))
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, **kwargs: Any
     ) -> Timer:
-        """Have a function called after a delay.
-
-        Args:
-            delay: Seconds from now.
-            callback: What to call.
-            *args: What to call it with.
-            **kwargs: What to call it with.
+        """Call a function with these arguments after `delay` seconds.
 
         Returns:
-            A timer, whose `cancel()` takes the call back.
+            A timer, whose `cancel()` revokes the call.
         """
         timer = Timer(self, _call(callback, args, kwargs))
         self._on_thread_do(timer._arm, self._clock.monotonic() + delay)
@@ -111,43 +101,30 @@ class PluginLoop:
     def add_timeout(
         self, deadline: Deadline, callback: Callable[..., object], *args: Any, **kwargs: Any
     ) -> Timer:
-        """Have a function called at an instant, as tornado's loop does it.
+        """Call a function at an instant, as tornado's loop does; see `call_later`.
 
-        Args:
-            deadline: Seconds since 1970, as `time()` tells them; or a timedelta from now.
-            callback: What to call.
-            *args: What to call it with.
-            **kwargs: What to call it with.
-
-        Returns:
-            A timer, whose `cancel()` takes the call back.
+        The deadline is in seconds since 1970, as `time()` returns them, or a timedelta from now.
         """
         if isinstance(deadline, timedelta):
-            delay = deadline.total_seconds()
-        else:
-            delay = deadline - self.time()
-        return self.call_later(delay, callback, *args, **kwargs)
+            return self.call_later(deadline.total_seconds(), callback, *args, **kwargs)
+        return self.call_later(deadline - self.time(), callback, *args, **kwargs)
 
     def remove_timeout(self, timer: Timer) -> None:
-        """Take back what `add_timeout` or `call_later` returned: the same as `timer.cancel()`."""
+        """Revoke a call of `add_timeout` or `call_later`: the same as `timer.cancel()`."""
         timer.cancel()
 
     def periodic(
         self, callback: Callable[[], object], milliseconds: Milliseconds
     ) -> PeriodicCallback:
-        """Prepare calls of a function at equal intervals.
+        """Prepare calls of a function, without arguments, at equal intervals.
 
-        Args:
-            callback: What to call, without arguments.
-            milliseconds: From one call to the next; or a timedelta.
-
-        Returns:
-            Its `start()` begins the calls, its `stop()` ends them.
+        The interval is in milliseconds, or a timedelta. `start()` of the result begins the calls,
+        `stop()` ends them.
         """
         return PeriodicCallback(callback, milliseconds, self)
 
     def add_reader(self, source: Any, callback: Callable[[], object]) -> None:
-        """Have a function called whenever there is something to read.
+        """Call a function whenever there is something to read.
 
         Args:
             source: A zmq socket, a file descriptor, or anything with a `fileno()`. Remove it
@@ -157,20 +134,20 @@ class PluginLoop:
         self._on_thread_do(self._add_reader, source, _call(callback, (), {}))
 
     def remove_reader(self, source: Any) -> None:
-        """Wait for a source no more."""
+        """Stop waiting for a source."""
         self._on_thread_do(self._remove_reader, source)
 
     def run_in_thread(
         self, fn: Callable[..., object], *args: Any, then: Then | None = None
     ) -> None:
-        """Do blocking work in another thread: what asynchronous requests were in tornado.
+        """Do blocking work in another thread, instead of tornado's asynchronous requests.
 
-        Up to four functions run at once, others wait. What has not begun when the plugin is
-        stopped is dropped, and so is the result of what has not ended.
+        Up to four functions run at once, others wait. When the plugin is stopped, functions that
+        have not begun are dropped, and so are the results of those that have not ended.
 
         Args:
-            fn: What to call in another thread.
-            *args: What to call it with.
+            fn: Called in another thread.
+            *args: Its arguments.
             then: Called on the plugin thread with the result and None, or with None and the
                 exception. Without it an exception is logged.
         """
@@ -180,21 +157,21 @@ class PluginLoop:
             self._jobs.do(self._work, fn, args, then)
 
     def time(self) -> float:
-        """Seconds since 1970, as tornado's loop tells them: for `add_timeout` only.
+        """Return seconds since 1970, as tornado's loop does: for `add_timeout` only.
 
-        The clock may be set while time goes by, but what was asked for does not move with it.
+        When this clock is set, calls that are already scheduled do not move with it.
         """
         return self._clock.time()
 
     def monotonic(self) -> float:
-        """Seconds since some fixed point, for measuring how long something takes."""
+        """Return seconds since some fixed point, for measuring how long something takes."""
         return self._clock.monotonic()
 
     def stop(self) -> None:
         """Stop the plugin.
 
         Called on the plugin thread, nothing more is called there after this callback. Called from
-        elsewhere, the events that are published already are delivered before that.
+        elsewhere, the events that are already published are delivered first.
         """
         if self._on_thread():
             self._end()
@@ -240,11 +217,11 @@ class PluginLoop:
             self._inner.stop()
 
     def _close(self) -> None:
-        """Let go of everything."""
+        """End, and close the inner loop."""
         self._end()
         with self._lock:
             inner, self._early = self._inner, []
-            self._thread_id = None  # numbers of threads are used again
+            self._thread_id = None  # thread ids are reused
         if inner is not None:
             inner.close()
 
@@ -254,7 +231,7 @@ class PluginLoop:
         return self._thread_id == threading.get_ident()
 
     def _put(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have something of ours done in the next turn. Any thread."""
+        """Call a function of ours in the next turn. Any thread."""
         with self._lock:
             if self._inner is not None:
                 self._inner.post(fn, *args)
@@ -262,28 +239,24 @@ class PluginLoop:
                 self._early.append((fn, args))
 
     def _on_thread_do(self, fn: Callable[..., object], *args: Any) -> None:
-        """Have something of ours done on the plugin thread: now, if this is it. Any thread."""
-        if self._on_thread():
-            if not self._ended:
-                fn(*args)
-        else:
+        """Call a function of ours on the plugin thread: now, if this is it. Any thread."""
+        if not self._on_thread():
             self._put(fn, *args)
+        elif not self._ended:
+            fn(*args)
 
     def _do(self, call: Callable[[], object]) -> None:
-        """Call something of the plugin's."""
+        """Call a function of the plugin's."""
         if self._ended:
             return
         try:
             result = call()
-        except BaseException as error:  # sys.exit() in a callback must not end the loop, either
+        except BaseException as error:  # nor may sys.exit() in a callback end the loop
             self._log_error(error, _name(call))
         else:
             if isinstance(result, CoroutineType):
                 result.close()
                 logger.error("%s: %s is a coroutine, which no loop runs", self._name, _name(call))
-
-    def _call_at(self, when: float, fn: Callable[[], object]) -> timers.Timer | None:
-        return None if self._inner is None else self._inner.call_at(when, fn)
 
     def _add_reader(self, source: Any, call: Callable[[], object]) -> None:
         if self._inner is not None:
@@ -294,7 +267,7 @@ class PluginLoop:
             self._inner.remove_reader(source)
 
     def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
-        """Do a job whose result is wanted. A worker's thread."""
+        """Do a job and report its result. A worker's thread."""
         try:
             result = fn(*args)
         except BaseException as error:
@@ -303,7 +276,7 @@ class PluginLoop:
             self.add_callback(then, result, None)
 
     def _begin_to_end(self) -> None:
-        """Deliver what is published already, then end."""
+        """Deliver what is already published, then end."""
         if self._wind_down is None:
             self._end()
         else:
@@ -313,14 +286,107 @@ class PluginLoop:
         logger.error("%s: %s raised", self._name, name, exc_info=error)
 
 
+class PeriodicCallback:
+    """Calls a function on the plugin thread every so many milliseconds. Safe from any thread.
+
+    The first call is one period after `start`. Periods are counted from one call's beginning to
+    the next one's; those that a slow callback has overrun are left out. An exception is logged,
+    and the calls go on.
+    """
+
+    def __init__(
+        self,
+        callback: Callable[[], object],
+        callback_time: Milliseconds,
+        loop: PluginLoop | None = None,
+    ) -> None:
+        """Make it; `start` begins the calls.
+
+        Args:
+            callback: What to call, without arguments.
+            callback_time: Milliseconds from one call to the next; or a timedelta.
+            loop: A plugin's `self.loop`; None for that of the plugin in this process.
+
+        Raises:
+            ValueError: The time is not above zero.
+            RuntimeError: No loop is given and there is no plugin.
+        """
+        if isinstance(callback_time, timedelta):
+            callback_time = callback_time.total_seconds() * 1000
+        if not callback_time > 0:
+            raise ValueError("the time between two calls must be above zero")
+        self.callback = callback
+        self.callback_time = float(callback_time)
+        self._loop = current_loop() if loop is None else loop
+        self._lock = threading.RLock()
+        self._timer: Timer | None = None
+        self._due_at = 0.0
+
+    def start(self) -> None:
+        """Begin the calls. Does nothing when they have begun."""
+        with self._lock:
+            if self._timer is None:
+                self._due_at = self._loop.monotonic()
+                self._arm()
+
+    def stop(self) -> None:
+        """End the calls; one that is being made is finished."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def is_running(self) -> bool:
+        """Tell whether calls are made."""
+        return self._timer is not None
+
+    def _arm(self) -> None:
+        """Choose the next instant on the grid that `start` began, and wait for it."""
+        period, now = self.callback_time / 1000, self._loop.monotonic()
+        self._due_at += period * max(1, math.floor((now - self._due_at) / period) + 1)
+        self._timer = self._loop.call_later(self._due_at - now, self._call)
+
+    def _call(self) -> object:
+        timer = self._timer
+        if timer is None:
+            return None  # stopped after it was due
+        try:
+            return self.callback()
+        finally:
+            with self._lock:
+                if self._timer is timer:  # neither stopped nor restarted meanwhile
+                    self._arm()
+
+
+class AsyncPeriodicCallback(PeriodicCallback):
+    """The same under the other name that plugins written for Circus use. Safe from any thread."""
+
+
+_here = threading.local()
+_latest: weakref.ref[PluginLoop] | None = None
+
+
+def announce(loop: PluginLoop, here: bool = False) -> None:
+    """Make a loop the default of periodic callbacks; with `here`, on this thread for good."""
+    global _latest
+    if here:
+        _here.loop = weakref.ref(loop)
+    _latest = weakref.ref(loop)
+
+
+def current_loop() -> PluginLoop:
+    """Return the loop of the plugin whose thread this is, or else the latest; RuntimeError."""
+    for reference in (getattr(_here, "loop", None), _latest):
+        loop: PluginLoop | None = reference() if reference is not None else None
+        if loop is not None:
+            return loop
+    raise RuntimeError("there is no plugin yet: call CircusPlugin.__init__ first, or give a loop")
+
+
 def _call(
     callback: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[], object]:
-    """Bind a callback to its arguments.
-
-    Raises:
-        TypeError: It is none, or one of tornado's.
-    """
+    """Bind a callback to its arguments; raises TypeError for one that no loop of ours can call."""
     if not callable(callback):
         raise TypeError(f"{callback!r} cannot be called")
     owner = type(getattr(callback, "__self__", None))

@@ -20,9 +20,9 @@ from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.program import refuse
-from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.runtime.assignment import PROGRAM, Assignment, read
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
+from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.progress import LAYOUT
@@ -32,15 +32,15 @@ HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP twice."""
 
 ORPHAN_TIMEOUT = 20.0
-"""Seconds that a plugin may take to stop when the daemon is gone, and nobody else ends it. A call
-that waits for the daemon takes up to ten of them to notice."""
+"""Seconds that a plugin may take to stop when the daemon is gone, and nothing else would end it. A
+call that waits for the daemon takes up to ten of them to notice."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a plugin until it is stopped. The main thread; installs signal handlers.
 
     Args:
-        arguments: The command line; None means that of this process.
+        arguments: The command line; None for that of this process.
 
     Returns:
         The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exc.ArgumentError as error:
         return refuse(PROGRAM, error)
     if assignment.ssh is None:
-        return run(assignment, Signals())
+        return run(assignment)
     try:
         return run_far(assignment)
     except exc.SocketError as error:
@@ -59,28 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_far(assignment: Assignment) -> int:
-    """Live with a plugin whose daemon is on another machine.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        SocketError: ssh does not get there.
-    """
+    """Run a plugin whose daemon is on another machine; raises SocketError if ssh fails."""
     from cvec_circus.client.tunnel import tunnel_until_signal
 
     with tunnel_until_signal(assignment.ssh) as tunnel:
         assignment.endpoint = tunnel.local(assignment.endpoint)
         assignment.pubsub_endpoint = tunnel.local(assignment.pubsub_endpoint)
-        return run(assignment, Signals())
+        return run(assignment)
 
 
-def run(assignment: Assignment, signals: Signals) -> int:
-    """Load a plugin and live with it.
-
-    Returns:
-        The exit code.
-    """
+def run(assignment: Assignment) -> int:
+    """Load a plugin and run it; return the exit code."""
+    signals = Signals()
     extend_sys_path(assignment.sys_path)
     try:
         plugin_class = load_class(assignment.use)
@@ -108,14 +98,14 @@ def run(assignment: Assignment, signals: Signals) -> int:
         logger.error("%s", error)
         return exc.EXIT_PROBLEM
     except exc.PluginError:
-        return exc.EXIT_PROBLEM  # the plugin thread has said why
+        return exc.EXIT_PROBLEM  # the plugin thread has logged why
     return exc.EXIT_OK
 
 
 def make(
     assignment: Assignment, plugin_class: type[CircusPlugin], signals: Signals
 ) -> CircusPlugin:
-    """Make a plugin that is ended by signals, and by the end of the daemon that started it."""
+    """Make a plugin that signals end, and the end of the daemon that started it."""
     plugin = plugin_class(
         assignment.endpoint,
         assignment.pubsub_endpoint,
@@ -134,27 +124,23 @@ def make(
 
 
 def shared_progress(fd: int) -> memoryview:
-    """Return the memory that the daemon has given us; see `wire.progress`.
-
-    Raises:
-        OSError: The file stands for none.
-    """
+    """Map the memory that the daemon shares, see `wire.progress`; raises OSError."""
     if os.fstat(fd).st_size < LAYOUT.size:
         os.ftruncate(fd, LAYOUT.size)  # by a daemon of version 0.1, which reads the first number
     return memoryview(mmap.mmap(fd, LAYOUT.size)).cast("Q")
 
 
 class Signals:
-    """Has signals end the plugin. Owned by the main thread, as signals are.
+    """Ends the plugin when a signal comes. Owned by the main thread, as signals are.
 
-    A thread of its own hears of them: the interpreter writes their numbers into a pipe the moment
-    they come, and that thread reads it. The handlers do nothing. They would run on the main thread
-    between two steps of its program, which may be far apart: handle_stop may hang, and a signal
-    that comes just before the main thread begins to wait for a lock is not handled before the next.
+    The interpreter writes the number of each signal into a pipe at once, and a thread reads it. The
+    handlers do nothing: they would run on the main thread between two bytecodes, which may be far
+    apart. handle_stop may hang, and a signal that comes just before the main thread waits for a
+    lock is not handled before the next.
 
     Attributes:
         control: The loop for the plugin's control thread.
-        log_fileno: Tells the file to say in that the plugin is ended at once.
+        log_fileno: Returns the descriptor that gets the last words of a plugin ended at once.
     """
 
     def __init__(self) -> None:
@@ -170,7 +156,7 @@ class Signals:
         signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         for signum in HANDLED:
             if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, _nothing)  # what nohup has had ignored stays ignored
+                signal.signal(signum, _nothing)  # what nohup ignores stays ignored
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def watch(self, plugin: CircusPlugin) -> None:
@@ -194,17 +180,17 @@ class Signals:
             plugin = self._plugin
         if self._interrupts.insists(signum):
             os.write(self.log_fileno(), b"[ERROR] interrupted again: ending without handle_stop\n")
-            os._exit(exc.EXIT_PROBLEM)  # not even a lock of the log may stand in the way
+            os._exit(exc.EXIT_PROBLEM)  # past every lock, those of the log included
         if first and plugin is not None:
             self.control.post(end, plugin)
 
 
 def _nothing(signum: int, frame: object) -> None:
-    """A handler, without which the signal would do what it does by default."""
+    """Replace the default action of a signal."""
 
 
 def watch_lifeline(plugin: CircusPlugin, control: ZmqLoop, lifeline: int) -> None:
-    """Have the daemon's end be the plugin's. Nobody else would end it, so it has a limit."""
+    """End the plugin when the daemon has ended, and the process after a while in any case."""
 
     def gone() -> None:
         control.remove_reader(lifeline)
@@ -218,7 +204,7 @@ def watch_lifeline(plugin: CircusPlugin, control: ZmqLoop, lifeline: int) -> Non
 
 
 def end(plugin: CircusPlugin) -> None:
-    """Stop a plugin by the method that people override, and for certain. The control thread."""
+    """Stop a plugin by the method that it may override, and for certain. The control thread."""
     try:
         plugin.stop()
     except Exception:
@@ -228,9 +214,9 @@ def end(plugin: CircusPlugin) -> None:
 
 
 def extend_sys_path(daemon_path: Sequence[str]) -> None:
-    """Import what can be imported from the current directory, and what the daemon can import."""
+    """Import from the current directory, and from where the daemon imports."""
     if "" not in sys.path:
-        sys.path.insert(0, "")  # not its name: it may have none any more
+        sys.path.insert(0, "")  # rather than its path, which may be gone
     sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
 
 
@@ -246,17 +232,17 @@ def configure_log(assignment: Assignment) -> Callable[[], int]:
     """Log bare lines for a person, and lines with time and name into the daemon's log.
 
     Returns:
-        A function that tells the log's file descriptor, which may change.
+        A function that returns the log's file descriptor, which may change.
 
     Raises:
         OSError: The log file cannot be opened, or the syslog cannot be reached.
-        OptionError: The URL of the syslog makes no sense.
+        OptionError: The URL of the syslog is invalid.
     """
-    output, fileno = open_log(assignment)
+    name = str(assignment.config.get("name", assignment.use))
+    output, fileno = open_log(assignment, name)
     line = "[%(levelname)s] %(message)s"
     if assignment.by_daemon:
-        name = subject(assignment).replace("%", "%%")
-        line = f"%(asctime)s {name}[%(process)d] {line}"
+        line = f"%(asctime)s {name.replace('%', '%%')}[%(process)d] {line}"
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
     output.setFormatter(logging.Formatter(line))
@@ -266,29 +252,24 @@ def configure_log(assignment: Assignment) -> Callable[[], int]:
     return fileno
 
 
-def open_log(assignment: Assignment) -> tuple[logging.Handler, Callable[[], int]]:
-    """Return what writes the log, and what tells its file descriptor; see `configure_log`."""
+def open_log(assignment: Assignment, name: str) -> tuple[logging.Handler, Callable[[], int]]:
+    """Return the handler of the log, and a function that returns its file descriptor."""
     if assignment.log_output != "-":
-        from cvec_circus.logs.log import open_output  # most have no use for it
+        from cvec_circus.logs.log import open_output  # most plugins log to the standard error
 
         try:
             output = open_output(assignment.log_output)
         except OSError:
             if not assignment.by_daemon:
-                raise  # its syslog may be gone for a while, and the plugin is to run all the same
+                raise  # under a daemon the plugin runs even while its syslog is gone
         else:
-            output.subject = subject(assignment)
+            output.subject = name
             return output, lambda: max(output.fileno(), 2)
     return logging.StreamHandler(sys.stderr), _stderr
 
 
 def _stderr() -> int:
     return 2
-
-
-def subject(assignment: Assignment) -> str:
-    """What the log calls a plugin."""
-    return str(assignment.config.get("name", assignment.use))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Schemas: what kinds of values a plugin's configuration has, in the words of ConfigObj's validate.
+"""Schemas: the types of a plugin's configuration, in the words of ConfigObj's validate.
 
-A class says it once, and its configuration arrives typed and complete, whatever it came as::
+A class declares its options once, and its configuration arrives typed and complete, whatever its
+source::
 
     schema = {"url": "string", "window": "float(min=0, default=1.0)", "tags": "list"}
 
 A key without a default is mandatory. Text is read as everywhere else in a configuration, and
-refused with the same words: a list is text with commas in it, and nothing at all is None where
+refused with the same words: a list is text with commas in it, and an empty text is None where
 that is the default.
 """
 
@@ -31,29 +32,25 @@ OWN_KEYS = frozenset({"name", "use"})
 
 MISSING = "missing; it has no default"
 
+MANDATORY = object()
+"""Stands for the default of an option that has none."""
+
 
 def typed(schema: Schema, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration with the types and the defaults of a schema. Any thread.
 
-    What is typed already stays as it is, so it does not matter how often this is done. Keys that
-    the schema does not have stay too: options of the plugin's watcher, for example.
-
-    Args:
-        schema: The checks by their keys; an empty one changes nothing.
-        config: The configuration, text or typed.
+    Typed values stay as they are, so this may be repeated. Keys that the schema does not have stay
+    too: options of the plugin's watcher, for example. An empty schema changes nothing.
 
     Raises:
         OptionError: A value does not pass its check, or one is missing.
         PluginError: The schema itself cannot be used.
     """
-    full = dict(config)
-    for key, check in _checks(schema):
-        full[key] = _value(schema, key, check, config)
-    return full
+    return {**config, **{key: _value(schema, key, config) for key in _keys(schema)}}
 
 
 def typed_value(schema: Schema, key: str, value: Any) -> Any:
-    """Return one value as its check has it: that of a watcher, in place of the plugin's.
+    """Return one value as its check types it: a watcher's, in place of the plugin's.
 
     Raises:
         OptionError: The value does not pass, or the schema has no such key.
@@ -61,7 +58,7 @@ def typed_value(schema: Schema, key: str, value: Any) -> Any:
     """
     if key not in schema:
         raise OptionError(key, f"unknown option{did_you_mean(key, schema)}")
-    return _value(schema, key, schema[key], {key: value})
+    return _value(schema, key, {key: value})
 
 
 def problems(schema: Schema, config: Mapping[str, Any]) -> Iterator[OptionError]:
@@ -70,78 +67,60 @@ def problems(schema: Schema, config: Mapping[str, Any]) -> Iterator[OptionError]
     Raises:
         PluginError: The schema itself cannot be used.
     """
-    for key, check in _checks(schema):
+    for key in _keys(schema):
         try:
-            _value(schema, key, check, config)
+            _value(schema, key, config)
         except OptionError as error:
             yield error
 
 
 def unknown(schema: Schema, config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the keys that nothing is known of, each with the hint that follows it, or "".
+    """Return the unknown keys, each with the hint that follows it, or "".
 
-    None is unknown to a plugin without a schema, nor one with a dot.
+    A key with a dot is never unknown, nor is any key if there is no schema.
     """
     if not schema:
         return {}
     return {key: did_you_mean(key, schema) for key in config if not _is_known(schema, key)}
 
 
-def _checks(schema: Schema) -> Iterable[tuple[str, str]]:
+def default(check: str) -> Any:
+    """Return the default that a check names, or `MANDATORY`; raises PluginError if it is wrong."""
+    validator = _validator()
+    try:
+        return validator.get_default_value(check)
+    except KeyError:
+        return MANDATORY
+    except (validator.baseErrorClass, SyntaxError, ValueError, TypeError) as error:
+        raise PluginError(f"the check {check!r} cannot be used: {error}") from None
+
+
+def _keys(schema: Schema) -> Iterable[str]:
     if not isinstance(schema, Mapping) or not all(isinstance(key, str) for key in schema):
         raise PluginError("schema: not a mapping of keys to checks")
-    return schema.items()
+    return schema
 
 
 def _is_known(schema: Schema, key: str) -> bool:
     return key in schema or key in OWN_KEYS or "." in key or PLUGIN_OPTIONS.find(key) is not None
 
 
-def default(check: str) -> Any:
-    """Return the default that a check names.
-
-    Raises:
-        KeyError: It names none, so that the key is mandatory.
-        PluginError: The check cannot be used.
-    """
+def _value(schema: Schema, key: str, config: Mapping[str, Any]) -> Any:
+    check, value = schema[key], config.get(key)
     try:
-        return _validator().get_default_value(check)
-    except (_validator().baseErrorClass, SyntaxError, ValueError, TypeError) as error:
-        raise PluginError(f"the check {check!r} cannot be used: {error}") from None
-
-
-def parameters(check: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return the values that a check's parentheses list, and those that have a name there."""
-    from configobj.validate import Validator
-
-    def record(value: str, *values: str, **named: str) -> tuple[Any, Any]:
-        return values, named
-
-    kind = check.partition("(")[0].strip()
-    found: tuple[tuple[str, ...], dict[str, str]] = Validator({kind: record}).check(check, "")
-    return found
-
-
-def _value(schema: Schema, key: str, check: str, config: Mapping[str, Any]) -> Any:
-    value = config.get(key)
-    try:
-        stands_for = default(check)
-    except KeyError:
-        if value is None:
-            near = [one for one in config if not _is_known(schema, one)]
-            raise OptionError(key, f"{MISSING}{did_you_mean(key, near)}") from None
+        fallback = default(check)
     except PluginError as error:
         raise PluginError(f"schema: {key}: {error}") from None
-    else:
-        if value is None or (value == "" and stands_for is None):
-            return stands_for
+    if value is None and fallback is MANDATORY:
+        near = [one for one in config if not _is_known(schema, one)]
+        raise OptionError(key, f"{MISSING}{did_you_mean(key, near)}")
+    if value is None or (value == "" and fallback is None):
+        return fallback
     try:
         return _validator().check(check, value)
-    except _validator().baseErrorClass as error:
+    except (_validator().baseErrorClass, ValueError) as error:
         if type(error).__name__ == "VdtUnknownCheckError":
             raise PluginError(f"schema: {key}: {error}") from None
-        raise OptionError(key, str(error)) from None
-    except ValueError as error:
         raise OptionError(key, str(error)) from None
     except (SyntaxError, TypeError) as error:
         raise PluginError(f"schema: {key}: the check {check!r} cannot be used: {error}") from None
@@ -149,8 +128,7 @@ def _value(schema: Schema, key: str, check: str, config: Mapping[str, Any]) -> A
 
 @cache
 def _validator() -> Validator:
-    """Return what knows the checks; most plugins have none, so most never need it."""
-    from configobj.validate import Validator
+    from configobj.validate import Validator  # most plugins have no schema
 
     return Validator(
         {
@@ -160,7 +138,7 @@ def _validator() -> Validator:
             "string": _string,
             "option": to_choice,
             "list": _words,
-            "tuple": _tuple,
+            "tuple": lambda *given, **limits: tuple(_words(*given, **limits)),
             "string_list": _words,
             "force_list": _words,
             "int_list": _list_of(to_integer),
@@ -201,15 +179,8 @@ def _words(value: Any, min: str = "0", max: str = "inf") -> list[Any]:
     return list(value)
 
 
-def _tuple(value: Any, min: str = "0", max: str = "inf") -> tuple[Any, ...]:
-    return tuple(_words(value, min, max))
-
-
 def _list_of(kind: Callable[[Any], Any]) -> Callable[..., list[Any]]:
-    def check(value: Any, min: str = "0", max: str = "inf") -> list[Any]:
-        return [kind(each) for each in _words(value, min, max)]
-
-    return check
+    return lambda *given, **limits: [kind(each) for each in _words(*given, **limits)]
 
 
 def _check_length(value: str | list[Any] | tuple[Any, ...], what: str, low: str, high: str) -> None:

@@ -13,8 +13,6 @@ from cvec_circus.client.connect import connect, open_subscriber, reachable
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
 
-Data = tuple[bytes, bytes]
-
 WATCHER = "circusd-stats"
 """The watcher of the process that publishes statistics."""
 
@@ -25,10 +23,10 @@ NONE = "the daemon publishes no statistics, so handle_stats is not called: set s
 
 
 class StatsFeed:
-    """Receives statistics, from where the daemon says that there are some.
+    """Receives statistics, from the endpoint that the daemon names.
 
     Owned by the plugin thread. It never waits: a daemon that is not there yet is asked again, and
-    what publishes statistics may come and go.
+    the process that publishes statistics may come and go.
     """
 
     def __init__(
@@ -37,7 +35,7 @@ class StatsFeed:
         context: zmq.Context[zmq.Socket[bytes]],
         endpoint: str,
         label: str,
-        deliver: Callable[[Data], bool],
+        deliver: Callable[[tuple[bytes, bytes]], bool],
     ) -> None:
         """Prepare; `open` begins.
 
@@ -45,7 +43,7 @@ class StatsFeed:
             loop: The loop of the thread.
             context: Where to open sockets.
             endpoint: Where the daemon answers.
-            label: What the plugin is called in the log.
+            label: The plugin's name in the log.
             deliver: Called with topic and payload of each message; returns whether to go on.
         """
         self._loop = loop
@@ -70,7 +68,7 @@ class StatsFeed:
 
     def _on_options(self, reply: dict[str, Any] | None) -> None:
         if reply is None:
-            self.open()  # nobody was there
+            self.open()  # no answer in time
             return
         endpoint = reply.get("options", {}).get("stats_endpoint")
         if not endpoint:
@@ -84,25 +82,21 @@ class StatsFeed:
             return
         self._subscriber = subscriber
         self._loop.add_reader(subscriber, self._read)
-        self._ask_whether()
-
-    def _ask_whether(self) -> None:
-        """Find out whether the daemon has somebody publish there. If not, somebody else may."""
         self._questions.ask("status", {"name": WATCHER}, self._on_status)
 
     def _on_status(self, reply: dict[str, Any] | None) -> None:
+        """Warn if the daemon has no publisher; the subscription stays, for there may be another."""
         if reply is None:
-            self._ask_whether()
+            self._questions.ask("status", {"name": WATCHER}, self._on_status)
         elif reply.get("status") == "error":
             logger.warning("%s: %s", self._label, NONE)
 
     def _read(self) -> None:
         for _ in range(READ_A_TURN):
-            subscriber = self._subscriber
-            if subscriber is None:
+            if self._subscriber is None:
                 return
             try:
-                frames = subscriber.recv_multipart(zmq.NOBLOCK)
+                frames = self._subscriber.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if len(frames) == 2 and not self._deliver((frames[0], frames[1])):

@@ -16,7 +16,7 @@ from cvec_circus import exc
 from cvec_circus.client import CircusClient
 from cvec_circus.embedding.arbiter import ThreadedArbiter
 from cvec_circus.embedding.given import Described, Sockets
-from cvec_circus.plugins.plugin import CircusPlugin
+from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
 from cvec_circus.testing.events import Event, EventLog
 from cvec_circus.testing.leaks import Leaks, eventually

@@ -7,7 +7,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.client.feed.sequence import EventSequence
-from cvec_circus.plugins.plugin import CircusPlugin, require_handle_recv
+from cvec_circus.runtime.plugin import CircusPlugin, require_handle_recv
 from cvec_circus.testing.leaks import eventually
 from cvec_circus.wire.progress import DELIVERED
 

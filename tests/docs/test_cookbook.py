@@ -18,7 +18,7 @@ import unittest
 from typing import Any, ClassVar
 from unittest import mock
 
-from cvec_circus.runtime.description import summary
+from cvec_circus.runtime.catalogue import summary
 from cvec_circus.runtime.inspection import look
 from cvec_circus.testing import ArbiterTestCase
 from tests.test_docs import DOCS, module_of

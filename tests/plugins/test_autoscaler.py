@@ -8,8 +8,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.autoscaler import Autoscaler, decision
-from cvec_circus.plugins.measuring import last_output
+from cvec_circus.plugins.autoscaler import Autoscaler, decision, last_output
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.eventually import eventually
 from tests.support.webserver import WebServer
@@ -171,14 +170,16 @@ class TestOthers(AutoscalerCase):
             self.looked()
             self.number = 2
             self.daemon.publish("Web", "updated", numprocesses=2)
-            self.assertTrue(eventually(lambda: "somebody wants 2" in "".join(logs.output), TIMEOUT))
+            self.assertTrue(
+                eventually(lambda: "set to 2 processes" in "".join(logs.output), TIMEOUT)
+            )
             self.server.page = "1000"
             self.looked()
             self.assertEqual(self.number, 2)
             self.becomes(3)
             said = "web: 3 instead of 2 processes: plugin:scale: url is 1000"
             self.assertTrue(eventually(lambda: said in "".join(logs.output), TIMEOUT))
-        self.assertIn("web: somebody wants 2 processes: left at that for 1 s", logs.output[0])
+        self.assertIn("web: set to 2 processes by others: not scaled for 1 s", logs.output[0])
 
     def test_a_change_that_no_event_tells(self) -> None:
         self.server.page = "50"
@@ -324,7 +325,7 @@ class TestTrouble(AutoscalerCase):
 
     def test_a_command_does_not_outlive_the_plugin(self) -> None:
         plugin, thread = self.autoscaler(by="command", command="sleep 1000", timeout=3600)
-        self.assertTrue(eventually(lambda: plugin.measure._process is not None, TIMEOUT))
+        self.assertTrue(eventually(lambda: plugin.command._process is not None, TIMEOUT))
         self.end(plugin, thread)
 
 

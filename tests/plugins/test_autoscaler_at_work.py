@@ -86,12 +86,12 @@ class TestWithTheDaemon(DaemonCase):
         daemon = self.scaled("up = 100\ndown = 20\ncooldown = 1000")
         self.assertTrue(eventually(lambda: self.server.visits > 3, TIMEOUT))
         daemon.order("set", name="worker", options={"numprocesses": 3})
-        daemon.log.containing("worker: somebody wants 3 processes: left at that for 1000 s")
+        daemon.log.containing("worker: set to 3 processes by others: not scaled for 1000 s")
         self.server.page = "1000"
         visits = self.server.visits + 5
         self.assertTrue(eventually(lambda: self.server.visits >= visits, TIMEOUT))
         daemon.order("incr", name="worker", reason="a sale")
-        daemon.log.containing("worker: somebody wants 4 processes: left at that for 1000 s")
+        daemon.log.containing("worker: set to 4 processes by others: not scaled for 1000 s")
         updates = daemon.wire.events.of("watcher.worker.updated")
         self.assertEqual([update["numprocesses"] for update in updates], [3, 4])
         self.assertEqual(updates[1]["reason"], "a sale")

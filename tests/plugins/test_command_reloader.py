@@ -11,7 +11,7 @@ from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins.command_reloader import SETTLE_DELAY, CommandReloader, files_of, look
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import NEVER, ObserverCase
 from tests.support.daemon import DaemonCase, folder

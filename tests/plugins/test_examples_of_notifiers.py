@@ -104,7 +104,7 @@ class TestExamples(DaemonCase):
         daemon.order("quit")
         daemon.ended()
         self.assertEqual(len(server.mails), 2)  # the other one holds all that came later
-        self.assertIn("flapping: process 1 died quickly", server.messages()[1].get_content())
+        self.assertIn("flapping: slot 1 has died", server.messages()[1].get_content())
 
     def test_autoscaler(self) -> None:
         changes = {

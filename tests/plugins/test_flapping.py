@@ -12,7 +12,7 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import flapping
 from cvec_circus.plugins.flapping import Flapping
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from cvec_circus.runtime.schema import typed
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.daemon import Daemon, DaemonCase, child

@@ -13,7 +13,7 @@ from unittest import mock
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import http_observer
 from cvec_circus.plugins.http_observer import HttpObserver
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase
 from tests.support.eventually import eventually
@@ -204,7 +204,7 @@ class TestRestarting(HttpCase):
             found = self.seen(plugin, 3)
         self.assertEqual(found[2], "restart_on_error:1|c")
         self.assert_restarted("web")
-        self.assertIn("so it is restarted", logs.output[-1])
+        self.assertIn("restarted: http", logs.output[-1])
 
     def test_from_one_time_to_the_next_it_waits_longer(self) -> None:
         self.server.code = 500
@@ -254,7 +254,7 @@ class TestRestarting(HttpCase):
             self.seen(plugin, 2)
             plugin.loop.add_callback(plugin.statsd.increment, "x")
             self.statsd.next()
-        self.assertIn("but there is no watcher of that name", logs.output[-1])
+        self.assertIn("no watcher of that name", logs.output[-1])
 
 
 class TestOptions(HttpCase):

@@ -108,11 +108,11 @@ class TestMessages(MailCase):
         self.died("b", cause="command:stop", exit_code=-15)
         self.daemon.publish("c", "stop")
         self.died("d", exit_code=-11)
-        self.assertEqual(self.subjects(1), ["d: process 7 was ended by SEGV"])
+        self.assertEqual(self.subjects(1), ["d: process 7 was killed by SIGSEGV"])
         self.daemon.publish("e", "giveup", reason="no such file: /bin/nothing")
         self.assertEqual(self.subjects(2)[1], "e: given up: no such file: /bin/nothing")
         self.daemon.publish("f", "backoff", wid=2, deaths=9, delay=1.5)
-        said = "f: flapping: process 2 died quickly 9 times, waits 1.5 s"
+        said = "f: flapping: slot 2 has died 9 times in a row; next start in 1.5 s"
         self.assertEqual(self.subjects(3)[2], said)
         self.assertEqual(self.daemon.commands("logs"), [])
 
@@ -172,7 +172,7 @@ class TestMessages(MailCase):
         with mock.patch.object(mail, "GATHER_DELAY", 1):
             plugin, thread = self.notifier()
             self.died(*map(str, range(25)), "24")
-            self.assertTrue(eventually(lambda: plugin.digest.watchers["24"] == 2, TIMEOUT))
+            self.assertTrue(eventually(lambda: plugin.next_mail.watchers["24"] == 2, TIMEOUT))
             self.end(plugin, thread)
         text = self.mails(1)[0].get_content()
         self.assertEqual(text.count("The last lines of "), 20)
@@ -205,7 +205,7 @@ class TestRate(MailCase):
         self.mails(1)
         for pid in range(450):
             self.died("a", pid=pid)
-        self.assertTrue(eventually(lambda: plugin.digest.watchers["a"] == 450, TIMEOUT))
+        self.assertTrue(eventually(lambda: plugin.next_mail.watchers["a"] == 450, TIMEOUT))
         self.end(plugin, thread)
         text = self.mails(2)[1].get_content()
         self.assertIn("(250 earlier incidents are left out)", text)
@@ -284,7 +284,7 @@ class TestTrouble(MailCase):
         self.died("a")
         self.mails(1)
         self.died("b")
-        self.assertTrue(eventually(lambda: bool(plugin.digest), TIMEOUT))
+        self.assertTrue(eventually(lambda: bool(plugin.next_mail), TIMEOUT))
         self.end(plugin, thread)
         self.assertEqual(self.subjects(2)[1], "[cvec_circus] b: process 7 exited with 1")
 
@@ -377,8 +377,8 @@ class TestOptions(MailCase):
             ({"user": "me"}, "password: missing; it goes with user"),
             ({"password": "x"}, "user: missing; it goes with password"),
             ({"user": "me", "password": "x", "host": "mail.example.com"}, "tls: a password goes"),
-            ({"user": "me", "password": "p\xe4"}, "password: has characters that no mail server"),
-            ({"user": "m\xe9", "password": "p"}, "user: has characters that no mail server"),
+            ({"user": "me", "password": "p\xe4"}, "password: has characters that SMTP"),
+            ({"user": "m\xe9", "password": "p"}, "user: has characters that SMTP"),
             ({"tls": "ssl"}, "tls: 'ssl' is not one of none, starttls, tls"),
             ({"tls": "tls", "ca_file": "/no/such"}, "ca_file: /no/such: No such file"),
             ({"port": "70000"}, "port: "),

@@ -117,7 +117,7 @@ class TestLife(PluginCase):
         with mock.patch("cvec_circus.client.client.end_context", return_value=False):
             with self.assertLogs("cvec_circus", logging.WARNING) as logs:
                 self.end(plugin, thread)
-        self.assertIn("left a socket open", logs.output[0])
+        self.assertIn("a socket of its zmq context was left open", logs.output[0])
         context = socket.context
         socket.close(0)
         context.term()

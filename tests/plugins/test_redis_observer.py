@@ -15,7 +15,7 @@ from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins.redis_observer import MISSING, RedisObserver
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase
 from tests.runtime.process import ProcessCase
@@ -230,7 +230,7 @@ class TestWithADaemon(DaemonCase):
         before = len(events.of("watcher.redis.spawn"))
         (pid,) = daemon.wire.pids("redis")
         os.kill(pid, signal.SIGSTOP)
-        daemon.log.containing("so it is restarted")
+        daemon.log.containing("restarted: redis does not answer")
         events.wait("watcher.redis.spawn", before + 1)
         self.assertTrue(eventually(lambda: Path(place / "s").exists(), TIMEOUT))
 

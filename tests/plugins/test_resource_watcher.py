@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins.resource_watcher import Memory, ResourceWatcher
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase, needs_circus, process
 from tests.plugins.statsd_server import StatsdServer
@@ -123,7 +123,9 @@ class TestConsequences(WatcherCase):
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.assertEqual(self.seen(plugin, bad), ["over_cpu", "restarting"])
             self.assertEqual(self.seen(plugin, bad), ["over_cpu"])  # it counts from the beginning
-        self.assertIn("web: over_cpu 4 times in a row, so it is restarted", logs.output[0])
+        self.assertIn(
+            "web: restarted: pid 1 used 99 % CPU, limit 90 %, 4 checks in a row", logs.output[0]
+        )
         self.assert_restarted("web")
 
     def test_each_limit_counts_for_itself(self) -> None:
@@ -232,7 +234,8 @@ class TestWithRealProcesses(DaemonCase):
         daemon = self.daemon(f"{busy}{plugin}{options}\nhost = 127.0.0.1")
         events = daemon.wire.events
         events.wait("watcher.busy.reap", 1, cause="command:restart")
-        daemon.log.containing("busy: over_cpu 2 times in a row, so it is restarted")
+        daemon.log.containing("busy: restarted: pid ")
+        daemon.log.containing(" % CPU, limit 1 %, 2 checks in a row")
         statsd.up_to("circus.app.watcher._resource_watcher.busy.restarting:1|c")
         events.wait("watcher.busy.spawn", 2)
 
@@ -244,7 +247,7 @@ class TestWithRealProcesses(DaemonCase):
             f"[watcher:w]\ncmd = {program}\ncopy_env = True\n{plugin}{options}\n"
             "child_signal = KILL\nhealth_threshold = 0"
         )
-        daemon.log.containing("over_cpu 2 times in a row, so it gets a signal")
+        daemon.log.containing(" % CPU, limit 1 %, 2 checks in a row")
         (reap,) = daemon.wire.events.wait("watcher.w.reap", 1, cause="exit")[:1]
         self.assertEqual(reap["exit_code"], 7)
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 from unittest import mock
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins import statsd_client
+from cvec_circus.plugins import statsd
 from cvec_circus.plugins.statsd import BaseObserver, FullStats, StatsdClient, StatsdEmitter
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase, needs_circus, process
 from tests.plugins.statsd_server import StatsdServer
@@ -61,7 +61,7 @@ class TestClient(LeakCheckedTestCase):
 
     def test_a_share_of_them(self) -> None:
         client = self.client(sample_rate=0.5)
-        with mock.patch.object(statsd_client.random, "random", side_effect=[0.4, 0.5, 0.6, 0.1]):
+        with mock.patch.object(statsd.random, "random", side_effect=[0.4, 0.5, 0.6, 0.1]):
             for number in range(4):
                 client.increment("count", number)
         client.gauge("gauge", 1)
@@ -88,7 +88,7 @@ class TestClient(LeakCheckedTestCase):
     def test_a_host_that_is_not_found(self) -> None:
         with (
             mock.patch.object(
-                statsd_client.socket, "getaddrinfo", side_effect=socket.gaierror("not known")
+                statsd.socket, "getaddrinfo", side_effect=socket.gaierror("not known")
             ) as asked,
             self.assertLogs("cvec_circus", "WARNING") as logs,
         ):
@@ -111,8 +111,8 @@ class TestClient(LeakCheckedTestCase):
             return real(*args, **given)
 
         with (
-            mock.patch.object(statsd_client.socket, "getaddrinfo", slow),
-            mock.patch.object(statsd_client, "MOST_WAITING", 10),
+            mock.patch.object(statsd.socket, "getaddrinfo", slow),
+            mock.patch.object(statsd, "MOST_WAITING", 10),
         ):
             client = self.client()
             client.gauge("x", 0)

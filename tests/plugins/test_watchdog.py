@@ -10,7 +10,7 @@ from typing import Any
 
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins.watchdog import WatchDog
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.plugins.observing import process
 from tests.support.daemon import DaemonCase, child
@@ -112,7 +112,7 @@ class TestJudging(WatchDogCase):
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.now += 1000
             self.assertEqual(self.look(plugin), [])
-        self.assertIn("nothing could be heard for a while", logs.output[0])
+        self.assertIn("nothing could be received for a while", logs.output[0])
         self.look(plugin, after=190)
         self.assertTrue(eventually(lambda: len(self.look(plugin)) == 1, TIMEOUT))
 
@@ -140,7 +140,7 @@ class TestJudging(WatchDogCase):
             self.look(plugin, after=190)
             self.send(plugin, b"12;who is that?")
             self.assertTrue(eventually(lambda: logs.output, TIMEOUT))
-        self.assertIn("a sign of life of 12", logs.output[0])
+        self.assertIn("sign of life of pid 12", logs.output[0])
         self.assertEqual(self.daemon.commands("kill"), [])
         self.publish(plugin, "web", "reap", 11)
         self.assertEqual((plugin.watched, plugin._ending), ({}, set()))
@@ -189,7 +189,7 @@ class TestMessages(WatchDogCase):
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.send(plugin, b"4711;1", b"11;")
             self.assertEqual(self.look(plugin), [])
-        self.assertIn("a sign of life of 4711, which is not watched", logs.output[0])
+        self.assertIn("sign of life of pid 4711, which is not watched", logs.output[0])
         self.assertEqual(self.look(plugin, after=180), [])
 
     def test_of_a_form_of_ones_own(self) -> None:

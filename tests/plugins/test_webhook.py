@@ -150,8 +150,8 @@ class TestTrouble(WebhookCase):
             self.assertEqual(self.posted(3), ["first", "d", "e"])
             self.assertTrue(eventually(lambda: len(logs.output) == 2, TIMEOUT))
         self.assertEqual([body.get("dropped") for body in self.server.bodies], [None, 3, 3])
-        self.assertIn("2 are waiting to be delivered", logs.output[0])
-        self.assertIn("the oldest ones are dropped, first spawn of a", logs.output[0])
+        self.assertIn("2 deliveries are waiting", logs.output[0])
+        self.assertIn("dropping the oldest ones, first spawn of a", logs.output[0])
         self.assertIn("3 were dropped meanwhile", logs.output[1])
 
 
@@ -251,7 +251,7 @@ class TestOptions(PluginCase):
             ({"url": "http:///x"}, "url: not of the form"),
             ({"url": "http://a b/"}, "url: not of the form"),
             ({"url": "http://a:x/"}, "url: not of the form"),
-            ({"url": "http://a/caf\xe9"}, "url: has characters that an address cannot have"),
+            ({"url": "http://a/caf\xe9"}, "url: has characters that a URL cannot have"),
             ({"url": "http://me:secret@a/"}, "url: a user and a password"),
             ({"url": url, "secret": "a\nb"}, "secret: has characters"),
             ({"url": url, "secret": "x", "secret_header": "a b"}, "secret_header: 'a b'"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from cvec_circus import __version__, exc
-from cvec_circus.runtime.load import load_class
+from cvec_circus.runtime.catalogue import load_class
 from tests.runtime.process import LAUNCHER, ROOT, SUBJECTS
 
 

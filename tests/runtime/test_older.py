@@ -8,8 +8,8 @@ from typing import ClassVar
 from unittest import mock
 
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.runtime import older
-from cvec_circus.runtime.older import OlderEvents
+from cvec_circus.runtime import life
+from cvec_circus.runtime.life import OlderEvents
 from cvec_circus.testing import ArbiterTestCase
 
 
@@ -44,7 +44,7 @@ class TestOlderEvents(unittest.TestCase):
             self.assertIs(self.events.complete(b"watcher.web.x", payload), payload)
 
     def test_not_all_are_remembered(self) -> None:
-        with mock.patch.object(older, "KEPT", 2):
+        with mock.patch.object(life, "KEPT", 2):
             for pid in (1, 2, 3):
                 self.told("kill", process_pid=pid)
         self.assertEqual(self.told("reap", process_pid=1)[1], "exit")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Callable
 
 from cvec_circus.plugins import AsyncPeriodicCallback, PeriodicCallback, PluginLoop
-from cvec_circus.runtime.periodic import announce, current_loop
+from cvec_circus.runtime.loop import announce, current_loop
 from tests.runtime.loop_case import LoopCase
 from tests.support.clock import FakeClock
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from cvec_circus.exc import OptionError, PluginError
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.runtime.schema import default, problems, typed, typed_value, unknown
+from cvec_circus.runtime.schema import MANDATORY, default, problems, typed, typed_value, unknown
 from tests.plugins.case import PluginCase
 
 SCHEMA = {
@@ -147,8 +147,7 @@ class TestTyped(unittest.TestCase):
 
     def test_default(self) -> None:
         self.assertEqual(default("integer(default=3)"), 3)
-        with self.assertRaises(KeyError):
-            default("integer")
+        self.assertIs(default("integer"), MANDATORY)
 
 
 class TestSchemasThatAreWrong(unittest.TestCase):

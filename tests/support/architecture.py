@@ -42,7 +42,7 @@ MORE: dict[str, frozenset[str]] = {
     # an option may be a signal's name; and a generation says what made it
     "options": frozenset({"system.signals", "wire.cause"}),
     "daemon": frozenset({"demo"}),  # cvec_circusd --demo
-    "testing": frozenset({"client", "plugins", "runtime"}),  # it is both sides of the wire
+    "testing": frozenset({"client", "runtime"}),  # it is both sides of the wire
 }
 
 # The client's side: what each package imports beside itself. A dotted name is one module.
@@ -52,7 +52,7 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
     "view": COMMON | {"client", "stats"},
     "ctl": COMMON | {"client"},
     "top": COMMON | {"client", "ctl", "view"},
-    "runtime": COMMON | {"client", "ctl.output", "logs", "plugins.plugin"},
+    "runtime": COMMON | {"client", "ctl.output", "logs"},
     "plugins": COMMON | {"client", "runtime", "stream.base", "stream.file"},
     "demo": frozenset({"exc", "plugins"}),
 }
@@ -93,8 +93,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "ctl.main": None,  # what a reply does not need
     "sockets.managed": "cvec_circus.sockets.unix",
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
-    "runtime.assignment": "cvec_circus.runtime.description",  # only --list describes
-    "runtime.catalogue": "importlib.metadata",
+    "runtime.assignment": "cvec_circus.ctl.output",  # only --list prints
+    "runtime.catalogue": None,  # only some names, and descriptions
     "runtime.life": "cvec_circus.runtime.statistics",
     "runtime.runner": None,  # a log file, and a daemon on another machine
     "runtime.schema": "configobj",  # most plugins have no schema

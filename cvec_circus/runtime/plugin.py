@@ -6,14 +6,14 @@ control thread        plugin thread                                       any th
 ``__init__``
 ``start`` ...         ``initialize``, ``handle_init``                     ``call``, ``cast``,
 ... waits             ``handle_recv``, callbacks and timers of ``loop``   ``stop``, ``loop.*``
-... is told to stop   the last events, then nothing: it is *parked*
-``handle_stop``       still there, still parked
+... is asked to stop  the last events, then nothing: it is *parked*
+``handle_stop``       still alive, still parked
 ... returns           ends
 ====================  ==================================================  ==========================
 
-The control thread is the one that calls `start`: the main thread under cvec_circus-plugin. Here is
-what plugins see; how the two threads do it stands in `runtime.life`, how no event is
-missed in `client.feed.subscription`.
+The control thread is the one that calls `start`: the main thread under cvec_circus-plugin. This
+module is what plugins see. `runtime.life` runs the two threads, and `client.feed.subscription`
+makes sure that no event is missed.
 """
 
 from __future__ import annotations
@@ -35,26 +35,25 @@ from cvec_circus.wire import messages, topics
 class CircusPlugin:
     """A plugin: receives every event of the daemon, and can send it commands.
 
-    Subclass it and implement `handle_recv`; there is no plugin without. The other methods that
-    begin with ``handle_`` may be overridden as well. The daemon runs each plugin in a process of
-    its own, and restarts it when it dies.
+    A subclass must implement `handle_recv`, and may override the other methods that begin with
+    ``handle_``. The daemon runs each plugin in a process of its own, and restarts it when it dies.
 
     A plugin lives in two threads. `start` blocks the *control thread*, which is the main thread of
-    the plugin's process. `handle_init`, `handle_recv` and whatever `loop` calls run on the *plugin
+    the plugin's process. `handle_init`, `handle_recv` and callbacks of `loop` run on the *plugin
     thread*, one at a time. `handle_stop` runs on the control thread, while the plugin thread is
     still alive but calls nothing any more; so none of them needs a lock against another.
-    `call`, `cast` and `stop` are safe from any thread, those that the plugin starts included.
+    `call`, `cast` and `stop` are safe from any thread, including threads that the plugin starts.
 
     Attributes:
-        name: What the plugin is called; a class attribute.
+        name: The plugin's name; a class attribute.
         call_timeout: Seconds that `call` waits for a reply; a class attribute.
-        want_stats: Whether `handle_stats` is to be called; a class attribute.
-        schema: What kinds of values the configuration has: a check of ConfigObj's validate for
+        want_stats: Whether `handle_stats` is called; a class attribute.
+        schema: The types of the configuration's values: a check of ConfigObj's validate for
             each key, such as ``{"window": "float(min=0, default=1.0)"}``; a class attribute.
-            Without one they are as they were given.
+            Without a schema, values stay as they were given.
         config: The configuration: everything in the ``[plugin:NAME]`` section but ``use``, and
             ``name``, which is ``plugin:NAME``; with the types and defaults of the schema.
-        active: Whether it is to be started: ``active`` in the configuration.
+        active: Whether the plugin may be started: ``active`` in the configuration.
         check_delay: The daemon's check delay in seconds.
         endpoint: Where the daemon takes commands.
         pubsub_endpoint: Where the daemon publishes events.
@@ -83,22 +82,21 @@ class CircusPlugin:
             endpoint: Where the daemon takes commands.
             pubsub_endpoint: Where the daemon publishes events.
             check_delay: The daemon's check delay in seconds.
-            ssh_server: None; the endpoints are those of this machine, as those that
-                ``cvec_circus-plugin --ssh`` hands on are.
+            ssh_server: None. The endpoints are local; ``cvec_circus-plugin --ssh`` forwards them.
             **config: The configuration.
 
         Raises:
             SocketError: An ssh server was named.
-            OptionError: ``active`` is neither true nor false, or a value does not suit the schema.
+            OptionError: ``active`` is neither true nor false, or a value does not fit the schema.
             PluginError: The schema cannot be used.
         """
         if ssh_server:
             raise exc.SocketError(
-                f"ssh {ssh_server}: a plugin goes nowhere by itself; cvec_circus-plugin --ssh does"
+                f"ssh {ssh_server}: a plugin opens no tunnel; use cvec_circus-plugin --ssh"
             )
         config = typed(self.schema, config)
         try:
-            active = to_boolean(config.get("active", True))
+            self.active = to_boolean(config.get("active", True))
         except ValueError as error:
             raise exc.OptionError("active", str(error)) from None
         self.endpoint = endpoint
@@ -106,8 +104,7 @@ class CircusPlugin:
         self.check_delay = check_delay
         self.ssh_server = ssh_server
         self.config = config
-        self.active = active
-        # All else is in one place, so that subclasses may call their attributes what they like.
+        # One private attribute for the rest, so that subclasses can use any name for theirs.
         label = str(config.get("name") or type(self).__qualname__)
         self._life = Life(self, label, endpoint, pubsub_endpoint)
         self.loop = self._life.loop
@@ -122,7 +119,7 @@ class CircusPlugin:
         """
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
-        """Called on the plugin thread for every event, in the order they were published.
+        """Called on the plugin thread for every event, in the order of publication.
 
         Must be implemented. An exception is logged with its traceback, and the plugin goes on.
 
@@ -133,10 +130,10 @@ class CircusPlugin:
         raise NotImplementedError(f"{type(self).__qualname__} does not implement handle_recv")
 
     def handle_stats(self, data: tuple[bytes, bytes]) -> None:
-        """Called on the plugin thread with what the processes use, if `want_stats` is true.
+        """Called on the plugin thread with the statistics of processes, if `want_stats` is true.
 
         About once a second for every process, and for every watcher: see the page on statistics.
-        The daemon must publish them (``statsd = True``); where it does not, a warning says so once.
+        The daemon must publish them (``statsd = True``); if it does not, a warning says so once.
         An exception is logged with its traceback, and the plugin goes on. It is never called during
         or after `handle_stop`.
 
@@ -147,9 +144,9 @@ class CircusPlugin:
     def handle_stop(self) -> None:
         """Called once on the control thread, just before the plugin thread ends.
 
-        By then the events that had been published when the plugin was told to stop are delivered,
-        and nothing is called on the plugin thread any more; `call` and `cast` still work. It is
-        called only if `handle_init` has returned, and not when a second Ctrl-C ends the plugin.
+        By then the events published before the request to stop are delivered, and nothing is
+        called on the plugin thread any more; `call` and `cast` still work. It is called only if
+        `handle_init` has returned, and not when a second Ctrl-C ends the plugin.
         """
 
     def initialize(self) -> None:
@@ -168,8 +165,8 @@ class CircusPlugin:
 
         Args:
             command: The command's name.
-            **props: Its properties. With ``waiting=True`` it waits as long as the daemon needs,
-                otherwise for `call_timeout`.
+            **props: Its properties. With ``waiting=True`` there is no limit to the wait, otherwise
+                it is `call_timeout`.
 
         Returns:
             The reply: a mapping whose ``status`` is "error" if the daemon refuses the command.
@@ -191,20 +188,16 @@ class CircusPlugin:
         Raises:
             CallError: The command cannot be sent.
         """
-        message = {**messages.cast(command, props), "actor": self._life.actor}
-        self._life.client.send(message)
+        self._life.client.send({**messages.cast(command, props), "actor": self._life.actor})
 
     @staticmethod
     def split_data(data: tuple[bytes, bytes]) -> tuple[str, str, bytes]:
-        """Take apart what `handle_recv` is given.
-
-        Args:
-            data: The topic and the payload.
+        """Split the argument of `handle_recv`.
 
         Returns:
-            The watcher's name as topics have it, lower-case and with ``_`` for blanks; what
-            happened, "spawn" for example; the payload. The name as it is written in the
-            configuration stands in the payload: ``load_message(payload)["watcher"]``.
+            The watcher's name as topics have it, lower-case and with ``_`` for blanks; the action,
+            "spawn" for example; the payload. The name as the configuration spells it is in the
+            payload: ``load_message(payload)["watcher"]``.
         """
         topic, payload = data
         _, name, action = topics.split(topic)
@@ -212,14 +205,7 @@ class CircusPlugin:
 
     @staticmethod
     def load_message(msg: bytes | str) -> dict[str, Any]:
-        """Decode a payload.
-
-        Args:
-            msg: The payload of an event.
-
-        Returns:
-            What it tells.
-        """
+        """Decode the payload of an event."""
         message: dict[str, Any] = json.loads(msg)
         return message
 
@@ -233,7 +219,7 @@ class CircusPlugin:
 
         The daemon and signals end a plugin by this method, on the control thread. A subclass that
         overrides it calls it too. From the plugin thread, nothing more is called there after the
-        current callback; from elsewhere, the events that are published already come first.
+        current callback; from elsewhere, the events published before are delivered first.
         """
         self._life.ask_to_stop()
 
@@ -241,7 +227,7 @@ class CircusPlugin:
         """Ask the plugin to stop and wait for its end. Neither on the control nor plugin thread.
 
         Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
+            timeout: Seconds to wait at most; None for no limit.
 
         Returns:
             Whether it has ended.
@@ -267,10 +253,6 @@ class CircusPlugin:
 
 
 def require_handle_recv(plugin: type[CircusPlugin]) -> None:
-    """Refuse a class that cannot do what a plugin is for.
-
-    Raises:
-        PluginError: It has no handle_recv of its own.
-    """
+    """Refuse a class without a handle_recv of its own; raises PluginError."""
     if plugin.handle_recv is CircusPlugin.handle_recv:
         raise exc.PluginError(f"{plugin.__qualname__} does not implement handle_recv")
