@@ -160,12 +160,11 @@ class MailNotifier(CircusPlugin):
         self.next_at = self.loop.monotonic()
         self.timer: Timer | None = None
         self.outbox = Outbox(
-            self.loop,
             self.send,
             lambda mail: mail.subject(config["prefix"]),
             config,
             in_full=lambda mail: readable(mail.message or self.compose(mail, {})),
-            when_idle=self.send_if_due,
+            when_idle=lambda: self.loop.add_callback(self.send_if_due),
         )
 
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:

@@ -73,7 +73,6 @@ class Webhook(CircusPlugin):
             NoRedirect, urllib.request.HTTPSHandler(context=tls_context(config))
         )
         self.outbox = Outbox(
-            self.loop,
             self.post,
             lambda record: f"{record['action']} of {record['watcher']}",
             config,
