@@ -14,6 +14,8 @@ from typing import Any
 from answers import ANSWERS, FIGURES
 from option_texts import PLUGIN, text_of
 
+from cvec_circus.system.signals import to_name
+
 KINDS = {
     "account": "a name or a number",
     "args": "text or a list of words",
@@ -124,6 +126,7 @@ CHECKS = {
     "boolean": "yes or no",
     "string": "text",
     "option": "one of",
+    "signal": "a signal",
     "pass": "text or a number",
     "ip_addr": "an IP address",
     "list": "a list",
@@ -168,6 +171,8 @@ def _checked(option: Any, mandatory: object) -> str:
         value = ", ".join(map(str, value))
     elif isinstance(value, float) and value.is_integer():
         value = int(value)
+    elif option.kind == "signal" and value is not None:
+        value = to_name(value)
     return f"{words[0].upper()}{words[1:]}; {literal(_default(value))}."
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
-from cvec_circus.options.kinds import human2bytes, to_signal
+from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
 
 PARENT = "parent"
@@ -54,7 +54,7 @@ class ResourceWatcher(BaseObserver):
         "health_threshold": "float(min=0, default=75.0)",
         "max_count": "integer(min=0, default=3)",
         "process_children": "boolean(default=False)",
-        "child_signal": "pass(default=TERM)",
+        "child_signal": "signal(default=TERM)",
         "sum_children": "boolean(default=False)",
     }
 
@@ -70,10 +70,7 @@ class ResourceWatcher(BaseObserver):
         self.max_mem = Memory.read("max_mem", given["max_mem"])
         least = given["min_mem"]
         self.min_mem = None if least is None else Memory.read("min_mem", least)
-        try:
-            self.child_signal = to_signal(given["child_signal"])
-        except ValueError as error:
-            raise OptionError("child_signal", str(error)) from None
+        self.child_signal: int = given["child_signal"]
         self._known: set[int] = set()
         self._counts: dict[object, dict[str, tuple[int, str]]] = {}  # how often, and the last why
 

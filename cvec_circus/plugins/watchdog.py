@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.exc import CallError, OptionError, SocketError
-from cvec_circus.options.kinds import to_signal
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.selection import is_own
 
@@ -55,7 +54,7 @@ class WatchDog(CircusPlugin):
         "max_count": "integer(min=1, default=3)",
         "ip": "string(default='127.0.0.1')",
         "port": "integer(min=0, max=65535, default=1664)",
-        "watchers_stop_signal": "pass(default=None)",
+        "watchers_stop_signal": "signal(default=None)",
         "watchers_graceful_timeout": "float(min=0, default=None)",
     }
 
@@ -67,14 +66,11 @@ class WatchDog(CircusPlugin):
         self._message = self._expression("msg_regex")
         if "pid" not in self._message.groupindex:
             raise OptionError("msg_regex", "it needs a group that is called pid: (?P<pid>...)")
-        self._how: dict[str, Any] = {}
-        if self.config["watchers_stop_signal"] not in (None, ""):
-            try:
-                self._how["signum"] = to_signal(self.config["watchers_stop_signal"])
-            except ValueError as error:
-                raise OptionError("watchers_stop_signal", str(error)) from None
-        if self.config["watchers_graceful_timeout"] is not None:
-            self._how["graceful_timeout"] = self.config["watchers_graceful_timeout"]
+        how = {
+            "signum": self.config["watchers_stop_signal"],
+            "graceful_timeout": self.config["watchers_graceful_timeout"],
+        }
+        self._how = {key: value for key, value in how.items() if value is not None}
         self.watched: dict[int, Watched] = {}
         self._ending: set[int] = set()
         self._knows_all = False

@@ -40,11 +40,11 @@ class Timer:
         self._pending = None
         self._loop._on_thread_do(self._disarm)
 
-    def _arm(self, when: float) -> None:
-        if self._pending is not None and self._loop._inner is not None:
-            self._armed = self._loop._inner.call_at(when, self._fire)
+    def _arm(self, loop: ZmqLoop, when: float) -> None:
+        if self._pending is not None:
+            self._armed = loop.call_at(when, self._fire)
 
-    def _disarm(self) -> None:
+    def _disarm(self, loop: ZmqLoop) -> None:
         if self._armed is not None:
             self._armed.cancel()
 
@@ -131,11 +131,12 @@ class PluginLoop:
                 before it is closed.
             callback: Called without arguments, as long as something is left to read.
         """
-        self._on_thread_do(self._add_reader, source, _call(callback, (), {}))
+        call = partial(self._do, _call(callback, (), {}))
+        self._on_thread_do(ZmqLoop.add_reader, source, call)
 
     def remove_reader(self, source: Any) -> None:
         """Stop waiting for a source."""
-        self._on_thread_do(self._remove_reader, source)
+        self._on_thread_do(ZmqLoop.remove_reader, source)
 
     def run_in_thread(
         self, fn: Callable[..., object], *args: Any, then: Then | None = None
@@ -239,11 +240,11 @@ class PluginLoop:
                 self._early.append((fn, args))
 
     def _on_thread_do(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call a function of ours on the plugin thread: now, if this is it. Any thread."""
+        """Call a function of ours on the plugin thread with the inner loop: now, if this is it."""
         if not self._on_thread():
-            self._put(fn, *args)
+            self._put(lambda: fn(self._inner, *args))
         elif not self._ended:
-            fn(*args)
+            fn(self._inner, *args)
 
     def _do(self, call: Callable[[], object]) -> None:
         """Call a function of the plugin's."""
@@ -257,14 +258,6 @@ class PluginLoop:
             if isinstance(result, CoroutineType):
                 result.close()
                 logger.error("%s: %s is a coroutine, which no loop runs", self._name, _name(call))
-
-    def _add_reader(self, source: Any, call: Callable[[], object]) -> None:
-        if self._inner is not None:
-            self._inner.add_reader(source, partial(self._do, call))
-
-    def _remove_reader(self, source: Any) -> None:
-        if self._inner is not None:
-            self._inner.remove_reader(source)
 
     def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
         """Do a job and report its result. A worker's thread."""

@@ -18,7 +18,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.exc import OptionError, PluginError
-from cvec_circus.options.kinds import shown, to_boolean, to_choice, to_integer, to_seconds, to_text
+from cvec_circus.options.kinds import (
+    shown,
+    to_boolean,
+    to_choice,
+    to_integer,
+    to_seconds,
+    to_signal,
+    to_text,
+)
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.watcher import PLUGIN_OPTIONS
 
@@ -137,6 +145,7 @@ def _validator() -> Validator:
             "float": _float,
             "string": _string,
             "option": to_choice,
+            "signal": to_signal,
             "list": _words,
             "tuple": lambda *given, **limits: tuple(_words(*given, **limits)),
             "string_list": _words,

@@ -145,6 +145,12 @@ class TestTyped(unittest.TestCase):
             typed_value(SCHEMA, "trise", "3")
         self.assertEqual(str(caught.exception), "trise: unknown option; did you mean tries?")
 
+    def test_a_signal(self) -> None:
+        schema = {"a": "signal(default=TERM)", "b": "signal(default=None)", "c": "signal"}
+        self.assertEqual(typed(schema, {"b": "", "c": "SIGUSR1"}), {"a": 15, "b": None, "c": 10})
+        with self.assertRaisesRegex(OptionError, "^c: 'SIGNONE' is no signal"):
+            typed(schema, {"c": "SIGNONE"})
+
     def test_default(self) -> None:
         self.assertEqual(default("integer(default=3)"), 3)
         self.assertIs(default("integer"), MANDATORY)
