@@ -73,7 +73,6 @@ class Life:
         control: The loop of the control thread; None lets `run` make one.
         stop_asked: A stop has been asked for.
         started: `run` has been called.
-        finished: Set when `run` returns.
         is_up: `handle_init` has returned.
         is_over: Nothing is called on the plugin thread any more.
     """
@@ -88,7 +87,6 @@ class Life:
         self.progress = progress.of_its_own()
         self.control: ZmqLoop | None = None
         self.stop_asked = self.started = self.is_up = self.is_over = False
-        self.finished = threading.Event()
         self._thread = threading.Thread(target=self._live, name=label, daemon=True)
         self._own_control = True
         self._wakes = False
@@ -167,7 +165,6 @@ class Life:
             signal.set_wakeup_fd(-1)
         if self._own_control:
             control.close()
-        self.finished.set()
 
     def _stay(self, control: ZmqLoop, wait: Callable[[], None]) -> None:
         """Sleep until the plugin thread is parked, and see it out."""

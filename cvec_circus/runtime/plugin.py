@@ -223,20 +223,6 @@ class CircusPlugin:
         """
         self._life.ask_to_stop()
 
-    def stop_and_wait(self, timeout: float | None = None) -> bool:
-        """Ask the plugin to stop and wait for its end. Neither on the control nor plugin thread.
-
-        Args:
-            timeout: Seconds to wait at most; None for no limit.
-
-        Returns:
-            Whether it has ended.
-        """
-        self.stop()
-        if not self._life.started:
-            return self._life.client.close()
-        return self._life.finished.wait(timeout)
-
     def start(self) -> None:
         """Run the plugin. Blocks until it has stopped; a plugin runs once.
 

@@ -111,6 +111,7 @@ class PluginCase(LeakCheckedTestCase):
         """Make a plugin that wants the events after `since`, as the daemon starts it."""
         plugin = plugin_class(self.daemon.endpoint, self.daemon.pubsub_endpoint, 1.0, **config)
         plugin._life.sequence = EventSequence(since, run)
+        self.addCleanup(plugin._life.client.close)
         return plugin
 
     def ordered(self, command: str) -> list[dict]:

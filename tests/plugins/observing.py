@@ -97,5 +97,5 @@ class ObserverCase(PluginCase):
         for _ in range(looks):
             plugin.look_after()
         plugin.handle_stop()
-        self.assertTrue(plugin.stop_and_wait())
+        self.assertTrue(plugin._life.client.close())
         return theirs.rest(), mine.rest()

@@ -122,7 +122,6 @@ class TestChanges(ReloaderCase):
 
     def test_a_file_that_changes_on_and_on_is_not_looked_at_more_and_more(self) -> None:
         plugin = self.make(CommandReloader, loop_rate=1)
-        self.addCleanup(plugin.stop_and_wait)
         delays: list[float] = []
         plugin.loop.call_later = lambda delay, fn: delays.append(delay) or fn
         plugin.files = {"web": [str(self.program)]}
@@ -262,7 +261,6 @@ class TestFiles(ReloaderCase):
 
     def test_options(self) -> None:
         plugin = self.make(CommandReloader)
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual(plugin.loop_rate, 1)
         with self.assertRaisesRegex(OptionError, "^loop_rate: "):
             self.make(CommandReloader, loop_rate="often")

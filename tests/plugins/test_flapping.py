@@ -207,7 +207,6 @@ class TestOptions(FlappingCase):
 
     def test_text_from_a_file(self) -> None:
         plugin = self.make(Flapping, attempts="3", window="2.5", max_retry="-1", name="plugin:f")
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual(
             plugin.options,
             {"attempts": 3, "window": 2.5, "retry_in": 7.0, "max_retry": -1, "active": True},

@@ -262,7 +262,6 @@ class TestOptions(HttpCase):
 
     def test_defaults_as_in_circus(self) -> None:
         plugin = self.make(HttpObserver)
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual((plugin.check_url, plugin.timeout), ("http://localhost/", 10))
         self.assertEqual((plugin.restart_on_error, plugin.loop_rate), (None, 60))
         self.assertEqual(plugin.prefix, "circus.http_observer.watcher")

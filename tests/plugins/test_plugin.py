@@ -171,7 +171,6 @@ class TestCalls(PluginCase):
             call_timeout = 0.05
 
         plugin = self.make(Hasty)
-        self.addCleanup(plugin.stop_and_wait)
         self.daemon.muted.add("slow")
         with self.assertRaises(exc.CallError) as caught:
             plugin.call("slow")
@@ -182,7 +181,6 @@ class TestCalls(PluginCase):
             call_timeout = 0.0
 
         plugin = self.make(Hasty)
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual(plugin.call("list", waiting=True)["status"], "ok")
         self.assertEqual(self.daemon.commands("list")[0]["properties"], {"waiting": True})
 

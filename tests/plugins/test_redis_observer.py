@@ -166,7 +166,6 @@ class TestOptions(ObserverCase):
 
     def test_defaults_as_in_circus(self) -> None:
         plugin = self.make(RedisObserver)
-        self.addCleanup(plugin.stop_and_wait)
         given = plugin.config
         self.assertEqual(given["redis_url"], "redis://localhost:6379/0")
         self.assertEqual((given["timeout"], given["restart_on_timeout"]), (5, None))

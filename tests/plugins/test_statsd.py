@@ -162,7 +162,6 @@ class TestEmitter(ObserverCase):
 
     def test_options(self) -> None:
         plugin = self.make(StatsdEmitter, application_name="shop", sample_rate="0.1")
-        self.addCleanup(plugin.stop_and_wait)
         client = plugin.statsd
         self.assertEqual((client.host, client.port, client.sample_rate), ("localhost", 8125, 0.1))
         self.assertEqual(client.prefix, "circus.shop.watcher")
@@ -297,7 +296,6 @@ class TestBaseObserver(ObserverCase):
 
     def test_defaults(self) -> None:
         plugin = self.make(Observer)
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual((plugin.loop_rate, plugin.app), (60, "own"))
 
     def test_a_look_that_fails(self) -> None:

@@ -222,7 +222,6 @@ class TestOptions(WatchDogCase):
 
     def test_defaults_as_in_circus(self) -> None:
         plugin = self.make(WatchDog)
-        self.addCleanup(plugin.stop_and_wait)
         wanted = {
             "loop_rate": 60,
             "watchers_regex": ".*",

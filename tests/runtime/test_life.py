@@ -34,15 +34,6 @@ class TestStop(PluginCase):
         self.end(plugin, self.run_plugin(plugin))
         self.assertEqual(plugin.calls, ["__init__", "returned"])
 
-    def test_stop_and_wait(self) -> None:
-        plugin, thread = self.running()
-        self.assertTrue(plugin.stop_and_wait(TIMEOUT))
-        thread.join(TIMEOUT)
-        self.assertIn("handle_stop", plugin.calls)
-        never = self.make()
-        never.call("list")
-        self.assertTrue(never.stop_and_wait())
-
     def test_in_handle_init(self) -> None:
         plugin = self.make()
         plugin.on_init = plugin.stop

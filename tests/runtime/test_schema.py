@@ -196,7 +196,6 @@ class TestPlugin(PluginCase):
 
     def test_its_configuration_is_typed(self) -> None:
         plugin = self.make(Typed, url="x", tries="3")
-        self.addCleanup(plugin.stop_and_wait)
         self.assertEqual(plugin.config, {"url": "x", **DEFAULTS, "tries": 3})
 
     def test_it_refuses_what_it_cannot_take(self) -> None:
