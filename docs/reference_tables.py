@@ -20,6 +20,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
+from plugin_options import options
 from reference_text import (
     command_line_lines,
     command_lines,
@@ -60,10 +61,9 @@ class SchemaTableDirective(Directive):
     def run(self) -> list[nodes.Node]:
         """Render the options of a plugin, as its schema and its docstring say."""
         module, _, name = self.arguments[0].partition(":")
-        catalogue = importlib.import_module("cvec_circus.runtime.catalogue")
         schema = importlib.import_module("cvec_circus.runtime.schema")
-        options = catalogue.options(getattr(importlib.import_module(module), name))
-        return parsed(self, schema_lines(options, schema.MANDATORY))
+        listed = options(getattr(importlib.import_module(module), name))
+        return parsed(self, schema_lines(listed, schema.MANDATORY))
 
 
 class CommandTableDirective(Directive):

@@ -142,7 +142,7 @@ def schema_lines(options: Iterable[Any], mandatory: object) -> Iterator[str]:
     """Yield a table of a plugin's options.
 
     Args:
-        options: What `cvec_circus.runtime.catalogue.options` says of them.
+        options: What `plugin_options.options` says of them.
         mandatory: What it gives as the default of those that have none.
     """
     head = ("option", "value", "meaning")

@@ -11,6 +11,7 @@ import textwrap
 import unittest
 from pathlib import Path
 from types import ModuleType
+from typing import Any, ClassVar
 from unittest import mock
 
 from cvec_circus.commands import table
@@ -22,8 +23,8 @@ from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
-from cvec_circus.runtime import catalogue
-from cvec_circus.runtime.catalogue import BUILT_IN, PluginOption, load_class
+from cvec_circus.plugins import CircusPlugin
+from cvec_circus.runtime.catalogue import BUILT_IN, load_class
 from cvec_circus.runtime.schema import MANDATORY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,33 @@ def module_of(path: Path) -> object:
     ):
         spec.loader.exec_module(module)
     return module
+
+
+SCHEMAS: Any = module_of(DOCS / "plugin_options.py")
+
+
+class Described(CircusPlugin):
+    """Does this, on the plugin
+    thread. And that.
+
+    Options:
+        url: Where to. It may hold
+            a colon: like this.
+        mode: How.
+
+    Attributes:
+        more: No option.
+    """
+
+    schema: ClassVar = {
+        "url": "string(min=1)",
+        "mode": "option('a', 'b', default='b')",
+        "x": "list",
+    }
+
+
+class Undescribed(Described):
+    """Does this."""
 
 
 class TestPages(unittest.TestCase):
@@ -239,13 +267,22 @@ class TestTables(unittest.TestCase):
         self.assertNotIn("describe", text)
         self.assertIn("* `old`: nothing needs it.", text)
 
+    def test_what_a_docstring_says_of_options(self) -> None:
+        url, mode, x = SCHEMAS.options(Undescribed)
+        self.assertEqual((url.key, url.kind, url.low, url.high), ("url", "string", "1", None))
+        self.assertIs(url.default, MANDATORY)
+        self.assertEqual(url.doc, "Where to. It may hold a colon: like this.")
+        self.assertEqual((mode.choices, mode.default, mode.doc), (("a", "b"), "b", "How."))
+        self.assertEqual((x.kind, x.doc), ("list", ""))
+
     def test_the_options_of_a_plugin(self) -> None:
+        option = SCHEMAS.PluginOption
         options = [
-            PluginOption("url", "string", (), "1", None, MANDATORY, "Where `to`."),
-            PluginOption("numprocesses", "integer", (), "0", "9", 3, "How many."),
-            PluginOption("strays", "option", ("up", "down"), None, None, "up", "Which."),
-            PluginOption("only", "list", (), None, None, ["a", "b"], "Whom."),
-            PluginOption("wait", "float", (), None, None, None, "How long."),
+            option("url", "string", (), "1", None, MANDATORY, "Where `to`."),
+            option("numprocesses", "integer", (), "0", "9", 3, "How many."),
+            option("strays", "option", ("up", "down"), None, None, "up", "Which."),
+            option("only", "list", (), None, None, ["a", "b"], "Whom."),
+            option("wait", "float", (), None, None, None, "How long."),
         ]
         text = "\n".join(self.tables.schema_lines(options, MANDATORY))
         self.assertIn("   * - ``url``\n     - Text, not empty. **Mandatory.**", text)
@@ -260,7 +297,9 @@ class TestTables(unittest.TestCase):
         for name in BUILT_IN:
             with self.subTest(name):
                 plugin = load_class(name)
-                listed = catalogue.options(plugin)
+                listed = SCHEMAS.options(plugin)
+                for option in listed:
+                    self.assertTrue(option.doc.endswith("."), option)
                 self.assertIn(f".. schema-table:: {plugin.__module__}:{plugin.__name__}", pages)
                 self.assertIn("   * - ``", "\n".join(self.tables.schema_lines(listed, MANDATORY)))
 

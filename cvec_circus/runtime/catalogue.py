@@ -1,10 +1,7 @@
-"""Finding plugins: which are installed, the class that a name means, and what it says of itself.
+"""Finding plugins: which are installed, the class that a name means, and its summary.
 
 Each installed plugin has a short name that can stand for the dotted name of its class. Another
 package gives its plugins short names by entry points of the group `cvec_circus.plugins`.
-
-The docstring of a class describes it: in its first sentence, and below `Options:`, where each key
-of the schema has a line, as arguments have in the docstring of a function.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.runtime.plugin import CircusPlugin
-from cvec_circus.runtime.schema import default
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -136,61 +132,12 @@ def overview() -> list[str]:
     return lines
 
 
-class PluginOption(NamedTuple):
-    """An option of a plugin. Immutable.
-
-    Attributes:
-        kind: The name of its check: "integer", "option" ...
-        choices: The values that it may have, for an "option".
-        low: The smallest number, or the shortest length; None for no limit.
-        high: The greatest number, or the greatest length; None for no limit.
-        default: `MANDATORY` if it has none.
-        doc: What it does.
-    """
-
-    key: str
-    kind: str
-    choices: tuple[str, ...]
-    low: str | None
-    high: str | None
-    default: Any
-    doc: str
-
-
-def options(plugin: type[CircusPlugin]) -> list[PluginOption]:
-    """Return the options of a plugin, in the order of its schema."""
-    from configobj.validate import Validator  # most plugins need no description
-
-    docs = _docs_of_options(plugin)
-    listed = []
-    for key, check in plugin.schema.items():
-        kind = check.partition("(")[0].strip()
-        recording = Validator({kind: lambda value, *values, **named: (values, named)})
-        choices, limits = recording.check(check, "")
-        low, high = limits.get("min"), limits.get("max")
-        doc = docs.get(key, "")
-        listed.append(PluginOption(key, kind, choices, low, high, default(check), doc))
-    return listed
-
-
 def summary(plugin: type) -> str:
     """Return the first sentence of a class's own docstring, on one line; "" if it has none."""
     paragraph = re.split(r"\n\s*\n", inspect.cleandoc(plugin.__doc__ or ""))[0]
     # A sentence does not end at an "e.g.".
     found = re.match(r".*?[.!?](?=\s+[^\Wa-z]|\s*$)|.+", paragraph, re.DOTALL)
     return " ".join(found[0].split()) if found else ""
-
-
-def _docs_of_options(plugin: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of its options."""
-    docs: dict[str, str] = {}
-    for each in reversed(plugin.__mro__):
-        text = inspect.cleandoc(each.__doc__ or "") + "\n"
-        found = re.search(r"^Options:\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE)
-        if found is not None:
-            parts = re.split(r"^(\S+):[ \n]", inspect.cleandoc(found[1]), flags=re.MULTILINE)
-            docs.update(zip(parts[1::2], (" ".join(doc.split()) for doc in parts[2::2])))
-    return docs
 
 
 def load_class(name: str) -> type[CircusPlugin]:

@@ -10,7 +10,6 @@ import tempfile
 import unittest
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
 from unittest import mock
 
 from cvec_circus import plugins
@@ -24,10 +23,8 @@ from cvec_circus.runtime.catalogue import (
     find,
     installed,
     load_class,
-    options,
     summary,
 )
-from cvec_circus.runtime.schema import MANDATORY
 from tests.runtime.packages import PLUGIN, install
 from tests.runtime.process import LAUNCHER, ROOT, SUBJECTS, ProcessCase
 from tests.support.daemon import DaemonCase, folder
@@ -102,8 +99,6 @@ class TestBuiltIn(unittest.TestCase):
             with self.subTest(name):
                 plugin = load_class(name)
                 self.assertTrue(10 < len(summary(plugin)) <= 78, summary(plugin))
-                for option in options(plugin):
-                    self.assertTrue(option.doc.endswith("."), option)
 
     def test_none_is_forgotten(self) -> None:
         folder = Path(plugins.__file__).parent
@@ -172,20 +167,8 @@ class Described(CircusPlugin):
     """Does this, on the plugin
     thread. And that.
 
-    Options:
-        url: Where to. It may hold
-            a colon: like this.
-        mode: How.
-
-    Attributes:
-        more: No option.
+    And more.
     """
-
-    schema: ClassVar = {
-        "url": "string(min=1)",
-        "mode": "option('a', 'b', default='b')",
-        "x": "list",
-    }
 
 
 class Undescribed(Described):
@@ -205,14 +188,6 @@ class TestDescription(unittest.TestCase):
         ):
             with self.subTest(text):
                 self.assertEqual(summary(type("X", (), {"__doc__": text})), first)
-
-    def test_options(self) -> None:
-        url, mode, x = options(Undescribed)
-        self.assertEqual((url.key, url.kind, url.low, url.high), ("url", "string", "1", None))
-        self.assertIs(url.default, MANDATORY)
-        self.assertEqual(url.doc, "Where to. It may hold a colon: like this.")
-        self.assertEqual((mode.choices, mode.default, mode.doc), (("a", "b"), "b", "How."))
-        self.assertEqual((x.kind, x.doc), ("list", ""))
 
 
 class TestList(ProcessCase):
