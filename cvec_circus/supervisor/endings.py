@@ -9,12 +9,12 @@ from typing import NamedTuple
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts
+from cvec_circus.supervisor.announcer import Refusals
 from cvec_circus.supervisor.families import Families
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.reaper import Explain, Reaper
-from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.signals import SignalDesk
 from cvec_circus.supervisor.walker import Walker
 from cvec_circus.system import subreaper

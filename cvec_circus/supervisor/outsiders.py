@@ -10,8 +10,8 @@ from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.announcer import Refusals, named
 from cvec_circus.supervisor.families import HOOK, Families, Family, Found
-from cvec_circus.supervisor.refusals import Refusals, named
 from cvec_circus.system import collecting, pidfd
 from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.wire.outcome import Stray

@@ -8,11 +8,11 @@ from functools import partial
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.announcer import Refusals
 from cvec_circus.supervisor.families import Families, Family, Found
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
-from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Table, Walker
 from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.exits import ExitWatcher

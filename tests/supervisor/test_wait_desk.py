@@ -9,7 +9,7 @@ from collections.abc import Callable
 from unittest import mock
 
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor import order_ends, waiting
+from cvec_circus.supervisor import waiting
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.wire.orders import Stop
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -37,10 +37,10 @@ class TestManyWaits(unittest.TestCase):
         return sum(len(parts) for parts in kinds.values())
 
     def test_one_is_judged_for_all(self) -> None:
-        with mock.patch.dict(order_ends.ENDS):
-            word, reached = order_ends.ENDS[Stop]
+        with mock.patch.dict(waiting.ENDS):
+            word, reached = waiting.ENDS[Stop]
             judge = mock.Mock(side_effect=reached)
-            order_ends.ENDS[Stop] = word, judge
+            waiting.ENDS[Stop] = word, judge
             for _ in range(COUNT):
                 self.stop(self.watcher)
             self.world.settle()
@@ -89,6 +89,16 @@ class TestManyWaits(unittest.TestCase):
         self.world.settle()
         self.world.advance(1)
         self.assertEqual(self.outcomes, [])
+
+    def test_nothing_is_left_of_an_order_that_raises(self) -> None:
+        then = mock.Mock()
+        kept = weakref.ref(then)
+        raises = mock.patch.object(self.world.roster, "begin", side_effect=ValueError)
+        with raises, self.assertRaises(ValueError):
+            self.world.stop([self.watcher], "command:stop", Wait(then))
+        del then
+        gc.collect()
+        self.assertIsNone(kept())
 
     def test_nothing_waits_for_the_garbage_collector(self) -> None:
         gc.collect()
