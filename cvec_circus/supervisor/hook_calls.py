@@ -1,4 +1,4 @@
-"""Calling hooks: what happens on the thread of one watcher's hooks, and nowhere else."""
+"""Calling hooks, on the thread of one watcher's hooks."""
 
 from __future__ import annotations
 
@@ -33,27 +33,19 @@ VARIABLES = {
 """The variable in which a program finds each fact."""
 
 EXTENDED = "extended_stats"
+FAULT = "internal error; the daemon's log has more"
 
 LONGEST = 1000
-"""Characters of an exception's text that are told; the log has all of it."""
-
-
-def forgives(name: str, hook: Hook) -> bool:
-    """Tell whether a failure of that hook counts as a yes."""
-    return hook.ignore or name in FORGIVEN
+"""Characters of an exception's text in an answer; the log has all of it."""
 
 
 class WatcherFacade(Protocol):
-    """What a hook gets as `watcher`. Safe from any thread.
-
-    Attributes:
-        env: The environment, which a hook may change.
-    """
+    """What a hook gets as `watcher`. Safe from any thread."""
 
     env: dict[str, str]
 
     def lend(self, env: dict[str, str]) -> None:
-        """From now on show this environment, and take changes in it."""
+        """Show this environment from now on, and take changes in it."""
 
 
 Facades = Callable[[Watcher, "Caller"], "tuple[WatcherFacade, Any]"]
@@ -63,10 +55,9 @@ class Situation(NamedTuple):
     """What a hook is called in. Immutable; noted by the supervisor thread.
 
     Attributes:
-        options: All options of the watcher.
         variables: What programs get beside the facts.
         is_set: Whether the hook was set while the daemon ran, so that its module is read again.
-        withheld: What it does not have of the daemon's environment.
+        withheld: The variables of the daemon's environment that it does not get.
         nofile: The soft limit of open files that programs get; None for ours.
     """
 
@@ -79,9 +70,8 @@ class Situation(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """What a hook sees as the environment of its watcher."""
-        env = {}
-        if self.options.copy_env:
-            env = {name: os.environ[name] for name in os.environ if name not in self.withheld}
+        copied = os.environ.items() if self.options.copy_env else ()
+        env = {name: value for name, value in copied if name not in self.withheld}
         return {**env, **self.options.env}
 
 
@@ -92,7 +82,7 @@ class Answer(NamedTuple):
         yes: Whether the hook agrees.
         reason: Why not, if it said.
         error: Why the call failed, in a line; None if it did not.
-        message: What was raised has to say by itself: what the event has.
+        message: The text of what was raised, for the event.
         changes: What it has changed in the environment; None stands for a variable that is gone.
     """
 
@@ -110,10 +100,11 @@ class HookError(Exception):
 class Caller:
     """Calls the hooks of one watcher. Owned by the thread of that watcher's hooks.
 
-    Args:
-        watcher: The watcher.
-        facades: Makes what functions get as `watcher` and `arbiter`.
+    Attributes:
+        fault: The answer where a call fails for a fault in the daemon.
     """
+
+    fault = Answer(False, error=FAULT, message=FAULT)
 
     def __init__(self, watcher: Watcher, facades: Facades) -> None:
         self._watcher = watcher
@@ -129,6 +120,11 @@ class Caller:
         from any thread."""
         return f"hook:{self._running}" if self._running else ""
 
+    @staticmethod
+    def forgives(name: str, hook: Hook) -> bool:
+        """Tell whether a failure of that hook counts as a yes. Safe from any thread."""
+        return hook.ignore or name in FORGIVEN
+
     def call(
         self,
         name: str,
@@ -140,10 +136,7 @@ class Caller:
         """Call a hook, which may do what it likes; nothing is raised.
 
         Args:
-            name: The hook's name.
-            hook: What to call.
             facts: What it is called with beside `watcher`, `arbiter` and `hook_name`.
-            situation: What it is called in.
             cancel: Set when a program is to be ended; None for a function.
         """
         pid = os.getpid()
@@ -184,7 +177,8 @@ class Caller:
             answer = self.call(EXTENDED, hook, facts, situation, cancel)
             if answer.error is None:
                 changed[pid] = stats
-            extended = extended if answer.error is None else answer
+            else:
+                extended = answer
         return extended, changed
 
     # -- functions
@@ -219,11 +213,10 @@ class Caller:
         known, function = self._found.get(name, (None, None))
         if known is hook:
             return function
-        is_new = situation.is_set or known not in (None, hook)
         function = hook.target
         if isinstance(function, str):
             pythonpath = _pythonpath(situation.options)
-            if is_new:
+            if situation.is_set or known not in (None, hook):
                 _read_again(function)
             function = importing.load(function, pythonpath)
         self._found[name] = (hook, function)
@@ -258,9 +251,9 @@ class Caller:
         for line in ended.errors:
             logger.info("%s: hook %s: %s", self._name, name, line)
         if ended.killed:
-            raise HookError("it was ended, because its time was up")
+            raise HookError("it was killed, because its time was up")
         if ended.exit_code < 0:
-            text = f"it was ended by {to_name(-ended.exit_code)}"
+            text = f"it was killed by SIG{to_name(-ended.exit_code)}"
             logger.error("%s: hook %s failed: %s", self._name, name, text)
             raise HookError(text)
         reason = ended.errors[-1][:LONGEST] if ended.errors else f"exit code {ended.exit_code}"
@@ -274,9 +267,8 @@ class Caller:
 def _pythonpath(options: WatcherOptions) -> str:
     env = options.env
     if options.virtualenv:
-        root, version = options.virtualenv, options.virtualenv_py_ver
-        env = {**env, **virtualenv.variables(env, root, version)}
-    return str(env.get("PYTHONPATH", ""))
+        env = virtualenv.variables(env, options.virtualenv, options.virtualenv_py_ver)
+    return str(env.get("PYTHONPATH", options.env.get("PYTHONPATH", "")))
 
 
 def _read_again(dotted: str) -> None:
@@ -288,7 +280,7 @@ def _read_again(dotted: str) -> None:
 
 
 def _takes(function: Any, given: Mapping[str, Any]) -> bool:
-    """Whether a function can be called with these names."""
+    """Tell whether a function can be called with these names."""
     try:
         inspect.signature(function).bind(**given)
     except TypeError:
