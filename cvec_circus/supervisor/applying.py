@@ -16,8 +16,8 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
+from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
-from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import (
     Add,
@@ -170,7 +170,7 @@ class Application:
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""
-        return next(iter(self._helpers.with_sockets()), None)
+        return next((w for w, one in self._helpers.rows.items() if one.has_sockets), None)
 
     def _there(self, step: Step) -> Watcher:
         watcher = self._roster.get(step.name)
@@ -189,7 +189,7 @@ class Application:
         """Say what is wanted of a watcher that is there already."""
         watcher = self._there(step)
         if step.name in plugins:
-            helper = self._helpers.of(watcher)
+            helper = self._helpers.rows[watcher]
             assert isinstance(helper, Plugin)
             helper.config = plugins[step.name]
             options: Mapping[str, Any] = helper.options

@@ -25,9 +25,9 @@ from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Surroundings, compose, pace_of
+from cvec_circus.supervisor.helper_rows import Statistics
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
-from cvec_circus.supervisor.statistics import Statistics
 from cvec_circus.supervisor.target import Target
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, Reload, Start
@@ -298,7 +298,7 @@ class Supervisor:
     @property
     def stats_address(self) -> str:
         """Where statistics are published, if they are."""
-        for helper in self.desks.helpers.rows():
+        for helper in self.desks.helpers.rows.values():
             if isinstance(helper, Statistics):
                 return helper.address
         return str(self.configuration.circus["stats_endpoint"])
