@@ -1,14 +1,19 @@
-"""A plan becomes true: sockets first, which may fail, then the watchers, which cannot."""
+"""From a configuration that was read to what runs: a plan, and how it is carried out.
+
+Sockets come first, which may fail, then the watchers, which cannot.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from cvec_circus import exc
-from cvec_circus.config.configuration import Configuration, PluginConfig
+from cvec_circus.config.configuration import Configuration, Origin
+from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
-from cvec_circus.config.socket_diff import Exchange
+from cvec_circus.config.socket_diff import Exchange, Held, exchange
+from cvec_circus.core.converge import THE_END
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
@@ -16,21 +21,122 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
+from cvec_circus.supervisor.compose import Desks
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import (
-    Add,
-    Configure,
-    Order,
-    Reload,
-    Remove,
-    SetOptions,
-    Start,
-    Stop,
-)
+from cvec_circus.wire.topics import fold
 
 CAUSE = Cause("command:reloadconfig", "file")
+
+
+class World(NamedTuple):
+    """What a reload works on. Owned by the supervisor thread."""
+
+    desks: Desks
+    configuration: Callable[[], Configuration]  # returns what is loaded now
+    adopt: Callable[[Configuration, Plan], None]  # takes over what is loaded from now on
+    origin: Origin
+
+
+class Planned(NamedTuple):
+    """What a configuration comes to, given what is there. Immutable.
+
+    Attributes:
+        plan: All of it.
+        exchange: What becomes of the sockets.
+        held: The sockets that the numbers in `exchange` mean.
+        new: Those that it needs beside these, not bound.
+    """
+
+    plan: Plan
+    exchange: Exchange
+    held: list[CircusSocket]
+    new: list[CircusSocket]
+
+
+def plan(world: World, wanted: Configuration) -> Planned:
+    """Return the plan for a configuration. Called on the supervisor thread; nothing is changed.
+
+    Raises:
+        ConfigError: Something is missing in the configuration.
+    """
+    loaded, roster, registry = world.configuration(), world.desks.roster, world.desks.sockets
+    leaving = set(registry.leaving)
+    held = [*registry, *registry.leaving]
+    names = {one.name.lower() for one in loaded.sockets}
+    there = [Held(s.name, s.options(), s.name.lower() in names, s in leaving) for s in held]
+    sockets = [CircusSocket(name=one.name, **one.options) for one in wanted.sockets]
+    exchanged = exchange(there, {one.name: one.options() for one in sockets})
+
+    def other_sockets(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+        renewed = references(before) & references(after) & exchanged.renewed.keys()
+        return ", ".join(exchanged.renewed[name] for name in sorted(renewed))
+
+    files = {fold(one.name) for one in loaded.watchers}
+    watchers = roster.watchers()
+    present = Present(
+        loaded.circus,
+        [_running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
+        loaded.plugins,
+        {w.name: standing(w) for w in watchers if w.kind.is_helper},
+        world.origin.path is not None,
+        world.origin.set_level is not None,
+    )
+    made = compare(present, wanted, exchanged.steps, other_sockets)
+    problems = _missing(made, wanted, present, set(exchanged.numbers)) or _taken(made, roster)
+    if problems:
+        raise exc.ConfigError(problems)
+    new = [one for one in sockets if exchanged.numbers[one.name.lower()] is None]
+    return Planned(made, exchanged, held, new)
+
+
+def standing(watcher: Watcher) -> str:
+    """Return where a watcher stands, in the words of `config.diff`."""
+    goal = watcher.goal
+    if goal.up:
+        return UP
+    if goal.word == "giveup":
+        return FAILED
+    if goal.word == THE_END:
+        return FINISHED
+    return STOPPED if goal.word else IDLE
+
+
+def _running(watcher: Watcher, is_loaded: bool) -> Running:
+    loaded = watcher.settings.configured() if is_loaded else None
+    return Running(watcher.name, watcher.options, loaded, standing(watcher))
+
+
+def _taken(made: Plan, roster: Roster) -> list[str]:
+    """Name what a plan adds under the name of a watcher that stays, of that of a plugin, say."""
+    steps = [*made.watchers, *made.plugins]
+    gone = {fold(step.name) for step in steps if step.action == REMOVE}
+    added = [step.name for step in steps if step.action == ADD]
+    return [
+        f"{name}: there is another one of that name, which was added at run time"
+        for name in added
+        if fold(name) not in gone and roster.get(name) is not None
+    ]
+
+
+def _missing(made: Plan, wanted: Configuration, present: Present, sockets: set[str]) -> list[str]:
+    """Name the sockets that watchers name and that are not there after a plan."""
+    where = {fold(one.name): one.where for one in wanted.watchers}
+    after = {fold(one.name): (one.name, one.options) for one in present.watchers}
+    for step in made.watchers:  # a removal comes before an addition
+        if step.target is None:
+            after.pop(fold(step.name), None)
+        else:
+            after[fold(step.name)] = (step.name, step.target.options)
+    problems = []
+    for key, (name, options) in sorted(after.items()):
+        for missing in sorted(references(options) - sockets):
+            place = where[key].get("cmd") or where[key].get("") if key in where else None
+            text = f"[watcher:{name}] there is no [socket:{missing}], which it needs"
+            problems.append(f"{place}: {text}" if place else text)
+    return problems
 
 
 class Departures:
@@ -49,21 +155,19 @@ class Departures:
     def add(
         self, managed: CircusSocket, watchers: Iterable[Watcher], on_all: Watcher | None
     ) -> None:
-        """One is to go; `on_all` is who has every socket."""
+        """Close a socket later; the processes of `on_all` have every socket."""
         name = managed.name.lower()
         users = [w for w in watchers if w is on_all or name in references(w.options)]
-        self._serving[managed] = [
-            process for watcher in users for process in watcher.places.spawned()
-        ]
+        self._serving[managed] = [one for user in users for one in user.places.spawned()]
         self._sockets.leaving.append(managed)
 
     def take_back(self, managed: CircusSocket) -> None:
-        """One stays after all."""
+        """Close a socket no longer."""
         if self._serving.pop(managed, None) is not None:
             self._sockets.leaving.remove(managed)
 
     def look(self) -> None:
-        """Closes those whose time has come."""
+        """Close those whose time has come."""
         for managed, processes in list(self._serving.items()):
             if all(process.state is ProcessState.REMOVED for process in processes):
                 self.take_back(managed)
@@ -85,21 +189,20 @@ class Application:
         self._wanted = wanted
         self._roster = roster
         self._helpers = helpers
+        self._plugins = {plugin.name: plugin for plugin in wanted.plugins}
 
     def exchange_sockets(
         self,
-        exchange: Exchange,
-        held: Sequence[CircusSocket],
+        planned: Planned,
         newcomers: Newcomers,
         departures: Departures,
         sockets: SocketRegistry,
     ) -> None:
-        """Has the sockets be as they are to be.
+        """Change the sockets as planned.
 
         Args:
-            exchange: What is to be done.
-            held: The sockets that the numbers in it mean.
-            newcomers: Those that it needs beside these, bound.
+            planned: What is to be done.
+            newcomers: The new sockets, bound.
             departures: Takes those that go.
             sockets: The registry.
 
@@ -108,8 +211,8 @@ class Application:
         """
         new = {managed.name.lower(): managed for managed in newcomers.sockets}
         after = [
-            (key, new[key] if number is None else held[number])
-            for key, number in exchange.numbers.items()
+            (key, new[key] if number is None else planned.held[number])
+            for key, number in planned.exchange.numbers.items()
         ]
         wanted = {one.name.lower(): one for one in self._wanted.sockets}
         tuned: list[tuple[CircusSocket, Mapping[str, Any]]] = []
@@ -134,39 +237,36 @@ class Application:
                 managed.name = wanted[key].name
         sockets.exchange(managed for _, managed in after)
 
-    def order(self) -> Configure:
+    def order(self) -> orders.Configure:
         """Return what is wanted of the watchers; nothing of it can fail."""
-        plugins = {plugin.name: plugin for plugin in self._wanted.plugins}
         steps = [*self._plan.watchers, *self._plan.plugins]
-        orders: list[Order] = []
+        made: list[orders.Order] = [
+            orders.Remove(self._there(step), CAUSE) for step in steps if step.action == REMOVE
+        ]
         bases: list[tuple[Watcher, Mapping[str, Any]]] = []
         starts: list[Watcher] = []
         for step in steps:
-            if step.action == REMOVE:
-                orders.append(Remove(self._there(step), CAUSE))
-        for step in steps:
             if step.action == CHANGE:
-                orders += self._change(step, plugins, starts)
-                if step.name not in plugins:
+                watcher = self._there(step)
+                made += self._change(step, watcher)
+                if step.name not in self._plugins:
                     assert step.target is not None
-                    bases.append((self._there(step), step.target.loaded))
-        for step in steps:
-            if step.action == ADD:
-                watcher = self._new(step, plugins)
-                orders.append(Add(watcher, CAUSE))
+                    bases.append((watcher, step.target.loaded))
                 if step.processes == START:
                     starts.append(watcher)
-        orders += self._recount()
-        if starts:
-            orders.append(Start(starts, CAUSE, beside=True))
-        return Configure(orders, bases, CAUSE)
-
-    def _recount(self) -> Iterator[Order]:
-        """Give the process of the statistics the sockets that were not there at its start."""
+        for step in steps:
+            if step.action == ADD:
+                watcher = self._new(step)
+                made.append(orders.Add(watcher, CAUSE))
+                if step.processes == START:
+                    starts.append(watcher)
         counting = self._counting()
         has_others = any(step.action != CHANGE for step in self._plan.sockets)
         if counting is not None and counting.is_running and has_others:
-            yield Reload([counting], CAUSE)
+            made.append(orders.Reload([counting], CAUSE))  # it gets the sockets at its start
+        if starts:
+            made.append(orders.Start(starts, CAUSE, beside=True))
+        return orders.Configure(made, bases, CAUSE)
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""
@@ -177,21 +277,18 @@ class Application:
         assert watcher is not None
         return watcher
 
-    def _new(self, step: Step, plugins: Mapping[str, PluginConfig]) -> Watcher:
+    def _new(self, step: Step) -> Watcher:
         assert step.target is not None
-        if step.name in plugins:
-            return self._helpers.add(Plugin(plugins[step.name], self._helpers.events))
+        if step.name in self._plugins:
+            return self._helpers.add(Plugin(self._plugins[step.name], self._helpers.events))
         return Watcher(step.name, WatcherOptions(step.target.options))
 
-    def _change(
-        self, step: Step, plugins: Mapping[str, PluginConfig], starts: list[Watcher]
-    ) -> Iterator[Order]:
+    def _change(self, step: Step, watcher: Watcher) -> Iterator[orders.Order]:
         """Say what is wanted of a watcher that is there already."""
-        watcher = self._there(step)
-        if step.name in plugins:
+        if step.name in self._plugins:
             helper = self._helpers.rows[watcher]
             assert isinstance(helper, Plugin)
-            helper.config = plugins[step.name]
+            helper.config = self._plugins[step.name]
             options: Mapping[str, Any] = helper.options
         else:
             assert step.target is not None
@@ -200,8 +297,6 @@ class Application:
             options = step.target.options
         if step.processes == STOP:
             # First, so that nothing is replaced that goes anyway.
-            yield Stop([watcher], CAUSE)
+            yield orders.Stop([watcher], CAUSE)
         dropped = frozenset(watcher.options.keys() - options.keys())
-        yield SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)
-        if step.processes == START:
-            starts.append(watcher)
+        yield orders.SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
@@ -77,9 +76,9 @@ class Histories:
     A history is there from the first start of its watcher on, and as long as the watcher.
     """
 
-    def __init__(self, loop: Loop, clock: Clock) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._clock = clock
+        self._clock = loop.clock
         self._histories: dict[tuple[Watcher, str], History] = {}
         self._followers: dict[History, list[Follower]] = {}
         self._expected: set[History] = set()  # a pump posts when something comes
@@ -116,8 +115,7 @@ class Histories:
             self._dismiss({history: self._followers.pop(history, [])}, why)
 
     def _dismiss(self, followers: dict[History, list[Follower]], why: str) -> None:
-        """Answer for the last time. Where there are too many followers for lines, the rest gets only
-        the number of bytes that it has missed."""
+        """Answer for the last time; when that takes too long, the rest gets no more lines."""
         until = self._clock.monotonic() + LAST_SHARE
         for history, waiting in followers.items():
             for follower in waiting:

@@ -1,9 +1,9 @@
 """The supervisor: one thread, one loop, and everything that they own.
 
-A turn of the loop reads the sockets, notes which children have exited, runs the timer and what
-other threads have posted; then, once, at its end, it collects the exits and lets the core converge.
-All of that works for about five milliseconds at most before the sockets are looked at again, and
-nothing in it ever waits: what may block is done on other threads, which answer by posting.
+A turn of the loop reads the sockets, notes which children have exited, runs the timers and what
+other threads have posted; once, at its end, it collects the exits and lets the core converge. That
+takes about five milliseconds at most before the sockets are looked at again. Nothing in a turn
+waits: what may block is done on other threads, which answer by posting.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from cvec_circus.commands import table
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import Dispatcher
-from cvec_circus.control.replies import Reply
 from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.supervisor.compose import Surroundings, compose, pace_of
+from cvec_circus.supervisor.compose import Desks, Surroundings, pace_of
 from cvec_circus.supervisor.helper_rows import Statistics
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
@@ -46,7 +45,7 @@ JOIN_TIMEOUT = 2.0
 """Seconds that the end waits for the threads that write output, and for those that read /proc."""
 
 CHORES_TIMEOUT = 1.0
-"""Seconds that it waits for the chores."""
+"""Seconds that it waits for the threads of the chores."""
 
 FROM_FILE = Cause("config", "file")
 
@@ -75,12 +74,8 @@ class Supervisor:
         is_subreaper: Whether orphans become children of this process.
 
     Attributes:
-        loop: Everything happens on it.
-        roster: The watchers.
-        events: What is published, and the history of it.
-        control: Where commands are taken.
         target: The commands' view of it all.
-        started_at: The instant at which it began.
+        carry_out: Carries out a command of the program that embeds us: see `Dispatcher.carry_out`.
         leftover_pids: After `run`: the processes that would not end.
     """
 
@@ -99,21 +94,14 @@ class Supervisor:
     ) -> None:
         self.configuration = configuration
         self.clock = clock
-        self.started_at = clock.monotonic()
+        self._started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self._timer: Timer | None = None
         self._when_started = when_started
         self._origin = origin
-        around = Surroundings(
-            clock,
-            log_level,
-            log_url,
-            log_fd,
-            sockets,
-            partial(facades, self),
-            is_subreaper,
-        )
-        self.desks = compose(configuration, around, self._dispatch)
+        made = partial(facades, self)
+        around = Surroundings(clock, log_level, log_url, log_fd, sockets, made, is_subreaper)
+        self.desks = Desks(configuration, around, self._dispatch)
         self.loop = self.desks.loop
         self.roster = self.desks.roster
         self.events = self.desks.events
@@ -132,15 +120,12 @@ class Supervisor:
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
+        self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)
         self.loop.each_turn(self.events.send)
 
     def _dispatch(self, request: Request) -> None:
         self._dispatcher(request)
-
-    def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
-        """Carry out a command of the program that embeds us: see `Dispatcher.carry_out`."""
-        self._dispatcher.carry_out(message, reply)
 
     # -- the life of it
 
@@ -167,12 +152,11 @@ class Supervisor:
         self.roster.give(Start(None, FROM_FILE), self._when_started)
         # Commands that are there already are read in the second turn: by then all this has begun.
         self.loop.post(self.control.open)
-        # Not in the first turn, which has to do with spawning.
-        self.loop.post(self.loop.post, self._prepare)
+        self.loop.post(self.loop.post, self._prepare)  # the first turn is for spawning
 
     def _prepare(self) -> None:
-        """Have at hand what may not be had later: threads, when memory is short; the commands,
-        which must not be of another version than their daemon, after an upgrade on disk."""
+        """Load what may be missing later: threads, when memory is short; the commands, which must
+        be of the daemon's own version after an upgrade on disk."""
         self.desks.chores.start()
         self.desks.endings.walker.start()
         table.load_all()
@@ -190,25 +174,14 @@ class Supervisor:
 
     def _make_reloading(self) -> Reloading:
         """Prepare to read the configuration again, which most daemons never do."""
-        from cvec_circus.supervisor.planning import World
+        from cvec_circus.supervisor.applying import World
         from cvec_circus.supervisor.reloading import Reloading
 
-        return Reloading(
-            World(
-                self.loop,
-                self.desks.chores.configuration,
-                self.roster,
-                self.desks.sockets,
-                self.desks.helpers,
-                lambda: self.configuration,
-                self._adopt,
-                self._origin,
-            )
-        )
+        world = World(self.desks, lambda: self.configuration, self._adopt, self._origin)
+        return Reloading(world)
 
     def _adopt(self, wanted: Configuration, plan: Plan) -> None:
-        """Take over what was loaded; what of the daemon's own options counts only at its start
-        stays as it is."""
+        """Take over what was loaded, but for the daemon's options that count only at its start."""
         live = {change.option: change.after for change in plan.circus if change.effect == "live"}
         if self._origin.examine is not None:
             self._origin.examine(wanted)
@@ -238,7 +211,7 @@ class Supervisor:
             self.loop.call_later(RETRY_DELAY, self._look_again)
             raise
         finally:
-            # Even if one watcher has a fault of ours, the others keep their deadlines.
+            # Even if a fault of ours stops one watcher, the others keep their deadlines.
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
@@ -250,7 +223,7 @@ class Supervisor:
             self.roster.touch(watcher)
 
     def _arm(self) -> None:
-        """Wake the loop for the next deadline of the core, or of those who wait."""
+        """Wake the loop for the next deadline of the core, or of an answer that waits."""
         instants = (self.roster.next_at(), self.desks.waits.next_at())
         next_at = min((at for at in instants if at is not None), default=None)
         if self._timer is not None:
@@ -272,8 +245,7 @@ class Supervisor:
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")
         desks.outputs.end()
-        hanging = desks.outputs.join(JOIN_TIMEOUT)
-        if hanging:
+        if hanging := desks.outputs.join(JOIN_TIMEOUT):
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()
@@ -288,12 +260,8 @@ class Supervisor:
             logger.error("process %d would not end and is left behind", pid)
 
     def close(self) -> None:
-        """Close what is open, after `run` or instead of it. Those who still ask get the end."""
+        """Close what is open, after `run` or instead of it. Clients that still ask get the end."""
         self.desks.closers.close()
-
-    def uptime(self) -> float:
-        """Return the seconds since the beginning."""
-        return self.clock.monotonic() - self.started_at
 
     @property
     def stats_address(self) -> str:
@@ -304,7 +272,7 @@ class Supervisor:
         return str(self.configuration.circus["stats_endpoint"])
 
     def global_options(self) -> dict[str, Any]:
-        """Return what `globaloptions` answers: where the daemon can be reached, and its delay."""
+        """Return what `globaloptions` answers."""
         circus = self.configuration.circus
         return {
             "endpoint": self.control.address,
@@ -315,12 +283,12 @@ class Supervisor:
         }
 
     def description(self) -> dict[str, Any]:
-        """Return who answers: what `ping` says."""
+        """Return what `ping` answers."""
         return {
             "pid": os.getpid(),
             "version": __version__,
             "run": self.events.run,
-            "uptime": round(self.uptime(), 3),
+            "uptime": round(self.clock.monotonic() - self._started_at, 3),
         }
 
 

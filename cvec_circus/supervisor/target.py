@@ -46,9 +46,9 @@ class Target:
         max_processes: How many processes a watcher may have.
 
     Attributes:
-        before_reload: Called with the names of watchers that are to be reloaded, None for all, with
-            what then reloads them, and with who waits for it; None does so at once.
-        reloading: The line of the orders that change everything.
+        before_reload: Called with the names of the watchers that an order reloads, None for all,
+            with what then reloads them, and with the `Wait` of the order; None does so at once.
+        reloading: The queue of the orders that change everything.
         left_out: A stand-in by name for each watcher that the configuration has and that cannot be
             run.
     """
@@ -67,13 +67,15 @@ class Target:
         self._outputs = desks.outputs
         self._hooks = desks.hooks
         self._events = desks.events
-        self._sockets = desks.sockets
         self._sampler = desks.sampler
         self._shutdown = shutdown
         self._make_reloading = make_reloading
         self._max_processes = max_processes
         self.before_reload: BeforeReload | None = None
         self.reloading: Reloading | None = None
+        self.watchers = desks.roster.watchers
+        self.sockets = desks.sockets.describe
+        self.sample_daemon = desks.sampler.sample_daemon
         self.global_options = global_options
         self.description = description
         self.left_out = {fold(one.name): _stand_in(one) for one in left_out}
@@ -85,12 +87,8 @@ class Target:
         """Whether the daemon is on its way out."""
         return self._shutdown.begun
 
-    def watchers(self) -> list[Watcher]:
-        """All watchers, by name."""
-        return self._roster.watchers()
-
     def find(self, name: str) -> Watcher:
-        """The watcher of that name, in any case."""
+        """Return the watcher of that name, in any case."""
         watcher = self._roster.get(name)
         if watcher is None:
             self._refuse_left_out(name)
@@ -98,7 +96,7 @@ class Target:
         return watcher
 
     def known(self, name: str | None = None) -> list[Watcher]:
-        """The watcher of that name, or all by name: those left out of the configuration too."""
+        """Return the watcher of that name, or all by name, with those that were left out."""
         if name is None:
             absent = [w for w in self.left_out.values() if self._roster.get(w.name) is None]
             if not absent:
@@ -114,7 +112,7 @@ class Target:
             raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
     def matching(self, pattern: str, match: str) -> list[Watcher]:
-        """The watchers whose names match; one that bears the very name stands for itself."""
+        """Return the watchers whose names match; an exact name stands for that watcher alone."""
         exact = self._roster.get(pattern)
         if exact is not None or match == "simple":
             return [self.find(pattern)]
@@ -128,45 +126,41 @@ class Target:
         return found
 
     def reason(self, watcher: Watcher) -> str:
-        """Why it is in its state, in a sentence; "" when there is nothing to explain."""
+        """Return why it is in its state; "" when there is nothing to explain."""
         return why(watcher, self._roster.now())
 
     def detail(self, watcher: Watcher) -> Fields:
-        """What `status` tells of it with `details`."""
+        """Return what `status` tells of it with `details`."""
         now, places = self._roster.now(), watcher.places
         return {
             "state": watcher.status,
             "processes": len(places.pids()),
             "numprocesses": watcher.goal.numprocesses,
             "restarts": places.restarts,
-            "last_death": places.last_death and _told(places.last_death, now),
+            "last_death": places.last_death and _row(places.last_death, now),
             "uptime": round(now - watcher.filled_at, 3) if watcher.is_up else None,
             "reason": why(watcher, now),
             "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
         }
 
     def pids(self, watcher: Watcher) -> list[int]:
-        """The pids of its processes, in order of wid."""
+        """Return the pids of its processes, in order of wid."""
         return watcher.places.pids()
 
     def options(self, watcher: Watcher) -> Fields:
-        """Its options as the wire shows them."""
+        """Return its options as the wire shows them."""
         return public(watcher.options, _working_dir())
 
-    def sockets(self) -> list[Fields]:
-        """The managed sockets."""
-        return self._sockets.describe()
-
     def events(self, since: int, limit: int, marker: str | None) -> Fields:
-        """Events out of the history; then the marker is published, so that whoever asked knows
-        where in his stream the answer ends."""
+        """Return events out of the history, and publish the marker, which shows a client where in
+        its stream the answer ends."""
         found = self._events.since(since, limit)
         if marker is not None:
             self._events.sync(marker)
         return found
 
     def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
-        """The last lines that its processes have written."""
+        """Return the last lines that its processes have written."""
         return self._outputs.histories.last(watcher, channel, count)
 
     def next_lines(
@@ -177,7 +171,7 @@ class Target:
         timeout: float,
         then: Callable[[Fields], None],
     ) -> None:
-        """The lines after a place, now or when there are some."""
+        """Call `then` with the lines after a place, now or when there are some."""
         self._outputs.histories.after(watcher, channel, since, timeout, then)
 
     def sample(
@@ -188,13 +182,10 @@ class Target:
         refuse: Callable[[str], None],
         extended: bool = False,
     ) -> None:
-        """Measures processes; `then` gets ``{name: {pid: process info}}``, or `refuse` the reason
+        """Measure processes; `then` gets ``{name: {pid: process info}}``, or `refuse` the reason
         why there is none. `extended`: after the hooks of that name have added to it."""
         chosen = {
-            watcher.name: [
-                process for process in watcher.places.leaders() if pid in (None, process.pid)
-            ]
-            for watcher in watchers
+            one.name: [p for p in one.places.leaders() if pid in (None, p.pid)] for one in watchers
         }
 
         def answer(rows: dict[int, Fields]) -> None:
@@ -211,7 +202,7 @@ class Target:
     def _extend(
         self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
     ) -> None:
-        """Has the figures of these watchers extended, all at the same time."""
+        """Let the hooks of these watchers extend the figures, all at the same time."""
         missing = {watcher.name for watcher in watchers}
 
         def take(name: str, rows: dict[int, Fields]) -> None:
@@ -223,10 +214,6 @@ class Target:
         for watcher in watchers:
             rows = {int(pid): row for pid, row in found[watcher.name].items()}
             self._hooks.extend(watcher, rows, partial(take, watcher.name))
-
-    def sample_daemon(self, then: Callable[[Fields], None], refuse: Callable[[str], None]) -> None:
-        """Measures the daemon itself."""
-        self._sampler.sample_daemon(then, refuse)
 
     # -- orders
 
@@ -282,14 +269,14 @@ class Target:
         return chosen
 
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
-        """Read the configuration again, and make what differs so."""
+        """Read the configuration again, and apply what differs."""
         if self.reloading is None:
             self.reloading = self._make_reloading()
         self.reloading.ask(props, answer)
 
 
 def _stand_in(left_out: LeftOut) -> Watcher:
-    """A watcher for `status` to show, which is on no roster: nothing ever starts it."""
+    """Make a watcher for `status` to show, which is on no roster: nothing ever starts it."""
     options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
     watcher = Watcher(left_out.name, options)
     watcher.reason = f"left out: {left_out.problems[0]}"
@@ -297,20 +284,21 @@ def _stand_in(left_out: LeftOut) -> Watcher:
 
 
 def _working_dir() -> str | None:
-    """The folder of processes that have none of their own, None if somebody has deleted it."""
+    """Return the folder of processes that have none of their own, None if it was deleted."""
     try:
         return os.getcwd()
     except FileNotFoundError:
         return None
 
 
-def _told(death: Death, now: float) -> Fields:
-    *known, at = death
-    return {**dict(zip(Death._fields, known)), "age": round(now - at, 3)}
+def _row(death: Death, now: float) -> Fields:
+    row = death._asdict()
+    row["age"] = round(now - row.pop("at"), 3)
+    return row
 
 
 def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:
-    """The measurements of one watcher's processes, with what only we know of them."""
+    """Return the measurements of one watcher's processes, with what only the daemon knows."""
     return {
         str(process.pid): {**rows[process.pid], "started": process.started, "wid": process.wid}
         for process in processes

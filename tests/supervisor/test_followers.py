@@ -15,9 +15,9 @@ COUNT = 300
 
 class TestManyFollowers(unittest.TestCase):
     def setUp(self) -> None:
-        self.loop = mock.Mock()
+        self.loop = mock.Mock(clock=SYSTEM)
         self.answers: list[dict[str, Any]] = []
-        self.histories = Histories(self.loop, SYSTEM)
+        self.histories = Histories(self.loop)
         history = self.histories.keep(mock.Mock(), "stdout", 100_000)
         assert history is not None
         self.history = history

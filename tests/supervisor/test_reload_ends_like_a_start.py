@@ -11,11 +11,10 @@ from cvec_circus.config.diff import Present, Running, compare
 from cvec_circus.config.plan import Plan
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.supervisor.applying import Application
+from cvec_circus.supervisor.applying import Application, standing
 from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helper
-from cvec_circus.supervisor.planning import standing
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, SetOptions
 from cvec_circus.wire.outcome import Outcome, Wait
