@@ -5,11 +5,11 @@ Sockets come first, which may fail, then the watchers, which cannot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus import exc
-from cvec_circus.config.configuration import Configuration, Origin
+from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
@@ -21,7 +21,7 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
-from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.wire import orders
@@ -29,15 +29,6 @@ from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 
 CAUSE = Cause("command:reloadconfig", "file")
-
-
-class World(NamedTuple):
-    """What a reload works on. Owned by the supervisor thread."""
-
-    desks: Desks
-    configuration: Callable[[], Configuration]  # returns what is loaded now
-    adopt: Callable[[Configuration, Plan], None]  # takes over what is loaded from now on
-    origin: Origin
 
 
 class Planned(NamedTuple):
@@ -56,16 +47,16 @@ class Planned(NamedTuple):
     new: list[CircusSocket]
 
 
-def plan(world: World, wanted: Configuration) -> Planned:
+def plan(desks: Desks, loaded: Loaded, wanted: Configuration) -> Planned:
     """Return the plan for a configuration. Called on the supervisor thread; nothing is changed.
 
     Raises:
         ConfigError: Something is missing in the configuration.
     """
-    loaded, roster, registry = world.configuration(), world.desks.roster, world.desks.sockets
-    leaving = set(registry.leaving)
-    held = [*registry, *registry.leaving]
-    names = {one.name.lower() for one in loaded.sockets}
+    now, origin = loaded.configuration, loaded.origin
+    leaving = set(desks.sockets.leaving)
+    held = [*desks.sockets, *desks.sockets.leaving]
+    names = {one.name.lower() for one in now.sockets}
     there = [Held(s.name, s.options(), s.name.lower() in names, s in leaving) for s in held]
     sockets = [CircusSocket(name=one.name, **one.options) for one in wanted.sockets]
     exchanged = exchange(there, {one.name: one.options() for one in sockets})
@@ -74,18 +65,18 @@ def plan(world: World, wanted: Configuration) -> Planned:
         renewed = references(before) & references(after) & exchanged.renewed.keys()
         return ", ".join(exchanged.renewed[name] for name in sorted(renewed))
 
-    files = {fold(one.name) for one in loaded.watchers}
-    watchers = roster.watchers()
+    files = {fold(one.name) for one in now.watchers}
+    watchers = desks.roster.watchers()
     present = Present(
-        loaded.circus,
+        now.circus,
         [_running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
-        loaded.plugins,
+        now.plugins,
         {w.name: standing(w) for w in watchers if w.kind.is_helper},
-        world.origin.path is not None,
-        world.origin.set_level is not None,
+        origin.path is not None,
+        origin.set_level is not None,
     )
     made = compare(present, wanted, exchanged.steps, other_sockets)
-    problems = _missing(made, wanted, present, set(exchanged.numbers)) or _taken(made, roster)
+    problems = _missing(made, wanted, present, set(exchanged.numbers)) or _taken(made, desks.roster)
     if problems:
         raise exc.ConfigError(problems)
     new = [one for one in sockets if exchanged.numbers[one.name.lower()] is None]
@@ -144,12 +135,12 @@ class Departures:
 
     Owned by the supervisor thread. Connections that wait in their backlogs are served till then.
 
-    Args:
+    Attributes:
         sockets: The registry, which closes what is left at the end.
     """
 
     def __init__(self, sockets: SocketRegistry) -> None:
-        self._sockets = sockets
+        self.sockets = sockets
         self._serving: dict[CircusSocket, list[ManagedProcess]] = {}
 
     def add(
@@ -159,12 +150,12 @@ class Departures:
         name = managed.name.lower()
         users = [w for w in watchers if w is on_all or name in references(w.options)]
         self._serving[managed] = [one for user in users for one in user.places.spawned()]
-        self._sockets.leaving.append(managed)
+        self.sockets.leaving.append(managed)
 
     def take_back(self, managed: CircusSocket) -> None:
         """Close a socket no longer."""
         if self._serving.pop(managed, None) is not None:
-            self._sockets.leaving.remove(managed)
+            self.sockets.leaving.remove(managed)
 
     def look(self) -> None:
         """Close those whose time has come."""
@@ -180,8 +171,6 @@ class Application:
     Args:
         plan: It.
         wanted: The configuration that it leads to.
-        roster: The watchers.
-        helpers: What plugins get.
     """
 
     def __init__(self, plan: Plan, wanted: Configuration, roster: Roster, helpers: Helpers) -> None:
@@ -192,22 +181,17 @@ class Application:
         self._plugins = {plugin.name: plugin for plugin in wanted.plugins}
 
     def exchange_sockets(
-        self,
-        planned: Planned,
-        newcomers: Newcomers,
-        departures: Departures,
-        sockets: SocketRegistry,
+        self, planned: Planned, newcomers: Newcomers, departures: Departures
     ) -> None:
         """Change the sockets as planned.
 
         Args:
-            planned: What is to be done.
+            planned: What happens to them.
             newcomers: The new sockets, bound.
             departures: Takes those that go.
-            sockets: The registry.
 
         Raises:
-            SocketError: One cannot be changed. Then all are as before, and those are closed.
+            SocketError: One cannot be changed. Then all are as before, and the new ones are closed.
         """
         new = {managed.name.lower(): managed for managed in newcomers.sockets}
         after = [
@@ -228,14 +212,14 @@ class Application:
             raise
         newcomers.settle()
         there = {managed for _, managed in after}
-        for managed in list(sockets):
+        for managed in list(departures.sockets):
             if managed not in there:
                 departures.add(managed, self._roster.all_watchers(), self._counting())
         for key, managed in after:
             departures.take_back(managed)
             if key in wanted:
                 managed.name = wanted[key].name
-        sockets.exchange(managed for _, managed in after)
+        departures.sockets.exchange(managed for _, managed in after)
 
     def order(self) -> orders.Configure:
         """Return what is wanted of the watchers; nothing of it can fail."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import Configuration, LeftOut, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.events import EventStream
 from cvec_circus.control.publisher import Publisher
@@ -18,6 +18,8 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
@@ -35,6 +37,10 @@ from cvec_circus.supervisor.turn import Turn
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
+from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.config.plan import Plan
 
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
@@ -169,6 +175,54 @@ class Desks:
         )
         self.roster = Roster(ports, facts)
         self.sampler = SampleDesk(loop, self.chores.sampling)
+
+
+class Loaded:
+    """What the daemon runs, as it was loaded last. Owned by the supervisor thread.
+
+    Attributes:
+        configuration: All of it.
+        origin: Where it comes from.
+        left_out: A stand-in by name for each watcher that it has and that cannot be run.
+    """
+
+    def __init__(self, desks: Desks, configuration: Configuration, origin: Origin) -> None:
+        self._desks = desks
+        self.configuration = configuration
+        self.origin = origin
+        self.left_out = {fold(one.name): _stand_in(one) for one in configuration.left_out}
+
+    def adopt(self, wanted: Configuration, plan: Plan) -> None:
+        """Take over what was loaded, but for the daemon's options that count only at its start."""
+        live = {change.option: change.after for change in plan.circus if change.effect == "live"}
+        if self.origin.examine is not None:
+            self.origin.examine(wanted)
+        if "loglevel" in live and self.origin.set_level is not None:
+            self.origin.set_level(live["loglevel"])
+            self._desks.helpers.log_level = live["loglevel"]
+        if "event_history" in live:
+            self._desks.events.keep(live["event_history"])
+        wanted.circus = {**self.configuration.circus, **live}
+        self._desks.helpers.check_delay = wanted.circus["check_delay"]
+        self._desks.campaign.pace = pace_of(wanted.circus)
+        wanted.forget_places()
+        self.left_out = {}
+        self.configuration = wanted
+
+    @property
+    def stats_address(self) -> str:
+        """Where statistics are published, if they are."""
+        rows = self._desks.helpers.rows.values()
+        found = [row.address for row in rows if isinstance(row, helper_rows.Statistics)]
+        return found[0] if found else str(self.configuration.circus["stats_endpoint"])
+
+
+def _stand_in(left_out: LeftOut) -> Watcher:
+    """Make a watcher for `status` to show, which is on no roster: nothing ever starts it."""
+    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    watcher = Watcher(left_out.name, options)
+    watcher.reason = f"left out: {left_out.problems[0]}"
+    return watcher
 
 
 def _listen(configuration: Configuration, around: Surroundings, sockets: SocketRegistry) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.control.replies import FAULT
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
 from cvec_circus.options.typed import WatcherOptions
@@ -33,7 +34,9 @@ VARIABLES = {
 """The variable in which a program finds each fact."""
 
 EXTENDED = "extended_stats"
-FAULT = "internal error; the daemon's log has more"
+
+Rows = dict[int, dict[str, Any]]
+"""The figures of processes by their pids."""
 
 LONGEST = 1000
 """Characters of an exception's text in an answer; the log has all of it."""
@@ -52,20 +55,25 @@ Facades = Callable[[Watcher, "Caller"], "tuple[WatcherFacade, Any]"]
 
 
 class Situation(NamedTuple):
-    """What a hook is called in. Immutable; noted by the supervisor thread.
+    """What is called, and what it is called in. Immutable; noted by the supervisor thread.
 
     Attributes:
+        options: All options of the watcher.
         variables: What programs get beside the facts.
         is_set: Whether the hook was set while the daemon ran, so that its module is read again.
         withheld: The variables of the daemon's environment that it does not get.
         nofile: The soft limit of open files that programs get; None for ours.
+        cancel: Ends a program when it is set; None for a function.
     """
 
+    name: str
+    hook: Hook
     options: WatcherOptions
     variables: Mapping[str, str]
     is_set: bool
-    withheld: frozenset[str] = frozenset()
-    nofile: int | None = None
+    withheld: frozenset[str]
+    nofile: int | None
+    cancel: Wakeup | None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -125,26 +133,19 @@ class Caller:
         """Tell whether a failure of that hook counts as a yes. Safe from any thread."""
         return hook.ignore or name in FORGIVEN
 
-    def call(
-        self,
-        name: str,
-        hook: Hook,
-        facts: Mapping[str, Any],
-        situation: Situation,
-        cancel: Wakeup | None,
-    ) -> Answer:
+    def call(self, situation: Situation, facts: Mapping[str, Any]) -> Answer:
         """Call a hook, which may do what it likes; nothing is raised.
 
         Args:
+            situation: What it is called in.
             facts: What it is called with beside `watcher`, `arbiter` and `hook_name`.
-            cancel: Set when a program is to be ended; None for a function.
         """
-        pid = os.getpid()
+        pid, name = os.getpid(), situation.name
         self._running = name
         try:
-            if cancel is not None:
-                return self._run(name, hook, facts, situation, cancel)
-            answer = self._call(name, hook, facts, situation)
+            if situation.cancel is not None:
+                return self._run(situation, situation.cancel, facts)
+            answer = self._call(situation, facts)
             if os.getpid() != pid:
                 _end_copy(self._name, name, None)
             return answer
@@ -158,13 +159,7 @@ class Caller:
         finally:
             self._running = ""
 
-    def extend(
-        self,
-        hook: Hook,
-        rows: dict[int, dict[str, Any]],
-        situation: Situation,
-        cancel: Wakeup | None,
-    ) -> tuple[Answer, dict[int, dict[str, Any]]]:
+    def extend(self, situation: Situation, rows: Rows) -> tuple[Answer, Rows]:
         """Call `extended_stats` for the figures of processes, by pid; return the changed ones.
 
         Those of a process for which it fails stay as they are.
@@ -173,8 +168,7 @@ class Caller:
         changed = dict(rows)
         for pid, plain in rows.items():
             stats = json.loads(json.dumps(plain))
-            facts = {"pid": pid, "stats": stats}
-            answer = self.call(EXTENDED, hook, facts, situation, cancel)
+            answer = self.call(situation, {"pid": pid, "stats": stats})
             if answer.error is None:
                 changed[pid] = stats
             else:
@@ -183,10 +177,8 @@ class Caller:
 
     # -- functions
 
-    def _call(
-        self, name: str, hook: Hook, facts: Mapping[str, Any], situation: Situation
-    ) -> Answer:
-        function = self._function(name, hook, situation)
+    def _call(self, situation: Situation, facts: Mapping[str, Any]) -> Answer:
+        name, function = situation.name, self._function(situation)
         if self._made is None:
             self._made = self._facades(self._watcher, self)
         watcher, arbiter = self._made
@@ -206,11 +198,12 @@ class Caller:
         yes = bool(result)
         if result is None and name in DECIDING:
             text = "%s: hook %s (%s) has returned None, which is a no"
-            logger.warning(text, self._name, name, target_name(hook.target))
+            logger.warning(text, self._name, name, target_name(situation.hook.target))
         return Answer(yes, changes=_changes(env, watcher.env))
 
-    def _function(self, name: str, hook: Hook, situation: Situation) -> Any:
-        known, function = self._found.get(name, (None, None))
+    def _function(self, situation: Situation) -> Any:
+        hook = situation.hook
+        known, function = self._found.get(situation.name, (None, None))
         if known is hook:
             return function
         function = hook.target
@@ -219,19 +212,13 @@ class Caller:
             if situation.is_set or known not in (None, hook):
                 _read_again(function)
             function = importing.load(function, pythonpath)
-        self._found[name] = (hook, function)
+        self._found[situation.name] = (hook, function)
         return function
 
     # -- programs
 
-    def _run(
-        self,
-        name: str,
-        hook: Hook,
-        facts: Mapping[str, Any],
-        situation: Situation,
-        cancel: Wakeup,
-    ) -> Answer:
+    def _run(self, situation: Situation, cancel: Wakeup, facts: Mapping[str, Any]) -> Answer:
+        name = situation.name
         env = {
             **os.environ,
             **situation.environment,
@@ -241,7 +228,7 @@ class Caller:
         }
         env.update({VARIABLES[key]: str(facts[key]) for key in facts if key in VARIABLES})
         spec = LaunchSpec(
-            split(hook.command),
+            split(situation.hook.command),
             cwd=situation.options["working_dir"],
             env=env,
             stdin=subprocess.DEVNULL,
@@ -260,7 +247,10 @@ class Caller:
         if name == EXTENDED:
             if ended.exit_code:
                 raise RuntimeError(reason)
-            facts["stats"].update(_mapping(ended.output))
+            found = json.loads(ended.output)
+            if not isinstance(found, dict):
+                raise ValueError("its output is no JSON object")
+            facts["stats"].update(found)
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
 
 
@@ -313,13 +303,6 @@ def _end_copy(watcher: str, name: str, error: BaseException | None) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(exit_code & 0xFF)
-
-
-def _mapping(output: bytes) -> dict[str, Any]:
-    found = json.loads(output)
-    if not isinstance(found, dict):
-        raise ValueError("its output is no JSON object")
-    return found
 
 
 def _words(error: BaseException) -> str:

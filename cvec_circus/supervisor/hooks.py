@@ -27,7 +27,7 @@ from cvec_circus.wire.cause import HOOK
 
 if TYPE_CHECKING:
     from cvec_circus.options.hooks import Hook
-    from cvec_circus.supervisor.hook_calls import Answer, Caller, Situation
+    from cvec_circus.supervisor.hook_calls import Answer, Caller, Rows, Situation
 
 MOST_WAITING = 1000
 """Calls of one watcher that wait, apart from those that decide something."""
@@ -39,12 +39,9 @@ RETRY_DELAY = 0.1
 """Seconds until a thread or a pipe is asked for again that the system did not have."""
 
 JOIN_TIMEOUT = 1.0
-"""Seconds for the threads to end that have nothing to do, or a program to end."""
+"""Seconds for idle threads, or for a program that was killed, to end."""
 
 NOTHING: frozenset[str] = frozenset()  # one for all: Python makes a new one at each call
-
-Rows = dict[int, dict[str, Any]]
-"""The figures of processes by their pids."""
 
 
 class Call:
@@ -230,11 +227,14 @@ class HookDesk:
 
         watcher = call.watcher
         return Situation(
+            call.name,
+            call.hook,
             watcher.options,
             self._variables(watcher.name) if call.cancel else {},
             watcher.settings.configured().hooks.get(call.name) != call.hook,
             self.withheld(watcher),
             self._nofile,
+            call.cancel,
         )
 
     def _call(self, call: Call, situation: Situation) -> None:
@@ -243,9 +243,9 @@ class HookDesk:
         answer = caller.fault
         try:
             if rows is None:
-                answer = caller.call(call.name, call.hook, call.facts, situation, call.cancel)
+                answer = caller.call(situation, call.facts)
             else:
-                answer, rows = caller.extend(call.hook, rows, situation, call.cancel)
+                answer, rows = caller.extend(situation, rows)
         finally:
             self._loop.post(self._returned, call, answer, rows)
 

@@ -22,7 +22,8 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.control.replies import FAULT
 from cvec_circus.sockets.beside import Newcomers
-from cvec_circus.supervisor.applying import CAUSE, Application, Departures, World, plan
+from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
+from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
 
@@ -73,11 +74,12 @@ Turn = Union[Order, Callable[[], None]]
 class Reloading:
     """The queue of orders that change everything. Owned by the supervisor thread."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._loop = world.desks.loop
-        self._roster = world.desks.roster
-        self._departures = Departures(world.desks.sockets)
+    def __init__(self, desks: Desks, loaded: Loaded) -> None:
+        self._desks = desks
+        self._loaded = loaded
+        self._loop = desks.loop
+        self._roster = desks.roster
+        self._departures = Departures(desks.sockets)
         self._queue: deque[Turn] = deque()
         self._order: Order | None = None
 
@@ -89,7 +91,7 @@ class Reloading:
         Raises:
             MessageError: There is no file.
         """
-        path = props["path"] or self._world.origin.path
+        path = props["path"] or self._loaded.origin.path
         if path is None:
             text = "this arbiter was started without a file; name one: reloadconfig FILE"
             raise exc.MessageError(text, COMMAND_FAILED)
@@ -149,13 +151,13 @@ class Reloading:
     def _attempt(self, order: Order, fn: Callable[..., object], *args: Any) -> None:
         """Do a step on the configuration thread; without one, the order has failed."""
         try:
-            self._world.desks.chores.configuration.attempt(fn, *args)
+            self._desks.chores.configuration.attempt(fn, *args)
         except exc.CircusError as error:
             self._failed(order, error)
 
     def _read(self, order: Order) -> None:
         """On the configuration thread."""
-        origin = self._world.origin
+        origin = self._loaded.origin
         environ = os.environ if origin.environ is None else origin.environ
         try:
             configuration = load(order.path, environ, origin.cwd)
@@ -195,7 +197,7 @@ class Reloading:
         if self._is_off(order):
             return
         try:
-            planned = plan(self._world, wanted)
+            planned = plan(self._desks, self._loaded, wanted)
         except Exception as error:
             self._failed(order, error)
             return
@@ -224,12 +226,12 @@ class Reloading:
         """Apply it all. What was set meanwhile counts: the plan is made once more."""
         if self._is_off(order):
             return
-        desks = self._world.desks
+        desks = self._desks
         assert order.newcomers is not None
         try:
-            planned = plan(self._world, wanted)
+            planned = plan(self._desks, self._loaded, wanted)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
-            application.exchange_sockets(planned, order.newcomers, self._departures, desks.sockets)
+            application.exchange_sockets(planned, order.newcomers, self._departures)
         except Exception as error:
             order.newcomers.abandon()
             self._failed(order, error)
@@ -239,7 +241,7 @@ class Reloading:
         fields = _told(order, planned.plan, wanted)
         _log(order, planned.plan, wanted)
         try:
-            self._world.adopt(wanted, planned.plan)
+            self._loaded.adopt(wanted, planned.plan)
             wait = Wait(partial(_done, order, fields), timeout)
             self._roster.give(application.order(), wait)
         finally:

@@ -8,12 +8,11 @@ waits: what may block is done on other threads, which answer by posting.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cvec_circus import __version__, logger
+from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
@@ -23,18 +22,13 @@ from cvec_circus.control.dispatch import Dispatcher
 from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.supervisor.compose import Desks, Surroundings, pace_of
-from cvec_circus.supervisor.helper_rows import Statistics
+from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
-
-if TYPE_CHECKING:
-    from cvec_circus.config.plan import Plan
-    from cvec_circus.supervisor.reloading import Reloading
 
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
@@ -92,13 +86,10 @@ class Supervisor:
         origin: Origin = FROM_PROGRAM,
         is_subreaper: bool = False,
     ) -> None:
-        self.configuration = configuration
         self.clock = clock
-        self._started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self._timer: Timer | None = None
         self._when_started = when_started
-        self._origin = origin
         made = partial(facades, self)
         around = Surroundings(clock, log_level, log_url, log_fd, sockets, made, is_subreaper)
         self.desks = Desks(configuration, around, self._dispatch)
@@ -108,15 +99,8 @@ class Supervisor:
         self.control = self.desks.control
         self.child_exited = self.desks.endings.reaper.child_exited
         self.shutdown = Shutdown(self.roster, self.loop, self.desks.hooks, self.desks.campaign)
-        self.target = Target(
-            self.desks,
-            self.shutdown,
-            self.global_options,
-            self.description,
-            configuration.left_out,
-            self._make_reloading,
-            configuration.circus["max_processes"],
-        )
+        self._loaded = Loaded(self.desks, configuration, origin)
+        self.target = Target(self.desks, self.shutdown, self._loaded)
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
@@ -132,7 +116,7 @@ class Supervisor:
     def run(self) -> int:
         """Start everything, and return when everything has been stopped.
 
-        The calling thread becomes the supervisor thread. `close` is to be called afterwards.
+        The calling thread becomes the supervisor thread. Call `close` afterwards.
 
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
@@ -171,31 +155,6 @@ class Supervisor:
             return
         logger.info("reloading (%s)", cause.text)
         self.roster.give(Reload(None, cause))
-
-    def _make_reloading(self) -> Reloading:
-        """Prepare to read the configuration again, which most daemons never do."""
-        from cvec_circus.supervisor.applying import World
-        from cvec_circus.supervisor.reloading import Reloading
-
-        world = World(self.desks, lambda: self.configuration, self._adopt, self._origin)
-        return Reloading(world)
-
-    def _adopt(self, wanted: Configuration, plan: Plan) -> None:
-        """Take over what was loaded, but for the daemon's options that count only at its start."""
-        live = {change.option: change.after for change in plan.circus if change.effect == "live"}
-        if self._origin.examine is not None:
-            self._origin.examine(wanted)
-        if "loglevel" in live and self._origin.set_level is not None:
-            self._origin.set_level(live["loglevel"])
-            self.desks.helpers.log_level = live["loglevel"]
-        if "event_history" in live:
-            self.events.keep(live["event_history"])
-        wanted.circus = {**self.configuration.circus, **live}
-        self.desks.helpers.check_delay = wanted.circus["check_delay"]
-        self.desks.campaign.pace = pace_of(wanted.circus)
-        wanted.forget_places()
-        self.target.left_out = {}
-        self.configuration = wanted
 
     def _end_turn(self) -> bool:
         turn = self.desks.turn
@@ -264,32 +223,14 @@ class Supervisor:
         self.desks.closers.close()
 
     @property
+    def configuration(self) -> Configuration:
+        """What was loaded last."""
+        return self._loaded.configuration
+
+    @property
     def stats_address(self) -> str:
         """Where statistics are published, if they are."""
-        for helper in self.desks.helpers.rows.values():
-            if isinstance(helper, Statistics):
-                return helper.address
-        return str(self.configuration.circus["stats_endpoint"])
-
-    def global_options(self) -> dict[str, Any]:
-        """Return what `globaloptions` answers."""
-        circus = self.configuration.circus
-        return {
-            "endpoint": self.control.address,
-            "pubsub_endpoint": self.events.address,
-            "stats_endpoint": self.stats_address,
-            "check_delay": circus["check_delay"],
-            "multicast_endpoint": None,
-        }
-
-    def description(self) -> dict[str, Any]:
-        """Return what `ping` answers."""
-        return {
-            "pid": os.getpid(),
-            "version": __version__,
-            "run": self.events.run,
-            "uptime": round(self.clock.monotonic() - self._started_at, 3),
-        }
+        return self._loaded.stats_address
 
 
 def _wake() -> None:

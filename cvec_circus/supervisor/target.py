@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from cvec_circus import exc
-from cvec_circus.config.configuration import LeftOut
+from cvec_circus import __version__, exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
-from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.supervisor import patterns
-from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
@@ -36,49 +34,23 @@ class Target:
 
     Owned by the supervisor thread.
 
-    Args:
-        desks: Where the answers are.
-        shutdown: The end of it all.
-        global_options: Returns what `globaloptions` answers.
-        description: Returns what `ping` answers.
-        left_out: What the configuration has and cannot be run.
-        make_reloading: Makes `reloading` when it is first needed.
-        max_processes: How many processes a watcher may have.
-
     Attributes:
         before_reload: Called with the names of the watchers that an order reloads, None for all,
             with what then reloads them, and with the `Wait` of the order; None does so at once.
-        reloading: The queue of the orders that change everything.
-        left_out: A stand-in by name for each watcher that the configuration has and that cannot be
-            run.
+        reloading: The queue of the orders that change everything, once it was needed.
     """
 
-    def __init__(
-        self,
-        desks: Desks,
-        shutdown: Shutdown,
-        global_options: Callable[[], Fields],
-        description: Callable[[], Fields],
-        left_out: Iterable[LeftOut],
-        make_reloading: Callable[[], Reloading],
-        max_processes: int,
-    ) -> None:
+    def __init__(self, desks: Desks, shutdown: Shutdown, loaded: Loaded) -> None:
+        self._desks = desks
         self._roster = desks.roster
-        self._outputs = desks.outputs
-        self._hooks = desks.hooks
-        self._events = desks.events
-        self._sampler = desks.sampler
         self._shutdown = shutdown
-        self._make_reloading = make_reloading
-        self._max_processes = max_processes
+        self._loaded = loaded
+        self._started_at = desks.turn.now()
         self.before_reload: BeforeReload | None = None
         self.reloading: Reloading | None = None
         self.watchers = desks.roster.watchers
         self.sockets = desks.sockets.describe
         self.sample_daemon = desks.sampler.sample_daemon
-        self.global_options = global_options
-        self.description = description
-        self.left_out = {fold(one.name): _stand_in(one) for one in left_out}
 
     # -- questions
 
@@ -86,6 +58,25 @@ class Target:
     def stopping(self) -> bool:
         """Whether the daemon is on its way out."""
         return self._shutdown.begun
+
+    def global_options(self) -> Fields:
+        """Return what `globaloptions` answers."""
+        return {
+            "endpoint": self._desks.control.address,
+            "pubsub_endpoint": self._desks.events.address,
+            "stats_endpoint": self._loaded.stats_address,
+            "check_delay": self._loaded.configuration.circus["check_delay"],
+            "multicast_endpoint": None,
+        }
+
+    def description(self) -> Fields:
+        """Return what `ping` answers."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "run": self._desks.events.run,
+            "uptime": round(self._roster.now() - self._started_at, 3),
+        }
 
     def find(self, name: str) -> Watcher:
         """Return the watcher of that name, in any case."""
@@ -98,16 +89,12 @@ class Target:
     def known(self, name: str | None = None) -> list[Watcher]:
         """Return the watcher of that name, or all by name, with those that were left out."""
         if name is None:
-            absent = [w for w in self.left_out.values() if self._roster.get(w.name) is None]
-            if not absent:
-                return self.watchers()
+            absent = [w for w in self._loaded.left_out.values() if self._roster.get(w.name) is None]
             return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
-        if self._roster.get(name) is None and fold(name) in self.left_out:
-            return [self.left_out[fold(name)]]
-        return [self.find(name)]
+        return [self._roster.get(name) or self._loaded.left_out.get(fold(name)) or self.find(name)]
 
     def _refuse_left_out(self, name: str) -> None:
-        watcher = self.left_out.get(fold(name))
+        watcher = self._loaded.left_out.get(fold(name))
         if watcher is not None:
             raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
@@ -119,7 +106,7 @@ class Target:
         expression = patterns.compile(pattern, match)
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
-            for watcher in self.left_out.values():
+            for watcher in self._loaded.left_out.values():
                 if expression.match(watcher.name):
                     self._refuse_left_out(watcher.name)
             raise exc.MessageError(f"program {pattern} not found")
@@ -154,14 +141,14 @@ class Target:
     def events(self, since: int, limit: int, marker: str | None) -> Fields:
         """Return events out of the history, and publish the marker, which shows a client where in
         its stream the answer ends."""
-        found = self._events.since(since, limit)
+        found = self._desks.events.since(since, limit)
         if marker is not None:
-            self._events.sync(marker)
+            self._desks.events.sync(marker)
         return found
 
     def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
         """Return the last lines that its processes have written."""
-        return self._outputs.histories.last(watcher, channel, count)
+        return self._desks.outputs.histories.last(watcher, channel, count)
 
     def next_lines(
         self,
@@ -172,7 +159,7 @@ class Target:
         then: Callable[[Fields], None],
     ) -> None:
         """Call `then` with the lines after a place, now or when there are some."""
-        self._outputs.histories.after(watcher, channel, since, timeout, then)
+        self._desks.outputs.histories.after(watcher, channel, since, timeout, then)
 
     def sample(
         self,
@@ -197,7 +184,7 @@ class Target:
                 then(found)
 
         pids = [process.pid for processes in chosen.values() for process in processes]
-        self._sampler.sample(pids, answer, refuse)
+        self._desks.sampler.sample(pids, answer, refuse)
 
     def _extend(
         self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
@@ -213,7 +200,7 @@ class Target:
 
         for watcher in watchers:
             rows = {int(pid): row for pid, row in found[watcher.name].items()}
-            self._hooks.extend(watcher, rows, partial(take, watcher.name))
+            self._desks.hooks.extend(watcher, rows, partial(take, watcher.name))
 
     # -- orders
 
@@ -235,12 +222,13 @@ class Target:
             self._roster.give(order, wait)
 
     def _check_size(self, order: Order) -> None:
+        most = self._loaded.configuration.circus["max_processes"]
         if isinstance(order, Resize):
-            check_size(order.numprocesses, self._max_processes)
+            check_size(order.numprocesses, most)
         elif isinstance(order, SetOptions):
-            check_size(order.options.get("numprocesses", 0), self._max_processes)
+            check_size(order.options.get("numprocesses", 0), most)
         elif isinstance(order, Add):
-            check_size(order.watcher.goal.numprocesses, self._max_processes)
+            check_size(order.watcher.goal.numprocesses, most)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
@@ -254,7 +242,7 @@ class Target:
 
     def new_watcher(self, name: str, options: Fields) -> Watcher:
         """Make a watcher with converted options, for an `Add`."""
-        self.left_out.pop(fold(name), None)
+        self._loaded.left_out.pop(fold(name), None)
         return Watcher(name, WATCHER_OPTIONS.complete(options))
 
     def processes(self, watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
@@ -271,16 +259,10 @@ class Target:
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
         """Read the configuration again, and apply what differs."""
         if self.reloading is None:
-            self.reloading = self._make_reloading()
+            from cvec_circus.supervisor.reloading import Reloading  # most daemons never do
+
+            self.reloading = Reloading(self._desks, self._loaded)
         self.reloading.ask(props, answer)
-
-
-def _stand_in(left_out: LeftOut) -> Watcher:
-    """Make a watcher for `status` to show, which is on no roster: nothing ever starts it."""
-    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
-    watcher = Watcher(left_out.name, options)
-    watcher.reason = f"left out: {left_out.problems[0]}"
-    return watcher
 
 
 def _working_dir() -> str | None:
