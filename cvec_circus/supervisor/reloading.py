@@ -35,7 +35,7 @@ class Order:
     """One `reloadconfig`. Owned by the supervisor thread.
 
     Attributes:
-        newcomers: The sockets that it has opened, None as long as there are none.
+        newcomers: The sockets that it has opened.
         is_over: Whether it has been answered, so that nothing more of it is done.
     """
 
@@ -45,7 +45,7 @@ class Order:
         self.waiting = waiting
         self.answer = answer
         self.timer: Timer | None = None
-        self.newcomers: Newcomers | None = None
+        self.newcomers = Newcomers((), ())
         self.is_over = False
 
     def fail(self, reason: str) -> None:
@@ -65,6 +65,7 @@ class Order:
     def ok(self, fields: Mapping[str, Any]) -> None:
         """Answer that it is done."""
         self.is_over = True
+        self.forget_timer()
         self.answer.ok(**fields)
 
 
@@ -134,8 +135,7 @@ class Reloading:
         """Let go of everything, after the loop and the configuration thread have ended."""
         self._refuse_queue(STOPPED)
         if self._order is not None:
-            if self._order.newcomers is not None:
-                self._order.newcomers.abandon()
+            self._order.newcomers.abandon()
             self._order.fail(STOPPED)
 
     def _refuse_queue(self, reason: str) -> None:
@@ -176,10 +176,9 @@ class Reloading:
         else:
             logger.error("reloadconfig failed", exc_info=error)
             order.fail(FAULT)
-        self._end(order)
+        self._end()
 
-    def _end(self, order: Order) -> None:
-        order.newcomers = None
+    def _end(self) -> None:
         self._order = None
         self._loop.post(self.look)
 
@@ -188,9 +187,8 @@ class Reloading:
         if self._roster.closing:
             order.fail(STOPPING)
         if order.is_over:
-            if order.newcomers is not None:
-                order.newcomers.abandon()
-            self._end(order)
+            order.newcomers.abandon()
+            self._end()
         return order.is_over
 
     def _was_read(self, order: Order, wanted: Configuration) -> None:
@@ -202,9 +200,8 @@ class Reloading:
             self._failed(order, error)
             return
         if order.dry_run:
-            order.forget_timer()
             order.ok(_told(order, planned.plan, wanted))
-            self._end(order)
+            self._end()
             return
         order.newcomers = Newcomers(planned.new, planned.held)
         if planned.new:
@@ -214,7 +211,6 @@ class Reloading:
 
     def _bind(self, order: Order, wanted: Configuration) -> None:
         """On the configuration thread."""
-        assert order.newcomers is not None
         try:
             order.newcomers.bind()
         except Exception as error:
@@ -227,9 +223,8 @@ class Reloading:
         if self._is_off(order):
             return
         desks = self._desks
-        assert order.newcomers is not None
         try:
-            planned = plan(self._desks, self._loaded, wanted)
+            planned = plan(desks, self._loaded, wanted)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
             application.exchange_sockets(planned, order.newcomers, self._departures)
         except Exception as error:
@@ -245,7 +240,7 @@ class Reloading:
             wait = Wait(partial(_done, order, fields), timeout)
             self._roster.give(application.order(), wait)
         finally:
-            self._end(order)
+            self._end()
         if not order.waiting and not order.is_over:
             order.ok(fields)
 
