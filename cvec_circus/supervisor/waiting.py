@@ -368,9 +368,9 @@ def not_up(part: Part) -> str:
 
 def overtaken(part: Part) -> str:
     """Say which later order has made this one void, and who gave it."""
-    goal = part.watcher.goal
-    by = f",{goal.cause.sentence}" if goal.cause.is_worth_telling else ""
-    return f"{part.order} of {part.watcher.name} overtaken by {goal.word}{by}"
+    cause, text = part.watcher.goal.cause, f"{part.order} of {part.watcher.name} overtaken by"
+    by = ": ".join(filter(None, (cause.actor, cause.reason)))
+    return f"{text} {part.watcher.goal.word}" + (f" ({by})" if cause.is_worth_telling else "")
 
 
 def exhausted(part: Part) -> Verdict:
