@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.supervisor.chores import Chore
+from cvec_circus.supervisor.turn import Backlog
 
 if TYPE_CHECKING:
     from cvec_circus.system.procfs import Sampler
@@ -56,7 +57,7 @@ class SampleDesk:
         self._wanted: set[int] = set()
         self._asked: list[Question] = []
         self._measured: list[Question] = []
-        self._to_answer: deque[tuple[Question, Rows | str]] = deque()
+        self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
         self._is_busy = False
         self._rests_until = 0.0
 
@@ -71,7 +72,7 @@ class SampleDesk:
         Raises:
             CircusError: There is no thread for it, or too many questions wait already.
         """
-        if len(self._asked) + len(self._measured) + len(self._to_answer) >= MOST_QUESTIONS:
+        if len(self._asked) + len(self._measured) + len(self._backlog) >= MOST_QUESTIONS:
             raise exc.CircusError("too many questions for statistics wait already; ask later")
         self._wanted.update(pids)
         self._asked.append((then, refuse))
@@ -88,11 +89,10 @@ class SampleDesk:
 
     def refuse_all(self) -> None:
         """Refuse all that still wait: the loop that brings the rows has ended."""
+        self._backlog.drain()
         waiting = self._measured + self._asked
-        self._to_answer.extend((question, STOPPED) for question in waiting)
         self._measured, self._asked = [], []
-        while self._to_answer:
-            self._answer_one()
+        self._give(waiting, STOPPED)
 
     def _begin(self) -> None:
         """Begin the next sweep, now or after the rest.
@@ -146,26 +146,7 @@ class SampleDesk:
         self._give(measured, answer)
 
     def _give(self, questions: list[Question], answer: Rows | str) -> None:
-        was_idle = not self._to_answer
-        self._to_answer.extend((question, answer) for question in questions)
-        if was_idle:
-            self._answer()
-
-    def _answer(self) -> None:
-        """Answer for a share of the turn, and go on in the next one."""
-        until = self._clock.monotonic() + SHARE
-        while self._to_answer:
-            self._answer_one()
-            if self._to_answer and self._clock.monotonic() >= until:
-                self._loop.post(self._answer)
-                return
-
-    def _answer_one(self) -> None:
-        (then, refuse), answer = self._to_answer.popleft()
-        try:
-            if isinstance(answer, str):
-                refuse(answer)
-            else:
-                then(answer)
-        except Exception as error:  # the others wait for theirs
-            logger.error("statistics: an answer failed", exc_info=error)
+        if isinstance(answer, str):
+            self._backlog.add(partial(refuse, answer) for _, refuse in questions)
+        else:
+            self._backlog.add(partial(then, answer) for then, _ in questions)

@@ -8,18 +8,17 @@ the table `ENDS` says what the end of each kind of order is.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, Optional, TypeVar
 
-from cvec_circus import logger
 from cvec_circus.base.agenda import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import unended, why
+from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import Outcome, Wait
 
@@ -155,10 +154,9 @@ class WaitDesk:
         post: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         self._now = now
-        self._post = post
+        self._backlog = Backlog(now, post, SHARE)
         self._parts: dict[Watcher, dict[Hashable, dict[Part, Waiting]]] = {}
         self._shared: dict[Watcher, dict[type, Hashable]] = {}
-        self._decided: deque[tuple[Waiting, Callable[[], object]]] = deque()
         self._agenda: Agenda[Waiting] = Agenda()
 
     # -- what the core calls: see `core.ports.Waits`
@@ -218,30 +216,18 @@ class WaitDesk:
         return last
 
     def _decide(self, parts: dict[Part, Waiting], verdict: str) -> None:
-        self._answer((one, partial(one.close, part, verdict)) for part, one in parts.items())
+        self._backlog.add(
+            partial(self._give, waiting, partial(waiting.close, part, verdict))
+            for part, waiting in parts.items()
+        )
 
-    def _answer(self, decided: Iterable[tuple[Waiting, Callable[[], object]]]) -> None:
-        was_idle = not self._decided
-        self._decided.extend(decided)
-        if was_idle:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Answer for a share of the turn, and go on in the next one."""
-        until = self._now() + SHARE
-        while self._decided:
-            waiting, answer = self._decided[0]
-            try:
-                if not waiting.closed:
-                    answer()
-            except Exception as error:  # the others wait for theirs
-                logger.error("the answer to an order failed", exc_info=error)
+    def _give(self, waiting: Waiting, answer: Callable[[], object]) -> None:
+        try:
+            if not waiting.closed:
+                answer()
+        finally:
             if waiting.closed:
                 self._let_go(waiting)
-            self._decided.popleft()  # only now: an answer may lead to an order, and to another one
-            if self._decided and self._post is not None and self._now() >= until:
-                self._post(self._go_on)
-                return
 
     def _let_go(self, waiting: Waiting) -> None:
         self._agenda.set(waiting, None)
@@ -270,12 +256,11 @@ class WaitDesk:
         """Answer those who have run out of time."""
         now = self._now()
         due = self._agenda.pop_due(now)
-        self._answer((waiting, partial(waiting.time_out, now)) for waiting in due)
+        self._backlog.add(partial(self._give, one, partial(one.time_out, now)) for one in due)
 
     def refuse_all(self, reason: str) -> None:
         """Answer all who still wait, because the loop has ended and nothing more will happen."""
-        self._post = None
-        self._go_on()
+        self._backlog.drain()
         for waiting, _ in self._agenda.entries():
             waiting.answer(reason)
             self._agenda.set(waiting, None)

@@ -56,17 +56,17 @@ class TestManyWaits(unittest.TestCase):
         self.assertEqual(len({id(part.before) for parts in kinds for part in parts}), 1)
 
     def test_answers_are_given_turn_by_turn(self) -> None:
-        self.desk._post = self.posted.append
+        self.desk._backlog.post = self.posted.append
+        self.desk._backlog.share = 0.0
         for _ in range(COUNT):
             self.stop(self.watcher)
         self.world.settle()
-        with mock.patch.object(waiting, "SHARE", 0.0):
-            self.world.advance(1)
-            first = len(self.outcomes)
-            self.assertLess(first, 5)  # one of each kind
-            for turn in range(1, 10):
-                self.posted.pop()()
-                self.assertEqual(len(self.outcomes), first + turn)
+        self.world.advance(1)
+        first = len(self.outcomes)
+        self.assertLess(first, 5)  # one of each kind
+        for turn in range(1, 10):
+            self.posted.pop()()
+            self.assertEqual(len(self.outcomes), first + turn)
         self.desk.refuse_all("it is over")
         self.assertEqual({outcome.error for outcome in self.outcomes}, {None})
         self.assertEqual(len(self.outcomes), COUNT)
