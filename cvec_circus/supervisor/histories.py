@@ -8,7 +8,6 @@ come, once for each answer.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import HISTORY, HISTORY_SIZE, history_size
 from cvec_circus.stream.history import History, Line
+from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 GATHER_DELAY = 0.05
@@ -51,8 +51,7 @@ class Follower:
     """A client that waits for the next line. Owned by the supervisor thread.
 
     Attributes:
-        looked: The end of the history when it had no line for this client; -1 before the first
-            look.
+        looked: The end of the history at the last look for a line; -1 before the first.
     """
 
     __slots__ = ("looked", "since", "then", "timer")
@@ -80,7 +79,8 @@ class Histories:
         self._loop = loop
         self._clock = loop.clock
         self._histories: dict[tuple[Watcher, str], History] = {}
-        self._followers: dict[History, list[Follower]] = {}
+        self._followers: dict[History, dict[Follower, None]] = {}
+        self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
         self._expected: set[History] = set()  # a pump posts when something comes
         self._due: set[History] = set()  # something has come, and is served in a moment
         self._has_ended = False
@@ -112,9 +112,9 @@ class Histories:
         history = self._histories.pop(key, None)
         if history is not None:
             self._expected.discard(history)
-            self._dismiss({history: self._followers.pop(history, [])}, why)
+            self._dismiss({history: self._followers.pop(history, {})}, why)
 
-    def _dismiss(self, followers: dict[History, list[Follower]], why: str) -> None:
+    def _dismiss(self, followers: dict[History, dict[Follower, None]], why: str) -> None:
         """Answer for the last time; when that takes too long, the rest gets no more lines."""
         until = self._clock.monotonic() + LAST_SHARE
         for history, waiting in followers.items():
@@ -157,7 +157,7 @@ class Histories:
             return
         follower = Follower(since, then)
         follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
-        self._followers.setdefault(history, []).append(follower)
+        self._followers.setdefault(history, {})[follower] = None
         self._wait(history, since)
 
     def _find(self, watcher: Watcher, channel: str) -> History | None:
@@ -181,38 +181,36 @@ class Histories:
             self._due.add(history)
             self._loop.call_later(GATHER_DELAY, self._serve, history)
 
-    def _serve(self, history: History, place: int | None = None) -> None:
-        """Answer those for whom there is a line, for a share of the turn; the others wait on.
+    def _serve(self, history: History) -> None:
+        """Answer those for whom there is a line, for a share of each turn; the others wait on."""
+        place = history.end
+        due = [one for one in self._followers.get(history, ()) if one.looked != place]
+        looks = [partial(self._look, history, follower, place) for follower in due]
+        self._backlog.add([*looks, partial(self._served, history, place)])
 
-        Args:
-            place: The end of the history when this began, in an earlier turn; None for now.
-        """
-        place = history.end if place is None else place
-        until = self._clock.monotonic() + SHARE
-        followers = self._followers.pop(history, [])
-        waiting = [follower for follower in followers if follower.looked == place]
-        rest = deque(follower for follower in followers if follower.looked != place)
-        while rest:
-            follower = rest.popleft()
+    def _look(self, history: History, follower: Follower, place: int) -> None:
+        followers = self._followers.get(history, {})
+        if follower in followers:  # otherwise it was answered meanwhile
+            follower.looked = place
             found = page(history, follower.since)
             if found["lines"]:
+                del followers[follower]
                 follower.answer(found)
-            else:
-                follower.looked = place
-                waiting.append(follower)
-            if rest and self._clock.monotonic() >= until:
-                self._followers[history] = [*rest, *waiting]
-                self._loop.post(self._serve, history, place)
-                return
+
+    def _served(self, history: History, place: int) -> None:
         self._due.discard(history)
-        if waiting:
-            self._followers[history] = waiting
+        followers = self._followers.get(history)
+        if not followers:
+            self._followers.pop(history, None)
+        elif any(follower.looked != place for follower in followers):
+            self._come(history)  # they have asked meanwhile
+        else:
             self._wait(history, place)
 
     def _expire(self, history: History, follower: Follower) -> None:
-        followers = self._followers.get(history, [])
+        followers = self._followers.get(history, {})
         if follower in followers:
-            followers.remove(follower)
+            del followers[follower]
             follower.answer(page(history, follower.since))
 
 
