@@ -159,21 +159,17 @@ class Caller:
         finally:
             self._running = ""
 
-    def extend(self, situation: Situation, rows: Rows) -> tuple[Answer, Rows]:
+    def extend(self, situation: Situation, rows: Rows) -> Rows:
         """Call `extended_stats` for the figures of processes, by pid; return the changed ones.
 
         Those of a process for which it fails stay as they are.
         """
-        extended = Answer(True)
         changed = dict(rows)
         for pid, plain in rows.items():
             stats = json.loads(json.dumps(plain))
-            answer = self.call(situation, {"pid": pid, "stats": stats})
-            if answer.error is None:
+            if self.call(situation, {"pid": pid, "stats": stats}).error is None:
                 changed[pid] = stats
-            else:
-                extended = answer
-        return extended, changed
+        return changed
 
     # -- functions
 

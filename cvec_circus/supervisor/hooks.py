@@ -182,8 +182,7 @@ class HookDesk:
         if runner is None:
             from cvec_circus.supervisor.hook_calls import Caller  # most daemons have no hooks
 
-            runner = Runner(watcher, Caller(watcher, self._facades))
-            self._runners[watcher] = runner
+            runner = self._runners[watcher] = Runner(watcher, Caller(watcher, self._facades))
         return Call(runner, name, watcher.options.hooks[name], self._loop.clock.monotonic())
 
     def _put(self, call: Call) -> bool:
@@ -245,7 +244,7 @@ class HookDesk:
             if rows is None:
                 answer = caller.call(situation, call.facts)
             else:
-                answer, rows = caller.extend(situation, rows)
+                rows = caller.extend(situation, rows)
         finally:
             self._loop.post(self._returned, call, answer, rows)
 
@@ -257,15 +256,16 @@ class HookDesk:
             if call.is_settled:
                 took = self._loop.clock.monotonic() - call.asked_at
                 logger.info("%s has returned after %.0f s, too late", call, took)
-            else:
+            elif rows is not None:
                 call.rows = rows
+                self._settle(call, "")
+            else:
                 self._take(call, answer)
         finally:
             call.close()
             self._next(call.runner)
 
     def _take(self, call: Call, answer: Answer) -> None:
-        """Act on the answer of a hook."""
         self._change_env(call.watcher, answer.changes)
         if answer.error is not None:
             self._fail(call, f"failed: {answer.error}", answer.message)
