@@ -254,7 +254,7 @@ def _pythonpath(options: WatcherOptions) -> str:
     env = options.env
     if options.virtualenv:
         env = virtualenv.variables(env, options.virtualenv, options.virtualenv_py_ver)
-    return str(env.get("PYTHONPATH", options.env.get("PYTHONPATH", "")))
+    return str(env.get("PYTHONPATH", ""))
 
 
 def _read_again(dotted: str) -> None:

@@ -146,20 +146,15 @@ class Target:
             self._desks.events.sync(marker)
         return found
 
-    def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
-        """Return the last lines that its processes have written."""
-        return self._desks.outputs.histories.last(watcher, channel, count)
+    @property
+    def last_lines(self) -> Callable[[Watcher, str, int], Fields]:
+        """See `Histories.last`."""
+        return self._desks.outputs.histories.last
 
-    def next_lines(
-        self,
-        watcher: Watcher,
-        channel: str,
-        since: int,
-        timeout: float,
-        then: Callable[[Fields], None],
-    ) -> None:
-        """Call `then` with the lines after a place, now or when there are some."""
-        self._desks.outputs.histories.after(watcher, channel, since, timeout, then)
+    @property
+    def next_lines(self) -> Callable[..., None]:
+        """See `Histories.after`."""
+        return self._desks.outputs.histories.after
 
     def sample(
         self,
