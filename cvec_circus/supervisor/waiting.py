@@ -119,7 +119,7 @@ class Waiting:
         for part in self.open:
             self._after.update(part.watcher.places.pids())
         self.open.clear()
-        before = {pid for part in self.parts for pid in part.before}
+        before = set[int]().union(*(part.before for part in self.parts))
         watchers = [part.watcher for part in self.parts]
         self.wait.then(
             Outcome(
