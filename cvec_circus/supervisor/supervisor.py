@@ -198,8 +198,8 @@ class Supervisor:
     def _end(self) -> None:
         """Do what is left when the loop has ended, in the order of the design's shutdown."""
         desks = self.desks
-        all_watchers = self.roster.all_watchers()
-        self.leftover_pids = [p.pid for watcher in all_watchers for p in watcher.places.spawned()]
+        left = [(w.name, p.pid) for w in self.roster.all_watchers() for p in w.places.spawned()]
+        self.leftover_pids = [pid for _, pid in left]
         desks.sampler.refuse_all()
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")
@@ -215,8 +215,8 @@ class Supervisor:
         if self.target.reloading is not None:
             self.target.reloading.close()
         self.control.finish()
-        for pid in self.leftover_pids:
-            logger.error("process %d would not end and is left behind", pid)
+        for name, pid in left:
+            logger.error("%s: process %d would not end and is left behind", name, pid)
 
     def close(self) -> None:
         """Close what is open, after `run` or instead of it. Clients that still ask get the end."""
