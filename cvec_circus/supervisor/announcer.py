@@ -59,11 +59,7 @@ class Refusals:
     def tell(self, watcher: str, pid: int, command: str = "", start_time: int = 0) -> None:
         """Log that a process may not be signalled, unless that was logged before.
 
-        Args:
-            watcher: The name of the watcher it comes from.
-            pid: The process.
-            command: The name of its command, where that is known.
-            start_time: When it began, because pids are used again; 0 for a child.
+        Its `start_time` tells it from a later process of the same pid; 0 for a child.
         """
         key = (pid, start_time)
         if key in self._told:

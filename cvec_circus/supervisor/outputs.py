@@ -86,15 +86,7 @@ class OutputDesk:
     def add(
         self, watcher: Watcher, process: ManagedProcess, channel: str, fd: int, pid: int
     ) -> None:
-        """Read the pipe of a process that was just started.
-
-        Args:
-            watcher: Its watcher.
-            process: Its place.
-            channel: `stdout` or `stderr`.
-            fd: The read end, which is the desk's from now on.
-            pid: The process.
-        """
+        """Read the pipe of a process that was just started; the desk closes the read end `fd`."""
         known, channels = self._captured.get(process, (pid, []))
         self._captured[process] = pid, [*(channels if known == pid else ()), channel]
         self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel))

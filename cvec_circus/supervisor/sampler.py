@@ -66,7 +66,7 @@ class SampleDesk:
 
         Args:
             pids: Which.
-            then: Called with a row for each process that still is there, and for others too.
+            then: Called with a row for each process that is still there, and for others too.
             refuse: Called with the reason instead, if nothing could be measured.
 
         Raises:
