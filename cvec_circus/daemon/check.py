@@ -10,12 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.effective import Effective
+from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
-from cvec_circus.config.findings import Finding
-from cvec_circus.config.written import printable
+from cvec_circus.config.section import CIRCUS, Finding
+from cvec_circus.control import endpoints
 from cvec_circus.daemon.arguments import complain
-from cvec_circus.daemon.endpoint_check import look_at_endpoints
 from cvec_circus.daemon.plugin_check import look_at_plugins
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 
@@ -36,8 +35,7 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     """
     code = EXIT_OK
     for path in paths:
-        examination = examine(path, environ, cwd)
-        examination = look_at_endpoints(examination)
+        examination = _judge_endpoints(examine(path, environ, cwd))
         look_at_plugins(examination, environ, cwd)
         found = examination.build.findings.everything()
         if any(one.is_problem for one in found):
@@ -45,6 +43,19 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
         lines = [*map(line, found), f"{path}: {verdict(examination, found)}"]
         _say([printable(one) for one in lines])
     return code
+
+
+def _judge_endpoints(examination: Examination) -> Examination:
+    """Add what a start would say of endpoints; a problem leaves no configuration."""
+    if examination.configuration is None:
+        return examination
+    build = examination.build
+    judgements = list(endpoints.judge(examination.configuration.circus))
+    for option, text, is_problem in judgements:
+        build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
+    if any(one.is_problem for one in judgements):
+        return examination._replace(configuration=None)
+    return examination
 
 
 def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
@@ -71,7 +82,7 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
     else:
         problems = [line for one in configuration.left_out for line in one.problems]
         head = f"# {printable(path)}, and all that it leaves unsaid"
-        _say([head, *Effective(examination, configuration).lines()])
+        _say([head, *Effective(examination.build, configuration).lines()])
     for line in problems:
         complain(printable(line))
     return EXIT_PROBLEM if problems else EXIT_OK

@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check or arguments.print_config:
         return look(arguments)
     # These imports are half of the time that a start takes.
-    from cvec_circus.config.build import load
     from cvec_circus.config.configuration import Origin
+    from cvec_circus.config.readers.ini import load
     from cvec_circus.daemon.life import Life
 
     gc.freeze()

@@ -1,9 +1,9 @@
 """What `cvec_circusd --check` says of plugins: whether their options suit their classes.
 
-A class has to be imported for that, and somebody's module may do anything. So it is imported by a
-process of its own, as the plugin's own process would do it: in its working_dir, with its [env] and
-as its user. It has nothing to read and nowhere to write, knows no daemon, and is ended after a
-while with all that it has started.
+A class has to be imported for that, and a module may do anything. So a process of its own imports
+it, as the plugin's own process would: in its working_dir, with its [env] and as its user. It has
+nothing to read and nowhere to write, knows no daemon, and is killed after a while with all that it
+has started.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import IO, Any, NamedTuple
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.examination import Examination
+from cvec_circus.config.section import WATCHER, Findings, Section
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
 
@@ -40,29 +42,30 @@ class _Inspection(NamedTuple):
 
 
 def look_at_plugins(examination: Examination, environ: Mapping[str, str], cwd: str) -> None:
-    """Has the findings of an examination tell what is wrong with options of plugins.
+    """Add what is wrong with the options of plugins to the findings of an examination.
 
     Args:
         examination: What is known of the file.
         environ: The environment that plugins begin with.
         cwd: The folder that a relative `working_dir` begins in.
     """
+    build = examination.build
+    watchers = {one.header: one for one in build.sections if one.kind == WATCHER}
+    own = {header: dotted for header, one in watchers.items() if (dotted := _dotted(one))}
     with contextlib.ExitStack() as started:
         running = []
-        for plugin in examination.plugins:
+        for plugin in build.everything.plugins:
             if plugin.active and plugin.use:
-                own = _options_with_dots(examination)
                 try:
                     running.append(started.enter_context(_inspection(plugin, own, environ, cwd)))
                 except (OSError, ValueError) as error:
-                    _warn(examination, plugin, str(error))
+                    _warn(build.findings, plugin, str(error))
         deadline = SYSTEM.monotonic() + TIMEOUT
         odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it
         for one in running:
-            odd.update(dict.fromkeys(_tell(examination, one, deadline)))
-        for name, key, reason in odd:
-            place = examination.build.document.place(name, key)
-            examination.build.findings.warn(place, reason, name, key)
+            odd.update(dict.fromkeys(_tell(build.findings, one, deadline)))
+        for header, key, reason in odd:
+            build.findings.warn(watchers[header], key, reason)
 
 
 @contextlib.contextmanager
@@ -111,58 +114,37 @@ def _account(plugin: PluginConfig) -> dict[str, Any]:
     return {"user": whom.uid, "group": whom.gid, "extra_groups": whom.groups}
 
 
-def _tell(
-    examination: Examination, one: _Inspection, deadline: float
-) -> list[tuple[str, str, str]]:
-    """Tells of a plugin; returns what it finds odd about watchers: section, key, and why."""
-    plugin, build = one.plugin, examination.build
+def _tell(findings: Findings, one: _Inspection, deadline: float) -> list[tuple[str, str, str]]:
+    """Add what is wrong with a plugin; return the same of watchers: header, key and reason."""
+    plugin = one.plugin
     try:
         one.process.wait(max(deadline - SYSTEM.monotonic(), 0.0))
     except subprocess.TimeoutExpired:
-        _warn(examination, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
+        _warn(findings, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
         return []
     one.report.seek(0)
     text = one.report.read()
     if not text:
         code = one.process.returncode
-        _warn(examination, plugin, f"{plugin.use} ends whoever imports it, with code {code}")
+        _warn(findings, plugin, f"importing {plugin.use} ends the process, with code {code}")
         return []
     found = json.loads(text)
     if found["unusable"]:
-        _warn(examination, plugin, found["unusable"])
-    section = _section(examination, plugin)
+        _warn(findings, plugin, found["unusable"])
     for key, reason in found["problems"]:
-        place = plugin.where.get(key) or plugin.where[""]
-        build.findings.problem(place, reason, section, key)
+        findings.problem(plugin.section, key, reason)
     for key, hint in found["unknown"]:
-        if (section, key) not in build.document.inherited:
-            said = f"unknown option, kept as it is{hint}"
-            build.findings.warn(plugin.where.get(key), said, section, key)
-    return [(name, key, reason) for name, key, reason in found["own"]]
+        if key not in plugin.section.inherited:
+            findings.warn(plugin.section, key, f"unknown option{hint}")
+    return [(header, key, reason) for header, key, reason in found["own"]]
 
 
-def _warn(examination: Examination, plugin: PluginConfig, text: str) -> None:
-    """Says why a class cannot be used here. It may be installed where the file is to be used."""
-    section = _section(examination, plugin)
-    said = f"the options are not checked: {text}"
-    examination.build.findings.warn(plugin.where.get("use"), said, section, "use")
+def _warn(findings: Findings, plugin: PluginConfig, text: str) -> None:
+    """Warn of a class that cannot be used here. It may be installed where the file is used."""
+    findings.warn(plugin.section, "use", f"the options are not checked: {text}")
 
 
-def _section(examination: Examination, plugin: PluginConfig) -> str:
-    sections = {place: name for name, place in examination.build.document.headers.items()}
-    return sections[plugin.where[""]]
-
-
-def _options_with_dots(examination: Examination) -> dict[str, dict[str, str]]:
-    """Returns what watchers have for plugins to read, by section."""
-    build = examination.build
-    return {
-        section: own
-        for section, table in build.tables.items()
-        if section.startswith("watcher:")
-        and (own := {k: v for k, v in build.document.tree[section].items() if _is_own(table, k)})
-    }
-
-
-def _is_own(table: Any, key: str) -> bool:
-    return "." in key and table.find(key) is None
+def _dotted(section: Section) -> dict[str, str]:
+    """Return what a watcher has for plugins to read."""
+    values = section.values.items()
+    return {k: v for k, v in values if "." in k and WATCHER_OPTIONS.find(k) is None}

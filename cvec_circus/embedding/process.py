@@ -156,9 +156,7 @@ class Process:
             if self._pid:
                 return
             template = Template(self.name, self._watcher.options, "process")
-            env = template.environment(self.wid)
-            argv = template.argv(env, self.wid, SocketRegistry().loan())
-            self._launch(template.spec._replace(argv=argv, env=env))
+            self._launch(template.spec(self.wid, SocketRegistry().loan()))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:

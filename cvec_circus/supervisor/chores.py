@@ -25,6 +25,13 @@ class Chore(Worker):
         super().__init__(name, self._log_crash)
         self._loop = loop
 
+    def prepare(self) -> None:
+        """Start the thread now; where that fails, the first job tries again."""
+        try:
+            self.start()
+        except RuntimeError as error:
+            logger.warning("no thread for %s yet: %s", self.name, error)
+
     def attempt(self, fn: Callable[..., object], *args: Any) -> None:
         """Call a function on the thread, for a client that wants an answer.
 
@@ -41,7 +48,11 @@ class Chore(Worker):
         try:
             self.do(fn, *args)
         except RuntimeError:
-            self._loop.call_later(RETRY_DELAY, self.do_soon, fn, *args)
+            self.do_later(fn, *args)
+
+    def do_later(self, fn: Callable[..., object], *args: Any) -> None:
+        """Call a function on the thread after a moment."""
+        self._loop.call_later(RETRY_DELAY, self.do_soon, fn, *args)
 
     def _log_crash(self, error: BaseException, description: str) -> None:
         logger.error("%s: %s failed", self.name, description, exc_info=error)
@@ -69,11 +80,8 @@ class Chores:
 
     def start(self) -> None:
         """Start the thread that measures, when the loop begins to run: when memory is short, people
-        want to know what uses it. Where that fails, the first question tries again."""
-        try:
-            self.sampling.start()
-        except RuntimeError as error:
-            logger.warning("no thread for sampling yet: %s", error)
+        want to know what uses it."""
+        self.sampling.prepare()
 
     def end(self, timeout: float) -> list[str]:
         """Ask all threads to end, when the loop has ended; return the names of those that have not

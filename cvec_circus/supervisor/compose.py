@@ -113,7 +113,6 @@ class Desks:
         stack.callback(helpers.close)
         rows = helper_rows.all_of(configuration, self.events, sockets)
         self.helped = [helpers.add(row) for row in rows]
-        endpoints.warn(circus)
 
         facts = Facts()
         announcer = Announcer(self.events)
@@ -133,7 +132,7 @@ class Desks:
         self.endings = ends = endings.build(
             loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code
         )
-        stack.callback(ends.leftovers.close)
+        stack.callback(ends.signals.close)
         launcher = Launcher(
             loop,
             clock,
