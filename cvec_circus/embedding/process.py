@@ -16,7 +16,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.embedding.processes import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.system import collecting, exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
@@ -156,7 +156,7 @@ class Process:
             if self._pid:
                 return
             template = Template(self.name, self._watcher.options, "process")
-            self._launch(template.spec(self.wid, SocketRegistry().loan()))
+            self._launch(template.spec(self.wid, Loan(SocketRegistry())))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:
