@@ -36,6 +36,9 @@ class Target:
         before_reload: Called with the names of the watchers that an order reloads, None for all,
             with what then reloads them, and with the `Wait` of the order; None does so at once.
         reloading: The queue of the orders that change everything, once it was needed.
+        watchers: Returns all watchers, by name.
+        sockets: Describes the managed sockets.
+        sample_daemon: Measures the daemon itself; see `SampleDesk`.
     """
 
     def __init__(self, desks: Desks, shutdown: Shutdown, loaded: Loaded) -> None:
