@@ -1,12 +1,27 @@
-"""What the core says: to subscribers as events, to people as log lines."""
+"""What the core says: to subscribers as events, to people as lines of the daemon's log."""
 
 from __future__ import annotations
+
+import logging
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor import narration
+from cvec_circus.supervisor.reason import deaths_in_a_row
+from cvec_circus.system.signals import to_name
 from cvec_circus.wire.cause import Cause
+
+MOST_REFUSALS = 4096
+"""Refusals remembered; beyond that the oldest ones may be logged again."""
+
+VERBS = {
+    "start": "started",
+    "stop": "stopped",
+    "reload": "reloaded",
+    "add": "added",
+    "remove": "removed",
+}
 
 
 class Announcer:
@@ -26,8 +41,92 @@ class Announcer:
         if cause.why:
             payload["why"] = cause.why
         self._stream.publish(watcher.name, action, cause.text, **payload)
-        narration.tell(watcher, action, cause, payload)
+        level, sentence = narrate(watcher, action, cause, payload)
+        if sentence and logger.isEnabledFor(level):
+            logger.log(level, "%s: %s", watcher.name, sentence)
 
     def note(self, watcher: Watcher, text: str) -> None:
         """See `core.ports.Events`."""
         logger.warning("%s: %s", watcher.name, text)
+
+
+class Refusals:
+    """Logs once for each process that we may not signal it. Owned by the supervisor thread."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, int], None] = {}
+
+    def tell(self, watcher: str, pid: int, command: str = "", start_time: int = 0) -> None:
+        """Log that a process may not be signalled, unless that was logged before.
+
+        Its `start_time` tells it from a later process of the same pid; 0 for a child.
+        """
+        key = (pid, start_time)
+        if key in self._told:
+            return
+        self._told[key] = None
+        if len(self._told) > MOST_REFUSALS:
+            del self._told[next(iter(self._told))]
+        logger.warning("%s: not allowed to signal %s", watcher, named(pid, command))
+
+
+def named(pid: int, command: str) -> str:
+    """Name a process for a log line."""
+    return f"process {pid} ({command})" if command else f"process {pid}"
+
+
+def narrate(
+    watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
+) -> tuple[int, str]:
+    """Return the level and the sentence for an event; one that is not worth a line has none."""
+    pid = payload.get("process_pid")
+    if action == "spawn":
+        return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
+    if action == "reap":
+        return reaped(cause, payload)
+    if action == "kill":
+        name = to_name(payload["signum"])
+        return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
+    if action == "backoff" and cause.text == "exec":
+        return logging.DEBUG, ""  # the error was logged
+    if action == "backoff":
+        row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
+        return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
+    if action == "giveup":
+        return logging.WARNING, f"given up: {payload.get('reason')}"
+    if action == "updated":
+        size = payload.get("numprocesses")
+        change = "options changed" if size is None else f"{size} processes wanted"
+        return logging.INFO, change + because(cause)
+    if action == "hook_success":
+        return logging.DEBUG, f"hook {payload.get('name')} answered"
+    if action == "hook_failure":
+        return logging.DEBUG, ""  # it was logged with its traceback
+    level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
+    return level, VERBS[action] + because(cause)
+
+
+def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
+    """Return the level and the sentence for a process that has ended."""
+    code = payload.get("exit_code")
+    if payload.get("status_lost"):
+        how = "ended; other code in this program collected its exit status"
+    elif isinstance(code, int) and code < 0:
+        how = f"was killed by SIG{to_name(-code)}"
+    else:
+        how = f"exited with {code}"
+    level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
+    return level, f"process {payload.get('process_pid')} {how}{brief(cause, 'exit')}"
+
+
+def brief(cause: Cause, silent: str = "") -> str:
+    """Return the cause in brackets, but for one that goes without saying."""
+    return "" if cause.text == silent else f" ({cause.text})"
+
+
+def because(cause: Cause) -> str:
+    """Return the cause in brackets, and the actor and its reason if a person would wonder."""
+    if not cause.is_worth_telling:
+        return brief(cause)
+    actor = f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
+    return f"{actor} ({cause.text})" + (f": {cause.reason}" if cause.why else "")

@@ -1,35 +1,132 @@
-"""A plan becomes true: sockets first, which may fail, then the watchers, which cannot."""
+"""From a configuration that was read to what runs: a plan, and how it is carried out.
+
+Sockets come first, which may fail, then the watchers, which cannot.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from cvec_circus import exc
-from cvec_circus.config.configuration import Configuration, PluginConfig
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
-from cvec_circus.config.socket_diff import Exchange
+from cvec_circus.config.socket_diff import Exchange, Held, exchange
+from cvec_circus.core.converge import THE_END
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
+from cvec_circus.supervisor.compose import Desks, Loaded
+from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
-from cvec_circus.supervisor.plugins import Plugin
+from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.orders import (
-    Add,
-    Configure,
-    Order,
-    Reload,
-    Remove,
-    SetOptions,
-    Start,
-    Stop,
-)
+from cvec_circus.wire.topics import fold
 
 CAUSE = Cause("command:reloadconfig", "file")
+
+
+class Planned(NamedTuple):
+    """What a configuration comes to, given what is there. Immutable.
+
+    Attributes:
+        plan: All of it.
+        exchange: What becomes of the sockets.
+        held: The sockets that the numbers in `exchange` mean.
+        new: Those that it needs beside these, not bound.
+    """
+
+    plan: Plan
+    exchange: Exchange
+    held: list[CircusSocket]
+    new: list[CircusSocket]
+
+
+def plan(desks: Desks, loaded: Loaded, wanted: Configuration) -> Planned:
+    """Return the plan for a configuration. Called on the supervisor thread; nothing is changed.
+
+    Raises:
+        ConfigError: Something is missing in the configuration.
+    """
+    now, origin = loaded.configuration, loaded.origin
+    leaving = set(desks.sockets.leaving)
+    held = [*desks.sockets, *desks.sockets.leaving]
+    names = {one.name.lower() for one in now.sockets}
+    there = [Held(s.name, s.options(), s.name.lower() in names, s in leaving) for s in held]
+    sockets = [CircusSocket(name=one.name, **one.options) for one in wanted.sockets]
+    exchanged = exchange(there, {one.name: one.options() for one in sockets})
+
+    def other_sockets(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+        renewed = references(before) & references(after) & exchanged.renewed.keys()
+        return ", ".join(exchanged.renewed[name] for name in sorted(renewed))
+
+    files = {fold(one.name) for one in now.watchers}
+    watchers = desks.roster.watchers()
+    present = Present(
+        now.circus,
+        [_running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
+        now.plugins,
+        {w.name: standing(w) for w in watchers if w.kind.is_helper},
+        origin.path is not None,
+        origin.set_level is not None,
+    )
+    made = compare(present, wanted, exchanged.steps, other_sockets)
+    problems = _missing(made, wanted, present, set(exchanged.numbers)) or _taken(made, desks.roster)
+    if problems:
+        raise exc.ConfigError(problems)
+    new = [one for one in sockets if exchanged.numbers[one.name.lower()] is None]
+    return Planned(made, exchanged, held, new)
+
+
+def standing(watcher: Watcher) -> str:
+    """Return where a watcher stands, in the words of `config.diff`."""
+    goal = watcher.goal
+    if goal.up:
+        return UP
+    if goal.word == "giveup":
+        return FAILED
+    if goal.word == THE_END:
+        return FINISHED
+    return STOPPED if goal.word else IDLE
+
+
+def _running(watcher: Watcher, is_loaded: bool) -> Running:
+    loaded = watcher.settings.configured() if is_loaded else None
+    return Running(watcher.name, watcher.options, loaded, standing(watcher))
+
+
+def _taken(made: Plan, roster: Roster) -> list[str]:
+    """Name what a plan adds under the name of a watcher that stays, of that of a plugin, say."""
+    steps = [*made.watchers, *made.plugins]
+    gone = {fold(step.name) for step in steps if step.action == REMOVE}
+    added = [step.name for step in steps if step.action == ADD]
+    return [
+        f"{name}: there is another one of that name, which was added at run time"
+        for name in added
+        if fold(name) not in gone and roster.get(name) is not None
+    ]
+
+
+def _missing(made: Plan, wanted: Configuration, present: Present, sockets: set[str]) -> list[str]:
+    """Name the sockets that watchers name and that are not there after a plan."""
+    sections = {fold(one.name): one.section for one in wanted.watchers}
+    after = {fold(one.name): (one.name, one.options) for one in present.watchers}
+    for step in made.watchers:  # a removal comes before an addition
+        if step.target is None:
+            after.pop(fold(step.name), None)
+        else:
+            after[fold(step.name)] = (step.name, step.target.options)
+    problems = []
+    for key, (name, options) in sorted(after.items()):
+        for missing in sorted(references(options) - sockets):
+            place = sections[key].place("cmd") if key in sections else None
+            text = f"[watcher:{name}] there is no [socket:{missing}], which it needs"
+            problems.append(f"{place}: {text}" if place else text)
+    return problems
 
 
 class Departures:
@@ -37,32 +134,30 @@ class Departures:
 
     Owned by the supervisor thread. Connections that wait in their backlogs are served till then.
 
-    Args:
+    Attributes:
         sockets: The registry, which closes what is left at the end.
     """
 
     def __init__(self, sockets: SocketRegistry) -> None:
-        self._sockets = sockets
+        self.sockets = sockets
         self._serving: dict[CircusSocket, list[ManagedProcess]] = {}
 
     def add(
         self, managed: CircusSocket, watchers: Iterable[Watcher], on_all: Watcher | None
     ) -> None:
-        """One is to go; `on_all` is who has every socket."""
+        """Close a socket later; the processes of `on_all` have every socket."""
         name = managed.name.lower()
         users = [w for w in watchers if w is on_all or name in references(w.options)]
-        self._serving[managed] = [
-            process for watcher in users for process in watcher.places.spawned()
-        ]
-        self._sockets.leaving.append(managed)
+        self._serving[managed] = [one for user in users for one in user.places.spawned()]
+        self.sockets.leaving.append(managed)
 
     def take_back(self, managed: CircusSocket) -> None:
-        """One stays after all."""
+        """Close a socket no longer."""
         if self._serving.pop(managed, None) is not None:
-            self._sockets.leaving.remove(managed)
+            self.sockets.leaving.remove(managed)
 
     def look(self) -> None:
-        """Closes those whose time has come."""
+        """Close those whose time has come."""
         for managed, processes in list(self._serving.items()):
             if all(process.state is ProcessState.REMOVED for process in processes):
                 self.take_back(managed)
@@ -75,8 +170,6 @@ class Application:
     Args:
         plan: It.
         wanted: The configuration that it leads to.
-        roster: The watchers.
-        helpers: What plugins get.
     """
 
     def __init__(self, plan: Plan, wanted: Configuration, roster: Roster, helpers: Helpers) -> None:
@@ -84,31 +177,25 @@ class Application:
         self._wanted = wanted
         self._roster = roster
         self._helpers = helpers
+        self._plugins = {plugin.name: plugin for plugin in wanted.plugins}
 
     def exchange_sockets(
-        self,
-        exchange: Exchange,
-        held: Sequence[CircusSocket],
-        newcomers: Newcomers,
-        departures: Departures,
-        sockets: SocketRegistry,
+        self, planned: Planned, newcomers: Newcomers, departures: Departures
     ) -> None:
-        """Has the sockets be as they are to be.
+        """Change the sockets as planned.
 
         Args:
-            exchange: What is to be done.
-            held: The sockets that the numbers in it mean.
-            newcomers: Those that it needs beside these, bound.
+            planned: What happens to them.
+            newcomers: The new sockets, bound.
             departures: Takes those that go.
-            sockets: The registry.
 
         Raises:
-            SocketError: One cannot be changed. Then all are as before, and those are closed.
+            SocketError: One cannot be changed. Then all are as before, and the new ones are closed.
         """
         new = {managed.name.lower(): managed for managed in newcomers.sockets}
         after = [
-            (key, new[key] if number is None else held[number])
-            for key, number in exchange.numbers.items()
+            (key, new[key] if number is None else planned.held[number])
+            for key, number in planned.exchange.numbers.items()
         ]
         wanted = {one.name.lower(): one for one in self._wanted.sockets}
         tuned: list[tuple[CircusSocket, Mapping[str, Any]]] = []
@@ -124,73 +211,67 @@ class Application:
             raise
         newcomers.settle()
         there = {managed for _, managed in after}
-        for managed in list(sockets):
+        for managed in list(departures.sockets):
             if managed not in there:
                 departures.add(managed, self._roster.all_watchers(), self._counting())
         for key, managed in after:
             departures.take_back(managed)
             if key in wanted:
                 managed.name = wanted[key].name
-        sockets.exchange(managed for _, managed in after)
+        departures.sockets.exchange(managed for _, managed in after)
 
-    def order(self) -> Configure:
+    def order(self) -> orders.Configure:
         """Return what is wanted of the watchers; nothing of it can fail."""
-        plugins = {plugin.name: plugin for plugin in self._wanted.plugins}
         steps = [*self._plan.watchers, *self._plan.plugins]
-        orders: list[Order] = []
+        made: list[orders.Order] = [
+            orders.Remove(self._there(step), CAUSE) for step in steps if step.action == REMOVE
+        ]
         bases: list[tuple[Watcher, Mapping[str, Any]]] = []
         starts: list[Watcher] = []
         for step in steps:
-            if step.action == REMOVE:
-                orders.append(Remove(self._there(step), CAUSE))
-        for step in steps:
             if step.action == CHANGE:
-                orders += self._change(step, plugins, starts)
-                if step.name not in plugins:
+                watcher = self._there(step)
+                made += self._change(step, watcher)
+                if step.name not in self._plugins:
                     assert step.target is not None
-                    bases.append((self._there(step), step.target.loaded))
-        for step in steps:
-            if step.action == ADD:
-                watcher = self._new(step, plugins)
-                orders.append(Add(watcher, CAUSE))
+                    bases.append((watcher, step.target.loaded))
                 if step.processes == START:
                     starts.append(watcher)
-        orders += self._recount()
-        if starts:
-            orders.append(Start(starts, CAUSE, beside=True))
-        return Configure(orders, bases, CAUSE)
-
-    def _recount(self) -> Iterator[Order]:
-        """Give the process of the statistics the sockets that were not there at its start."""
+        for step in steps:
+            if step.action == ADD:
+                watcher = self._new(step)
+                made.append(orders.Add(watcher, CAUSE))
+                if step.processes == START:
+                    starts.append(watcher)
         counting = self._counting()
         has_others = any(step.action != CHANGE for step in self._plan.sockets)
         if counting is not None and counting.is_running and has_others:
-            yield Reload([counting], CAUSE)
+            made.append(orders.Reload([counting], CAUSE))  # it gets the sockets at its start
+        if starts:
+            made.append(orders.Start(starts, CAUSE, beside=True))
+        return orders.Configure(made, bases, CAUSE)
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""
-        return next(iter(self._helpers.with_sockets()), None)
+        return next((w for w, one in self._helpers.rows.items() if one.has_sockets), None)
 
     def _there(self, step: Step) -> Watcher:
         watcher = self._roster.get(step.name)
         assert watcher is not None
         return watcher
 
-    def _new(self, step: Step, plugins: Mapping[str, PluginConfig]) -> Watcher:
+    def _new(self, step: Step) -> Watcher:
         assert step.target is not None
-        if step.name in plugins:
-            return self._helpers.add(Plugin(plugins[step.name], self._helpers.events))
+        if step.name in self._plugins:
+            return self._helpers.add(Plugin(self._plugins[step.name], self._helpers.events))
         return Watcher(step.name, WatcherOptions(step.target.options))
 
-    def _change(
-        self, step: Step, plugins: Mapping[str, PluginConfig], starts: list[Watcher]
-    ) -> Iterator[Order]:
+    def _change(self, step: Step, watcher: Watcher) -> Iterator[orders.Order]:
         """Say what is wanted of a watcher that is there already."""
-        watcher = self._there(step)
-        if step.name in plugins:
-            helper = self._helpers.of(watcher)
+        if step.name in self._plugins:
+            helper = self._helpers.rows[watcher]
             assert isinstance(helper, Plugin)
-            helper.config = plugins[step.name]
+            helper.config = self._plugins[step.name]
             options: Mapping[str, Any] = helper.options
         else:
             assert step.target is not None
@@ -199,8 +280,6 @@ class Application:
             options = step.target.options
         if step.processes == STOP:
             # First, so that nothing is replaced that goes anyway.
-            yield Stop([watcher], CAUSE)
+            yield orders.Stop([watcher], CAUSE)
         dropped = frozenset(watcher.options.keys() - options.keys())
-        yield SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)
-        if step.processes == START:
-            starts.append(watcher)
+        yield orders.SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)

@@ -1,14 +1,14 @@
-"""Composition: every part of the supervisor, built bottom-up, each from those built before it."""
+"""Composition: build every part of the supervisor bottom-up, each from those built before it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import Configuration, LeftOut, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.events import EventStream
 from cvec_circus.control.publisher import Publisher
@@ -18,6 +18,8 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
@@ -25,7 +27,6 @@ from cvec_circus.supervisor.announcer import Announcer
 from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
-from cvec_circus.supervisor.endings import Endings
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launcher import Launcher, Reports
@@ -36,25 +37,17 @@ from cvec_circus.supervisor.turn import Turn
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
+from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.config.plan import Plan
 
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
 
 
 class Surroundings(NamedTuple):
-    """What the program around the supervisor gives it. Immutable.
-
-    Attributes:
-        clock: The time.
-        log_level: The word for the log's level, for the helpers.
-        log_url: What helpers open to write to the same log: a path, the URL of a syslog; "-" if
-            they inherit it.
-        log_fd: Returns the file that the log goes to, None where that is stderr.
-        sockets: Listening sockets beside those of the configuration.
-        facades: Makes what a watcher's hooks get as `watcher` and `arbiter`, on their thread.
-        is_subreaper: Whether orphans become children of this process: never in a program that
-            embeds it.
-    """
+    """What the program around the supervisor gives it; see `Supervisor`. Immutable."""
 
     clock: Clock
     log_level: str
@@ -62,158 +55,173 @@ class Surroundings(NamedTuple):
     log_fd: Callable[[], int | None]
     sockets: Sequence[CircusSocket]
     facades: Facades
-    is_subreaper: bool
+    is_subreaper: bool  # never in a program that embeds the supervisor
 
 
-class Desks(NamedTuple):
+class Desks:
     """Every part of a supervisor. Owned by the supervisor thread.
 
-    Attributes:
-        helped: The watchers of the helpers that start with the daemon.
-        closers: Closes all of them, the last one built first.
-    """
-
-    loop: Loop
-    chores: Chores
-    sampler: SampleDesk
-    sockets: SocketRegistry
-    events: EventStream
-    control: ControlServer
-    helpers: Helpers
-    helped: list[Watcher]
-    outputs: OutputDesk
-    hooks: HookDesk
-    endings: Endings
-    launcher: Launcher
-    turn: Turn
-    waits: WaitDesk
-    campaign: Campaign
-    roster: Roster
-    closers: ExitStack
-
-
-def compose(configuration: Configuration, around: Surroundings, dispatch: Dispatch) -> Desks:
-    """Build everything. What listens is open when this returns; nothing has been spawned.
+    What listens is open when this is built; nothing has been spawned.
 
     Args:
         configuration: What to supervise.
         around: What the program gives.
         dispatch: Called with each request.
 
+    Attributes:
+        helped: The watchers of the helpers that start with the daemon.
+        closers: Closes all of them, the last one built first.
+
     Raises:
         SocketError: An endpoint or a listening socket cannot be opened. Nothing is left open.
     """
-    with ExitStack() as stack:
-        desks = _built(configuration, around, dispatch, stack)
-        return desks._replace(closers=stack.pop_all())
+
+    def __init__(
+        self, configuration: Configuration, around: Surroundings, dispatch: Dispatch
+    ) -> None:
+        with ExitStack() as stack:
+            self._build(configuration, around, dispatch, stack)
+            self.closers = stack.pop_all()
+
+    def _build(
+        self,
+        configuration: Configuration,
+        around: Surroundings,
+        dispatch: Dispatch,
+        stack: ExitStack,
+    ) -> None:
+        circus, clock = configuration.circus, around.clock
+        self.loop = loop = Loop(clock, "supervisor")
+        stack.callback(loop.close)
+        self.chores = Chores(loop)
+        watch = exits.choose()
+        stack.callback(watch.close)
+        self.sockets = sockets = SocketRegistry()
+        stack.callback(sockets.close_all)
+        _listen(configuration, around, sockets)
+        access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
+        listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
+        publisher = Publisher(loop, listener)
+        self.events = EventStream(publisher, clock, circus["event_history"], loop.call_later)
+        stack.callback(self.events.close)
+        self.control = ControlServer(loop, circus["endpoint"], dispatch, access)
+        stack.callback(self.control.close)
+        run, address = self.events.run, self.control.address
+        self.helpers = helpers = Helpers(
+            self.events, address, circus["check_delay"], around.log_level, around.log_url
+        )
+        stack.callback(helpers.close)
+        rows = helper_rows.all_of(configuration, self.events, sockets)
+        self.helped = [helpers.add(row) for row in rows]
+
+        facts = Facts()
+        announcer = Announcer(self.events)
+        self.outputs = outputs = OutputDesk(loop, self.chores.packing)
+        nofile = files.given_limit()
+
+        def variables(name: str) -> dict[str, str]:
+            return {"CVEC_CIRCUSCTL_ENDPOINT": address, MARK: f"{run}:{name}:hook"}
+
+        self.hooks = hooks = HookDesk(loop, facts, announcer, around.facades, variables, nofile)
+        reports = Reports(loop)
+        stack.callback(reports.close)
+
+        def explain(watcher: Watcher, process: ManagedProcess) -> tuple[str, Exception | None]:
+            return helpers.exited(watcher, process), reports.failure(process)
+
+        self.endings = ends = endings.build(
+            loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code
+        )
+        stack.callback(ends.signals.close)
+        launcher = Launcher(
+            loop,
+            clock,
+            run,
+            sockets,
+            outputs,
+            ends.reaper,
+            helpers,
+            hooks,
+            reports,
+            around.log_fd,
+            nofile,
+        )
+        doorbell = Doorbell(loop, sockets, facts)
+
+        def forget(watcher: Watcher) -> None:
+            for desk in (ends.signals, helpers, launcher, outputs, hooks):
+                desk.forget(watcher)
+
+        self.turn = turn = Turn(clock)
+        self.waits = WaitDesk(clock.monotonic, loop.post)
+
+        def explain_watcher(watcher: Watcher) -> str:
+            return why(watcher, turn.now())
+
+        self.campaign = Campaign(pace_of(circus), turn.now, announcer.note, explain_watcher)
+        ports = Ports(
+            turn,
+            launcher,
+            ends.signals,
+            hooks,
+            outputs,
+            doorbell,
+            announcer,
+            self.waits,
+            self.campaign,
+            explain_watcher,
+            forget,
+        )
+        self.roster = Roster(ports, facts)
+        self.sampler = SampleDesk(loop, self.chores.sampling)
 
 
-def _built(
-    configuration: Configuration, around: Surroundings, dispatch: Dispatch, stack: ExitStack
-) -> Desks:
-    circus, clock = configuration.circus, around.clock
-    loop = Loop(clock, "supervisor")
-    stack.callback(loop.close)
-    chores = Chores(loop)
-    watch = exits.choose()
-    stack.callback(watch.close)
-    sockets = SocketRegistry()
-    stack.callback(sockets.close_all)
-    _listen(configuration, around, sockets)
-    access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
-    listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
-    publisher = Publisher(loop, listener)
-    events = EventStream(publisher, clock, circus["event_history"], loop.call_later)
-    stack.callback(events.close)
-    control = ControlServer(loop, circus["endpoint"], dispatch, access)
-    stack.callback(control.close)
-    helpers = Helpers(
-        events, control.address, circus["check_delay"], around.log_level, around.log_url
-    )
-    stack.callback(helpers.close)
-    rows = helper_rows.all_of(configuration, events, sockets)
-    helped = [helpers.add(row) for row in rows]
+class Loaded:
+    """What the daemon runs, as it was loaded last. Owned by the supervisor thread.
 
-    facts = Facts()
-    announcer = Announcer(events)
-    outputs = OutputDesk(loop, clock, chores.packing)
-    hooks = HookDesk(
-        loop,
-        facts,
-        announcer,
-        around.facades,
-        _variables(events.run, control.address),
-        nofile=files.given_limit(),
-    )
-    reports = Reports(loop)
-    stack.callback(reports.close)
+    Attributes:
+        configuration: All of it.
+        origin: Where it comes from.
+        left_out: A stand-in by name for each watcher that it has and that cannot be run.
+    """
 
-    def explain(watcher: Watcher, process: ManagedProcess) -> tuple[str, Exception | None]:
-        return helpers.exited(watcher, process), reports.failure(process)
+    def __init__(self, desks: Desks, configuration: Configuration, origin: Origin) -> None:
+        self._desks = desks
+        self.configuration = configuration
+        self.origin = origin
+        self.left_out = {fold(one.name): _stand_in(one) for one in configuration.left_out}
 
-    ends = endings.build(
-        loop, watch, facts, events.run, explain, around.is_subreaper, hooks.runs_code
-    )
-    stack.callback(ends.signals.close)
-    launcher = Launcher(
-        loop,
-        clock,
-        events.run,
-        sockets,
-        outputs,
-        ends.reaper,
-        helpers,
-        hooks,
-        reports,
-        around.log_fd,
-        nofile=files.given_limit(),
-    )
-    doorbell = Doorbell(loop, sockets, facts)
+    def adopt(self, wanted: Configuration, plan: Plan) -> None:
+        """Take over what was loaded, but for the daemon's options that count only at its start."""
+        live = {change.option: change.after for change in plan.circus if change.effect == "live"}
+        if self.origin.examine is not None:
+            self.origin.examine(wanted)
+        if "loglevel" in live and self.origin.set_level is not None:
+            self.origin.set_level(live["loglevel"])
+            self._desks.helpers.log_level = live["loglevel"]
+        if "event_history" in live:
+            self._desks.events.keep(live["event_history"])
+        wanted.circus = {**self.configuration.circus, **live}
+        self._desks.helpers.check_delay = wanted.circus["check_delay"]
+        self._desks.campaign.pace = pace_of(wanted.circus)
+        wanted.forget_places()
+        self.left_out = {}
+        self.configuration = wanted
 
-    def forget(watcher: Watcher) -> None:
-        for desk in (ends.signals, helpers, launcher, outputs, hooks):
-            desk.forget(watcher)
+    @property
+    def stats_address(self) -> str:
+        """Where statistics are published, if they are."""
+        rows = self._desks.helpers.rows.values()
+        found = [row.address for row in rows if isinstance(row, helper_rows.Statistics)]
+        return found[0] if found else str(self.configuration.circus["stats_endpoint"])
 
-    turn = Turn(clock)
-    waits = WaitDesk(clock.monotonic, loop.post)
 
-    def explain_watcher(watcher: Watcher) -> str:
-        return why(watcher, turn.now())
-
-    campaign = Campaign(pace_of(circus), turn.now, announcer.note, explain_watcher)
-    ports = Ports(
-        turn,
-        launcher,
-        ends.signals,
-        hooks,
-        outputs,
-        doorbell,
-        announcer,
-        waits,
-        campaign,
-        explain_watcher,
-        forget,
-    )
-    roster = Roster(ports, facts)
-    return Desks(
-        loop,
-        chores,
-        SampleDesk(loop, clock, chores.sampling),
-        sockets,
-        events,
-        control,
-        helpers,
-        helped,
-        outputs,
-        hooks,
-        ends,
-        launcher,
-        turn,
-        waits,
-        campaign,
-        roster,
-        stack,
-    )
+def _stand_in(left_out: LeftOut) -> Watcher:
+    """Make a watcher for `status` to show, which is on no roster: nothing ever starts it."""
+    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
+    watcher = Watcher(left_out.name, options)
+    watcher.reason = f"left out: {left_out.problems[0]}"
+    return watcher
 
 
 def _listen(configuration: Configuration, around: Surroundings, sockets: SocketRegistry) -> None:
@@ -224,15 +232,6 @@ def _listen(configuration: Configuration, around: Surroundings, sockets: SocketR
     for managed in configuration.sockets:
         sockets.add(CircusSocket(name=managed.name, **managed.options))
     sockets.bind_all()
-
-
-def _variables(run: str, address: str) -> Callable[[str], Mapping[str, str]]:
-    """Return what gives a hook's program its variables, by the name of the watcher."""
-
-    def variables(name: str) -> dict[str, str]:
-        return {"CVEC_CIRCUSCTL_ENDPOINT": address, MARK: f"{run}:{name}:hook"}
-
-    return variables
 
 
 def pace_of(circus: Mapping[str, Any]) -> Pace:

@@ -14,10 +14,10 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Exited, Facts
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.announcer import Refusals
 from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
-from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import groups, proctable, subreaper
 from cvec_circus.system.exits import ExitWatcher

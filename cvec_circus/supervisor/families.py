@@ -11,8 +11,8 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts, Strayed
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.announcer import Refusals, named
 from cvec_circus.supervisor.chores import RETRY_DELAY
-from cvec_circus.supervisor.refusals import Refusals, named
 from cvec_circus.supervisor.walker import Found
 from cvec_circus.system import collecting, pidfd, proctable
 from cvec_circus.system.exits import ExitWatcher

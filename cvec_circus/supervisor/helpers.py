@@ -1,6 +1,6 @@
 """Helpers: the processes that serve the daemon itself, such as the plugins and the statistics.
 
-Each is a row of one list: an object of a subclass of `Helper`, in a module of its own.
+Each is a row of one list: an object of a subclass of `Helper`; see `helper_rows`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -34,15 +34,10 @@ LONGEST_HOLD = 0.005
 
 
 class Extra(NamedTuple):
-    """What a helper's process gets beside its command line. Immutable.
-
-    Attributes:
-        env: Variables.
-        fds: Files, under their own numbers.
-    """
+    """What a helper's process gets beside its command line. Immutable."""
 
     env: Mapping[str, str] = {}
-    fds: Sequence[int] = ()
+    fds: Sequence[int] = ()  # under their own numbers
 
 
 class Helper:
@@ -79,8 +74,8 @@ class Helper:
         """Take note that a process of it has ended.
 
         Args:
-            by_itself: Nobody had asked it to.
-            is_wanted: Another one is to follow.
+            by_itself: Whether no order or signal of ours has ended it.
+            is_wanted: Whether another one is to follow.
         """
 
     def close(self) -> None:
@@ -104,12 +99,18 @@ class Helper:
 class Helpers:
     """What ties the helpers to their daemon. Owned by the supervisor thread.
 
-    Every helper inherits the read end of the *lifeline*, a pipe that nobody writes: its end of file
-    tells that the daemon is gone, and the helper ends too.
+    Every helper inherits the read end of the *lifeline*, a pipe that is never written to: its end
+    of file tells that the daemon is gone, and the helper ends too.
 
-    Attributes:
+    Args:
         events: What the daemon publishes.
         control_address: Where it takes commands.
+        check_delay: Seconds; handed to the plugins, which may have a use for it.
+        log_level: The word for the daemon's level, for the helpers' own logs.
+        log_url: Where the helpers log to: a path, the URL of a syslog, or "-" for stderr.
+
+    Attributes:
+        rows: Every helper, by its watcher.
         check_delay, log_level: As given; they may be changed, for those that start later.
     """
 
@@ -121,60 +122,35 @@ class Helpers:
         log_level: str,
         log_url: str = "-",
     ) -> None:
-        """Make the lifeline.
-
-        Args:
-            events: What the daemon publishes.
-            control_address: Where it takes commands.
-            check_delay: Seconds; handed to the plugins, which may have a use for it.
-            log_level: The word for the daemon's level, for the helpers' own logs.
-            log_url: Where the helpers log to: a path, the URL of a syslog, or "-" for stderr.
-        """
         self.events = events
         self.check_delay = check_delay
         self.log_level = log_level
-        self.control_address = control_address
+        self._control_address = control_address
         self._log_url = log_url
         self._lifeline, self._life = os.pipe()
-        self._rows: dict[Watcher, Helper] = {}
+        self.rows: dict[Watcher, Helper] = {}
         self._reports: dict[ManagedProcess, int] = {}
 
     def add(self, helper: Helper) -> Watcher:
         """Take up a helper, and make its watcher."""
         watcher = Watcher(helper.name, helper.options, Kind(True, helper.useless))
-        self._rows[watcher] = helper
+        self.rows[watcher] = helper
         self._set_hold()
         return watcher
 
-    def of(self, watcher: Watcher) -> Helper:
-        """Return the helper that a watcher of `add` runs.
-
-        Raises:
-            KeyError: It runs none.
-        """
-        return self._rows[watcher]
-
-    def rows(self) -> Collection[Helper]:
-        """Return every helper."""
-        return self._rows.values()
-
-    def with_sockets(self) -> list[Watcher]:
-        """Return the watchers of those whose processes have the listening sockets."""
-        return [watcher for watcher, helper in self._rows.items() if helper.has_sockets]
-
     def _set_hold(self) -> None:
         """Send events at once, or several together, by how many helpers are woken for each."""
-        crowd = len(self._rows) - FEW
-        self.events.hold = min(crowd * HOLD, LONGEST_HOLD) if crowd > 0 else 0.0
+        crowd = max(0, len(self.rows) - FEW)
+        self.events.hold = min(crowd * HOLD, LONGEST_HOLD)
 
     @contextmanager
     def prepare(self, watcher: Watcher, process: ManagedProcess) -> Iterator[Extra]:
-        """What a process of that watcher gets; nothing unless it is a helper's.
+        """Return what a process of that watcher gets: nothing, unless it is a helper's.
 
         Its `report` is a pipe for the one line that says why it cannot run. The child's end of it
         is closed when the context is left.
         """
-        helper = self._rows.get(watcher)
+        helper = self.rows.get(watcher)
         if helper is None:
             yield Extra()
             return
@@ -188,13 +164,13 @@ class Helpers:
             raise
         finally:
             os.close(theirs)
-        self._drop_report(process)
+        self._read_report(process)
         self._reports[process] = ours
 
     def _surroundings(self, report: int) -> dict[str, Any]:
-        """What every helper is told."""
+        """Return the part of the message that every helper gets."""
         return {
-            "endpoint": self.control_address,
+            "endpoint": self._control_address,
             "pubsub_endpoint": self.events.address,
             "run": self.events.run,
             "check_delay": self.check_delay,
@@ -210,9 +186,13 @@ class Helpers:
         Returns:
             The line with which a helper's process has said why it cannot run, or "".
         """
-        helper = self._rows.get(watcher)
+        helper = self.rows.get(watcher)
         if helper is not None:
             helper.exited(process.state is ProcessState.RUNNING, watcher.goal.up)
+        return self._read_report(process)
+
+    def _read_report(self, process: ManagedProcess) -> str:
+        """Return what is in the pipe of a process, and close it; "" if there is none."""
         fd = self._reports.pop(process, None)
         if fd is None:
             return ""
@@ -224,21 +204,16 @@ class Helpers:
         finally:
             os.close(fd)
 
-    def _drop_report(self, process: ManagedProcess) -> None:
-        fd = self._reports.pop(process, None)
-        if fd is not None:
-            os.close(fd)
-
     def forget(self, watcher: Watcher) -> None:
         """Let go of what belongs to a watcher that is gone for good."""
-        helper = self._rows.pop(watcher, None)
+        helper = self.rows.pop(watcher, None)
         if helper is not None:
             helper.close()
             self._set_hold()
 
     def close(self) -> None:
         """Let every helper know that the daemon is gone."""
-        for watcher in list(self._rows):
+        for watcher in list(self.rows):
             self.forget(watcher)
         for fd in [*self._reports.values(), self._lifeline, self._life]:
             os.close(fd)
@@ -246,7 +221,7 @@ class Helpers:
 
 
 def importable(env: dict[str, str]) -> dict[str, str]:
-    """The environment in which `python -m cvec_circus...` finds this very package, after all that
-    the user has put there."""
+    """Return the environment in which `python -m cvec_circus...` finds this very package, after all
+    that the user has put into PYTHONPATH."""
     parts = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part]
     return {**env, "PYTHONPATH": os.pathsep.join([*parts, PACKAGE_PARENT])}

@@ -1,32 +1,31 @@
-"""What the processes of watchers have written last, for whoever asks, and for whoever follows it.
+"""What the processes of watchers have written last, for clients that ask and clients that follow.
 
-Whoever follows asks again and again for what came after the place he has read to, and gets an
-answer when there is a line. So nobody is sent more than he takes: what is gone from the history
-before a slow reader came for it is counted, and he is told. Pumps only post that something has
+A follower asks again and again for what came after the place it has read to, and gets an answer
+when there is a line. So no client is sent more than it takes: what is gone from the history before
+a slow reader came for it is counted, and the answer says so. Pumps only post that something has
 come, once for each answer.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import HISTORY, HISTORY_SIZE, history_size
 from cvec_circus.stream.history import History, Line
+from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire.messages import COMMAND_FAILED
 
 GATHER_DELAY = 0.05
 """Seconds from the first thing that came to the answer: a flood is told in pages, not in lines."""
 
 SHARE = 0.003
-"""Seconds that answers may take of a turn: then others are looked after."""
+"""Seconds of a turn that answers may take."""
 
 LAST_SHARE = 0.1
 """Seconds for all last answers together, which are given at once."""
@@ -37,22 +36,22 @@ MOST_BYTES = 128 * 1024
 
 PAGE_LINES = 500
 PAGE_BYTES = 64 * 1024
-"""Of an answer to somebody who goes on. To make it takes about a millisecond, and whoever follows a
-flood gets twenty of them a second: others who ask the daemon do not notice."""
+"""Of an answer to a follower. To make it takes about a millisecond, and a follower of a flood gets
+twenty of them a second: other clients do not notice."""
 
 STOPPED = "the daemon has stopped"
 
-CHANNELS = {"stdout": "standard output", "stderr": "standard error"}
+WORDS = {"stdout": "standard output", "stderr": "standard error"}
 
 Fields = dict[str, Any]
 Then = Callable[[Fields], object]
 
 
 class Follower:
-    """Somebody who waits for the next line. Owned by the supervisor thread.
+    """A client that waits for the next line. Owned by the supervisor thread.
 
     Attributes:
-        looked: Up to where there was no line for him when it was looked last.
+        looked: The end of the history at the last look for a line; -1 before the first.
     """
 
     __slots__ = ("looked", "since", "then", "timer")
@@ -64,7 +63,7 @@ class Follower:
         self.looked = -1
 
     def answer(self, fields: Fields) -> None:
-        """Tells him, and waits no longer."""
+        """Answer, and wait no longer."""
         if self.timer is not None:
             self.timer.cancel()
         self.then(fields)
@@ -74,23 +73,20 @@ class Histories:
     """The history of every output that is kept. Owned by the supervisor thread.
 
     A history is there from the first start of its watcher on, and as long as the watcher.
-
-    Args:
-        loop: The supervisor's loop.
-        clock: The time.
     """
 
-    def __init__(self, loop: Loop, clock: Clock) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._clock = clock
+        self._clock = loop.clock
         self._histories: dict[tuple[Watcher, str], History] = {}
-        self._followers: dict[History, list[Follower]] = {}
-        self._expected: set[History] = set()  # something will come, and then we are told
+        self._followers: dict[History, dict[Follower, None]] = {}
+        self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
+        self._expected: set[History] = set()  # a pump posts when something comes
         self._due: set[History] = set()  # something has come, and is served in a moment
         self._has_ended = False
 
     def keep(self, watcher: Watcher, channel: str, size: int) -> History | None:
-        """Returns what keeps so many bytes of an output; with 0, None, and nothing is kept."""
+        """Return what keeps so many bytes of an output; for 0, None, and nothing is kept."""
         key = watcher, channel
         if not size:
             self._drop(key, f"the output of {watcher.name} is no longer kept")
@@ -102,12 +98,12 @@ class Histories:
         return history
 
     def forget(self, watcher: Watcher) -> None:
-        """Lets go of what a watcher's processes have written: it is gone."""
-        for channel in CHANNELS:
+        """Let go of what a watcher's processes have written: it is gone."""
+        for channel in WORDS:
             self._drop((watcher, channel), f"{watcher.name} was removed")
 
     def end(self) -> None:
-        """Tells everybody who waits, and whoever still asks, that nothing more will come."""
+        """Answer all followers, and those that still ask, that nothing more will come."""
         self._has_ended = True
         followers, self._followers = self._followers, {}
         self._dismiss(followers, STOPPED)
@@ -116,11 +112,10 @@ class Histories:
         history = self._histories.pop(key, None)
         if history is not None:
             self._expected.discard(history)
-            self._dismiss({history: self._followers.pop(history, [])}, why)
+            self._dismiss({history: self._followers.pop(history, {})}, why)
 
-    def _dismiss(self, followers: dict[History, list[Follower]], why: str) -> None:
-        """Answers for the last time. When there are too many for that, the rest learns no more than
-        how much it has missed."""
+    def _dismiss(self, followers: dict[History, dict[Follower, None]], why: str) -> None:
+        """Answer for the last time; when that takes too long, the rest gets no more lines."""
         until = self._clock.monotonic() + LAST_SHARE
         for history, waiting in followers.items():
             for follower in waiting:
@@ -128,7 +123,7 @@ class Histories:
                 follower.answer(last_page(history, follower.since, why, most))
 
     def last(self, watcher: Watcher, channel: str, count: int) -> Fields:
-        """Returns the last lines of an output.
+        """Return the last lines of an output.
 
         Raises:
             MessageError: Nothing of it is kept.
@@ -145,14 +140,7 @@ class Histories:
         return {"lines": rows, "next": end, "more": False, "missed": 0}
 
     def after(self, watcher: Watcher, channel: str, since: int, timeout: float, then: Then) -> None:
-        """Has `then` called with the lines behind a place, now or when there are some.
-
-        Args:
-            watcher: Whose output it is.
-            channel: Which one.
-            since: The place.
-            timeout: Seconds to wait for a line, if there is none.
-            then: Called once, in this turn or in another one.
+        """Call `then`, once, with the lines behind a place: now, or within `timeout` seconds.
 
         Raises:
             MessageError: Nothing of it is kept.
@@ -169,8 +157,7 @@ class Histories:
             return
         follower = Follower(since, then)
         follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
-        followers = self._followers.setdefault(history, [])
-        followers.append(follower)
+        self._followers.setdefault(history, {})[follower] = None
         self._wait(history, since)
 
     def _find(self, watcher: Watcher, channel: str) -> History | None:
@@ -179,14 +166,14 @@ class Histories:
         return self._histories.get((watcher, channel))
 
     def _wait(self, history: History, place: int) -> None:
-        """Looks after those who wait, a moment after something has come behind a place."""
-        if history in self._due or (history in self._expected and history.end <= place):
+        """Serve the followers a moment after something has come behind a place."""
+        if history in self._due:
             return
         if history.end > place:
             self._come(history)
-            return
-        self._expected.add(history)
-        history.when_beyond(place, partial(self._loop.post, self._come, history))
+        elif history not in self._expected:
+            self._expected.add(history)
+            history.when_beyond(place, partial(self._loop.post, self._come, history))
 
     def _come(self, history: History) -> None:
         self._expected.discard(history)
@@ -194,44 +181,41 @@ class Histories:
             self._due.add(history)
             self._loop.call_later(GATHER_DELAY, self._serve, history)
 
-    def _serve(self, history: History, place: int | None = None) -> None:
-        """Answers those for whom there is a line, a share of the turn; the others wait on.
+    def _serve(self, history: History) -> None:
+        """Answer those for whom there is a line, for a share of each turn; the others wait on."""
+        place = history.end
+        due = [one for one in self._followers.get(history, ()) if one.looked != place]
+        looks = [partial(self._look, history, follower, place) for follower in due]
+        self._backlog.add([*looks, partial(self._served, history, place)])
 
-        Args:
-            history: What they follow.
-            place: Where it ended when this began, in an earlier turn; None when it begins now.
-        """
-        place = history.end if place is None else place
-        until = self._clock.monotonic() + SHARE
-        followers = self._followers.pop(history, [])
-        waiting = [follower for follower in followers if follower.looked == place]
-        rest = deque(follower for follower in followers if follower.looked != place)
-        while rest:
-            follower = rest.popleft()
+    def _look(self, history: History, follower: Follower, place: int) -> None:
+        followers = self._followers.get(history, {})
+        if follower in followers:  # otherwise it was answered meanwhile
+            follower.looked = place
             found = page(history, follower.since)
             if found["lines"]:
+                del followers[follower]
                 follower.answer(found)
-            else:
-                follower.looked = place
-                waiting.append(follower)
-            if rest and self._clock.monotonic() >= until:
-                self._followers[history] = [*rest, *waiting]
-                self._loop.post(self._serve, history, place)
-                return
+
+    def _served(self, history: History, place: int) -> None:
         self._due.discard(history)
-        if waiting:
-            self._followers[history] = waiting
+        followers = self._followers.get(history)
+        if not followers:
+            self._followers.pop(history, None)
+        elif any(follower.looked != place for follower in followers):
+            self._come(history)  # they have asked meanwhile
+        else:
             self._wait(history, place)
 
     def _expire(self, history: History, follower: Follower) -> None:
-        followers = self._followers.get(history, [])
+        followers = self._followers.get(history, {})
         if follower in followers:
-            followers.remove(follower)
+            del followers[follower]
             follower.answer(page(history, follower.since))
 
 
 def last_page(history: History, since: int, why: str, most_lines: int = MOST_LINES) -> Fields:
-    """Returns what is left to tell somebody who follows, and why there will be no more."""
+    """Return the last answer to a follower, with the reason why there will be no more."""
     if not most_lines:
         missed = max(0, history.end - since)
         return {"lines": [], "next": since, "more": False, "missed": missed, "ended": why}
@@ -248,15 +232,8 @@ def page(
     most_lines: int = PAGE_LINES,
     most_bytes: int = PAGE_BYTES,
 ) -> Fields:
-    """Returns the lines behind a place, as many as an answer may have.
-
-    Args:
-        history: Where they are.
-        since: The place.
-        with_rest: Whether lines that have no end yet are among them.
-        most_lines: How many there may be.
-        most_bytes: How long they may be.
-    """
+    """Return the lines behind a place, as many as an answer may have; `with_rest`, with those that
+    have no end yet."""
     missed, end, lines = history.after(since)
     rows: list[Fields] = []
     size, place = 0, since
@@ -272,7 +249,7 @@ def page(
 
 
 def row(line: Line) -> Fields:
-    """Returns a line as the wire shows it."""
+    """Return a line as the wire shows it."""
     text = line.text.decode("utf-8", "backslashreplace")
     shown: Fields = {"time": line.at, "pid": line.pid, "text": text}
     if line.is_cut:
@@ -283,16 +260,16 @@ def row(line: Line) -> Fields:
 
 
 def why_not(watcher: Watcher, channel: str) -> str:
-    """Tells in a line why nothing of an output is kept, and what to do about it."""
+    """Say why nothing of an output is kept, and what to do about it."""
     name, options = watcher.name, watcher.options
     other = "stderr" if channel == "stdout" else "stdout"
     hint = ""
     if history_size(options, other):
         flag = "with --stderr" if channel == "stdout" else "without --stderr"
-        hint = f"; its {CHANNELS[other]} is there, {flag}"
+        hint = f"; its {WORDS[other]} is there, {flag}"
     if options[f"close_child_{channel}"]:
-        return f"{name}: its {CHANNELS[channel]} is closed (close_child_{channel}){hint}"
+        return f"{name}: its {WORDS[channel]} is closed (close_child_{channel}){hint}"
     if options[HISTORY] == 0:
-        return f"{name}: nothing is kept of its output, for {HISTORY} is 0{hint}"
-    cure = f"`set {name} {HISTORY} {HISTORY_SIZE}` has it kept"
-    return f"{name}: nothing is kept of its {CHANNELS[channel]}, which has no stream; {cure}{hint}"
+        return f"{name}: nothing is kept of its output, because {HISTORY} is 0{hint}"
+    cure = f"`set {name} {HISTORY} {HISTORY_SIZE}` keeps it"
+    return f"{name}: nothing is kept of its {WORDS[channel]}, which has no stream; {cure}{hint}"

@@ -1,4 +1,4 @@
-"""Calling hooks: what happens on the thread of one watcher's hooks, and nowhere else."""
+"""Calling hooks, on the thread of one watcher's hooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
+from cvec_circus.control.replies import FAULT
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
 from cvec_circus.options.typed import WatcherOptions
@@ -34,54 +35,51 @@ VARIABLES = {
 
 EXTENDED = "extended_stats"
 
+Rows = dict[int, dict[str, Any]]
+"""The figures of processes by their pids."""
+
 LONGEST = 1000
-"""Characters of an exception's text that are told; the log has all of it."""
-
-
-def forgives(name: str, hook: Hook) -> bool:
-    """Tell whether a failure of that hook counts as a yes."""
-    return hook.ignore or name in FORGIVEN
+"""Characters of an exception's text in an answer; the log has all of it."""
 
 
 class WatcherFacade(Protocol):
-    """What a hook gets as `watcher`. Safe from any thread.
-
-    Attributes:
-        env: The environment, which a hook may change.
-    """
+    """What a hook gets as `watcher`. Safe from any thread."""
 
     env: dict[str, str]
 
     def lend(self, env: dict[str, str]) -> None:
-        """From now on show this environment, and take changes in it."""
+        """Show this environment from now on, and take changes in it."""
 
 
 Facades = Callable[[Watcher, "Caller"], "tuple[WatcherFacade, Any]"]
 
 
 class Situation(NamedTuple):
-    """What a hook is called in. Immutable; noted by the supervisor thread.
+    """What is called, and what it is called in. Immutable; noted by the supervisor thread.
 
     Attributes:
         options: All options of the watcher.
         variables: What programs get beside the facts.
         is_set: Whether the hook was set while the daemon ran, so that its module is read again.
-        withheld: What it does not have of the daemon's environment.
+        withheld: The variables of the daemon's environment that it does not get.
         nofile: The soft limit of open files that programs get; None for ours.
+        cancel: Ends a program when it is set; None for a function.
     """
 
+    name: str
+    hook: Hook
     options: WatcherOptions
     variables: Mapping[str, str]
     is_set: bool
-    withheld: frozenset[str] = frozenset()
-    nofile: int | None = None
+    withheld: frozenset[str]
+    nofile: int | None
+    cancel: Wakeup | None
 
     @property
     def environment(self) -> dict[str, str]:
         """What a hook sees as the environment of its watcher."""
-        env = {}
-        if self.options.copy_env:
-            env = {name: os.environ[name] for name in os.environ if name not in self.withheld}
+        copied = os.environ.items() if self.options.copy_env else ()
+        env = {name: value for name, value in copied if name not in self.withheld}
         return {**env, **self.options.env}
 
 
@@ -92,7 +90,7 @@ class Answer(NamedTuple):
         yes: Whether the hook agrees.
         reason: Why not, if it said.
         error: Why the call failed, in a line; None if it did not.
-        message: What was raised has to say by itself: what the event has.
+        message: The text of what was raised, for the event.
         changes: What it has changed in the environment; None stands for a variable that is gone.
     """
 
@@ -110,10 +108,11 @@ class HookError(Exception):
 class Caller:
     """Calls the hooks of one watcher. Owned by the thread of that watcher's hooks.
 
-    Args:
-        watcher: The watcher.
-        facades: Makes what functions get as `watcher` and `arbiter`.
+    Attributes:
+        fault: The answer where a call fails for a fault in the daemon.
     """
+
+    fault = Answer(False, error=FAULT, message=FAULT)
 
     def __init__(self, watcher: Watcher, facades: Facades) -> None:
         self._watcher = watcher
@@ -129,29 +128,24 @@ class Caller:
         from any thread."""
         return f"hook:{self._running}" if self._running else ""
 
-    def call(
-        self,
-        name: str,
-        hook: Hook,
-        facts: Mapping[str, Any],
-        situation: Situation,
-        cancel: Wakeup | None,
-    ) -> Answer:
+    @staticmethod
+    def forgives(name: str, hook: Hook) -> bool:
+        """Tell whether a failure of that hook counts as a yes. Safe from any thread."""
+        return hook.ignore or name in FORGIVEN
+
+    def call(self, situation: Situation, facts: Mapping[str, Any]) -> Answer:
         """Call a hook, which may do what it likes; nothing is raised.
 
         Args:
-            name: The hook's name.
-            hook: What to call.
-            facts: What it is called with beside `watcher`, `arbiter` and `hook_name`.
             situation: What it is called in.
-            cancel: Set when a program is to be ended; None for a function.
+            facts: What it is called with beside `watcher`, `arbiter` and `hook_name`.
         """
-        pid = os.getpid()
+        pid, name = os.getpid(), situation.name
         self._running = name
         try:
-            if cancel is not None:
-                return self._run(name, hook, facts, situation, cancel)
-            answer = self._call(name, hook, facts, situation)
+            if situation.cancel is not None:
+                return self._run(situation, situation.cancel, facts)
+            answer = self._call(situation, facts)
             if os.getpid() != pid:
                 _end_copy(self._name, name, None)
             return answer
@@ -165,34 +159,22 @@ class Caller:
         finally:
             self._running = ""
 
-    def extend(
-        self,
-        hook: Hook,
-        rows: dict[int, dict[str, Any]],
-        situation: Situation,
-        cancel: Wakeup | None,
-    ) -> tuple[Answer, dict[int, dict[str, Any]]]:
+    def extend(self, situation: Situation, rows: Rows) -> Rows:
         """Call `extended_stats` for the figures of processes, by pid; return the changed ones.
 
         Those of a process for which it fails stay as they are.
         """
-        extended = Answer(True)
         changed = dict(rows)
         for pid, plain in rows.items():
             stats = json.loads(json.dumps(plain))
-            facts = {"pid": pid, "stats": stats}
-            answer = self.call(EXTENDED, hook, facts, situation, cancel)
-            if answer.error is None:
+            if self.call(situation, {"pid": pid, "stats": stats}).error is None:
                 changed[pid] = stats
-            extended = extended if answer.error is None else answer
-        return extended, changed
+        return changed
 
     # -- functions
 
-    def _call(
-        self, name: str, hook: Hook, facts: Mapping[str, Any], situation: Situation
-    ) -> Answer:
-        function = self._function(name, hook, situation)
+    def _call(self, situation: Situation, facts: Mapping[str, Any]) -> Answer:
+        name, function = situation.name, self._function(situation)
         if self._made is None:
             self._made = self._facades(self._watcher, self)
         watcher, arbiter = self._made
@@ -212,33 +194,27 @@ class Caller:
         yes = bool(result)
         if result is None and name in DECIDING:
             text = "%s: hook %s (%s) has returned None, which is a no"
-            logger.warning(text, self._name, name, target_name(hook.target))
+            logger.warning(text, self._name, name, target_name(situation.hook.target))
         return Answer(yes, changes=_changes(env, watcher.env))
 
-    def _function(self, name: str, hook: Hook, situation: Situation) -> Any:
-        known, function = self._found.get(name, (None, None))
+    def _function(self, situation: Situation) -> Any:
+        hook = situation.hook
+        known, function = self._found.get(situation.name, (None, None))
         if known is hook:
             return function
-        is_new = situation.is_set or known not in (None, hook)
         function = hook.target
         if isinstance(function, str):
             pythonpath = _pythonpath(situation.options)
-            if is_new:
+            if situation.is_set or known not in (None, hook):
                 _read_again(function)
             function = importing.load(function, pythonpath)
-        self._found[name] = (hook, function)
+        self._found[situation.name] = (hook, function)
         return function
 
     # -- programs
 
-    def _run(
-        self,
-        name: str,
-        hook: Hook,
-        facts: Mapping[str, Any],
-        situation: Situation,
-        cancel: Wakeup,
-    ) -> Answer:
+    def _run(self, situation: Situation, cancel: Wakeup, facts: Mapping[str, Any]) -> Answer:
+        name = situation.name
         env = {
             **os.environ,
             **situation.environment,
@@ -248,7 +224,7 @@ class Caller:
         }
         env.update({VARIABLES[key]: str(facts[key]) for key in facts if key in VARIABLES})
         spec = LaunchSpec(
-            split(hook.command),
+            split(situation.hook.command),
             cwd=situation.options["working_dir"],
             env=env,
             stdin=subprocess.DEVNULL,
@@ -258,24 +234,26 @@ class Caller:
         for line in ended.errors:
             logger.info("%s: hook %s: %s", self._name, name, line)
         if ended.killed:
-            raise HookError("it was ended, because its time was up")
+            raise HookError("it was killed, because its time was up")
         if ended.exit_code < 0:
-            text = f"it was ended by {to_name(-ended.exit_code)}"
+            text = f"it was killed by SIG{to_name(-ended.exit_code)}"
             logger.error("%s: hook %s failed: %s", self._name, name, text)
             raise HookError(text)
         reason = ended.errors[-1][:LONGEST] if ended.errors else f"exit code {ended.exit_code}"
         if name == EXTENDED:
             if ended.exit_code:
                 raise RuntimeError(reason)
-            facts["stats"].update(_mapping(ended.output))
+            found = json.loads(ended.output)
+            if not isinstance(found, dict):
+                raise ValueError("its output is no JSON object")
+            facts["stats"].update(found)
         return Answer(not ended.exit_code, reason if ended.exit_code else "")
 
 
 def _pythonpath(options: WatcherOptions) -> str:
     env = options.env
     if options.virtualenv:
-        root, version = options.virtualenv, options.virtualenv_py_ver
-        env = {**env, **virtualenv.variables(env, root, version)}
+        env = virtualenv.variables(env, options.virtualenv, options.virtualenv_py_ver)
     return str(env.get("PYTHONPATH", ""))
 
 
@@ -288,7 +266,7 @@ def _read_again(dotted: str) -> None:
 
 
 def _takes(function: Any, given: Mapping[str, Any]) -> bool:
-    """Whether a function can be called with these names."""
+    """Tell whether a function can be called with these names."""
     try:
         inspect.signature(function).bind(**given)
     except TypeError:
@@ -321,13 +299,6 @@ def _end_copy(watcher: str, name: str, error: BaseException | None) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(exit_code & 0xFF)
-
-
-def _mapping(output: bytes) -> dict[str, Any]:
-    found = json.loads(output)
-    if not isinstance(found, dict):
-        raise ValueError("its output is no JSON object")
-    return found
 
 
 def _words(error: BaseException) -> str:

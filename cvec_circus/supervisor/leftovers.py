@@ -12,9 +12,9 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.core.facts import Emptied, Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.announcer import Refusals
 from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Finder
-from cvec_circus.supervisor.refusals import Refusals
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, pidfd, proctable
 from cvec_circus.system.exits import ExitWatcher

@@ -13,7 +13,6 @@ from cvec_circus.stream.base import Context, Source
 from cvec_circus.stream.pumps import Pumps
 
 if TYPE_CHECKING:
-    from cvec_circus.base.clock import Clock
     from cvec_circus.base.loop import Loop
     from cvec_circus.supervisor.chores import Chore
     from cvec_circus.supervisor.histories import Histories
@@ -26,18 +25,13 @@ class OutputDesk:
 
     Args:
         loop: The supervisor's loop.
-        clock: The time.
-        chores: For what takes long, such as compressing.
-
-    Attributes:
-        pumps: They carry out what is said here.
+        chore: For what takes long, such as compressing.
     """
 
-    def __init__(self, loop: Loop, clock: Clock, chores: Chore) -> None:
+    def __init__(self, loop: Loop, chore: Chore) -> None:
         self._loop = loop
-        self._clock = clock
-        self._chores = chores
-        self.pumps = Pumps(Context(clock, do=self._do), self._later)
+        self._chore = chore
+        self.pumps = Pumps(Context(loop.clock, do=self._do), self._later)
         self._open: set[tuple[Watcher, str]] = set()
         self._captured: dict[ManagedProcess, tuple[int, list[str]]] = {}
         self._histories: Histories | None = None
@@ -48,7 +42,7 @@ class OutputDesk:
         if self._histories is None:
             from cvec_circus.supervisor.histories import Histories
 
-            self._histories = Histories(self._loop, self._clock)
+            self._histories = Histories(self._loop)
         return self._histories
 
     def open(self, watcher: Watcher) -> None:
@@ -58,20 +52,26 @@ class OutputDesk:
         from the next start of a process on.
         """
         for channel in CHANNELS:
+            key = watcher, channel
             size = history_size(watcher.options, channel)
             kept = size or self._histories is not None
             history = self.histories.keep(watcher, channel, size) if kept else None
             conf = watcher.options[f"{channel}_stream"]
             if conf or history is not None:
-                self._open.add((watcher, channel))
-                self.pumps.open((watcher, channel), conf, _source(watcher, channel), history)
+                self._open.add(key)
+                self.pumps.open(key, conf, _source(watcher, channel), history)
             else:
-                self._close(watcher, channel)
+                self._close(key)
 
     def close(self, watcher: Watcher) -> None:
         """Drain and close a watcher's streams. What is written after that is discarded."""
         for channel in CHANNELS:
-            self._close(watcher, channel)
+            self._close((watcher, channel))
+
+    def _close(self, key: tuple[Watcher, str]) -> None:
+        if key in self._open:
+            self._open.discard(key)
+            self.pumps.close(key)
 
     def reopen(self, watchers: Iterable[Watcher] | None) -> None:
         """Open the files of watchers, or of all, anew: they may have been moved away."""
@@ -86,26 +86,14 @@ class OutputDesk:
     def add(
         self, watcher: Watcher, process: ManagedProcess, channel: str, fd: int, pid: int
     ) -> None:
-        """Read the pipe of a process that was just started.
-
-        Args:
-            watcher: Whose it is.
-            process: Its place.
-            channel: `stdout` or `stderr`.
-            fd: The read end. It is the desk's from now on.
-            pid: The process.
-        """
+        """Read the pipe of a process that was just started; the desk closes the read end `fd`."""
         known, channels = self._captured.get(process, (pid, []))
-        if known != pid:
-            channels = []
-        self._captured[process] = pid, [*channels, channel]
+        self._captured[process] = pid, [*(channels if known == pid else ()), channel]
         self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel))
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Learn that nothing is left of a process, or of it is waited for no longer.
-
-        Only strays can hold its pipes open now: they are discarded soon.
-        """
+        """Discard soon what is left in the pipes of a process that is gone, or is not waited for
+        any longer: only strays can hold them open now."""
         pid, channels = self._captured.pop(process, (0, []))
         for channel in channels:
             self.pumps.release((watcher, channel), pid)
@@ -120,10 +108,8 @@ class OutputDesk:
         self.pumps.stop()
 
     def join(self, timeout: float) -> list[str]:
-        """Wait for the end of the pumps after `end`, and tell those who follow an output.
-
-        Args:
-            timeout: Seconds to wait at most.
+        """Wait that many seconds at most for the end of the pumps after `end`, and answer the last
+        followers of outputs.
 
         Returns:
             What hangs, as "THREAD (STREAMS)".
@@ -133,14 +119,9 @@ class OutputDesk:
             self._histories.end()
         return hanging
 
-    def _close(self, watcher: Watcher, channel: str) -> None:
-        if (watcher, channel) in self._open:
-            self._open.discard((watcher, channel))
-            self.pumps.close((watcher, channel))
-
     def _do(self, fn: Callable[..., object], *args: object) -> None:
         """On a pump thread."""
-        self._loop.post(self._chores.do, fn, *args)
+        self._loop.post(self._chore.do_soon, fn, *args)
 
     def _later(self, delay: float, fn: Callable[[], object]) -> None:
         """On any thread."""

@@ -21,8 +21,9 @@ def why(watcher: Watcher, now: float) -> str:
         return condition.why(partial(why, now=now))
     if watcher.reason:
         return watcher.reason
-    if not watcher.goal.up and (stopped := down(watcher)):
-        return stopped
+    cause = watcher.goal.cause
+    if not watcher.goal.up and cause.is_worth_telling:
+        return f"stopped{cause.sentence}"
     if watcher.life is STOPPING:
         return unended(watcher, now)
     if not watcher.goal.up:
@@ -54,12 +55,6 @@ def awaited_hook(watcher: Watcher) -> str:
     return "after_spawn" if watcher.places.trials and watcher.is_running else ""
 
 
-def down(watcher: Watcher) -> str:
-    """Say who stopped it, where a person would wonder."""
-    cause = watcher.goal.cause
-    return f"stopped{cause.sentence}" if cause.is_worth_telling else ""
-
-
 def unended(watcher: Watcher, now: float) -> str:
     """Say what is being ended and has not ended, and when it is killed; "" for nothing."""
     places = watcher.places
@@ -89,10 +84,14 @@ def next_start(watcher: Watcher, now: float) -> str:
     memory = places.backoffs.get(process.wid)
     if memory is None or not memory.deaths:
         return left
-    deaths = memory.deaths
+    return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}; {left}"
+
+
+def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
+    """Say how often the processes of a slot have died too early."""
     lived = f"within {watcher.options.min_uptime:g} s"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
-    return f"slot {process.wid} has died {row}; {left}"
+    return f"slot {wid} has died {row}"
 
 
 def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc, logger
-from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.supervisor.chores import Chore
+from cvec_circus.supervisor.turn import Backlog
 
 if TYPE_CHECKING:
     from cvec_circus.system.procfs import Sampler
@@ -18,26 +18,7 @@ if TYPE_CHECKING:
 Rows = dict[int, dict[str, Any]]
 Then = Callable[[Rows], object]
 Refuse = Callable[[str], object]
-
-
-class Inquiry(NamedTuple):
-    """Immutable. Who has asked.
-
-    Attributes:
-        then: Takes the rows.
-        refuse: Takes the reason why there are none.
-    """
-
-    then: Then
-    refuse: Refuse
-
-    def answer(self, answer: Rows | str) -> None:
-        """Hands on the rows, or the reason why there are none. On the supervisor thread."""
-        if isinstance(answer, str):
-            self.refuse(answer)
-        else:
-            self.then(answer)
-
+Question = tuple[Then, Refuse]
 
 REST = 2.0
 """Times the length of a sweep for which nothing is measured after it. While one thread of Python
@@ -48,74 +29,73 @@ MOST_QUESTIONS = 10_000
 """Questions that wait for an answer, at most; more are refused."""
 
 STOPPED = "the supervisor has stopped"
+NOTHING = "nothing can be measured now"
 
 SHARE = 0.002
 """Seconds of a turn in which questions are answered, for each answer has to be put together."""
 
 
 class SampleDesk:
-    """Has samples taken on the sampling thread, and gives them to the clients that asked.
+    """Takes samples on the sampling thread, and gives them to the clients that asked.
 
     Owned by the supervisor thread; the processes' history, from which their share of the CPU is
-    worked out, belongs to that thread. A sweep over 100 processes takes about 10 ms.
+    worked out, belongs to the sampling thread. A sweep over 100 processes takes about 10 ms.
 
     There is one sweep at a time, and a rest after each. Meanwhile all questions share the next one,
     so a question waits for two sweeps at most, however many others there are.
 
     Args:
         loop: The supervisor's loop.
-        clock: The time.
         chore: The sampling thread.
     """
 
-    def __init__(self, loop: Loop, clock: Clock, chore: Chore) -> None:
+    def __init__(self, loop: Loop, chore: Chore) -> None:
         self._loop = loop
-        self._clock = clock
+        self._clock = loop.clock
         self._chore = chore
         self._sampler: Sampler | None = None
         self._wanted: set[int] = set()
-        self._asked: list[Inquiry] = []
-        self._measured: list[Inquiry] = []
-        self._to_answer: deque[tuple[Inquiry, Rows | str]] = deque()
+        self._asked: list[Question] = []
+        self._measured: list[Question] = []
+        self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
         self._is_busy = False
         self._rests_until = 0.0
 
     def sample(self, pids: Iterable[int], then: Then, refuse: Refuse) -> None:
-        """Has processes measured, in a later turn.
+        """Measure processes, in a later turn.
 
         Args:
             pids: Which.
-            then: Called with a row for each process that still is there, and for others too.
+            then: Called with a row for each process that is still there, and for others too.
             refuse: Called with the reason instead, if nothing could be measured.
 
         Raises:
             CircusError: There is no thread for it, or too many questions wait already.
         """
-        if len(self._asked) + len(self._measured) + len(self._to_answer) >= MOST_QUESTIONS:
+        if len(self._asked) + len(self._measured) + len(self._backlog) >= MOST_QUESTIONS:
             raise exc.CircusError("too many questions for statistics wait already; ask later")
         self._wanted.update(pids)
-        self._asked.append(Inquiry(then, refuse))
+        self._asked.append((then, refuse))
         try:
             self._begin()
         except exc.CircusError as error:
             self._asked.pop()
-            raise exc.CircusError(f"nothing can be measured now: {error}") from None
+            raise exc.CircusError(f"{NOTHING}: {error}") from None
 
     def sample_daemon(self, then: Callable[[dict[str, Any]], object], refuse: Refuse) -> None:
-        """Has this very process measured; see `sample`."""
+        """Measure this very process; see `sample`."""
         pid = os.getpid()
         self.sample([pid], lambda rows: then(rows.get(pid, {})), refuse)
 
     def refuse_all(self) -> None:
-        """Refuses all that still wait: the loop that brings the rows has ended."""
+        """Refuse all that still wait: the loop that brings the rows has ended."""
+        self._backlog.drain()
         waiting = self._measured + self._asked
-        self._to_answer.extend((question, STOPPED) for question in waiting)
         self._measured, self._asked = [], []
-        while self._to_answer:
-            self._answer_one()
+        self._give(waiting, STOPPED)
 
     def _begin(self) -> None:
-        """Begins the next sweep, now or after the rest.
+        """Begin the next sweep, now or after the rest.
 
         Raises:
             CircusError: There is no thread for it.
@@ -138,18 +118,22 @@ class SampleDesk:
         except exc.CircusError as error:
             self._wanted.clear()
             refused, self._asked = self._asked, []
-            self._give(refused, f"nothing can be measured now: {error}")
+            self._give(refused, f"{NOTHING}: {error}")
 
     def _sweep(self, pids: set[int]) -> None:
         """On the sampling thread."""
         began = self._clock.monotonic()
-        answer: Rows | str = "nothing can be measured now"  # whatever happens, clients wait for it
+        answer: Rows | str = NOTHING  # whatever happens, clients wait for it
         try:
-            sampler = self._procfs()
+            if self._sampler is None:
+                # psutil takes 1.5 MiB and 20 ms, and most daemons are never asked for statistics.
+                from cvec_circus.system.procfs import Sampler
+
+                self._sampler = Sampler(self._clock)
             began = self._clock.monotonic()
-            answer = sampler.sample(list(pids))
+            answer = self._sampler.sample(list(pids))
         except (MemoryError, OSError, ImportError) as error:
-            answer = f"{answer}: {' '.join(str(error).split()) or 'no memory'}"
+            answer = f"{NOTHING}: {' '.join(str(error).split()) or 'no memory'}"
         finally:
             self._loop.post(self._swept, answer, self._clock.monotonic() - began)
 
@@ -161,32 +145,8 @@ class SampleDesk:
         self._begin_after_rest()
         self._give(measured, answer)
 
-    def _give(self, questions: list[Inquiry], answer: Rows | str) -> None:
-        was_idle = not self._to_answer
-        self._to_answer.extend((question, answer) for question in questions)
-        if was_idle:
-            self._answer()
-
-    def _answer(self) -> None:
-        """Answers for a share of the turn, and goes on in the next one."""
-        until = self._clock.monotonic() + SHARE
-        while self._to_answer:
-            self._answer_one()
-            if self._to_answer and self._clock.monotonic() >= until:
-                self._loop.post(self._answer)
-                return
-
-    def _answer_one(self) -> None:
-        question, answer = self._to_answer.popleft()
-        try:
-            question.answer(answer)
-        except Exception as error:  # the others wait for theirs
-            logger.error("statistics: an answer failed", exc_info=error)
-
-    def _procfs(self) -> Sampler:
-        if self._sampler is None:
-            # psutil takes 1.5 MiB and 20 ms, and most daemons are never asked for statistics.
-            from cvec_circus.system.procfs import Sampler
-
-            self._sampler = Sampler(self._clock)
-        return self._sampler
+    def _give(self, questions: list[Question], answer: Rows | str) -> None:
+        if isinstance(answer, str):
+            self._backlog.add(partial(refuse, answer) for _, refuse in questions)
+        else:
+            self._backlog.add(partial(then, answer) for then, _ in questions)

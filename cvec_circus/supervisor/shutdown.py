@@ -24,9 +24,9 @@ from collections.abc import Callable
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
+from cvec_circus.supervisor.announcer import because
 from cvec_circus.supervisor.campaign import SHUTDOWN_MARGIN, Campaign
 from cvec_circus.supervisor.hooks import HookDesk
-from cvec_circus.supervisor.narration import because
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Quit

@@ -1,41 +1,34 @@
 """The supervisor: one thread, one loop, and everything that they own.
 
-A turn of the loop reads the sockets, notes which children have exited, runs the timer and what
-other threads have posted; then, once, at its end, it collects the exits and lets the core converge.
-All of that works for about five milliseconds at most before the sockets are looked at again, and
-nothing in it ever waits: what may block is done on other threads, which answer by posting.
+A turn of the loop reads the sockets, notes which children have exited, runs the timers and what
+other threads have posted; once, at its end, it collects the exits and lets the core converge. That
+takes about five milliseconds at most before the sockets are looked at again. Nothing in a turn
+waits: what may block is done on other threads, which answer by posting.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cvec_circus import __version__, logger
+from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import Dispatcher
-from cvec_circus.control.replies import Reply
 from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.supervisor.compose import Surroundings, compose, pace_of
+from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
-from cvec_circus.supervisor.statistics import Statistics
 from cvec_circus.supervisor.target import Target
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
-
-if TYPE_CHECKING:
-    from cvec_circus.config.plan import Plan
-    from cvec_circus.supervisor.reloading import Reloading
 
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
@@ -46,7 +39,7 @@ JOIN_TIMEOUT = 2.0
 """Seconds that the end waits for the threads that write output, and for those that read /proc."""
 
 CHORES_TIMEOUT = 1.0
-"""Seconds that it waits for the chores."""
+"""Seconds that it waits for the threads of the chores."""
 
 FROM_FILE = Cause("config", "file")
 
@@ -75,12 +68,8 @@ class Supervisor:
         is_subreaper: Whether orphans become children of this process.
 
     Attributes:
-        loop: Everything happens on it.
-        roster: The watchers.
-        events: What is published, and the history of it.
-        control: Where commands are taken.
         target: The commands' view of it all.
-        started_at: The instant at which it began.
+        carry_out: Carries out a command of the program that embeds us: see `Dispatcher.carry_out`.
         leftover_pids: After `run`: the processes that would not end.
     """
 
@@ -97,57 +86,37 @@ class Supervisor:
         origin: Origin = FROM_PROGRAM,
         is_subreaper: bool = False,
     ) -> None:
-        self.configuration = configuration
         self.clock = clock
-        self.started_at = clock.monotonic()
         self.leftover_pids: list[int] = []
         self._timer: Timer | None = None
         self._when_started = when_started
-        self._origin = origin
-        around = Surroundings(
-            clock,
-            log_level,
-            log_url,
-            log_fd,
-            sockets,
-            partial(facades, self),
-            is_subreaper,
-        )
-        self.desks = compose(configuration, around, self._dispatch)
+        made = partial(facades, self)
+        around = Surroundings(clock, log_level, log_url, log_fd, sockets, made, is_subreaper)
+        self.desks = Desks(configuration, around, self._dispatch)
         self.loop = self.desks.loop
         self.roster = self.desks.roster
         self.events = self.desks.events
         self.control = self.desks.control
         self.child_exited = self.desks.endings.reaper.child_exited
         self.shutdown = Shutdown(self.roster, self.loop, self.desks.hooks, self.desks.campaign)
-        self.target = Target(
-            self.desks,
-            self.shutdown,
-            self.global_options,
-            self.description,
-            configuration.left_out,
-            self._make_reloading,
-            configuration.circus["max_processes"],
-        )
+        self._loaded = Loaded(self.desks, configuration, origin)
+        self.target = Target(self.desks, self.shutdown, self._loaded)
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
+        self.carry_out = self._dispatcher.carry_out
         self.loop.each_turn(self._end_turn)
         self.loop.each_turn(self.events.send)
 
     def _dispatch(self, request: Request) -> None:
         self._dispatcher(request)
 
-    def carry_out(self, message: dict[str, Any], reply: Reply) -> None:
-        """Carry out a command of the program that embeds us: see `Dispatcher.carry_out`."""
-        self._dispatcher.carry_out(message, reply)
-
     # -- the life of it
 
     def run(self) -> int:
         """Start everything, and return when everything has been stopped.
 
-        The calling thread becomes the supervisor thread. `close` is to be called afterwards.
+        The calling thread becomes the supervisor thread. Call `close` afterwards.
 
         Returns:
             0, or 1 if something would not end; `leftover_pids` has it then.
@@ -167,12 +136,11 @@ class Supervisor:
         self.roster.give(Start(None, FROM_FILE), self._when_started)
         # Commands that are there already are read in the second turn: by then all this has begun.
         self.loop.post(self.control.open)
-        # Not in the first turn, which has to do with spawning.
-        self.loop.post(self.loop.post, self._prepare)
+        self.loop.post(self.loop.post, self._prepare)  # the first turn is for spawning
 
     def _prepare(self) -> None:
-        """Have at hand what may not be had later: threads, when memory is short; the commands,
-        which must not be of another version than their daemon, after an upgrade on disk."""
+        """Load what may be missing later: threads, when memory is short; the commands, which must
+        be of the daemon's own version after an upgrade on disk."""
         self.desks.chores.start()
         self.desks.endings.walker.start()
         table.load_all()
@@ -188,42 +156,6 @@ class Supervisor:
         logger.info("reloading (%s)", cause.text)
         self.roster.give(Reload(None, cause))
 
-    def _make_reloading(self) -> Reloading:
-        """Prepare to read the configuration again, which most daemons never do."""
-        from cvec_circus.supervisor.planning import World
-        from cvec_circus.supervisor.reloading import Reloading
-
-        return Reloading(
-            World(
-                self.loop,
-                self.desks.chores.configuration,
-                self.roster,
-                self.desks.sockets,
-                self.desks.helpers,
-                lambda: self.configuration,
-                self._adopt,
-                self._origin,
-            )
-        )
-
-    def _adopt(self, wanted: Configuration, plan: Plan) -> None:
-        """Take over what was loaded; what of the daemon's own options counts only at its start
-        stays as it is."""
-        live = {change.option: change.after for change in plan.circus if change.effect == "live"}
-        if self._origin.examine is not None:
-            self._origin.examine(wanted)
-        if "loglevel" in live and self._origin.set_level is not None:
-            self._origin.set_level(live["loglevel"])
-            self.desks.helpers.log_level = live["loglevel"]
-        if "event_history" in live:
-            self.events.keep(live["event_history"])
-        wanted.circus = {**self.configuration.circus, **live}
-        self.desks.helpers.check_delay = wanted.circus["check_delay"]
-        self.desks.campaign.pace = pace_of(wanted.circus)
-        wanted.forget_places()
-        self.target.left_out = {}
-        self.configuration = wanted
-
     def _end_turn(self) -> bool:
         turn = self.desks.turn
         turn.begin()
@@ -238,7 +170,7 @@ class Supervisor:
             self.loop.call_later(RETRY_DELAY, self._look_again)
             raise
         finally:
-            # Even if one watcher has a fault of ours, the others keep their deadlines.
+            # Even if a fault of ours stops one watcher, the others keep their deadlines.
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
@@ -250,7 +182,7 @@ class Supervisor:
             self.roster.touch(watcher)
 
     def _arm(self) -> None:
-        """Wake the loop for the next deadline of the core, or of those who wait."""
+        """Wake the loop for the next deadline of the core, or of an answer that waits."""
         instants = (self.roster.next_at(), self.desks.waits.next_at())
         next_at = min((at for at in instants if at is not None), default=None)
         if self._timer is not None:
@@ -266,14 +198,13 @@ class Supervisor:
     def _end(self) -> None:
         """Do what is left when the loop has ended, in the order of the design's shutdown."""
         desks = self.desks
-        all_watchers = self.roster.all_watchers()
-        self.leftover_pids = [p.pid for watcher in all_watchers for p in watcher.places.spawned()]
+        left = [(w.name, p.pid) for w in self.roster.all_watchers() for p in w.places.spawned()]
+        self.leftover_pids = [pid for _, pid in left]
         desks.sampler.refuse_all()
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")
         desks.outputs.end()
-        hanging = desks.outputs.join(JOIN_TIMEOUT)
-        if hanging:
+        if hanging := desks.outputs.join(JOIN_TIMEOUT):
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()
@@ -284,44 +215,22 @@ class Supervisor:
         if self.target.reloading is not None:
             self.target.reloading.close()
         self.control.finish()
-        for pid in self.leftover_pids:
-            logger.error("process %d would not end and is left behind", pid)
+        for name, pid in left:
+            logger.error("%s: process %d would not end and is left behind", name, pid)
 
     def close(self) -> None:
-        """Close what is open, after `run` or instead of it. Those who still ask get the end."""
+        """Close what is open, after `run` or instead of it. Clients that still ask get the end."""
         self.desks.closers.close()
 
-    def uptime(self) -> float:
-        """Return the seconds since the beginning."""
-        return self.clock.monotonic() - self.started_at
+    @property
+    def configuration(self) -> Configuration:
+        """What was loaded last."""
+        return self._loaded.configuration
 
     @property
     def stats_address(self) -> str:
         """Where statistics are published, if they are."""
-        for helper in self.desks.helpers.rows():
-            if isinstance(helper, Statistics):
-                return helper.address
-        return str(self.configuration.circus["stats_endpoint"])
-
-    def global_options(self) -> dict[str, Any]:
-        """Return what `globaloptions` answers: where the daemon can be reached, and its delay."""
-        circus = self.configuration.circus
-        return {
-            "endpoint": self.control.address,
-            "pubsub_endpoint": self.events.address,
-            "stats_endpoint": self.stats_address,
-            "check_delay": circus["check_delay"],
-            "multicast_endpoint": None,
-        }
-
-    def description(self) -> dict[str, Any]:
-        """Return who answers: what `ping` says."""
-        return {
-            "pid": os.getpid(),
-            "version": __version__,
-            "run": self.events.run,
-            "uptime": round(self.uptime(), 3),
-        }
+        return self._loaded.stats_address
 
 
 def _wake() -> None:

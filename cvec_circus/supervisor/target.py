@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from cvec_circus import exc
-from cvec_circus.config.configuration import LeftOut
+from cvec_circus import __version__, exc
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
-from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
@@ -34,47 +32,26 @@ BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]
 class Target:
     """The commands' view of the supervisor. Owned by the supervisor thread.
 
-    Args:
-        desks: Where the answers are.
-        shutdown: The end of it all.
-        global_options: Returns what `globaloptions` answers.
-        description: Returns what `ping` answers.
-        left_out: What the configuration has and cannot be run.
-        make_reloading: Makes `reloading` when it is first needed.
-        max_processes: How many processes a watcher may have.
-
     Attributes:
-        before_reload: Called with the names of watchers that are to be reloaded, None for all, with
-            what then reloads them, and with who waits for it; None does so at once.
-        reloading: The line of the orders that change everything.
-        left_out: A stand-in by name for each watcher that the configuration has and that cannot be
-            run.
+        before_reload: Called with the names of the watchers that an order reloads, None for all,
+            with what then reloads them, and with the `Wait` of the order; None does so at once.
+        reloading: The queue of the orders that change everything, once it was needed.
+        watchers: Returns all watchers, by name.
+        sockets: Describes the managed sockets.
+        sample_daemon: Measures the daemon itself; see `SampleDesk`.
     """
 
-    def __init__(
-        self,
-        desks: Desks,
-        shutdown: Shutdown,
-        global_options: Callable[[], Fields],
-        description: Callable[[], Fields],
-        left_out: Iterable[LeftOut],
-        make_reloading: Callable[[], Reloading],
-        max_processes: int,
-    ) -> None:
+    def __init__(self, desks: Desks, shutdown: Shutdown, loaded: Loaded) -> None:
+        self._desks = desks
         self._roster = desks.roster
-        self._outputs = desks.outputs
-        self._hooks = desks.hooks
-        self._events = desks.events
-        self._sockets = desks.sockets
-        self._sampler = desks.sampler
         self._shutdown = shutdown
-        self._make_reloading = make_reloading
-        self._max_processes = max_processes
+        self._loaded = loaded
+        self._started_at = desks.turn.now()
         self.before_reload: BeforeReload | None = None
         self.reloading: Reloading | None = None
-        self.global_options = global_options
-        self.description = description
-        self.left_out = {fold(one.name): _stand_in(one) for one in left_out}
+        self.watchers = desks.roster.watchers
+        self.sockets = desks.sockets.describe
+        self.sample_daemon = desks.sampler.sample_daemon
 
     # -- questions
 
@@ -83,12 +60,27 @@ class Target:
         """Whether the daemon is on its way out."""
         return self._shutdown.begun
 
-    def watchers(self) -> list[Watcher]:
-        """All watchers, by name."""
-        return self._roster.watchers()
+    def global_options(self) -> Fields:
+        """Return what `globaloptions` answers."""
+        return {
+            "endpoint": self._desks.control.address,
+            "pubsub_endpoint": self._desks.events.address,
+            "stats_endpoint": self._loaded.stats_address,
+            "check_delay": self._loaded.configuration.circus["check_delay"],
+            "multicast_endpoint": None,
+        }
+
+    def description(self) -> Fields:
+        """Return what `ping` answers."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "run": self._desks.events.run,
+            "uptime": round(self._roster.now() - self._started_at, 3),
+        }
 
     def find(self, name: str) -> Watcher:
-        """The watcher of that name, in any case."""
+        """Return the watcher of that name, in any case."""
         watcher = self._roster.get(name)
         if watcher is None:
             self._refuse_left_out(name)
@@ -96,87 +88,74 @@ class Target:
         return watcher
 
     def known(self, name: str | None = None) -> list[Watcher]:
-        """The watcher of that name, or all by name: those left out of the configuration too."""
+        """Return the watcher of that name, or all by name, with those that were left out."""
         if name is None:
-            absent = [w for w in self.left_out.values() if self._roster.get(w.name) is None]
-            if not absent:
-                return self.watchers()
+            absent = [w for w in self._loaded.left_out.values() if self._roster.get(w.name) is None]
             return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
-        if self._roster.get(name) is None and fold(name) in self.left_out:
-            return [self.left_out[fold(name)]]
-        return [self.find(name)]
+        return [self._roster.get(name) or self._loaded.left_out.get(fold(name)) or self.find(name)]
 
     def _refuse_left_out(self, name: str) -> None:
-        watcher = self.left_out.get(fold(name))
+        watcher = self._loaded.left_out.get(fold(name))
         if watcher is not None:
             raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
     def matching(self, pattern: str, match: str) -> list[Watcher]:
-        """The watchers whose names match; one that bears the very name stands for itself."""
+        """Return the watchers whose names match; an exact name stands for that watcher alone."""
         exact = self._roster.get(pattern)
         if exact is not None or match == "simple":
             return [self.find(pattern)]
         expression = compile_pattern(pattern, match)
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
-            for watcher in self.left_out.values():
+            for watcher in self._loaded.left_out.values():
                 if expression.match(watcher.name):
                     self._refuse_left_out(watcher.name)
             raise exc.MessageError(f"program {pattern} not found")
         return found
 
     def reason(self, watcher: Watcher) -> str:
-        """Why it is in its state, in a sentence; "" when there is nothing to explain."""
+        """Return why it is in its state; "" when there is nothing to explain."""
         return why(watcher, self._roster.now())
 
     def detail(self, watcher: Watcher) -> Fields:
-        """What `status` tells of it with `details`."""
+        """Return what `status` tells of it with `details`."""
         now, places = self._roster.now(), watcher.places
         return {
             "state": watcher.status,
             "processes": len(places.pids()),
             "numprocesses": watcher.goal.numprocesses,
             "restarts": places.restarts,
-            "last_death": places.last_death and _told(places.last_death, now),
+            "last_death": places.last_death and _row(places.last_death, now),
             "uptime": round(now - watcher.filled_at, 3) if watcher.is_up else None,
             "reason": why(watcher, now),
             "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
         }
 
     def pids(self, watcher: Watcher) -> list[int]:
-        """The pids of its processes, in order of wid."""
+        """Return the pids of its processes, in order of wid."""
         return watcher.places.pids()
 
     def options(self, watcher: Watcher) -> Fields:
-        """Its options as the wire shows them."""
+        """Return its options as the wire shows them."""
         return public(watcher.options, _working_dir())
 
-    def sockets(self) -> list[Fields]:
-        """The managed sockets."""
-        return self._sockets.describe()
-
     def events(self, since: int, limit: int, marker: str | None) -> Fields:
-        """Events out of the history; then the marker is published, so that whoever asked knows
-        where in his stream the answer ends."""
-        found = self._events.since(since, limit)
+        """Return events out of the history, and publish the marker, which shows a client where in
+        its stream the answer ends."""
+        found = self._desks.events.since(since, limit)
         if marker is not None:
-            self._events.sync(marker)
+            self._desks.events.sync(marker)
         return found
 
-    def last_lines(self, watcher: Watcher, channel: str, count: int) -> Fields:
-        """The last lines that its processes have written."""
-        return self._outputs.histories.last(watcher, channel, count)
+    @property
+    def last_lines(self) -> Callable[[Watcher, str, int], Fields]:
+        """See `Histories.last`."""
+        return self._desks.outputs.histories.last
 
-    def next_lines(
-        self,
-        watcher: Watcher,
-        channel: str,
-        since: int,
-        timeout: float,
-        then: Callable[[Fields], None],
-    ) -> None:
-        """The lines after a place, now or when there are some."""
-        self._outputs.histories.after(watcher, channel, since, timeout, then)
+    @property
+    def next_lines(self) -> Callable[..., None]:
+        """See `Histories.after`."""
+        return self._desks.outputs.histories.after
 
     def sample(
         self,
@@ -186,13 +165,10 @@ class Target:
         refuse: Callable[[str], None],
         extended: bool = False,
     ) -> None:
-        """Measures processes; `then` gets ``{name: {pid: process info}}``, or `refuse` the reason
+        """Measure processes; `then` gets ``{name: {pid: process info}}``, or `refuse` the reason
         why there is none. `extended`: after the hooks of that name have added to it."""
         chosen = {
-            watcher.name: [
-                process for process in watcher.places.leaders() if pid in (None, process.pid)
-            ]
-            for watcher in watchers
+            one.name: [p for p in one.places.leaders() if pid in (None, p.pid)] for one in watchers
         }
 
         def answer(rows: dict[int, Fields]) -> None:
@@ -204,12 +180,12 @@ class Target:
                 then(found)
 
         pids = [process.pid for processes in chosen.values() for process in processes]
-        self._sampler.sample(pids, answer, refuse)
+        self._desks.sampler.sample(pids, answer, refuse)
 
     def _extend(
         self, watchers: list[Watcher], found: Fields, then: Callable[[Fields], None]
     ) -> None:
-        """Has the figures of these watchers extended, all at the same time."""
+        """Let the hooks of these watchers extend the figures, all at the same time."""
         missing = {watcher.name for watcher in watchers}
 
         def take(name: str, rows: dict[int, Fields]) -> None:
@@ -220,11 +196,7 @@ class Target:
 
         for watcher in watchers:
             rows = {int(pid): row for pid, row in found[watcher.name].items()}
-            self._hooks.extend(watcher, rows, partial(take, watcher.name))
-
-    def sample_daemon(self, then: Callable[[Fields], None], refuse: Callable[[str], None]) -> None:
-        """Measures the daemon itself."""
-        self._sampler.sample_daemon(then, refuse)
+            self._desks.hooks.extend(watcher, rows, partial(take, watcher.name))
 
     # -- orders
 
@@ -246,12 +218,13 @@ class Target:
             self._roster.give(order, wait)
 
     def _check_size(self, order: Order) -> None:
+        most = self._loaded.configuration.circus["max_processes"]
         if isinstance(order, Resize):
-            check_size(order.numprocesses, self._max_processes)
+            check_size(order.numprocesses, most)
         elif isinstance(order, SetOptions):
-            check_size(order.options.get("numprocesses", 0), self._max_processes)
+            check_size(order.options.get("numprocesses", 0), most)
         elif isinstance(order, Add):
-            check_size(order.watcher.goal.numprocesses, self._max_processes)
+            check_size(order.watcher.goal.numprocesses, most)
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
@@ -265,7 +238,7 @@ class Target:
 
     def new_watcher(self, name: str, options: Fields) -> Watcher:
         """Make a watcher with converted options, for an `Add`."""
-        self.left_out.pop(fold(name), None)
+        self._loaded.left_out.pop(fold(name), None)
         return Watcher(name, WATCHER_OPTIONS.complete(options))
 
     def processes(self, watcher: Watcher, pid: int | None) -> list[ManagedProcess]:
@@ -280,35 +253,30 @@ class Target:
         return chosen
 
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
-        """Read the configuration again, and make what differs so."""
+        """Read the configuration again, and apply what differs."""
         if self.reloading is None:
-            self.reloading = self._make_reloading()
+            from cvec_circus.supervisor.reloading import Reloading  # most daemons never do
+
+            self.reloading = Reloading(self._desks, self._loaded)
         self.reloading.ask(props, answer)
 
 
-def _stand_in(left_out: LeftOut) -> Watcher:
-    """A watcher for `status` to show, which is on no roster: nothing ever starts it."""
-    options = WatcherOptions({**WATCHER_OPTIONS.defaults(), "numprocesses": 0})
-    watcher = Watcher(left_out.name, options)
-    watcher.reason = f"left out: {left_out.problems[0]}"
-    return watcher
-
-
 def _working_dir() -> str | None:
-    """The folder of processes that have none of their own, None if somebody has deleted it."""
+    """Return the folder of processes that have none of their own, None if it was deleted."""
     try:
         return os.getcwd()
     except FileNotFoundError:
         return None
 
 
-def _told(death: Death, now: float) -> Fields:
-    *known, at = death
-    return {**dict(zip(Death._fields, known)), "age": round(now - at, 3)}
+def _row(death: Death, now: float) -> Fields:
+    row = death._asdict()
+    row["age"] = round(now - row.pop("at"), 3)
+    return row
 
 
 def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:
-    """The measurements of one watcher's processes, with what only we know of them."""
+    """Return the measurements of one watcher's processes, with what only the daemon knows."""
     return {
         str(process.pid): {**rows[process.pid], "started": process.started, "wid": process.wid}
         for process in processes

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Callable, Iterable
 
+from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 
 TURN = 0.005
@@ -30,3 +33,51 @@ class Turn:
     def turn_is_over(self) -> bool:
         """See `core.ports.TurnClock`."""
         return self.now() >= self._ends_at
+
+
+class Backlog:
+    """Answers that are given in order, for a share of each turn. Owned by the supervisor thread.
+
+    Args:
+        now: Returns the instant on the monotonic clock.
+        post: Calls a function in the next turn; None gives all answers in the same one.
+        share: Seconds of a turn.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        post: Callable[[Callable[[], object]], object] | None,
+        share: float,
+    ) -> None:
+        self._now = now
+        self.post = post
+        self.share = share
+        self._answers: deque[Callable[[], object]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def add(self, answers: Iterable[Callable[[], object]]) -> None:
+        """Give these answers after those before them."""
+        was_idle = not self._answers
+        self._answers.extend(answers)
+        if was_idle:
+            self._go_on()
+
+    def drain(self) -> None:
+        """Give all answers now, because the loop has ended."""
+        self.post = None
+        self._go_on()
+
+    def _go_on(self) -> None:
+        until = self._now() + self.share
+        while self._answers:
+            try:
+                self._answers[0]()
+            except Exception as error:  # the others wait for theirs
+                logger.error("an answer failed", exc_info=error)
+            self._answers.popleft()  # only now: an answer may lead to an order, and to another one
+            if self._answers and self.post is not None and self._now() >= until:
+                self.post(self._go_on)
+                return

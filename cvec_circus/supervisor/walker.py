@@ -111,8 +111,8 @@ class Walker:
 
     def start(self) -> None:
         """Start the threads now, so that none is missing when memory is short."""
-        self._table.start()
-        self._marks.start()
+        self._table.prepare()
+        self._marks.prepare()
 
     def walk(self, then: Walked) -> None:
         """List the processes that began after this one, with a walk that begins after this call.
@@ -127,7 +127,7 @@ class Walker:
     def _begin(self) -> None:
         self._walking = True
         asked, self._asked = self._asked, []
-        self._table.do(self._walk, asked)
+        self._table.do_soon(self._walk, asked)
 
     def _walk(self, asked: list[Walked]) -> None:
         """On the thread of the table."""
@@ -150,7 +150,7 @@ class Walker:
     def read(self, pids: Iterable[int], then: Read) -> None:
         """Look at some processes, their marks included; `then` gets those there in a later turn."""
         until = self._loop.clock.monotonic() + EXEC_TIMEOUT
-        self._marks.do(self._read, list(pids), then, until)
+        self._marks.do_soon(self._read, list(pids), then, until)
 
     def _read(self, pids: list[int], then: Read, until: float) -> None:
         """On the thread of the marks."""
@@ -174,7 +174,7 @@ class Walker:
             if not delay or self._loop.clock.monotonic() > until:
                 self._loop.post(then, found)
                 return
-        again = (self._marks.do, self._read, pids, then, until)
+        again = (self._marks.do_soon, self._read, pids, then, until)
         self._loop.post(self._loop.call_later, delay, *again)
 
     def stop(self) -> None:

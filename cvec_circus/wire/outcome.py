@@ -46,13 +46,15 @@ class Wait:
         then: Called with the outcome, on the supervisor thread: once, or never if the sender is
             gone by then.
         timeout: Seconds after which the outcome is an error; None waits as long as it takes.
+        parts: What the desk of the supervisor notes before the order is applied.
     """
 
-    __slots__ = ("_gone", "then", "timeout")
+    __slots__ = ("_gone", "parts", "then", "timeout")
 
     def __init__(self, then: Callable[[Outcome], None], timeout: float | None = None) -> None:
         self.then = then
         self.timeout = timeout
+        self.parts: list[Any] = []
         self._gone: Callable[[], object] | None = None
 
     def on_gone(self, fn: Callable[..., object], *args: Any) -> None:

@@ -126,7 +126,7 @@ class TestReason(unittest.TestCase):
         self.world.settle()
         self.world.roster.give(Stop([watcher], FLAPPING))
         self.world.settle()
-        said = "start of web overtaken by stop, by plugin:flapping: 5 deaths in 10 s"
+        said = "start of web overtaken by stop (plugin:flapping: 5 deaths in 10 s)"
         self.assertEqual([outcome.error for outcome in outcomes], [said])
 
     def test_one_that_gave_up(self) -> None:

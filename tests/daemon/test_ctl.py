@@ -115,7 +115,7 @@ class TestCommands(DaemonCase):
         self.refused(
             "logs web",
             "web: nothing is kept of its standard output, which has no stream;"
-            " `set web log_history 65536` has it kept",
+            " `set web log_history 65536` keeps it",
         )
 
     def numbers_and_options(self) -> None:

@@ -96,10 +96,12 @@ class TestAFrozenLog(FrozenCase):
         run("fsfreeze", "-u", self.mount)
         self.assertTrue(eventually(lambda: MISSING.search(self.log())))
         text = self.log()
-        self.assertIn(f"a: process {first} was ended by KILL", text)
-        self.assertNotIn(f"a: process {last} was ended by KILL", text)
+        self.assertIn(f"a: process {first} was killed by SIGKILL", text)
+        self.assertNotIn(f"a: process {last} was killed by SIGKILL", text)
         after = self.die(daemon)
-        self.assertTrue(eventually(lambda: f"a: process {after} was ended by KILL" in self.log()))
+        self.assertTrue(
+            eventually(lambda: f"a: process {after} was killed by SIGKILL" in self.log())
+        )
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.ended(), [])
 

@@ -44,9 +44,9 @@ WARNING broken: given up: {MISSING} (2 attempts)
 INFO broken: stopped (giveup)
 WARNING once: process P2 exited with 3
 INFO once: stopped (exit)
-WARNING web: process P1 was ended by KILL
+WARNING web: process P1 was killed by SIGKILL
 INFO web: process P3 started
-INFO web: process P3 was ended by TERM (command:stop)
+INFO web: process P3 was killed by SIGTERM (command:stop)
 INFO web: stopped (command:stop)
 INFO stopping (signal:TERM)
 INFO stopped
@@ -103,9 +103,7 @@ class TestWhatIsRead(DaemonCase):
         daemon.signal(signal.SIGTERM)
         text = "\n".join(daemon.ended())
         self.assertIn("[DEBUG] a: added (config)", text)
-        self.assertRegex(
-            text, r"\[DEBUG\] a: process \d+ is asked to stop by TERM \(command:stop\)"
-        )
+        self.assertRegex(text, r"\[DEBUG\] a: sending SIGTERM to process \d+ \(command:stop\)")
 
     def test_bad_input_is_nobodys_error(self) -> None:
         daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n")
@@ -217,7 +215,7 @@ class TestWhatBefallsIt(DaemonCase):
         os.kill(pid, signal.SIGKILL)
         daemon.wire.events.next("reap", process_pid=pid)
         daemon.wire.events.next("spawn")
-        return f"a: process {pid} was ended by KILL"
+        return f"a: process {pid} was killed by SIGKILL"
 
     def test_it_follows_its_name(self) -> None:
         daemon = self.logging_to("logs/daemon.log")

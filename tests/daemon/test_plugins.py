@@ -203,7 +203,7 @@ class TestPlugins(DaemonCase):
         daemon.signal(signal.SIGTERM)
         log = "\n".join(daemon.ended(timeout=10))
         self.assertIn("plugin:stubborn: process", log)
-        self.assertIn("was ended by KILL", log)
+        self.assertIn("was killed by SIGKILL", log)
 
     def test_it_does_not_outlive_the_daemon(self) -> None:
         daemon = self.start("[plugin:writer]\nuse = ours.Writer")

@@ -17,7 +17,7 @@ from tests.support.eventually import eventually
 from tests.support.hurry import hurried, hurry
 
 NAME = "circusd-stats"
-QUICK = {"supervisor.statistics.INTERVAL": 0.1}
+QUICK = {"supervisor.helper_rows.INTERVAL": 0.1}
 SLEEPER = "[watcher:Big One]\ncmd = sleep 1000\nnumprocesses = 2\n"
 
 

@@ -33,7 +33,7 @@ class TestStats(InteroperationCase):
 
     def daemon_with_stats(self) -> Any:
         circus = "check_delay = 1\nstatsd = True\nstats_endpoint = ipc://{DIR}/stats"
-        wrapper = hurried({"supervisor.statistics.INTERVAL": 0.2})
+        wrapper = hurried({"supervisor.helper_rows.INTERVAL": 0.2})
         return self.ours(WEB, circus=circus, wrapper=wrapper)
 
     def their_stats(self) -> tuple[str, list[int]]:

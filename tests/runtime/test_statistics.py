@@ -123,7 +123,7 @@ class TestWithADaemon(DaemonCase):
         daemon = self.daemon(
             "[watcher:a]\ncmd = sleep 1000\n[plugin:meter]\nuse = ours.Meter\n",
             circus="stats_endpoint = ipc://{DIR}/stats-endpoint\n",
-            wrapper=hurried({"supervisor.statistics.INTERVAL": 0.1}),
+            wrapper=hurried({"supervisor.helper_rows.INTERVAL": 0.1}),
             prepare=lambda folder: (folder / "ours.py").write_text(MODULE),
         )
         told = daemon.folder / "stats"

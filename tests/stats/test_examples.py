@@ -20,7 +20,7 @@ EXAMPLES = DOCS / "examples"
 
 class TestUsage(DaemonCase):
     def test_it_prints_watchers(self) -> None:
-        wrapper = hurried({"supervisor.statistics.INTERVAL": 0.1})
+        wrapper = hurried({"supervisor.helper_rows.INTERVAL": 0.1})
         circus = "stats_endpoint = ipc://{DIR}/stats\n"
         daemon = self.daemon(BIG, circus=circus, wrapper=wrapper)
         argv = [sys.executable, str(EXAMPLES / "usage.py"), f"ipc://{daemon.folder}/stats"]

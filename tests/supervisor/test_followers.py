@@ -15,16 +15,18 @@ COUNT = 300
 
 class TestManyFollowers(unittest.TestCase):
     def setUp(self) -> None:
-        self.loop = mock.Mock()
+        self.loop = mock.Mock(clock=SYSTEM)
         self.answers: list[dict[str, Any]] = []
-        self.histories = Histories(self.loop, SYSTEM)
+        self.histories = Histories(self.loop)
+        self.histories._backlog.share = 0.0
         history = self.histories.keep(mock.Mock(), "stdout", 100_000)
         assert history is not None
         self.history = history
 
     def follow(self, count: int, since: int = 0) -> None:
-        followers = self.histories._followers.setdefault(self.history, [])
-        followers += [Follower(since, self.answers.append) for _ in range(count)]
+        followers = self.histories._followers.setdefault(self.history, {})
+        for _ in range(count):
+            followers[Follower(since, self.answers.append)] = None
 
     def serve(self) -> None:
         """Serve them in one turn after another, until none is asked for."""
@@ -43,8 +45,7 @@ class TestManyFollowers(unittest.TestCase):
         self.history.append(b"one\n", 7)
         self.follow(COUNT)
         self.follow(3, since=4)
-        with mock.patch.object(histories, "SHARE", 0.0):
-            self.serve()
+        self.serve()
         self.assertEqual(len(self.answers), COUNT)
         self.assertGreaterEqual(self.turns, COUNT)
         self.assertEqual(len(self.histories._followers[self.history]), 3)
@@ -54,7 +55,7 @@ class TestManyFollowers(unittest.TestCase):
         self.history.append(b"no end", 7)
         self.follow(COUNT)
         page = mock.Mock(side_effect=histories.page)
-        with mock.patch.multiple(histories, SHARE=0.0, page=page):
+        with mock.patch.object(histories, "page", page):
             self.serve()
         self.assertEqual((page.call_count, len(self.answers)), (COUNT, 0))
         self.assertEqual(len(self.histories._followers[self.history]), COUNT)

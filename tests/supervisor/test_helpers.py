@@ -13,8 +13,8 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import FEW, HOLD, LONGEST_HOLD, Extra, Helper, Helpers
-from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.progress import LAYOUT
 from tests.support.embedded import EmbeddedCase
@@ -169,7 +169,7 @@ class TestWhereAPluginBegins(HelpersCase):
     def test_another_configuration(self) -> None:
         watcher = self.plugin(since=0)
         self.live(watcher, delivered=17)
-        helper = self.helpers.of(watcher)
+        helper = self.helpers.rows[watcher]
         assert isinstance(helper, Plugin)
         helper.config = config("p", loud=True)
         _, message = self.start(watcher)

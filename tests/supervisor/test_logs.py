@@ -62,18 +62,20 @@ class TestWhatIsKept(LogsCase):
         self.assertEqual(
             self.refusal(stream="stderr"),
             "a: nothing is kept of its standard error, which has no stream; "
-            "`set a log_history 65536` has it kept; its standard output is there, without --stderr",
+            "`set a log_history 65536` keeps it; its standard output is there, without --stderr",
         )
 
     def test_without_a_stream(self) -> None:
         self.arbit(self.shell(LAST))
-        self.assertIn("`set a log_history 65536` has it kept", self.refusal())
+        self.assertIn("`set a log_history 65536` keeps it", self.refusal())
         args = ["-c", f"echo one; echo two >&2; {LAST}"]
         self.wire.order("set", name="a", options={"log_history": 1000, "args": args})
         self.assertTrue(self.shows(["one"]))
         self.assertTrue(self.shows(["two"], stream="stderr"))
         self.wire.order("set", name="a", options={"log_history": 0, "args": ["-c", LAST]})
-        self.assertEqual(self.refusal(), "a: nothing is kept of its output, for log_history is 0")
+        self.assertEqual(
+            self.refusal(), "a: nothing is kept of its output, because log_history is 0"
+        )
 
     def test_what_is_closed(self) -> None:
         self.arbit(self.shell(LAST, log_history=1000, close_child_stdout=True))

@@ -11,11 +11,10 @@ from cvec_circus.config.diff import Present, Running, compare
 from cvec_circus.config.plan import Plan
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.supervisor.applying import Application
+from cvec_circus.supervisor.applying import Application, standing
 from cvec_circus.supervisor.campaign import Pace
+from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helper
-from cvec_circus.supervisor.planning import standing
-from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, SetOptions
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -61,12 +60,6 @@ class FakeHelpers:
         watcher = Watcher(helper.name, helper.options, Kind(True))
         self.rows[watcher] = helper
         return watcher
-
-    def of(self, watcher: Watcher) -> Helper:
-        return self.rows[watcher]
-
-    def with_sockets(self) -> list[Watcher]:
-        return []
 
     def plugin(self, watcher: Watcher) -> object:
         """What a plugin's watcher runs."""

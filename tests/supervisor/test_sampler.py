@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus import exc
-from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.clock import Clock
 from cvec_circus.supervisor.chores import Chore
 from cvec_circus.supervisor.sampler import MOST_QUESTIONS, REST, STOPPED, SampleDesk
 from tests.support.leaks import LeakCheckedTestCase
@@ -68,7 +68,7 @@ class SampleCase(LeakCheckedTestCase):
         self.chore = Chore(self.posts, "sampling")
         self.addCleanup(self.chore.join, 20.0)
         self.addCleanup(self.chore.stop)
-        self.desk = SampleDesk(self.posts, self.clock, self.chore)
+        self.desk = SampleDesk(self.posts, self.chore)
         self.sweeps: list[set[int]] = []
         self.answers: list[Any] = []
         self.gate = threading.Event()
@@ -89,7 +89,7 @@ class SampleCase(LeakCheckedTestCase):
 
 class TestAnswers(SampleCase):
     def test_one_that_the_end_of_the_loop_overtakes(self) -> None:
-        desk = SampleDesk(self.posts, SYSTEM, self.chore)
+        desk = SampleDesk(self.posts, self.chore)
         desk.sample([OURS], self.answers.append, self.answers.append)
         desk.sample([OURS], self.answers.append, self.answers.append)
         self.chore.stop()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from unittest import mock
 
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor import order_ends, waiting
+from cvec_circus.supervisor import waiting
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.wire.orders import Stop
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -37,10 +37,10 @@ class TestManyWaits(unittest.TestCase):
         return sum(len(parts) for parts in kinds.values())
 
     def test_one_is_judged_for_all(self) -> None:
-        with mock.patch.dict(order_ends.ENDS):
-            word, reached = order_ends.ENDS[Stop]
+        with mock.patch.dict(waiting.ENDS):
+            word, reached = waiting.ENDS[Stop]
             judge = mock.Mock(side_effect=reached)
-            order_ends.ENDS[Stop] = word, judge
+            waiting.ENDS[Stop] = word, judge
             for _ in range(COUNT):
                 self.stop(self.watcher)
             self.world.settle()
@@ -56,17 +56,17 @@ class TestManyWaits(unittest.TestCase):
         self.assertEqual(len({id(part.before) for parts in kinds for part in parts}), 1)
 
     def test_answers_are_given_turn_by_turn(self) -> None:
-        self.desk._post = self.posted.append
+        self.desk._backlog.post = self.posted.append
+        self.desk._backlog.share = 0.0
         for _ in range(COUNT):
             self.stop(self.watcher)
         self.world.settle()
-        with mock.patch.object(waiting, "SHARE", 0.0):
-            self.world.advance(1)
-            first = len(self.outcomes)
-            self.assertLess(first, 5)  # one of each kind
-            for turn in range(1, 10):
-                self.posted.pop()()
-                self.assertEqual(len(self.outcomes), first + turn)
+        self.world.advance(1)
+        first = len(self.outcomes)
+        self.assertLess(first, 5)  # one of each kind
+        for turn in range(1, 10):
+            self.posted.pop()()
+            self.assertEqual(len(self.outcomes), first + turn)
         self.desk.refuse_all("it is over")
         self.assertEqual({outcome.error for outcome in self.outcomes}, {None})
         self.assertEqual(len(self.outcomes), COUNT)
@@ -89,6 +89,16 @@ class TestManyWaits(unittest.TestCase):
         self.world.settle()
         self.world.advance(1)
         self.assertEqual(self.outcomes, [])
+
+    def test_nothing_is_left_of_an_order_that_raises(self) -> None:
+        then = mock.Mock()
+        kept = weakref.ref(then)
+        raises = mock.patch.object(self.world.roster, "begin", side_effect=ValueError)
+        with raises, self.assertRaises(ValueError):
+            self.world.stop([self.watcher], "command:stop", Wait(then))
+        del then
+        gc.collect()
+        self.assertIsNone(kept())
 
     def test_nothing_waits_for_the_garbage_collector(self) -> None:
         gc.collect()

@@ -86,7 +86,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "system.launch_shim": "ctypes",  # only for pdeathsig
     "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
-    "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
+    "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "ctl.completion": "argcomplete",  # an extra

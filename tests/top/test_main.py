@@ -21,7 +21,7 @@ SECTIONS = "[watcher:web]\ncmd = sleep 1000\nnumprocesses = 2\n[watcher:off]\ncm
 SECTIONS += "autostart = False\n"
 TIMEOUT = 30
 STATISTICS = "stats_endpoint = ipc://{DIR}/stats\n"
-PUBLISHING = hurried({"supervisor.statistics.INTERVAL": 0.1})
+PUBLISHING = hurried({"supervisor.helper_rows.INTERVAL": 0.1})
 TOP = [*hurried({"view.source.SHORTEST": 0.1}), *script("cvec_circus-top", "--interval", "0.1")]
 IMPATIENT = hurried({"client.feed.questions.FIRST_PATIENCE": 0.2, "top.main.PATIENCE": 1.0})
 """For what answers nobody."""
