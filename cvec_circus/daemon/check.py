@@ -1,32 +1,59 @@
-"""What cvec_circusd says of configuration files without running them.
+"""`cvec_circusd --check` and `--print-config`: reports about configuration files, run by neither.
 
-Loaded when somebody asks: a daemon has no need of it.
+A plugin's class has to be imported to check its options, and its module may do anything. So a
+process of its own imports it as the plugin's own process would: in its working_dir, with its [env]
+and as its user. It reads nothing, writes nowhere, reaches no daemon, and is killed after a while
+with everything it has started.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
 
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.findings import Finding
 from cvec_circus.config.written import printable
+from cvec_circus.control import endpoints
 from cvec_circus.daemon.arguments import complain
-from cvec_circus.daemon.endpoint_check import look_at_endpoints
-from cvec_circus.daemon.plugin_check import look_at_plugins
-from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
+from cvec_circus.daemon.service import counts
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError, SocketError
+from cvec_circus.supervisor.helpers import importable
+from cvec_circus.system.accounts import look_up
+
+CIRCUS = "circus"
+MODULE = "cvec_circus.runtime.inspection"
+VARIABLE = "CVEC_CIRCUS_PLUGIN"
+
+TIMEOUT = 10.0
+"""Seconds for all plugins of a file together; importing a class takes a tenth of a second."""
+
+
+class _Inspection(NamedTuple):
+    """A process that inspects a plugin. Owned by the thread that checks."""
+
+    plugin: PluginConfig
+    process: subprocess.Popen[bytes]
+    report: IO[bytes]
 
 
 def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
-    """Prints everything that is wrong with files, and what looks like a slip.
+    """Print every problem in files, each a configuration of its own, and every likely slip.
 
     Args:
-        paths: The files, each a configuration of its own.
-        environ: The environment that names of variables in them see.
-        cwd: The folder that relative paths begin in.
+        paths: The files.
+        environ: The environment that variables in them, and plugins, are taken from.
+        cwd: The directory that relative paths start in.
 
     Returns:
         The exit code: 1 if a file has a problem, else 0.
@@ -36,89 +63,61 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     """
     code = EXIT_OK
     for path in paths:
-        examination = examine(path, environ, cwd)
-        examination = look_at_endpoints(examination)
-        look_at_plugins(examination, environ, cwd)
+        examination = _check_endpoints(examine(path, environ, cwd))
+        _check_plugins(examination, environ, cwd)
         found = examination.build.findings.everything()
-        if any(one.is_problem for one in found):
+        if any(finding.is_problem for finding in found):
             code = EXIT_PROBLEM
-        lines = [*map(line, found), f"{path}: {verdict(examination, found)}"]
-        _say([printable(one) for one in lines])
+        lines = [*map(_line, found), f"{path}: {_verdict(examination, found)}"]
+        _print([printable(line) for line in lines])
     return code
 
 
 def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
-    """Prints what a file comes to as a file: every option, and where it comes from.
+    """Print the effective configuration of a file: every option, and where it comes from.
 
-    Problems go to stderr.
-
-    Args:
-        path: The file.
-        environ: The environment that names of variables in it see.
-        cwd: The folder that a relative path begins in.
-
-    Returns:
-        The exit code: 1 if it has a problem, else 0.
-
-    Raises:
-        CircusError: The standard output cannot be written.
+    The arguments, what is returned and what is raised are as for `check`. Problems go to stderr.
     """
     examination = examine(path, environ, cwd)
     configuration = examination.configuration
     if configuration is None:
         found = examination.build.findings.everything()
-        problems = [one.line for one in found if one.is_problem]
+        problems = [finding.line for finding in found if finding.is_problem]
     else:
         problems = [line for one in configuration.left_out for line in one.problems]
-        head = f"# {printable(path)}, and all that it leaves unsaid"
-        _say([head, *Effective(examination, configuration).lines()])
-    for line in problems:
-        complain(printable(line))
+        head = f"# {printable(path)}, with every default filled in"
+        _print([head, *Effective(examination, configuration).lines()])
+    for problem in problems:
+        complain(printable(problem))
     return EXIT_PROBLEM if problems else EXIT_OK
 
 
-def verdict(examination: Examination, found: Sequence[Finding]) -> str:
-    """Returns what it comes to, in words."""
+def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     configuration = examination.configuration
-    problems = sum(one.is_problem for one in found)
-    warnings = len(found) - problems
-    said = [_count(problems, "problem")] if problems else []
-    said += [_count(warnings, "warning")] if warnings else []
+    problems = sum(finding.is_problem for finding in found)
+    said = counts((problems, "problem"), (len(found) - problems, "warning"))
     if configuration is None:
-        return f"{', '.join(said)}; the daemon does not start"
+        return f"{said}; the daemon does not start"
     if configuration.left_out:
         names = ", ".join(left_out.name for left_out in configuration.left_out)
-        return f"{', '.join(said)}; the daemon runs without {names}"
+        return f"{said}; the daemon runs without {names}"
     if problems:
-        return f"{', '.join(said)}; the daemon runs, but not all that it is to run"
-    return ", ".join(["ok", *said]) + f"; {contents(configuration)}"
-
-
-def contents(configuration: Configuration) -> str:
-    """Returns how much there is in a configuration, in words."""
-    counts = (
+        return f"{said}; the daemon runs, but not everything in this file"
+    contents = counts(
         (len(configuration.watchers), "watcher"),
         (len(configuration.sockets), "socket"),
         (len(configuration.plugins), "plugin"),
     )
-    return ", ".join(_count(number, noun) for number, noun in counts if number) or "nothing to run"
+    return f"{', '.join(filter(None, ('ok', said)))}; {contents or 'nothing to run'}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def line(found: Finding) -> str:
+def _line(found: Finding) -> str:
     kind = "problem" if found.is_problem else "warning"
     return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
 
 
-def _say(lines: Sequence[str]) -> None:
-    """Prints lines, with what the standard output cannot show written out.
-
-    Raises:
-        CircusError: It cannot be written.
-    """
+def _print(lines: Sequence[str]) -> None:
+    """Print lines, escaping what the standard output cannot show."""
     if sys.stdout is None:
         return
     encoding = sys.stdout.encoding or "utf-8"
@@ -126,7 +125,154 @@ def _say(lines: Sequence[str]) -> None:
     try:
         print(text, flush=True)
     except OSError as error:
-        # Nothing is to be flushed at the end, which would fail once more.
+        # The flush at exit, which would fail once more, goes to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, as `head` has
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, such as `head`
             raise CircusError(f"the output cannot be written: {error.strerror}") from None
+
+
+# -- endpoints
+
+
+def _check_endpoints(examination: Examination) -> Examination:
+    """Add what is wrong with endpoints; one that a daemon refuses leaves no configuration."""
+    if examination.configuration is None:
+        return examination
+    circus = examination.configuration.circus
+    findings, places = examination.build.findings, examination.build.document.places
+    problems = list(_endpoint_problems(circus))
+    for key, text in problems:
+        findings.problem(places.get((CIRCUS, key)), text, CIRCUS, key)
+    for key in ("pubsub_endpoint", "stats_endpoint"):
+        if not endpoints.is_local(circus[key]) and not circus["allow_remote"]:
+            text = f"other machines can listen to {circus[key]}"
+            findings.warn(places.get((CIRCUS, key)), text, CIRCUS, key)
+    return examination._replace(configuration=None) if problems else examination
+
+
+def _endpoint_problems(circus: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    try:
+        endpoints.examine(circus)
+    except SocketError as error:
+        yield "endpoint", str(error).partition(" ")[2]
+    if circus["endpoint_owner"] is not None:
+        try:
+            look_up(circus["endpoint_owner"], None)
+        except ValueError as error:
+            yield "endpoint_owner", str(error)
+
+
+# -- plugins
+
+
+def _check_plugins(examination: Examination, environ: Mapping[str, str], cwd: str) -> None:
+    """Add what is wrong with the options of plugins."""
+    own = _dotted_options(examination)
+    with contextlib.ExitStack() as started:
+        running = []
+        for plugin in examination.plugins:
+            if plugin.active and plugin.use:
+                try:
+                    running.append(started.enter_context(_inspection(plugin, own, environ, cwd)))
+                except (OSError, ValueError) as error:
+                    _warn(examination, plugin, str(error))
+        deadline = SYSTEM.monotonic() + TIMEOUT
+        odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it
+        for inspection in running:
+            odd.update(dict.fromkeys(_report(examination, inspection, deadline)))
+        for name, key, reason in odd:
+            place = examination.build.document.place(name, key)
+            examination.build.findings.warn(place, reason, name, key)
+
+
+def _dotted_options(examination: Examination) -> dict[str, dict[str, str]]:
+    """Return the options of watchers that only plugins read, by section."""
+    build = examination.build
+    found = {}
+    for section, table in build.tables.items():
+        if section.startswith("watcher:"):
+            options = build.document.tree[section].items()
+            found[section] = {k: v for k, v in options if "." in k and table.find(k) is None}
+    return {section: own for section, own in found.items() if own}
+
+
+@contextlib.contextmanager
+def _inspection(
+    plugin: PluginConfig, own: Mapping[str, Any], environ: Mapping[str, str], cwd: str
+) -> Iterator[_Inspection]:
+    """Inspect a plugin in a process, and kill that with everything it has started."""
+    account = look_up(plugin.options.get("uid"), plugin.options.get("gid"))
+    with tempfile.TemporaryFile() as report:
+        assignment = {
+            "use": plugin.use,
+            "config": plugin.config,
+            "sys_path": sys.path,
+            "own": own,
+            "report": report.fileno(),
+        }
+        inherited = environ if plugin.options.get("copy_env") else {}
+        env = importable({**inherited, **plugin.options["env"]})
+        process = subprocess.Popen(
+            [sys.executable, "-m", MODULE],
+            env={**env, VARIABLE: json.dumps(assignment)},
+            cwd=os.path.join(cwd, plugin.options.get("working_dir") or ""),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[report.fileno()],
+            start_new_session=True,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else account.groups,
+        )
+        with process:
+            try:
+                yield _Inspection(plugin, process, report)
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _report(
+    examination: Examination, inspection: _Inspection, deadline: float
+) -> list[tuple[str, str, str]]:
+    """Add what a plugin's process has found; return the odd options of watchers that it reads.
+
+    Those are triples of a section, an option and what is wrong with it.
+    """
+    plugin, build = inspection.plugin, examination.build
+    try:
+        inspection.process.wait(max(deadline - SYSTEM.monotonic(), 0.0))
+    except subprocess.TimeoutExpired:
+        _warn(examination, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
+        return []
+    inspection.report.seek(0)
+    report = inspection.report.read()
+    if not report:
+        code = inspection.process.returncode
+        _warn(examination, plugin, f"the import of {plugin.use} ended Python with code {code}")
+        return []
+    found = json.loads(report)
+    if found["unusable"]:
+        _warn(examination, plugin, found["unusable"])
+    section = _section(examination, plugin)
+    for key, reason in found["problems"]:
+        place = plugin.where.get(key) or plugin.where[""]
+        build.findings.problem(place, reason, section, key)
+    for key, hint in found["unknown"]:
+        if (section, key) not in build.document.inherited:
+            text = f"unknown option{hint} (kept for the plugin)"
+            build.findings.warn(plugin.where.get(key), text, section, key)
+    return [(name, key, reason) for name, key, reason in found["own"]]
+
+
+def _warn(examination: Examination, plugin: PluginConfig, reason: str) -> None:
+    """Warn that a class cannot be used here; it may be installed where the file will be used."""
+    section = _section(examination, plugin)
+    text = f"options not checked: {reason}"
+    examination.build.findings.warn(plugin.where.get("use"), text, section, "use")
+
+
+def _section(examination: Examination, plugin: PluginConfig) -> str:
+    sections = {place: name for name, place in examination.build.document.headers.items()}
+    return sections[plugin.where[""]]

@@ -13,8 +13,7 @@ NEEDED = "import argparse, logging, shlex, subprocess, threading"
 
 LATE = frozenset(
     "ast asyncio cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
-    " cvec_circus.daemon.check"
-    " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
+    " cvec_circus.daemon.check cvec_circus.daemon.service"
     " cvec_circus.demo"
     " cvec_circus.embedding cvec_circus.options.hooks"
     " cvec_circus.supervisor.hook_calls cvec_circus.system.importing cvec_circus.system.programs"

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from cvec_circus.daemon import plugin_check
+from cvec_circus.daemon import check as daemon_check
 from cvec_circus.daemon.check import check
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
@@ -75,12 +75,12 @@ class TestPlugins(unittest.TestCase):
             [
                 "a.ini:3: problem: [plugin:p] url: missing; it has no default; did you mean ulr?",
                 "a.ini:5: problem: [plugin:p] tries: 0 is less than 1",
-                "a.ini:6: warning: [plugin:p] ulr: unknown option, kept as it is; did you mean "
-                "url?",
+                "a.ini:6: warning: [plugin:p] ulr: unknown option; did you mean url? "
+                "(kept for the plugin)",
             ],
         )
         self.assertEqual(self.code, 1)
-        self.assertIn("2 problems, 1 warning; the daemon runs, but not all", self.verdict)
+        self.assertIn("2 problems, 1 warning; the daemon runs, but not every", self.verdict)
 
     def test_what_is_right(self) -> None:
         text = "[plugin:p]\nuse = strict.Strict\nurl = x\npriority = 2\nmy.own = 1\n"
@@ -96,8 +96,8 @@ class TestPlugins(unittest.TestCase):
             self.said(text),
             [
                 "a.ini:3: problem: [plugin:p] window: 'soon' is not a number",
-                "a.ini:4: warning: [plugin:p] max_retyr: unknown option, kept as it is; did you "
-                "mean max_retry?",
+                "a.ini:4: warning: [plugin:p] max_retyr: unknown option; did you mean "
+                "max_retry? (kept for the plugin)",
             ],
         )
 
@@ -153,11 +153,11 @@ class TestPlugins(unittest.TestCase):
             ("flappin", "did you mean flapping?"),
             ("strict.Wrong", 'schema: tries: the check "number_of_tries" is unknown.'),
             ("strict.Listed", "schema: not a mapping of keys to checks"),
-            ("exits.Strict", "exits.Strict ends whoever imports it, with code 3"),
+            ("exits.Strict", "the import of exits.Strict ended Python with code 3"),
         ):
             with self.subTest(use):
                 [line] = self.said(f"[plugin:p]\nuse = {use}\ntries = 3\n")
-                start = "a.ini:2: warning: [plugin:p] use: the options are not checked: "
+                start = "a.ini:2: warning: [plugin:p] use: options not checked: "
                 self.assertTrue(line.startswith(start), line)
                 self.assertIn(words, line)
                 self.assertEqual(self.code, 0)
@@ -168,7 +168,7 @@ class TestPlugins(unittest.TestCase):
     def test_a_module_that_takes_too_long(self) -> None:
         self.write("hanging.py", HANGING)
         pids = self.folder / "pids"
-        with mock.patch.object(plugin_check, "TIMEOUT", 1.0):
+        with mock.patch.object(daemon_check, "TIMEOUT", 1.0):
             [line] = self.said("[plugin:p]\nuse = hanging.Plugin\n")
         self.assertIn("hanging.Plugin takes more than 1 s to import", line)
         if pids.exists():  # it has come so far
@@ -191,7 +191,7 @@ class TestPlugins(unittest.TestCase):
 
     def test_as_whom_it_would_run(self) -> None:
         lines = self.said("[plugin:p]\nuse = a.B\nuid = nobody_of_that_name\n")
-        self.assertIn("use: the options are not checked: there is no user", lines[0])
+        self.assertIn("use: options not checked: there is no user", lines[0])
 
     def test_nothing_of_it_is_imported_here(self) -> None:
         self.said("[plugin:p]\nuse = strict.Strict\nurl = x\n")

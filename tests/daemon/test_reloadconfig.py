@@ -263,7 +263,7 @@ class TestCircus(ReloadCase):
         few = ("sh", "-c", 'ulimit -n 1024; exec "$@"', "sh")
         daemon = self.up(f"[watcher:a]\n{SLEEP}", wrapper=few)
         self.reload(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}numprocesses=9999\nautostart = 0")
-        daemon.log.containing("open files are needed for all processes")
+        daemon.log.containing("all processes need about")
 
     def test_a_level_of_the_command_line_stays(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}", "--log-level", "info")
