@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
 import zmq
 
@@ -74,12 +73,7 @@ class CircusConsumer:
     def __enter__(self) -> CircusConsumer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:

@@ -1,72 +1,78 @@
-"""What an arbiter has from its start to its end."""
+"""What an arbiter has from its start to its end: the supervisor, the log, the prereload thread."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Optional
 
 from cvec_circus import logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.base.worker import Worker
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.actors import PROGRAM
-from cvec_circus.embedding.given import Given
-from cvec_circus.embedding.log import BorrowedLogger
-from cvec_circus.embedding.prereload import Names, Prereload
 from cvec_circus.embedding.promise import Promise
+from cvec_circus.logs.log import configure_logger
+from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Facades, Supervisor
 from cvec_circus.wire.cause import Cause
-from cvec_circus.wire.outcome import Wait
+from cvec_circus.wire.outcome import Outcome, Wait
+
+Names = Optional[list[str]]
 
 LOOK_DELAY = 1.0
 
+LOG_OPTIONS = ("loglevel", "logoutput", "loggerconfig", "debug")
+"""With any of these options, an arbiter opens a log. Without them, only the program's own setup of
+logging decides what is logged."""
+
+SILENT_LEVEL = "error"
+"""The level at which the plugins of an arbiter without a log write to standard error."""
+
 
 class Life(NamedTuple):
-    """A supervisor with what is around it. Owned by the supervisor thread once that runs.
-
-    Attributes:
-        supervisor: It.
-        prereload: Calls what is to be called before a reload.
-        log: The logger, borrowed from the program.
-    """
+    """A supervisor with what is around it. Owned by the supervisor thread once that runs."""
 
     supervisor: Supervisor
     prereload: Prereload
     log: BorrowedLogger
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
         self.supervisor.close()
         self.prereload.end()
         self.log.close()
 
 
 def begin(
-    given: Given,
+    given: Mapping[str, Any],
+    sockets: Iterable[CircusSocket],
     configuration: Configuration,
     when_started: Wait | None,
     before_reload: Callable[[Names], list[Callable[[], Any]]],
     facades: Facades,
 ) -> Life:
-    """Open everything that listens, and the log.
+    """Open the log, and everything that listens.
 
     Args:
-        given: What the arbiter was made with.
-        configuration: What that comes to.
+        given: The options that the arbiter was made with.
+        sockets: The sockets that it was made with.
+        configuration: The configuration made of all that.
         when_started: Answered when everything that starts by itself has been started.
-        before_reload: Returns what is to be called before a reload.
+        before_reload: Returns the functions to call before a reload.
         facades: Makes what hooks get as `watcher` and `arbiter`.
 
     Raises:
         SocketError: An endpoint or a listening socket cannot be opened.
         OSError: The log cannot be opened.
     """
-    log = BorrowedLogger(given.circus, configuration.circus)
+    log = BorrowedLogger(given, configuration.circus)
     try:
         supervisor = Supervisor(
             configuration,
             log_level=log.level,
             log_url=log.url,
             log_fd=log.fileno,
-            sockets=given.sockets,
+            sockets=list(sockets),
             when_started=when_started,
             facades=facades,
         )
@@ -80,6 +86,117 @@ def begin(
     return Life(supervisor, prereload, log)
 
 
+class Prereload:
+    """Calls the functions of a program before a reload, on a thread that may take its time.
+
+    Owned by the supervisor thread, but for the functions, which run on the prereload thread.
+    """
+
+    def __init__(self, loop: Loop, functions: Callable[[Names], list[Callable[[], Any]]]) -> None:
+        """Prepare; the thread starts with the first call.
+
+        Args:
+            loop: The supervisor's.
+            functions: Returns what to call before a reload of watchers of these names; None stands
+                for all. Called on the supervisor thread.
+        """
+        self._loop = loop
+        self._functions = functions
+        self._worker = Worker("prereload", _log_crash)
+
+    def __call__(self, names: Names, go: Callable[[], None], wait: Wait | None) -> None:
+        """Call the functions, then `go`; if one of them raises, refuse the reload."""
+        functions = self._functions(names)
+        if not functions:
+            go()
+            return
+        try:
+            self._worker.do(self._run, functions, go, wait)
+        except RuntimeError as error:
+            _refuse(wait, f"no thread for prereload_fn: {error}")
+
+    def _run(
+        self, functions: list[Callable[[], Any]], go: Callable[[], None], wait: Wait | None
+    ) -> None:
+        """On the prereload thread."""
+        for fn in functions:
+            try:
+                fn()
+            except Exception as error:
+                logger.exception("no reload: prereload_fn raised")
+                self._loop.post(_refuse, wait, f"prereload_fn raised {error!r}")
+                return
+        self._loop.post(go)
+
+    def end(self, timeout: float = 1.0) -> None:
+        """End the thread; a function that runs has that many seconds left."""
+        self._worker.stop()
+        if not self._worker.join(timeout):
+            logger.warning("prereload thread abandoned: prereload_fn has not returned")
+
+
+def _refuse(wait: Wait | None, reason: str) -> None:
+    if wait is not None:
+        wait.then(Outcome(error=reason))
+
+
+def _log_crash(error: BaseException, description: str) -> None:
+    logger.error("prereload: %s failed", description, exc_info=error)
+
+
+class BorrowedLogger:
+    """The logger `cvec_circus`, opened from the start of an arbiter to its end.
+
+    Owned by the thread that starts and ends the arbiter. Afterwards the logger is what it was
+    before: it belongs to the program, and the next arbiter may have other options.
+    """
+
+    def __init__(self, given: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
+        """Open it, if the arbiter is to log.
+
+        Args:
+            given: The options that the arbiter was made with.
+            typed: All its options, typed.
+
+        Raises:
+            OSError: The file cannot be opened, or the syslog cannot be reached.
+            CircusError: The options make no sense.
+        """
+        self._before = logger.level, logger.propagate, logger.disabled, list(logger.handlers)
+        self._log = None
+        if any(given.get(name) for name in LOG_OPTIONS):
+            debugs = typed["debug"] and not given.get("loglevel")
+            level = "debug" if debugs else typed["loglevel"]
+            self._log = configure_logger(logger, level, typed["logoutput"], typed["loggerconfig"])
+
+    @property
+    def level(self) -> str:
+        """The level at which plugins log."""
+        return SILENT_LEVEL if self._log is None else self._log.level
+
+    def fileno(self) -> int | None:
+        """Return the file that plugins log to; None for standard error."""
+        return None if self._log is None else self._log.fileno()
+
+    @property
+    def url(self) -> str:
+        """What the plugins open to write to the same log; "-" if they inherit it."""
+        return "-" if self._log is None else self._log.url
+
+    def close(self) -> None:
+        """Restore the logger."""
+        if self._log is None:
+            return
+        self._log.close()
+        level, logger.propagate, logger.disabled, handlers = self._before
+        for handler in [one for one in logger.handlers if one not in handlers]:
+            logger.removeHandler(handler)
+            handler.close()
+        for handler in handlers:
+            logger.addHandler(handler)
+        logger.setLevel(level)
+
+
 def wait_for(
     promise: Promise, interrupt: Callable[[int], object], raised: list[BaseException]
 ) -> None:
@@ -90,11 +207,11 @@ def wait_for(
 
     Args:
         promise: The promise.
-        interrupt: Called when a handler has raised, with how many have by now.
-        raised: What they have raised; it grows.
+        interrupt: Called when a handler has raised, with the number that have by now.
+        raised: The exceptions, to which new ones are added.
 
     Raises:
-        BaseException: What a third one raises: it does not wait any longer.
+        BaseException: What a third one raises: the wait is over then.
     """
     told = len(raised)
     while not promise.done():
@@ -117,7 +234,7 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def take(claims: list[None]) -> bool:
-    """Tell whether there was one left; of two threads only one gets it."""
+    """Take a claim; of two threads only one gets it."""
     try:
         claims.pop()
     except IndexError:
@@ -131,8 +248,8 @@ def stop(supervisor: Supervisor, actor: str = PROGRAM) -> None:
 
 
 def interrupt(supervisor: Supervisor, count: int) -> None:
-    """Stop everything, because a signal handler has raised on the thread that waits for the end;
-    the second time at once. On the supervisor thread."""
+    """Stop everything after a signal handler has raised; the second time at once. On the
+    supervisor thread."""
     supervisor.stop(Cause("interrupt", PROGRAM))
     if count > 1:
         supervisor.roster.hurry()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from cvec_circus import exc
 from cvec_circus.client import CircusClient
 from cvec_circus.embedding.arbiter import ThreadedArbiter
-from cvec_circus.embedding.given import Described, Sockets
+from cvec_circus.embedding.registry import Described, Sockets
 from cvec_circus.plugins.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
 from cvec_circus.testing.events import Event, EventLog

@@ -31,7 +31,7 @@ class TestPromise(unittest.TestCase):
     def test_not_in_time(self) -> None:
         promise = Promise()
         for timeout in (0, 0.01, -1):
-            with self.assertRaisesRegex(TimeoutError, "not come to its end within"):
+            with self.assertRaisesRegex(TimeoutError, "not done within"):
                 promise.result(timeout)
         promise.keep(None)
         self.assertIsNone(promise.result(0))

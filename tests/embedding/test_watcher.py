@@ -10,7 +10,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from cvec_circus.embedding.processes import RUNNING, UNEXISTING
+from cvec_circus.process import RUNNING, UNEXISTING
 from cvec_circus.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add
@@ -52,7 +52,7 @@ class TestBefore(ArbiterCase):
             sleeper(numprocesses="two")
         with self.assertRaises(exc.OptionError):
             sleeper().graceful_timeout = -1
-        with self.assertRaisesRegex(TypeError, "loop: an arbiter turns its own loop"):
+        with self.assertRaisesRegex(TypeError, "loop: an arbiter runs a loop of its own"):
             sleeper(loop=object())  # type: ignore[arg-type]
 
     def test_none_is_not_given(self) -> None:
@@ -131,7 +131,7 @@ class TestRunning(ArbiterCase):
         self.assertNotIn("LOST", self.watcher.env)
         with self.assertRaisesRegex(AttributeError, r"set_options\(numprocesses=\.\.\.\)"):
             self.watcher.numprocesses = 1
-        with self.assertRaisesRegex(AttributeError, "in an arbiter that runs"):
+        with self.assertRaisesRegex(AttributeError, "its arbiter is running"):
             self.watcher.env = {}
 
     def test_orders_have_results(self) -> None:
@@ -273,7 +273,7 @@ class TestRunning(ArbiterCase):
         self.assertEqual(len(self.watcher), 1)
 
     def test_in_two_arbiters(self) -> None:
-        with self.assertRaisesRegex(exc.ConflictError, "w is in another arbiter, which runs"):
+        with self.assertRaisesRegex(exc.ConflictError, "w belongs to another arbiter"):
             ThreadedArbiter([self.watcher])
         self.arbiter.stop()
         ThreadedArbiter([self.watcher])
