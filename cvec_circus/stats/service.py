@@ -17,8 +17,7 @@ from cvec_circus import logger
 from cvec_circus.base.worker import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import end_context
-from cvec_circus.client.feed.pace import Pace
-from cvec_circus.client.feed.questions import Questions
+from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.control import endpoints

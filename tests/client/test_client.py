@@ -183,7 +183,7 @@ class TestTimeouts(ClientCase):
         self.daemon.answers["ping"] = another_life
         with self.assertRaises(exc.CallError) as caught:
             client.call("stop", waiting=True)
-        self.assertIn("started anew", str(caught.exception))
+        self.assertIn("restarted", str(caught.exception))
 
 
 class TestRefusals(ClientCase):
