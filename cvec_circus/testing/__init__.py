@@ -1,4 +1,4 @@
-"""For unittest suites of programs that embed an arbiter, and of plugins."""
+"""A test case for unittest suites of programs that embed an arbiter, and of plugins."""
 
 from __future__ import annotations
 

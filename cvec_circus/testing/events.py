@@ -1,4 +1,4 @@
-"""Every event of an arbiter, for a test that waits for some of them."""
+"""The events of an arbiter, for a test that waits for some of them."""
 
 from __future__ import annotations
 
@@ -14,49 +14,31 @@ from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.wire import progress
 
 SHOWN = 12
-"""How many of the last events a failure shows."""
+"""Events that a failure shows."""
 
 
 class Event(NamedTuple):
-    """An event as it was published. Immutable.
-
-    Attributes:
-        topic: Its topic: ``watcher.web.spawn``.
-        payload: What it tells.
-    """
+    """An event as it was published, with a topic such as ``watcher.web.spawn``. Immutable."""
 
     topic: str
     payload: dict[str, Any]
 
     def says(self, topic: str, payload: dict[str, Any]) -> bool:
-        """Whether its topic begins with that one, and its payload has all of that one."""
-        ours = self.payload
-        return self.topic.startswith(topic) and all(
-            key in ours and ours[key] == value for key, value in payload.items()
-        )
+        """Tell whether its topic begins with that one, and its payload has all those items."""
+        return self.topic.startswith(topic) and payload.items() <= self.payload.items()
 
     def __str__(self) -> str:
         return f"{self.topic} {self.payload}"
 
 
 class EventLog:
-    """The events of an arbiter, from a number on, with none missing. Owned by the test's thread.
+    """The events of an arbiter, with none missing. Owned by the test's thread.
 
-    They are taken in while somebody waits for one.
-
-    Attributes:
-        seen: Every event so far, in order.
+    They are received while the test waits for one; `seen` has all so far, in order.
     """
 
     def __init__(self, endpoint: str, pubsub_endpoint: str, since: int, run: str) -> None:
-        """Subscribe.
-
-        Args:
-            endpoint: Where the arbiter takes commands.
-            pubsub_endpoint: Where it publishes events.
-            since: The events wanted are those with higher numbers.
-            run: The arbiter's life that this number belongs to.
-        """
+        """Subscribe to the events after number `since` of the arbiter's life `run`."""
         self.seen: list[Event] = []
         self._context: zmq.Context[Any] = zmq.Context()
         self._loop = ZmqLoop(name="events")
@@ -82,13 +64,7 @@ class EventLog:
     def find(
         self, topic: str, payload: dict[str, Any], timeout: float, first: int = 0
     ) -> tuple[int, Event]:
-        """Wait for an event.
-
-        Args:
-            topic: What its topic begins with.
-            payload: What its payload has.
-            timeout: Seconds to wait at most.
-            first: The index in `seen` from which to look.
+        """Wait for an event, for `timeout` seconds at most, from the index `first` in `seen` on.
 
         Returns:
             Its index, and the event.
