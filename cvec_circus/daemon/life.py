@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.service import Service
-    from cvec_circus.embedding.hooked import RunningArbiter
+    from cvec_circus.embedding.registry import RunningArbiter
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
 
@@ -167,11 +167,11 @@ class Life:
 
     def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
         """Make the `watcher` and `arbiter` that hooks get. On the thread of the hooks."""
-        from cvec_circus.embedding.hooked import RunningArbiter
+        from cvec_circus.embedding.registry import RunningArbiter
 
         if not self._arbiters:
             self._arbiters.append(RunningArbiter(supervisor))  # two threads may; one is used
-        return self._arbiters[0].facades(watcher, caller)
+        return self._arbiters[0].facades(supervisor, watcher, caller)
 
     def _serve(self, supervisor: Supervisor) -> int:
         """Log that the daemon is up, and supervise until it is stopped."""

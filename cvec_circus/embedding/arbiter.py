@@ -9,13 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from cvec_circus import exc
-from cvec_circus.core import watcher as core
+from cvec_circus import exc, logger
 from cvec_circus.embedding import life
-from cvec_circus.embedding.hooked import HookedWatcher
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
-from cvec_circus.embedding.watcher import OWN_LOOP, Watcher
+from cvec_circus.embedding.watcher import OWN_LOOP
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -176,12 +174,9 @@ class Arbiter(Watchers):
         return end
 
     def _live(self, cb: Started | None, opened: Promise, claims: list[None] | None = None) -> None:
-        """Lead the whole life of the supervisor thread.
+        """Lead the whole life of the supervisor thread, and tell `opened` how the opening went.
 
-        Args:
-            cb: As for `start`.
-            opened: Kept when everything is open, or failed if it cannot be.
-            claims: On a thread of its own: empty if there is nothing left to do.
+        On a thread of its own it has claims, and does nothing if none is left.
         """
         if claims is not None and not life.take(claims):
             return
@@ -207,15 +202,25 @@ class Arbiter(Watchers):
     def _open(self, cb: Started | None) -> Supervisor:
         """Open everything that listens; then the real addresses are known."""
         self._configure()
-        self._life = life.begin(
-            self._circus,
-            [one for one in self._sockets if isinstance(one, CircusSocket)],
-            self._configuration,
-            None if cb is None else Wait(partial(self._tell_started, cb)),
-            self._before_reload,
-            self._facades,
-        )
-        supervisor = self._life.supervisor
+        log = life.BorrowedLogger(self._circus, self._configuration.circus)
+        try:
+            supervisor = Supervisor(
+                self._configuration,
+                log_level=log.level,
+                log_url=log.url,
+                log_fd=log.fileno,
+                sockets=[one for one in self._sockets if isinstance(one, CircusSocket)],
+                when_started=None if cb is None else Wait(partial(self._tell_started, cb)),
+                facades=self.facades,
+            )
+        except BaseException:
+            log.close()
+            raise
+        prereload = life.Prereload(supervisor.loop, self._before_reload)
+        supervisor.target.before_reload = prereload
+        self._life = life.Life(supervisor, prereload, log)
+        for warning in self._configuration.warnings:
+            logger.warning("%s", warning)
         self.endpoint = supervisor.control.address
         self.pubsub_endpoint = supervisor.events.address
         self.stats_endpoint = supervisor.stats_address
@@ -242,12 +247,6 @@ class Arbiter(Watchers):
         if names is None and self.prereload_fn is not None:
             functions.insert(0, partial(self.prereload_fn, self))
         return functions
-
-    def _facades(
-        self, supervisor: Supervisor, subject: core.Watcher, caller: Any
-    ) -> tuple[Watcher, Arbiter]:
-        """Make what the hooks of a watcher get. On the thread of the hooks."""
-        return HookedWatcher.made(self._reach, subject, caller), self
 
     # -- the end
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.worker import Worker
-from cvec_circus.config.configuration import Configuration
 from cvec_circus.control.actors import PROGRAM
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.logs.log import configure_logger
-from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.supervisor.supervisor import Facades, Supervisor
+from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
 
@@ -43,49 +41,6 @@ class Life(NamedTuple):
         self.log.close()
 
 
-def begin(
-    given: Mapping[str, Any],
-    sockets: Iterable[CircusSocket],
-    configuration: Configuration,
-    when_started: Wait | None,
-    before_reload: Callable[[Names], list[Callable[[], Any]]],
-    facades: Facades,
-) -> Life:
-    """Open the log, and everything that listens.
-
-    Args:
-        given: The options that the arbiter was made with.
-        sockets: The sockets that it was made with.
-        configuration: The configuration made of all that.
-        when_started: Answered when everything that starts by itself has been started.
-        before_reload: Returns the functions to call before a reload.
-        facades: Makes what hooks get as `watcher` and `arbiter`.
-
-    Raises:
-        SocketError: An endpoint or a listening socket cannot be opened.
-        OSError: The log cannot be opened.
-    """
-    log = BorrowedLogger(given, configuration.circus)
-    try:
-        supervisor = Supervisor(
-            configuration,
-            log_level=log.level,
-            log_url=log.url,
-            log_fd=log.fileno,
-            sockets=list(sockets),
-            when_started=when_started,
-            facades=facades,
-        )
-    except BaseException:
-        log.close()
-        raise
-    for warning in configuration.warnings:
-        logger.warning("%s", warning)
-    prereload = Prereload(supervisor.loop, before_reload)
-    supervisor.target.before_reload = prereload
-    return Life(supervisor, prereload, log)
-
-
 class Prereload:
     """Calls the functions of a program before a reload, on a thread that may take its time.
 
@@ -97,8 +52,8 @@ class Prereload:
 
         Args:
             loop: The supervisor's.
-            functions: Returns what to call before a reload of watchers of these names; None stands
-                for all. Called on the supervisor thread.
+            functions: Called on the supervisor thread with the names of watchers, None for all;
+                returns what to call before their reload.
         """
         self._loop = loop
         self._functions = functions
@@ -122,7 +77,7 @@ class Prereload:
         for fn in functions:
             try:
                 fn()
-            except Exception as error:
+            except BaseException as error:  # sys.exit(), too
                 logger.exception("no reload: prereload_fn raised")
                 self._loop.post(_refuse, wait, f"prereload_fn raised {error!r}")
                 return
@@ -152,15 +107,11 @@ class BorrowedLogger:
     """
 
     def __init__(self, given: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-        """Open it, if the arbiter is to log.
-
-        Args:
-            given: The options that the arbiter was made with.
-            typed: All its options, typed.
+        """Open it, if one of the given options asks for that; all options are typed.
 
         Raises:
             OSError: The file cannot be opened, or the syslog cannot be reached.
-            CircusError: The options make no sense.
+            CircusError: The options contradict each other.
         """
         self._before = logger.level, logger.propagate, logger.disabled, list(logger.handlers)
         self._log = None
@@ -202,16 +153,9 @@ def wait_for(
 ) -> None:
     """Wait for a promise on any thread, and on the main one though its signal handlers may raise.
 
-    Nothing is opened for that, because nothing could be closed for certain. The price is a look
-    every second, for a signal that came right before the thread began to sleep.
-
-    Args:
-        promise: The promise.
-        interrupt: Called when a handler has raised, with the number that have by now.
-        raised: The exceptions, to which new ones are added.
-
-    Raises:
-        BaseException: What a third one raises: the wait is over then.
+    What they raise is added to `raised`, whose length `interrupt` is called with; a third one ends
+    the wait. Nothing is opened for that, because nothing could be closed for certain. The price is
+    a look every second, for a signal that came right before the thread began to sleep.
     """
     told = len(raised)
     while not promise.done():

@@ -15,12 +15,11 @@ OWN_THREAD = "the supervisor thread would wait for itself here: use add_done_cal
 class Promise:
     """The future result of an order. Safe from any thread.
 
-    It has the methods of a `concurrent.futures.Future` that programs use. It is not one, because
-    the supervisor thread would have to take a Future's lock: a signal handler that interrupts the
-    main thread while it holds that lock, and asks the supervisor something, would wait for ever.
-    Here each waiting thread has a lock of its own, which the supervisor only ever releases.
-
-    When the supervisor ends, every promise left fails, so no thread waits for ever.
+    It has the methods of a `concurrent.futures.Future` that programs use, without its lock, which
+    the supervisor thread would have to take: a signal handler that interrupts the main thread while
+    it holds that lock, and asks the supervisor something, would wait for ever. Here each waiting
+    thread has a lock of its own, which the supervisor only ever releases. When the supervisor ends,
+    every promise left fails, so no thread waits for ever.
     """
 
     def __init__(self, on_owner: Callable[[], bool] = bool) -> None:

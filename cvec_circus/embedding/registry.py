@@ -1,4 +1,4 @@
-"""The watchers of an arbiter, as the program that embeds it asks for them."""
+"""The watchers of an arbiter, as programs and hooks ask for them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.readers.mapping import from_mappings
-from cvec_circus.embedding.life import Names
+from cvec_circus.core import watcher as core
+from cvec_circus.embedding import life
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.hook_calls import Caller
 
 Described = Union[Mapping[str, Any], Watcher]
 Sockets = Iterable[Union[Mapping[str, Any], CircusSocket]]
@@ -148,6 +152,12 @@ class Watchers:
         """Every watcher, highest priority first."""
         return list(self.iter_watchers())
 
+    def facades(
+        self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
+    ) -> tuple[HookedWatcher, Watchers]:
+        """Make the `watcher` and `arbiter` that hooks get. Called on the thread of the hooks."""
+        return HookedWatcher.made(self._reach, subject, caller), self
+
     # -- orders
 
     def add_watcher(self, name: str, cmd: str, **options: Any) -> Watcher:
@@ -234,11 +244,62 @@ class Watchers:
         path = os.path.abspath(config_file)
         return self._reach.order("reloadconfig", "plan", path=path, waiting=True)
 
-    def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
+    def _before_reload(self, names: life.Names) -> list[Callable[[], Any]]:
         """Return the functions to call before these watchers, or all of them, are reloaded."""
         keys = list(self._handles) if names is None else [fold(name) for name in names]
         handles = [self._handles[key] for key in keys if key in self._handles]
         return [partial(w.prereload_fn, w) for w in handles if w.prereload_fn is not None]
+
+
+class HookedWatcher(Watcher):
+    """A watcher as its hooks see it, also while it is being removed. Safe from any thread.
+
+    Attributes show the state of this moment. Only `env` can be changed, or set: the processes that
+    are spawned after the hook's answer get what the hook has changed in it.
+    """
+
+    @classmethod
+    def made(cls, reach: Reach, subject: core.Watcher, caller: Caller) -> HookedWatcher:
+        """Make it on the thread of the watcher's hooks, whose orders carry their names then."""
+        reach.act_for(caller)
+        watcher = cls(subject.name, "")
+        watcher._subject = subject
+        watcher.bind(reach)
+        return watcher
+
+    def lend(self, env: dict[str, str]) -> None:
+        """Show this environment from now on, and take changes in it."""
+        self._env = env
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its environment, on top of the program's own if `copy_env` is set."""
+        return self._env
+
+    @env.setter
+    def env(self, env: Mapping[str, str] | None) -> None:
+        self._env = dict(env or {})
+
+
+class RunningArbiter(Watchers):
+    """The daemon as the hooks of its watchers see it. Safe from any thread."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__((), (), (), {})
+        self._configuration = supervisor.configuration
+        self._reach.begin(supervisor, supervisor.loop.thread_id)
+        self.endpoint = supervisor.control.address
+        self.pubsub_endpoint = supervisor.events.address
+        self.stats_endpoint = self._configuration.circus["stats_endpoint"]
+        self.check_delay = self._configuration.circus["check_delay"]
+
+    def stop(self) -> None:
+        """Begin to stop everything; a hook cannot wait for the end, which waits for the hook."""
+        self._reach.post(life.stop, self._reach.actor)
+
+    def end(self) -> None:
+        """Disconnect: the daemon has ended."""
+        self._reach.end()
 
 
 def _names(supervisor: Supervisor) -> list[str]:

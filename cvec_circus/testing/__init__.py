@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cvec_circus.testing.case import ArbiterTestCase
-from cvec_circus.testing.events import Event
+from cvec_circus.testing.case import ArbiterTestCase, Event
 
 __all__ = ["ArbiterTestCase", "Event"]

@@ -86,10 +86,8 @@ class Subscription:
         """Prepare a subscription; `open` begins it.
 
         Args:
-            loop: The loop of the thread.
-            context: The context to open sockets in.
-            endpoint: Where the daemon takes commands.
-            pubsub_endpoint: Where it publishes.
+            loop, context: The loop of the thread, and the context to open sockets in.
+            endpoint, pubsub_endpoint: Where the daemon takes commands, and where it publishes.
             sequence: The events wanted.
             progress: Where to note the event in delivery: see `wire.progress`.
             deliver: Called with topic and payload of each event; returns whether to go on.
@@ -172,29 +170,23 @@ class Subscription:
             if len(self._sequence.ready) >= READY_KEPT:
                 break
             if not self._has_input():
-                self._run_dry()
+                if self._backlog > BACKLOG:  # the end of it may have been dropped
+                    self._ask()
+                self._backlog = 0
                 break
             frames = self._subscriber.recv_multipart(NOBLOCK)
             self._backlog += 1
             if len(frames) == 2:
-                self._take(frames[0], frames[1])
+                topic, payload = frames
+                if topic.startswith(MARKER):
+                    self._seen = int(topic.rpartition(b"-")[2])
+                else:
+                    self._sequence.live(topic, payload)
         if self._sequence.incomplete and self._timer is None and not self._questions.busy:
             self._ask()
 
     def _has_input(self) -> bool:
         return bool(int(self._subscriber.get(zmq.EVENTS)) & READABLE)
-
-    def _take(self, topic: bytes, payload: bytes) -> None:
-        if topic.startswith(MARKER):
-            self._seen = int(topic.rpartition(b"-")[2])
-        else:
-            self._sequence.live(topic, payload)
-
-    def _run_dry(self) -> None:
-        """Ask after a long backlog, the end of which may have been dropped."""
-        if self._backlog > BACKLOG:
-            self._ask()
-        self._backlog = 0
 
     def _read_monitor(self) -> None:
         while True:
