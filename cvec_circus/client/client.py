@@ -54,8 +54,8 @@ class Client:
         self.endpoint = endpoint
         self.timeout = timeout
         self.name = name
-        self._given_context = context
-        self._own_context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._context = context
+        self._owns_context = context is None
         # Re-entrant, so that a signal handler that interrupts a call may call too.
         self._lock = threading.RLock()
         self._idle: list[zmq.Socket[bytes]] = []
@@ -64,14 +64,12 @@ class Client:
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
         """The context that the sockets are opened in, made on first use."""
-        if self._given_context is not None:
-            return self._given_context
         with self._lock:
-            if self._closed:
-                raise _closed()
-            if self._own_context is None:
-                self._own_context = zmq.Context()
-            return self._own_context
+            if self._context is None:
+                if self._closed:
+                    raise _closed()
+                self._context = zmq.Context()
+            return self._context
 
     def call(self, command: str, **properties: Any) -> dict[str, Any]:
         """Send a command and wait for the reply, which may be a success or an error.
@@ -124,10 +122,12 @@ class Client:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            context, self._own_context = self._own_context, None
+            owned = None
+            if self._owns_context:
+                owned, self._context = self._context, None
         for dealer in idle:
             dealer.close(LINGER)
-        return context is None or end_context(context)
+        return owned is None or end_context(owned)
 
     def __enter__(self) -> Client:
         return self

@@ -341,10 +341,7 @@ def get_arbiter(
     controller: str | None = None,
     pubsub_endpoint: str | None = None,
     *,
-    stats_endpoint: str | None = None,
     background: bool = False,
-    plugins: Iterable[Mapping[str, Any]] | None = None,
-    sockets: Sockets | None = None,
     **options: Any,
 ) -> Arbiter:
     """Make an arbiter of mappings; `cvec_circus.get_arbiter` is this function.
@@ -353,14 +350,12 @@ def get_arbiter(
         watchers: As for `Arbiter`; a nameless one gets the name of its program.
         controller: The endpoint for commands.
         pubsub_endpoint: The endpoint for events.
-        stats_endpoint: Where to publish statistics; given, it implies `statsd`.
         background: Whether to run on a thread of its own, as a `ThreadedArbiter`.
-        plugins, sockets: As for `Arbiter`.
-        **options: The other arguments of `Arbiter`.
+        **options: The other arguments of `Arbiter`, such as `plugins` and `sockets`. A
+            `stats_endpoint` implies `statsd`.
 
     Returns:
         The arbiter, not started.
     """
     kind = ThreadedArbiter if background else Arbiter
-    options.update(stats_endpoint=stats_endpoint, plugins=plugins, sockets=sockets)
     return kind(watchers, controller, pubsub_endpoint, **options)

@@ -1,4 +1,4 @@
-"""--daemon: what whoever starts it is told, and what the daemon is afterwards."""
+"""--daemon: the messages to the launching shell, and the daemon afterwards."""
 
 from __future__ import annotations
 

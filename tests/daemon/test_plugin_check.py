@@ -1,4 +1,4 @@
-"""`--check` looks at the options of plugins, whatever somebody's module does."""
+"""`--check` looks at the options of plugins, whatever their modules do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STRICT = """\
 import os
 from cvec_circus.plugins import CircusPlugin
 
-print("somebody's module talks")
+print("a plugin's module prints")
 
 class Strict(CircusPlugin):
     name = "strict"

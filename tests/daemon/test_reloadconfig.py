@@ -207,7 +207,7 @@ class TestRefusals(ReloadCase):
         self.assertEqual(daemon.call("listsockets")["sockets"], [before])
         socket.create_connection(("127.0.0.1", before["port"])).close()
 
-    def test_a_name_that_somebody_else_has(self) -> None:
+    def test_a_name_that_is_taken(self) -> None:
         daemon = self.up(f"[watcher:a]\n{SLEEP}")
         daemon.call("add", name="plugin:p", cmd="sleep 600")
         self.write("[plugin:p]\nuse = cvec_circus.plugins.flapping.Flapping\n")

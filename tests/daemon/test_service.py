@@ -1,4 +1,4 @@
-"""The daemon as a service: what whoever has set NOTIFY_SOCKET hears, and that no child has it."""
+"""The daemon as a service: its messages to NOTIFY_SOCKET, which no child inherits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an arbiter says: nothing, unless it is told to."""
+"""The log of an arbiter: silent, unless the program asks for it."""
 
 from __future__ import annotations
 

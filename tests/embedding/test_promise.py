@@ -1,4 +1,4 @@
-"""What an order comes to, for whoever waits for it."""
+"""The result of an order, for the threads that wait for it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestPromise(unittest.TestCase):
             thread.join()
         self.assertEqual(results, ["it"] * 8)
 
-    def test_whoever_keeps_it_does_not_wait_for_it(self) -> None:
+    def test_the_thread_that_keeps_it_does_not_wait_for_it(self) -> None:
         promise = Promise(lambda: True)
         with self.assertRaisesRegex(RuntimeError, "would wait for itself"):
             promise.result()

@@ -246,7 +246,7 @@ class TestRunning(ArbiterCase):
         with self.assertRaises(KeyError):
             self.arbiter.rm_watcher("new")
 
-    def test_added_by_somebody_else(self) -> None:
+    def test_added_by_a_client(self) -> None:
         def add(supervisor: Any) -> None:
             watcher = supervisor.target.new_watcher("wire", {"cmd": "sleep 7"})
             supervisor.target.give(Add(watcher, Cause("command:add")))

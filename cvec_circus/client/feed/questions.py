@@ -25,7 +25,7 @@ class Pace:
 
     def __init__(self, interval: float, clock: Clock = SYSTEM) -> None:
         """Begin; `interval` is in seconds, from one question to the next."""
-        self.interval = interval
+        self._interval = interval
         self._clock = clock
         self._next_at = clock.monotonic()
 
@@ -33,7 +33,7 @@ class Pace:
         """Take the next turn, and return the seconds until then; 0.0 for now."""
         now = self._clock.monotonic()
         turn = max(now, self._next_at)
-        self._next_at = turn + self.interval
+        self._next_at = turn + self._interval
         return turn - now
 
 
