@@ -67,27 +67,27 @@ class Tunnel:
             self._ssh("-O", "exit", quiet=True)
         except exc.SocketError:
             pass  # it is gone already
+        self._remove_folder()
+        self._local.clear()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = ""
-        self._local.clear()
 
     def _forward(self, endpoint: str) -> str:
         remote = _remote(endpoint)
         is_first = not self._folder
+        words = ["-O", "forward"]
         if is_first:
             self._folder = tempfile.mkdtemp(prefix="circus-ssh-")
-        path = os.path.join(self._folder, str(len(self._local)))
-        if is_first:
             # It goes to the background once it is connected and the forwarding stands.
             words = ["-f", "-N", "-T", "-M", *self._key, "-o", "ExitOnForwardFailure=yes"]
-        else:
-            words = ["-O", "forward"]
+        path = os.path.join(self._folder, str(len(self._local)))
         try:
             self._ssh(*words, "-L", f"{path}:{remote}")
         except exc.SocketError:
             if is_first:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = ""
+                self._remove_folder()
             raise
         return path
 

@@ -53,26 +53,11 @@ class Life:
         notifier: Notifier | None,
         origin: Origin,
     ) -> None:
-        """Prepare. The command line takes precedence over the configuration.
-
-        Args:
-            arguments: The command line.
-            configuration: What to supervise.
-            notifier: The way to the service manager, None without one.
-            origin: Where the configuration comes from.
-        """
+        """Prepare. The command line takes precedence over the configuration from `origin`."""
         circus = configuration.circus
-        self._configuration = configuration
-        self._is_demo: bool = arguments.demo
-        self._is_detached: bool = arguments.daemon
-        self._umask: int | None = circus["umask"]
         circus["allow_remote"] |= arguments.allow_remote
-        self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
-        self._name: str = circus["proc_name"]
-        self._traces_garbage: bool = circus["debug_gc"]
-        level = "debug" if circus["debug"] else circus["loglevel"]
-        self._level: str = arguments.log_level or level
-        self._output: str = arguments.log_output or circus["logoutput"]
+        self._arguments = arguments
+        self._configuration = configuration
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
         self._service: Service | None = None
         if notifier is not None:
@@ -92,24 +77,28 @@ class Life:
 
         A daemon that has detached itself opens its files and starts its threads only here.
         """
-        if self._name == PROC_NAME:
-            titles.set_name(self._name)
-        elif self._name:
-            titles.set_title(self._name)
-        if self._umask is not None:
-            os.umask(self._umask)
+        arguments, circus = self._arguments, self._configuration.circus
+        name = circus["proc_name"]
+        if name == PROC_NAME:
+            titles.set_name(name)
+        elif name:
+            titles.set_title(name)
+        if circus["umask"] is not None:
+            os.umask(circus["umask"])
         files.raise_limit()
-        log = configure_logger(logger, self._level, self._output, self._logger_config)
-        self._log = QueuedLog(log)
+        level = arguments.log_level or ("debug" if circus["debug"] else circus["loglevel"])
+        output = arguments.log_output or circus["logoutput"]
+        self._log = QueuedLog(configure_logger(logger, level, output, self._logger_config))
         try:
             self._warn()
-            if self._traces_garbage:
+            if circus["debug_gc"]:
                 trace_garbage()
-            if not self._pidfile:
+            pidfile = arguments.pidfile or circus["pidfile"]
+            if not pidfile:
                 return self._supervise()
             from cvec_circus.system.pidfile import Pidfile
 
-            held = Pidfile(self._pidfile)
+            held = Pidfile(pidfile)
             self._signals.hold()
             held.create()
             try:
@@ -128,7 +117,7 @@ class Life:
             for problem in problems:
                 logger.warning("%s is left out: %s", name, problem)
         check_files(self._configuration)
-        if self._is_detached and self._log.fileno() == 2:
+        if self._arguments.daemon and self._log.fileno() == 2:
             logger.warning("this log is lost in the background: set logoutput or --log-output")
 
     def _supervise(self) -> int:
@@ -180,7 +169,7 @@ class Life:
         logger.info(
             "cvec_circus %s is up: commands at %s, events at %s", __version__, address, events
         )
-        if self._is_demo:
+        if self._arguments.demo:
             from cvec_circus import demo
 
             print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
@@ -210,7 +199,7 @@ class Life:
         """
         if self._service is not None:
             self._service.ready(loop)
-        if self._is_detached:
+        if self._arguments.daemon:
             from cvec_circus.system import daemonize
 
             released = threading.Event()

@@ -202,9 +202,8 @@ class Subscription:
                 self._begin_connection()
 
     def _begin_connection(self) -> None:
-        """Begin again: neither a marker nor a question from before counts."""
         self._connections += 1
-        if self._connections > 1:
+        if self._connections > 1:  # neither a marker nor a question from before counts
             self._questions.drop()
             self._first = self._asked + 1
             self._retry = FIRST_RETRY
@@ -330,7 +329,7 @@ class Subscription:
             logger.warning("stopped without the last events after %g s: %s", LAST_EVENTS, why)
             self._then()
 
-    # -- the log ----------------------------------------------------------------
+    # -- the log ----------------------------------------------------------------------------------
 
     def _log_changes(self) -> None:
         if self._sequence.lives > self._lives:
