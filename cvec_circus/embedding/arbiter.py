@@ -38,8 +38,9 @@ class Arbiter(Watchers):
     waiting: `stop` only begins the end there, and the `result` of a promise raises RuntimeError.
 
     Attributes:
-        endpoint, pubsub_endpoint, stats_endpoint, check_delay: See `__init__` and the options
-            reference; from the start on, the endpoints are the real addresses.
+        endpoint, pubsub_endpoint, stats_endpoint: Where commands are taken, and events and
+            statistics are published; from the start on, the real addresses.
+        check_delay: Seconds; reported, and passed to the plugins.
         prereload_fn: Called with this object before all watchers are reloaded; None for none.
     """
 

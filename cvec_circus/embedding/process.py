@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
-from cvec_circus.core.watcher import Watcher
 from cvec_circus.embedding.watcher import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -41,6 +40,7 @@ class Process:
     Attributes:
         name: Its name.
         wid: Its number: what `$(circus.wid)` is in the command.
+        pid: Its pid; 0 before the start.
         started: When it was started, in seconds since 1970; 0 before.
         stdout, stderr: The pipes to read its output from; None without a pipe.
     """
@@ -99,36 +99,30 @@ class Process:
             "close_child_stderr": close_child_stderr,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
-        judge(accounts_of(options))
+        self._options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+        judge(accounts_of(self._options))
         self.name = name
         self.wid = int(wid)
         self.started = 0.0
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
-        self._watcher = Watcher(name, options)
         self._pipes = {"stdout": pipe_stdout, "stderr": pipe_stderr}
         self._sampler = Sampler()
         # Between a look at the process and a signal to it no other thread may collect it.
         self._lock = threading.RLock()
-        self._pid = 0
+        self.pid = 0
         self._exit: collecting.Exit | None = None
         if spawn:
             self.spawn()
 
     def __repr__(self) -> str:
-        return f"<process {self.name}:{self.wid} pid={self._pid}>"
+        return f"<process {self.name}:{self.wid} pid={self.pid}>"
 
     def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self.stop()
-
-    @property
-    def pid(self) -> int:
-        """Its pid; 0 before the start."""
-        return self._pid
 
     def spawn(self) -> None:
         """Start it, unless it has been started.
@@ -138,26 +132,25 @@ class Process:
             ValueError: The command cannot be parsed.
         """
         with self._lock:
-            if self._pid:
+            if self.pid:
                 return
-            template = Template(self.name, self._watcher.options, "process")
+            template = Template(self.name, self._options, "process")
             env = template.environment(self.wid)
             argv = template.argv(env, self.wid, SocketRegistry().loan())
             self._launch(template.spec._replace(argv=argv, env=env))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:
-        options = self._watcher.options
         ours: dict[str, int] = {}
         theirs: dict[str, Any] = {
-            name: subprocess.DEVNULL if options[f"close_child_{name}"] else None
+            name: subprocess.DEVNULL if self._options[f"close_child_{name}"] else None
             for name in ("stdin", "stdout", "stderr")
         }
         try:
             for name, piped in self._pipes.items():
                 if piped and theirs[name] is None:
                     ours[name], theirs[name] = os.pipe()
-            self._pid = launch(spec._replace(**theirs)).pid
+            self.pid = launch(spec._replace(**theirs)).pid
         except BaseException:
             for fd in ours.values():
                 os.close(fd)
@@ -179,9 +172,9 @@ class Process:
         """RUNNING; DEAD_OR_ZOMBIE when it has ended; UNEXISTING before the start, and after
         `poll`, `wait`, `stop` or `is_alive` has noted the end."""
         with self._lock:
-            if self._exit is not None or not self._pid:
+            if self._exit is not None or not self.pid:
                 return UNEXISTING
-            return DEAD_OR_ZOMBIE if collecting.peek(self._pid) else RUNNING
+            return DEAD_OR_ZOMBIE if collecting.peek(self.pid) else RUNNING
 
     @property
     def returncode(self) -> int | None:
@@ -191,16 +184,16 @@ class Process:
     def poll(self) -> int | None:
         """Return its exit code; None while it has not ended."""
         with self._lock:
-            if self._exit is None and self._pid:
+            if self._exit is None and self.pid:
                 try:
-                    self._exit = collecting.collect(self._pid)
+                    self._exit = collecting.collect(self.pid)
                 except BlockingIOError:
                     return None
             return self.returncode
 
     def is_alive(self) -> bool:
         """Tell whether it has been started and has not ended."""
-        return bool(self._pid) and self.poll() is None
+        return bool(self.pid) and self.poll() is None
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end, and return its exit code; None if it was never started.
@@ -214,7 +207,7 @@ class Process:
         if self.is_alive():
             watcher = exits.choose()
             try:
-                watcher.add(self._pid)
+                watcher.add(self.pid)
                 ended = select.poll()
                 ended.register(watcher.fileno(), select.POLLIN)
                 if not ended.poll(poll_milliseconds(timeout)) and self.is_alive():
@@ -226,14 +219,14 @@ class Process:
     def info(self) -> dict[str, Any]:
         """Return what `stats` reports of a process; empty once it has ended."""
         with self._lock:  # the sampler is for one thread at a time
-            found = self._sampler.sample([self._pid]) if self.is_alive() else {}
-        if self._pid not in found:
+            found = self._sampler.sample([self.pid]) if self.is_alive() else {}
+        if self.pid not in found:
             return {}
-        return {**found[self._pid], "started": self.started, "wid": self.wid}
+        return {**found[self.pid], "started": self.started, "wid": self.wid}
 
     def children(self, recursive: bool = False) -> list[int]:
         """List the pids of its children; `recursive`: and those below them."""
-        return proctable.descendants(self._pid, recursive) if self.is_alive() else []
+        return proctable.descendants(self.pid, recursive) if self.is_alive() else []
 
     def is_child(self, pid: int) -> bool:
         """Tell whether that is a child of it."""
@@ -250,7 +243,7 @@ class Process:
         number = to_signum(signum)
         with self._lock:
             if self.is_alive():
-                os.kill(self._pid, number)
+                os.kill(self.pid, number)
 
     def send_signal_child(self, pid: int, signum: int | str) -> None:
         """Send a signal to one of its children.

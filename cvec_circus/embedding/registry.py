@@ -32,12 +32,6 @@ class Watchers:
 
     Before the start these are the watchers that it was made with, and those that were added; from
     the start to the end, those that it has at this moment, those of its plugins included.
-
-    Attributes:
-        endpoint: Where commands are taken; from the start on, the real address.
-        pubsub_endpoint: Where events are published; likewise.
-        stats_endpoint: Where statistics are published if there are any; likewise.
-        check_delay: Seconds; reported, and passed to the plugins.
     """
 
     def __init__(

@@ -313,9 +313,6 @@ class ArbiterTestCase(unittest.TestCase):
         self._trials[plugin] = trial
         self.addCleanup(self._judge, trial)
         trial.wait_until_up(self.timeout)
-        if trial.failed:
-            self.plugin_faults.clear()
-            trial.end()  # raises what `handle_init` raised
         return plugin
 
     def stop_plugin(self, plugin: CircusPlugin) -> None:

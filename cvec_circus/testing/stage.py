@@ -150,13 +150,13 @@ class Faults(logging.Handler):
         """Prepare; `label` is the plugin's name in the log."""
         super().__init__(logging.ERROR)
         self._label = label
-        self._lines = lines
+        self.lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note a line of the log that has an exception."""
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] and text.startswith(f"{self._label}: "):
-            self._lines.append(f"{text}: {record.exc_info[1]!r}")
+            self.lines.append(f"{text}: {record.exc_info[1]!r}")
 
 
 class Trial:
@@ -197,18 +197,17 @@ class Trial:
             raise
 
     def wait_until_up(self, timeout: float) -> None:
-        """Wait until `handle_init` has returned, or has raised.
+        """Wait until `handle_init` has returned.
 
         Raises:
             AssertionError: It takes longer.
+            PluginError: It raised, or `initialize` did; the faults are cleared then.
         """
         if not eventually(lambda: self._life.is_up or self._life.is_over, timeout):
             raise AssertionError(f"handle_init has not returned within {timeout:g} s")
-
-    @property
-    def failed(self) -> bool:
-        """Whether `initialize` or `handle_init` raised."""
-        return self._life.is_over and not self._life.is_up
+        if not self._life.is_up:
+            self._faults.lines.clear()
+            self.end()
 
     def wait_until_past(self, seq: int, timeout: float) -> None:
         """Wait until `handle_recv` has returned from the event of that number.
