@@ -25,6 +25,7 @@ from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.findings import Finding
 from cvec_circus.config.written import printable
 from cvec_circus.control import endpoints
+from cvec_circus.ctl.output import say
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.service import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError, SocketError
@@ -117,18 +118,10 @@ def _line(found: Finding) -> str:
 
 
 def _print(lines: Sequence[str]) -> None:
-    """Print lines, escaping what the standard output cannot show."""
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
     try:
-        print(text, flush=True)
+        say("\n".join(lines))
     except OSError as error:
-        # The flush at exit, which would fail once more, goes to /dev/null.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, such as `head`
-            raise CircusError(f"the output cannot be written: {error.strerror}") from None
+        raise CircusError(f"the output cannot be written: {error.strerror}") from None
 
 
 # -- endpoints

@@ -41,7 +41,7 @@ LESS: dict[str, frozenset[str]] = {
 MORE: dict[str, frozenset[str]] = {
     # an option may be a signal's name; and a generation says what made it
     "options": frozenset({"system.signals", "wire.cause"}),
-    "daemon": frozenset({"demo"}),  # cvec_circusd --demo
+    "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
     "testing": frozenset({"client", "plugins", "runtime"}),  # it is both sides of the wire
 }
 
