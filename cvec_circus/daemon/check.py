@@ -27,7 +27,7 @@ from cvec_circus.config.written import printable
 from cvec_circus.control import endpoints
 from cvec_circus.ctl.output import say
 from cvec_circus.daemon.arguments import complain
-from cvec_circus.daemon.service import counts
+from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError, SocketError
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     # These imports are half of the time that a start takes.
     from cvec_circus.config.build import load
     from cvec_circus.config.configuration import Origin
-    from cvec_circus.daemon.life import Life
+    from cvec_circus.daemon.daemon import Daemon
 
     gc.freeze()
     gc.enable()  # the script has disabled it
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     origin = Origin(os.path.join(cwd, path), dict(os.environ), cwd)
     if arguments.daemon:
         detach()
-    return Life(arguments, configuration, notifier, origin).run()
+    return Daemon(arguments, configuration, notifier, origin).run()
 
 
 def demo_path() -> str:

@@ -10,9 +10,19 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import exc, logger
-from cvec_circus.embedding import life
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
+from cvec_circus.embedding.resources import (
+    BorrowedLogger,
+    Names,
+    Prereload,
+    Resources,
+    cause_of,
+    interrupt_all,
+    stop_all,
+    take_claim,
+    wait_for,
+)
 from cvec_circus.embedding.watcher import OWN_LOOP
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -93,7 +103,7 @@ class Arbiter(Watchers):
         self._stopped_early = False
         self._pid = 0
         self._thread: threading.Thread | None = None
-        self._life: life.Life | None = None
+        self._life: Resources | None = None
         self._end = Promise()
         self._end.keep(exc.EXIT_OK)
         self.prereload_fn = prereload_fn
@@ -156,18 +166,18 @@ class Arbiter(Watchers):
             end = self._begin(claims)
             thread.start()
         except BaseException as error:
-            cause = life.cause_of(error)
-            if life.take(claims):
+            cause = cause_of(error)
+            if take_claim(claims):
                 if self._is_opening and self._claims is claims:
                     self._close(exc.EXIT_PROBLEM, cause)
                 raise cause from None
             raised.append(cause)
         self._thread = thread
-        life.wait_for(opened, bool, raised)
+        wait_for(opened, bool, raised)
         if raised:
-            self._reach.post(life.interrupt, len(raised))
+            self._reach.post(interrupt_all, len(raised))
         if to_the_end or raised or opened.exception():
-            life.wait_for(end, partial(self._reach.post, life.interrupt), raised)
+            wait_for(end, partial(self._reach.post, interrupt_all), raised)
             thread.join()
         if raised:
             raise raised[0]
@@ -179,7 +189,7 @@ class Arbiter(Watchers):
 
         On a thread of its own it has claims, and does nothing if none is left.
         """
-        if claims is not None and not life.take(claims):
+        if claims is not None and not take_claim(claims):
             return
         try:
             self._reach.own()
@@ -203,7 +213,7 @@ class Arbiter(Watchers):
     def _open(self, cb: Started | None) -> Supervisor:
         """Open everything that listens; then the real addresses are known."""
         self._configure()
-        log = life.BorrowedLogger(self._circus, self._configuration.circus)
+        log = BorrowedLogger(self._circus, self._configuration.circus)
         try:
             supervisor = Supervisor(
                 self._configuration,
@@ -217,9 +227,9 @@ class Arbiter(Watchers):
         except BaseException:
             log.close()
             raise
-        prereload = life.Prereload(supervisor.loop, self._before_reload)
+        prereload = Prereload(supervisor.loop, self._before_reload)
         supervisor.target.before_reload = prereload
-        self._life = life.Life(supervisor, prereload, log)
+        self._life = Resources(supervisor, prereload, log)
         for warning in self._configuration.warnings:
             logger.warning("%s", warning)
         self.endpoint = supervisor.control.address
@@ -230,7 +240,7 @@ class Arbiter(Watchers):
         atexit.register(self._stop_at_exit)
         self._is_opening = False
         if self._stopped_early:
-            self._reach.post(life.stop)
+            self._reach.post(stop_all)
         return supervisor
 
     def _tell_started(self, cb: Started, outcome: Outcome) -> None:
@@ -243,7 +253,7 @@ class Arbiter(Watchers):
         assert self._life is not None
         self._life.supervisor.loop.post(cb, started)
 
-    def _before_reload(self, names: life.Names) -> list[Callable[[], Any]]:
+    def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
         functions = super()._before_reload(names)
         if names is None and self.prereload_fn is not None:
             functions.insert(0, partial(self.prereload_fn, self))
@@ -288,7 +298,7 @@ class Arbiter(Watchers):
         elif self._life is None:
             return  # a signal handler has raised before the start had begun
         end = self._end
-        self._reach.post(life.stop, self._reach.actor)
+        self._reach.post(stop_all, self._reach.actor)
         if self._reach.on_owner():
             return
         try:

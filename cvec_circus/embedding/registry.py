@@ -12,9 +12,9 @@ from cvec_circus import exc
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
-from cvec_circus.embedding import life
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
+from cvec_circus.embedding.resources import Names, stop_all
 from cvec_circus.embedding.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -238,7 +238,7 @@ class Watchers:
         path = os.path.abspath(config_file)
         return self._reach.order("reloadconfig", "plan", path=path, waiting=True)
 
-    def _before_reload(self, names: life.Names) -> list[Callable[[], Any]]:
+    def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
         """Return the functions to call before these watchers, or all of them, are reloaded."""
         keys = list(self._handles) if names is None else [fold(name) for name in names]
         handles = [self._handles[key] for key in keys if key in self._handles]
@@ -289,7 +289,7 @@ class RunningArbiter(Watchers):
 
     def stop(self) -> None:
         """Begin to stop everything; a hook cannot wait for the end, which waits for the hook."""
-        self._reach.post(life.stop, self._reach.actor)
+        self._reach.post(stop_all, self._reach.actor)
 
     def end(self) -> None:
         """Disconnect: the daemon has ended."""

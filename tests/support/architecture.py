@@ -73,7 +73,7 @@ NAMES: dict[str, frozenset[str]] = {
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
-    "daemon.life": None,  # what only some starts need
+    "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it

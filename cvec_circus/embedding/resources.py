@@ -1,4 +1,4 @@
-"""What an arbiter has from its start to its end: the supervisor, the log, the prereload thread."""
+"""What an arbiter has while it runs: the supervisor, the log, the prereload thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SILENT_LEVEL = "error"
 """The level at which the plugins of an arbiter without a log write to standard error."""
 
 
-class Life(NamedTuple):
+class Resources(NamedTuple):
     """A supervisor with what is around it. Owned by the supervisor thread once that runs."""
 
     supervisor: Supervisor
@@ -177,7 +177,7 @@ def cause_of(error: BaseException) -> BaseException:
     return error.__context__ or error if is_tripped else error
 
 
-def take(claims: list[None]) -> bool:
+def take_claim(claims: list[None]) -> bool:
     """Take a claim; of two threads only one gets it."""
     try:
         claims.pop()
@@ -186,12 +186,12 @@ def take(claims: list[None]) -> bool:
     return True
 
 
-def stop(supervisor: Supervisor, actor: str = PROGRAM) -> None:
+def stop_all(supervisor: Supervisor, actor: str = PROGRAM) -> None:
     """Stop everything. On the supervisor thread."""
     supervisor.stop(Cause("stop", actor))
 
 
-def interrupt(supervisor: Supervisor, count: int) -> None:
+def interrupt_all(supervisor: Supervisor, count: int) -> None:
     """Stop everything after a signal handler has raised; the second time at once. On the
     supervisor thread."""
     supervisor.stop(Cause("interrupt", PROGRAM))

@@ -1,4 +1,4 @@
-"""The daemon as a service: its messages to systemd, or to any other NOTIFY_SOCKET."""
+"""The daemon as a systemd unit: its messages to NOTIFY_SOCKET, whatever listens there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ END_TIMEOUT = 5.0
 """Seconds beyond the bound of a shutdown for closing what is open."""
 
 
-class Service:
-    """Notifies the service manager. Owned by the main thread."""
+class Unit:
+    """The daemon as the service manager sees it. Owned by the main thread."""
 
     def __init__(self, notifier: Notifier, configuration: Configuration) -> None:
         self._notifier = notifier

@@ -1,4 +1,4 @@
-"""The life of the daemon: umask, log, pid file and signals around a supervisor."""
+"""The daemon: umask, log, pid file and signals around a supervisor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cvec_circus.wire.cause import Cause
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.core.watcher import Watcher
-    from cvec_circus.daemon.service import Service
+    from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
@@ -43,7 +43,7 @@ OLDEST = 2
 """The generation whose collection looks at everything, and takes long. The others come often."""
 
 
-class Life:
+class Daemon:
     """One run of the daemon. Owned by the main thread."""
 
     def __init__(
@@ -59,11 +59,11 @@ class Life:
         self._arguments = arguments
         self._configuration = configuration
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
-        self._service: Service | None = None
+        self._unit: Unit | None = None
         if notifier is not None:
-            from cvec_circus.daemon.service import Service
+            from cvec_circus.daemon.systemd import Unit
 
-            self._service = Service(notifier, configuration)
+            self._unit = Unit(notifier, configuration)
         self._arbiters: list[RunningArbiter] = []
         decides = not (arguments.log_level or circus["debug"] or self._logger_config)
         self._origin = origin._replace(
@@ -173,8 +173,8 @@ class Life:
             from cvec_circus import demo
 
             print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
-        if self._service is not None:
-            supervisor.shutdown.announce = self._service.stopping
+        if self._unit is not None:
+            supervisor.shutdown.announce = self._unit.stopping
         supervisor.loop.post(self._begun, supervisor.loop)
         code = supervisor.run()
         logger.info("stopped")
@@ -182,12 +182,12 @@ class Life:
 
     def _reload(self, supervisor: Supervisor, cause: Cause) -> None:
         self._log.reopen()
-        if self._service is None or supervisor.shutdown.begun:
+        if self._unit is None or supervisor.shutdown.begun:
             supervisor.reload(cause)
             return
-        self._service.reloading()
+        self._unit.reloading()
         supervisor.reload(cause)
-        self._service.reloaded()
+        self._unit.reloaded()
 
     def _begun(self, loop: Loop) -> None:
         """Announce that the daemon is up: to the service manager, and to the launching shell.
@@ -197,8 +197,8 @@ class Life:
         not waited for: one of them may be broken, or start late by a warmup_delay, and to retry it
         is what the daemon is up for.
         """
-        if self._service is not None:
-            self._service.ready(loop)
+        if self._unit is not None:
+            self._unit.ready(loop)
         if self._arguments.daemon:
             from cvec_circus.system import daemonize
 
