@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import unittest
 from typing import Any
@@ -265,7 +266,9 @@ class TestRunning(ArbiterCase):
 
     def test_afterwards(self) -> None:
         self.watcher.incr().result(TIMEOUT)
+        [process, *_] = self.watcher.get_active_processes()
         self.arbiter.stop()
+        self.assertFalse(process.is_alive())
         self.assertEqual((self.watcher.status(), self.watcher.numprocesses), ("stopped", 2))
         self.watcher.numprocesses = 1
         self.arbiter.start()
@@ -332,6 +335,12 @@ class TestPrereload(ArbiterCase):
             with self.assertRaisesRegex(exc.CircusError, "prereload_fn raised ZeroDivisionError"):
                 self.arbiter.reload().result(TIMEOUT)
         self.assertEqual(self.one.pids, old)
+
+    def test_it_exits(self) -> None:
+        self.begin(one=lambda watcher: sys.exit(3))
+        with self.assertLogs("cvec_circus", "ERROR"):
+            with self.assertRaisesRegex(exc.CircusError, "prereload_fn raised SystemExit"):
+                self.one.reload().result(TIMEOUT)
 
     def test_it_is_removed_or_stopped_meanwhile(self) -> None:
         go = threading.Event()
