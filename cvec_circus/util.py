@@ -6,7 +6,7 @@ from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_SUB,
 )
 from cvec_circus.logs.log import configure_logger
-from cvec_circus.options.units import human2bytes
+from cvec_circus.options.kinds import human2bytes
 
 __all__ = [
     "DEFAULT_ENDPOINT_DEALER",

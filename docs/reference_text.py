@@ -1,7 +1,8 @@
 """The text of the reference pages, made from the project's own tables.
 
-The options and the commands are described where they are defined, and nowhere else, so the pages
-cannot say anything that the program does not do. `reference_tables.py` hands this to Sphinx.
+The commands are described where they are defined, and nowhere else, the options in
+`option_texts.py`, so the pages cannot say anything that the program does not do.
+`reference_tables.py` hands this to Sphinx.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from answers import ANSWERS, FIGURES
+from option_texts import PLUGIN, text_of
 
 KINDS = {
     "account": "a name or a number",
@@ -68,7 +70,6 @@ def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
         object_type: What Sphinx calls one of them: see `reference_tables.OBJECT_TYPES`.
     """
     options = list(options)
-    mixed = len({option.live for option in options}) > 1
     for option in options:
         if not option.available or option.warning:
             continue
@@ -76,10 +77,10 @@ def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
             yield from (f".. index:: single: {words}", "")
         yield from (f".. {object_type}:: {option.name}", "")
         yield from (f"   {_kind(option)}", "")
-        yield from (f"   {literal(option.doc)}", "")
+        yield from (f"   {literal(text_of(object_type, option.name))}", "")
         if option.reloads:
             yield from ("   A change takes effect in fresh processes.", "")
-        if mixed and not option.live:
+        if object_type == "plugin-option" and option.name in PLUGIN:
             yield from ("   It cannot be changed while the daemon runs.", "")
     yield from _without_effect(option for option in options if option.warning)
     missing = ", ".join(f"`{option.name}`" for option in options if not option.available)

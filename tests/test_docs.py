@@ -14,13 +14,14 @@ from types import ModuleType
 from unittest import mock
 
 from cvec_circus.commands import table
-from cvec_circus.config.build import load
+from cvec_circus.config.readers.ini import load
 from cvec_circus.core import life, process
 from cvec_circus.core.life import STEPS, Life
 from cvec_circus.core.process import PROCESS_STEPS, ProcessState
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.option import Option
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.table import Option
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
 from cvec_circus.runtime import description
 from cvec_circus.runtime.catalogue import BUILT_IN
 from cvec_circus.runtime.description import MANDATORY, PluginOption
@@ -172,14 +173,33 @@ class TestTables(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.tables = module_of(DOCS / "reference_text.py")
 
-    def text(self, *options: Option) -> str:
-        return "\n".join(self.tables.option_lines(options, "watcher-option"))
+    def text(self, *options: Option, of: str = "watcher") -> str:
+        return "\n".join(self.tables.option_lines(options, f"{of}-option"))
 
     def test_every_option_is_there(self) -> None:
-        for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
-            text = self.text(*options)
+        for of, options in (
+            ("watcher", WATCHER_OPTIONS),
+            ("daemon", ARBITER_OPTIONS),
+            ("socket", SOCKET_OPTIONS),
+            ("plugin", PLUGIN_OPTIONS),
+        ):
+            text = self.text(*options, of=of)
             for option in options:
-                self.assertRegex(text, rf"(watcher-option:: |`){re.escape(option.name)}")
+                self.assertRegex(text, rf"({of}-option:: |`){re.escape(option.name)}")
+
+    def test_every_text_is_of_an_option_and_ends_in_a_period(self) -> None:
+        texts = module_of(DOCS / "option_texts.py")
+        for of, options in (
+            ("daemon", ARBITER_OPTIONS),
+            ("watcher", WATCHER_OPTIONS),
+            ("socket", SOCKET_OPTIONS),
+            ("plugin", [*WATCHER_OPTIONS, *PLUGIN_OPTIONS]),
+        ):
+            names = {option.name for option in options}
+            self.assertLessEqual(texts.TABLES[f"{of}-option"].keys(), names)
+        for described in (*texts.TABLES.values(), texts.STREAM):
+            for text in described.values():
+                self.assertTrue(text.rstrip("`").endswith("."), text)
 
     def test_every_kind_has_words(self) -> None:
         for options in (WATCHER_OPTIONS, ARBITER_OPTIONS):
@@ -201,30 +221,30 @@ class TestTables(unittest.TestCase):
         self.assertIn(".. index:: single: memory limit\n\n", self.text(*WATCHER_OPTIONS))
 
     def test_bounds_and_default(self) -> None:
-        text = self.text(Option("nb", "integer", 3, "How many.", low=0, high=9))
+        text = self.text(Option("numprocesses", "integer", 3, low=0, high=9))
         self.assertIn("*A whole number from 0 to 9*; `3` by default.", text)
-        text = self.text(Option("nb", "integer", 3, "How many.", low=0))
+        text = self.text(Option("numprocesses", "integer", 3, low=0))
         self.assertIn("*A whole number, at least 0*; `3` by default.", text)
 
     def test_choices(self) -> None:
-        text = self.text(Option("way", "choice", "up", "Which.", choices=("up", "down")))
+        text = self.text(Option("strays", "choice", "up", choices=("up", "down")))
         self.assertIn("*One of `up`, `down`*; `up` by default.", text)
 
     def test_not_available(self) -> None:
-        text = self.text(Option("uid", "account", None, "Who.", available=False))
+        text = self.text(Option("uid", "account", None, available=False))
         self.assertNotIn("describe", text)
         self.assertIn("refused with one clear line: `uid`.", text)
 
     def test_without_effect(self) -> None:
-        text = self.text(Option("old", "text", None, "Old.", warning="nothing needs it"))
+        text = self.text(Option("old", "text", None, warning="nothing needs it"))
         self.assertNotIn("describe", text)
         self.assertIn("* `old`: nothing needs it.", text)
 
     def test_the_options_of_a_plugin(self) -> None:
         options = [
             PluginOption("url", "string", (), "1", None, MANDATORY, "Where `to`."),
-            PluginOption("nb", "integer", (), "0", "9", 3, "How many."),
-            PluginOption("way", "option", ("up", "down"), None, None, "up", "Which."),
+            PluginOption("numprocesses", "integer", (), "0", "9", 3, "How many."),
+            PluginOption("strays", "option", ("up", "down"), None, None, "up", "Which."),
             PluginOption("only", "list", (), None, None, ["a", "b"], "Whom."),
             PluginOption("wait", "float", (), None, None, None, "How long."),
         ]

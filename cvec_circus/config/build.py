@@ -1,197 +1,265 @@
-"""From a file to a configuration: the steps, each in a module of its own.
+"""From sections to a configuration: typed options, and the checks of what belongs together.
 
-`readers.lines` knows the grammar, `readers.ini` puts files together, `environment` has what `[env]`
-says, the tables of options judge values, `assembly` checks what belongs together.
+Every reader hands its sections to this one builder. The tables of options judge single values.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import copy
+import json
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cvec_circus.config.assembly import PLUGIN_PREFIX, Assembly, note_near_misses, note_unknown
-from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.environment import COMMON, PREFIX, Environments
-from cvec_circus.config.findings import Findings, Place
-from cvec_circus.config.readers.ini import Document, read
+from cvec_circus.config.configuration import (
+    Configuration,
+    LeftOut,
+    PluginConfig,
+    SocketConfig,
+    WatcherConfig,
+)
+from cvec_circus.config.environment import Environments
+from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Findings, Section
 from cvec_circus.exc import OptionError
-from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
+from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.plugin import PLUGIN_OPTIONS
-from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.rights import accounts_of, judge
+from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, PLUGIN_WATCHER_DEFAULTS, WATCHER_OPTIONS
+from cvec_circus.wire.topics import fold
 
-CIRCUS = "circus"
-WATCHER_PREFIX = "watcher:"
-SOCKET_PREFIX = "socket:"
-
-_SECTIONS = ("circus", "watcher", "socket", "plugin", "env")
-_TABLES = {
+TABLES: Mapping[str, OptionTable] = {
     CIRCUS: ARBITER_OPTIONS,
-    WATCHER_PREFIX: WATCHER_OPTIONS,
-    SOCKET_PREFIX: SOCKET_OPTIONS,
-    PLUGIN_PREFIX: PLUGIN_OPTIONS,
+    WATCHER: WATCHER_OPTIONS,
+    SOCKET: SOCKET_OPTIONS,
+    PLUGIN: PLUGIN_OPTIONS,
 }
 
+STATISTICS = "circusd-stats"
+"""The watcher that the daemon adds by itself if it publishes statistics."""
 
-def load(
-    path: str, environ: Mapping[str, str] | None = None, cwd: str | None = None
-) -> Configuration:
-    """Read a configuration file with all that it includes. It may block: files are read.
+OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
+"""Keys of Circus without a meaning here, neither for the daemon nor for a watcher."""
 
-    Args:
-        path: The main file.
-        environ: The environment that `$(circus.env.NAME)` and `$NAME` see; None for the process'.
-        cwd: The folder that a relative `path` begins in; None for the process'.
-
-    Returns:
-        What it comes to. A watcher or plugin that is wrong in itself is in `left_out` instead.
-
-    Raises:
-        ConfigError: Everything that is wrong, at once: with the file, the daemon, the sockets or
-            the environment; or with so many watchers and plugins that nothing is left to run.
-    """
-    environ = os.environ if environ is None else environ
-    document = read(path, environ, os.getcwd() if cwd is None else cwd, Findings())
-    return Build(document, environ).configuration()
-
-
-def _take_apart(section: str) -> tuple[str, str]:
-    """Return a section's kind, up to and with the colon, and the name that follows it."""
-    kind, colon, name = section.partition(":")
-    return kind + colon, name.strip()
+_OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 
 class Build:
-    """One load of one document. Owned by the thread that loads it.
+    """One build of a configuration. Owned by the thread that loads it.
+
+    Args:
+        sections: What a reader has read. Names of variables in them are replaced here.
+        findings: Takes what is wrong.
+        environ: The environment that names of variables in a file see. None for sections from a
+            program: no name is replaced, an unknown option of the daemon or a socket is a problem,
+            and a watcher that is wrong is not left out but refused with the rest.
 
     Attributes:
-        document: What the files say; `assembly` replaces names of variables in it.
-        findings: What is wrong with it, and what is odd.
-        environments: What it says of the environment of each watcher.
-        tables: The table of each section that has one.
+        sections, findings: The arguments.
+        circus: The section of the daemon, empty if there is none.
+        environments: The environment of each watcher, as the sections give it.
+        everything: The configuration, with the watchers and plugins that have problems.
     """
 
-    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
-        self.document = document
-        self.findings = document.findings
-        self.environments = Environments(document, environ)
-        self.tables = {
-            section: table for section in document.tree if (table := self._table(section))
-        }
+    def __init__(
+        self,
+        sections: Iterable[Section],
+        findings: Findings,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.sections = list(sections)
+        none = Section(CIRCUS, "", CIRCUS)
+        self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
+        self.findings = findings
+        self._is_file = environ is not None
+        for section in self.sections:
+            if not section.kind:
+                near = did_you_mean(section.header.partition(":")[0].strip(), (*TABLES, ENV))
+                findings.warn(section, "", f"unknown section, ignored{near}")
+        self.environments = Environments(self.sections, environ or {}, findings)
+        if self._is_file:
+            for section in self.sections:
+                if section.kind in TABLES:
+                    self._expand(section)
+        self.everything = Configuration(self._circus())
+        self._socket_names: dict[str, str] = {}
+        self._watcher_names: dict[str, str] = {}
+        if self.everything.circus["statsd"]:
+            self._watcher_names[STATISTICS] = STATISTICS
+        add = {WATCHER: self._add_watcher, SOCKET: self._add_socket, PLUGIN: self._add_plugin}
+        for section in self.sections:
+            if section.kind in add:
+                add[section.kind](section)
 
     def configuration(self) -> Configuration:
-        """Return what the document comes to.
+        """Return the configuration.
 
         Raises:
-            ConfigError: As for `load`.
+            ConfigError: All problems. Those of watchers and plugins in a file are none as long as
+                something else is to run and has no problem: they are left out.
         """
-        return self.assembly().finish(leave_out=True)
+        everything = self.everything
+        everything.warnings = self.findings.warnings
+        wrong = self.findings.problems()
+        if not wrong:
+            return everything
+        runnable: list[WatcherConfig | PluginConfig]
+        runnable = [*everything.watchers, *everything.plugins]
+        named = {one.section.header: one for one in runnable if one.section.name}
+        rest = [one for one in runnable if one.section.header not in wrong]
+        runs = any(not isinstance(one, PluginConfig) or one.active for one in rest)
+        if not (self._is_file and runs and wrong.keys() <= named.keys()):
+            self.findings.raise_problems()
+        configuration = copy.copy(everything)
+        configuration.watchers = [one for one in rest if isinstance(one, WatcherConfig)]
+        configuration.plugins = [one for one in rest if isinstance(one, PluginConfig)]
+        left_out = [LeftOut(named[header].name, lines) for header, lines in wrong.items()]
+        configuration.left_out = sorted(left_out)
+        return configuration
 
-    def assembly(self) -> Assembly:
-        """Replace names of variables, and put together what the document comes to."""
-        for section in self.tables:
-            self._expand(section)
-        assembly = Assembly(self.findings, self._circus())
-        add = {
-            WATCHER_PREFIX: self._add_watcher,
-            SOCKET_PREFIX: self._add_socket,
-            PLUGIN_PREFIX: self._add_plugin,
-        }
-        for section in self.tables:
-            prefix, name = _take_apart(section)
-            if prefix in add:
-                add[prefix](assembly, section, name)
-        return assembly
-
-    def _table(self, section: str) -> OptionTable | None:
-        """Return the table of a section; warn of one that has no meaning."""
-        prefix, _ = _take_apart(section)
-        if prefix not in _TABLES and prefix not in (COMMON, PREFIX):
-            near = did_you_mean(prefix.strip(": "), _SECTIONS)
-            text = f"unknown section, ignored{near}"
-            self.findings.warn(self.document.place(section), text, section)
-        return _TABLES.get(prefix)
-
-    def _expand(self, section: str) -> None:
-        """Replace `$(circus.env.NAME)` in a section; other names are for later."""
-        keys = self.document.tree[section]
-        for key in keys:
-            if "circus.env." in keys[key].lower():
-                keys[key] = self.replaced(section, keys[key])
-
-    def replaced(self, section: str, text: str) -> str:
+    def replaced(self, section: Section, text: str) -> str:
         """Return a value of a section with the names of variables in it replaced."""
-        prefix, name = _take_apart(section)
-        if prefix == PLUGIN_PREFIX:
-            name = PLUGIN_PREFIX + name
-        runs = prefix in (WATCHER_PREFIX, PLUGIN_PREFIX)
-        return expand(text, self.environments.values(name if runs else ""))
+        return expand(text, self.environments.values(section.watcher))
 
-    def _given(self, section: str) -> dict[str, Any]:
-        """Return what a section says, typed; what cannot be taken becomes a problem.
+    def _expand(self, section: Section) -> None:
+        """Replace `$(circus.env.NAME)` in a section; other names are for later."""
+        changed = {
+            key: self.replaced(section, text)
+            for key, text in section.values.items()
+            if "circus.env." in text.lower()
+        }
+        if changed:
+            section.values = {**section.values, **changed}
 
-        The table judges what a file says as it judges what a message says. ConfigObj's validate
-        would be a second judge, made from the same table, and 7 ms more to start with.
+    def _typed(self, section: Section, is_open: bool = False) -> dict[str, Any]:
+        """Return the options in a section, typed; what cannot be taken becomes a finding.
+
+        Args:
+            section: The section.
+            is_open: Whether the section may have keys that are no options.
         """
-        table = self.tables[section]
-        given = {}
-        for key, value in self.document.tree[section].items():
+        table = TABLES[section.kind]
+        typed = {}
+        for key, value in section.values.items():
+            if not is_open and table.find(key) is None:
+                self._refuse_unknown(section, key, table)
+                continue
             try:
-                given[key] = table.convert_one(key, value)
+                typed[key] = table.convert_one(key, value)
             except OptionError as error:
-                place = self.document.place(section, key)
-                self.findings.problem(place, error.reason, section, key)
-        return given
+                self.findings.problem(section, error.option, error.reason)
+        return typed
 
-    def _where(self, section: str) -> dict[str, Place]:
-        where = {"": self.document.headers[section]}
-        for key in self.document.tree[section]:
-            where[key] = self.document.places[section, key]
-        return where
-
-    def _own_keys(self, section: str) -> list[str]:
-        """Return the keys that stand in the section itself and not in `[DEFAULT]`."""
-        keys = self.document.tree[section]
-        return [key for key in keys if (section, key) not in self.document.inherited]
+    def _refuse_unknown(self, section: Section, key: str, table: OptionTable) -> None:
+        near = table.near(key)
+        if not self._is_file:
+            self.findings.problem(section, key, f"unknown option{near}")
+        elif key not in section.inherited:
+            self.findings.warn(section, key, f"unknown option, ignored{near}")
 
     def _circus(self) -> dict[str, Any]:
         """Return the options of the daemon."""
-        defaults = {"check_delay": CHECK_DELAY_IN_FILES}
-        if CIRCUS not in self.tables:
-            return ARBITER_OPTIONS.complete(defaults)
-        given = self._given(CIRCUS)
-        where = self._where(CIRCUS)
-        note_unknown(self.findings, ARBITER_OPTIONS, self._own_keys(CIRCUS), CIRCUS, where)
+        given = self._typed(self.circus)
+        for key in given:
+            option = ARBITER_OPTIONS.by_name[key]
+            if option.warning and given[key] != option.default:
+                self.findings.warn(self.circus, key, option.warning)
         if "stats_endpoint" in given:
             given["statsd"] = True
-        for option in ARBITER_OPTIONS:
-            if option.warning and given.get(option.name, option.default) != option.default:
-                key = option.name if option.name in where else "stats_endpoint"
-                self.findings.warn(where[key], option.warning, CIRCUS, key)
+        defaults = {"check_delay": CHECK_DELAY_IN_FILES} if self._is_file else {}
         return ARBITER_OPTIONS.complete({**defaults, **given})
 
-    def _add_watcher(self, assembly: Assembly, section: str, name: str) -> None:
-        given = self._given(section)
-        where = self._where(section)
-        note_near_misses(self.findings, self._own_keys(section), section, where)
-        given["env"] = {**self.environments.of(name), **given.get("env", {})}
-        refused = [key for key in where if key and key not in given]
-        assembly.add_watcher(name, given, where, refused, section)
+    def _add_watcher(self, section: Section) -> None:
+        self._look_for_slips(section)
+        given = self._typed(section, is_open=True)
+        given["env"] = {**self.environments.of(section.name), **given.get("env", {})}
+        self._check_name(section, section.name, self._watcher_names)
+        if not given.get("cmd", "cmd" in section.values):
+            self.findings.problem(section, "cmd", "missing; say which program to run")
+        for key in ("cmd", "args"):
+            if _OLD_WID.search(str(given.get(key, ""))):
+                text = "$WID is not replaced here; write $(circus.wid)"
+                self.findings.warn(section, key, text)
+        options = self._complete(section, given)
+        self.everything.watchers.append(WatcherConfig(section.name, options, section))
 
-    def _add_plugin(self, assembly: Assembly, section: str, name: str) -> None:
-        config = dict(self.document.tree[section])
-        use = config.pop("use", "").strip()
-        given = {k: v for k, v in self._given(section).items() if PLUGIN_OPTIONS.find(k)}
-        given["env"] = self.environments.of(PLUGIN_PREFIX + name)
-        where = self._where(section)
-        assembly.add_plugin(PLUGIN_PREFIX + name, use, config, given, where, section)
+    def _look_for_slips(self, section: Section) -> None:
+        """Warn of options without a meaning, and of freeform ones that look like another one."""
+        for key in section.own_keys():
+            table = ARBITER_OPTIONS if key in OBSOLETE else WATCHER_OPTIONS
+            option = table.find(key)
+            if option is not None and option.warning:
+                self.findings.warn(section, key, option.warning)
+            elif option is None and "." not in key and (near := WATCHER_OPTIONS.near(key)):
+                text = f"unknown option{near} (kept for hooks and plugins)"
+                self.findings.warn(section, key, text)
 
-    def _add_socket(self, assembly: Assembly, section: str, name: str) -> None:
-        where = self._where(section)
-        note_unknown(self.findings, SOCKET_OPTIONS, self._own_keys(section), section, where)
-        given = {k: v for k, v in self._given(section).items() if SOCKET_OPTIONS.find(k)}
-        assembly.add_socket(name, given, where)
+    def _add_plugin(self, section: Section) -> None:
+        """Add a plugin. Its options are those of its watcher; its class gets all keys."""
+        config = dict(section.values)
+        use = str(config.pop("use", "")).strip()
+        given = self._typed(section, is_open=True)
+        given = {k: v for k, v in given.items() if PLUGIN_OPTIONS.find(k) and k != "use"}
+        active = given.pop("active", True)
+        given["env"] = self.environments.of(section.watcher)
+        if not self._is_file:
+            self._check_travel(section, config)
+        self._check_name(section, section.watcher, self._watcher_names)
+        if not use:
+            text = "missing; say which class to run, such as myproject.plugins.Logger"
+            self.findings.problem(section, "use", text)
+        options = self._complete(section, {**PLUGIN_WATCHER_DEFAULTS, **given})
+        plugin = PluginConfig(section.watcher, use, config, options, active, section)
+        self.everything.plugins.append(plugin)
+
+    def _check_travel(self, section: Section, config: dict[str, Any]) -> None:
+        """Refuse what a program gives to a plugin and cannot reach the plugin's process."""
+        for key in [key for key in config if key.partition(".")[0] == "hooks"]:
+            if _why_not_json(config[key]):
+                del config[key]  # a function, which the daemon calls
+        reason = _why_not_json(config)
+        if reason:
+            self.findings.problem(section, "", f"its options cannot travel as JSON: {reason}")
+
+    def _add_socket(self, section: Section) -> None:
+        full = SOCKET_OPTIONS.complete(self._typed(section))
+        self._check_name(section, section.name, self._socket_names)
+        try:
+            check(full)
+        except OptionError as error:
+            self.findings.problem(section, error.option, error.reason)
+        known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
+        self.everything.sockets.append(SocketConfig(section.name, known, section))
+
+    def _complete(self, section: Section, given: Mapping[str, Any]) -> WatcherOptions:
+        try:
+            full = WATCHER_OPTIONS.complete(given)
+            check_size(full.numprocesses, self.everything.circus["max_processes"])
+            judge(accounts_of(full))
+            return full
+        except OptionError as error:
+            self.findings.problem(section, error.option, error.reason)
+            return WatcherOptions({**WATCHER_OPTIONS.defaults(), **given})
+
+    def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:
+        """Refuse a name that is empty, or that clients could not tell from another one."""
+        if not section.name:
+            self.findings.problem(section, "", f"the name is missing; write [{section.kind}:NAME]")
+            return
+        if fold(name) in names:
+            other = names[fold(name)]
+            text = f"commands and events cannot tell this name from {other}; rename one of them"
+            self.findings.problem(section, "", text)
+        names.setdefault(fold(name), name)
+
+
+def _why_not_json(value: Any) -> str:
+    """Return why a value cannot travel as JSON, "" if it can."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return ""

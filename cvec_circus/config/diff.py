@@ -1,9 +1,8 @@
-"""From what is, and what a file says, to the plan that makes the one the other.
+"""From what runs, and what a file says, to the plan that makes the one the other.
 
-Nothing is asked of the world here, and nothing is changed: the same things always come to the same
-plan. Three states of an option decide: as it was loaded, as it is now, and as the file has it. If
-the file's value is another than the loaded one, it is set; otherwise what was set at run time
-stays.
+Nothing is asked of the world here, and nothing is changed: equal arguments make equal plans. Three
+states of an option decide: as it was loaded, as it is now, and as the file has it. If the value in
+the file is not the loaded one, it is set; otherwise what was set at run time stays.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from cvec_circus.config.plan import (
     START,
     STOP,
     Change,
+    Options,
     Plan,
     SocketStep,
     Step,
@@ -34,6 +34,8 @@ from cvec_circus.options.watcher import contradictions, needs_fresh
 from cvec_circus.wire.topics import fold
 
 UP, IDLE, FINISHED, FAILED, STOPPED = "up", "idle", "finished", "failed", "stopped"
+"""Where a watcher stands: it is up or on its way; it was never started; all its processes have done
+their work; it gave up; an order has stopped it."""
 
 LIVE_OPTIONS = frozenset({"check_delay", "event_history", "loglevel", "warmup_delay"})
 """Options of the daemon that it takes over while it runs."""
@@ -42,42 +44,31 @@ SILENT_OPTIONS = frozenset(
     "include include_dir allow_remote httpd httpd_host httpd_port httpd_close_outputs"
     " statsd_close_outputs multicast_endpoint stream_backend check_flapping refresh_time".split()
 )
-"""Those of which nothing has to be said: what they do is done when a file is read, or nothing."""
+"""Options that a plan never names: they take effect when a file is read, or never."""
 
 PARTS = {"env": FRESH, "hooks": LIVE}
-"""The options whose keys can be set one by one, and what a change of one takes."""
+"""The options whose keys can be set one by one, and the effect of a change of one."""
 
 _ABSENT: Any = object()
 
-Options = Mapping[str, Any]
-
 
 class Running(NamedTuple):
-    """A watcher as it is now. Immutable by convention.
+    """A watcher as it is now. Immutable by convention."""
 
-    Attributes:
-        name: As written.
-        options: All its options.
-        loaded: All its options as they were loaded; None if it was added at run time.
-        standing: UP, if it is up or on its way; otherwise why not: IDLE, it was never started;
-            FINISHED, all its processes have done their work; FAILED, it gave up; STOPPED, somebody
-            has stopped it.
-    """
-
-    name: str
-    options: Options
-    loaded: Options | None
-    standing: str
+    name: str  # as written
+    options: Options  # all of them
+    loaded: Options | None  # all of them as they were loaded; None if it was added at run time
+    standing: str  # UP, IDLE, FINISHED, FAILED or STOPPED
 
 
 class Present(NamedTuple):
-    """All that is now. Immutable by convention.
+    """Everything that is now. Immutable by convention.
 
     Attributes:
         circus: The options of the daemon as they were loaded.
         watchers: Those that are no plugins.
         plugins: The plugins as they were loaded.
-        helpers: The names of the plugins that are there, with where each stands.
+        helpers: The names of the plugins that exist, with where each stands.
         is_file: Whether what was loaded was a file; otherwise a program has made it, and an option
             of the daemon that the new file does not mention is no change.
         has_level: Whether the configuration decides on the level of the log.
@@ -104,10 +95,10 @@ def compare(
 
     Args:
         present: What is now.
-        wanted: What the file comes to.
+        wanted: What the file says.
         sockets: What becomes of the sockets.
-        other_sockets: Returns why a watcher's sockets are not what its processes have, given its
-            options of now and of then; "" if they are.
+        other_sockets: Returns why the sockets of a watcher are not those of its processes, given
+            its options before and after; "" if they are.
     """
     return Plan(
         tuple(_watchers(present, wanted, other_sockets)),
@@ -125,26 +116,27 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
     then = {fold(one.name): one for one in wanted.watchers}
     steps = []
     for key, running in now.items():
-        is_other = key in then and then[key].name != running.name
-        if is_other or (key not in then and running.loaded is not None):
-            why = f"its name is written {then[key].name} now" if is_other else ""
-            steps.append(Step(running.name, REMOVE, STOP, why))
+        if key in then:
+            if then[key].name != running.name:
+                why = f"its name is written {then[key].name} now"
+                steps.append(Step(running.name, REMOVE, STOP, why))
+        elif running.loaded is not None:
+            steps.append(Step(running.name, REMOVE, STOP))
+        elif running.standing == UP:
+            why = other_sockets(running.options, running.options)
+            if why:
+                target = Target(running.options, running.options)
+                steps.append(Step(running.name, CHANGE, REPLACE, why, (), target))
     for key, watcher in then.items():
         found = now.get(key)
         if found is None or found.name != watcher.name:
             starts = START if watcher.options["autostart"] else ""
             target = Target(watcher.options, watcher.options)
             steps.append(Step(watcher.name, ADD, starts, target=target))
-            continue
-        step = _changed(found, watcher, other_sockets)
-        if step is not None:
-            steps.append(step)
-    for key, running in now.items():
-        if key not in then and running.loaded is None and running.standing == UP:
-            why = other_sockets(running.options, running.options)
-            if why:
-                target = Target(running.options, running.options)
-                steps.append(Step(running.name, CHANGE, REPLACE, why, (), target))
+        else:
+            step = _changed(found, watcher, other_sockets)
+            if step is not None:
+                steps.append(step)
     return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
 
 
@@ -187,12 +179,10 @@ def _is_worth_a_try(
 
 
 def _other(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} changes"
     shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
-    return (
-        f"{', '.join(shown[:-1])} and {shown[-1]} change"
-        if len(names) > 1
-        else (f"{names[0]} changes")
-    )
+    return f"{', '.join(shown[:-1])} and {shown[-1]} change"
 
 
 def three_way(
@@ -241,19 +231,15 @@ def _merged(live: Options, loaded: Options | None, new: Options) -> dict[str, An
 
 def _parts(option: str, before: Any, after: Any, filed: Any) -> list[Change]:
     """The changes of an option that is a mapping, each of its keys by itself."""
-    before, after, filed = ({} if one is _ABSENT else one for one in (before, after, filed))
+    states = [{} if one is _ABSENT else one for one in (before, after, filed)]
     changes = []
-    for name in sorted({*before, *after, *filed}):
-        old, new, said = (one[name] if name in one else None for one in (before, after, filed))
+    for name in sorted({name for state in states for name in state}):
+        old, new, said = (None if one.get(name) is None else str(one[name]) for one in states)
         if old != new:
-            changes.append(Change(f"{option}.{name}", _told(old), _told(new), PARTS[option]))
+            changes.append(Change(f"{option}.{name}", old, new, PARTS[option]))
         elif new != said:
-            changes.append(Change(f"{option}.{name}", _told(old), _told(said), KEPT))
+            changes.append(Change(f"{option}.{name}", old, said, KEPT))
     return changes
-
-
-def _told(part: Any) -> str | None:
-    return None if part is None else str(part)
 
 
 def _shown(value: Any) -> Any:
@@ -289,16 +275,14 @@ def _plugins(present: Present, wanted: Configuration) -> list[Step]:
 def _plugin_changes(before: PluginConfig | None, after: PluginConfig) -> list[Change]:
     if before is None:
         return [Change("use", None, after.use, FRESH)]
-    changes = []
-    if before.use != after.use:
-        changes.append(Change("use", before.use, after.use, FRESH))
-    for name in sorted({*before.config, *after.config}):
-        old, new = before.config.get(name), after.config.get(name)
-        if old != new:
-            changes.append(Change(name, old, new, FRESH))
+    old, new = {"use": before.use, **before.config}, {"use": after.use, **after.config}
+    changes = [
+        Change(name, old.get(name), new.get(name), FRESH)
+        for name in sorted({*old, *new}, key=lambda name: (name != "use", name))
+        if old.get(name) != new.get(name)
+    ]
     env = after.options["env"]
-    changes += _parts("env", before.options["env"], env, env)
-    return changes
+    return changes + _parts("env", before.options["env"], env, env)
 
 
 # -- the daemon

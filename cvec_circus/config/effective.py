@@ -1,25 +1,29 @@
 """A configuration as a file that says everything: each option, and where its value comes from.
 
-What is written can be read again, in the same environment, and comes to the same configuration.
-Only `include` and `include_dir` are not in force any more: what they name is in it.
+What is written can be read again, in the same environment, and makes the same configuration.
+Only `include` and `include_dir` have no effect any more: what they name is in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from cvec_circus.config.build import CIRCUS
-from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
-from cvec_circus.config.environment import COMMON, PREFIX
-from cvec_circus.config.examination import Examination
-from cvec_circus.config.written import Row, can_be_written, printable, section_lines, text_of
+from cvec_circus.config.build import Build
+from cvec_circus.config.configuration import (
+    Configuration,
+    PluginConfig,
+    SocketConfig,
+    WatcherConfig,
+)
+from cvec_circus.config.readers.lines import is_remark, parse
+from cvec_circus.config.section import CIRCUS, ENV, Findings, Section
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.plugin import PLUGIN_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.stream import STREAMS
-from cvec_circus.options.table import OptionTable
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.table import Option, OptionTable
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
+from cvec_circus.system.signals import to_name
 
 _READ_ALREADY = frozenset({"include", "include_dir"})
 _TELLING = frozenset({"stats_endpoint"})
@@ -27,36 +31,30 @@ _TELLING = frozenset({"stats_endpoint"})
 
 
 class Effective:
-    """Writes one configuration. Owned by the thread that made the examination.
+    """Writes one configuration. Owned by the thread that built it.
 
     Args:
-        examination: All that is known of it.
-        configuration: What it has come to.
+        build: How it was built.
+        configuration: The result.
     """
 
-    def __init__(self, examination: Examination, configuration: Configuration) -> None:
+    def __init__(self, build: Build, configuration: Configuration) -> None:
+        self._build = build
         self._configuration = configuration
-        self._build = examination.build
-        self._document = examination.build.document
-        self._raw = examination.raw
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the file."""
         configuration = self._configuration
-        headers = {place: section for section, place in self._document.headers.items()}
         yield from section_lines(CIRCUS, self._circus(configuration.circus))
-        for section in self._document.tree:
-            if section == COMMON or section.startswith(PREFIX):
-                yield from section_lines(section, self._variables(section))
+        for section in self._build.sections:
+            if section.kind == ENV:
+                yield from section_lines(section.header, self._variables(section))
         for socket in configuration.sockets:
-            section = headers[socket.where[""]]
-            yield from section_lines(section, self._socket(section, socket.options))
+            yield from section_lines(socket.section.header, self._socket(socket))
         for watcher in configuration.watchers:
-            section = headers[watcher.where[""]]
-            yield from section_lines(section, self._watcher(section, watcher))
+            yield from section_lines(watcher.section.header, self._watcher(watcher))
         for plugin in configuration.plugins:
-            section = headers[plugin.where[""]]
-            yield from section_lines(section, self._plugin(section, plugin))
+            yield from section_lines(plugin.section.header, self._plugin(plugin))
         for name, problems in configuration.left_out:
             yield ""
             yield from (f"# {printable(name)} is left out: {printable(one)}" for one in problems)
@@ -64,49 +62,45 @@ class Effective:
     # -- the rows of a section: what is given in the order of the file, then the defaults
 
     def _circus(self, effective: Mapping[str, Any]) -> Iterator[Row]:
-        given = self._document.tree[CIRCUS] if CIRCUS in self._document.tree else {}
-        for key in given:
+        section = self._build.circus
+        for key, value in section.values.items():
             option = ARBITER_OPTIONS.find(key)
             if option is None:
                 continue
-            row = self._given(CIRCUS, key)
+            row = self._given(section, key)
             if key in _READ_ALREADY:
                 yield row._replace(origin=f"{row.origin}, read already", is_note=True)
-            elif ARBITER_OPTIONS.convert_one(key, given[key]) == effective[key]:
+            elif ARBITER_OPTIONS.convert_one(key, value) == effective[key]:
                 yield row
             else:
                 origin = f"{row.origin}, implied by stats_endpoint"
                 yield row._replace(text=text_of(option, effective[key]) or "", origin=origin)
-        for row in self._defaults(given, ARBITER_OPTIONS, effective):
+        for row in self._defaults(section.values, ARBITER_OPTIONS, effective):
             yield row._replace(is_note=row.key in _READ_ALREADY | _TELLING)
 
-    def _variables(self, section: str) -> Iterator[Row]:
+    def _variables(self, section: Section) -> Iterator[Row]:
         """The variables of a section as they stand, for a `$NAME` may be part of a value too."""
-        values = self._build.environments.section(section)
-        for key, text in self._raw[section].items():
-            meant = "" if values[key] == text else f", which is {values[key]}"
-            yield Row(key, text, self._origin(section, key) + meant)
+        for key, text in section.written.items():
+            meant = section.values[key]
+            more = "" if meant == text else f", which is {meant}"
+            yield Row(key, text, _origin(section, key) + more)
 
-    def _socket(self, section: str, effective: Mapping[str, Any]) -> Iterator[Row]:
-        given = self._document.tree[section]
-        for key in given:
-            if SOCKET_OPTIONS.find(key):
-                yield self._given(section, key)
-        yield from self._defaults(given, SOCKET_OPTIONS, effective)
+    def _socket(self, socket: SocketConfig) -> Iterator[Row]:
+        given = socket.section.values
+        yield from (self._given(socket.section, key) for key in given if SOCKET_OPTIONS.find(key))
+        yield from self._defaults(given, SOCKET_OPTIONS, socket.options)
 
-    def _watcher(self, section: str, watcher: WatcherConfig) -> Iterator[Row]:
-        given = self._document.tree[section]
-        for key in given:
-            yield self._given(section, key)
+    def _watcher(self, watcher: WatcherConfig) -> Iterator[Row]:
+        given = watcher.section.values
+        yield from (self._given(watcher.section, key) for key in given)
         yield from self._defaults(given, WATCHER_OPTIONS, watcher.options)
         yield from self._streams(given, watcher.options)
         yield from self._environment(watcher.name, watcher.options["env"])
 
-    def _plugin(self, section: str, plugin: PluginConfig) -> Iterator[Row]:
-        """The rows of a plugin, which gets all that is written: so its defaults are notes."""
-        given = self._document.tree[section]
-        for key in given:
-            yield self._given(section, key)
+    def _plugin(self, plugin: PluginConfig) -> Iterator[Row]:
+        """The rows of a plugin, whose class gets all that is written: its defaults are notes."""
+        given = plugin.section.values
+        yield from (self._given(plugin.section, key) for key in given)
         effective = {"active": True, **plugin.options}
         for row in self._defaults(given, PLUGIN_OPTIONS, effective):
             yield row._replace(is_note=True)
@@ -132,24 +126,88 @@ class Effective:
 
     def _environment(self, name: str, env: Mapping[str, str]) -> Iterator[Row]:
         """The variables of a watcher, as notes: they are set in the sections of the environment."""
-        origins = {
-            key: self._origin(section, key)
-            for section in self._build.environments.sections_of(name)
-            for key in self._raw[section]
-        }
+        sections = self._build.environments.sections_of(name)
+        origins = {key: _origin(section, key) for section in sections for key in section.written}
         for key, value in env.items():
             yield Row(f"env.{key}", value, origins.get(key, "env"), is_note=True)
 
-    def _given(self, section: str, key: str) -> Row:
+    def _given(self, section: Section, key: str) -> Row:
         """A key that is written, with its value if that can be written, else as it stands."""
-        text, raw = self._document.tree[section][key], self._raw[section][key]
-        origin = self._origin(section, key)
+        text, raw = section.values[key], section.written[key]
+        origin = _origin(section, key)
         if text == raw:
             return Row(key, raw, origin)
         if self._build.replaced(section, text) == text and can_be_written(text):
             return Row(key, text, f"{origin}, from {raw}")
         return Row(key, raw, f"{origin}, which is {text}")
 
-    def _origin(self, section: str, key: str) -> str:
-        inherited = " in [DEFAULT]" if (section, key) in self._document.inherited else ""
-        return f"{self._document.places[section, key]}{inherited}"
+
+def _origin(section: Section, key: str) -> str:
+    inherited = " in [DEFAULT]" if key in section.inherited else ""
+    return f"{section.places[key]}{inherited}"
+
+
+class Row(NamedTuple):
+    """A key to write. Immutable."""
+
+    key: str
+    text: str
+    origin: str = "default"
+    is_note: bool = False  # whether it is a comment, so that it is not read again
+
+
+def section_lines(section: str, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of a section; those from one origin stand together."""
+    yield ""
+    yield f"[{section}]"
+    origin = ""
+    for row in rows:
+        if row.origin != origin:
+            origin = row.origin
+            yield f"# {printable(origin)}"
+        if row.is_note:
+            yield f"# {printable(f'{row.key} = {row.text}')}".rstrip()
+            continue
+        lines = key_lines(row.key, row.text)
+        if is_remark(lines[0]):
+            # At the margin it would be a remark, and anywhere else it would continue the line
+            # above; right after a header it is neither.
+            yield f"[{section}]"
+            lines[0] = f"  {lines[0]}"
+        yield from lines
+
+
+def key_lines(key: str, text: str) -> list[str]:
+    """Return the lines for a key and its value."""
+    first, *rest = text.split("\n")
+    return [f"{key} = {first}".rstrip(), *(f"  {line}" for line in rest)]
+
+
+def can_be_written(text: str) -> bool:
+    """Tell whether a value would be read as it is written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    entries = parse("\n".join(["[s]", *key_lines("k", text)]), "", Findings())
+    return [entry[1:3] for entry in entries] == [(None, ""), ("k", text)]
+
+
+def text_of(option: Option, value: Any) -> str | None:
+    """Return a typed value as a file has it; None if a file gives it in another form."""
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        return None
+    if option.kind == "umask":
+        return f"{value:03o}"
+    if option.kind == "signal":
+        return to_name(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """Return text on one line, with what a terminal would act upon written out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

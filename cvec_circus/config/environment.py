@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from cvec_circus.config.readers.ini import Document
+from cvec_circus.config.section import ENV, Findings, Section
 from cvec_circus.options.expand import env_values
-
-COMMON = "env"
-PREFIX = "env:"
 
 _NAMES = re.compile(
     r"\$(\w+)|\$\{([^}]*)\}|\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\)",
@@ -27,82 +24,79 @@ _WILD = re.compile(r"[*?\[]")
 
 
 class Environments:
-    """The environment of each watcher, as the file gives it. Immutable.
+    """The environment of each watcher, as the sections give it. Immutable.
 
-    Attributes:
-        common: What `[env]` says.
+    Args:
+        sections: All sections. Names in those of the environment are replaced.
+        environ: The daemon's own environment.
+        findings: Takes patterns that are none.
     """
 
-    def __init__(self, document: Document, environ: Mapping[str, str]) -> None:
-        """Read the environment sections of a document.
-
-        Args:
-            document: The configuration.
-            environ: The daemon's own environment.
-        """
-        self._environ = dict(environ)
+    def __init__(
+        self, sections: Iterable[Section], environ: Mapping[str, str], findings: Findings
+    ) -> None:
+        self._environ = environ
         self._folded = {name.lower(): value for name, value in environ.items()}
-        self._values = env_values(environ)
-        self.common: dict[str, str] = {}
-        self._headers: list[str] = []
-        self._sections: list[dict[str, str]] = []
+        self._common: list[Section] = []
+        self._sections: list[Section] = []
         self._named: dict[str, list[int]] = {}
         self._wild: list[tuple[re.Pattern[str], int]] = []
-        for section in document.tree:
-            if section == COMMON:
-                self.common = self._expanded(document.tree[section])
-            elif section.startswith(PREFIX):
-                self._add(section, document)
-        self._common_values = {**self._values, **env_values(self.common)}
+        for section in sections:
+            if section.kind == ENV:
+                said = section.written
+                section.values = {name: _NAMES.sub(self._value, said[name]) for name in said}
+                if section.header == ENV:
+                    self._common.append(section)
+                else:
+                    self._add(section, findings)
+        self._values = env_values(environ)
+        for section in self._common:
+            self._values.update(env_values(section.values))
 
-    def _add(self, section: str, document: Document) -> None:
+    def _add(self, section: Section, findings: Findings) -> None:
         number = len(self._sections)
-        self._headers.append(section)
-        self._sections.append(self._expanded(document.tree[section]))
-        for pattern in section[len(PREFIX) :].split(","):
-            pattern = pattern.strip()
+        self._sections.append(section)
+        for pattern in patterns(section):
             if not _WILD.search(pattern):
                 self._named.setdefault(pattern, []).append(number)
                 continue
             try:
                 self._wild.append((re.compile(fnmatch.translate(pattern)), number))
             except re.error:  # older Pythons translate [z-a] into nonsense
-                place = document.place(section)
-                document.findings.problem(place, f"{pattern} is no pattern", section)
+                findings.problem(section, "", f"{pattern} is no pattern")
 
     def of(self, name: str) -> dict[str, str]:
-        """Return the variables that the file gives to the watcher of that name."""
-        return {**self.common, **self._own(name)}
+        """Return the variables that the sections give to the watcher of that name."""
+        own: dict[str, str] = {}
+        for section in self.sections_of(name):
+            own.update(section.values)
+        return own
 
     def values(self, name: str = "") -> dict[str, str]:
         """Return what `circus.env.*` stands for in the options of that watcher, or elsewhere."""
-        own = self._own(name) if name else {}
-        return {**self._common_values, **env_values(own)} if own else self._common_values
+        numbers = self._numbers(name) if name else []
+        if not numbers:
+            return self._values
+        values = dict(self._values)
+        for number in numbers:
+            values.update(env_values(self._sections[number].values))
+        return values
 
-    def section(self, header: str) -> dict[str, str]:
-        """Return what one of the sections says, with the names in it replaced."""
-        return self.common if header == COMMON else self._sections[self._headers.index(header)]
-
-    def sections_of(self, name: str) -> list[str]:
-        """Return the headers of the sections that the watcher of that name gets; the last wins."""
-        common = [COMMON] if self.common else []
-        return common + [self._headers[number] for number in self._numbers(name)]
+    def sections_of(self, name: str) -> list[Section]:
+        """Return the sections that the watcher of that name gets; the last wins."""
+        return self._common + [self._sections[number] for number in self._numbers(name)]
 
     def _numbers(self, name: str) -> list[int]:
-        numbers = set(self._named.get(name, ()))
-        numbers.update(number for pattern, number in self._wild if pattern.match(name))
+        numbers = {number for pattern, number in self._wild if pattern.match(name)}
+        numbers.update(self._named.get(name, ()))
         return sorted(numbers)
-
-    def _own(self, name: str) -> dict[str, str]:
-        own: dict[str, str] = {}
-        for number in self._numbers(name):
-            own.update(self._sections[number])
-        return own
-
-    def _expanded(self, written: Mapping[str, str]) -> dict[str, str]:
-        return {name: _NAMES.sub(self._value, text) for name, text in written.items()}
 
     def _value(self, found: re.Match[str]) -> str:
         if found[1] or found[2]:
             return self._environ.get(found[1] or found[2], found[0])
         return self._folded.get((found[3] or found[4] or "").lower(), found[0])
+
+
+def patterns(section: Section) -> list[str]:
+    """Return the patterns of an environment section."""
+    return [pattern.strip() for pattern in section.name.split(",")]

@@ -1,56 +1,312 @@
-"""A close look at a file: not only what it comes to, but all there is to say of it.
+"""A close look at a file: not only its configuration, but everything that looks like a slip.
 
-It is for people who check a file, and nothing that a daemon needs.
+Much of that may be meant, so a daemon does not look; `--check` does. All of it is what Circus
+ignores silently, or what people take for granted that it does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections.abc import Mapping
-from typing import NamedTuple
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from cvec_circus.config.build import Build
-from cvec_circus.config.configuration import Configuration, PluginConfig
-from cvec_circus.config.findings import Findings
-from cvec_circus.config.readers.ini import read
-from cvec_circus.config.slips import Slips
+from cvec_circus.config.build import OBSOLETE, TABLES, Build
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.environment import patterns
+from cvec_circus.config.readers.ini import Document, read
+from cvec_circus.config.readers.lines import Entry
+from cvec_circus.config.section import ENV, Findings, Place, Section
 from cvec_circus.exc import ConfigError
+from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
+from cvec_circus.options.expand import names_in
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.stream import IGNORED, STREAMS
+from cvec_circus.options.table import Option
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.words import split
+
+COMMAND_KEYS = ("cmd", "args", "shell_args")
+"""Here every name is replaced, when a process is started; elsewhere only those of variables."""
+
+_LINES = frozenset({"filename", "time_format", "json"})
+_ALWAYS = frozenset({"class", IGNORED})
+
+USED = {
+    "FileStream": _LINES | {"max_bytes", "backup_count", "compress"},
+    "WatchedFileStream": _LINES,
+    "TimedRotatingFileStream": _LINES
+    | {"rotate_when", "rotate_interval", "utc", "backup_count", "compress"},
+    "StdoutStream": frozenset(),
+    "FancyStdoutStream": frozenset({"color", "time_format"}),
+    "SyslogStream": frozenset({"address", "facility", "level", "ident"}),
+}
+"""The parts of a stream that each built-in class uses."""
+
+_TEXTS = frozenset({"text", "command", "args", "endpoint"})
+_LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
+_HASH = re.compile(r"\s#(?:\s|$)")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{(\w+)\})", re.ASCII)
+_OPERATOR = re.compile(r"&&?|\|\|?|;|[0-9]?>>?|<|2>&1|&>.*|.+;")
+_CODE = re.compile(r"-\w*c")
 
 
 class Examination(NamedTuple):
-    """All there is to know of a file. Immutable by convention.
+    """Everything that is known of a file. Immutable by convention."""
 
-    Attributes:
-        build: How the configuration came about; its `findings` have all that is wrong or odd.
-        raw: What the files say, by section and key, before anything in it was replaced.
-        plugins: All plugins, with those that are to be left out.
-        configuration: What they come to; None if a daemon would not start with it.
-    """
-
-    build: Build
-    raw: Mapping[str, Mapping[str, str]]
-    plugins: list[PluginConfig]
-    configuration: Configuration | None
+    build: Build  # its `findings` have all problems and warnings
+    configuration: Configuration | None  # None if a daemon would not start with it
 
 
 def examine(path: str, environ: Mapping[str, str], cwd: str) -> Examination:
-    """Read a configuration file as `build.load` does, and look closely. It may block.
+    """Read a configuration file as `readers.ini.load` does, and look for slips. It may block.
 
     Args:
         path: The main file.
         environ: The environment that `$(circus.env.NAME)` and `$NAME` see.
         cwd: The folder that a relative `path` begins in.
     """
-    document = read(path, environ, cwd, Findings(thorough=True))
-    raw = {section: dict(document.tree[section]) for section in document.tree}
-    build = Build(document, environ)
-    assembly = build.assembly()
-    everything = copy.copy(assembly.configuration)
-    everything.watchers = list(everything.watchers)
-    everything.plugins = list(everything.plugins)
+    findings = Findings(thorough=True)
+    document = read(path, environ, cwd, findings)
+    build = Build(document.sections.values(), findings, environ)
     configuration = None
-    with contextlib.suppress(ConfigError):  # the findings have all of it
-        configuration = assembly.finish(leave_out=True)
-    Slips(document, build.tables, raw, everything, path).look()
-    return Examination(build, raw, everything.plugins, configuration)
+    with contextlib.suppress(ConfigError):  # the findings have all problems
+        configuration = build.configuration()
+    _Slips(document, build, path).look()
+    return Examination(build, configuration)
+
+
+class _Slips:
+    """Looks for slips in one configuration. Owned by the thread that loads it."""
+
+    def __init__(self, document: Document, build: Build, main: str) -> None:
+        self._document = document
+        self._build = build
+        self._findings = build.findings
+        self._warn = build.findings.warn
+        self._main = Place(main, 0)
+        self._notes = {Place(path, entry.line): entry.note for entry, path in document.entries}
+        self._sockets = {one.name.lower() for one in build.everything.sockets}
+
+    def look(self) -> None:
+        for entry, path in self._document.entries:
+            self._look_at_indented(entry, path)
+        for section in self._build.sections:
+            for key in section.own_keys():
+                self._look_at_value(section, key, section.written[key])
+        for watcher in self._build.everything.watchers:
+            if watcher.options.cmd:
+                self._look_at_command(watcher.section, watcher.options)
+        self._look_at_names()
+        self._look_at_whole()
+
+    # -- lines and values
+
+    def _look_at_indented(self, entry: Entry, path: str) -> None:
+        """Options that begin with a blank, which makes them part of the value above."""
+        for line, text in entry.indented:
+            found = _LIKE_AN_OPTION.match(text)
+            if found is None:
+                continue
+            section = self._document.sections.get(entry.section)  # None for [DEFAULT]
+            is_variable = entry.section.partition(":")[0] == ENV and found[1].isupper()
+            if is_variable or (section and _option(section, found[1])):
+                said = f"indented, so a part of {entry.key} above; begin {found[1]} at the margin"
+                self._findings.at(Place(path, line), said, entry.section, found[1])
+
+    def _look_at_value(self, section: Section, key: str, text: str) -> None:
+        if _HASH.search(text):
+            said = (
+                "# begins no comment here, it is in the value; give the comment a line of its own"
+            )
+            self._warn(section, key, said)
+        option = _option(section, key)
+        if _is_quoted(text) and key not in COMMAND_KEYS:
+            self._warn(section, key, "the quotes are a part of the value; leave them out")
+        if option is None or option.kind not in _TEXTS or key in COMMAND_KEYS:
+            return
+        self._look_at_variables(section, key, text)
+        for name in names_in(section.values[key]):
+            if not name.lower().startswith("env."):
+                said = f"$(circus.{name}) is replaced in {', '.join(COMMAND_KEYS)} only"
+                self._warn(section, key, said)
+
+    def _look_at_variables(self, section: Section, key: str, text: str) -> None:
+        for found in _VARIABLE.finditer(text):
+            name = found[1] or found[2]
+            if name != "WID":
+                said = f"{found[0]} is replaced in [env] sections only; write $(circus.env.{name})"
+                self._warn(section, key, said)
+
+    def _look_at_names(self) -> None:
+        """Variables that do not exist; the others have been replaced already."""
+        for section in self._build.sections:
+            if section.kind not in TABLES:
+                continue
+            for key, text in section.values.items():
+                for name in names_in(text):
+                    kind, _, variable = name.partition(".")
+                    if kind.lower() == "env":
+                        said = f"there is no variable {variable}; give it a value in [env]"
+                        self._warn(section, key, said)
+
+    # -- commands
+
+    def _look_at_command(self, section: Section, options: Mapping[str, Any]) -> None:
+        words: list[str] = []
+        for key in COMMAND_KEYS[:2]:
+            try:
+                words += _words(options[key])
+            except ValueError as error:
+                self._complain_of(section, key, str(error))
+        if _is_quoted(options["cmd"]) and len(options["cmd"].split()) > 1:
+            said = "the quotes make this one word, the name of a program; leave them out"
+            self._warn(section, "cmd", said)
+        if not any(_CODE.fullmatch(word) for word in words):
+            self._look_at_syntax(section, options)
+        if options["shell_args"] and not options["shell"]:
+            self._warn(section, "shell_args", "of no use without a shell; add shell = True")
+        self._look_at_own_options(section, options)
+        for key, said in _idle_parts(section.values, options):
+            if key in section.own_keys():
+                self._warn(section, key, said)
+        self._look_at_command_names(section, options)
+
+    def _complain_of(self, section: Section, key: str, trouble: str) -> None:
+        place = section.place(key)
+        note = self._notes.get(place) if place else ""
+        more = f"{note[:40]!r} was cut off as a comment" if note else "close the quotes"
+        said = f"cannot be split into words: {trouble.lower()}; {more}"
+        self._findings.problem(section, key, said)
+
+    def _look_at_syntax(self, section: Section, options: Mapping[str, Any]) -> None:
+        """What only a shell would understand."""
+        for key in COMMAND_KEYS[:2]:
+            text = options[key]
+            if not isinstance(text, str) or not text:
+                continue
+            operators = []
+            with contextlib.suppress(ValueError):  # which is reported already
+                operators = [word for word in _words(text) if _OPERATOR.fullmatch(word)]
+            if operators and options["shell"]:
+                said = f"{operators[0]} is quoted for the shell; write cmd = sh -c '...', no shell"
+                self._warn(section, key, said)
+            elif operators:
+                said = f"{operators[0]} means nothing without a shell; write cmd = sh -c '...'"
+                self._warn(section, key, said)
+            self._look_at_variables(section, key, text)
+
+    def _look_at_own_options(self, section: Section, options: Mapping[str, Any]) -> None:
+        """Freeform options, which only hooks, plugins and the command can use."""
+        used = {name.lower() for _, name in _names_in_command(options)}
+        for key in section.own_keys():
+            is_ours = _option(section, key) or "." in key or key in OBSOLETE
+            if is_ours or key.lower() in used or WATCHER_OPTIONS.near(key):
+                continue
+            if key.isupper():
+                said = f"an option of your own, no variable; that belongs in [env:{section.name}]"
+            else:
+                said = "unknown option (kept for hooks and plugins)"
+            self._warn(section, key, said)
+
+    def _look_at_command_names(self, section: Section, options: Mapping[str, Any]) -> None:
+        known = {name.lower() for name in options} | {"wid", "name"}
+        for key, name in _names_in_command(options):
+            kind, _, rest = name.lower().partition(".")
+            if kind == "sockets":
+                if self._is_socket(section, key, rest) and not options["use_sockets"]:
+                    self._warn(section, key, "refers to a socket; add use_sockets = True")
+            elif kind != ENV and name.lower() not in known:
+                near = did_you_mean(name, known | {"sockets.NAME", "env.NAME"})
+                said = f"$(circus.{name}) means nothing and stays as it is{near}"
+                self._warn(section, key, said)
+        if options["stdin_socket"]:
+            self._is_socket(section, "stdin_socket", options["stdin_socket"].lower())
+        if options["listen_fds"] and not options["use_sockets"]:
+            self._warn(section, "listen_fds", "gives nothing without use_sockets = True")
+
+    def _is_socket(self, section: Section, key: str, name: str) -> bool:
+        """Whether there is a socket of that name; it is a problem if there is none."""
+        if name not in self._sockets:
+            said = f"there is no [socket:{name}]{did_you_mean(name, self._sockets)}"
+            self._findings.problem(section, key, said)
+        return name in self._sockets
+
+    # -- the whole
+
+    def _look_at_whole(self) -> None:
+        everything = self._build.everything
+        if everything.circus["check_delay"] > CHECK_DELAY_IN_FILES:
+            said = "this delays no respawn; for a pause, give the watcher a respawn_delay"
+            self._warn(self._build.circus, "check_delay", said)
+        names = [one.name for one in everything.watchers]
+        names += [one.name for one in everything.plugins]
+        for section in self._build.sections:
+            if section.kind == ENV and section.name:
+                self._look_at_patterns(section, names)
+        if not names and not self._findings.problems():
+            self._findings.at(self._main, "nothing is to run; write a [watcher:NAME] with a cmd")
+
+    def _look_at_patterns(self, section: Section, names: list[str]) -> None:
+        for pattern in patterns(section):
+            with contextlib.suppress(re.error):  # no pattern at all, which is said already
+                if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                    near = did_you_mean(pattern, names)
+                    self._warn(section, "", f"no watcher is called {pattern}{near}")
+
+
+def _option(section: Section, key: str) -> Option | None:
+    table = TABLES.get(section.kind)
+    return table.find(key) if table else None
+
+
+def _words(command: str | list[str]) -> list[str]:
+    """Return the words of a command or its arguments.
+
+    Raises:
+        ValueError: They cannot be split.
+    """
+    return split(command) if isinstance(command, str) else command
+
+
+def _names_in_command(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names in a watcher's command, each with the key it is in."""
+    for key in COMMAND_KEYS:
+        given = options[key] or ()
+        for text in [given] if isinstance(given, str) else given:
+            for name in names_in(text):
+                yield key, name
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether one pair of quotes is around all of it."""
+    quote = text[:1]
+    return len(text) > 2 and quote in ("'", '"') and text[-1] == quote and text.count(quote) == 2
+
+
+def _idle_parts(given: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the keys of streams that change nothing, each with the reason.
+
+    Args:
+        given: What a section of a file says, by key.
+        options: The options of the watcher.
+    """
+    for stream in STREAMS:
+        conf = options[stream]
+        name = conf.get("class", "FileStream")
+        used = USED.get(name)
+        if used is None:
+            continue
+        for key in given:
+            whose, _, part = key.partition(".")
+            if whose == stream and part not in used | _ALWAYS:
+                users = [other for other, parts in USED.items() if part in parts]
+                if users:
+                    yield key, f"a {name} does not use it, only a {' or '.join(users)}"
+        size = f"{stream}.max_bytes"
+        if name == "FileStream" and size in given and not conf.get("backup_count"):
+            yield size, f"without {stream}.backup_count nothing is rotated"
+        channel = stream.partition("_")[0]
+        if conf and options[f"close_child_{channel}"]:
+            yield f"close_child_{channel}", f"nothing comes to {stream} then"

@@ -1,7 +1,7 @@
-"""What a reload of the configuration comes to: every step of it, and why.
+"""What a reload of the configuration does: every step of it, and why.
 
-A plan is made by `diff`, shown to whoever asked, and carried out or not. It has a JSON form, which
-clients read, and which stays as it is.
+A plan is made by `diff`, shown to the client that asked, and carried out or not. It has a JSON
+form, which clients read, and which stays as it is.
 """
 
 from __future__ import annotations
@@ -10,89 +10,58 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-LIVE = "live"
-"""The effect of a change that takes place at once."""
-
-FRESH = "fresh"
-"""The effect of one that takes place with fresh processes."""
-
-KEPT = "kept"
-"""That of one which does not take place: the option was set at run time, and the file's value of it
-is what it was before."""
-
-RESTART = "restart"
-"""That of one which takes place when the daemon is started anew."""
+LIVE, FRESH, KEPT, RESTART = "live", "fresh", "kept", "restart"
+"""The effect of a change. It takes place at once; with fresh processes; not at all, because the
+option was set at run time, and its value in the file is what it was before; or when the daemon is
+restarted."""
 
 ADD, REMOVE, CHANGE = "add", "remove", "change"
 START, STOP, REPLACE = "start", "stop", "replace"
 OPEN, CLOSE = "open", "close"
 
 CONCEALED = "***"
-"""In place of a value that may be a secret: a plan ends up in the logs of who installs things."""
+"""In place of a value that may be a secret: plans end up in the logs of deployments."""
 
 _SECRET = re.compile(r"passw|secret|token|credential|dsn|ur[il]\b|(\b|_)key\b", re.IGNORECASE)
 
+Options = Mapping[str, Any]
+
 
 class Change(NamedTuple):
-    """One option that is to be another. Immutable.
+    """One option that changes. Immutable."""
 
-    Attributes:
-        option: Its name; `env.NAME` for a variable.
-        before: Its value now, None if it is not there.
-        after: The value that it gets; with KEPT, the one that the file has and it does not get.
-        effect: LIVE, FRESH, KEPT or RESTART.
-    """
-
-    option: str
-    before: Any
-    after: Any
+    option: str  # `env.NAME` for a variable
+    before: Any  # its value now, None if it has none
+    after: Any  # its new value; with KEPT, that of the file, which it does not get
     effect: str = LIVE
 
     def as_json(self) -> dict[str, Any]:
         """Return its JSON form, without values that may be secrets by the name of the option."""
+        shown = self._asdict()
         is_secret = _SECRET.search(self.option) is not None
-        before, after = (
-            CONCEALED if is_secret and value is not None else as_json(value)
-            for value in (self.before, self.after)
-        )
-        return {
-            "option": self.option,
-            "before": before,
-            "after": after,
-            "effect": self.effect,
-        }
+        for key in ("before", "after"):
+            shown[key] = as_json(shown[key])
+            if is_secret and shown[key] is not None:
+                shown[key] = CONCEALED
+        return shown
 
 
 class Target(NamedTuple):
-    """What a watcher comes to. Immutable by convention; no part of the JSON form.
+    """The options that a watcher gets. Immutable by convention; no part of the JSON form."""
 
-    Attributes:
-        options: All its options, as they are to be.
-        loaded: All its options, as the file has them.
-    """
-
-    options: Mapping[str, Any]
-    loaded: Mapping[str, Any]
+    options: Options  # all of them
+    loaded: Options  # all of them as the file has them
 
 
 class Step(NamedTuple):
-    """What happens to one watcher, or to that of a plugin. Immutable.
+    """What happens to one watcher, or to that of a plugin. Immutable."""
 
-    Attributes:
-        name: Its name, as written.
-        action: ADD, REMOVE or CHANGE.
-        processes: START, STOP, REPLACE; "" if they are left alone.
-        why: What makes that necessary, for a person; "" if it goes without saying.
-        changes: What becomes of its options, with CHANGE.
-        target: What it comes to, None with REMOVE.
-    """
-
-    name: str
-    action: str
-    processes: str = ""
-    why: str = ""
-    changes: tuple[Change, ...] = ()
-    target: Target | None = None
+    name: str  # as written
+    action: str  # ADD, REMOVE or CHANGE
+    processes: str = ""  # START, STOP, REPLACE; "" if they are left alone
+    why: str = ""  # why processes are started, stopped or replaced; "" if it is obvious
+    changes: tuple[Change, ...] = ()  # of its options, with CHANGE
+    target: Target | None = None  # None with REMOVE
 
     @property
     def is_idle(self) -> bool:
@@ -112,23 +81,12 @@ class Step(NamedTuple):
 
 
 class SocketStep(NamedTuple):
-    """What happens to one socket. Immutable.
+    """What happens to one socket. Immutable."""
 
-    Attributes:
-        name: Its name, as written.
-        action: OPEN; CLOSE; CHANGE, on its descriptor; REPLACE, by another one of its name.
-        changes: What becomes of its options, with CHANGE and REPLACE.
-        source: The name that its descriptor had before, if it had another one; "" otherwise.
-        options: What it comes to; empty with CLOSE. No part of the JSON form.
-        number: Which of the sockets of now it is, None for one that is opened. Likewise.
-    """
-
-    name: str
-    action: str
-    changes: tuple[Change, ...] = ()
-    source: str = ""
-    options: Mapping[str, Any] = {}
-    number: int | None = None
+    name: str  # as written
+    action: str  # OPEN; CLOSE; CHANGE, on its descriptor; REPLACE, by another one of its name
+    changes: tuple[Change, ...] = ()  # of its options, with CHANGE and REPLACE
+    source: str = ""  # the name that its descriptor had before, if it had another one
 
     def as_json(self) -> dict[str, Any]:
         """Return its JSON form."""
@@ -141,19 +99,12 @@ class SocketStep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All that a reload does. Immutable.
+    """All that a reload does. Immutable. What it does not name is left alone."""
 
-    Attributes:
-        watchers: By name; who is not in it is left alone.
-        plugins: Likewise.
-        sockets: Likewise.
-        circus: What changes in the `[circus]` section.
-    """
-
-    watchers: tuple[Step, ...] = ()
+    watchers: tuple[Step, ...] = ()  # by name
     plugins: tuple[Step, ...] = ()
     sockets: tuple[SocketStep, ...] = ()
-    circus: tuple[Change, ...] = ()
+    circus: tuple[Change, ...] = ()  # of the options of the daemon
 
     @property
     def is_empty(self) -> bool:
@@ -163,19 +114,14 @@ class Plan(NamedTuple):
         return not is_live and not self.sockets and all(step.is_idle for step in steps)
 
     def count(self, action: str) -> int:
-        """Return how many watchers and plugins that is done to."""
+        """Return the number of watchers and plugins that an action changes."""
         steps = [*self.watchers, *self.plugins]
         return sum(step.action == action and not step.is_idle for step in steps)
 
     def as_json(self) -> dict[str, Any]:
         """Return its JSON form."""
-        return {
-            "changes": not self.is_empty,
-            "watchers": [step.as_json() for step in self.watchers],
-            "plugins": [step.as_json() for step in self.plugins],
-            "sockets": [step.as_json() for step in self.sockets],
-            "circus": [change.as_json() for change in self.circus],
-        }
+        parts = {key: [one.as_json() for one in steps] for key, steps in self._asdict().items()}
+        return {"changes": not self.is_empty, **parts}
 
 
 def as_json(value: Any) -> Any:

@@ -3,97 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cvec_circus.config.plan import CHANGE, CLOSE, LIVE, OPEN, REPLACE, Change, SocketStep
-
-TUNABLE = frozenset({"backlog", "blocking", "umask", "owner", "replace"})
-"""Options that can be changed while the descriptor stays."""
-
-Options = Mapping[str, Any]
+from cvec_circus.config.plan import CHANGE, CLOSE, OPEN, REPLACE, Change, Options, SocketStep
+from cvec_circus.options.socket import TUNABLE
 
 
 class Held(NamedTuple):
-    """A socket that is there. Immutable by convention.
+    """A socket that exists. Immutable by convention."""
 
-    Attributes:
-        name: Its name as written.
-        options: All its options.
-        is_loaded: Whether the configuration of now has it; otherwise a program has given it.
-        is_leaving: Whether it is there only for the processes that still serve it.
-    """
-
-    name: str
-    options: Options
-    is_loaded: bool = True
-    is_leaving: bool = False
+    name: str  # as written
+    options: Options  # all of them
+    is_loaded: bool = True  # whether the configuration of now has it; else a program has given it
+    is_leaving: bool = False  # whether it stays only for the processes that still serve it
 
 
 class Exchange(NamedTuple):
-    """The sockets as they are to be. Immutable.
+    """The sockets after the exchange. Immutable. Keys are names in lower case."""
 
-    Attributes:
-        steps: What changes, by name.
-        numbers: By name in lower case: which of the held ones it is, None for a new one.
-        renewed: By name in lower case: why the processes of before have another one.
-    """
-
-    steps: tuple[SocketStep, ...]
-    numbers: Mapping[str, int | None]
-    renewed: Mapping[str, str]
+    steps: tuple[SocketStep, ...]  # what changes, by name
+    numbers: Mapping[str, int | None]  # which of the held ones each is, None for a new one
+    renewed: Mapping[str, str]  # why the socket of running processes is replaced
 
 
 def exchange(held: Sequence[Held], wanted: Mapping[str, Options]) -> Exchange:
-    """Return what has to be done to have the wanted sockets.
+    """Return how the held sockets become the wanted ones.
 
-    A descriptor stays as long as there is a socket at its address that differs in no more than what
-    can be changed on it, whatever that is called.
+    A descriptor stays as long as there is a socket at its address that differs only in what can be
+    changed on it, whatever its name.
 
     Args:
-        held: The sockets that are there, those that are leaving last.
+        held: The sockets that exist, those that are leaving last.
         wanted: The options of those of the file by their names.
     """
-    numbers: dict[str, int | None] = {}
+    after = {name.lower(): options for name, options in wanted.items()}
     now = {one.name.lower(): number for number, one in enumerate(held) if not one.is_leaving}
-    for name, options in wanted.items():
-        number = now.get(name.lower())
-        if number is not None and _place(held[number].options) == _place(options):
-            numbers[name.lower()] = number
-    for name, options in wanted.items():
-        if name.lower() not in numbers:
-            numbers[name.lower()] = _free(held, set(numbers.values()), wanted, options)
-    steps = [_step(name, options, held, numbers, now) for name, options in wanted.items()]
-    for one in held:
-        if one.name.lower() not in numbers and not one.is_leaving:
-            if one.is_loaded:
-                steps.append(SocketStep(one.name, CLOSE))
-            else:
-                numbers[one.name.lower()] = now[one.name.lower()]
-    renewed = {}
+    numbers: dict[str, int | None] = {}
+    for key, options in after.items():
+        if key in now and _is_at_one_place(held[now[key]].options, options):
+            numbers[key] = now[key]
+    for key, options in after.items():
+        if key not in numbers:
+            numbers[key] = _free(held, set(numbers.values()), after, options)
+    steps = [_step(name, wanted[name], held, numbers, now) for name in wanted]
     for key, number in now.items():
-        why = _why_renewed(held[number], number, key, numbers, wanted)
+        if key not in numbers and held[number].is_loaded:
+            steps.append(SocketStep(held[number].name, CLOSE))
+        else:
+            numbers.setdefault(key, number)
+    renewed = {}
+    for key in now.keys() & numbers.keys():
+        why = _why_renewed(held[now[key]], now[key], numbers[key], after.get(key))
         if why:
             renewed[key] = why
     done = sorted((step for step in steps if step is not None), key=lambda step: step.name)
     return Exchange(tuple(done), numbers, renewed)
 
 
-def _place(options: Options) -> dict[str, Any]:
-    """What a descriptor cannot be given later."""
-    return {name: value for name, value in options.items() if name not in TUNABLE}
+def _is_at_one_place(before: Options, after: Options) -> bool:
+    """Whether two sockets differ only in what a descriptor can be given later."""
+    return all(before[name] == after[name] for name in after if name not in TUNABLE)
 
 
 def _free(
     held: Sequence[Held],
     taken: set[int | None],
-    wanted: Mapping[str, Options],
+    after: Mapping[str, Options],
     options: Options,
 ) -> int | None:
-    """The number of a socket at that place that goes, or is leaving, None if there is none."""
-    names = {name.lower() for name in wanted}
+    """The number of a socket at that place that goes, or is leaving; None if there is none."""
     for number, one in enumerate(held):
-        goes = one.is_leaving or one.is_loaded or one.name.lower() in names
-        if goes and number not in taken and _place(one.options) == _place(options):
+        goes = one.is_leaving or one.is_loaded or one.name.lower() in after
+        if goes and number not in taken and _is_at_one_place(one.options, options):
             return number
     return None
 
@@ -106,42 +87,29 @@ def _step(
     now: Mapping[str, int],
 ) -> SocketStep | None:
     number, before = numbers[name.lower()], now.get(name.lower())
+    source = "" if number is None else held[number].name
     if before is None:
-        source = "" if number is None else held[number].name
-        return SocketStep(name, OPEN, (), source, options, number)
-    changes = _changes(held[before].options, options)
-    if number != before:
-        source = "" if number is None else held[number].name
-        return SocketStep(name, REPLACE, changes, source, options, number)
-    if not changes and held[before].name == name:
-        return None
-    source = "" if held[before].name == name else held[before].name
-    return SocketStep(name, CHANGE, changes, source, options, number)
-
-
-def _changes(before: Options, after: Options) -> tuple[Change, ...]:
-    return tuple(
-        Change(name, before[name], after[name], LIVE)
-        for name in sorted(after)
-        if before[name] != after[name]
+        return SocketStep(name, OPEN, (), source)
+    changes = tuple(
+        Change(option, held[before].options[option], options[option])
+        for option in sorted(options)
+        if held[before].options[option] != options[option]
     )
+    if number != before:
+        return SocketStep(name, REPLACE, changes, source)
+    if source == name:
+        return SocketStep(name, CHANGE, changes) if changes else None
+    return SocketStep(name, CHANGE, changes, source)
 
 
-def _why_renewed(
-    one: Held,
-    number: int,
-    key: str,
-    numbers: Mapping[str, int | None],
-    wanted: Mapping[str, Options],
-) -> str:
-    """Why processes that have a socket are to be replaced, "" if they have the right one."""
-    if key not in numbers:
-        return ""
-    if numbers[key] != number:
+def _why_renewed(one: Held, before: int, after: int | None, options: Options | None) -> str:
+    """Why processes that have a socket must be replaced, "" if they have the right one."""
+    if after != before:
         return f"socket {one.name} is another one"
-    after = next((options for name, options in wanted.items() if name.lower() == key), one.options)
-    if after["blocking"] != one.options["blocking"]:
+    if options is None:
+        return ""
+    if options["blocking"] != one.options["blocking"]:
         return f"blocking of socket {one.name} changes"
-    if after["so_reuseport"] and after["backlog"] != one.options["backlog"]:
+    if options["so_reuseport"] and options["backlog"] != one.options["backlog"]:
         return f"backlog of socket {one.name} changes"
     return ""

@@ -8,28 +8,31 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.exc import SocketError
+from cvec_circus.options.kinds import LONGEST_PATH
 
 if TYPE_CHECKING:
     from cvec_circus.control.ownership import Guard
     from cvec_circus.sockets.unix import OwnPath
 
-#: What the address of a unix socket can hold (unix(7)), less the terminating zero.
-_MAX_PATH = 107
 #: Clients that may wait to be let in: as many as start at once, or wait while there is no room.
 _BACKLOG = 1024
 #: What asks for the address of an interface: see netdevice(7).
 _SIOCGIFADDR = 0x8915
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
+_RISKY = "any client that can connect can run programs here"
 _REFUSED = (
-    "refused, because whoever can connect to it can run programs here. Listen on 127.0.0.1 or on "
-    "ipc://PATH, and forward it with ssh -L; or say allow_remote = True (--allow-remote)"
+    f"refused, because {_RISKY}; listen on 127.0.0.1 or "
+    "ipc://PATH and forward it with ssh -L, or set allow_remote = True (--allow-remote)"
 )
-_ROOT = "any user of this machine can have programs run as root through it; ipc://PATH cannot"
+_ROOT = (
+    "any local user can run programs as root through it; "
+    "set endpoint = ipc:///run/... to prevent that"
+)
 
 
 class Access(NamedTuple):
@@ -71,29 +74,60 @@ class Listener(NamedTuple):
 OURS_ALONE = Access()
 
 
-def examine(circus: Mapping[str, Any]) -> None:
-    """Refuse to take commands from other machines, unless that is meant.
+class Judgement(NamedTuple):
+    """What is wrong with an endpoint, or risky. Immutable."""
+
+    option: str
+    text: str
+    is_problem: bool
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.text}"
+
+
+def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
+    """Yield what is wrong with the endpoints of a daemon, wherever it runs.
+
+    A start and a check of the configuration both ask here.
 
     Args:
         circus: The options of the daemon.
+    """
+    for option in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
+        endpoint = circus[option]
+        reason = _why_not(endpoint)
+        if reason:
+            yield Judgement(option, f"{endpoint}: cannot listen: {reason}", True)
+        elif is_local(endpoint):
+            continue
+        elif option == "endpoint":
+            text = _RISKY if circus["allow_remote"] else _REFUSED
+            yield Judgement(option, f"{endpoint}: {text}", not circus["allow_remote"])
+        elif not circus["allow_remote"]:
+            yield Judgement(option, f"{endpoint}: other machines can listen to it", False)
+    owner = circus["endpoint_owner"]
+    if owner is not None:
+        from cvec_circus.system import accounts  # most daemons keep theirs
+
+        try:
+            accounts.look_up(owner, None)
+        except ValueError as error:
+            yield Judgement("endpoint_owner", str(error), True)
+
+
+def examine(circus: Mapping[str, Any]) -> None:
+    """Refuse endpoints with a problem, and warn of those that let in more people than may be meant.
 
     Raises:
-        SocketError: The control endpoint is neither of this machine alone, nor said to be meant so.
+        SocketError: The first problem.
     """
-    if not (circus["allow_remote"] or is_local(circus["endpoint"])):
-        raise SocketError(f"endpoint {circus['endpoint']}: {_REFUSED}")
-
-
-def warn(circus: Mapping[str, Any]) -> None:
-    """Warn of endpoints that let in more people than may be meant."""
+    for one in judge(circus):
+        if one.is_problem:
+            raise SocketError(str(one))
+        logger.warning("%s", one)
     endpoint = circus["endpoint"]
-    if not is_local(endpoint):
-        logger.warning("endpoint %s: whoever can connect to it can run programs here", endpoint)
-    elif os.geteuid() == 0 and _is_for_every_user(endpoint):
+    if os.geteuid() == 0 and is_local(endpoint) and _is_for_every_user(endpoint):
         logger.warning("endpoint %s: %s", endpoint, _ROOT)
-    for option in ("pubsub_endpoint", "stats_endpoint"):
-        if not is_local(circus[option]) and not circus["allow_remote"]:
-            logger.warning("%s %s: other machines can listen to it", option, circus[option])
 
 
 def is_local(endpoint: str) -> bool:
@@ -122,14 +156,28 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
         SocketError: In a line that names the option and the endpoint.
     """
     transport, _, address = endpoint.partition("://")
+    reason = _why_not(endpoint)
+    if reason:
+        raise SocketError(f"{what} {endpoint}: cannot listen: {reason}")
     try:
         if transport == "tcp":
             return _listen_tcp(address)
-        if transport == "ipc" and address:
-            return _listen_file(address, access) if has_file(endpoint) else _listen_unix(address)
-        raise OSError(errno.EINVAL, "")
+        return _listen_file(address, access) if has_file(endpoint) else _listen_unix(address)
     except OSError as error:
         raise SocketError(f"{what} {endpoint}: cannot listen: {_reason(error)}") from None
+
+
+def _why_not(endpoint: str) -> str:
+    """Return why no machine can listen on an endpoint, "" if some can."""
+    transport, _, address = endpoint.partition("://")
+    _, colon, port = address.rpartition(":")
+    if transport == "tcp" and colon:
+        is_port = port == "*" or (port.isdecimal() and int(port) < 1 << 16)
+        return "" if is_port else "not an endpoint"
+    if transport != "ipc" or not address:
+        return "not an endpoint"
+    is_long = has_file(endpoint) and len(os.fsencode(address)) > LONGEST_PATH
+    return os.strerror(errno.ENAMETOOLONG) if is_long else ""
 
 
 def has_file(endpoint: str) -> bool:
@@ -150,10 +198,8 @@ def inherited(fd: int, address: str) -> Listener:
 
 def _listen_tcp(address: str) -> Listener:
     """Listen on ``HOST:PORT``: an address, ``*``, the name of an interface or of this machine."""
-    host, colon, port = address.rpartition(":")
+    host, _, port = address.rpartition(":")
     host = host.strip("[]")
-    if not colon or not (port == "*" or (port.isdecimal() and int(port) < 1 << 16)):
-        raise OSError(errno.EINVAL, "no such port")
     number = 0 if port == "*" else int(port)
     family, where = _resolve(host, number)
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -232,9 +278,7 @@ def _listening(sock: socket.socket, address: str, own_path: OwnPath | None = Non
 
 
 def _check_path(path: str) -> None:
-    """Refuse a path that is too long, or where a living daemon or a file that is no socket is."""
-    if len(os.fsencode(path)) > _MAX_PATH:
-        raise OSError(errno.ENAMETOOLONG, f"more than {_MAX_PATH} bytes")
+    """Refuse a path where a living daemon or a file that is no socket is."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             raise FileExistsError(errno.EEXIST, "the file there is no socket")
@@ -248,8 +292,6 @@ def _check_path(path: str) -> None:
 
 def _reason(error: OSError) -> str:
     """Say what is wrong with an endpoint."""
-    if error.errno == errno.EINVAL:
-        return "this is no endpoint"
     if error.errno == errno.ENODEV:
         return "no such host or interface"
     return os.strerror(error.errno) if error.errno else str(error)

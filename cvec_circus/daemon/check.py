@@ -20,19 +20,18 @@ from typing import IO, Any, NamedTuple
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import PluginConfig
-from cvec_circus.config.effective import Effective
+from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
-from cvec_circus.config.findings import Finding
-from cvec_circus.config.written import printable
+from cvec_circus.config.section import CIRCUS, WATCHER, Finding, Findings, Section
 from cvec_circus.control import endpoints
 from cvec_circus.ctl.output import say
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.systemd import counts
-from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError, SocketError
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
 
-CIRCUS = "circus"
 MODULE = "cvec_circus.runtime.inspection"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
 
@@ -87,7 +86,7 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
     else:
         problems = [line for one in configuration.left_out for line in one.problems]
         head = f"# {printable(path)}, with every default filled in"
-        _print([head, *Effective(examination, configuration).lines()])
+        _print([head, *Effective(examination.build, configuration).lines()])
     for problem in problems:
         complain(printable(problem))
     return EXIT_PROBLEM if problems else EXIT_OK
@@ -124,35 +123,17 @@ def _print(lines: Sequence[str]) -> None:
         raise CircusError(f"the output cannot be written: {error.strerror}") from None
 
 
-# -- endpoints
-
-
 def _check_endpoints(examination: Examination) -> Examination:
-    """Add what is wrong with endpoints; one that a daemon refuses leaves no configuration."""
+    """Add what a start would say of endpoints; a problem leaves no configuration."""
     if examination.configuration is None:
         return examination
-    circus = examination.configuration.circus
-    findings, places = examination.build.findings, examination.build.document.places
-    problems = list(_endpoint_problems(circus))
-    for key, text in problems:
-        findings.problem(places.get((CIRCUS, key)), text, CIRCUS, key)
-    for key in ("pubsub_endpoint", "stats_endpoint"):
-        if not endpoints.is_local(circus[key]) and not circus["allow_remote"]:
-            text = f"other machines can listen to {circus[key]}"
-            findings.warn(places.get((CIRCUS, key)), text, CIRCUS, key)
-    return examination._replace(configuration=None) if problems else examination
-
-
-def _endpoint_problems(circus: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    try:
-        endpoints.examine(circus)
-    except SocketError as error:
-        yield "endpoint", str(error).partition(" ")[2]
-    if circus["endpoint_owner"] is not None:
-        try:
-            look_up(circus["endpoint_owner"], None)
-        except ValueError as error:
-            yield "endpoint_owner", str(error)
+    build = examination.build
+    judgements = list(endpoints.judge(examination.configuration.circus))
+    for option, text, is_problem in judgements:
+        build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
+    if any(one.is_problem for one in judgements):
+        return examination._replace(configuration=None)
+    return examination
 
 
 # -- plugins
@@ -160,33 +141,29 @@ def _endpoint_problems(circus: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _check_plugins(examination: Examination, environ: Mapping[str, str], cwd: str) -> None:
     """Add what is wrong with the options of plugins."""
-    own = _dotted_options(examination)
+    build = examination.build
+    watchers = {one.header: one for one in build.sections if one.kind == WATCHER}
+    own = {header: dotted for header, one in watchers.items() if (dotted := _dotted(one))}
     with contextlib.ExitStack() as started:
         running = []
-        for plugin in examination.plugins:
+        for plugin in build.everything.plugins:
             if plugin.active and plugin.use:
                 try:
                     running.append(started.enter_context(_inspection(plugin, own, environ, cwd)))
                 except (OSError, ValueError) as error:
-                    _warn(examination, plugin, str(error))
+                    _warn(build.findings, plugin, str(error))
         deadline = SYSTEM.monotonic() + TIMEOUT
         odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it
         for inspection in running:
-            odd.update(dict.fromkeys(_report(examination, inspection, deadline)))
-        for name, key, reason in odd:
-            place = examination.build.document.place(name, key)
-            examination.build.findings.warn(place, reason, name, key)
+            odd.update(dict.fromkeys(_report(build.findings, inspection, deadline)))
+        for header, key, reason in odd:
+            build.findings.warn(watchers[header], key, reason)
 
 
-def _dotted_options(examination: Examination) -> dict[str, dict[str, str]]:
-    """Return the options of watchers that only plugins read, by section."""
-    build = examination.build
-    found = {}
-    for section, table in build.tables.items():
-        if section.startswith("watcher:"):
-            options = build.document.tree[section].items()
-            found[section] = {k: v for k, v in options if "." in k and table.find(k) is None}
-    return {section: own for section, own in found.items() if own}
+def _dotted(section: Section) -> dict[str, str]:
+    """Return the options of a watcher that only plugins read."""
+    values = section.values.items()
+    return {k: v for k, v in values if "." in k and WATCHER_OPTIONS.find(k) is None}
 
 
 @contextlib.contextmanager
@@ -227,45 +204,32 @@ def _inspection(
 
 
 def _report(
-    examination: Examination, inspection: _Inspection, deadline: float
+    findings: Findings, inspection: _Inspection, deadline: float
 ) -> list[tuple[str, str, str]]:
-    """Add what a plugin's process has found; return the odd options of watchers that it reads.
-
-    Those are triples of a section, an option and what is wrong with it.
-    """
-    plugin, build = inspection.plugin, examination.build
+    """Add what is wrong with a plugin; return the same of watchers: header, option and reason."""
+    plugin = inspection.plugin
     try:
         inspection.process.wait(max(deadline - SYSTEM.monotonic(), 0.0))
     except subprocess.TimeoutExpired:
-        _warn(examination, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
+        _warn(findings, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
         return []
     inspection.report.seek(0)
     report = inspection.report.read()
     if not report:
         code = inspection.process.returncode
-        _warn(examination, plugin, f"the import of {plugin.use} ended Python with code {code}")
+        _warn(findings, plugin, f"importing {plugin.use} ends the process, with code {code}")
         return []
     found = json.loads(report)
     if found["unusable"]:
-        _warn(examination, plugin, found["unusable"])
-    section = _section(examination, plugin)
+        _warn(findings, plugin, found["unusable"])
     for key, reason in found["problems"]:
-        place = plugin.where.get(key) or plugin.where[""]
-        build.findings.problem(place, reason, section, key)
+        findings.problem(plugin.section, key, reason)
     for key, hint in found["unknown"]:
-        if (section, key) not in build.document.inherited:
-            text = f"unknown option{hint} (kept for the plugin)"
-            build.findings.warn(plugin.where.get(key), text, section, key)
-    return [(name, key, reason) for name, key, reason in found["own"]]
+        if key not in plugin.section.inherited:
+            findings.warn(plugin.section, key, f"unknown option{hint}")
+    return [(header, key, reason) for header, key, reason in found["own"]]
 
 
-def _warn(examination: Examination, plugin: PluginConfig, reason: str) -> None:
+def _warn(findings: Findings, plugin: PluginConfig, reason: str) -> None:
     """Warn that a class cannot be used here; it may be installed where the file will be used."""
-    section = _section(examination, plugin)
-    text = f"options not checked: {reason}"
-    examination.build.findings.warn(plugin.where.get("use"), text, section, "use")
-
-
-def _section(examination: Examination, plugin: PluginConfig) -> str:
-    sections = {place: name for name, place in examination.build.document.headers.items()}
-    return sections[plugin.where[""]]
+    findings.warn(plugin.section, "use", f"options not checked: {reason}")

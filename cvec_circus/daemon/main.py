@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
             return check.print_config(arguments.print_config, os.environ, cwd)
         return check.check(arguments.check, os.environ, cwd)
     # These imports are half of the time that a start takes.
-    from cvec_circus.config.build import load
     from cvec_circus.config.configuration import Origin
+    from cvec_circus.config.readers.ini import load
     from cvec_circus.daemon.daemon import Daemon
 
     gc.freeze()

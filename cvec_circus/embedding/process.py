@@ -135,9 +135,7 @@ class Process:
             if self.pid:
                 return
             template = Template(self.name, self._options, "process")
-            env = template.environment(self.wid)
-            argv = template.argv(env, self.wid, SocketRegistry().loan())
-            self._launch(template.spec._replace(argv=argv, env=env))
+            self._launch(template.spec(self.wid, SocketRegistry().loan()))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:

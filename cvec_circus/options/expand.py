@@ -1,7 +1,7 @@
-"""Names in option values: `$(circus.NAME)` and, for shells that mind the dollar, `((circus.NAME))`.
+"""Names in option values: `$(circus.NAME)` and, for shells that expand `$`, `((circus.NAME))`.
 
-Names are found in any case, and an unknown one stays as it is written. What a name stands for is
-not looked through again.
+Names match in any case, and an unknown one stays as it is written. A replacement is not expanded
+again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     """
     if not has_names(text):
         return text
-    return _NAME.sub(
-        lambda found: values.get((found[1] or found[2]).lower(), found[0]),
-        text,
-    )
+    return _NAME.sub(lambda found: values.get((found[1] or found[2]).lower(), found[0]), text)
 
 
 def names_in(text: str) -> list[str]:
@@ -34,7 +31,7 @@ def names_in(text: str) -> list[str]:
 
 
 def has_names(text: str) -> bool:
-    """Tell whether there can be a name in a text at all."""
+    """Return whether a text can have a name in it."""
     return "circus." in text.lower()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from cvec_circus.options import written
 from cvec_circus.options.typed import ROWS, WatcherOptions
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.cause import Cause
 
 
@@ -31,8 +31,8 @@ class Settings:
 
     generation: Generation  # the newest one, which processes are spawned from
     base: dict[str, Any] | None
-    """What the configuration gave and is not so any more, by name; None stands for a freeform
-    option that it did not give. None where there is nothing of that kind."""
+    """What the configuration gave of the options that have other values now, by name; None for a
+    freeform option that it did not give. None if there is no such option."""
 
     __slots__ = tuple(__annotations__)
 
@@ -73,21 +73,38 @@ class Settings:
         return self.generation.options.replace(given, dropped=absent)
 
     def rebase(self, configured: Mapping[str, Any]) -> None:
-        """Note what the configuration has from now on."""
+        """Set what the configuration has from now on."""
         now = self.generation.options
         names = {**now, **configured}
         differ = {n: configured.get(n) for n in names if now.get(n) != configured.get(n)}
         self.base = differ or None
 
     def to_state(self) -> list[Any]:
-        """Return all of it in JSON's types."""
+        """Return all of it in JSON's types; of the options, those that are not at their default."""
         number, options, cause = self.generation
-        base = self.base and written.plain(self.base)
-        return [number, written.from_options(options), cause, base]
+        defaults = WATCHER_OPTIONS.defaults()
+        differ = {n: options[n] for n in options if options[n] != defaults.get(n)}
+        return [number, _plain(differ), cause, self.base and _plain(self.base)]
 
     @classmethod
     def restored(cls, state: Sequence[Any]) -> Settings:
-        """Return the settings that were written down."""
+        """Return the settings that `to_state` has written."""
         number, differ, cause, base = state
-        options = written.to_options(differ)
-        return cls(Generation(number, options, Cause(*cause)), base and written.read(base))
+        options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **_read(differ)})
+        return cls(Generation(number, options, Cause(*cause)), base and _read(base))
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options in JSON's types."""
+    hooks = options.get("hooks")
+    if not hooks:
+        return dict(options)
+    return {**options, "hooks": {name: hook and list(hook) for name, hook in hooks.items()}}
+
+
+def _read(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that `_plain` has written."""
+    hooks = state.get("hooks")
+    if not hooks:
+        return dict(state)
+    return {**state, "hooks": WATCHER_OPTIONS.convert_one("hooks", hooks)}

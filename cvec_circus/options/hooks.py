@@ -11,24 +11,15 @@ from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
-NAMES = (
-    "before_start",
-    "after_start",
-    "before_spawn",
-    "after_spawn",
-    "before_signal",
-    "after_signal",
-    "before_reap",
-    "after_reap",
-    "before_stop",
-    "after_stop",
-    "extended_stats",
+NAMES = tuple(
+    "before_start after_start before_spawn after_spawn before_signal after_signal"
+    " before_reap after_reap before_stop after_stop extended_stats".split()
 )
 
 DECIDING = frozenset(
     {"before_start", "after_start", "before_spawn", "after_spawn", "before_signal"}
 )
-"""The hooks whose answer decides something; what the others return is of no interest."""
+"""The hooks whose answer decides something; the answers of the others are ignored."""
 
 FORGIVEN = frozenset({"before_stop", "after_stop", "before_signal", "after_signal"})
 """The hooks whose failure never counts as a no, whatever their flag says. As in Circus."""
@@ -43,15 +34,10 @@ Target = Union[str, Callable[..., Any]]
 
 
 class Hook(NamedTuple):
-    """What is called at one of the moments. Immutable.
+    """What is called at one of the moments. Immutable."""
 
-    Attributes:
-        target: A dotted name, `exec:` and a command, or what a program gives to be called.
-        ignore: Whether a failure counts as a yes.
-    """
-
-    target: Target
-    ignore: bool = False
+    target: Target  # a dotted name, `exec:` and a command, or a function that a program gives
+    ignore: bool = False  # whether a failure counts as a yes
 
     def __str__(self) -> str:
         """Return it as a file gives it."""
@@ -85,7 +71,7 @@ def to_hook(value: Any) -> Hook | None:
 def to_hooks(value: Any) -> dict[str, Hook | None]:
     """Return hooks by name, from a mapping or from text such as `before_start:a.b,after_stop:c.d`.
 
-    None stands for one that is to be there no longer.
+    None removes a hook.
     """
     if isinstance(value, str):
         pairs = [pair.partition(":") for pair in value.split(",") if pair.strip()]
@@ -115,7 +101,7 @@ def require_name(key: str) -> None:
 
 
 def take_hooks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:
-    """Have what was given of hooks, together or one by one, change those of a full set of options.
+    """Merge the given hooks, together or one by one, into a full set of options.
 
     Others stay as they are, as in Circus.
     """
@@ -126,13 +112,8 @@ def take_hooks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:
     full["hooks"] = {name: hook for name, hook in hooks.items() if hook is not None}
 
 
-def shown_hooks(hooks: Mapping[str, Hook]) -> dict[str, str]:
-    """Return hooks as the wire shows them, which is how a file gives them."""
-    return {name: str(hook) for name, hook in hooks.items()}
-
-
 def target_name(target: Target) -> str:
-    """Return what a target is called."""
+    """Return the name of a target."""
     if isinstance(target, str):
         return target
     place, name = getattr(target, "__module__", ""), getattr(target, "__qualname__", "")
@@ -143,22 +124,18 @@ def _target(value: Any) -> Target:
     if callable(value):
         return value  # type: ignore[no-any-return]
     text = to_text(value).strip()
-    if text.startswith(EXEC):
-        _require_command(text[len(EXEC) :])
-    elif not _DOTTED.fullmatch(text):
-        raise ValueError(
-            f"{shown(text)} is neither the dotted name of a function nor {EXEC}COMMAND"
-        )
-    return text
-
-
-def _require_command(text: str) -> None:
+    if not text.startswith(EXEC):
+        if not _DOTTED.fullmatch(text):
+            expected = f"neither the dotted name of a function nor {EXEC}COMMAND"
+            raise ValueError(f"{shown(text)} is {expected}")
+        return text
     try:
-        words = split(text)
+        words = split(text[len(EXEC) :])
     except ValueError as error:
         raise ValueError(f"the command cannot be split into words: {error}") from None
     if not words or not words[0]:
         raise ValueError("the command is empty")
+    return text
 
 
 def _near(name: Any) -> str:

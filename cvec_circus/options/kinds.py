@@ -1,9 +1,9 @@
-"""The kinds of values: one function each, from what is given to what is meant.
+"""The kinds of values: one function each, from what is given to a typed value.
 
 A value comes as text (from a file or a command line) or typed (from a JSON message or from Python).
-The configuration files and the wire share these functions, so `numprocesses = two` and
-`{"numprocesses": "two"}` are refused with the same words. Each raises ValueError with a text that
-does not name the option: the caller knows its name, and for a file its line as well.
+Files and messages share these functions, so `numprocesses = two` and `{"numprocesses": "two"}` are
+refused with the same words. Each raises ValueError with a text that does not name the option: the
+caller knows its name, and for a file its line as well.
 """
 
 from __future__ import annotations
@@ -38,23 +38,35 @@ PROTOCOLS = {
     "raw": 255,
     "mptcp": 262,
 }
-"""The protocols that have a name here. Not from /etc/protocols, which containers have not got."""
+"""The protocols with a name. Not from /etc/protocols, which containers lack."""
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-STREAM_CLASSES = (
-    "FileStream",
-    "WatchedFileStream",
-    "TimedRotatingFileStream",
-    "StdoutStream",
-    "FancyStdoutStream",
-    "SyslogStream",
-    "QueueStream",
+STREAM_CLASSES = tuple(
+    "FileStream WatchedFileStream TimedRotatingFileStream StdoutStream FancyStdoutStream"
+    " SyslogStream QueueStream".split()
 )
 """The classes of streams that need no module before their name."""
 
+LONGEST_PATH = 107
+"""Bytes of the path of a unix socket: see unix(7), less the terminating zero."""
+
 LONGEST_ACCOUNT = 256
-"""Characters; Linux allows 32, directories of a company may have more."""
+"""Characters; Linux allows 32, a company's directory may have more."""
+
+_UNITS = (
+    ("B", "byte", ""),
+    ("K", "kilo", "Ki", "kibi"),
+    ("M", "mega", "Mi", "mebi"),
+    ("G", "giga", "Gi", "gibi"),
+    ("T", "tera", "Ti", "tebi"),
+    ("P", "peta", "Pi", "pebi"),
+    ("E", "exa", "Ei", "exbi"),
+    ("Z", "zetta", "Zi", "zebi"),
+    ("Y", "yotta", "iotta", "Yi", "yobi"),
+)
+_POWERS = {name.lower(): power for power, names in enumerate(_UNITS) for name in names}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -241,7 +253,7 @@ def to_limit(value: Any) -> int:
 
 
 def to_stream_class(value: Any) -> str:
-    """Return the name of a class of streams: one of ours, or one with its module before it."""
+    """Return the name of a class of streams: a built-in one, or one with its module before it."""
     name = to_text(value)
     if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
         ours = ", ".join(STREAM_CLASSES)
@@ -257,7 +269,7 @@ def to_stream_object(value: Any) -> Any:
 
 
 def to_hook(value: Any) -> Any:
-    """Return a hook: see `options.hooks`, which only those import who have one."""
+    """Return a hook: see `options.hooks`, which is imported only if there is a hook."""
     from cvec_circus.options import hooks
 
     return hooks.to_hook(value)
@@ -273,37 +285,20 @@ def to_hooks(value: Any) -> Any:
 
 
 def to_part(value: Any) -> Any:
-    """Return what it is."""
+    """Return the value unchanged."""
     return value
 
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "account": to_account,
-    "args": to_args,
-    "boolean": to_boolean,
-    "choice": to_choice,
-    "command": to_command,
-    "endpoint": to_endpoint,
-    "environment": to_environment,
-    "hook": to_hook,
-    "hooks": to_hooks,
-    "integer": to_integer,
-    "limit": to_limit,
-    "logging": to_logging,
-    "mapping": to_mapping,
-    "number": to_number,
-    "protocol": to_protocol,
-    "seconds": to_seconds,
-    "signal": to_signal,
-    "stream": to_stream,
-    "part": to_part,
-    "stream_class": to_stream_class,
-    "stream_object": to_stream_object,
-    "text": to_text,
-    "umask": to_umask,
-    "words": to_words,
+    function.__name__[len("to_") :]: function
+    for function in (
+        *(to_account, to_args, to_boolean, to_choice, to_command, to_endpoint),
+        *(to_environment, to_hook, to_hooks, to_integer, to_limit, to_logging, to_mapping),
+        *(to_number, to_part, to_protocol, to_seconds, to_signal, to_stream),
+        *(to_stream_class, to_stream_object, to_text, to_umask, to_words),
+    )
 }
-"""Every kind by the name that the tables, the files' check and the reference call it."""
+"""Every kind by the name that the tables and the reference call it."""
 
 
 def shown(value: Any) -> str:
@@ -333,3 +328,16 @@ def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
         raise ValueError(f"{shown(number)} is less than {low:g}")
     if high is not None and number > high:
         raise ValueError(f"{shown(number)} is more than {high:g}")
+
+
+def human2bytes(s: str) -> int:
+    """Return the bytes of a size as people write it: "1.5 M" is 1572864, "10kilo" is 10240.
+
+    Units are powers of 1024, in any case: K, Ki, kilo, kibi; the same for the larger ones. Without
+    one, or with B, the size is in bytes.
+    """
+    found = _SIZE.fullmatch(s)
+    power = _POWERS.get(found[2].lower()) if found else None
+    if found is None or power is None:
+        raise ValueError(f"{s!r} is no size such as 1.5M")
+    return int(float(found[1]) * 1024**power)

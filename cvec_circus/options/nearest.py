@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 LONGEST_WORD = 64
-"""Characters of a word that are looked at and remembered: it may come from anybody."""
+"""Characters of a word that are compared and remembered: any client can send one."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean WORD?" for the known word nearest to an unknown one, or "".
 
     Args:
-        word: What somebody wrote.
-        known: What could have been meant.
+        word: The unknown name.
+        known: The known names.
     """
     nearest = nearest_to(word[:LONGEST_WORD], frozenset(known))
     return f"; did you mean {nearest}?" if nearest else ""
@@ -22,10 +22,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 @lru_cache(maxsize=256)
 def nearest_to(word: str, known: frozenset[str]) -> str:
-    """Return the known word nearest to an unknown one, or "" when none is near.
+    """Return the known word nearest to an unknown one, or "" if none is near.
 
-    One of the same letters in another order comes first: fingers exchange them. Remembered, because
-    a thousand sections often have the same key.
+    A word of the same letters in another order comes first: fingers exchange them. The result is
+    cached, because a thousand sections often have the same key.
     """
     word = word.lower()
     for each in sorted(known):

@@ -1,4 +1,4 @@
-"""The options that say whom a watcher's processes run as, and what they may do."""
+"""The accounts that processes run as, and their resource limits."""
 
 from __future__ import annotations
 
@@ -7,47 +7,9 @@ from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.option import Option
 
 ACCOUNTS = ("uid", "gid")
 LIMIT = "rlimit_"
-
-RIGHTS = [
-    Option(
-        "uid",
-        "account",
-        None,
-        "The user that the processes run as, with all of its groups. Only root can have others run "
-        "as somebody else. What they write goes to the files of a stream, which stay the "
-        "daemon's. HOME and USER are for `env` to say.",
-        reloads=True,
-    ),
-    Option(
-        "gid",
-        "account",
-        None,
-        "The group that the processes run as; without it, the first one of `uid`.",
-        reloads=True,
-    ),
-    Option(
-        "umask",
-        "umask",
-        None,
-        "The rights that files made by the processes do not get, such as `027`; without it, as "
-        "the daemon's own files.",
-        reloads=True,
-    ),
-    Option(
-        f"{LIMIT}*",
-        "limit",
-        "",
-        "A resource limit, soft and hard, such as `rlimit_nofile` (open files), `rlimit_core` or "
-        "`rlimit_as`: see setrlimit(2) for their names and units. Empty, or -1, for none. A limit "
-        "costs each start 15 ms or so, because it takes a Python of its own that sets it. If it "
-        "cannot be set, the start has failed.",
-        reloads=True,
-    ),
-]
 
 
 def limits(extra: Mapping[str, Any]) -> dict[str, int]:
@@ -64,7 +26,7 @@ def why_no_limit(key: str) -> str:
 
 
 class Accounts(NamedTuple):
-    """Immutable. Whom processes are to run as: numbers, names, or None."""
+    """The user and the group that processes run as: numbers, names, or None. Immutable."""
 
     uid: int | str | None
     gid: int | str | None
@@ -77,9 +39,9 @@ def accounts_of(full: Mapping[str, Any]) -> Accounts | None:
 
 
 def judge(wanted: Accounts | None) -> None:
-    """Ask the system for accounts. It may take its time, and is not for the supervisor thread.
+    """Look accounts up. It may block for long, so it is not for the supervisor thread.
 
-    What is found holds for the processes that start from now on: see `system.accounts`.
+    The result holds for processes that start from now on: see `system.accounts`.
 
     Raises:
         OptionError: There is no such user or group.

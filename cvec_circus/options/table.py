@@ -1,25 +1,45 @@
-"""OptionTable: all options of one kind of thing, and what can be done with a table."""
+"""Tables of options: a row for each option, and what can be done with a table."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import KINDS
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.option import Option
 
 NOT_AVAILABLE = "not available in this version; leave it out"
+
+
+class Option(NamedTuple):
+    """One thing that can be configured. Immutable.
+
+    `docs/option_texts.py` says what each does, for the reference.
+    """
+
+    name: str  # in a file and on the wire; one that ends in `*` stands for all keys that begin so
+    kind: str  # how a value is understood: a name in `kinds.KINDS`
+    default: Any  # the value when none is given, already of its kind
+    reloads: bool = False  # whether a change needs fresh processes to take effect
+    low: float | None = None  # the smallest number allowed
+    high: float | None = None  # the greatest number allowed
+    choices: tuple[str, ...] = ()  # the values that a `choice` may have
+    available: bool = True  # False if this version lacks it: only the default is accepted
+    warning: str = ""  # for an option without effect: what to say when it is given
+
+    @property
+    def is_family(self) -> bool:
+        """Whether this row stands for all keys that begin with its name."""
+        return self.name.endswith("*")
 
 
 class OptionTable:
     """The options of a watcher, a socket, a plugin or the daemon. Immutable.
 
-    A key is either a row of the table, or belongs to a family of keys that has a row (`rlimit_*`),
-    or is freeform. Freeform keys have a dot in them (`flapping.max_retry`) and are kept as they
-    are, for plugins and for people to read.
+    A key has a row of its own, or belongs to a family of keys that has a row (`rlimit_*`), or is
+    freeform: such keys have a dot in them (`flapping.max_retry`) and are kept as they are, for
+    plugins and for people to read.
 
     Attributes:
         by_name: The rows by their names, in the order of the reference.
@@ -85,18 +105,11 @@ class OptionTable:
         try:
             typed = convert(option, value)
         except ValueError as error:
-            reason = str(error) if option.available else self._not_available(key, option)
+            reason = str(error) if option.available else NOT_AVAILABLE
             raise OptionError(key, reason) from None
-        if not option.available and (option.is_family or typed != option.default):
-            raise OptionError(key, self._not_available(key, option))
+        if not option.available and typed != option.default:
+            raise OptionError(key, NOT_AVAILABLE)
         return typed
-
-    def _not_available(self, key: str, option: Option) -> str:
-        """Return why a key is refused; it may be a slip for a part that there is."""
-        parts = option.name.rstrip("*")
-        siblings = [n for n in self.by_name if n.startswith(parts) and n != option.name]
-        near = did_you_mean(key, siblings) if option.is_family else ""
-        return f"not available in this version{near}" if near else NOT_AVAILABLE
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every option, in a fresh dict that may be changed.
@@ -105,7 +118,7 @@ class OptionTable:
         """
         defaults = dict(self._defaults)
         for name in self._changeable:
-            defaults[name] = copy.copy(defaults[name])
+            defaults[name] = defaults[name].copy()
         return defaults
 
     def complete(
@@ -116,16 +129,7 @@ class OptionTable:
         Args:
             given: Converted options.
             current: The full set that they change; None to begin with the defaults.
-
-        Raises:
-            OptionError: The options do not go together.
         """
-        return self.merged(given, current)
-
-    def merged(
-        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return a full set of options, whether they go together or not; see `complete`."""
         return {**(self.defaults() if current is None else current), **given}
 
 
@@ -139,6 +143,7 @@ def convert(option: Option, value: Any) -> Any:
     """
     if option.default is None and (value is None or value == ""):
         return None
-    bounds = {"low": option.low, "high": option.high}
-    limits = {name: bound for name, bound in bounds.items() if bound is not None}
-    return KINDS[option.kind](value, *option.choices, **limits)
+    kind = KINDS[option.kind]
+    if option.low is None and option.high is None:
+        return kind(value, *option.choices)
+    return kind(value, option.low, option.high)

@@ -1,4 +1,4 @@
-"""The options of a watcher: the rows, and what they mean together."""
+"""The options of a watcher: the rows, and the checks of what belongs together."""
 
 from __future__ import annotations
 
@@ -6,239 +6,69 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.options.keeping import KEEPING
 from cvec_circus.options.kinds import to_stream
-from cvec_circus.options.option import Option
-from cvec_circus.options.rights import (
-    LIMIT,
-    RIGHTS,
-    why_no_limit,
-)
+from cvec_circus.options.rights import LIMIT, why_no_limit
 from cvec_circus.options.stream import (
-    HISTORY_ROW,
+    HISTORY,
     STREAMS,
     shown_stream,
     stream_problems,
     stream_rows,
     take_parts,
 )
-from cvec_circus.options.table import OptionTable
+from cvec_circus.options.table import Option, OptionTable
 from cvec_circus.options.typed import WatcherOptions, as_dict
 
-_COMMAND = [
-    Option(
-        "cmd",
-        "command",
-        None,
-        "The program to run, with its arguments. `$(circus.wid)`, `$(circus.env.NAME)`, "
-        "`$(circus.sockets.NAME)` and `$(circus.OPTION)` are replaced. Mandatory.",
-        reloads=True,
-    ),
-    Option(
-        "args",
-        "args",
-        "",
-        "More arguments: text, split as a shell would, or a list of words. "
-        "The same names are replaced as in `cmd`.",
-        reloads=True,
-    ),
-    Option(
-        "shell",
-        "boolean",
-        False,
-        "Have `/bin/sh -c` run the command. Its words are quoted for the shell, as in Circus, so "
-        "`|`, `;` and `$HOME` mean themselves; where they are to mean something, write "
-        "`cmd = sh -c '...'` without `shell`.",
-        reloads=True,
-    ),
-    Option(
-        "shell_args",
-        "args",
-        None,
-        "What that shell gets after the command, as `$0`, `$1` and so on. Only with `shell`. "
-        "The same names are replaced as in `cmd`.",
-        reloads=True,
-    ),
-    Option(
-        "executable",
-        "text",
-        None,
-        "The program file to run instead of the first word of `cmd`, which stays the name that the "
-        "program is called by. With `shell`, the shell to use.",
-        reloads=True,
-    ),
-    Option(
-        "working_dir",
-        "text",
-        None,
-        "The folder that the processes start in; without it, the one the daemon was started in.",
-        reloads=True,
-    ),
-    Option(
-        "env",
-        "environment",
-        {},
-        "Environment variables of the processes. In a file they stand in `[env]` and "
-        "`[env:NAME]` sections.",
-        reloads=True,
-    ),
-    Option(
-        "copy_env",
-        "boolean",
-        False,
-        "Whether the processes also get the daemon's environment, under `env`.",
-        reloads=True,
-    ),
-    Option(
-        "copy_path",
-        "boolean",
-        False,
-        "Whether the processes get the daemon's Python path, as PYTHONPATH; one in `env` wins. "
-        "Only with `copy_env`.",
-        reloads=True,
-    ),
-    Option(
-        "virtualenv",
-        "text",
-        None,
-        "The folder of a Python environment: its programs come first in PATH, and its packages "
-        "are in PYTHONPATH. Only with `copy_env`.",
-        reloads=True,
-    ),
-    Option(
-        "virtualenv_py_ver",
-        "text",
-        None,
-        "The version of Python in `virtualenv`, such as `3.11`; without it, the daemon's own.",
-        reloads=True,
-    ),
-]
-
-_STOPPING = [
-    Option(
-        "stop_signal",
-        "signal",
-        15,
-        "The signal that asks a process to stop: a number or a name.",
-    ),
-    Option(
-        "stop_children",
-        "boolean",
-        False,
-        "Whether the children of a process get the stop signal with it.",
-    ),
-    Option(
-        "graceful_timeout",
-        "seconds",
-        30.0,
-        "Seconds that a process has to stop before it gets SIGKILL.",
-        low=0,
-    ),
-    Option(
-        "leftover_timeout",
-        "seconds",
-        5.0,
-        "Seconds that what a dead process left in its process group has between SIGTERM and "
-        "SIGKILL, `graceful_timeout` at most. What is still there 5 s after SIGKILL is named a "
-        "stray, and the next process starts.",
-        low=0,
-    ),
-    Option(
-        "strays",
-        "choice",
-        "report",
-        "What happens to processes that one of the watcher's processes started in a session of "
-        "their own and left behind: `report` names them in the answer of `stop`, in the status and "
-        "in the log; `kill` ends them; `ignore` does neither.",
-        choices=("report", "kill", "ignore"),
-    ),
-    Option(
-        "send_hup",
-        "boolean",
-        False,
-        "Whether a reload sends SIGHUP to the processes instead of replacing them.",
-    ),
-]
-
-_FILES = [
-    *stream_rows("stdout_stream", "standard output"),
-    *stream_rows("stderr_stream", "standard error"),
-    HISTORY_ROW,
-    Option(
-        "close_child_stdin",
-        "boolean",
-        True,
-        "Whether standard input is /dev/null instead of the daemon's.",
-        reloads=True,
-    ),
-    Option(
-        "close_child_stdout",
-        "boolean",
-        False,
-        "Whether standard output goes to /dev/null; wins over `stdout_stream`.",
-        reloads=True,
-    ),
-    Option(
-        "close_child_stderr",
-        "boolean",
-        False,
-        "Whether standard error goes to /dev/null; wins over `stderr_stream`.",
-        reloads=True,
-    ),
-    Option(
-        "use_sockets",
-        "boolean",
-        False,
-        "Whether the processes inherit the daemon's sockets that their command refers to.",
-        reloads=True,
-    ),
-    Option(
-        "listen_fds",
-        "boolean",
-        False,
-        "Whether the sockets that `use_sockets` gives are given in systemd's way, too: at the "
-        "numbers 3, 4 and so on, with `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID`. Each "
-        "process then starts some 15 ms later. Servers that know this way, such as gunicorn, "
-        "listen on nothing else then.",
-        reloads=True,
-    ),
-    Option(
-        "stdin_socket",
-        "text",
-        None,
-        "The name of a socket of the daemon that the processes get as their standard input, as "
-        "inetd does it. It comes before `close_child_stdin`.",
-        reloads=True,
-    ),
-    Option(
-        "use_papa", "boolean", False, "Run under the papa kernel.", reloads=True, available=False
-    ),
-]
-
-_HOOKS = [
-    Option(
-        "hooks",
-        "hooks",
-        {},
-        "What is called at certain moments in the life of the watcher and its processes, by the "
-        "name of the moment. In a file each hook is a key of its own, "
-        "`hooks.before_start = myproject.hooks.check`.",
-    ),
-    Option(
-        "hooks.*",
-        "hook",
-        None,
-        "One hook: the dotted name of a function, with `,True` behind it if a failure is to be "
-        "ignored; or `exec:COMMAND`, a program. Nothing takes a hook away.",
-    ),
-    Option(
-        "hook_timeout",
-        "seconds",
-        None,
-        "Seconds that a hook may take; then it has failed. Without it there is a warning every "
-        "60 s.",
-        low=0.001,
-    ),
+_ROWS = [
+    Option("cmd", "command", None, reloads=True),
+    Option("args", "args", "", reloads=True),
+    Option("shell", "boolean", False, reloads=True),
+    Option("shell_args", "args", None, reloads=True),
+    Option("executable", "text", None, reloads=True),
+    Option("working_dir", "text", None, reloads=True),
+    Option("env", "environment", {}, reloads=True),
+    Option("copy_env", "boolean", False, reloads=True),
+    Option("copy_path", "boolean", False, reloads=True),
+    Option("virtualenv", "text", None, reloads=True),
+    Option("virtualenv_py_ver", "text", None, reloads=True),
+    Option("uid", "account", None, reloads=True),
+    Option("gid", "account", None, reloads=True),
+    Option("umask", "umask", None, reloads=True),
+    Option(f"{LIMIT}*", "limit", "", reloads=True),
+    Option("numprocesses", "integer", 1, low=0),
+    Option("singleton", "boolean", False),
+    Option("autostart", "boolean", True),
+    Option("priority", "integer", 0),
+    Option("warmup_delay", "number", 0, low=0),
+    Option("respawn", "boolean", True),
+    Option("max_retry", "integer", 5, low=-1),
+    Option("max_age", "number", 0, low=0),
+    Option("max_age_variance", "number", 30, low=0),
+    Option("min_uptime", "seconds", 1.0, low=0),
+    Option("respawn_delay", "seconds", 0.0, low=0),
+    Option("backoff", "boolean", True),
+    Option("backoff_max", "seconds", 1.0, low=0),
+    Option("backoff_reset", "seconds", 10.0, low=0),
+    Option("on_demand", "boolean", False),
+    Option("stop_signal", "signal", 15),
+    Option("stop_children", "boolean", False),
+    Option("graceful_timeout", "seconds", 30.0, low=0),
+    Option("leftover_timeout", "seconds", 5.0, low=0),
+    Option("strays", "choice", "report", choices=("report", "kill", "ignore")),
+    Option("send_hup", "boolean", False),
+    *stream_rows("stdout_stream"),
+    *stream_rows("stderr_stream"),
+    Option(HISTORY, "integer", None, low=0, high=2**30),
+    Option("close_child_stdin", "boolean", True, reloads=True),
+    Option("close_child_stdout", "boolean", False, reloads=True),
+    Option("close_child_stderr", "boolean", False, reloads=True),
+    Option("use_sockets", "boolean", False, reloads=True),
+    Option("listen_fds", "boolean", False, reloads=True),
+    Option("stdin_socket", "text", None, reloads=True),
+    Option("use_papa", "boolean", False, reloads=True, available=False),
+    Option("hooks", "hooks", {}),
+    Option("hooks.*", "hook", None),
+    Option("hook_timeout", "seconds", None, low=0.001),
 ]
 
 _HOOK = "hooks."
@@ -250,6 +80,10 @@ class WatcherTable(OptionTable):
     A stream is one option whose value is a mapping, and each of its parts can be given by itself:
     `stdout_stream.filename`. A full set of options has the mapping only.
     """
+
+    def near(self, key: str) -> str:
+        """Return the hint that follows an unknown key."""
+        return "; did you mean cmd?" if key.lower() == "command" else super().near(key)
 
     def convert_one(self, key: str, value: Any) -> Any:
         """Return one value as its option's kind wants it, the parts of a stream too."""
@@ -266,30 +100,26 @@ class WatcherTable(OptionTable):
             raise OptionError(key, str(error)) from None
         return {part: self.convert_one(f"{key}.{part}", text) for part, text in parts.items()}
 
-    def complete(  # type: ignore[override]  # a dict will not do: these never change
+    def complete(  # type: ignore[override]  # immutable options instead of a dict
         self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
     ) -> WatcherOptions:
         """Return a full set of options; a part of a stream changes the stream.
 
-        Whether there are such users and groups is not asked here: see `rights.judge`.
+        Whether users and groups exist is not asked here: see `rights.judge`.
 
         Raises:
-            OptionError: The options do not go together.
+            OptionError: The options contradict each other.
         """
         return WatcherOptions(self._full(given, None if current is None else as_dict(current)))
 
     def changes(self, given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what of a full set of options other ones change; see `complete`.
-
-        Raises:
-            OptionError: The options would not go together.
-        """
+        """Return the options that differ once `given` is applied to `current`; see `complete`."""
         before = as_dict(current)
         full = self._full(given, before)
         return {n: full[n] for n in full if n not in before or before[n] != full[n]}
 
     def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
-        full = self.merged(given, current)
+        full = super().complete(given, current)
         take_parts(full, given)
         if given.get("hooks") or any(key.startswith(_HOOK) for key in given):
             _hooks().take_hooks(full, current)
@@ -301,7 +131,7 @@ class WatcherTable(OptionTable):
 
 
 def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what does not go together in a full set of options, as pairs of key and reason."""
+    """Return the contradictions in a full set of options, as pairs of key and reason."""
     found = []
     if full["singleton"] and full["numprocesses"] > 1:
         found.append(("numprocesses", "a singleton has one process at most"))
@@ -326,19 +156,37 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
     shown.update({f"{stream}_conf": shown_stream(full[stream]) for stream in STREAMS})
     shown["working_dir"] = full["working_dir"] or working_dir
     if full["hooks"]:
-        shown["hooks"] = _hooks().shown_hooks(full["hooks"])
+        shown["hooks"] = {name: str(hook) for name, hook in full["hooks"].items()}
     return shown
 
 
 def _hooks() -> Any:
-    """The module that knows hooks, which most daemons have no use for."""
+    """The module of hooks, which most daemons do not need."""
     from cvec_circus.options import hooks
 
     return hooks
 
 
-WATCHER_OPTIONS = WatcherTable([*_COMMAND, *RIGHTS, *KEEPING, *_STOPPING, *_FILES, *_HOOKS])
+WATCHER_OPTIONS = WatcherTable(_ROWS)
 """Everything that can be configured of a watcher."""
+
+_OF_THE_RUNNER = frozenset(
+    "cmd args shell shell_args executable env numprocesses singleton use_sockets".split()
+)
+"""The daemon decides these itself; in a plugin's section they are the plugin's own."""
+
+PLUGIN_OPTIONS = WatcherTable(
+    [
+        Option("use", "text", None),
+        Option("active", "boolean", True),
+        *(option for option in _ROWS if option.name not in _OF_THE_RUNNER),
+    ]
+)
+"""What the daemon reads in a plugin's section, since a plugin runs as a watcher. All other options
+are the plugin's own: its class gets them as they are written."""
+
+PLUGIN_WATCHER_DEFAULTS = {"singleton": True, "priority": 1, "copy_env": True}
+"""The defaults of a plugin's watcher that differ from those of other watchers."""
 
 
 def needs_fresh(name: str) -> bool:

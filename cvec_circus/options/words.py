@@ -1,4 +1,4 @@
-"""Command lines taken apart into words as a POSIX shell does it, fast, and up to a bound."""
+"""Command lines, split into words as a POSIX shell does it, fast, and up to a bound."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 def split(text: str) -> list[str]:
-    """Take a command line apart as `shlex.split` does, forty times as fast.
+    """Split a command line as `shlex.split` does, forty times as fast.
 
     Raises:
         ValueError: A quotation is not closed, nothing follows a backslash, or it is too long.

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.exc import OptionError
-from cvec_circus.options.kinds import to_signal
-from cvec_circus.options.units import human2bytes
+from cvec_circus.options.kinds import human2bytes, to_signal
 from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
 
 PARENT = "parent"

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.commands.kinds import MAX_REASON
-from cvec_circus.options.units import human2bytes
+from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback
 from cvec_circus.plugins.own import is_own
 from cvec_circus.plugins.statsd_client import StatsdClient

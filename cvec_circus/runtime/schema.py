@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus.exc import OptionError, PluginError
 from cvec_circus.options.kinds import shown, to_boolean, to_choice, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.plugin import PLUGIN_OPTIONS
+from cvec_circus.options.watcher import PLUGIN_OPTIONS
 
 if TYPE_CHECKING:
     from configobj.validate import Validator

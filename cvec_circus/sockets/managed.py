@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc
 from cvec_circus.options.kinds import to_boolean, to_protocol
-from cvec_circus.options.socket import SOCKET_OPTIONS, check
+from cvec_circus.options.socket import SOCKET_OPTIONS, TUNABLE, check
 
 if TYPE_CHECKING:
     from cvec_circus.sockets.unix import OwnPath
@@ -18,8 +18,6 @@ FAMILIES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["fami
 TYPES = {name: getattr(socket, name) for name in SOCKET_OPTIONS.by_name["type"].choices}
 LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 HIGHEST_PORT = 65_535
-TUNABLE = ("backlog", "blocking", "umask", "owner", "replace")
-"""What can be changed of a socket that is bound, so that its descriptor stays."""
 
 Constant = Union[str, int]
 
@@ -111,6 +109,7 @@ class CircusSocket:
         self.owner = None if owner == "" else owner
         check(
             {
+                "host": self.host,
                 "path": self.path,
                 "family": self.family.name,
                 "owner": self.owner,

@@ -22,15 +22,20 @@ def references(options: Mapping[str, Any]) -> set[str]:
     """Return the names, in lower case, of the sockets that the processes of a watcher get."""
     names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
     if options["use_sockets"]:
-        given = [options["cmd"], options["args"]]
-        if options["shell"]:
-            given.append(options["shell_args"])
-        for one in given:
-            text = one if isinstance(one, str) else "\n".join(map(str, one or ()))
-            names.update(
-                (dollar or brackets).lower() for dollar, brackets in _REFERENCE.findall(text)
-            )
+        found = _REFERENCE.findall("\n".join(command_texts(options)))
+        names.update((dollar or brackets).lower() for dollar, brackets in found)
     return names
+
+
+def command_texts(options: Mapping[str, Any]) -> list[str]:
+    """Return what a command is made of, as it is written."""
+    names = ("cmd", "args", "shell_args") if options["shell"] else ("cmd", "args")
+    return [text for name in names for text in texts(options[name])]
+
+
+def texts(given: Any) -> list[str]:
+    """Return the words of an option that may also be one string, which is not split."""
+    return [given] if isinstance(given, str) else [str(word) for word in given or ()]
 
 
 class SocketRegistry:

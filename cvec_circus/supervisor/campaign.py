@@ -1,8 +1,7 @@
-"""Orders to all watchers: who is asked when.
+"""Orders to all watchers: which watcher is asked when.
 
-An order to all is given to every watcher at once, as a goal, so that nothing can get lost in
-between. What a campaign adds is the sequence: it gives each watcher a `Turn`, and the turns come
-stage by stage.
+An order to all reaches every watcher at once, as a goal, so that nothing is lost in between. A
+campaign adds the sequence: it gives each watcher a `Turn`, and the turns come stage by stage.
 
 Stopping: all but the helpers are asked at once, the lowest priority first; then the helpers, so
 that a plugin hears the last `stop` of each watcher. Starting: the watchers of the highest priority,
@@ -10,7 +9,7 @@ in the order in which they were added, `warmup_delay` apart; the next lower prio
 these is filled, or has failed once for good of this start, or when nothing of them has moved for
 `priority_timeout`. A first spawn is movement, a respawn is not; and so is a hook within its
 `hook_timeout`. A stage of a stop is over after `shutdown_timeout` at the latest. So no watcher
-holds up another one for ever.
+holds up another one indefinitely.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Campaign:
     Args:
         pace: How long it waits; it may be changed.
         now: Returns the instant on the monotonic clock.
-        note: Called with a watcher that the others wait for no longer, and with that in words.
+        note: Called with a watcher that the others no longer wait for, and a sentence about it.
         explain: Returns why a watcher stands where it stands.
     """
 
@@ -78,8 +77,8 @@ class Campaign:
         chosen = dict.fromkeys(watchers)
         for watcher in chosen:
             self._unsettled.pop(watcher, None)
-        left = (turn for turn in self._line if not (turn.stage.starts and turn.watcher in chosen))
-        self._line = deque(left)
+        line = self._line
+        self._line = deque(one for one in line if not one.stage.starts or one.watcher not in chosen)
         self._hold(map(self._start, chosen))
 
     def _start(self, watcher: Watcher) -> Turn:
@@ -90,8 +89,7 @@ class Campaign:
             turn.watcher.conditions.insert(0, turn)
             self._line.append(turn)
         self._line = deque(sorted(self._line, key=_order))
-        for turn in self._line:
-            self._touched.append(turn.watcher)
+        self._touched.extend(turn.watcher for turn in self._line)
 
     @property
     def is_over(self) -> bool:
@@ -137,9 +135,8 @@ class Campaign:
     def advance(self) -> tuple[list[Watcher], float | None]:
         """Let the turns come that may come now.
 
-        Returns:
-            The watchers to look at, and the instant at which to call it again though nothing has
-            moved, None for never.
+        Return the watchers to look at, and the instant at which to call this again even if nothing
+        has moved, None for never.
         """
         next_at = self._go_on(self._now())
         touched, self._touched = self._touched, []
@@ -170,19 +167,16 @@ class Campaign:
         return None
 
     def _hooked_until(self) -> float:
-        """The instant until which a hook of a watcher that is to start has time to answer; 0 for
-        none."""
+        """Return the instant until which a hook of a starting watcher may answer, 0 for none."""
         waiting = self._unsettled if self._stage is not None and self._stage.starts else ()
-        return max(
-            (
-                question.asked_at + limit
-                for watcher in waiting
-                if (limit := watcher.options.hook_timeout)
-                for question in watcher.questions.values()
-                if question.asked_at < self._over_at  # or a row of them would hold it for ever
-            ),
-            default=0.0,
+        times = (
+            question.asked_at + limit
+            for watcher in waiting
+            if (limit := watcher.options.hook_timeout)
+            for question in watcher.questions.values()
+            if question.asked_at < self._over_at  # or a row of them would hold it for ever
         )
+        return max(times, default=0.0)
 
     def _next_stage(self, now: float) -> None:
         for watcher in self._unsettled if self._line else ():

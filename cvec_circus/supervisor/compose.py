@@ -133,7 +133,6 @@ def _built(
     stack.callback(helpers.close)
     rows = helper_rows.all_of(configuration, events, sockets)
     helped = [helpers.add(row) for row in rows]
-    endpoints.warn(circus)
 
     facts = Facts()
     announcer = Announcer(events)
@@ -155,7 +154,7 @@ def _built(
     ends = endings.build(
         loop, watch, facts, events.run, explain, around.is_subreaper, hooks.runs_code
     )
-    stack.callback(ends.leftovers.close)
+    stack.callback(ends.signals.close)
     launcher = Launcher(
         loop,
         clock,

@@ -8,27 +8,19 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Connected, Facts
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.sockets.registry import SocketRegistry
-from cvec_circus.supervisor import launching
+from cvec_circus.sockets.registry import SocketRegistry, command_texts
 
 
 class Doorbell:
     """Waits for connections on behalf of watchers with `on_demand`. Owned by the supervisor thread.
 
     A connection is not accepted here: it stays in the backlog of its socket, for the process that
-    is started for it. So the socket stays readable, and is looked at no more from the moment its
-    watcher starts until that has stopped again.
-
-    Args:
-        loop: The supervisor's loop.
-        sockets: The listening sockets.
-        facts: Where a connection is reported.
+    is started for it. So the socket stays readable, and is not watched from the moment its watcher
+    starts until that has stopped again.
     """
 
     def __init__(self, loop: Loop, sockets: SocketRegistry, facts: Facts) -> None:
-        self._loop = loop
-        self._sockets = sockets
-        self._facts = facts
+        self._loop, self._sockets, self._facts = loop, sockets, facts
         self._waiting: dict[Watcher, list[int]] = {}
         self._by_fd: dict[int, set[Watcher]] = {}
 
@@ -64,17 +56,17 @@ class Doorbell:
         managed = []
         try:
             if options["use_sockets"]:
-                managed += self._sockets.referred_to("\n".join(launching.texts(options)))
+                managed += self._sockets.referred_to("\n".join(command_texts(options)))
             if options["stdin_socket"]:
                 managed.append(self._sockets.find("stdin_socket", options["stdin_socket"]))
         except exc.OptionError as error:
             raise ValueError(f"{error.option}: {error.reason}") from error
         for one in managed:
             if one.so_reuseport:
-                raise ValueError(
-                    f"on_demand: socket {one.name} has so_reuseport, so no client can connect to it"
-                    " before there is a process"
+                reason = (
+                    "has so_reuseport, so no client can connect to it before there is a process"
                 )
+                raise ValueError(f"on_demand: socket {one.name} {reason}")
         if not managed:
             raise ValueError("on_demand: the command refers to no socket")
         return list(dict.fromkeys(one.fileno() for one in managed))

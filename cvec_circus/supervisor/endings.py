@@ -1,40 +1,270 @@
-"""Builds the desks that end processes and see to what they leave behind."""
+"""The desks around the end of a process: signals that are sent, deaths that are collected."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.core.facts import Facts
-from cvec_circus.supervisor.families import Families
+from cvec_circus.core.facts import Exited, Facts
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
-from cvec_circus.supervisor.outsiders import Outsiders
-from cvec_circus.supervisor.reaper import Explain, Reaper
 from cvec_circus.supervisor.refusals import Refusals
-from cvec_circus.supervisor.signals import SignalDesk
-from cvec_circus.supervisor.walker import Walker
-from cvec_circus.system import subreaper
+from cvec_circus.supervisor.walker import Found, Table, Walker
+from cvec_circus.system import groups, proctable, subreaper
 from cvec_circus.system.exits import ExitWatcher
+
+LIST_TIMEOUT = 1.0
+"""Seconds until a tree is signalled without the list of its members."""
+
+Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
+
+
+class SignalDesk(Leftovers):
+    """Signals processes, and what dead leaders have left. Owned by the supervisor thread.
+
+    Nothing is signalled by a bare number: leaders, and processes that are watched, by pidfd; those
+    that a walk has listed, only if their start time is still the same.
+    """
+
+    def send(self, process: ManagedProcess, signum: int) -> None:
+        """Send a signal to a leader alone; do nothing if it has exited."""
+        family = self._families.by_process.get(process)
+        if family is None or not family.is_alive:
+            return
+        try:
+            self._exits.send_signal(family.pid, signum)
+        except PermissionError:
+            found = Found.of(family.pid, proctable.row(family.pid))
+            self._refusals.tell(family.watcher.name, found.pid, found.command, found.start_time)
+
+    def kill(self, process: ManagedProcess) -> None:
+        """Send SIGKILL to all of a process group, its leader dead or not, and to its known tree.
+
+        It waits for no other thread.
+        """
+        family = self._families.by_process.get(process)
+        if family is not None:
+            self._send_to_group(family, signal.SIGKILL)
+            self._kill(family)
+
+    def _send_to_group(self, family: Family, signum: int) -> None:
+        """Send a signal to all of a process group whose leader lives, the leader included."""
+        if family.is_alive:
+            try:
+                self._exits.send_to_group(family.pid, signum)
+            except PermissionError:
+                self._walker.walk(partial(self._signal_members, family, signum))
+
+    def _signal_members(self, family: Family, signum: int, table: Table) -> None:
+        """Name the members that we may not signal, since that is all of them."""
+        for row in table.members.get(family.pid, ()):
+            self._send_once(family, Found.of(row.pid, row), signum)
+
+    # -- trees
+
+    def stop_tree(self, process: ManagedProcess, signum: int) -> None:
+        """Send a signal to every descendant of a leader, then to the leader; SIGCONT after each.
+
+        Descendants are listed first, on another thread. Those outside the process group are
+        remembered: their slot waits for them, and `kill` ends them too. Without a list in time the
+        process group is signalled at once, and the others when the list comes.
+        """
+        family = self._families.by_process.get(process)
+        if family is None:
+            return
+        family.signum = signum
+        family.killed = family.killed or signum == signal.SIGKILL
+        stop = _Stop(family)
+        self._walker.walk(partial(self._listed, stop))
+        self._finder.new_batch()
+        self._finder.look(partial(self._listed, stop, None))
+        self._loop.call_later(LIST_TIMEOUT, self._is_late, stop)
+
+    def _listed(self, stop: _Stop, table: Table | None) -> None:
+        """Take the process table, or note that orphans have been looked for; act on both."""
+        if table is None:
+            stop.is_searched = True
+        else:
+            stop.table = table
+        if stop.table is None or not stop.is_searched:
+            return
+        family = stop.family
+        # A group that is or was signalled as a whole needs no signals one by one.
+        is_whole = stop.was_late or not family.is_alive
+        for row in stop.table.descendants(family.pid):
+            found = Found.of(row.pid, row)
+            if found.pgrp != family.pid:
+                self._outsiders.add_to_tree(family, found)
+            elif not is_whole:
+                family.signalled[found.start_time, found.pid] = None
+                self._send_once(family, found, stop.signum)
+                self._send_once(family, found, signal.SIGCONT)
+        self._outsiders.stop_orphans(family)
+        if not is_whole:
+            family.is_listed = True
+            self.send(family.process, stop.signum)
+            self.send(family.process, signal.SIGCONT)
+
+    def _is_late(self, stop: _Stop) -> None:
+        """Signal the group without a list, if none has come."""
+        if stop.table is None or not stop.is_searched:
+            stop.was_late = True
+            self._outsiders.stop_orphans(stop.family)
+            self._send_to_group(stop.family, stop.signum)
+            self._send_to_group(stop.family, signal.SIGCONT)
+
+    def signal_children(self, process: ManagedProcess, signum: int, recursive: bool = True) -> None:
+        """Send a signal to the descendants of a leader, or only to its own children, soon."""
+        self._signal_listed(process, signum, recursive=recursive)
+
+    def signal_child(self, process: ManagedProcess, child: int, signum: int) -> None:
+        """Send a signal to one descendant of a leader, if it is one, soon."""
+        self._signal_listed(process, signum, child=child)
+
+    def _signal_listed(
+        self, process: ManagedProcess, signum: int, recursive: bool = True, child: int = 0
+    ) -> None:
+        family = self._families.by_process.get(process)
+        if family is None or not family.is_alive:
+            return
+
+        def walked(table: Table) -> None:
+            pid = family.pid
+            for row in table.descendants(pid) if recursive else table.below.get(pid, ()):
+                if child in (0, row.pid):
+                    self._send_once(family, Found.of(row.pid, row), signum)
+
+        self._walker.walk(walked)
+
+
+class _Stop:
+    """One stop of a whole tree, until its members have been signalled. Supervisor thread."""
+
+    def __init__(self, family: Family) -> None:
+        self.family, self.signum = family, family.signum
+        self.table: Table | None = None  # the list of processes
+        self.is_searched = False  # orphans have been looked for
+        self.was_late = False  # its group was signalled without the list
+
+
+class Reaper:
+    """Collects the children that have exited. Owned by the supervisor thread.
+
+    Exits are only noted when the exit watcher reports them; `work` collects them, as many as its
+    turn allows. So a thousand deaths at once do not keep a client waiting. One look at our children
+    serves all that were dead before it: it takes 20 ms for ten thousand of them.
+
+    Args:
+        exited: The pids to collect; `Outsiders` adds those that it could not watch.
+        explain: Returns the line that a process has left to say why it cannot run, and why it never
+            became its program.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        exits: ExitWatcher,
+        facts: Facts,
+        families: Families,
+        outsiders: Outsiders,
+        finder: Finder,
+        signals: SignalDesk,
+        exited: deque[int],
+        explain: Explain,
+    ) -> None:
+        self._loop, self._exits, self._facts = loop, exits, facts
+        self._families, self._outsiders, self._finder = families, outsiders, finder
+        self._signals, self._exited, self._explain = signals, exited, explain
+        self._listed = 0  # of them, those that were dead before the finder's last look
+        self._has_news = False  # SIGCHLD has arrived since the last turn
+        loop.add_reader(exits, self._see)
+
+    def add(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
+        """Watch a new child.
+
+        Raises:
+            OSError: There is nothing left to watch it with. The child has been killed and
+                collected again: what cannot be watched must not run.
+        """
+        try:
+            is_watched = self._exits.add(pid)
+        except OSError:
+            os.killpg(pid, signal.SIGKILL)  # not collected, so the number is its own
+            os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
+            raise
+        self._families.add(Family(watcher, process, pid))
+        if not is_watched:
+            # It has ended, and other code in this program has collected it, or SIGCHLD is ignored
+            # in it: nothing will ever be seen of it.
+            self._loop.post(self._exited.append, pid)
+
+    def _see(self) -> None:
+        self._exited.extend(self._exits.ready())
+
+    def work(self, turn_is_over: Callable[[], bool]) -> bool:
+        """Collect what has exited until the turn is over; tell whether there is more."""
+        if not (self._exited or self._has_news):
+            return False
+        self._has_news = False
+        while self._exited:
+            if not self._listed:
+                self._finder.new_batch()
+                self._listed = len(self._exited)
+            self._listed -= 1
+            self._collect(self._exited.popleft())
+            if turn_is_over():
+                break
+        self._signals.ask()
+        self._loop.at_turn_end(self._finder.soon)
+        return bool(self._exited)
+
+    def child_exited(self) -> None:
+        """Look at groups in this turn, and for orphans soon: SIGCHLD has come.
+
+        A signal handler may call it, since it does no more than note it.
+        """
+        self._has_news = True
+
+    def _collect(self, pid: int) -> None:
+        family = self._families.by_pid.get(pid)
+        if family is None or not family.is_alive:
+            self._outsider_exited(pid)
+            return
+        watcher, process = family.watcher, family.process
+        family.stopping = process.state is not ProcessState.RUNNING
+        ended, group = groups.end(self._exits, pid)
+        family.is_alive = False
+        leaves, report, failure = False, "", None
+        try:
+            leaves = self._signals.begin(family, group)
+            report, failure = self._explain(watcher, process)
+        finally:
+            # Whatever there is no memory or file for: an exit that is collected is never lost.
+            self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
+
+    def _outsider_exited(self, pid: int) -> None:
+        # Its children have become ours, and are known by its session while it is kept.
+        self._finder.look(lambda: None)
+        family = self._outsiders.exited(pid)
+        if family is not None:
+            self._signals.settle(family)
 
 
 class Endings(NamedTuple):
-    """The desks around the end of a process. Owned by the supervisor thread.
+    """The desks around the end of a process. Owned by the supervisor thread."""
 
-    Attributes:
-        signals: Sends signals.
-        reaper: Takes in what is spawned, and collects what has exited.
-        leftovers: Follows what dead leaders have left; closed with the supervisor.
-        walker: Reads /proc; its threads are stopped with the supervisor.
-    """
-
-    signals: SignalDesk
+    signals: SignalDesk  # closed with the supervisor
     reaper: Reaper
-    leftovers: Leftovers
-    walker: Walker
+    walker: Walker  # its threads are stopped with the supervisor
 
 
 def build(
@@ -49,34 +279,27 @@ def build(
     """Build the desks, bottom-up.
 
     Args:
-        loop: The supervisor's loop.
-        exits: Sees exits.
-        facts: Learns of them.
         run: The id of this daemon's life, as it is in the marks of what it starts.
         explain: See `Reaper`.
         is_subreaper: Whether orphans become our children: never in an embedding program.
         runs_user_code: Whether a hook or a stream class is running at this moment.
     """
-    if is_subreaper:
-        is_subreaper = _become_subreaper()
-    refusals = Refusals()
+    adopts = is_subreaper and _become_subreaper()
+    refusals, families, walker = Refusals(), Families(), Walker(loop, run)
     exited: deque[int] = deque()
-    walker = Walker(loop, run)
-    families = Families()
-    outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts=is_subreaper)
+    outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts)
     finder: Finder
-    if is_subreaper:
+    if adopts:
         finder = Adoption(loop, walker, families, outsiders, runs_user_code)
     else:
         finder = Search(loop, walker, families, outsiders)
-    leftovers = Leftovers(loop, families, outsiders, finder, walker, facts, refusals)
-    reaper = Reaper(loop, exits, facts, families, outsiders, finder, leftovers, exited, explain)
-    signals = SignalDesk(loop, exits, families, outsiders, finder, leftovers, walker, refusals)
-    return Endings(signals, reaper, leftovers, walker)
+    signals = SignalDesk(loop, exits, facts, families, outsiders, finder, walker, refusals)
+    reaper = Reaper(loop, exits, facts, families, outsiders, finder, signals, exited, explain)
+    return Endings(signals, reaper, walker)
 
 
 def _become_subreaper() -> bool:
-    """Have orphans come to this process, if the kernel lets it; a walk of /proc finds them too."""
+    """Become the child subreaper, if the kernel permits; else a walk of /proc finds orphans."""
     try:
         subreaper.enable()
     except OSError as error:

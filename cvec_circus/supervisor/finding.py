@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.supervisor.families import Families, Found
-from cvec_circus.supervisor.outsiders import Outsiders
-from cvec_circus.supervisor.walker import Table, Walker
+from cvec_circus.supervisor.families import Families, Outsiders
+from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, subreaper
 
 SHARE = 20
@@ -27,23 +25,36 @@ DEFERRED_DELAY = 1.0
 Done = Callable[[], object]
 
 
-class Finder(ABC):
+class Finder:
     """Finds orphans and strays, and hands them to `Outsiders`. Owned by the supervisor thread."""
 
-    def __init__(self, loop: Loop, delay: float) -> None:
-        self._loop = loop
-        self._delay = delay
+    delay: float
+    """Seconds for which calls of `soon` are collected."""
+
+    def __init__(
+        self, loop: Loop, walker: Walker, families: Families, outsiders: Outsiders
+    ) -> None:
+        self._loop, self._walker = loop, walker
+        self._families, self._outsiders = families, outsiders
+        self._session = os.getsid(0)
         self._timer: Timer | None = None
         self._not_before = 0.0
 
     def soon(self) -> None:
-        """Look in a moment, once for all that ask until then."""
-        if self._timer is None:
-            at = max(self._loop.clock.monotonic() + self._delay, self._not_before)
-            self._timer = self._loop.call_at(at, self._look_now)
+        """Look in a moment, once for all calls until then."""
+        self._look_in(self.delay)
+
+    def _look_in(self, delay: float) -> None:
+        at = max(self._loop.clock.monotonic() + delay, self._not_before)
+        if self._timer is not None:
+            if self._timer.when <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._look_now)
 
     def _look_now(self) -> None:
         self._timer = None
+        self.new_batch()
         self.look(lambda: None)
 
     def _pause(self, began: float) -> None:
@@ -51,25 +62,24 @@ class Finder(ABC):
         now = self._loop.clock.monotonic()
         self._not_before = now + SHARE * (now - began)
 
-    @abstractmethod
-    def new_batch(self) -> None:
-        """Say that more exits have been seen since the last look."""
+    def look(self, done: Done) -> None:
+        """Look at once, and call `done` when all that is there now has been handed on.
 
-    @abstractmethod
+        That may be before this returns.
+        """
+        raise NotImplementedError
+
+    # Nothing to do where orphans do not become our children: process 1 collects them.
+
+    def new_batch(self) -> None:
+        """Note that more processes have exited since the last look."""
+
     def sweep(self) -> None:
         """Collect the zombies among the orphans, where they are our children."""
 
-    @abstractmethod
     def adopted(self, group: int) -> list[int]:
         """List the orphans in the group of a dead leader, where they are our children."""
-
-    @abstractmethod
-    def look(self, done: Done) -> None:
-        """Look at once.
-
-        Args:
-            done: Called when all that is there now has been handed on; perhaps before this returns.
-        """
+        return []
 
 
 class Adoption(Finder):
@@ -82,12 +92,10 @@ class Adoption(Finder):
     for it.
 
     Args:
-        loop: The supervisor's loop.
-        walker: Reads marks.
-        families: The leaders.
-        outsiders: Takes what is found.
         runs_user_code: Whether a hook or a stream class is running at this moment.
     """
+
+    delay = 0.02
 
     def __init__(
         self,
@@ -97,18 +105,13 @@ class Adoption(Finder):
         outsiders: Outsiders,
         runs_user_code: Callable[[], bool],
     ) -> None:
-        super().__init__(loop, delay=0.02)
-        self._walker = walker
-        self._families = families
-        self._outsiders = outsiders
+        super().__init__(loop, walker, families, outsiders)
         self._runs_user_code = runs_user_code
-        self._session = os.getsid(0)
         self._members: dict[int, int] = {}  # group by pid, of those in the group of a leader
         self._asked: dict[int, float] = {}  # since when its mark is being read
         self._waiting: list[Done] = []
         self._is_fresh = False
         self._is_short = False
-        self._deferred: Timer | None = None
 
     def new_batch(self) -> None:
         """See `Finder.new_batch`."""
@@ -118,7 +121,7 @@ class Adoption(Finder):
         """See `Finder.look`. Without a new orphan, `done` is called before it returns."""
         if not self._is_fresh:
             began = self._loop.clock.monotonic()
-            self._list()
+            self.sweep()
             self._pause(began)
             self._is_fresh = True
         # The mark of a process whose memory is locked may never be read: no look waits for an old
@@ -129,156 +132,109 @@ class Adoption(Finder):
         else:
             done()
 
-    def sweep(self) -> None:
-        """See `Finder.sweep`."""
-        self._list()
-
     def adopted(self, group: int) -> list[int]:
         """See `Finder.adopted`."""
         return [pid for pid, own in self._members.items() if own == group]
 
-    def _look_now(self) -> None:
-        self._is_fresh = False
-        super()._look_now()
-
-    def _list(self) -> None:
+    def sweep(self) -> None:
+        """List our children: collect zombies, and have the marks of new ones read."""
         try:
             children = subreaper.children()
         except (OSError, MemoryError) as error:
             if not self._is_short:
                 self._is_short = True
                 reason = getattr(error, "strerror", None) or "no memory"
-                logger.warning("cannot list the orphans: %s; it is tried again", reason)
-            self._defer()
+                logger.warning("cannot list the orphans: %s; trying again", reason)
+            self._look_in(DEFERRED_DELAY)
             return
         self._is_short = False
-        new: list[int] = []
         if self._members:
             self._members = {pid: self._members[pid] for pid in children if pid in self._members}
-        for pid in self._families.others(children):
-            if pid not in self._asked:
-                self._examine(pid, new)
+        leaders, asked = self._families.by_pid, self._asked
+        others = [pid for pid in children if pid not in leaders and pid not in asked]
+        new = [pid for pid in others if self._is_new(pid)]
         if new:
-            self._asked.update(dict.fromkeys(new, self._loop.clock.monotonic()))
+            asked.update(dict.fromkeys(new, self._loop.clock.monotonic()))
             self._walker.read(new, partial(self._found, new))
 
-    def _examine(self, pid: int, new: list[int]) -> None:
-        """Look at one child that is no leader. A microsecond or two: there may be thousands."""
+    def _is_new(self, pid: int) -> bool:
+        """Collect a child that is no leader if it is a zombie; tell whether its mark must be read.
+
+        A microsecond or two: there may be thousands.
+        """
         try:
             session, group = os.getsid(pid), os.getpgid(pid)
         except ProcessLookupError:
-            return  # a hook has collected it
-        if session == self._session:
-            return
-        if self._outsiders.knows(pid):
-            return
+            return False  # a hook has collected it
+        if session == self._session or self._outsiders.knows(pid):
+            return False
         if collecting.peek(pid):
-            if self._has_origin(session) or not self._runs_user_code():
+            if self._outsiders.has_origin(session) or not self._runs_user_code():
                 self._members.pop(pid, None)
                 collecting.collect(pid)
             else:
-                self._defer()
-        elif self._members.get(pid) != group:
-            family = self._families.of_leader(session)
-            if family is not None and group == family.pid:
-                self._members[pid] = group
-            else:
-                new.append(pid)
-
-    def _has_origin(self, session: int) -> bool:
-        return self._families.of_leader(session) is not None or self._outsiders.has_origin(session)
+                self._look_in(DEFERRED_DELAY)
+            return False
+        if self._members.get(pid) == group:
+            return False
+        if session == group and session in self._families.by_pid:
+            self._members[pid] = group
+            return False
+        return True
 
     def _found(self, asked: list[int], found: list[Found]) -> None:
         for pid in asked:
             self._asked.pop(pid, None)
         for one in found:
-            if one.mark is None and not self._has_origin(one.session) and self._runs_user_code():
-                self._defer()  # perhaps a hook's, which has only just left our session
-            else:
+            has_origin = one.mark is not None or self._outsiders.has_origin(one.session)
+            if has_origin or not self._runs_user_code():
                 self._outsiders.take(one)
+            else:
+                self._look_in(
+                    DEFERRED_DELAY
+                )  # perhaps a hook's that has only just left our session
         if not self._asked:
             waiting, self._waiting = self._waiting, []
             for done in waiting:
                 done()
-
-    def _defer(self) -> None:
-        if self._deferred is None:
-            self._deferred = self._loop.call_later(DEFERRED_DELAY, self._look_again)
-
-    def _look_again(self) -> None:
-        self._deferred = None
-        self.soon()
 
 
 class Search(Finder):
     """Finds strays by a walk of /proc, where orphans do not become our children.
 
     Owned by the supervisor thread.
-
-    Args:
-        loop: The supervisor's loop.
-        walker: Walks, and reads marks.
-        families: The leaders.
-        outsiders: Takes what is found.
     """
 
-    def __init__(
-        self, loop: Loop, walker: Walker, families: Families, outsiders: Outsiders
-    ) -> None:
-        super().__init__(loop, delay=0.1)
-        self._walker = walker
-        self._families = families
-        self._outsiders = outsiders
-        self._session = os.getsid(0)
-        self._unmarked: set[tuple[int, int]] = set()
-
-    def new_batch(self) -> None:
-        """See `Finder.new_batch`; each walk is a new one."""
-
-    def sweep(self) -> None:
-        """See `Finder.sweep`; process 1 collects them."""
-
-    def adopted(self, group: int) -> list[int]:
-        """See `Finder.adopted`; none are."""
-        return []
+    delay = 0.1
+    _unmarked: frozenset[tuple[int, int]] = frozenset()
 
     def look(self, done: Done) -> None:
         """See `Finder.look`. `done` is called in a later turn."""
+        self._walker.walk(partial(self._walked, self._loop.clock.monotonic(), done))
 
-        began = self._loop.clock.monotonic()
-
-        def walked(table: Table) -> None:
-            self._pause(began)
-            self._walked(table, done)
-
-        self._walker.walk(walked)
-
-    def _walked(self, table: Table, done: Done) -> None:
+    def _walked(self, began: float, done: Done, table: Table) -> None:
+        self._pause(began)
+        leaders = self._families.by_pid
         unknown = []
-        there = set()
         for row in table.rows:
-            key = (row.start_time, row.pid)
-            there.add(key)
             if row.session == self._session or self._outsiders.knows(row.pid):
                 continue
-            if self._families.of_leader(row.pid) or self._families.of_leader(row.pgrp):
+            if row.pid in leaders or row.pgrp in leaders:
                 continue
-            if self._families.of_leader(row.session) is not None:
+            if row.session in leaders:
                 self._outsiders.take(Found.of(row.pid, row))
-            elif key not in self._unmarked:
+            elif (row.start_time, row.pid) not in self._unmarked:
                 unknown.append(row.pid)
         # What has no mark never gets one: it is inherited, and we alone give it.
-        self._unmarked &= there
-        if not unknown:
-            done()
-            return
-
-        def read(found: list[Found]) -> None:
-            for one in found:
-                if one.mark is None:
-                    self._unmarked.add((one.start_time, one.pid))
-                else:
-                    self._outsiders.take(one)
+        self._unmarked &= {(row.start_time, row.pid) for row in table.rows}
+        if unknown:
+            self._walker.read(unknown, partial(self._read, done))
+        else:
             done()
 
-        self._walker.read(unknown, read)
+    def _read(self, done: Done, found: list[Found]) -> None:
+        self._unmarked |= {(one.start_time, one.pid) for one in found if one.mark is None}
+        for one in found:
+            if one.mark is not None:
+                self._outsiders.take(one)
+        done()

@@ -7,8 +7,7 @@ import os
 import select
 import subprocess
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
@@ -17,13 +16,12 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.supervisor import launching
+from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.reaper import Reaper
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 
@@ -32,17 +30,11 @@ class Launcher:
     """Starts the processes of watchers. Owned by the supervisor thread, which waits for none.
 
     Args:
-        loop: The supervisor's loop.
-        clock: The time.
         run: The id of the daemon's life.
-        sockets: The listening sockets that commands may refer to.
-        outputs: Reads what they write.
-        reaper: Sees them end.
-        helpers: What plugins get in addition.
-        hooks: What hooks have taken away.
-        reports: Takes what a process says that does not become its program.
+        helpers: Tells what plugins get in addition.
+        hooks: Tells which variables hooks have taken away.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
-        nofile: The soft limit of open files that they get; None for ours, if that is what we had.
+        nofile: The soft limit of open files for processes; None for ours, unless it was changed.
     """
 
     def __init__(
@@ -59,21 +51,14 @@ class Launcher:
         log_fd: Callable[[], int | None] = lambda: None,
         nofile: int | None = None,
     ) -> None:
-        self._loop = loop
-        self._clock = clock
-        self._run = run
-        self._sockets = sockets
-        self._outputs = outputs
-        self._reaper = reaper
-        self._helpers = helpers
-        self._hooks = hooks
-        self._log_fd = log_fd
-        self._nofile = nofile
+        self._loop, self._clock = loop, clock
+        self._run, self._nofile, self._log_fd = run, nofile, log_fd
+        self._sockets, self._outputs, self._reaper = sockets, outputs, reaper
+        self._helpers, self._hooks, self._reports = helpers, hooks, reports
         self._templates: dict[Watcher, Template] = {}
-        self._reports = reports
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
-        """Start a process in that slot of the watcher.
+        """Start a process in a slot of the watcher.
 
         Returns:
             Its pid, which is also the number of its session and process group.
@@ -83,6 +68,8 @@ class Launcher:
             ValueError: The options cannot be made into a command.
         """
         try:
+            if not files.has_room(self._loop.wakeup.fd):
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             return self._spawn(watcher, process)
         except LaunchError:
             raise
@@ -90,112 +77,66 @@ class Launcher:
             raise LaunchError(error.errno, f"cannot start a process: {error.strerror}") from error
 
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
-        if not files.has_room(self._loop.wakeup.fd):
-            reason = os.strerror(errno.EMFILE)
-            raise LaunchError(errno.EMFILE, f"cannot start a process: {reason}")
         template = self._template(watcher)
         inherited = self._log_fd() if watcher.kind.is_helper else None
         with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:
-            pid = self._launch(watcher, process, template, loan, standard)
+            with self._helpers.prepare(watcher, process) as extra:
+                spec = template.spec(process.wid, loan, extra.env, extra.fds, **standard.files)
+                pid, report_fd = launch(spec)
+            try:
+                self._reaper.add(watcher, process, pid)
+            except BaseException:
+                if report_fd is not None:
+                    os.close(report_fd)
+                raise
+            if report_fd is not None:
+                self._reports.add(watcher, process, spec, report_fd)
             for name, fd in standard.take().items():
                 self._outputs.add(watcher, process, name, fd, pid)
         process.started = self._clock.time()
         return pid
 
     def _template(self, watcher: Watcher) -> Template:
-        """Return what the watcher's processes have in common with its options of now."""
         options, withheld = watcher.options, self._hooks.withheld(watcher)
         kept = self._templates.get(watcher)
         if kept is not None and kept.options is options and kept.withheld == withheld:
             return kept
         made = Template(watcher.name, options, self._run, withheld, self._nofile)
-        if made.is_lasting:
+        if made.is_reusable:
             self._templates[watcher] = made
         return made
 
-    def _launch(
-        self,
-        watcher: Watcher,
-        process: ManagedProcess,
-        template: Template,
-        loan: Loan,
-        standard: StandardFiles,
-    ) -> int:
-        options = template.options
-        env = template.environment(process.wid)
-        fds = template.sockets(loan)
-        argv = template.argv(env, process.wid, loan)
-        listen: list[int] = []
-        if options.listen_fds and fds:
-            listen, variables = launching.listening(fds)
-            env.update(variables)
-        if options.stdin_socket:
-            standard.files["stdin"] = launching.stdin_socket(options.stdin_socket, loan)
-        with self._helpers.prepare(watcher, process) as extra:
-            env.update(extra.env)
-            spec = template.spec._replace(
-                argv=argv,
-                env=env,
-                pass_fds=(*fds.values(), *extra.fds),
-                listen=listen,
-                **standard.files,
-            )
-            launched = launch(spec)
-        pid, report_fd = launched
-        try:
-            self._reaper.add(watcher, process, pid)
-        except BaseException:
-            if report_fd is not None:
-                os.close(report_fd)
-            raise
-        if report_fd is not None:
-            self._reports.add(watcher, process, spec, report_fd)
-        return pid
-
     def forget(self, watcher: Watcher) -> None:
-        """Let go of what is kept for a watcher that is gone for good; again does no harm."""
+        """Drop what is kept for a watcher that is gone for good; it may be called twice."""
         self._templates.pop(watcher, None)
         self._reports.forget(watcher)
 
 
 class StandardFiles:
-    """The standard files of a process to be. Owned by the supervisor thread.
+    """The standard files of a process that starts, by name. Owned by the supervisor thread.
 
-    Use it as a context: whatever happens, the ends that belong to the child are closed here, and so
-    are ours unless `take` has handed them on.
-
-    Args:
-        options: The watcher's, which decide.
-        inherited: The file that a helper writes to, the daemon's own log; None for ours.
-
-    Attributes:
-        files: What a LaunchSpec has as stdin, stdout and stderr.
+    A context, at whose end the child's ends of pipes are closed, and ours that were not taken.
+    Their keys are those of a LaunchSpec. A helper that writes to the daemon's own log has that
+    `inherited`, which is None for our stdout and stderr.
     """
 
     def __init__(self, options: WatcherOptions, inherited: int | None) -> None:
-        self._options = options
-        self._inherited = inherited
         self._theirs: list[int] = []
         self._ours: dict[str, int] = {}
-        self.files: dict[str, Any] = {}
-
-    def __enter__(self) -> StandardFiles:
-        options = self._options
+        self.files = {"stdin": subprocess.DEVNULL if options.close_child_stdin else None}
         try:
-            self.files["stdin"] = subprocess.DEVNULL if options.close_child_stdin else None
             for name in CHANNELS:
-                is_captured = options[f"{name}_stream"] or history_size(options, name)
-                self.files[name] = self._open(name, bool(is_captured))
+                if options[f"close_child_{name}"]:
+                    self.files[name] = subprocess.DEVNULL
+                elif options[f"{name}_stream"] or history_size(options, name):
+                    self.files[name] = self._pipe(name)
+                else:
+                    self.files[name] = inherited
         except OSError:
-            self._close()
+            self.__exit__()
             raise
-        return self
 
-    def _open(self, name: str, is_captured: bool) -> int | None:
-        if self._options[f"close_child_{name}"]:
-            return subprocess.DEVNULL
-        if not is_captured:
-            return self._inherited
+    def _pipe(self, name: str) -> int:
         ours, theirs = os.pipe()
         self._theirs.append(theirs)
         self._ours[name] = files.moved_up(ours)
@@ -206,60 +147,40 @@ class StandardFiles:
         taken, self._ours = self._ours, {}
         return taken
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._close()
+    def __enter__(self) -> StandardFiles:
+        return self
 
-    def _close(self) -> None:
-        for fd in [*self._theirs, *self._ours.values()]:
+    def __exit__(self, *details: object) -> None:
+        for fd in (*self._theirs, *self._ours.values()):
             os.close(fd)
-        self._theirs.clear()
-        self._ours.clear()
 
 
-class Report(NamedTuple):
-    """What a process says until it is its program. Immutable.
-
-    Attributes:
-        watcher: Whose process it is.
-        process: It.
-        spec: What it is to become.
-        fd: The pipe.
-    """
+class _Report(NamedTuple):
+    """What a process says until it is its program. Immutable."""
 
     watcher: Watcher
     process: ManagedProcess
-    spec: LaunchSpec
-    fd: int
+    spec: LaunchSpec  # what it is to become
+    fd: int  # the pipe
 
 
 class Reports:
-    """Listens to the processes that are not their programs yet. Owned by the supervisor thread.
+    """Listens to processes that have not become their programs yet. Owned by the supervisor thread.
 
     Their pipes are in one epoll, which most daemons never need: a thousand that start at once are
     one file to the loop.
-
-    Args:
-        loop: The supervisor's loop.
     """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._epoll: select.epoll | None = None
-        self._open: dict[int, Report] = {}
-        self._by_process: dict[ManagedProcess, Report] = {}
+        self._open: dict[int, _Report] = {}
         self._failed: dict[ManagedProcess, LaunchError] = {}
         self._told: dict[Watcher, set[str]] = {}
 
     def add(self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int) -> None:
         """Listen to a new one; the pipe is owned here from now on."""
-        report = Report(watcher, process, spec, fd)
-        self._open[fd] = report
-        self._by_process[process] = report
+        self._open[fd] = _Report(watcher, process, spec, fd)
         try:
             if self._epoll is None:
                 self._epoll = select.epoll()
@@ -267,56 +188,55 @@ class Reports:
             self._epoll.register(fd, select.EPOLLIN)
         except OSError as error:
             # It is read when the process has ended.
-            logger.warning("%s: cannot listen to its start: %s", process.name, error.strerror)
+            reason = f"{error.strerror}; a failure shows when it has ended"
+            logger.warning("%s: cannot watch slot %d start: %s", process.name, process.wid, reason)
 
     def _see(self) -> None:
         assert self._epoll is not None
         for fd, _ in self._epoll.poll(0):
             self._read(self._open[fd])
 
-    def _read(self, report: Report) -> None:
+    def _read(self, report: _Report) -> None:
         """Take what there is: it has been written at once."""
-        del self._open[report.fd]
-        if self._by_process.get(report.process) is report:
-            del self._by_process[report.process]
+        watcher, process, spec, fd = report
+        del self._open[fd]
         text = b""
         try:
-            text = os.read(report.fd, REPORT_SIZE)
+            text = os.read(fd, REPORT_SIZE)
         except BlockingIOError:
             pass  # a process that a hook has forked has the other end as well
         finally:
-            self._ignore(report.fd)
-            os.close(report.fd)
-        failed, remarks = explain(report.spec, text)
+            self._ignore(fd)
+            os.close(fd)
+        failed, remarks = explain(spec, text)
         if failed is not None:
-            self._failed[report.process] = failed
-        told = self._told.setdefault(report.watcher, set()) if remarks else set()
+            self._failed[process] = failed
+        told = self._told.setdefault(watcher, set()) if remarks else set()
         for remark in remarks:
             if remark not in told:
                 told.add(remark)
-                logger.warning("%s: %s", report.watcher.name, remark)
+                logger.warning("%s: %s", watcher.name, remark)
 
     def _ignore(self, fd: int) -> None:
-        """Listen to a pipe no more; closing it is not enough where a hook has forked."""
+        """Stop listening to a pipe; closing it is not enough where a hook has forked."""
         try:
             if self._epoll is not None:
                 self._epoll.unregister(fd)
         except FileNotFoundError:
-            pass  # nothing has listened: see `add`
+            pass  # it was never registered: see `add`
 
     def failure(self, process: ManagedProcess) -> LaunchError | None:
         """Return why a process that has ended never became its program, None if it did."""
-        report = self._by_process.get(process)
-        if report is not None:
+        for report in [one for one in self._open.values() if one.process is process]:
             self._read(report)
         return self._failed.pop(process, None)
 
     def forget(self, watcher: Watcher) -> None:
-        """Let go of what was said about a watcher that is gone for good."""
+        """Drop what was logged about a watcher that is gone for good."""
         self._told.pop(watcher, None)
 
     def close(self) -> None:
-        """Listen no more, after the loop has been closed."""
+        """Close all pipes, after the loop has been closed."""
         for fd in self._open:
             os.close(fd)
         self._open.clear()

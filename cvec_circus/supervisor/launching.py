@@ -1,4 +1,4 @@
-"""From a watcher's options to a process: the command line, the environment, the rights."""
+"""From a watcher's options to what starts its processes: command line, environment, rights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cvec_circus.options import rights
 from cvec_circus.options.expand import expand, has_names, watcher_values
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
-from cvec_circus.sockets.registry import Loan
+from cvec_circus.sockets.registry import Loan, command_texts, texts
 from cvec_circus.system.launch import MARK, LaunchSpec
 
 if TYPE_CHECKING:
@@ -39,16 +39,9 @@ class Template:
         withheld: Variables of the daemon's own environment that its processes do not get.
         nofile: The soft limit of open files that processes get; None for ours.
 
-    Attributes:
-        options: As given.
-        withheld: As given.
-        spec: What is the same for each process; without argv, env and files.
-        is_lasting: Whether it may be used again. It may not be where it depends on folders, in
-            which something may be installed at any time.
-
     Raises:
-        OSError: The Python environment that its processes are to have cannot be read.
-        ValueError: It is none, or the user or group does not exist.
+        OSError: The Python environment for its processes cannot be read.
+        ValueError: `virtualenv` is no Python environment, or the user or group does not exist.
     """
 
     def __init__(
@@ -59,58 +52,78 @@ class Template:
         withheld: Collection[str] = (),
         nofile: int | None = None,
     ) -> None:
-        self.options = options
-        self.withheld = withheld
-        self.is_lasting = not (options.virtualenv or options.copy_path)
-        self._name = name
-        self._run = run
+        self.options, self.withheld = options, withheld
+        # Not reusable where it depends on folders: something may be installed there at any time.
+        self.is_reusable = not (options.virtualenv or options.copy_path)
+        self._name, self._run = name, run
         self._env = _environment(options, withheld)
-        self._written = texts(options)
-        self._has_names = any(has_names(text) for text in self._written)
+        self._texts = command_texts(options)
+        self._has_names = any(map(has_names, self._texts))
         self._values: dict[str, str] | None = None
         self._words: list[str] | None = None
         limits = rights.limits(options.extra)
-        self.spec = LaunchSpec(
+        self._spec = LaunchSpec(
             (),
             cwd=options.working_dir,
             executable=options.executable,
             umask=-1 if options.umask is None else options.umask,
-            identity=identity(options),
+            identity=_identity(options),
             limits=limits,
             nofile=None if "nofile" in limits else nofile,
         )
 
-    def environment(self, wid: int) -> dict[str, str]:
-        """Return the whole environment of the process in that slot, in a dict of its own."""
-        return {**self._env, MARK: f"{self._run}:{self._name}:{wid}"}
+    def spec(
+        self,
+        wid: int,
+        sockets: Loan,
+        env: Mapping[str, str] = {},
+        fds: Collection[int] = (),
+        **standard: Any,
+    ) -> LaunchSpec:
+        """Return what starts the process in a slot.
 
-    def sockets(self, sockets: Loan) -> dict[str, int]:
-        """Return the listening sockets that the command refers to, by their names.
+        Args:
+            wid: The slot.
+            sockets: Lends the listening sockets that the command refers to.
+            env: Variables for this process beside those of the watcher.
+            fds: Files for this process beside the sockets.
+            **standard: Its stdin, stdout and stderr; `stdin_socket` takes precedence.
 
         Raises:
-            ValueError: It names an unknown one.
-            OSError: The process cannot get one of its own.
+            ValueError: The command refers to an unknown socket, cannot be split into words, or is
+                empty.
+            OSError: The process cannot get a socket of its own.
         """
-        if not self.options.use_sockets:
-            return {}
+        options = self.options
+        mark = f"{self._run}:{self._name}:{wid}"
+        variables = {**self._env, MARK: mark}
+        listening: dict[str, int] = {}
         try:
-            return sockets.used_by("\n".join(self._written))
+            if options.use_sockets:
+                listening = sockets.used_by("\n".join(self._texts))
+            argv = self._argv(variables, wid, sockets)
+            if options.stdin_socket:
+                standard["stdin"] = sockets.fd("stdin_socket", options.stdin_socket)
         except exc.OptionError as error:
-            raise ValueError(error.reason) from error
+            raise ValueError(str(error)) from error
+        listen: list[int] = []
+        if options.listen_fds and listening:
+            listen, shown = listen_fds(listening)
+            variables.update(shown)
+        variables.update(env)
+        return self._spec._replace(
+            argv=argv,
+            env=variables,
+            pass_fds=(*listening.values(), *fds),
+            listen=listen,
+            **standard,
+        )
 
-    def argv(self, env: Mapping[str, str], wid: int, sockets: Loan) -> list[str]:
+    def _argv(self, env: Mapping[str, str], wid: int, sockets: Loan) -> list[str]:
         """Return the words of the command.
 
         With `shell`, the words are quoted for the shell that gets them, as Circus does it: what
         they say can never be more than words.
-
-        Args:
-            env: The environment of the process, as `environment` has returned it.
-            wid: Its slot.
-            sockets: What `$(circus.sockets.NAME)` stands for.
-
-        Raises:
-            ValueError: The command cannot be split into words, or is empty.
         """
         if not self._has_names:
             if self._words is None:
@@ -139,29 +152,16 @@ def _environment(options: WatcherOptions, withheld: Collection[str]) -> dict[str
     return env
 
 
-def identity(options: WatcherOptions) -> Identity | None:
-    """Return the user and groups that processes with these options run as; None for the daemon's.
-
-    Raises:
-        ValueError: There is no such user or group.
-    """
-    uid, gid = options.uid, options.gid
-    if uid is None and gid is None:
+def _identity(options: WatcherOptions) -> Identity | None:
+    """Return the user and groups that processes run as; None for the daemon's."""
+    if options.uid is None and options.gid is None:
         return None
     from cvec_circus.system import accounts
 
-    return accounts.identity(uid, gid)
+    return accounts.identity(options.uid, options.gid)
 
 
-def texts(options: WatcherOptions) -> list[str]:
-    """Return what a command is made of, as it is written."""
-    given = [options.cmd, options.args]
-    if options.shell:
-        given.append(options.shell_args)
-    return [text for one in given for text in _texts(one)]
-
-
-def listening(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
+def listen_fds(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
     """Return sockets in the order in which systemd's protocol gives them, and its variables.
 
     The protocol has them at 3, 4, ... A socket that has such a number of its own stays there,
@@ -175,18 +175,6 @@ def listening(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
     return order, {"LISTEN_FDS": str(len(order)), "LISTEN_FDNAMES": shown}
 
 
-def stdin_socket(name: str, sockets: Loan) -> int:
-    """Return the socket of that name, which is a process' standard input.
-
-    Raises:
-        ValueError: There is no socket of that name.
-    """
-    try:
-        return sockets.fd("stdin_socket", name)
-    except exc.OptionError as error:
-        raise ValueError(f"stdin_socket: {error.reason}") from error
-
-
 def _command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:
     """Return the words of a command with the names in it replaced."""
     words = [*_expanded(options, "cmd", values), *_expanded(options, "args", values)]
@@ -198,18 +186,12 @@ def _command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:
     return words
 
 
-def _texts(given: Any) -> list[str]:
-    return [given] if isinstance(given, str) else [str(word) for word in given or ()]
-
-
 def _expanded(options: WatcherOptions, name: str, values: Mapping[str, str]) -> list[str]:
     """Return the words of an option, with the names in it replaced."""
-    if isinstance(options[name], str):
-        return _split(expand(options[name], values), name)
-    return [expand(word, values) for word in _texts(options[name])]
-
-
-def _split(text: str, name: str) -> list[str]:
+    given: Any = options[name]
+    if not isinstance(given, str):
+        return [expand(word, values) for word in texts(given)]
+    text = expand(given, values)
     try:
         return list(_words(text))
     except ValueError as error:

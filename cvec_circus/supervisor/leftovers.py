@@ -10,13 +10,14 @@ from functools import partial
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.facts import Emptied, Facts
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.families import Families, Family, Found
+from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Finder
-from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.refusals import Refusals
-from cvec_circus.supervisor.walker import Table, Walker
+from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, pidfd, proctable
+from cvec_circus.system.exits import ExitWatcher
 from cvec_circus.system.groups import ProcessGroup
 
 FIRST_DELAY, LAST_DELAY = 0.005, 0.2
@@ -33,59 +34,49 @@ LOOK_TIMEOUT = 1.0
 
 
 class Leftovers:
-    """Sees what dead leaders have left come to its end. Owned by the supervisor thread.
+    """Follows what dead leaders have left until it has ended. Owned by the supervisor thread.
 
     A group is asked whether it is empty at each exit of any child, and by a timer. A zombie that
     its parent does not collect is a member too, so now and then a walk of /proc looks for groups
     that have no other. Where the kernel cannot tell whether a group is empty, that walk alone does.
-
-    Args:
-        loop: The supervisor's loop.
-        families: Forgets those that are over.
-        outsiders: What is outside the groups.
-        finder: Looks for strays before a stop is over.
-        walker: Walks /proc.
-        facts: Learns that nothing is left.
-        refusals: Names what we may not signal.
     """
 
     def __init__(
         self,
         loop: Loop,
+        exits: ExitWatcher,
+        facts: Facts,
         families: Families,
         outsiders: Outsiders,
         finder: Finder,
         walker: Walker,
-        facts: Facts,
         refusals: Refusals,
     ) -> None:
-        self._loop = loop
-        self._families = families
-        self._outsiders = outsiders
-        self._finder = finder
-        self._walker = walker
-        self._facts = facts
+        self._loop, self._exits, self._facts, self._families = loop, exits, facts, families
+        self._outsiders, self._finder, self._walker = outsiders, finder, walker
+        self._refusals = refusals
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
         self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
-        # Watchers of which something ended that no stop had begun; the look that is under way.
         self._unsought: dict[Watcher, object | None] = {}
+        """Watchers with a process that ended by itself, and the look for its strays, once begun."""
         self._timer: Timer | None = None
         self._delay = FIRST_DELAY
         self._walk_delay = FIRST_WALK_DELAY
         self._walk_at = 0.0
         self._walking = False
-        self._refusals = refusals
 
     def begin(self, family: Family, group: ProcessGroup) -> bool:
-        """Follow what a leader has left that has just exited.
+        """Signal and follow what a leader has left that has just exited.
 
-        Args:
-            family: The leader's.
-            group: Its process group, which is closed here when it is empty.
-
-        Returns:
-            Whether its slot has something to wait for; `Emptied` follows then.
+        Return whether its slot has something to wait for; `Emptied` follows then. The group is
+        owned here from now on.
         """
+        if family.watcher.is_abandoned:  # removed, and all of it may go on running
+            self._outsiders.leader_ended(family)
+            group.close()
+            self._families.remove(family)
+            return False
+        _signal_group(family, group)
         if group.is_empty():
             group.close()
         else:
@@ -98,18 +89,13 @@ class Leftovers:
             self._unsought[family.watcher] = None
         if family.is_over:
             self._families.remove(family)
-            return False
-        self._waiting.add(family)
-        return True
-
-    def drop(self, family: Family, group: ProcessGroup) -> None:
-        """Let go of a leader whose watcher has been removed with all that runs."""
-        self._outsiders.leader_ended(family)
-        group.close()
-        self._families.remove(family)
+        else:
+            self._waiting.add(family)
+        self._outsiders.flush()
+        return not family.is_over
 
     def _look(self, family: Family) -> None:
-        """Have the strays found that a stop must name. The slot waits for that, for a while."""
+        """Look for the strays that a stop must name. The slot waits for that, for a while."""
         family.looking, family.changed = True, False
         self._finder.look(partial(self._looked, family))
         if family.looking:
@@ -120,10 +106,25 @@ class Leftovers:
             family.looking = False
             self.settle(family)
 
+    def settle(self, family: Family) -> None:
+        """Report that nothing is left, if that is so."""
+        if family not in self._waiting or not family.is_over:
+            return
+        if family.stopping and family.changed:
+            self._look(family)  # what has ended meanwhile may have left something in its turn
+            return
+        self._waiting.discard(family)
+        self._families.remove(family)
+        self._outsiders.flush()
+        self._facts.append(Emptied(family.watcher, family.process))
+
     # -- strays of those that ended by themselves: the watcher waits for them before it is down
 
     def is_settled(self, watcher: Watcher) -> bool:
-        """Tell whether its strays are known, and the killed ones gone; if not, look for them."""
+        """Tell whether all strays of a watcher without slots are known, and the killed ones gone.
+
+        Otherwise they are looked for, and `Strayed` follows.
+        """
         if self._outsiders.are_doomed(watcher):
             self._unsought[watcher] = None  # they may leave something in their turn
             return False
@@ -141,39 +142,26 @@ class Leftovers:
             self._outsiders.touch(watcher)
 
     def forget(self, watcher: Watcher) -> None:
-        """Forget a watcher that has been removed."""
+        """Report nothing more of a watcher that has been removed."""
         self._unsought.pop(watcher, None)
+        self._outsiders.forget(watcher)
+        self._families.forget(watcher)
 
-    def settle(self, family: Family) -> None:
-        """Report that nothing is left, if that is so."""
-        if family not in self._waiting or not family.is_over:
-            return
-        if family.stopping and family.changed:
-            self._look(family)  # what has ended meanwhile may have left something in its turn
-            return
-        self._waiting.discard(family)
-        self._families.remove(family)
-        self._outsiders.flush()
-        self._facts.append(Emptied(family.watcher, family.process))
+    # -- what does not end by itself
 
-    def kill(self, family: Family) -> None:
+    def _kill(self, family: Family) -> None:
         """Send SIGKILL to all that is left, and to all that turns up."""
         family.killed = True
         if family.group is not None:
-            self._send(family, signal.SIGKILL)
+            with contextlib.suppress(PermissionError):  # the walk that follows names them
+                family.group.send(signal.SIGKILL)
             self._track()
         self._outsiders.kill(family)
 
-    def _send(self, family: Family, signum: int) -> None:
-        assert family.group is not None
-        try:
-            family.group.send(signum)
-        except PermissionError:
-            pass  # the walk that follows names them
-
-    def abandon(self, family: Family) -> None:
-        """Wait for it no longer: what is left are strays now."""
-        if family not in self._waiting:
+    def abandon(self, process: ManagedProcess) -> None:
+        """Stop waiting for what a dead leader has left: its members are strays now."""
+        family = self._families.by_process.get(process)
+        if family is None or family not in self._waiting:
             return
         self._waiting.discard(family)
         self._outsiders.abandon(family)
@@ -191,8 +179,7 @@ class Leftovers:
         if family.group is not None:
             # In this order: the number is the group's own until it is closed.
             self._name(family, self._members(family, table))
-            family.group.close()
-            family.group = None
+            _close_group(family)
             self._families.remove(family)
 
     def _name(self, family: Family, members: list[Found]) -> None:
@@ -203,9 +190,7 @@ class Leftovers:
     def close(self) -> None:
         """Let go of all groups, after the loop has ended."""
         for family in self._waiting | self._naming:
-            if family.group is not None:
-                family.group.close()
-                family.group = None
+            _close_group(family)
         self._waiting.clear()
         self._naming.clear()
 
@@ -213,20 +198,17 @@ class Leftovers:
 
     def ask(self) -> None:
         """Ask all groups, since a child has exited. A microsecond for each of them."""
-        groups = [family for family in self._waiting if family.group is not None]
-        emptied = [family for family in groups if family.group and family.group.is_empty()]
+        emptied = [one for one in self._waiting if one.group and one.group.is_empty()]
         if emptied:
             self._finder.new_batch()  # one for all of them
         for family in emptied:
             self._emptied(family)
 
     def _emptied(self, family: Family) -> None:
-        if family.group is None:
-            return  # let go of meanwhile
-        family.group.close()
-        family.group = None
-        family.changed = True
-        self.settle(family)
+        if family.group is not None:  # else it was let go of meanwhile
+            _close_group(family)
+            family.changed = True
+            self.settle(family)
 
     def _track(self) -> None:
         """Begin to ask often, since there is a group to ask about that has got a signal."""
@@ -234,8 +216,7 @@ class Leftovers:
         now = self._loop.clock.monotonic()
         if self._timer is None:
             # Without help of the kernel, a walk alone tells that a group is empty.
-            is_slow = pidfd.reaches_groups()
-            self._walk_at = now + (self._walk_delay if is_slow else self._delay)
+            self._walk_at = now + (FIRST_WALK_DELAY if pidfd.reaches_groups() else FIRST_DELAY)
         elif self._timer.when > now + self._delay:
             self._timer.cancel()
         else:
@@ -248,14 +229,13 @@ class Leftovers:
         self._finder.new_batch()
         self._finder.sweep()
         self.ask()
-        groups = [family for family in self._waiting if family.group is not None]
+        groups = [family.group for family in self._waiting if family.group is not None]
         if not groups:
             return
         now = self._loop.clock.monotonic()
-        is_unknown = any(family.group.is_empty() is None for family in groups if family.group)
-        if not self._walking and (
-            now >= self._walk_at or (is_unknown and self._delay < LAST_DELAY)
-        ):
+        is_unknown = any(group.is_empty() is None for group in groups)
+        is_due = now >= self._walk_at or (is_unknown and self._delay < LAST_DELAY)
+        if is_due and not self._walking:
             self._walking = True
             self._walker.walk(partial(self._walked, now))
         self._timer = self._loop.call_at(now + max(self._delay, SHARE * (now - began)), self._tick)
@@ -268,33 +248,28 @@ class Leftovers:
         self._walk_delay = min(2 * self._walk_delay, LAST_WALK_DELAY)
         for family in list(self._waiting):
             if family.group is not None:
-                self._compare(family, self._members(family, table))
+                self._compare(family, family.group, self._members(family, table))
 
-    def _compare(self, family: Family, members: list[Found]) -> None:
+    def _compare(self, family: Family, group: ProcessGroup, members: list[Found]) -> None:
         """Compare a group with the process table."""
-        assert family.group is not None
-        if family.group.is_empty():
-            self._finder.new_batch()
-            self._emptied(family)
-            return
-        if not members:
+        is_empty = group.is_empty()
+        if not is_empty and members:
+            family.is_bare, family.seen = False, members
+            # Those of the first list had the signal with the group: 0 asks whether they could.
+            signum = _last_signal(family) if family.killed or family.is_listed else 0
+            for found in members:
+                key = (found.start_time, found.pid)
+                if key not in family.signalled:
+                    family.signalled[key] = None
+                    self._send_once(family, found, signum)
+            family.is_listed = True
+        elif not is_empty and not family.is_bare:
             # Nothing but zombies, or what /proc hides from us, or what was born while the walk
             # went on: only a second walk in a row tells that apart.
-            if not family.is_bare:
-                family.is_bare = True
-                self._walk_at = 0.0
-            elif not self._is_hidden(family):
-                self._finder.new_batch()
-                self._emptied(family)
-            return
-        family.is_bare = False
-        family.seen = members
-        for found in members:
-            key = (found.start_time, found.pid)
-            if key not in family.signalled:
-                family.signalled[key] = None
-                self._signal(family, found)
-        family.is_listed = True
+            family.is_bare, self._walk_at = True, 0.0
+        elif is_empty or not _is_hidden(group):
+            self._finder.new_batch()
+            self._emptied(family)
 
     def _members(self, family: Family, table: Table) -> list[Found]:
         """List the members of a dead leader's group that can still do something.
@@ -309,25 +284,8 @@ class Leftovers:
                     found.append(Found.of(pid, None))
         return found
 
-    def _is_hidden(self, family: Family) -> bool:
-        """Whether a group has members that we may not see, which we may not signal either."""
-        assert family.group is not None
-        try:
-            family.group.send(0)
-        except PermissionError:
-            return True
-        return False
-
-    def _signal(self, family: Family, found: Found) -> None:
-        """Signal one member that is new in the list, or ask whether we may.
-
-        Those of the first list had the signal with the whole group.
-        """
-        signum = 0
-        if family.killed:
-            signum = signal.SIGKILL
-        elif family.is_listed:
-            signum = family.signum or signal.SIGTERM
+    def _send_once(self, family: Family, found: Found, signum: int) -> None:
+        """Send a signal to one process that has been listed."""
         pid, start_time = found.pid, found.start_time
         try:
             if start_time:
@@ -337,4 +295,41 @@ class Leftovers:
         except PermissionError:
             self._refusals.tell(family.watcher.name, pid, found.command, start_time)
         except OSError:
-            family.signalled.pop((start_time, pid), None)  # no file left; the next list
+            # No file left to open it with. The next list has it again.
+            family.signalled.pop((start_time, pid), None)
+            self._finder.soon()
+
+
+def _signal_group(family: Family, group: ProcessGroup) -> None:
+    """Signal what a leader has left in its group.
+
+    With a tree whose members have had their signal, only those that have not get it, when the group
+    is listed.
+    """
+    if family.is_listed and not family.killed:
+        return
+    try:
+        if group.send(_last_signal(family)) and not family.killed:
+            group.send(signal.SIGCONT)
+    except PermissionError:
+        pass  # the list names those that are left
+
+
+def _last_signal(family: Family) -> int:
+    """Return the signal for members that turn up after the leader's exit."""
+    return signal.SIGKILL if family.killed else family.signum or signal.SIGTERM
+
+
+def _close_group(family: Family) -> None:
+    if family.group is not None:
+        family.group.close()
+        family.group = None
+
+
+def _is_hidden(group: ProcessGroup) -> bool:
+    """Whether a group has members that we may not see, which we may not signal either."""
+    try:
+        group.send(0)
+    except PermissionError:
+        return True
+    return False

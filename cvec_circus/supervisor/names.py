@@ -1,38 +1,66 @@
-"""Looking up users and groups, on a thread that may take its time."""
+"""Names that clients give: of watchers, as patterns; of users and groups, looked up on a thread."""
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Callable
 
 from cvec_circus.base.loop import Loop
-from cvec_circus.exc import OptionError
+from cvec_circus.exc import MessageError, OptionError
 from cvec_circus.options.rights import Accounts, judge
 from cvec_circus.supervisor.chores import Chore
 
-FAILED = "cannot be looked up now; the daemon's log has more"
+LONGEST = 1000
+MOST_REPEATS = 3
+
+# None of these is compiled before a client gives a pattern.
+#: What stands for one character.
+_ATOM = r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]"
+#: A repeat that takes as little as it can, or gives nothing back.
+_MODIFIED = r"([*+?}])[?+]"
+_GROUP_REPEATED = r"\)[*+{]"
+
+
+def compile_pattern(text: str, match: str) -> re.Pattern[str]:
+    """Compile a pattern for the names of watchers; `match` is "glob" or "regex".
+
+    A search for a regular expression holds the interpreter until it is over, and with repeats in
+    each other that may be never: ``(a+)+$`` takes twice as long for each letter of a name. So
+    repeats are bounded: with three of them, a name of 200 characters takes some milliseconds.
+    Safe from any thread.
+
+    Raises:
+        MessageError: It is no regular expression, or a search for it might take too long.
+    """
+    if len(text) > LONGEST:
+        raise MessageError(f"{text[:60]!r}... is longer than {LONGEST} characters")
+    if match == "glob":
+        return re.compile(fnmatch.translate(text), re.IGNORECASE)
+    bare = re.sub(_MODIFIED, r"\1", re.sub(_ATOM, "x", text).replace("(?", "("))
+    if re.search(_GROUP_REPEATED, bare) or sum(map(bare.count, "*+?{")) > MOST_REPEATS:
+        raise MessageError(
+            f"{text!r} might be searched for ever: "
+            f"use {MOST_REPEATS} repeats at most, and none of a group"
+        )
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise MessageError(f"{text!r} is not a regular expression: {error}") from None
 
 
 class NameDesk:
-    """Has accounts looked up. Owned by the supervisor thread.
+    """Looks up users and groups, which may take LDAP. Owned by the supervisor thread.
 
-    What is found is kept, for those who start processes and for those who judge messages: see
+    What is found is kept, for starting processes and for judging messages: see
     `cvec_circus.system.accounts`.
-
-    Args:
-        loop: The supervisor's loop.
-        chore: Asks the directory service.
     """
 
     def __init__(self, loop: Loop, chore: Chore) -> None:
-        self._loop = loop
-        self._chore = chore
+        self._loop, self._chore = loop, chore
 
     def look_up(self, wanted: Accounts, then: Callable[[OptionError | None], object]) -> None:
-        """Have accounts looked up, and a function called in a later turn.
-
-        Args:
-            wanted: The accounts.
-            then: Called with what is wrong with them, None if nothing is.
+        """Look up accounts; `then` gets what is wrong with them, None if nothing is, later.
 
         Raises:
             CircusError: There is no thread for it.
@@ -41,7 +69,9 @@ class NameDesk:
 
     def _look_up(self, wanted: Accounts, then: Callable[[OptionError | None], object]) -> None:
         """On the names thread."""
-        problem: OptionError | None = OptionError("uid", FAILED)
+        problem: OptionError | None = OptionError(
+            "uid", "cannot be looked up now; the daemon's log has more"
+        )
         try:
             judge(wanted)
             problem = None

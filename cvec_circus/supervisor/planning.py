@@ -126,7 +126,7 @@ def _refuse_taken(made: Plan, roster: Roster) -> None:
 
 def _refuse_missing(made: Plan, wanted: Configuration, present: Present, sockets: set[str]) -> None:
     """Refuses a plan after which a watcher has no socket that it names."""
-    where = {fold(one.name): one.where for one in wanted.watchers}
+    sections = {fold(one.name): one.section for one in wanted.watchers}
     after = {fold(one.name): (one.name, one.options) for one in present.watchers}
     for step in made.watchers:  # a removal comes before an addition
         if step.target is None:
@@ -136,7 +136,7 @@ def _refuse_missing(made: Plan, wanted: Configuration, present: Present, sockets
     problems = []
     for key, (name, options) in sorted(after.items()):
         for missing in sorted(references(options) - sockets):
-            place = where[key].get("cmd") or where[key].get("") if key in where else None
+            place = sections[key].place("cmd") if key in sections else None
             text = f"[watcher:{name}] there is no [socket:{missing}], which it needs"
             problems.append(f"{place}: {text}" if place else text)
     if problems:

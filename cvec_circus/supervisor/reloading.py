@@ -17,9 +17,9 @@ from typing import Any, Union
 from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands.base import Answer
-from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
+from cvec_circus.config.readers.ini import load
 from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures
 from cvec_circus.supervisor.planning import World, plan

@@ -1,32 +1,31 @@
 """The end of the daemon, in order and within a bound.
 
-1. The goal is set to down at once: no command that is running can delay it.
-2. Commands that change something are refused from now on; questions are still answered.
-3. Every watcher that is no helper is asked to stop, all at the same time; then the helpers, so that
-   a plugin hears the last `stop` of each of them: when the others are down, or after
-   `shutdown_timeout`.
-4. When all are down the loop ends. It ends as well when the time is up: `shutdown_timeout`, or the
-   longest graceful_timeout and 5 s if that is more, and 7 s more for helpers where there are any.
-   What was given more time before, by a `kill` with a graceful_timeout of its own, is killed a
-   second earlier. What is left then is named. Each hook has 2 s from now on, or from when it is
-   asked; while one of them has time left the loop goes on, since it may ask the daemon something.
-5. What remains is `Supervisor._end`: pumps drained, threads ended, sockets closed.
+1. Every goal is down at once: no command that is running can delay it.
+2. Commands that change something are refused; questions are still answered.
+3. All watchers but the helpers are asked to stop at the same time. The helpers follow when those
+   are down, or after `shutdown_timeout`, so that a plugin hears the last `stop` of each watcher.
+4. The loop ends when all are down, or when the time is up: `shutdown_timeout`, or the longest
+   graceful_timeout and 5 s if that is more, and 7 s more for helpers where there are any. What has
+   more time than that, from a `kill` with a graceful_timeout of its own, is killed a second
+   earlier. Each hook has 2 s, from now or from when it is asked; while one has time left the loop
+   goes on, since the hook may ask the daemon something.
+5. What remains is `Supervisor._end`: drain pumps, end threads, close sockets.
 
 A further signal only logs how many seconds are left: init scripts repeat SIGTERM, and systemd sends
-it as soon as its ExecStop, which may well be a `quit`, has returned. A second SIGINT more than a
-second after the first, which only a person types, kills what is left, and gives hooks no more time.
+it as soon as its ExecStop, which may be a `quit`, has returned. A second SIGINT more than a second
+after the first, which only a person types, kills what is left and gives hooks no more time.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.roster import HELPER_TIMEOUT, Roster
 from cvec_circus.supervisor.campaign import SHUTDOWN_MARGIN, Campaign
+from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.narration import because
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.cause import Cause
@@ -45,16 +44,6 @@ MARGIN = 2.0
 """Seconds beyond the helpers' time for SIGKILL to do its work, and for the loop to notice."""
 
 
-class Hooks(Protocol):
-    """The hook desk, as far as the end needs it."""
-
-    def hurry(self, timeout: float) -> None:
-        """Give every hook so many seconds at most, those that are asked later too."""
-
-    def busy(self) -> bool:
-        """Tell whether a hook has time left to answer."""
-
-
 class Shutdown:
     """The end of a supervisor. Owned by the supervisor thread.
 
@@ -64,17 +53,12 @@ class Shutdown:
 
     announce: Callable[[str, float], object] | None = None
 
-    def __init__(self, roster: Roster, loop: Loop, hooks: Hooks, campaign: Campaign) -> None:
-        self._roster = roster
-        self._loop = loop
-        self._hooks = hooks
-        self._campaign = campaign
-        self._is_down = False
-        self._over = False
-        self._ends_at = 0.0
+    def __init__(self, roster: Roster, loop: Loop, hooks: HookDesk, campaign: Campaign) -> None:
+        self._roster, self._loop, self._hooks, self._campaign = roster, loop, hooks, campaign
         self._interrupts = Interrupts(loop.clock)
-        self._kills = False
-        self._told, self._told_at = "", 0.0
+        self._is_down = self._over = self._kills = False
+        self._ends_at = 0.0
+        self._told, self._told_at = "", 0.0  # the last signal that was logged, and when
 
     @property
     def begun(self) -> bool:
@@ -82,7 +66,7 @@ class Shutdown:
         return self._roster.closing
 
     def begin(self, cause: Cause, wait: Wait | None = None) -> None:
-        """Begin it. Begun before, it only waits for the end; for signals see above."""
+        """Begin the end; if it has begun, only wait for it. For signals see above."""
         now = self._loop.clock.monotonic()
         insists = cause.text == INTERRUPT and self._interrupts.insists(signal.SIGINT)
         if self.begun:
@@ -108,15 +92,13 @@ class Shutdown:
     def _bound(self) -> float:
         """Return how many seconds the end takes at most."""
         watchers = self._roster.all_watchers()
-        longest = max(
-            (w.options.graceful_timeout for w in watchers if not w.kind.is_helper), default=0.0
-        )
+        asked = [watcher for watcher in watchers if not watcher.kind.is_helper]
+        longest = max((watcher.options.graceful_timeout for watcher in asked), default=0.0)
         bound = max(longest + SHUTDOWN_MARGIN, self._campaign.pace.shutdown_timeout or 0.0)
-        has_helpers = any(watcher.kind.is_helper for watcher in watchers)
-        return bound + (HELPER_TIMEOUT + MARGIN if has_helpers else 0.0)
+        return bound if len(asked) == len(watchers) else bound + HELPER_TIMEOUT + MARGIN
 
     def _tell_time_left(self, cause: str, now: float) -> None:
-        """Say it about a signal, unless that was said of the same one just now."""
+        """Log how long the end takes, unless the same signal has just been logged."""
         if cause != self._told or now - self._told_at >= QUIET:
             self._told, self._told_at = cause, now
             left = max(self._ends_at - now, 0.0)

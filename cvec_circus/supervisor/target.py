@@ -14,8 +14,8 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.supervisor import patterns
 from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
@@ -118,7 +118,7 @@ class Target:
         exact = self._roster.get(pattern)
         if exact is not None or match == "simple":
             return [self.find(pattern)]
-        expression = patterns.compile(pattern, match)
+        expression = compile_pattern(pattern, match)
         found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
         if not found:
             for watcher in self.left_out.values():

@@ -12,11 +12,7 @@ a ping took up to 554 ms while 1000 processes died at once; with a turn like thi
 
 
 class Turn:
-    """The clock desk of the core. Owned by the supervisor thread.
-
-    Args:
-        clock: The time.
-    """
+    """The clock desk of the core. Owned by the supervisor thread."""
 
     def __init__(self, clock: Clock) -> None:
         self.now = clock.monotonic
@@ -24,11 +20,11 @@ class Turn:
 
     def random(self) -> float:
         """See `core.ports.TurnClock`."""
-        # Of the kernel, because to load the module `random` takes a millisecond of each start.
+        # From the kernel, because loading the module `random` takes a millisecond of each start.
         return int.from_bytes(os.urandom(4), "big") / 2**32
 
     def begin(self) -> None:
-        """Give the core its share of time anew."""
+        """Begin a new share of time for the core."""
         self._ends_at = self.now() + TURN
 
     def turn_is_over(self) -> bool:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
-from cvec_circus.supervisor.families import Found
+from cvec_circus.supervisor.chores import RETRY_DELAY, Chore
 from cvec_circus.system import proctable
 from cvec_circus.system.launch import MARK
 from cvec_circus.system.proctable import ProcessRow
-
-RETRY_DELAY = 0.1
-"""Seconds until /proc is read again when there was no thread, file or memory for it."""
 
 EXEC_DELAY = 0.01
 EXEC_TIMEOUT = 0.5
@@ -23,16 +19,44 @@ EXEC_TIMEOUT = 0.5
 exec has none yet, and its mark a moment later."""
 
 
+class Found(NamedTuple):
+    """A process that is no leader, as it was found. Immutable."""
+
+    pid: int
+    start_time: int  # for this and `command` see `Stray`
+    command: str
+    session: int
+    pgrp: int
+    mark: tuple[str, str] | None = None
+    """The watcher's name and the slot in its environment, "hook" for a hook's program; None when
+    there is none of this daemon's life, or it was not looked for."""
+
+    @property
+    def is_of_hook(self) -> bool:
+        """Whether it comes from a hook's program."""
+        return self.mark is not None and self.mark[1] == "hook"
+
+    @staticmethod
+    def of(pid: int, row: ProcessRow | None, mark: tuple[str, str] | None = None) -> Found:
+        """Make one of a row of the process table; without a row, of what the kernel tells anyone.
+
+        Raises:
+            ProcessLookupError: It is gone.
+        """
+        if row is None:
+            return Found(pid, 0, "", os.getsid(pid), os.getpgid(pid), mark)
+        command = row.command.decode("utf-8", "replace")
+        return Found(pid, row.start_time, command, row.session, row.pgrp, mark)
+
+
 class Table:
     """What a walk has seen of the processes that began after this one. Immutable.
 
-    Args:
-        rows: All of them.
-
     Attributes:
         rows: Those that can still do something: no zombies.
-        below: The same by their parent's pid, as `members` and `sessions` by their group's and
-            session's.
+        below: The same by their parent's pid.
+        members: The same by their process group.
+        sessions: The same by their session.
     """
 
     def __init__(self, rows: Iterable[ProcessRow]) -> None:
@@ -46,19 +70,18 @@ class Table:
             self.sessions[row.session].append(row)
 
     def descendants(self, pid: int) -> list[ProcessRow]:
-        """List what is below a process, parents first, and the rest of the session it leads."""
-        listed = sorted(self.below.get(pid, ()))
-        known = {pid, *(row.pid for row in listed)}
-        for row in listed:  # grows while it is walked
-            for child in sorted(self.below.get(row.pid, ())):
-                if child.pid not in known:
-                    known.add(child.pid)
-                    listed.append(child)
-        for row in [*self.members.get(pid, ()), *self.sessions.get(pid, ())]:
-            if row.pid not in known:
-                known.add(row.pid)
-                listed.append(row)
-        return listed
+        """List what is below a process, parents first, and the rest of its group and session."""
+        listed = {row.pid: row for row in sorted(self.below.get(pid, ()))}
+        parents = list(listed)
+        for parent in parents:  # grows while it is walked
+            for child in sorted(self.below.get(parent, ())):
+                if child.pid != pid and child.pid not in listed:
+                    listed[child.pid] = child
+                    parents.append(child.pid)
+        for row in (*self.members.get(pid, ()), *self.sessions.get(pid, ())):
+            if row.pid != pid:
+                listed.setdefault(row.pid, row)
+        return list(listed.values())
 
 
 Walked = Callable[[Table], object]
@@ -77,43 +100,34 @@ class Walker:
     """
 
     def __init__(self, loop: Loop, run: str) -> None:
-        self._loop = loop
-        self._run = run
+        self._loop, self._run = loop, run
         # What our children start is younger than we are.
         self._since = proctable.start_time(os.getpid()) or 0
-        self._table = Worker("process table", _log_crash)
-        self._marks = Worker("marks", _log_crash)
+        self._table = Chore(loop, "process table")
+        self._marks = Chore(loop, "marks")
         self._asked: list[Walked] = []
         self._walking = False
         self._stopping = False
 
     def start(self) -> None:
         """Start the threads now, so that none is missing when memory is short."""
-        for worker in (self._table, self._marks):
-            try:
-                worker.start()
-            except RuntimeError as error:
-                logger.warning("no thread for reading /proc yet: %s", error)
+        self._table.start()
+        self._marks.start()
 
     def walk(self, then: Walked) -> None:
         """List the processes that began after this one, with a walk that begins after this call.
 
-        Those who ask before it begins share it.
-
-        Args:
-            then: Called with the table, in a later turn; never if the walk does not end.
+        All calls before it begins share it. `then` gets the table in a later turn, or never if the
+        walk does not end.
         """
         self._asked.append(then)
         if not self._walking:
-            self._walking = True
             self._begin()
 
     def _begin(self) -> None:
+        self._walking = True
         asked, self._asked = self._asked, []
-        try:
-            self._table.do(self._walk, asked)
-        except RuntimeError:
-            self._later(asked)
+        self._table.do(self._walk, asked)
 
     def _walk(self, asked: list[Walked]) -> None:
         """On the thread of the table."""
@@ -122,36 +136,21 @@ class Walker:
         try:
             table = Table(row for row in proctable.rows() if row.start_time >= self._since)
         except (OSError, MemoryError):
-            self._loop.post(self._later, asked)
+            self._loop.post(self._table.do_later, self._walk, asked)
         else:
             self._loop.post(self._walked, asked, table)
-
-    def _later(self, asked: list[Walked]) -> None:
-        self._asked = asked + self._asked
-        self._loop.call_later(RETRY_DELAY, self._begin)
 
     def _walked(self, asked: list[Walked], table: Table) -> None:
         self._walking = False
         for then in asked:
             then(table)
         if self._asked and not self._walking:
-            self._walking = True
             self._begin()
 
     def read(self, pids: Iterable[int], then: Read) -> None:
-        """Look at some processes, their marks included.
-
-        Args:
-            pids: The processes.
-            then: Called with those that are there, in a later turn.
-        """
-        self._read_marks(list(pids), then, self._loop.clock.monotonic() + EXEC_TIMEOUT)
-
-    def _read_marks(self, pids: list[int], then: Read, until: float) -> None:
-        try:
-            self._marks.do(self._read, pids, then, until)
-        except RuntimeError:
-            self._loop.call_later(RETRY_DELAY, self._read_marks, pids, then, until)
+        """Look at some processes, their marks included; `then` gets those there in a later turn."""
+        until = self._loop.clock.monotonic() + EXEC_TIMEOUT
+        self._marks.do(self._read, list(pids), then, until)
 
     def _read(self, pids: list[int], then: Read, until: float) -> None:
         """On the thread of the marks."""
@@ -175,7 +174,8 @@ class Walker:
             if not delay or self._loop.clock.monotonic() > until:
                 self._loop.post(then, found)
                 return
-        self._loop.post(self._loop.call_later, delay, self._read_marks, pids, then, until)
+        again = (self._marks.do, self._read, pids, then, until)
+        self._loop.post(self._loop.call_later, delay, *again)
 
     def stop(self) -> None:
         """End the threads after the walk and the process they are at; the rest is dropped.
@@ -188,7 +188,7 @@ class Walker:
 
     def join(self, timeout: float) -> bool:
         """Wait at most so many seconds, for each of the two, and tell whether both have ended."""
-        return all([worker.join(timeout) for worker in (self._table, self._marks)])
+        return all([chore.join(timeout) for chore in (self._table, self._marks)])
 
 
 def _parse(mark: str | None, run: str) -> tuple[str, str] | None:
@@ -196,7 +196,3 @@ def _parse(mark: str | None, run: str) -> tuple[str, str] | None:
     life, _, rest = (mark or "").partition(":")
     name, _, slot = rest.rpartition(":")
     return (name, slot) if name and life == run else None
-
-
-def _log_crash(error: BaseException, description: str) -> None:
-    logger.error("reading /proc: %s failed", description, exc_info=error)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import unittest
 
-from cvec_circus.config.findings import Place
+from cvec_circus.config.configuration import FORGOTTEN
+from cvec_circus.config.section import Place
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.options.socket import SOCKET_OPTIONS
@@ -36,9 +37,9 @@ class TestWatchers(ConfigTestCase):
             "own_thing": "1",
         }
         self.assertEqual(watcher.options, expected)
-        self.assertEqual(watcher.where[""], Place("main.ini", 1))
-        self.assertEqual(str(watcher.where["graceful_timeout"]), "main.ini:4")
-        self.assertNotIn("priority", watcher.where)
+        self.assertEqual(watcher.section.place(), Place("main.ini", 1))
+        self.assertEqual(str(watcher.section.place("graceful_timeout")), "main.ini:4")
+        self.assertEqual(str(watcher.section.place("priority")), "main.ini:1")
 
     def test_streams(self) -> None:
         watcher = self.watcher(
@@ -69,8 +70,8 @@ class TestWatchers(ConfigTestCase):
             configuration.warnings,
             [
                 "main.ini:2: [watcher:w] cmd: $WID is not replaced here; write $(circus.wid)",
-                "main.ini:3: [watcher:w] signleton: unknown option, kept as it is; "
-                "did you mean singleton?",
+                "main.ini:3: [watcher:w] signleton: unknown option; did you mean "
+                "singleton? (kept for hooks and plugins)",
                 "main.ini:6: [watcer:x] unknown section, ignored; did you mean watcher?",
                 "main.ini:8: [Env] unknown section, ignored; did you mean env?",
                 "main.ini:9: [nonsense] unknown section, ignored",
@@ -85,8 +86,8 @@ class TestPlaces(ConfigTestCase):
         configuration.forget_places()
         for kind in ("watchers", "sockets", "plugins"):
             [without], [one] = getattr(configuration, kind), getattr(complete, kind)
-            self.assertEqual(without.where, {})
-            self.assertEqual(without, one._replace(where=without.where))
+            self.assertIs(without.section, FORGOTTEN)
+            self.assertEqual(without, one._replace(section=FORGOTTEN))
 
 
 class TestCircus(ConfigTestCase):
@@ -292,7 +293,7 @@ class TestProblems(ConfigTestCase):
                 "[watcher:b]\ncmd = x\nsingleton = true\nnumprocesses = 2\nnumprocesses = 3\n"
             ),
             [
-                "main.ini:1: this stands before the first section, such as [circus]",
+                "main.ini:1: not an INI file: line 1 is outside any [section]",
                 "main.ini:4: [watcher:a] cmd: missing; say which program to run",
                 "main.ini:5: [watcher:a] numprocesses: 'two' is not a whole number",
                 "main.ini:6: [watcher:a] rlimit_nofiles: there is no such limit; did you mean "

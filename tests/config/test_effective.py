@@ -6,10 +6,10 @@ import unittest
 from collections.abc import Mapping
 from typing import Any
 
-from cvec_circus.config.build import load
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import examine
+from cvec_circus.config.readers.ini import load
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from tests.config.support import ENVIRON, ConfigTestCase
 
@@ -33,7 +33,7 @@ class EffectiveCase(ConfigTestCase):
         self.write("main.ini", text)
         examination = examine("main.ini", environ, str(self.folder))
         assert examination.configuration is not None
-        return "\n".join(Effective(examination, examination.configuration).lines())
+        return "\n".join(Effective(examination.build, examination.configuration).lines())
 
     def check_identity(self, text: str | bytes, environ: Mapping[str, str] = ENVIRON) -> str:
         """Write what a main file comes to, read it, and compare."""

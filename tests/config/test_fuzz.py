@@ -8,9 +8,8 @@ import unittest
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.plugin import PLUGIN_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.watcher import PLUGIN_OPTIONS, WATCHER_OPTIONS
 from tests.config.support import ConfigTestCase
 
 HISTORIES = 250

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tempfile
 import unittest
 
-from cvec_circus.config.build import load
-from cvec_circus.config.effective import Effective
+from cvec_circus.config.effective import Effective, can_be_written, key_lines
 from cvec_circus.config.examination import examine
-from cvec_circus.config.findings import Findings
+from cvec_circus.config.readers.ini import load
 from cvec_circus.config.readers.lines import parse
-from cvec_circus.config.written import can_be_written, key_lines
+from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.socket import SOCKET_OPTIONS
@@ -94,7 +93,7 @@ class TestLaws(EffectiveCase):
         for found in examined.build.findings.everything():
             self.assertNotIn("\n", found.line)
         if examined.configuration is not None:
-            "\n".join(Effective(examined, examined.configuration).lines())
+            "\n".join(Effective(examined.build, examined.configuration).lines())
 
     @SETTINGS
     @given(PLAUSIBLE)

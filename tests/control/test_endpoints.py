@@ -77,7 +77,7 @@ class TestBind(LeakCheckedTestCase):
             "ipc://",
             "inproc://x",
         ):
-            self.assert_refused(endpoint, "this is no endpoint")
+            self.assert_refused(endpoint, "not an endpoint")
 
     def test_what_cannot_be(self) -> None:
         self.assert_refused("tcp://no.such.host.invalid:1", "no such host or interface")
@@ -145,7 +145,6 @@ class TestExamine(unittest.TestCase):
         with mock.patch("os.geteuid", return_value=self.uid):
             with mock.patch("cvec_circus.logger.warning") as warning:
                 endpoints.examine(circus)
-                endpoints.warn(circus)
         return [call.args[0] % call.args[1:] for call in warning.call_args_list]
 
     uid = 1000
@@ -158,7 +157,6 @@ class TestExamine(unittest.TestCase):
             "tcp://[::1]:1",
             "tcp://lo:1",
             "ipc:///run/circus",
-            "inproc://x",
         ):
             with self.subTest(endpoint):
                 self.assertEqual(self.examine(endpoint=endpoint, pubsub_endpoint=endpoint), [])
@@ -191,7 +189,7 @@ class TestExamine(unittest.TestCase):
         self.uid = 0
         for endpoint in ("tcp://127.0.0.1:5555", "ipc://@abstract"):
             (said,) = self.examine(endpoint=endpoint)
-            self.assertIn("any user of this machine can have programs run as root", said)
+            self.assertIn("any local user can run programs as root", said)
         self.assertEqual(self.examine(endpoint="ipc:///run/circus"), [])
 
 

@@ -98,8 +98,8 @@ class TestCommandLine(unittest.TestCase):
         self.assertEqual(
             done.stdout.splitlines(),
             [
-                "a.ini:8: warning: [watcher:x] signleton: unknown option, kept as it is; did you "
-                "mean singleton?",
+                "a.ini:8: warning: [watcher:x] signleton: unknown option; did you mean "
+                "singleton? (kept for hooks and plugins)",
                 "a.ini: ok, 1 warning; 2 watchers, 1 socket, 1 plugin",
                 "b.ini:8: problem: [watcher:bad] numprocesses: 'two' is not a whole number",
                 "b.ini: 1 problem; the daemon runs without bad",
@@ -107,8 +107,8 @@ class TestCommandLine(unittest.TestCase):
                 "missing.ini: 1 problem; the daemon does not start",
                 "c.ini:2: problem: [circus] check_delay: 'x' is not a number",
                 "c.ini:3: problem: [watcher:w] cmd: missing; say which program to run",
-                "c.ini:4: warning: [watcher:w] numproceses: unknown option, kept as it is; did you "
-                "mean numprocesses?",
+                "c.ini:4: warning: [watcher:w] numproceses: unknown option; did you mean "
+                "numprocesses? (kept for hooks and plugins)",
                 "c.ini: 2 problems, 1 warning; the daemon does not start",
             ],
         )
@@ -126,15 +126,50 @@ class TestCommandLine(unittest.TestCase):
         self.assertEqual(
             lines[1:3],
             [
-                "a.ini:5: warning: [circus] pubsub_endpoint: other machines can listen to "
-                "tcp://*:5556",
+                "a.ini:5: warning: [circus] pubsub_endpoint: tcp://*:5556: other machines can "
+                "listen to it",
                 "a.ini: 1 problem, 1 warning; the daemon does not start",
             ],
         )
-        self.assertEqual(lines[3], "b.ini: ok; 1 watcher")
         self.assertEqual(
-            lines[4], "c.ini:4: problem: [circus] endpoint_owner: there is no user nobodyx"
+            lines[3:5],
+            [
+                "b.ini:4: warning: [circus] endpoint: tcp://0.0.0.0:5555: any client that can "
+                "connect can run programs here",
+                "b.ini: ok, 1 warning; 1 watcher",
+            ],
         )
+        self.assertEqual(
+            lines[5], "c.ini:4: problem: [circus] endpoint_owner: there is no user nobodyx"
+        )
+
+    def test_addresses_that_a_start_refuses(self) -> None:
+        head = "[watcher:x]\ncmd = x\n"
+        long_path = "/" + "x" * 107
+        for text, key, reason in (
+            (
+                "[circus]\npubsub_endpoint = tcp://127.0.0.1\n",
+                "[circus] pubsub_endpoint",
+                "tcp://127.0.0.1: cannot listen: not an endpoint",
+            ),
+            (
+                f"[socket:s]\npath = {long_path}\n",
+                "[socket:s] path",
+                "more than the 107 bytes that a unix socket can have",
+            ),
+            (
+                "[socket:s]\nhost = ::1\n",
+                "[socket:s] host",
+                "an IPv6 address; set family = AF_INET6",
+            ),
+        ):
+            with self.subTest(key):
+                path = self.write("a.ini", head + text)
+                said = self.run_daemon("--check", path).stdout.splitlines()
+                self.assertEqual(said[0], f"a.ini:4: problem: {key}: {reason}")
+                started = self.run_daemon(path)
+                self.assertEqual(started.returncode, 1)
+                self.assertIn(reason, started.stderr)
 
     def test_warnings_alone_are_no_failure(self) -> None:
         self.assertEqual(self.run_daemon("--check", self.write("a.ini", "")).returncode, 0)

@@ -25,7 +25,7 @@ class TestRemote(DaemonCase):
         )
         (line,) = done.stderr.splitlines()
         self.assertEqual(done.returncode, 1)
-        self.assertIn("endpoint tcp://0.0.0.0:*: refused, because whoever", line)
+        self.assertIn("endpoint tcp://0.0.0.0:*: refused, because any client", line)
 
     def test_unless_it_is_meant(self) -> None:
         for lines, words in (("allow_remote = True", ()), ("", ("--allow-remote",))):
@@ -38,7 +38,7 @@ class TestRemote(DaemonCase):
                     f"{text}pubsub_endpoint = ipc://{folder}/events\n[watcher:a]\ncmd = sleep 9\n"
                 ),
             )
-            daemon.log.containing("whoever can connect to it can run programs here")
+            daemon.log.containing("any client that can connect can run programs here")
             daemon.log.containing(" is up: ")
 
 

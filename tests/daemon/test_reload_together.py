@@ -134,7 +134,7 @@ class TestTogether(ReloadCase):
         with self.within(20.0):
             for path in (fifo, "/dev/zero", "/dev/stdin", self.served.folder / "control"):
                 reason = self.served.wire.refused("reloadconfig", path=str(path))
-                self.assertIn(f"{path}: cannot be read: it is no regular file", reason)
+                self.assertIn(f"{path}: cannot be read: not a regular file", reason)
         self.assertFalse(self.reload()["changes"])
 
     def test_during_a_sequential_reload(self) -> None:

@@ -8,7 +8,7 @@ import socket
 import unittest
 from typing import Any
 
-from cvec_circus.supervisor.launching import listening
+from cvec_circus.supervisor.launching import listen_fds
 from tests.support.daemon import Daemon, DaemonCase, alive, child
 from tests.support.eventually import eventually
 
@@ -248,11 +248,11 @@ class TestSystemdsWay(DaemonCase):
             ({"a": 5, "b": 17, "c": 4}, [17, 4, 5]),
         ):
             with self.subTest(fds):
-                found, variables = listening(fds)
+                found, variables = listen_fds(fds)
                 self.assertEqual(found, order)
                 names = variables["LISTEN_FDNAMES"].split(":")
                 self.assertEqual([fds[name] for name in names], order)
-        self.assertEqual(listening({"a:b": 9})[1]["LISTEN_FDNAMES"], "a_b")
+        self.assertEqual(listen_fds({"a:b": 9})[1]["LISTEN_FDNAMES"], "a_b")
 
 
 if __name__ == "__main__":

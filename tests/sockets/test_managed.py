@@ -158,7 +158,17 @@ class ManagedSocketTest(LeakCheckedTestCase):
             self.assertNotIn("\n", text)
 
     def test_an_address_of_the_other_family_is_one_line(self):
-        self.assertRegex(self.refusal(host="::1"), "^socket web: cannot resolve ::1: .+$")
+        refusal = self.refusal(host="127.0.0.1", family="AF_INET6")
+        self.assertRegex(refusal, "^socket web: cannot resolve 127.0.0.1: .+$")
+
+    def test_what_no_machine_can_listen_on_is_refused_at_once(self):
+        for options, text in (
+            ({"host": "::1"}, "host: an IPv6 address; set family = AF_INET6"),
+            ({"path": "x" * 108}, "path: more than the 107 bytes that a unix socket can have"),
+        ):
+            with self.assertRaises(exc.OptionError) as caught:
+                CircusSocket(name="web", **options)
+            self.assertEqual(str(caught.exception), text)
 
     def test_no_descriptor_left_is_one_line(self):
         full = OSError(errno.EMFILE, "Too many open files")

@@ -164,7 +164,7 @@ class TestEndpoint(StatsCase):
 
     def test_none_at_all(self) -> None:
         task = Task(self.daemon.endpoint, self.daemon.pubsub_endpoint, "no endpoint")
-        with self.assertRaisesRegex(service.SocketError, "this is no endpoint"):
+        with self.assertRaisesRegex(service.SocketError, "not an endpoint"):
             service.Service(task).run()
 
 

@@ -7,7 +7,7 @@ import signal
 import unittest
 from unittest import mock
 
-from cvec_circus.supervisor import signals
+from cvec_circus.supervisor import endings, families
 from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
@@ -291,7 +291,7 @@ print("got", word, signal.Signals(got).name, flush=True)
         text = "sh -c 'echo pid $$; exec sleep 1000' & echo ready; wait"
         process, (child,) = self.shell(Watcher(), text)
         with (
-            mock.patch.object(signals, "LIST_TIMEOUT", 0.2),
+            mock.patch.object(endings, "LIST_TIMEOUT", 0.2),
             mock.patch.object(self.walker, "walk"),
         ):
             self.stop(process, tree=True)
@@ -350,7 +350,7 @@ class TestWithoutMemory(EndingCase):
     def test_an_exit_that_is_collected_is_reported(self) -> None:
         process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
         with (
-            mock.patch.object(self.leftovers, "begin", side_effect=MemoryError),
+            mock.patch.object(families.Outsiders, "leader_ended", side_effect=MemoryError),
             self.assertLogs("cvec_circus", "ERROR"),
         ):
             self.stop(process)

@@ -12,6 +12,7 @@ from unittest import mock
 
 from cvec_circus.base.worker import Worker
 from cvec_circus.core.facts import Answered
+from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
@@ -234,7 +235,8 @@ class TestEnvironment(HooksCase):
         for _ in range(2):
             self.asked(watcher, "before_spawn")
             withheld = self.loop.ask(self.hooks.withheld, watcher)
-            env = Template("web", watcher.options, "run", withheld).environment(1)
+            template = Template("web", watcher.options, "run", withheld)
+            env = template.spec(1, SocketRegistry().loan()).env
             self.assertEqual({*os.environ} - {*env}, {"PATH"})
         self.assertEqual(seen, [True, False])
         self.loop.ask(self.hooks.forget, watcher)

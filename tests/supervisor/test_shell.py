@@ -54,7 +54,7 @@ print(json.dumps([[words(case, shell) for case in CASES] for shell in (False, Tr
 def words(case: dict[str, Any], shell: bool) -> list[str]:
     options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert({**case, "shell": shell}))
     template = Template("n", options.replace({"env": ENV}), "run")
-    return template.argv(template.environment(7), 7, SocketRegistry().loan())
+    return [*template.spec(7, SocketRegistry().loan()).argv]
 
 
 class TestWords(unittest.TestCase):

@@ -54,8 +54,9 @@ class TestSignals(unittest.TestCase):
         self.addCleanup(loop.close)
         self.told: list[str] = []
         roster: Any = FakeRoster(self.told)
-        campaign = SimpleNamespace(pace=Pace())
-        self.shutdown = Shutdown(roster, loop, FakeHooks(self.told), campaign)
+        hooks: Any = FakeHooks(self.told)
+        campaign: Any = SimpleNamespace(pace=Pace())
+        self.shutdown = Shutdown(roster, loop, hooks, campaign)
 
     def signal(self, *names: str) -> list[str]:
         """Tell it of signals, and return what was logged of each."""

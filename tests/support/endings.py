@@ -86,7 +86,7 @@ class EndingCase(LeakCheckedTestCase):
             self.is_subreaper,
             lambda: self.runs_user_code,
         )
-        self.signals, self.reaper, self.leftovers, self.walker = built
+        self.signals, self.reaper, self.walker = built
         self.spawned: list[Process] = []
         self.loop.each_turn(lambda: self.reaper.work(lambda: False))
         self.addCleanup(self._end)
@@ -99,7 +99,7 @@ class EndingCase(LeakCheckedTestCase):
         self.until(lambda: not self.marked())
         self.walker.stop()
         self.walker.join(TIMEOUT)
-        self.leftovers.close()
+        self.signals.close()
         subreaper.enable(False)
         self._collect_orphans()
 

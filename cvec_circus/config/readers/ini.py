@@ -1,4 +1,4 @@
-"""Reading files: the main one and those it includes, into one tree of sections."""
+"""Reading files: the main one and those it includes, as one set of sections."""
 
 from __future__ import annotations
 
@@ -11,105 +11,118 @@ import re
 import stat
 from collections.abc import Mapping
 
-from cvec_circus.config.findings import Findings, Place
+from cvec_circus.config.build import Build
+from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.readers.lines import Entry, parse
+from cvec_circus.config.section import (
+    CIRCUS,
+    ENV,
+    PLUGIN,
+    SOCKET,
+    WATCHER,
+    Findings,
+    Place,
+    Section,
+)
 from cvec_circus.options.expand import env_values, expand
 
 DEFAULT = "DEFAULT"
 LARGEST_FILE = 16 * 1024 * 1024
 
 
+def load(
+    path: str, environ: Mapping[str, str] | None = None, cwd: str | None = None
+) -> Configuration:
+    """Read a configuration file with all that it includes. It may block: files are read.
+
+    Args:
+        path: The main file.
+        environ: The environment that `$(circus.env.NAME)` and `$NAME` see; None for the process'.
+        cwd: The folder that a relative `path` begins in; None for the process'.
+
+    Returns:
+        The configuration. A watcher or plugin with problems is in `left_out` instead.
+
+    Raises:
+        ConfigError: All problems: of the file, the daemon, the sockets or the environment; or of so
+            many watchers and plugins that nothing is left to run.
+    """
+    environ = os.environ if environ is None else environ
+    findings = Findings()
+    document = read(path, environ, os.getcwd() if cwd is None else cwd, findings)
+    configuration = Build(document.sections.values(), findings, environ).configuration()
+    nothing: dict[str, str] = {}
+    for section in document.sections.values():  # from now on only their places are needed
+        section.values = section.written = nothing
+    return configuration
+
+
 class Document:
     """All files of a configuration as one. Owned by the thread that loads it.
 
-    Attributes:
-        findings: What was found wrong or odd so far.
-        tree: The sections with their keys and values, all text.
-        headers: Where each section begins.
-        places: Where each key stands, by section and key.
-        inherited: The keys (section, key) that come from `[DEFAULT]`.
-        written: Every entry with its file, if the findings are to be thorough.
-    """
-
-    def __init__(
-        self,
-        findings: Findings,
-        tree: dict[str, dict[str, str]],
-        headers: dict[str, Place],
-        places: dict[tuple[str, str], Place],
-        inherited: set[tuple[str, str]],
-        written: list[tuple[Entry, str]],
-    ) -> None:
-        self.findings = findings
-        self.tree = tree
-        self.headers = headers
-        self.places = places
-        self.inherited = inherited
-        self.written = written
-
-    def place(self, section: str, key: str = "") -> Place | None:
-        """Return where a key stands, or its section if nobody wrote the key."""
-        return self.places.get((section, key)) or self.headers.get(section)
-
-
-class _Gathering:
-    """Sections on their way into a document. Owned by the thread that loads them.
-
     What comes first stays: a key given twice, in one file or over several, has its first value.
+
+    Attributes:
+        sections: The sections by their headers.
+        entries: Every entry with its file, if the findings are thorough.
     """
 
     def __init__(self, findings: Findings) -> None:
-        self.findings = findings
-        self.sections: dict[str, dict[str, str]] = {}
-        self.headers: dict[str, Place] = {}
-        self.places: dict[tuple[str, str], Place] = {}
-        self.written: list[tuple[Entry, str]] = []
+        self.sections: dict[str, Section] = {}
+        self.entries: list[tuple[Entry, str]] = []
+        self._findings = findings
 
     def add(self, entries: list[Entry], path: str) -> dict[str, dict[str, str]]:
         """Take the entries of a file in, and return what it says by itself."""
         own: dict[str, dict[str, str]] = {}
-        if self.findings.thorough:
-            self.written += [(entry, path) for entry in entries]
-        for entry in entries:
-            section, key, value = entry[:3]
-            place = Place(path, entry.line)
-            is_known = section in own
-            said = own.setdefault(section, {})
-            kept = self.sections.setdefault(section, {})
+        if self._findings.thorough:
+            self.entries += [(entry, path) for entry in entries]
+        for header, key, value, line, *_ in entries:
+            place = Place(path, line)
+            section = self.sections.get(header)
+            if section is None:
+                section = self.sections[header] = _section(header, place)
             if key is None:
-                first = self.headers.setdefault(section, place)
-                if is_known:
-                    self._note_section(section, place, first)
-            elif key in kept:
-                self._note_key(section, key, place, is_slip=key in said)
+                if header in own:
+                    self._note_section(section, place)
+                own.setdefault(header, {})
+                continue
+            if key in section.values:
+                self._note_key(section, key, place, is_slip=key in own[header])
             else:
-                kept[key] = value
-                self.places[section, key] = place
-            if key is not None:
-                said.setdefault(key, value)
+                section.values[key] = value
+                section.places[key] = place
+            own[header].setdefault(key, value)
         return own
 
-    def _note_section(self, section: str, place: Place, first: Place) -> None:
-        text = f"begun in {_named(first, place)} already; both are read as one section"
-        self.findings.hint(place, text, section)
+    def share_defaults(self) -> None:
+        """Give what `[DEFAULT]` says to every section that does not say it."""
+        defaults = self.sections.pop(DEFAULT, None)
+        if defaults is None:
+            return
+        for section in self.sections.values():
+            absent = [key for key in defaults.values if key not in section.values]
+            section.inherited = frozenset(absent)
+            for key in absent:
+                section.values[key] = defaults.values[key]
+                section.places[key] = defaults.places[key]
 
-    def _note_key(self, section: str, key: str, place: Place, is_slip: bool) -> None:
-        """Tell of a key that is given twice: in one file it is a slip, over several it may not."""
-        first = self.places[section, key]
-        text = f"given in {_named(first, place)} already; this one is ignored"
-        (self.findings.warn if is_slip else self.findings.hint)(place, text, section, key)
+    def _note_section(self, section: Section, place: Place) -> None:
+        text = f"begun in {_named(section.places[''], place)} already; both are read as one section"
+        if self._findings.thorough:
+            self._findings.at(place, text, section.header)
 
-    def document(self) -> Document:
-        """Return all of it, with what `[DEFAULT]` says in every section that does not say it."""
-        defaults = self.sections.pop(DEFAULT, {})
-        places = self.places
-        inherited = set()
-        for section, keys in self.sections.items():
-            for key in [key for key in defaults if key not in keys]:
-                keys[key] = defaults[key]
-                places[section, key] = places[DEFAULT, key]
-                inherited.add((section, key))
-        return Document(self.findings, self.sections, self.headers, places, inherited, self.written)
+    def _note_key(self, section: Section, key: str, place: Place, is_slip: bool) -> None:
+        """Warn of a key that is given twice: in one file that is a slip, over several maybe not."""
+        text = f"given in {_named(section.places[key], place)} already; this one is ignored"
+        if is_slip or self._findings.thorough:
+            self._findings.at(place, text, section.header, key)
+
+
+def _section(header: str, place: Place) -> Section:
+    kind, colon, name = header.partition(":")
+    with_name = (WATCHER, SOCKET, PLUGIN, ENV) if colon else (CIRCUS, ENV)
+    return Section(kind if kind in with_name else "", name.strip(), header, place)
 
 
 def _named(first: Place, second: Place) -> str:
@@ -126,9 +139,9 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
         path: The main file.
         environ: The daemon's environment, for `$(circus.env.NAME)` in what is included.
         cwd: The folder that a relative `path` begins in.
-        findings: Takes what is wrong and what is odd.
+        findings: Takes what is wrong.
     """
-    gathering = _Gathering(findings)
+    document = Document(findings)
     waiting = collections.deque([path])
     seen = set()
     while waiting:
@@ -139,20 +152,20 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
         seen.add(identity)
         findings.begin(current)
         text = _text_of(current, cwd, findings)
-        own = gathering.add(parse(text, current, findings), current)
-        for key, pattern in _patterns(own.get("circus", {}), environ, own.get("env", {})):
+        own = document.add(parse(text, current, findings), current)
+        for key, pattern in _patterns(own.get(CIRCUS, {}), environ, own.get(ENV, {})):
             named = os.path.join(os.path.dirname(path), pattern)
             found = _matches(named, cwd)
             if not found:
-                place = gathering.places["circus", key]
                 said = f"nothing is there at {named}; paths are relative to the main file"
-                findings.warn(place, said, "circus", key)
+                findings.warn(document.sections[CIRCUS], key, said)
             waiting.extend(found)
-    return gathering.document()
+    document.share_defaults()
+    return document
 
 
 def _identity(path: str) -> object:
-    """Return what tells a file from others, whatever it is called."""
+    """Return what is the same for all names of a file."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # reading it will say why
@@ -176,7 +189,7 @@ def _patterns(
 def _matches(named: str, cwd: str) -> list[str]:
     """Return the files of a pattern in order, relative to `cwd` if the pattern is.
 
-    Named pipes are none: to read one is to wait for somebody who writes.
+    A pattern never names a FIFO.
     """
     try:
         found = sorted(glob.glob(os.path.join(cwd, named)))
@@ -193,55 +206,45 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-def _open_regular(path: str) -> int:
-    """Open a regular file, and nothing else; returns its descriptor, which is the caller's.
+def _content(path: str) -> bytes:
+    """Return what is in a regular file, as much of it as may be.
 
-    To open a FIFO would wait for a writer, and to open a device may set it going.
+    Opening a FIFO would wait for a writer, and opening a device may start it.
 
     Raises:
-        OSError: It cannot be opened, or is something else.
+        OSError: It cannot be read, or is something else.
     """
-    _require_regular(os.stat(path))
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        _require_regular(os.fstat(fd))
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    # What has become something else by now does not block.
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with open(fd, "rb") as file:
+        return file.read(LARGEST_FILE + 1)
 
 
 def _text_of(path: str, cwd: str, findings: Findings) -> str:
-    """Return a file's text; "" when it cannot be read, which becomes a problem."""
+    """Return the text of a file; "" if it cannot be read, which becomes a problem."""
+    line, save = 0, "save the file as UTF-8 text"
     try:
-        with open(_open_regular(os.path.join(cwd, path)), "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = _content(os.path.join(cwd, path))
+        if len(content) > LARGEST_FILE:
+            wrong = "larger than 16 MiB; is it the right file?"
+        elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            line, wrong = 1, f"this is UTF-16; {save}"
+        else:
+            text = content.decode("utf-8-sig")
+            nul = text.find("\0")
+            if nul < 0:
+                return text
+            line, wrong = text.count("\n", 0, nul) + 1, f"there is a NUL here; {save}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        wrong = f"byte 0x{error.object[error.start]:02x} is not UTF-8; {save}"
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        findings.problem(Place(path, 0), f"cannot be read: {reason}")
-        return ""
-    if len(content) > LARGEST_FILE:
-        findings.problem(Place(path, 0), "larger than 16 MiB; is it the right file?")
-        return ""
-    wrong, at = "this is UTF-16", 0
-    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        content = (
-            content[len(codecs.BOM_UTF8) :] if content.startswith(codecs.BOM_UTF8) else content
-        )
-        try:
-            text = content.decode("utf-8")
-            if "\0" not in text:
-                return text
-            wrong, at = "there is a NUL here", content.index(b"\0")
-        except UnicodeDecodeError as error:
-            wrong, at = f"byte 0x{content[error.start]:02x} is not UTF-8", error.start
-    line = content.count(b"\n", 0, at) + 1
-    findings.problem(Place(path, line), f"{wrong}; save the file as UTF-8 text")
+        wrong = f"cannot be read: {reason}"
+    findings.at(Place(path, line), wrong, is_problem=True)
     return ""

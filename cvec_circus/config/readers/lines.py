@@ -11,8 +11,8 @@ It is the grammar that Circus' files are written in, that of Python's old INI pa
 * nothing else has a meaning: commas, quotes and `%` are part of the value, and only the value `""`
   alone is empty.
 
-Circus cannot use an indented line with no value above it. Here it is read as if not indented. Nor
-has it a use for what continues a key that was given already; here that goes with the key.
+Circus fails at an indented line with no value above it; here it is read as if not indented. Circus
+also fails at what continues a key that was given already; here that goes with the key.
 """
 
 from __future__ import annotations
@@ -21,32 +21,23 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cvec_circus.config.findings import Findings, Place
+from cvec_circus.config.section import Findings, Place
 
 MOST_COMPLAINTS = 20
-"""Of so many lines in one file we say what is wrong with them; a picture would fill the screen."""
+"""How many lines of one file are reported; a picture would fill the screen."""
 
 _NOTE = re.compile(r"\s[;#]")
 
 
 class Entry(NamedTuple):
-    """A section header, or a key with its value. Immutable.
+    """A section header, or a key with its value. Immutable."""
 
-    Attributes:
-        section: The section, without the brackets and the blanks around it.
-        key: The key; None for the header.
-        value: The value, its lines joined by newlines.
-        line: The number of the line that it begins on.
-        note: What was cut from the value's first line, the ";" included.
-        indented: The lines that continue the value, with their numbers.
-    """
-
-    section: str
-    key: str | None
-    value: str
-    line: int
-    note: str = ""
-    indented: Sequence[tuple[int, str]] = ()
+    section: str  # without the brackets and the blanks around it
+    key: str | None  # None for the header
+    value: str  # its lines joined by newlines
+    line: int  # the number of the line that it begins on
+    note: str = ""  # what was cut from the value's first line, the ";" included
+    indented: Sequence[tuple[int, str]] = ()  # the lines that continue the value, by number
 
 
 def parse(text: str, path: str, findings: Findings) -> list[Entry]:
@@ -67,10 +58,10 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
                 entries.append(Entry(section, None, "", number))
             else:
                 complaints.append((number, "this is no section header; write [NAME]"))
-                section = ""
         elif section is None:
-            complaints.append((number, "this stands before the first section, such as [circus]"))
-            section = ""  # one complaint stands for all lines up to there
+            text = f"not an INI file: line {number} is outside any [section]"
+            complaints.append((number, text))
+            section = ""  # one complaint stands for all lines up to the next header
         elif section:
             key, separator, value, note = _split(first)
             if not key or not separator:
@@ -78,11 +69,11 @@ def parse(text: str, path: str, findings: Findings) -> list[Entry]:
                 continue
             value = "\n".join([value, *(line for _, line in indented)])
             entries.append(Entry(section, key, value, number, note, indented))
-    for number, complaint in complaints[:MOST_COMPLAINTS]:
-        findings.problem(Place(path, number), complaint)
     if len(complaints) > MOST_COMPLAINTS:
-        more = len(complaints) - MOST_COMPLAINTS
-        findings.problem(Place(path, complaints[-1][0]), f"and {more} more lines like these")
+        more = f"and {len(complaints) - MOST_COMPLAINTS} more lines like these"
+        complaints[MOST_COMPLAINTS:] = [(complaints[-1][0], more)]
+    for number, complaint in complaints:
+        findings.at(Place(path, number), complaint, is_problem=True)
     return entries
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import unittest
 
-from cvec_circus.config.build import load
-from cvec_circus.config.readers.ini import LARGEST_FILE
+from cvec_circus.config.readers.ini import LARGEST_FILE, load
 from cvec_circus.exc import ConfigError
 from tests.config.support import ENVIRON, ConfigTestCase
 
@@ -104,7 +103,7 @@ class TestWhatComesFirst(ConfigTestCase):
         [watcher] = configuration.watchers
         self.assertEqual(watcher.options["cmd"], "main")
         self.assertEqual((watcher.options["x.y"], watcher.options["x.z"]), ("a", "b"))
-        self.assertEqual(str(watcher.where["x.z"]), "b.ini:3")
+        self.assertEqual(str(watcher.section.place("x.z")), "b.ini:3")
         self.assertEqual(configuration.circus["check_delay"], 2.0)
         self.assertEqual(configuration.warnings, [])
 
@@ -118,7 +117,7 @@ class TestWhatComesFirst(ConfigTestCase):
         self.assertEqual((y.options["cmd"], y.options["max_retry"]), ("d", 3))
         self.assertEqual(x.options["x.y"], "1")
         self.assertEqual(x.options["env"]["max_retry"], "-1")
-        self.assertEqual(str(x.where["max_retry"]), "main.ini:5")
+        self.assertEqual(str(x.section.place("max_retry")), "main.ini:5")
         self.assertEqual(configuration.warnings, [])
 
 
@@ -170,7 +169,7 @@ class TestWhatCannotBeRead(ConfigTestCase):
         for path in ("pipe", "/dev/zero"):
             with self.assertRaises(ConfigError) as caught:
                 load(path, ENVIRON, str(self.folder))
-            expected = f"{path}: cannot be read: it is no regular file"
+            expected = f"{path}: cannot be read: not a regular file"
             self.assertEqual(caught.exception.problems, [expected])
 
 

@@ -6,8 +6,8 @@ import configparser
 import random
 import unittest
 
-from cvec_circus.config.findings import Findings
 from cvec_circus.config.readers.lines import MOST_COMPLAINTS, parse
+from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
 
 Pairs = list[tuple[str, str]]
@@ -149,7 +149,7 @@ class TestComplaints(unittest.TestCase):
     def test_before_the_first_section(self) -> None:
         self.assertEqual(
             self.problems("a = 1\nb = 2\n[s]\nc = 3\n"),
-            ["x.ini:1: this stands before the first section, such as [circus]"],
+            ["x.ini:1: not an INI file: line 1 is outside any [section]"],
         )
 
     def test_broken_headers(self) -> None:

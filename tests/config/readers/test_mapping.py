@@ -102,6 +102,7 @@ class TestFromMappings(unittest.TestCase):
                 circus={"chek_delay": 1, "endpoint": "x"},
             ),
             [
+                "[watcher 4] this is no mapping of names to values",
                 "[circus] chek_delay: unknown option; did you mean check_delay?",
                 "[circus] endpoint: 'x' is no endpoint such as tcp://127.0.0.1:5555",
                 "[socket:] prt: unknown option; did you mean port?",
@@ -112,7 +113,6 @@ class TestFromMappings(unittest.TestCase):
                 "[watcher:x] hooks: there is no hook 'a'",
                 "[watcher:] cmd: 5 is not text",
                 "[watcher:] the name is missing; write [watcher:NAME]",
-                "[watcher 4] this is no mapping of names to values",
                 "[plugin:] the name is missing; write [plugin:NAME]",
                 "[plugin:] use: missing; say which class to run, such as myproject.plugins.Logger",
                 "[plugin:a.B] its options cannot travel as JSON: Object of type set is not JSON "
@@ -126,7 +126,8 @@ class TestFromMappings(unittest.TestCase):
         self.assertEqual(
             from_mappings([{"cmd": "x", "signleton": True}]).warnings,
             [
-                "[watcher:x] signleton: unknown option, kept as it is; did you mean singleton?",
+                "[watcher:x] signleton: unknown option; did you mean singleton? "
+                "(kept for hooks and plugins)",
             ],
         )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.config.examination import examine
-from cvec_circus.config.parts import USED
+from cvec_circus.config.examination import USED, examine
 from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.options.stream import PARTS
 from tests.config.support import ENVIRON, ConfigTestCase
@@ -285,9 +284,8 @@ class TestWholes(SlipsCase):
     def test_options_of_ones_own(self) -> None:
         self.says(
             f"{WEB}restart_on_error = True\nMALLOC_LIMIT = 9\nown.x = 1\n",
-            "3: [watcher:web] restart_on_error: unknown option, kept as it is; nothing reads it "
-            "but hooks and plugins",
-            "4: [watcher:web] MALLOC_LIMIT: an option of your own, no variable; that belongs into "
+            "3: [watcher:web] restart_on_error: unknown option (kept for hooks and plugins)",
+            "4: [watcher:web] MALLOC_LIMIT: an option of your own, no variable; that belongs in "
             "[env:web]",
         )
         self.silent("[watcher:w]\ncmd = x $(circus.port)\nport = 80\n")

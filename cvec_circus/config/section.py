@@ -1,0 +1,161 @@
+"""What every reader makes of a configuration: sections, and the findings on the way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cvec_circus.exc import ConfigError
+
+CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
+"""The kinds of sections."""
+
+PLUGIN_PREFIX = "plugin:"
+"""How the name of a plugin's watcher begins."""
+
+_NONE: frozenset[str] = frozenset()
+
+
+class Place(NamedTuple):
+    """A line of a file. Immutable."""
+
+    path: str  # the file, as people called it
+    line: int  # from 1; 0 for the file as a whole
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+class Section:
+    """One section of a configuration, whatever it was read from. Owned by the thread that loads it.
+
+    Attributes:
+        kind: One of the kinds above; "" for a section that has no meaning.
+        name: What follows the kind; "" for a section that has no name.
+        header: What a file has in brackets.
+        values: The value of each key: text from a file; anything from a program.
+        written: The values before names of variables in them were replaced.
+        places: The place of each key, and of the section itself under ""; empty for a program.
+        inherited: The keys that come from `[DEFAULT]`.
+    """
+
+    __slots__ = ("header", "inherited", "kind", "name", "places", "values", "written")
+
+    def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
+        self.kind = kind
+        self.name = name
+        self.header = header
+        self.values: dict[str, Any] = {}
+        self.written = self.values
+        self.places = {} if place is None else {"": place}
+        self.inherited = _NONE
+
+    @property
+    def watcher(self) -> str:
+        """The name of the watcher that the section makes, "" if it makes none."""
+        if self.kind == PLUGIN:
+            return PLUGIN_PREFIX + self.name
+        return self.name if self.kind == WATCHER else ""
+
+    def place(self, key: str = "") -> Place | None:
+        """Return where a key stands, or the section if the key is not given."""
+        return self.places.get(key) or self.places.get("")
+
+    def own_keys(self) -> list[str]:
+        """Return the keys that stand in the section itself and not in `[DEFAULT]`."""
+        return [key for key in self.values if key not in self.inherited]
+
+
+class Finding(NamedTuple):
+    """A problem or a warning. Immutable."""
+
+    place: Place | None  # None for what comes from no file
+    text: str
+    header: str  # of the section, "" for none
+    is_problem: bool
+
+    @property
+    def line(self) -> str:
+        """The line for a log: `file:line: [section] key: what is wrong; what to do`."""
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+class Findings:
+    """Every problem and warning of a configuration. Owned by the thread that loads it.
+
+    Problems make something unusable, warnings do not. All are collected, so that one reading is
+    enough to correct a file.
+
+    Attributes:
+        thorough: Whether readers report everything that looks like a slip. A daemon does not want
+            that: much of it is meant, and would be reported at every start.
+    """
+
+    def __init__(self, thorough: bool = False) -> None:
+        self.thorough = thorough
+        self._files: dict[str, int] = {}
+        self._all: list[Finding] = []
+
+    def begin(self, path: str) -> None:
+        """Put what is found in a file after what was found in earlier ones."""
+        self._files.setdefault(path, len(self._files))
+
+    def problem(self, section: Section, key: str, text: str) -> None:
+        """Take a problem with a key of a section, or with the section itself under ""."""
+        self.at(section.place(key), text, section.header, key, is_problem=True)
+
+    def warn(self, section: Section, key: str, text: str) -> None:
+        """Take a warning about a key of a section, or about the section itself under ""."""
+        self.at(section.place(key), text, section.header, key)
+
+    def at(
+        self,
+        place: Place | None,
+        text: str,
+        header: str = "",
+        key: str = "",
+        is_problem: bool = False,
+    ) -> None:
+        """Take a finding.
+
+        Args:
+            place: Where it is; None for what comes from no file.
+            text: What is wrong, and what to do.
+            header: The header of the section that it is in, "" for none.
+            key: The key that it is about, "" for none.
+            is_problem: Whether it makes something unusable; otherwise it is a warning.
+        """
+        said = [f"[{header}]" if header else "", f"{key}:" if key else "", text]
+        self._all.append(Finding(place, " ".join(filter(None, said)), header, is_problem))
+
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings, a line each, in the order of the files and their lines."""
+        return [one.line for one in self.everything() if not one.is_problem]
+
+    def everything(self) -> list[Finding]:
+        """Return the problems and the warnings, in the order of the files and their lines."""
+        return sorted(self._all, key=self._position)
+
+    def problems(self) -> dict[str, list[str]]:
+        """Return the problems by the header of their section, in the order of their lines.
+
+        "" stands for problems in no section.
+        """
+        found: dict[str, list[str]] = {}
+        for one in self.everything():
+            if one.is_problem:
+                found.setdefault(one.header, []).append(one.line)
+        return found
+
+    def raise_problems(self) -> None:
+        """Do nothing if there is no problem.
+
+        Raises:
+            ConfigError: All problems, in the order of the files and their lines.
+        """
+        problems = [one.line for one in self.everything() if one.is_problem]
+        if problems:
+            raise ConfigError(problems)
+
+    def _position(self, one: Finding) -> tuple[int, int]:
+        return (self._files.get(one.place.path, 0), one.place.line) if one.place else (-1, 0)
