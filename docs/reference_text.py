@@ -218,8 +218,8 @@ def command_line_lines(commands: Iterable[Any]) -> Iterator[str]:
         )
         yield f"   {literal(command.doc)}"
         yield ""
-        for word, text in command.takes.items():
-            yield f"   * ``{word}``: {literal(text)}"
+        for word, prop in command.arguments.items():
+            yield f"   * ``{word}``: {literal(prop.help)}"
         for switch in command.switches_shown:
             text = switch.doc or command.by_name[switch.prop].help
             value = f" {switch.name.upper()}" if switch.value is None else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def get_commands() -> dict[str, Any]:
-    """Load every command; returns them by name."""
+    """Load every command, and return them by name."""
     from cvec_circus.commands.table import load_all
 
     return load_all()

@@ -1,18 +1,18 @@
-"""What every command is made of, and what it expects of the daemon that carries it out.
+"""What a command is made of, and what it asks of the daemon that carries it out.
 
 A command is a schema (its properties), `execute` for the daemon, and `message` and `words` for the
-command line. It holds no state, so one object of each class serves all requests.
+command line. It holds no state: one object of each class serves all requests.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
 from cvec_circus.commands.kinds import to_match_method, to_reason
-from cvec_circus.commands.target import CommandTarget, Fields, TargetWatcher, Watchers
 from cvec_circus.exc import ArgumentError, MessageError
-from cvec_circus.options.kinds import to_boolean, to_seconds, to_text
+from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.messages import COMMAND_FAILED
 
@@ -20,34 +20,23 @@ if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
     from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
+    from cvec_circus.wire.orders import Order
     from cvec_circus.wire.outcome import Outcome, Wait
 
-__all__ = [
-    "Answer",
-    "Command",
-    "CommandTarget",
-    "Fields",
-    "Property",
-    "Switch",
-    "TargetWatcher",
-    "Watchers",
-]
-
+Fields = dict[str, Any]
 Shape = Callable[["Outcome"], Fields]
 
 
 class Property(NamedTuple):
-    """Immutable. One property of a command: its name, what it may hold, what it means.
+    """One property of a command. Immutable.
 
     Attributes:
-        name: The key in ``properties``.
-        kind: One of the functions of `options.kinds` or `commands.kinds`.
-        mandatory: A message without it is refused.
-        default: What stands when it is missing.
-        low: The smallest number allowed; None for what is no number.
+        kind: Converts a value: a function of `options.kinds` or `commands.kinds`.
+        low: The smallest number allowed; None for what is not a number.
         high: The largest number allowed; None for the kind's own bound.
-        null: Whether ``null`` may stand for "not given". Not for names: ``stop`` with a null name
-            comes from a fault in somebody's script, and would stop everything.
+        null: Whether ``null`` stands for "not given". Not for names: ``stop`` with a null name
+            comes from a bug in a script, and would stop everything.
+        switch: Whether the command line takes it as ``--name``, without a value if it is a boolean.
         doc: A sentence for the help and the command reference.
     """
 
@@ -58,18 +47,19 @@ class Property(NamedTuple):
     low: float | None = None
     high: float | None = None
     null: bool = True
+    switch: bool = False
     doc: str = ""
 
     @property
     def help(self) -> str:
-        """What it means, and what stands when it is missing."""
+        """What it means, and its default if it has one."""
         return f"{self.doc} `{self.default}` by default." if self.default else self.doc
 
     def convert(self, value: Any) -> Any:
-        """Turn what came into the typed value.
+        """Convert a value.
 
         Raises:
-            MessageError: With a sentence that names the property.
+            MessageError: The value is wrong; the text names the property.
         """
         bounds = () if self.low is None else (self.low, self.high)
         try:
@@ -79,23 +69,28 @@ class Property(NamedTuple):
 
 
 NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
-ANY_NAME = Property("name", to_text, null=False, doc="A watcher's name; all of them without it.")
-WAITING = Property("waiting", to_boolean, default=False, doc="Answer when it is done.")
-TIMEOUT = Property(
-    "timeout", to_seconds, low=0, doc="Seconds after which a waiting answer gives up."
+ANY_NAME = Property("name", to_text, null=False, doc="A watcher's name; all watchers without it.")
+PID = Property("pid", to_integer, low=1, doc="The process; all of the watcher's without it.")
+MATCH = Property(
+    "match", to_match_method, switch=True, doc="How the name matches: glob, simple or regex."
 )
-MATCH = Property("match", to_match_method, doc="How the name matches: glob, simple or regex.")
-REASON = Property("reason", to_reason, default="", doc="Why: for the event and the log.")
+COMMON = (
+    Property("waiting", to_boolean, default=False, switch=True, doc="Answer when it is done."),
+    Property("timeout", to_seconds, low=0, doc="Seconds after which a waiting answer gives up."),
+    Property("reason", to_reason, default="", switch=True, doc="Why: for the event and the log."),
+    MATCH._replace(switch=False),
+)
+"""Properties of every command that changes something."""
 
 
 class Switch(NamedTuple):
-    """Immutable. A switch of the command line that sets a property.
+    """A switch of the command line that sets a property. Immutable.
 
     Attributes:
         name: Without its dashes; ``_`` and ``-`` mean the same.
         prop: The name of the property.
-        value: What it sets the property to; None means that the switch takes a value.
-        doc: Its line in the help; the property's own when it is "".
+        value: What the property is set to; None if the switch takes a value.
+        doc: Its line in the help; the property's own if it is "".
     """
 
     name: str
@@ -105,34 +100,132 @@ class Switch(NamedTuple):
 
 
 class Answer(Protocol):
-    """Owned by the supervisor thread. The one answer that a request gets."""
+    """The one answer to a request: `Reply` in control. Owned by the supervisor thread."""
 
-    def ok(self, **fields: Any) -> None:
-        """Report success."""
+    def ok(self, **fields: Any) -> None: ...
+    def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None: ...
+    def cause(self, text: str, why: str = "") -> Cause: ...
+    def wait(self, shape: Shape) -> Wait: ...
 
-    def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None:
-        """Report a failure in a sentence."""
 
-    def cause(self, text: str, why: str = "") -> Cause:
-        """Make the cause of what the request orders; its sender is the actor."""
+class TargetWatcher(Protocol):
+    """What a command may read of a watcher. Owned by the supervisor thread."""
 
-    def wait(self, shape: Shape) -> Wait:
-        """Make what the core calls at the end of an order; `shape` turns the outcome to fields."""
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+Watchers = Sequence[TargetWatcher]
+
+
+class CommandTarget(Protocol):
+    """What the commands ask of the supervisor: see `supervisor.target.Target` for each method.
+
+    Owned by the supervisor thread. Look-ups raise `MessageError` ("program web not found"). `then`
+    is called once with the result, now or later, or `refuse` with the reason why there is none.
+    """
+
+    @property
+    def stopping(self) -> bool: ...
+    def description(self) -> Fields: ...
+    def global_options(self) -> Fields: ...
+    def sockets(self) -> list[Fields]: ...
+    def events(self, since: int, limit: int, marker: str | None) -> Fields: ...
+
+    def watchers(self) -> Watchers: ...
+    def find(self, name: str) -> TargetWatcher: ...
+    def known(self, name: str | None = None) -> Watchers: ...
+    def matching(self, pattern: str, match: str) -> Watchers: ...
+    def reason(self, watcher: Any) -> str: ...
+    def detail(self, watcher: Any) -> Fields: ...
+    def pids(self, watcher: Any) -> list[int]: ...
+    def processes(self, watcher: Any, pid: int | None) -> list[Any]: ...
+    def options(self, watcher: Any) -> Fields: ...
+    def last_lines(self, watcher: Any, channel: str, count: int) -> Fields: ...
+    def next_lines(
+        self, watcher: Any, channel: str, since: int, timeout: float, then: Callable[[Fields], None]
+    ) -> None: ...
+
+    def sample(
+        self,
+        watchers: Any,
+        pid: int | None,
+        then: Callable[[Fields], None],
+        refuse: Callable[[str], None],
+        extended: bool = False,
+    ) -> None: ...
+    def sample_daemon(
+        self, then: Callable[[Fields], None], refuse: Callable[[str], None]
+    ) -> None: ...
+
+    def new_watcher(self, name: str, options: Fields) -> Any: ...
+    def give(self, order: Order, wait: Wait | None = None) -> None: ...
+    def reload_configuration(self, props: Fields, answer: Any) -> None: ...
+
+
+class Call(NamedTuple):
+    """A request for a command: what is asked of which daemon, and its answer. Immutable."""
+
+    command: str
+    target: CommandTarget
+    props: Fields  # every property of the command, typed
+    answer: Answer
+
+    @property
+    def cause(self) -> Cause:
+        """The cause of what the request orders."""
+        return self.answer.cause(f"command:{self.command}", self.props["reason"])
+
+    def one(self) -> TargetWatcher:
+        """Find the one watcher that `name` names or matches.
+
+        Raises:
+            MessageError: There is none, or the pattern matches several.
+        """
+        name, match = self.props["name"], self.props.get("match")
+        if match is None:
+            return self.target.find(name)
+        found = self.target.matching(name, match)
+        if len(found) > 1:
+            names = ", ".join(sorted(watcher.name for watcher in found))[:200]
+            raise MessageError(f"{name} matches {len(found)} programs, one is wanted: {names}")
+        return found[0]
+
+    def several(self) -> Watchers | None:
+        """Find the watchers that `name` matches; None stands for all.
+
+        Raises:
+            MessageError: No name matches.
+        """
+        if self.props["name"] is None:
+            return None
+        return self.target.matching(self.props["name"], self.props["match"] or "glob")
+
+    def give(self, order: Order, shape: Shape = lambda outcome: {}) -> Fields | None:
+        """Give an order; if the sender waits, answer at its end with what `shape` makes of it.
+
+        Returns:
+            The result of `Command.execute`.
+        """
+        wait = self.answer.wait(shape) if self.props["waiting"] else None
+        self.target.give(order, wait)
+        return None if wait else {}
 
 
 class Command:
-    """Immutable. A command of the wire; see the module's docstring.
+    """A command of the wire; see the module's docstring. Immutable, as each one is.
 
     Attributes:
-        name: As on the wire.
         doc: One sentence on what it does, for the help.
-        properties: Its schema. A command that changes something also takes waiting, timeout,
-            match and reason without naming them.
-        arguments: Properties that the command line takes by position, in this order.
-        usage: What the help shows for the arguments.
-        named: The words of `usage` that stand for a property of another name.
-        switches: What the command line takes by name; ``--waiting`` comes by itself.
-        local: Switches that the command line itself follows; the daemon does not hear of them.
+        properties: Its schema, beside `COMMON` if it is `mutating`.
+        usage: What the help shows for the arguments. Each word stands for a property: that of
+            its name, or the one given in `named`. The last one takes a list if "...]" follows.
+        switches: Switches of the command line beside those that properties have.
+        local: Switches that the command line itself follows; the daemon does not get them.
         mutating: Whether it changes anything: refused while the daemon is stopping.
         urgent: Answered while the daemon is stopping although it changes something.
     """
@@ -140,7 +233,6 @@ class Command:
     name = ""
     doc = ""
     properties: tuple[Property, ...] = ()
-    arguments: tuple[str, ...] = ()
     usage = ""
     named: tuple[tuple[str, str], ...] = ()
     switches: tuple[Switch, ...] = ()
@@ -149,12 +241,19 @@ class Command:
     urgent = False
 
     def __init__(self) -> None:
-        common = (WAITING, TIMEOUT, MATCH, REASON) if self.mutating else ()
-        self.by_name = {prop.name: prop for prop in (*common, *self.properties)}
-        self.defaults = {prop.name: prop.default for prop in self.by_name.values()}
-        self.mandatory = [prop.name for prop in self.properties if prop.mandatory]
-        switches = (Switch("waiting", "waiting", True), Switch("reason", "reason"))
-        self.all_switches = (*(switches if self.mutating else ()), *self.switches)
+        properties = (*(COMMON if self.mutating else ()), *self.properties)
+        self.by_name = {prop.name: prop for prop in properties}
+        self.defaults = {prop.name: prop.default for prop in properties}
+        self.mandatory = [prop.name for prop in properties if prop.mandatory]
+        words = {word: word.lower() for word in re.findall("[A-Z]+", self.usage)}
+        words.update(self.named)
+        self.arguments = {w: self.by_name[key] for w, key in words.items() if key in self.by_name}
+        own = (one for one in self.by_name.values() if one.switch)
+        flags = (Switch(one.name, one.name, one.kind is to_boolean or None) for one in own)
+        self.all_switches = (*flags, *self.switches)
+        self.switches_shown = (*self.all_switches, *self.local)
+
+    # -- the daemon's side, on the supervisor thread
 
     def validate(self, given: Mapping[str, Any]) -> Fields:
         """Check the properties of a message against the schema.
@@ -163,7 +262,7 @@ class Command:
             Every property of the schema with its typed value or its default.
 
         Raises:
-            MessageError: Naming the property that is missing, unknown or wrong.
+            MessageError: A property is missing, unknown or wrong; the text names it.
         """
         typed = self.defaults.copy()
         for key, value in given.items():
@@ -178,119 +277,74 @@ class Command:
                 raise MessageError(f"message invalid {key!r} is missing")
         return typed
 
-    def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:
-        """Return the users and groups that are to be looked up before; supervisor thread.
+    def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:
+        """Make the call that `accounts` and `execute` take."""
+        return Call(self.name, target, props, answer)
+
+    def accounts(self, call: Call) -> Accounts | None:
+        """Return the users and groups to look up before `execute`.
 
         Raises:
             CircusError: The message makes no sense.
         """
         return None
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Carry the command out; supervisor thread.
+    def execute(self, call: Call) -> Fields | None:
+        """Carry the command out.
 
         Returns:
-            The fields of the reply, or None when `answer` is called later, exactly once.
+            The fields of the reply, or None when `call.answer` is called later, exactly once.
         """
         raise NotImplementedError
 
+    # -- the command line's side, on any thread
+
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Turn a command line into properties; client side.
+        """Turn a command line into properties.
 
         Args:
             args: The words after the command, in order.
-            switches: What the switches set, by the name of the property.
+            switches: The values of the switches, by the name of the property.
 
         Raises:
-            ArgumentError: When the words do not fit; its text is for the person who typed them.
+            ArgumentError: The words do not fit; the text is for the person who typed them.
         """
-        if len(args) > len(self.arguments):
-            raise ArgumentError(f"too many arguments: {' '.join(args[len(self.arguments) :])}")
-        return self.typed({**dict(zip(self.arguments, args)), **switches})
-
-    @property
-    def switches_shown(self) -> tuple[Switch, ...]:
-        """Every switch that a person may type."""
-        return (*self.all_switches, *self.local)
-
-    @property
-    def takes(self) -> dict[str, str]:
-        """What the words of `usage` mean, for the help."""
-        words = self.usage.replace("[", " ").replace("]", " ").split()
-        named = {word: dict(self.named).get(word, word.lower()) for word in words if word != "..."}
-        return {word: self.by_name[key].help for word, key in named.items() if key in self.by_name}
+        names, values = [prop.name for prop in self.arguments.values()], list[Any](args)
+        last = len(names) - 1
+        if self.usage.endswith("...]") and len(args) > last:
+            values[last:] = [args[last:]]
+        elif len(args) > len(names):
+            raise ArgumentError(f"too many arguments: {' '.join(args[len(names) :])}")
+        local = {switch.prop for switch in self.local}
+        wire = {key: switches[key] for key in switches if key not in local}
+        return self.typed({**dict(zip(names, values)), **wire})
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
-        """Type what a command line gives; nothing is added to it.
+        """Convert what a command line gives, and add nothing to it.
 
         Raises:
-            ArgumentError: For what is missing or wrong.
+            ArgumentError: Something is missing or wrong.
         """
-        missing = [key for key in self.mandatory if key not in given]
-        if missing:
-            raise ArgumentError(f"{missing[0].upper()} is missing")
+        for word, prop in self.arguments.items():
+            if prop.mandatory and prop.name not in given:
+                raise ArgumentError(f"{word} is missing")
         try:
             return {key: self.by_name[key].convert(value) for key, value in given.items()}
         except MessageError as problem:
             raise ArgumentError(str(problem).replace("message invalid: ", "")) from None
 
     def words(self, reply: Fields) -> str | Table:
-        """Say a reply that is no error to people; client side."""
-        return "\n".join(["ok", *map(_stray, reply.get("strays", ()))])
+        """Render a reply that is no error for people."""
+        lost = "{watcher}: process {pid} is left behind: {command}".format_map
+        return "\n".join(["ok", *map(lost, reply.get("strays", ()))])
 
 
-def _stray(stray: Fields) -> str:
-    return f"{stray['watcher']}: process {stray['pid']} is left behind: {stray['command']}"
-
-
-def nothing(outcome: Outcome) -> Fields:
-    """Shape an outcome whose reply says "ok" and no more."""
-    return {}
-
-
-def ended(outcome: Outcome) -> Fields:
-    """Shape the outcome of an order that ends watchers: the processes that are left of them."""
+def strays(outcome: Outcome) -> Fields:
+    """Shape the outcome of an order that ends watchers: the processes they leave behind."""
     return {"strays": outcome.strays} if outcome.strays else {}
 
 
 def replaced(outcome: Outcome) -> Fields:
-    """Shape the outcome of an order that replaces processes."""
+    """Shape the outcome of an order that replaces processes: their pids."""
     pids = {"stopped": outcome.stopped, "started": outcome.started, "kept": outcome.kept}
     return {"info": pids}
-
-
-def waiter(props: Fields, answer: Answer, shape: Shape = nothing) -> Wait | None:
-    """Make the wait that an order is given along, if its sender waits for the end of it."""
-    return answer.wait(shape) if props["waiting"] else None
-
-
-def later(wait: Wait | None) -> Fields | None:
-    """Make the result of `execute`: None when `wait` will answer, else an answer without fields."""
-    return None if wait else {}
-
-
-def one(target: CommandTarget, props: Fields) -> TargetWatcher:
-    """Find the one watcher that a message is about, by its name or by a pattern.
-
-    Raises:
-        MessageError: There is none, or the pattern fits several.
-    """
-    name, match = props["name"], props.get("match")
-    if match is None:
-        return target.find(name)
-    found = target.matching(name, match)
-    if len(found) > 1:
-        names = ", ".join(sorted(watcher.name for watcher in found))
-        raise MessageError(f"{name} matches {len(found)} programs, one is wanted: {names[:200]}")
-    return found[0]
-
-
-def several(target: CommandTarget, props: Fields) -> Watchers | None:
-    """Find the watchers that a message is about; None stands for the whole arbiter.
-
-    Raises:
-        MessageError: No name matches.
-    """
-    if props["name"] is None:
-        return None
-    return target.matching(props["name"], props["match"] or "glob")

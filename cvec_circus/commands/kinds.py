@@ -1,7 +1,7 @@
-"""Kinds of properties that only commands have; the others are those of `options.kinds`.
+"""Kinds of properties that only commands have; the others are in `options.kinds`.
 
-Each takes what JSON or a command line gave, returns the typed value, and raises ValueError with a
-sentence that leaves the property's name out.
+Each converts what JSON or a command line gave, or raises ValueError with a sentence that leaves
+the property's name out.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from typing import Any
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import shown, to_text
 
-#: What a name may not have: control characters, separators of lines, half surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What a name must not hold: control characters, line separators, half surrogates."""
+
 _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME = 200
 MAX_REASON = 500
 
 
 def to_new_name(value: Any) -> str:
-    """Take a name that a new watcher can bear: it goes into topics, logs and file names."""
+    """Take the name of a new watcher, which goes into topics, logs and file names."""
     name = to_text(value)
     if not name.strip():
         raise ValueError("a name cannot be empty")
     if len(name) > _MAX_NAME:
         raise ValueError(f"{shown(name)} is longer than {_MAX_NAME} characters")
     if _UNPRINTABLE.search(name):
-        raise ValueError(f"{shown(name)} has a character that cannot be printed")
+        raise ValueError(f"{shown(name)} has an unprintable character")
     return name
 
 
 def to_reason(value: Any) -> str:
-    """Take a sentence that says why; it goes into events and the log, so it is one line."""
+    """Take the reason for an order; it goes into events and the log, so it becomes one line."""
     reason = " ".join(_UNPRINTABLE.sub(" ", to_text(value)).split())
     if len(reason) > MAX_REASON:
         raise ValueError(f"{shown(reason)} is longer than {MAX_REASON} characters")
@@ -40,7 +41,7 @@ def to_reason(value: Any) -> str:
 
 
 def to_match_method(value: Any) -> str:
-    """Take a way of matching names; refused in the words that Circus uses."""
+    """Take a way of matching names; refuse others in the words of Circus."""
     if value in ("glob", "simple", "regex"):
         return str(value)
     raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")

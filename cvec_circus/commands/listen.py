@@ -1,31 +1,22 @@
-"""listen: what happens, as it happens."""
+"""listen: events as they happen; the command line carries it out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, Property
+from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_names
 from cvec_circus.exc import MessageError
 from cvec_circus.wire.messages import COMMAND_FAILED
 
+_TOPICS = "Beginnings of topics, or of names; all without any."
+
 
 class Listen(Command):
-    """Immutable. The command `listen`: the command line does all of it."""
-
     name = "listen"
-    doc = "Show what happens as it happens, until Ctrl-C."
-    properties = (
-        Property("topics", to_names, doc="Beginnings of topics, or of names; all without any."),
-    )
+    doc = "Show events as they happen, until Ctrl-C."
+    properties = (Property("topics", to_names, doc=_TOPICS),)
     usage = "[TOPIC ...]"
     named = (("TOPIC", "topics"),)
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Refuse: there is no answer that goes on."""
+    def execute(self, call: Call) -> Fields | None:
+        """Refuse it: a request has one answer."""
         raise MessageError("listen: subscribe to the pubsub_endpoint instead", COMMAND_FAILED)
-
-    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Take the topics."""
-        return self.typed({"topics": list(args)} if args else {})

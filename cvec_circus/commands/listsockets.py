@@ -1,23 +1,19 @@
-"""listsockets: the sockets that the daemon listens on for its watchers."""
+"""listsockets: the sockets that the daemon holds for its watchers."""
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
+from cvec_circus.commands.base import Call, Command, Fields
 from cvec_circus.commands.render import Table
 
 
 class ListSockets(Command):
-    """Immutable. The command `listsockets`."""
-
     name = "listsockets"
     doc = "Show the sockets that the daemon holds for its watchers."
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Look them up."""
-        return {"sockets": target.sockets()}
+    def execute(self, call: Call) -> Fields | None:
+        return {"sockets": call.target.sockets()}
 
     def words(self, reply: Fields) -> str | Table:
-        """Show a socket a line."""
         rows = []
         for socket in reply["sockets"]:
             where = socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"

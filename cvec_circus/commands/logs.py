@@ -1,20 +1,25 @@
-"""logs: what the processes of a watcher have written."""
+"""logs: the output of the processes of a watcher."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from time import localtime, strftime
 from typing import Any
 
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields, Property, Switch
+from cvec_circus.commands.base import NAME, Call, Command, Fields, Property, Switch
 from cvec_circus.exc import ArgumentError
-from cvec_circus.options.kinds import to_choice, to_integer, to_seconds, to_text
+from cvec_circus.options.kinds import to_choice, to_integer, to_seconds
 
 LINES = 100
-MOST_LINES = 1_000_000
+MOST = 1_000_000
 LONGEST_WAIT = 60.0
+
+_LINES = Property(
+    "lines", to_integer, default=LINES, low=0, high=MOST, switch=True, doc="How many lines."
+)
+_WAIT = "With `since`: seconds to wait for a line, if there is none."
+_TIMEOUT = Property("timeout", to_seconds, default=0.0, low=0, high=LONGEST_WAIT, doc=_WAIT)
 
 
 def to_channel(value: Any) -> str:
@@ -23,68 +28,48 @@ def to_channel(value: Any) -> str:
 
 
 class Logs(Command):
-    """Immutable. The command `logs`."""
-
     name = "logs"
-    doc = "Show what the processes of a watcher have written."
+    doc = "Show the output of the processes of a watcher."
     properties = (
-        Property("name", to_text, mandatory=True, null=False, doc="The watcher's name."),
+        NAME,
         Property("stream", to_channel, default="stdout", doc="Which output: stdout or stderr."),
-        Property(
-            "lines", to_integer, default=LINES, low=0, high=MOST_LINES, doc="How many of the last."
-        ),
+        _LINES,
         Property("since", to_integer, low=0, doc="The place to go on from: an answer's `next`."),
-        Property(
-            "timeout",
-            to_seconds,
-            default=0.0,
-            low=0,
-            high=LONGEST_WAIT,
-            doc="With `since`: seconds to wait for a line, if there is none.",
-        ),
+        _TIMEOUT,
     )
-    arguments = ("name",)
     usage = "NAME"
-    switches = (
-        Switch("lines", "lines"),
-        Switch("stderr", "stream", "stderr", "What was written to standard error instead."),
-    )
+    switches = (Switch("stderr", "stream", "stderr", "Show standard error instead."),)
     local = (
-        Switch("follow", "follow", True, "Go on with what is written, until Ctrl-C."),
-        Switch("grep", "grep", None, "Only lines in which this regular expression is found."),
+        Switch("follow", "follow", True, "Go on with new lines, until Ctrl-C."),
+        Switch("grep", "grep", None, "Only lines that match this regular expression."),
     )
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Answer with lines, now or when there are some."""
-        watcher, channel = target.find(props["name"]), props["stream"]
-        told = {"name": watcher.name, "stream": channel}
+    def execute(self, call: Call) -> Fields | None:
+        target, props, channel = call.target, call.props, call.props["stream"]
+        watcher = call.one()
+        shown = {"name": watcher.name, "stream": channel}
         if props["since"] is None:
-            return {**told, **target.last_lines(watcher, channel, props["lines"])}
-        give = partial(_give, answer, told)
-        target.next_lines(watcher, channel, props["since"], props["timeout"], give)
+            return {**shown, **target.last_lines(watcher, channel, props["lines"])}
+
+        def then(found: Fields) -> None:
+            call.answer.ok(**shown, **found)
+
+        target.next_lines(watcher, channel, props["since"], props["timeout"], then)
         return None
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Refuse an expression that is none, before anybody is asked."""
         try:
             re.compile(switches.get("grep", ""))
         except re.error as error:
             raise ArgumentError(f"--grep {switches['grep']}: {error}") from None
-        local = {switch.prop for switch in self.local}
-        given = super().message(args, {k: v for k, v in switches.items() if k not in local})
-        return {**given, "grep": switches["grep"]} if "grep" in switches else given
+        return super().message(args, switches)
 
     def words(self, reply: Fields) -> str:
-        """Show a line a line."""
         return "\n".join(map(log_line, reply["lines"]))
 
 
-def _give(answer: Answer, told: Fields, found: Fields) -> None:
-    answer.ok(**told, **found)
-
-
 def log_line(row: Fields) -> str:
-    """Show a line: when, whose, and the text."""
+    """Render a line of output: its time, the pid, and the text."""
     when = strftime("%Y-%m-%d %H:%M:%S", localtime(row["time"]))
     dots = "... " if row.get("cut") else ""
     return f"{when} [{row['pid']}] | {dots}{row['text']}"

@@ -1,20 +1,16 @@
-"""numwatchers: how many watchers there are."""
+"""numwatchers: the number of watchers."""
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Answer, Command, CommandTarget, Fields
+from cvec_circus.commands.base import Call, Command, Fields
 
 
 class NumWatchers(Command):
-    """Immutable. The command `numwatchers`."""
-
     name = "numwatchers"
-    doc = "Show how many watchers there are."
+    doc = "Show the number of watchers."
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Count them."""
-        return {"numwatchers": len(target.watchers())}
+    def execute(self, call: Call) -> Fields | None:
+        return {"numwatchers": len(call.target.watchers())}
 
     def words(self, reply: Fields) -> str:
-        """Say the number."""
         return str(reply["numwatchers"])

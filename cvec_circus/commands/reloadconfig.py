@@ -1,4 +1,4 @@
-"""reloadconfig: read the configuration again, and change what differs."""
+"""reloadconfig: read the configuration again and apply what differs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import (
-    Answer,
-    Command,
-    CommandTarget,
-    Fields,
-    Property,
-    Switch,
-)
+from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.options.kinds import to_boolean, to_text
 
 ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
@@ -24,46 +17,33 @@ SOCKETS = {
     "change": "changed",
     "replace": "replaced",
 }
-EFFECTS = {
-    "fresh": " (with fresh processes)",
-    "restart": " needs a restart of the daemon",
-}
+EFFECTS = {"fresh": " (with fresh processes)", "restart": " needs a restart of the daemon"}
+OCTAL = frozenset({"umask", "endpoint_mode"})
 LONGEST = 60
-MASKS = frozenset({"umask", "endpoint_mode"})
-"""Options that are written in octal."""
+_PATH = "The file to read; the one the daemon was started with without it."
+_DRY_RUN = "Show the plan and change nothing."
 
 
 class ReloadConfig(Command):
-    """Immutable. The command `reloadconfig`."""
-
     name = "reloadconfig"
-    doc = (
-        "Read the configuration again, and change what differs: all of it, or nothing if anything "
-        "is wrong."
-    )
+    doc = "Read the configuration again and apply what differs, or nothing if anything is wrong."
     properties = (
-        Property(
-            "path", to_text, doc="The file to read; the one the daemon was started with without it."
-        ),
-        Property("dry_run", to_boolean, default=False, doc="Tell the plan and change nothing."),
+        Property("path", to_text, doc=_PATH),
+        Property("dry_run", to_boolean, default=False, switch=True, doc=_DRY_RUN),
     )
-    arguments = ("path",)
     usage = "[FILE]"
     named = (("FILE", "path"),)
-    switches = (Switch("dry_run", "dry_run", True),)
     mutating = True
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Order it."""
-        target.reload_configuration(props, answer)
+    def execute(self, call: Call) -> Fields | None:
+        call.target.reload_configuration(call.props, call.answer)
         return None
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Take a file, which is relative to the folder of whoever types it."""
+        """Make the path absolute: the daemon's working directory may be another."""
         return super().message([os.path.abspath(path) for path in args], switches)
 
     def words(self, reply: Fields) -> str:
-        """Say the plan."""
         plan = reply.get("plan")
         if plan is None:
             return "ok"
@@ -86,17 +66,15 @@ class ReloadConfig(Command):
 
 def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:
     for step in steps:
-        kept = (
-            step["action"] == "change"
-            and not step["processes"]
-            and all(change["effect"] == "kept" for change in step["changes"])
-        )
-        does = PROCESSES.get(step["processes"], "")
-        if step["action"] == "remove":
-            does = ""
+        action, changes = step["action"], step["changes"]
+        what = [ACTIONS[action]]
+        if step["processes"]:
+            if action != "remove":
+                what.append(PROCESSES.get(step["processes"]) or step["processes"])
+        elif action == "change" and all(change["effect"] == "kept" for change in changes):
+            what = ["as it is"]
         why = f" ({step['why']})" if step["why"] else ""
-        what = "as it is" if kept else ACTIONS[step["action"]]
-        yield f"{kind}{step['name']}: {what}{', ' if does else ''}{does}{why}"
+        yield f"{kind}{step['name']}: {', '.join(what)}{why}"
         yield from _changes(step["changes"])
 
 
@@ -111,7 +89,7 @@ def _changes(changes: Sequence[Fields]) -> Iterator[str]:
 
 
 def _short(name: str, value: Any) -> str:
-    if name in MASKS and isinstance(value, int):
+    if name in OCTAL and isinstance(value, int):
         return f"{value:03o}"
     text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,4 +1,4 @@
-"""What people are shown of a reply: texts and tables, which `ctl` lays out for where they go."""
+"""Replies rendered for people: texts and tables, which `ctl.output` lays out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from cvec_circus.system.signals import to_name
 
-# Title, key, and how a fraction is shown.
 _COLUMNS = (
     ("PID", "pid", ""),
     ("NAME", "cmdline", ""),
@@ -20,26 +19,20 @@ _COLUMNS = (
     ("CTIME", "ctime", ""),
     ("AGE", "age", ".1f"),
 )
+"""Title, key, and the format of a fraction."""
 
 
 class Table(NamedTuple):
-    """Immutable. Rows with cells under the titles of their columns.
+    """Rows of cells under the titles of their columns. Immutable."""
 
-    Attributes:
-        titles: Of the columns; () for lines of a key and its value.
-        rows: The cells, as many in each as there are titles.
-        marked: The column whose cells are states, and coloured as such.
-        note: Whether the last column is a sentence, and mostly empty.
-    """
-
-    titles: Sequence[str]
+    titles: Sequence[str]  # () for rows of a key and its value
     rows: Sequence[Sequence[str]]
-    marked: int | None = None
-    note: bool = False
+    marked: int | None = None  # the column of states, which are coloured
+    note: bool = False  # whether the last column is a sentence, and mostly empty
 
 
 def value(given: Any) -> str:
-    """Show a value of an option: nothing for null, ``A=1,B=2`` for an object."""
+    """Render a value of an option: nothing for null, ``A=1,B=2`` for an object."""
     if given is None:
         return ""
     if isinstance(given, Mapping):
@@ -50,17 +43,17 @@ def value(given: Any) -> str:
 
 
 def key_lines(mapping: Mapping[str, Any]) -> Table:
-    """Show ``key: value`` lines in the order of the keys."""
+    """Render ``key: value`` lines in the order of the keys."""
     return Table((), [(f"{key}:", value(mapping[key])) for key in sorted(mapping)])
 
 
 def by_name(mapping: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return what there is by name in the order of the names, whatever their case."""
+    """Sort by name, whatever the case."""
     return sorted(mapping.items(), key=lambda item: item[0].lower())
 
 
 def duration(seconds: float) -> str:
-    """Show how long something takes or took, as precisely as a person wants to know it."""
+    """Render a duration in seconds in its largest unit, or the two largest from an hour on."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -72,18 +65,17 @@ def duration(seconds: float) -> str:
 
 
 def ending(exit_code: int | None) -> str:
-    """Say how a process ended; None stands for a status that somebody else has collected."""
+    """Render an exit code; None stands for a status that other code has collected."""
     if exit_code is None:
         return "status lost"
     return f"exit {exit_code}" if exit_code >= 0 else f"SIG{to_name(-exit_code)}"
 
 
 def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> Table:
-    """Show a process a line under the columns' names, with its watcher in front.
+    """Render a process a line, with its watcher in front; children are indented below parents.
 
     Args:
         infos: Process info by pid, by the name of the watcher; a lone "" leaves that column out.
-            Children follow their parents, pushed in by two blanks.
     """
     titles, rows = ["WATCHER", *(title for title, _, _ in _COLUMNS)], []
     for name, processes in by_name(infos):
@@ -95,15 +87,11 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> Table:
 
 
 def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
-    """Make the row of a process and those of its children."""
     if not isinstance(process, Mapping):
         return  # Circus gives a sentence for a process that has just vanished
-    cells = [_cell(process.get(key), how) for _, key, how in _COLUMNS]
+    found = [(process.get(key), how) for _, key, how in _COLUMNS]
+    cells = [format(one, how) if isinstance(one, float) else value(one) for one, how in found]
     cells[0] = "  " * depth + cells[0]
     yield [name, *cells]
     for child in process.get("children") or ():
         yield from _rows(name, child, depth + 1)
-
-
-def _cell(given: Any, how: str) -> str:
-    return format(given, how) if isinstance(given, float) else value(given)

@@ -5,35 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.commands.base import (
-    NAME,
-    Answer,
-    Command,
-    CommandTarget,
-    Fields,
-    Property,
-    later,
-    one,
-    waiter,
-)
-from cvec_circus.commands.conversion import (
-    convert_accounts,
-    convert_options,
-    typed_if_possible,
-)
-from cvec_circus.exc import ArgumentError
+from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
+from cvec_circus.exc import ArgumentError, MessageError, OptionError
 from cvec_circus.options.kinds import to_mapping
-from cvec_circus.options.rights import ACCOUNTS
+from cvec_circus.options.rights import ACCOUNTS, accounts_of
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.wire.orders import SetOptions
 
 if TYPE_CHECKING:
     from cvec_circus.options.rights import Accounts
 
+_MAX_KEY = 200
+_UNKNOWN = "unknown option"
+
 
 class Set(Command):
-    """Immutable. The command `set`."""
-
     name = "set"
     doc = "Change options of a watcher."
     properties = (
@@ -44,26 +30,73 @@ class Set(Command):
     named = (("OPTION", "options"),)
     mutating = True
 
-    def accounts(self, target: CommandTarget, props: Fields) -> Accounts | None:
-        """Look up whom its processes will run as."""
-        if props["options"].keys().isdisjoint(ACCOUNTS):
+    def accounts(self, call: Call) -> Accounts | None:
+        if call.props["options"].keys().isdisjoint(ACCOUNTS):
             return None
-        return convert_accounts(props["options"], target.options(one(target, props)))
+        return convert_accounts(call.props["options"], call.target.options(call.one()))
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Convert the options and have them changed."""
-        watcher = one(target, props)
-        options = convert_options(props["options"])
+    def execute(self, call: Call) -> Fields | None:
+        watcher = call.one()
+        options = convert_options(call.props["options"])
         changed = WATCHER_OPTIONS.changes(options, watcher.options)
-        wait = waiter(props, answer)
-        cause = answer.cause("command:set", props["reason"])
-        target.give(SetOptions(watcher, changed, cause), wait)
-        return later(wait)
+        return call.give(SetOptions(watcher, changed, call.cause))
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Take a name and pairs of an option and its value."""
         if len(args) < 3 or len(args) % 2 == 0:
-            raise ArgumentError("NAME and pairs of OPTION and VALUE are wanted")
-        pairs = zip(args[1::2], args[2::2])
-        options = {key: typed_if_possible(key, value) for key, value in pairs}
+            name = args[0] if args else "NAME"
+            raise ArgumentError(
+                f"give OPTION VALUE pairs after NAME; `options {name}` lists the options"
+            )
+        options = {
+            key: _typed_if_possible(key, value) for key, value in zip(args[1::2], args[2::2])
+        }
         return self.typed({"name": args[0], "options": options, **switches})
+
+
+def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the options that `add` and `set` get, by the table of the configuration.
+
+    Raises:
+        MessageError: A key without a dot is no option; in the words of Circus.
+        OptionError: A value is wrong.
+    """
+    for key in given:
+        if len(key) > _MAX_KEY:
+            raise MessageError(f"unknown key {key[:60]!r}...: longer than {_MAX_KEY} characters")
+    try:
+        return WATCHER_OPTIONS.convert(given)
+    except OptionError as problem:
+        if problem.reason.startswith(_UNKNOWN):
+            near = problem.reason[len(_UNKNOWN) :]
+            raise MessageError(f"unknown key {problem.option!r}{near}") from None
+        raise
+
+
+def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Accounts | None:
+    """Convert the accounts among the options that `add` and `set` get.
+
+    Args:
+        given: The options.
+        current: Those the watcher has.
+
+    Returns:
+        The accounts that processes run as with them; None if the options name none.
+
+    Raises:
+        OptionError: A value is no account.
+    """
+    said = WATCHER_OPTIONS.convert({key: given[key] for key in ACCOUNTS if key in given})
+    return accounts_of({**current, **said}) if said else None
+
+
+def _typed_if_possible(key: str, value: str) -> Any:
+    """Convert an option of a command line; keep as text what the table refuses, and hooks.
+
+    The daemon refuses it then, in its own words: its version may differ from the command line's.
+    """
+    if key.partition(".")[0] == "hooks":
+        return value
+    try:
+        return WATCHER_OPTIONS.convert({key: value})[key]
+    except OptionError:
+        return value

@@ -5,60 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import (
-    NAME,
-    Answer,
-    Command,
-    CommandTarget,
-    Fields,
-    Property,
-    Switch,
-    one,
-)
+from cvec_circus.commands.base import NAME, PID, Call, Command, Fields, Property
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_signal
 from cvec_circus.wire import orders
 
+_CHILDREN = "The children, not the processes."
+
 
 class Signal(Command):
-    """Immutable. The command `signal`."""
-
     name = "signal"
     doc = "Send a signal to processes of a watcher."
     properties = (
         NAME,
         Property("signum", to_signal, mandatory=True, doc="The signal, by number or name."),
-        Property("pid", to_integer, low=1, doc="The process; all of the watcher's without it."),
+        PID,
         Property("childpid", to_integer, low=1, doc="A child of the process `pid`."),
-        Property("children", to_boolean, default=False, doc="The children, not the processes."),
-        Property("recursive", to_boolean, default=False, doc="Their children as well."),
+        Property("children", to_boolean, default=False, switch=True, doc=_CHILDREN),
+        Property(
+            "recursive", to_boolean, default=False, switch=True, doc="Their descendants as well."
+        ),
     )
     usage = "NAME [PID [CHILDPID]] SIGNAL"
     named = (("SIGNAL", "signum"),)
-    switches = (Switch("children", "children", True), Switch("recursive", "recursive", True))
     mutating = True
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Have it sent; there is no end to wait for."""
+    def execute(self, call: Call) -> Fields | None:
+        props = call.props
         if props["childpid"] is not None and props["pid"] is None:
             raise MessageError("message invalid: childpid: pid is missing")
-        watcher = one(target, props)
-        order = orders.Signal(
-            watcher,
-            target.processes(watcher, props["pid"]),
-            props["signum"],
-            answer.cause("command:signal", props["reason"]),
-            props["childpid"],
-            props["children"],
-            props["recursive"],
-        )
-        target.give(order)
+        watcher = call.one()
+        processes = call.target.processes(watcher, props["pid"])
+        which = props["childpid"], props["children"], props["recursive"]
+        # No wait: a signal that is sent has no end to wait for.
+        call.target.give(orders.Signal(watcher, processes, props["signum"], call.cause, *which))
         return {}
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Take the signal last, as circusctl does."""
         if not 2 <= len(args) <= 4:
-            raise ArgumentError("NAME and SIGNAL are wanted, and a PID between them if you like")
+            raise ArgumentError("give NAME SIGNAL, NAME PID SIGNAL or NAME PID CHILDPID SIGNAL")
         name, *pids, signum = args
         return self.typed(
             {"name": name, "signum": signum, **dict(zip(("pid", "childpid"), pids)), **switches}

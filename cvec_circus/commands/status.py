@@ -1,19 +1,11 @@
-"""status: what state the watchers are in, and why."""
+"""status: the states of the watchers, and the reasons for them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import (
-    ANY_NAME,
-    Answer,
-    Command,
-    CommandTarget,
-    Fields,
-    Property,
-    Switch,
-)
+from cvec_circus.commands.base import ANY_NAME, Call, Command, Fields, Property
 from cvec_circus.commands.render import Table, by_name, duration, ending
 from cvec_circus.options.kinds import to_boolean
 
@@ -22,20 +14,19 @@ _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "RE
 
 
 class Status(Command):
-    """Immutable. The command `status`."""
-
     name = "status"
     doc = "Show the states of all watchers, or of one."
-    properties = (ANY_NAME, Property("details", to_boolean, default=False, doc=_DETAILS))
-    arguments = ("name",)
+    properties = (
+        ANY_NAME,
+        Property("details", to_boolean, default=False, switch=True, doc=_DETAILS),
+    )
     usage = "[NAME]"
-    switches = (Switch("details", "details", True),)
 
-    def execute(self, target: CommandTarget, props: Fields, answer: Answer) -> Fields | None:
-        """Look them up; for one watcher, the state stands where "ok" would."""
-        details = props["details"]
-        if props["name"] is not None:
-            [watcher] = target.known(props["name"])
+    def execute(self, call: Call) -> Fields | None:
+        """Look them up; for one watcher, the state stands in the place of "ok"."""
+        target, details = call.target, call.props["details"]
+        if call.props["name"] is not None:
+            [watcher] = target.known(call.props["name"])
             reason = target.reason(watcher)
             return {
                 "status": watcher.status,
@@ -53,13 +44,10 @@ class Status(Command):
         return reply
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        """Ask for the details when all watchers are shown; of one, its state is what is wanted."""
-        if not args:
-            switches = {"details": True, **switches}
-        return super().message(args, switches)
+        """Ask for details unless there is a name: then the state alone, for scripts."""
+        return super().message(args, switches if args else {"details": True, **switches})
 
     def words(self, reply: Fields) -> str | Table:
-        """Show a watcher a line, with all that the daemon tells of it."""
         if "statuses" not in reply:
             return _one(reply)
         reasons, details = reply.get("reasons", {}), reply.get("watchers")
@@ -73,7 +61,7 @@ class Status(Command):
 
 
 def _one(reply: Fields) -> str | Table:
-    """Show one watcher: a word that a script can compare, or all that there is."""
+    """Render one watcher: a word that a script can compare, or a table of its details."""
     state, reason, known = reply["status"], reply.get("reason", ""), reply.get("watcher")
     if known is None:
         return f"{state} ({reason})" if reason else str(state)
@@ -81,7 +69,6 @@ def _one(reply: Fields) -> str | Table:
 
 
 def _numbers(known: Fields) -> tuple[str, str, str, str]:
-    """Show what is counted of a watcher."""
     death, uptime = known["last_death"], known["uptime"]
     return (
         f"{known['processes']}/{known['numprocesses']}",

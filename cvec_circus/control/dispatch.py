@@ -14,6 +14,7 @@ from cvec_circus.control import actors
 from cvec_circus.control.deferred import Deferred, LookUp, Pending
 from cvec_circus.control.replies import FAULT, Reply
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
+from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Dispatcher:
         props = command.validate(properties_of(message, command))
         reply.timeout = props.get("timeout")
         reply.keep(bool(props.get("waiting")))
+        call = command.call(self._target, props, reply)
 
         def now(problem: CircusError | None = None) -> None:
             if guard is not None:
@@ -95,7 +97,7 @@ class Dispatcher:
                 raise SupervisorStopped(STOPPING)
             if problem is not None:
                 raise problem
-            fields = command.execute(self._target, props, reply)
+            fields = command.execute(call)
             if fields is not None:
                 reply.ok(**fields)
 
@@ -103,7 +105,7 @@ class Dispatcher:
             with answering(reply):
                 now(problem)
 
-        accounts = partial(command.accounts, self._target, props)
+        accounts = partial(command.accounts, call)
         self.deferred.carry_out(reply.client, props.get("name"), Pending(accounts, now, later))
 
 
@@ -145,7 +147,7 @@ def look_up(message: dict[str, Any]) -> Command:
         raise MessageError("message invalid: command: is not text")
     command = table.find(name)
     if command is None:
-        reason = f"unknown command: {name[:60]!r}{table.near(name)}"
+        reason = f"unknown command: {name[:60]!r}{did_you_mean(name, table.NAMES)}"
         raise MessageError(reason, messages.UNKNOWN_COMMAND)
     return command
 

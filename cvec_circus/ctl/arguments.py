@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from cvec_circus import __version__
 from cvec_circus.commands import table
-from cvec_circus.ctl.layout import page_of
+from cvec_circus.ctl.output import page_of
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.nearest import did_you_mean
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 PROG = "cvec_circusctl"
 SHELLS = ("bash", "zsh", "fish")
 
-#: Options that the word after them belongs to.
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
-#: Options that may stand before the command or behind it.
+"""Options that take the next word."""
+
 _COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--help")
+"""Options that may stand before the command or after it."""
+
 _NEGATIVE = re.compile(r"-[0-9.]+")
 _HELP = "help"
 
 
 class Line(NamedTuple):
-    """Immutable. A command line that has been understood.
+    """A command line that has been parsed. Immutable.
 
     Attributes:
-        options: What holds whatever the command is: endpoint, timeout, json, prettify ...; in
-            `local` the switches that the daemon does not hear of.
-        command: None when there is none.
-        properties: What to send along.
+        options: What is independent of the command: endpoint, timeout, json, prettify ...; in
+            `local` the switches that the daemon does not get, with their values.
     """
 
     options: argparse.Namespace
@@ -45,25 +45,24 @@ class Line(NamedTuple):
 
 
 def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Line:
-    """Understand a command line.
+    """Parse a command line.
 
-    Options stand before the command or after it; what follows ``--`` is taken as it is.
-
-    Args:
-        argv: The words.
-        defaults: The options of the line before this one, for those that this one does not set.
+    Options stand before the command or after it; words after ``--`` are arguments. Options that the
+    line does not set have the values of `defaults`.
 
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
-        ArgumentError: The command is none.
+        ArgumentError: There is no such command.
     """
     parser = main_parser()
-    at = _command_index(argv)
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in WITH_VALUE else 1
     options, unknown = parser.parse_known_args(argv[:at], copy.copy(defaults))
     if unknown:
         near = did_you_mean(unknown[0], (*_COMMON, "--completion", "--version"))
         parser.error(f"unknown option {unknown[0]}{near}")
-    if at == len(argv):
+    if at >= len(argv):
         return Line(options, None, {})
     if argv[at] == _HELP:
         _help(parser, argv[at + 1 :])
@@ -75,27 +74,17 @@ def find(name: str) -> Command:
     """Find a command by its name.
 
     Raises:
-        ArgumentError: There is none; its text says which one was probably meant.
+        ArgumentError: There is none; the text says which one was probably meant.
     """
     command = table.find(name)
     if command is None:
-        meant = table.nearest(name, (*table.NAMES, _HELP))
-        hint = f"did you mean {meant}?" if meant else "no such command; `help` lists them"
-        raise ArgumentError(f"{name}: {hint}")
+        hint = did_you_mean(name, (*table.NAMES, _HELP)) or "; no such command; `help` lists them"
+        raise ArgumentError(f"{name}: {hint[2:]}")
     return command
 
 
-def usage_error(reason: str) -> NoReturn:
-    """End with a line about a command line that cannot be carried out.
-
-    Raises:
-        SystemExit: With 2.
-    """
-    main_parser().error(reason)
-
-
 def _help(parser: argparse.ArgumentParser, words: Sequence[str]) -> NoReturn:
-    """Show the help of a command, or of them all, and end.
+    """Show the help of a command, or of them all, and exit.
 
     Raises:
         SystemExit: With 0.
@@ -106,31 +95,24 @@ def _help(parser: argparse.ArgumentParser, words: Sequence[str]) -> NoReturn:
     raise SystemExit(0)
 
 
-def _command_index(argv: Sequence[str]) -> int:
-    """Find the command: the first word that is no option and no option's value."""
-    at = 0
-    while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if argv[at] in WITH_VALUE else 1
-    return min(at, len(argv))
-
-
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Owned by the thread that made it. Asks the system for the terminal's width.
+    """Makes a help as wide as the terminal, less a margin. Owned by the thread that made it.
 
-    argparse makes one for each argument that is declared, and imports shutil for it: 2 ms.
+    argparse makes one for each argument that is declared, and without a width it would import
+    shutil to find that out: 2 ms.
     """
 
     def __init__(self, prog: str, **others: Any) -> None:
-        super().__init__(prog, width=_help_width(), **others)
+        super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
 class _MainParser(argparse.ArgumentParser):
-    """Owned by the thread that made it. Loads the commands only when their help is wanted."""
+    """Loads the commands only for the help. Owned by the thread that made it."""
 
     def format_help(self) -> str:
         """Show the options, and a line for each command."""
         docs = {command.name: command.doc for command in table.load_all().values()}
-        docs[_HELP] = "Show this, or more of a command."
+        docs[_HELP] = "Show this help, or that of a command."
         width = max(map(len, docs))
         lines = [f"  {name.ljust(width)}  {docs[name]}" for name in sorted(docs)]
         ending = f"`{PROG} help COMMAND` shows more of a command. Without one, a shell begins."
@@ -142,23 +124,23 @@ def main_parser() -> argparse.ArgumentParser:
     parser = _MainParser(
         prog=PROG,
         usage="%(prog)s [OPTION ...] [COMMAND [ARGUMENT ...]]",
-        description="Talk to cvec_circusd.",
+        description="Control a cvec_circusd.",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
     _add_options(parser)
     parser.set_defaults(tunnel=None)
-    shells = "print what makes SHELL complete command lines: bash, zsh or fish"
+    shells = "print a script by which SHELL completes command lines: bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     return parser
 
 
 def command_parser(command: Command) -> argparse.ArgumentParser:
-    """Make the parser of what stands behind a command, less its arguments."""
-    takes = command.takes
+    """Make the parser of what follows a command, but for its arguments."""
+    takes = command.arguments
     width = max(map(len, takes), default=0)
-    lines = [f"  {word.ljust(width)}  {text}" for word, text in takes.items()]
+    lines = [f"  {word.ljust(width)}  {prop.help}" for word, prop in takes.items()]
     parser = argparse.ArgumentParser(
         prog=f"{PROG} {command.name}",
         usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
@@ -177,67 +159,53 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
 
 
 def add_switches(parser: argparse._ActionsContainer, command: Command) -> None:
-    """Declare the switches of a command; what one sets is kept under " PROPERTY", a name that no
-    option has."""
+    """Declare the switches of a command; their destination is " PROPERTY", which no option has."""
     for switch in command.switches_shown:
         spellings = dict.fromkeys((f"--{switch.name}", f"--{switch.name.replace('_', '-')}"))
-        dest, text = f" {switch.prop}", switch.doc or command.by_name[switch.prop].help
+        how: dict[str, Any] = {"action": "store_const", "const": switch.value}
         if switch.value is None:
-            parser.add_argument(*spellings, dest=dest, metavar=switch.name.upper(), help=text)
-        else:
-            parser.add_argument(
-                *spellings, dest=dest, action="store_const", const=switch.value, help=text
-            )
+            how = {"metavar": switch.name.upper()}
+        text = switch.doc or command.by_name[switch.prop].help
+        parser.add_argument(*spellings, dest=f" {switch.prop}", help=text, **how)
 
 
 def _add_options(parser: argparse._ActionsContainer) -> None:
     """Declare the options that do not depend on the command."""
-
-    def value(name: str, shown: str, text: str, kind: Any = str) -> None:
-        parser.add_argument(name, metavar=shown, type=kind, help=text)
-
+    add = parser.add_argument
     where = "where the daemon listens; else $CVEC_CIRCUSCTL_ENDPOINT, else tcp://127.0.0.1:5555"
-    value("--endpoint", "URL", where)
+    add("--endpoint", metavar="URL", help=where)
     patience = "how long to wait for the answer; 5, with --waiting as long as it takes"
-    value("--timeout", "SECONDS", patience, _seconds)
-    parser.add_argument("--json", action="store_true", help="print the reply as JSON")
-    pretty = "print the reply as JSON, a value a line"
-    parser.add_argument("--prettify", action="store_true", help=pretty)
-    value("--ssh", "SERVER", "reach the daemon of that machine, through the system's ssh")
-    value("--ssh_keyfile", "FILE", "the private key to use with --ssh")
+    add("--timeout", metavar="SECONDS", type=_seconds, help=patience)
+    add("--json", action="store_true", help="print the reply as JSON")
+    add("--prettify", action="store_true", help="print the reply as JSON, a value a line")
+    add("--ssh", metavar="SERVER", help="reach the daemon of that machine by the system's ssh")
+    add("--ssh_keyfile", metavar="FILE", help="the private key to use with --ssh")
 
 
 def _properties(command: Command, rest: Sequence[str], options: argparse.Namespace) -> Fields:
-    """Understand what follows the command; options found there go into `options`."""
+    """Parse what follows the command; options found there go into `options`."""
     parser = command_parser(command)
     at = rest.index("--") if "--" in rest else len(rest)
     found, args = parser.parse_known_args(rest[:at])
-    _refuse_unknown(parser, command, args)
+    for word in args:
+        if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
+            known = [f"--{switch.name}" for switch in command.switches_shown]
+            hint = did_you_mean(word, [*known, *_COMMON])
+            if command.name == "add":
+                hint = hint or "; words of a program stand after --"
+            parser.error(f"{command.name} has no {word}{hint}")
     switches = {}
     for key, value in vars(found).items():
         if key.startswith(" "):
             switches[key[1:]] = value
         else:
             setattr(options, key, value)
-    options.local = {switch.prop for switch in command.local} & switches.keys()
+    local = {switch.prop for switch in command.local}
+    options.local = {key: switches[key] for key in switches.keys() & local}
     try:
         return command.message([*args, *rest[at + 1 :]], switches)
     except ArgumentError as problem:
         parser.error(str(problem))
-
-
-def _refuse_unknown(parser: argparse.ArgumentParser, command: Command, args: Sequence[str]) -> None:
-    """End with a line about the first word that looks like a switch and is none."""
-    for word in args:
-        if word.startswith("-") and word != "-" and not _NEGATIVE.fullmatch(word):
-            known = [f"--{switch.name}" for switch in command.switches_shown]
-            near = did_you_mean(word, [*known, *_COMMON])
-            parser.error(f"unknown switch {word}{near or '; words of a program stand after --'}")
-
-
-def _help_width() -> int:
-    """Tell how wide a help may be: as wide as the terminal, less a margin."""
-    return max(40, page_of(sys.stdout).width or 80) - 2
 
 
 def _seconds(text: str) -> float:

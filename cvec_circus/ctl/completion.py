@@ -1,40 +1,104 @@
-"""Completion of command lines in bash, zsh and fish, by argcomplete: the extra `completion`.
+"""Completion of command lines: the words that may stand at a place, and the shells that ask.
 
-The shell runs cvec_circusctl at each press of the key, with a variable of argcomplete's in its
-environment; only then is any of this imported.
+The shell of cvec_circusctl shares the words with bash, zsh and fish, which complete by argcomplete:
+the extra `completion`. They run cvec_circusctl at each press of the key, with a variable of
+argcomplete's in its environment; only then is argcomplete imported.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from cvec_circus import exc
+from cvec_circus.client import Client
+from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.commands.base import Command
 from cvec_circus.ctl.arguments import PROG, add_switches, main_parser
-from cvec_circus.ctl.candidates import VALUES, Candidates
 from cvec_circus.ctl.output import complain, say
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.wire import messages
 
-try:
-    from argcomplete import autocomplete
-    from argcomplete.shell_integration import shellcode
-except ImportError:  # it is an extra
-    autocomplete = None  # type: ignore[assignment]
+PATIENCE = 0.5
+"""Seconds that the daemon has to answer: a key that was pressed must not hang."""
 
-_COMPLETER = "completer"  # the attribute of an argument that argcomplete looks at
+SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH")
+VALUES = {"--match": ("glob", "simple", "regex"), "--signum": SIGNALS}
+OPTIONS = ("--endpoint", "--help", "--json", "--prettify", "--timeout")
 MISSING = "completion needs argcomplete: pip install 'cvec_circus[completion]'"
 
 
-def print_script(shell: str) -> int:
-    """Print what a shell has to read to complete command lines.
+class Candidates:
+    """Finds the words that may stand at a place. Owned by the thread that uses it."""
 
-    Returns:
-        The exit code.
-    """
-    if autocomplete is None:
+    def __init__(self, endpoint: str | None) -> None:
+        """Prepare; the daemon is only asked for what it alone knows."""
+        self._endpoint = endpoint or endpoint_from()
+
+    def words(self, command: Command, before: Sequence[str]) -> list[str]:
+        """Return the next arguments that a command may have after those `before`."""
+        if command.name == "add":
+            return []  # a new name, and a program
+        places = _places(command, len(before))
+        return [one for place in places for one in self._for(place, command, before)]
+
+    def names(self) -> list[str]:
+        """Return the names of all watchers."""
+        return sorted(self._ask("status").get("statuses", ()))
+
+    def switches(self, command: Command) -> list[str]:
+        """Return the switches and options that a command may have."""
+        return [*(f"--{switch.name}" for switch in command.switches_shown), *OPTIONS]
+
+    def _for(self, word: str, command: Command, before: Sequence[str]) -> list[str]:
+        """Return what a word of the usage may stand for."""
+        if word in ("NAME", "TOPIC"):
+            return self.names()
+        if word == "PID":
+            return [str(pid) for pid in self._ask("list", name=before[0]).get("pids", ())]
+        if word == "SIGNAL":
+            return list(SIGNALS)
+        if word != "OPTION":
+            return []
+        if command.name == "globaloptions":
+            return sorted(self._ask("globaloptions").get("options", ()))
+        there = self._ask("options", name=before[0]).get("options", ())
+        if command.name == "get":
+            return sorted(there)
+        known = (option.name for option in WATCHER_OPTIONS if option.available)
+        return sorted({*known, *(key for key in there if "." in key)})
+
+    def _ask(self, command: str, **properties: Any) -> dict[str, Any]:
+        """Ask the daemon; {} if it does not answer: a line being typed is no place for errors."""
+        with Client(self._endpoint, name=PROG) as client:
+            try:
+                return client.exchange(messages.call(command, properties), PATIENCE)
+            except exc.CallError:
+                return {}
+
+
+def _places(command: Command, index: int) -> list[str]:
+    """Return the words of the usage that the argument number `index` may stand for."""
+    words = re.findall("[A-Z]+", command.usage)
+    if command.name == "signal" and index:
+        return ["PID", "SIGNAL"] if index == 1 else ["SIGNAL"]
+    if index < len(words):
+        return [words[index]]
+    repeated = re.findall("[A-Z]+", command.usage.rpartition("[")[2])
+    if command.usage.endswith("...]"):
+        return [repeated[(index - len(words)) % len(repeated)]]
+    return []
+
+
+def print_script(shell: str) -> int:
+    """Print the script by which a shell completes command lines, and return the exit code."""
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ImportError:
         complain(f"{PROG}: {MISSING}")
         return exc.EXIT_PROBLEM
     say(shellcode([PROG], shell=shell))
@@ -42,13 +106,19 @@ def print_script(shell: str) -> int:
 
 
 def complete() -> None:
-    """Answer the shell that wants to complete a line, and end the process."""
-    if autocomplete is not None:
-        autocomplete(completing_parser(), always_complete_options="long")
+    """Answer a shell that completes a line, and end the process."""
+    try:
+        from argcomplete import autocomplete
+    except ImportError:
+        return
+    autocomplete(completing_parser(), always_complete_options="long")
 
 
 def completing_parser() -> argparse.ArgumentParser:
-    """Make a parser that knows every command with its switches and arguments."""
+    """Make a parser that knows every command with its switches and arguments.
+
+    argcomplete looks at the attribute `completer` of an argument.
+    """
     parser = argparse.ArgumentParser(prog=PROG, parents=[main_parser()], add_help=False)
     commands = parser.add_subparsers(metavar="COMMAND")
     for command in table.load_all().values():
@@ -56,9 +126,9 @@ def completing_parser() -> argparse.ArgumentParser:
         add_switches(below, command)
         for action in below._actions:
             for name in VALUES.keys() & action.option_strings:
-                setattr(action, _COMPLETER, partial(_given, VALUES[name]))
+                action.completer = partial(_given, VALUES[name])  # type: ignore[attr-defined]
         words = below.add_argument("words", nargs="*")
-        setattr(words, _COMPLETER, Words(command))
+        words.completer = partial(_arguments, command)  # type: ignore[attr-defined]
     commands.add_parser("help").add_argument("command", nargs="?", choices=table.NAMES)
     return parser
 
@@ -67,13 +137,6 @@ def _given(values: Sequence[str], **others: Any) -> Sequence[str]:
     return values
 
 
-class Words:
-    """Immutable. Completes the arguments of a command; argcomplete calls it."""
-
-    def __init__(self, command: Command) -> None:
-        self._command = command
-
-    def __call__(self, prefix: str, parsed_args: argparse.Namespace, **others: Any) -> list[str]:
-        """Return the words that may stand at the place."""
-        before = list(getattr(parsed_args, "words", None) or ())
-        return Candidates(parsed_args.endpoint).words(self._command, before)
+def _arguments(command: Command, parsed_args: argparse.Namespace, **others: Any) -> list[str]:
+    before = list(getattr(parsed_args, "words", None) or ())
+    return Candidates(parsed_args.endpoint).words(command, before)

@@ -1,18 +1,15 @@
-"""`logs`: what processes have written, and what they write, a line each.
+"""`logs`: the output of processes, past and present, a line each.
 
-The daemon keeps the last of it. Whoever follows asks for what comes after the place he has read to,
-and the daemon answers when there is a line: so a slow reader costs the daemon nothing, and is told
-how much has gone by without him.
+The daemon keeps the last of it. To follow, this asks for what comes after the last line it has, and
+the daemon answers once there is a line: a slow reader costs the daemon nothing, and learns how much
+was dropped.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import select
-import stat
-import sys
 from argparse import Namespace
 from collections import deque
 from typing import Any
@@ -20,26 +17,20 @@ from typing import Any
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import LINES, log_line
 from cvec_circus.ctl.arguments import PROG
-from cvec_circus.ctl.layout import plain
-from cvec_circus.ctl.output import complain, say
+from cvec_circus.ctl.output import complain, pipe, plain, say
 from cvec_circus.wire import messages
 
 PATIENCE = 10.0
-"""Seconds that the daemon waits for a line before it says that there is none."""
+"""Seconds that the daemon waits for a line before it answers without one."""
 
 A_PAGE = 1000
-"""More lines than this are asked for page by page."""
+"""Lines; more than this are asked for page by page."""
 
 Fields = dict[str, Any]
 
 
 def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
-    """Print what processes have written.
-
-    Args:
-        endpoint: Where the daemon answers.
-        options: The options of the command line.
-        properties: Those of the command `logs`, and `grep`.
+    """Print the output of processes.
 
     Returns:
         The daemon's last reply; one that is an error is yet to be shown.
@@ -48,25 +39,14 @@ def show_logs(endpoint: str, options: Namespace, properties: Fields) -> Fields:
         CallError: The daemon does not answer, or no longer.
         KeyboardInterrupt: Ctrl-C was typed.
     """
-    wanted = dict(properties)
-    expression = re.compile(wanted.pop("grep", ""))
     with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT, name=PROG) as client:
-        return Reading(client, options, wanted, expression).run()
+        return Reading(client, options, dict(properties)).run()
 
 
 class Reading:
-    """One use of the command. Owned by the thread that made it.
+    """One use of the command. Owned by the thread that made it."""
 
-    Args:
-        client: To ask the daemon.
-        options: The options of the command line.
-        wanted: The properties of the command.
-        expression: What is to be found in a line.
-    """
-
-    def __init__(
-        self, client: Client, options: Namespace, wanted: Fields, expression: re.Pattern[str]
-    ) -> None:
+    def __init__(self, client: Client, options: Namespace, wanted: Fields) -> None:
         self._client = client
         self._follows = "follow" in options.local
         self._as_json = options.json or options.prettify
@@ -74,10 +54,10 @@ class Reading:
         self._limit = {"lines": wanted.pop("lines")} if "lines" in wanted else {}
         self._lines = self._limit.get("lines", LINES)
         self._wanted = wanted
-        self._expression = expression
+        self._expression = re.compile(options.local.get("grep", ""))
 
     def run(self) -> Fields:
-        """Print what there is, and what comes if that is wanted; return the last reply."""
+        """Print the lines there are, then follow if that is wanted; return the last reply."""
         reply = self._last()
         if reply["status"] == "ok":
             if self._follows:
@@ -103,7 +83,7 @@ class Reading:
         return self._client.exchange(messages.call("logs", {**self._wanted, **more}), timeout)
 
     def _last(self) -> Fields:
-        """Ask for the last lines that are wanted."""
+        """Ask for the last of the wanted lines."""
         timeout = self._client.timeout
         if self._lines <= A_PAGE and not self._expression.pattern:
             return self._ask(self._limit, timeout)
@@ -126,13 +106,13 @@ class Reading:
             say("\n".join(plain(log_line(row)) for row in reply["lines"]))
 
     def _print(self, rows: list[Fields], is_last: bool = False) -> bool:
-        """Print lines that have an end, or will have none; tell whether anybody still reads."""
+        """Print complete lines, or all if they are the last; return whether there is a reader."""
         shown = [row for row in self._found(rows) if is_last or not row.get("partial")]
-        form = json.dumps if self._as_json else _form
-        return not shown or say("\n".join(map(form, shown)))
+        text = json.dumps if self._as_json else lambda row: plain(log_line(row))
+        return not shown or say("\n".join(map(text, shown)))
 
     def _miss(self, size: int) -> bool:
-        """Say how much has gone by; tell whether anybody still reads."""
+        """Report bytes that were dropped; return whether there is a reader."""
         if not size:
             return True
         if self._as_json:
@@ -141,18 +121,9 @@ class Reading:
         return True
 
 
-def _form(row: Fields) -> str:
-    return plain(log_line(row))
-
-
 def _reader_is_gone() -> bool:
-    """Tell whether a reader has left, as `head` does."""
-    try:
-        fd = sys.stdout.fileno()
-    except (OSError, ValueError, AttributeError):
-        return False
-    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
-        return False
-    poll = select.poll()
-    poll.register(fd, 0)
+    """Tell whether the reader has left, as `head` does."""
+    fd, poll = pipe(), select.poll()
+    if fd is not None:
+        poll.register(fd, 0)
     return bool(poll.poll(0))

@@ -2,7 +2,7 @@
 
 Nothing is imported here that the way to a reply does not need: a prompt that shows the state of a
 daemon runs this several times a second. What a shell, a stream of events or an explanation needs
-is imported when it comes to that.
+is imported on use.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
 from cvec_circus.client.connect import endpoint_from
-from cvec_circus.ctl.arguments import PROG, Line, parse, usage_error
+from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
 from cvec_circus.wire import messages
 
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
 
     from cvec_circus.commands.base import Command, Fields
 
-#: Seconds that the daemon gets on top of a time-out that it was told, to say that it has passed.
 GRACE = 1.0
-#: Follows the error about an endpoint that is none.
+"""Seconds to wait beyond the timeout that the daemon was given, for its report of the timeout."""
+
 ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
-#: What a daemon answers to a name that no watcher bears.
+
 NOT_FOUND = re.compile("program .* not found")
+"""The daemon's answer to a name that no watcher has."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run cvec_circusctl.
-
-    Args:
-        argv: The arguments; those of the process by default.
+    """Run cvec_circusctl, by default with the arguments of the process.
 
     Returns:
         The exit code: 0 for success, 3 for an error reply, 4 for a daemon that does not answer.
@@ -51,12 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complete()
     try:
         line = parse(sys.argv[1:] if argv is None else list(argv))
-        if not line.options.ssh:
-            return carry_out(line)
-        from cvec_circus.ctl.far import over_ssh
-
-        with over_ssh(line.options):
-            return carry_out(line)
+        return over_ssh(line) if line.options.ssh else carry_out(line)
     except exc.SocketError as problem:
         complain(f"{PROG}: {problem}")
         return exc.EXIT_UNREACHABLE
@@ -70,20 +63,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exc.EXIT_PROBLEM
 
 
+def over_ssh(line: Line) -> int:
+    """Carry a line out whose endpoint is on another machine.
+
+    Raises:
+        SocketError: ssh fails.
+    """
+    from cvec_circus.client.tunnel import tunnel_until_signal
+
+    options = line.options
+    with tunnel_until_signal(options.ssh, options.ssh_keyfile) as tunnel:
+        options.endpoint = tunnel.local(options.endpoint or endpoint_from())
+        options.tunnel = tunnel
+        return carry_out(line)
+
+
 def carry_out(line: Line) -> int:
-    """Do what a line asks for, and return the exit code."""
-    return without_command(line.options) if line.command is None else run(line)
-
-
-def without_command(options: Namespace) -> int:
-    """Do what a line without a command asks for: a shell, unless an option says otherwise."""
-    if options.completion:
+    """Carry a line out and return the exit code; without a command, run a shell."""
+    if line.command is not None:
+        return run(line)
+    if line.options.completion:
         from cvec_circus.ctl.completion import print_script
 
-        return print_script(options.completion)
+        return print_script(line.options.completion)
     from cvec_circus.ctl.shell import Shell
 
-    return Shell(options, run).run()
+    return Shell(line.options, run).run()
 
 
 def run(line: Line) -> int:
@@ -99,19 +104,19 @@ def run(line: Line) -> int:
     options, command, properties = line
     assert command is not None
     if options.ssh != (options.tunnel and options.tunnel.server):
-        usage_error("--ssh is for the whole shell: begin that with it")
+        main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
     try:
-        if command.name == "listen" or (command.name == "events" and "follow" in options.local):
-            from cvec_circus.ctl.follow import follow
-
-            return follow(endpoint, options, properties)
-        reply = answer(endpoint, command, properties, options)
+        stream = stream_of(command, options)
+        if stream is None:
+            reply = ask(endpoint, command, properties, options.timeout)
+        else:
+            reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
         complain(unreachable(str(problem), options))
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
-        if command.name != "logs":
+        if stream is None:
             show(command, reply, options.json, options.prettify)
         return exc.EXIT_OK
     hint = ""
@@ -123,24 +128,26 @@ def run(line: Line) -> int:
     return exc.EXIT_REFUSED
 
 
-def answer(endpoint: str, command: Command, properties: Fields, options: Namespace) -> Fields:
-    """Carry out a command that is answered; `logs` has printed its lines when this returns.
+def stream_of(
+    command: Command, options: Namespace
+) -> Callable[[str, Namespace, Fields], Fields] | None:
+    """Return what carries out a command that prints more than a reply; None for others."""
+    if command.name == "logs":
+        from cvec_circus.ctl.logs import show_logs
 
-    Raises:
-        CallError: There is no usable reply.
-    """
-    if command.name != "logs":
-        return ask(endpoint, command, properties, options.timeout)
-    from cvec_circus.ctl.logs import show_logs
+        return show_logs
+    if command.name == "listen" or "follow" in options.local:
+        from cvec_circus.ctl.follow import follow
 
-    return show_logs(endpoint, options, properties)
+        return follow
+    return None
 
 
 def ask(endpoint: str, command: Command, properties: Fields, timeout: float | None) -> Fields:
     """Send a command and wait for its reply.
 
-    Without a time-out of its own, a command that waits for the end of something waits as long as
-    the daemon lives. With one, the daemon is told, so that it can say what was not done in time.
+    A command that waits for the end of something waits without a limit as long as the daemon lives.
+    If a timeout is given, the daemon gets it, too, so that it can say what was not done in time.
 
     Raises:
         CallError: There is no usable reply.

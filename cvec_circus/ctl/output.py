@@ -1,27 +1,50 @@
-"""Replies on the standard output: in words for people, or as JSON."""
+"""Replies on the standard output: as JSON, or in words and tables for people.
+
+Nothing in a table is ever cut off, because a name or a reason is there to be read and copied. Only
+the last column is as wide as what it holds. Where a terminal is too narrow, notes go on a line of
+their own below the row, then names on one above, and if even that does not fit, a row becomes a
+block with a cell a line. A word of a note that is longer than a line, as a path may be, is left to
+the terminal to break. What goes into a pipe is aligned as well, without a width and colours.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import stat
 import sys
-from typing import TYPE_CHECKING
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from cvec_circus.ctl.layout import lay_out, page_of, plain
+from cvec_circus.commands.render import Table
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
 
+_GAP = "  "
+_INDENT = "    "
+_COLOURS = {"active": "32", "starting": "33", "stopping": "33", "stopped": "31"}
+_BOLD = "1"
+_COLOURED = re.compile("\x1b\\[[0-9]+m")
+
+_CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
+_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS}
+"""What could move a terminal's cursor or change its colours, as text that only shows it: names and
+reasons come from any client of the daemon."""
+
+_IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
+
+
+# -- streams
+
 
 def show(command: Command, reply: Fields, as_json: bool, prettify: bool, hint: str = "") -> None:
-    """Print a reply: what people want on the standard output, an error on the standard error.
+    """Print a reply to a command on the standard output.
 
-    Args:
-        command: What the reply is to.
-        reply: The reply.
-        as_json: Whether it is for a program.
-        prettify: The same, a value a line.
-        hint: Follows an error, for people.
+    An error for people goes to the standard error, with `hint` behind it. `prettify` is JSON with a
+    value a line.
     """
     if as_json or prettify:
         say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
@@ -31,11 +54,20 @@ def show(command: Command, reply: Fields, as_json: bool, prettify: bool, hint: s
         say(_words(command, reply))
 
 
+def _words(command: Command, reply: Fields) -> str:
+    """Render a reply; as JSON if it has another shape, from another version of the daemon."""
+    try:
+        words = command.words(reply)
+        return plain(words) if isinstance(words, str) else lay_out(words, page_of(sys.stdout))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return json.dumps(reply)
+
+
 def say(text: str) -> bool:
-    """Print to the standard output, with what its encoding cannot show written out.
+    """Print to the standard output; escape what its encoding cannot show.
 
     Returns:
-        False when the reader has seen enough and is gone, as `head` is, or when there is none.
+        False if there is no reader: it has left, as `head` does, or the output is closed.
 
     Raises:
         OSError: It cannot be written.
@@ -46,7 +78,7 @@ def say(text: str) -> bool:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError as problem:
-        # What is left must not be flushed at the end, which would fail once more.
+        # Flushing the rest at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(problem, BrokenPipeError):
             return False
@@ -54,16 +86,181 @@ def say(text: str) -> bool:
     return True
 
 
+def pipe() -> int | None:
+    """Return the number of the standard output if it is a pipe: its reader may leave."""
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+    return fd if stat.S_ISFIFO(os.fstat(fd).st_mode) else None
+
+
 def complain(text: str) -> None:
-    """Print a line to the standard error, if there is one."""
+    """Print a line to the standard error, if it is open."""
     if sys.stderr is not None:
         print(plain(text), file=sys.stderr)
 
 
-def _words(command: Command, reply: Fields) -> str:
-    """Say a reply in words; as JSON when another version of the daemon gave it another shape."""
+def plain(text: str) -> str:
+    """Escape control characters, but for line feeds and tabs."""
+    return text.translate(_ESCAPES)
+
+
+def in_a_cell(text: str) -> str:
+    """Escape control characters, with those that end a line or a cell."""
+    return text.translate(_IN_A_CELL)
+
+
+# -- tables
+
+
+class Page(NamedTuple):
+    """What a text is laid out for. Immutable."""
+
+    width: int | None = None  # columns of the terminal; None if it is no terminal
+    colour: bool = False
+
+
+def page_of(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> Page:
+    """Find out whether a stream is a terminal, how wide, and whether it takes colours.
+
+    Colours are only for terminals that know them, and not where NO_COLOR is set to anything.
+    """
     try:
-        words = command.words(reply)
-        return plain(words) if isinstance(words, str) else lay_out(words, page_of(sys.stdout))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return json.dumps(reply)
+        if stream is None or not stream.isatty():
+            return Page()
+        width = os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return Page()
+    columns = environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        width = int(columns)
+    colour = not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+    return Page(width, colour)
+
+
+def lay_out(table: Table, page: Page) -> str:
+    """Lay a table out, without blanks at the ends of lines."""
+    table = table._replace(rows=[[in_a_cell(cell) for cell in row] for row in table.rows])
+    if not table.titles:
+        return "\n".join(_pairs(table, page))
+    for lines in (_aligned, _with_notes_below, _with_names_above):
+        text = list(lines(table, page))
+        if page.width is None or all(_fits(line, page.width, table.note) for line in text):
+            return "\n".join(text)
+    return "\n".join(_blocks(table, page))
+
+
+def _fits(line: str, width: int, has_notes: bool) -> bool:
+    """Tell whether a line fits, or is one long word of a note, which the terminal may break."""
+    if width_of(_COLOURED.sub("", line)) <= width:
+        return True
+    return has_notes and line.startswith(_INDENT) and " " not in line.strip()
+
+
+def _pairs(table: Table, page: Page) -> Iterator[str]:
+    """A key and its value a line; aligned on a terminal, with one blank between in a pipe."""
+    widest = 0
+    if page.width is not None:
+        widest = max((width_of(key) for key, _ in table.rows), default=0)
+    for key, text in table.rows:
+        yield f"{_padded(key, widest)} {text}".rstrip()
+
+
+def _aligned(table: Table, page: Page) -> Iterator[str]:
+    """A row a line."""
+    widths = [max(map(width_of, column)) for column in zip(table.titles, *table.rows)]
+    titles = map(_padded, table.titles, widths)
+    yield _coloured(_GAP.join(titles).rstrip(), _BOLD, page)
+    for row in table.rows:
+        cells = list(map(_padded, row, widths))
+        if table.marked is not None:
+            state = row[table.marked]
+            cells[table.marked] = _state(state, page) + cells[table.marked][len(state) :]
+        yield _GAP.join(cells).rstrip()
+
+
+def _with_notes_below(table: Table, page: Page) -> Iterator[str]:
+    """A row a line, and its note below."""
+    if not table.note:
+        yield from _aligned(table, page)
+        return
+    short = table._replace(titles=table.titles[:-1], rows=[row[:-1] for row in table.rows])
+    lines = _aligned(short, page)
+    yield next(lines)
+    for line, row in zip(lines, table.rows):
+        yield line
+        yield from _wrapped(row[-1], page.width)
+
+
+def _with_names_above(table: Table, page: Page) -> Iterator[str]:
+    """A name a line; below it, indented, its rows and their notes."""
+    if table.marked == 0:
+        yield from _with_notes_below(table, page)
+        return
+    inner = slice(1, -1 if table.note else None)
+    rest = table._replace(
+        titles=table.titles[inner],
+        rows=[row[inner] for row in table.rows],
+        marked=None if table.marked is None else table.marked - 1,
+    )
+    narrow = None if page.width is None else page.width - len(_INDENT)
+    lines = _aligned(rest, page)
+    yield _INDENT + next(lines)
+    former = None
+    for line, row in zip(lines, table.rows):
+        if row[0] != former:
+            yield row[0]
+        former = row[0]
+        yield (_INDENT + line).rstrip()
+        if table.note:
+            yield from (_INDENT + note for note in _wrapped(row[-1], narrow))
+
+
+def _blocks(table: Table, page: Page) -> Iterator[str]:
+    """A cell a line, with an empty line between the rows."""
+    widest = max(map(width_of, table.titles))
+    for number, row in enumerate(table.rows):
+        if number:
+            yield ""
+        for column, (title, cell) in enumerate(zip(table.titles, row)):
+            if cell not in ("", "-"):
+                shown = _state(cell, page) if column == table.marked else cell
+                yield f"{_padded(title.lower(), widest)}{_GAP}{shown}"
+
+
+def _wrapped(text: str, width: int | None) -> Iterator[str]:
+    """The indented lines of a note, if there is one; a long word stays whole."""
+    line = _INDENT
+    for word in text.split(" ") if text else ():
+        if line.strip() and width and width_of(line) + width_of(word) > width:
+            yield line.rstrip()
+            line = _INDENT
+        line += f"{word} "
+    if text:
+        yield line.rstrip()
+
+
+def _state(state: str, page: Page) -> str:
+    return _coloured(state, _COLOURS.get(state), page)
+
+
+def _coloured(text: str, colour: str | None, page: Page) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if page.colour and colour else text
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - width_of(text))
+
+
+def width_of(text: str) -> int:
+    """Count the columns of a terminal that a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter) or unicodedata.category(letter) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

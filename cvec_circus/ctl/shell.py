@@ -1,28 +1,29 @@
-"""The shell of cvec_circusctl: one command a line, from a person or from a pipe.
+"""The shell of cvec_circusctl: a command a line, from a terminal or a pipe.
 
-An error does not end it; the end of the input, or `exit`, does.
+The end of the input or `exit` ends it; an error does not.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import readline
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable
 
 from cvec_circus import __version__, exc
 from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.ctl.arguments import PROG, WITH_VALUE, Line, parse
-from cvec_circus.ctl.candidates import OPTIONS, VALUES, Candidates
+from cvec_circus.ctl.completion import OPTIONS, VALUES, Candidates
 from cvec_circus.ctl.output import complain, say
 
 PROMPT = f"{PROG}> "
 HISTORY = 1000
-"""Lines of history that are kept."""
+"""Lines of history to keep."""
 
 _OWN = ("exit", "help")
 _SURE = "Stop all watchers and end the daemon? `exit` only leaves this shell. [y/N] "
@@ -32,37 +33,20 @@ class Shell:
     """Reads commands and carries them out. Owned by the main thread."""
 
     def __init__(self, options: Namespace, carry_out: Callable[[Line], int]) -> None:
-        """Prepare.
-
-        Args:
-            options: What holds for every line that does not say otherwise.
-            carry_out: Carries a line out and returns its exit code.
-        """
-        self._options = options
-        self._carry_out = carry_out
+        self._options = options  # of every line that does not set its own
+        self._carry_out = carry_out  # returns the exit code of a line
         self._code = exc.EXIT_OK
 
     def run(self) -> int:
-        """Read and carry out until the input ends.
-
-        Returns:
-            The exit code of the last command.
-        """
-        if sys.stdin is None:  # closed by whoever has started it
+        """Read and carry out lines until the input ends; return the exit code of the last one."""
+        if sys.stdin is None:  # closed by the parent process
             return self._code
         if not sys.stdin.isatty():
             return self._run(_next_line)
         endpoint = self._options.endpoint or endpoint_from()
         say(f"{PROG} {__version__}, {endpoint}: `help` lists the commands, Ctrl-D leaves")
-        path = history_path()
-        former = readline.get_completer(), readline.get_completer_delims()
-        prepare(Completer(self._options.endpoint), path)
-        try:
+        with editing(Completer(self._options.endpoint), history_path()):
             return self._run(lambda: input(PROMPT), ask=input)
-        finally:
-            keep_history(path)
-            readline.set_completer(former[0])
-            readline.set_completer_delims(former[1])
 
     def _run(self, read: Callable[[], str], ask: Callable[[str], str] | None = None) -> int:
         while True:
@@ -81,14 +65,14 @@ class Shell:
                 if ask is None:
                     return self._code
                 say("")
-            except ValueError as problem:  # a quotation without an end, bytes that are no text
+            except ValueError as problem:  # an open quotation, or bytes that are no text
                 complain(f"this line cannot be read: {problem}")
                 self._code = exc.EXIT_USAGE
                 if isinstance(problem, UnicodeError):
                     return self._code
 
     def _line(self, words: Sequence[str]) -> None:
-        """Carry a line out and note its exit code."""
+        """Carry a line out and keep its exit code."""
         try:
             line = parse(words, self._options)
             if line.command is None:
@@ -110,32 +94,33 @@ def _next_line() -> str:
 
 
 def history_path(environ: Mapping[str, str] = os.environ) -> str:
-    """Tell where the history is kept."""
+    """Return the path of the history."""
     state = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return os.path.join(state, "cvec_circus", "ctl_history")
 
 
-def prepare(completer: Completer, path: str) -> None:
-    """Have readline complete words, and know the lines of former times."""
+@contextlib.contextmanager
+def editing(completer: Completer, path: str) -> Iterator[None]:
+    """Let readline complete words, and keep a history that only its owner can read."""
+    former = readline.get_completer(), readline.get_completer_delims()
     readline.set_completer(completer)
     readline.set_completer_delims(" \t\n")
     readline.parse_and_bind("tab: complete")
     readline.clear_history()
-    try:
+    with contextlib.suppress(OSError):  # there is none yet, or it is unreadable
         readline.read_history_file(path)
-    except OSError:
-        pass  # the first time, or it may not be read: there is none then
-
-
-def keep_history(path: str) -> None:
-    """Write the history, for the person alone to read."""
-    readline.set_history_length(HISTORY)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        readline.write_history_file(path)
-    except OSError as problem:
-        complain(f"the history is not kept: {problem}")
+        yield
+    finally:
+        readline.set_history_length(HISTORY)
+        try:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+            readline.write_history_file(path)
+        except OSError as problem:
+            complain(f"the history cannot be written: {path}: {problem.strerror}")
+        readline.set_completer(former[0])
+        readline.set_completer_delims(former[1])
 
 
 class Completer:
@@ -146,19 +131,14 @@ class Completer:
         self._matches: list[str] = []
 
     def __call__(self, text: str, state: int) -> str | None:
-        """Return the match number `state`, or None behind the last one."""
+        """Return the match number `state`, or None after the last one."""
         if state == 0:
             before = readline.get_line_buffer()[: readline.get_begidx()]
             self._matches = self.matches(before, text)
         return self._matches[state] if state < len(self._matches) else None
 
     def matches(self, before: str, text: str) -> list[str]:
-        """Return the words that may stand where one has been begun, in the quotes they need.
-
-        Args:
-            before: The line up to that word.
-            text: What there is of the word.
-        """
+        """Return the words that may continue `text`, after the line `before`, quoted as needed."""
         start = text.lstrip("'\"").lower()
         found = (word for word in self._all(_words(before), text) if word.lower().startswith(start))
         return [f"{shlex.quote(word)} " for word in dict.fromkeys(found)]
@@ -185,7 +165,7 @@ def _words(text: str) -> list[str]:
 
 
 def _without_options(words: Sequence[str]) -> list[str]:
-    """Leave out the options and switches, and the values of those that have one."""
+    """Drop the options and switches, and their values."""
     kept: list[str] = []
     former = ""
     for word in words:

@@ -14,7 +14,7 @@ from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.embedding.watcher import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.system import collecting, exits, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
@@ -135,7 +135,7 @@ class Process:
             if self.pid:
                 return
             template = Template(self.name, self._options, "process")
-            self._launch(template.spec(self.wid, SocketRegistry().loan()))
+            self._launch(template.spec(self.wid, Loan(SocketRegistry())))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:

@@ -14,92 +14,83 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.logs.log import Log, forget
-from cvec_circus.logs.outputs import write_to_stderr
+from cvec_circus.logs.log import Log, close_outputs, lock_of, report
 
-YAML = (".yaml", ".yml")
 CIRCUS = "circus"
 
 MOST_TROUBLES = 100
-"""Troubles of a handler that are told; each of them is told once."""
+"""Different errors of a handler that are reported, each of them once."""
 
 
 class ConfiguredLog(Log):
     """A log whose handlers are the user's. Owned by the thread that made it.
 
-    None of them can stop the program: what one raises goes where `logging` reports such things.
+    None of them can stop the program: their exceptions are reported on stderr.
 
     Args:
         target: The logger. It is never disabled, whatever the configuration says of other loggers.
         config: The path of a file, or a mapping.
 
     Raises:
-        ConfigError: It cannot be used; in one line.
+        ConfigError: The configuration cannot be used; in one line.
     """
 
     def __init__(self, target: logging.Logger, config: str | Mapping[str, Any]) -> None:
-        super().__init__(target)
         where = "" if isinstance(config, Mapping) else f" {config}"
-        forget(target)
+        close_outputs(target, target.handlers)
         target.propagate = True
         try:
             apply(config)
-        except Exception as error:  # there is no end to what classes of the user's may raise
+        except Exception as error:  # the user's classes may raise anything
             raise exc.ConfigError([f"loggerconfig{where}: {describe(error)}"]) from error
         target.disabled = False
-        self._handlers = list(found(target))
-        for handler in self._handlers:
+        super().__init__(target, list(found(target)))
+        for handler in self.handlers:
             guard(handler)
         has_own = any(not isinstance(each, logging.NullHandler) for each in target.handlers)
         if not has_own and logging.getLogger(CIRCUS).handlers:
-            target.warning(
-                "the logging configuration%s names the logger %r; this one is %r",
-                where,
-                CIRCUS,
-                target.name,
-            )
+            said = "the logging configuration%s names the logger %r; this one is %r"
+            target.warning(said, where, CIRCUS, target.name)
 
     def fileno(self) -> int | None:
-        """The file that lines go to; the first one of several, None if there is none."""
-        for handler in self._handlers:
+        """Return the descriptor that lines go to: the first of several; None if there is none."""
+        for handler in self.handlers:
             stream = handler.stream if isinstance(handler, logging.FileHandler) else None
             if stream is not None:
-                with contextlib.suppress(ValueError):  # it is being opened anew
+                with contextlib.suppress(ValueError):  # another thread is opening it anew
                     return int(stream.fileno())
         return None
 
-    def handlers(self) -> list[logging.Handler]:
-        """Every handler that a line of the logger comes to."""
-        return self._handlers
-
     def reopen(self) -> None:
-        """Opens every file anew, but those that would lose what is in them."""
-        for handler in self._handlers:
+        """Open every file anew with its next line, but those that would lose their content."""
+        for handler in self.handlers:
             if isinstance(handler, logging.FileHandler) and "w" not in handler.mode:
-                reopen(handler)
+                with lock_of(handler):
+                    stream, handler.stream = handler.stream, None
+                    if stream is not None:
+                        stream.close()
 
 
 def found(target: logging.Logger | None) -> Iterator[logging.Handler]:
-    """Yields every handler that a line of a logger comes to."""
+    """Yield every handler that a line of a logger comes to."""
     while target is not None:
         yield from target.handlers
         target = target.parent if target.propagate else None
 
 
 def apply(config: str | Mapping[str, Any]) -> None:
-    """Has `logging` do what a configuration says.
+    """Configure `logging`.
 
     Raises:
-        Exception: Whatever it says is not understood, or cannot be done.
+        Exception: The configuration is not understood, or cannot be carried out.
     """
-    if isinstance(config, Mapping):
-        loaded: Any = config
-    else:
+    loaded: Any = config
+    if not isinstance(config, Mapping):
         ending = os.path.splitext(config)[1].lower()
         with open(config, encoding="utf-8") as file:
             if ending == ".json":
                 loaded = json.load(file)
-            elif ending in YAML:
+            elif ending in (".yaml", ".yml"):
                 loaded = yaml().safe_load(file)
             else:
                 ini = configparser.ConfigParser()
@@ -107,12 +98,12 @@ def apply(config: str | Mapping[str, Any]) -> None:
                 logging.config.fileConfig(ini, disable_existing_loggers=False)
                 return
         if not isinstance(loaded, Mapping):
-            raise ValueError("this is no mapping of names to values")
+            raise ValueError("this is not a mapping of names to values")
     logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **loaded})
 
 
 def yaml() -> Any:
-    """Returns PyYAML.
+    """Return PyYAML.
 
     Raises:
         ImportError: It is not installed.
@@ -126,7 +117,7 @@ def yaml() -> Any:
 
 
 def describe(error: BaseException) -> str:
-    """Returns what is wrong in one line, with the reason under the reason."""
+    """Return what is wrong in one line, with the reason under the reason."""
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
     elif isinstance(error, KeyError):
@@ -140,37 +131,25 @@ def describe(error: BaseException) -> str:
 
 
 def guard(handler: logging.Handler) -> None:
-    """Has a handler say on stderr what goes wrong with it, once, and without waiting for a reader.
+    """Make a handler report each error once, on stderr, without waiting for a reader.
 
-    Most would print a traceback for each line, and wait. Some raise in the midst of whoever logs,
-    such as `WatchedFileHandler` where the folder is gone.
+    Most would print a traceback for each line, and wait. Some raise in the middle of the code that
+    logs, such as `WatchedFileHandler` where the folder is gone.
     """
     emit = handler.emit
     said: set[str] = set()
 
-    def report(record: logging.LogRecord) -> None:
-        error = sys.exc_info()[1]
-        text = f"cvec_circus: cannot write the log by {type(handler).__name__}: {error}\n"
+    def report_once(record: logging.LogRecord) -> None:
+        text = f"cannot write the log by {type(handler).__name__}: {sys.exc_info()[1]}"
         if text not in said and len(said) < MOST_TROUBLES:
             said.add(text)
-            write_to_stderr(text.encode(errors="backslashreplace"))
+            report(text)
 
     def emit_safely(record: logging.LogRecord) -> None:
         try:
             emit(record)
         except Exception:
-            report(record)
+            report_once(record)
 
     handler.emit = emit_safely  # type: ignore[method-assign]
-    handler.handleError = report  # type: ignore[method-assign]
-
-
-def reopen(handler: logging.FileHandler) -> None:
-    """Has a handler open its file with the next line."""
-    handler.acquire()
-    try:
-        stream, handler.stream = handler.stream, None
-        if stream is not None:
-            stream.close()
-    finally:
-        handler.release()
+    handler.handleError = report_once  # type: ignore[method-assign]

@@ -1,13 +1,17 @@
-"""The log of a program: opened by what a configuration says, followed, and closed."""
+"""The log of a program, and what its lines go to: stderr, or a file that may be moved away."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+import select
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Union
 
 from cvec_circus import exc
-from cvec_circus.logs.outputs import FollowedFile, Output, Stderr
+from cvec_circus.base.clock import poll_milliseconds
+from cvec_circus.stream.appendfile import AppendFile
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -18,25 +22,27 @@ STDERR = (None, "", "-", "stdout")
 NO_CONFIG = "default"
 """Circus' word for a logging configuration that is none."""
 
+READER_TIMEOUT = 0.1
+"""Seconds that the log waits once for its reader."""
+
 LoggerConfig = Union[str, Mapping[str, Any], None]
 
 
 class Log:
     """Where the lines of a logger go. Owned by the thread that made it; logging is for any thread.
 
-    Args:
-        target: The logger.
-
     Attributes:
         target: The logger.
+        handlers: Every handler that a line of the logger comes to.
+        url: How another process writes to the same place: a path, the URL of a syslog, or "-".
     """
 
-    def __init__(self, target: logging.Logger) -> None:
+    def __init__(
+        self, target: logging.Logger, handlers: Sequence[logging.Handler], url: str = "-"
+    ) -> None:
         self.target = target
-
-    def handlers(self) -> list[logging.Handler]:
-        """Every handler that a line of the logger comes to."""
-        return []
+        self.handlers = handlers
+        self.url = url
 
     @property
     def level(self) -> str:
@@ -45,81 +51,176 @@ class Log:
         return word if word in LEVELS else "info"
 
     def fileno(self) -> int | None:
-        """The file that lines go to now, None if there is none."""
-        return None
-
-    @property
-    def url(self) -> str:
-        """How another process writes to the same place: a path, the URL of a syslog, or "-"."""
-        return "-"
+        """Return the descriptor that lines go to now; None if there is none."""
+        fds = (output.fileno() for output in outputs(self.handlers))
+        return next((fd for fd in fds if fd >= 0), None)
 
     def reopen(self) -> None:
-        """Opens anew what the lines go to."""
+        """Open what the lines go to anew, such as the file of that name after a rotation."""
+        for output in outputs(self.handlers):
+            output.reopen()
 
     def close(self) -> None:
-        """Ends it, when the program has no more to say."""
+        """End it; later lines go nowhere."""
+        close_outputs(self.target, self.handlers)
 
 
-class OutputLog(Log):
-    """One output with a form of ours. Owned by the thread that made it.
+class Output(logging.Handler):
+    """Where the lines of a logger go. Safe from any thread, for handlers have locks.
 
-    Whatever was opened for the same logger before is closed.
-
-    Args:
-        target: The logger.
-        level: One of `LEVELS`, in any case.
-        output: The path of a file, "-" or None for stderr, or a `syslog://` URL.
-
-    Raises:
-        OSError: The file cannot be opened, or the syslog cannot be reached.
-        OptionError: The level or the URL makes no sense.
+    Attributes:
+        url: How another process writes to the same place: a path, the URL of a syslog, or "-".
+        subject: What every line is about, where the format of the lines does not say it.
     """
 
-    def __init__(self, target: logging.Logger, level: str, output: str | None) -> None:
-        super().__init__(target)
-        if str(level).lower() not in LEVELS:
-            raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
-        self._output = open_output(output)
-        self._output.setFormatter(logging.Formatter(FORMAT))
-        forget(target)
-        target.addHandler(self._output)
-        target.setLevel(level.upper())
-        target.propagate = False
+    url = "-"
+    subject = ""
 
-    def handlers(self) -> list[logging.Handler]:
-        """The output."""
-        return [self._output]
-
-    def fileno(self) -> int | None:
-        """The file that lines go to now, None if there is none."""
-        fd = self._output.fileno()
-        return None if fd < 0 else fd
-
-    @property
-    def url(self) -> str:
-        """How another process writes to the same place: a path, the URL of a syslog, or "-"."""
-        return self._output.url
+    def fileno(self) -> int:
+        """Return the descriptor that lines go to now; -1 if there is none."""
+        return -1
 
     def reopen(self) -> None:
-        """Opens the file of that name, which may be another one now."""
-        self._output.reopen()
+        """Open what the lines go to anew, for it may have been moved away."""
+
+
+class Stderr(Output):
+    """Writes lines to stderr, unbuffered. Safe from any thread, for handlers have locks.
+
+    It does not wait long for a reader: a pager that shows the first page, or a terminal after
+    Ctrl-S, must not stop the supervisor. Python's own stream would wait; it would also keep what a
+    closed pipe does not take, and make the daemon exit with code 120 for that in the end.
+    """
+
+    _lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, and before it how many could not be written."""
+        text = line(self, record)
+        if self._lost:
+            text = b"(%d lines are missing here: nobody read them)\n" % self._lost + text
+        is_written = write_to_stderr(text, 0.0 if self._lost else READER_TIMEOUT)
+        self._lost = 0 if is_written else self._lost + 1
+
+    def fileno(self) -> int:
+        return 2
+
+
+class FollowedFile(Output):
+    """Appends lines to a file and follows its name. Safe from any thread, for handlers have locks.
+
+    The handler of the standard library raises in the middle of the code that logs when the
+    directory is gone, and so would stop a supervisor halfway through a step.
+    """
+
+    def __init__(self, filename: str) -> None:
+        super().__init__()
+        self.url = os.path.abspath(filename)
+        self._file = AppendFile(self.url, may_use_reserve=True)
+        self._trouble = ""
+        self._is_ragged = False
+        if not self._file.open():
+            raise OSError(0, self._file.trouble, filename)
+        self._shared = os.dup(self._file.fileno())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; the first one that cannot be written is reported on stderr."""
+        self._append(line(self, record))
+
+    def write(self, records: Sequence[logging.LogRecord]) -> None:
+        """Write lines in one call: each call would hand the interpreter over and back."""
+        with lock_of(self):
+            self._append(b"".join(line(self, record) for record in records))
+
+    def _append(self, text: bytes) -> None:
+        if not (self._file.is_open and self._file.is_current()):
+            self._open()
+        if self._is_ragged:
+            text = b"\n" + text
+        lost = self._file.append([text], len(text)) if self._file.is_open else len(text)
+        self._is_ragged = (0 < lost < len(text)) or (self._is_ragged and lost == len(text))
+        trouble = self._file.trouble if lost else ""
+        if trouble and trouble != self._trouble:
+            report(f"cannot write the log {self.url}: {trouble}")
+        self._trouble = trouble
+
+    def fileno(self) -> int:
+        """Return the descriptor that lines go to now; -1 after its end.
+
+        The number is the same to the end: another thread may pass the file to a process while
+        this one opens it anew.
+        """
+        return self._shared
+
+    def reopen(self) -> None:
+        """Open the file of that name; if that fails, the open one is kept."""
+        with lock_of(self):
+            self._open()
+
+    def _open(self) -> None:
+        if self._file.open():
+            os.dup2(self._file.fileno(), self._shared, inheritable=False)
 
     def close(self) -> None:
-        """Ends it; later lines go nowhere."""
-        self.target.removeHandler(self._output)
-        self._output.close()
+        self._file.close()
+        shared, self._shared = self._shared, -1
+        if shared >= 0:
+            os.close(shared)
+        super().close()
 
 
-def forget(target: logging.Logger) -> None:
-    """Ends what was opened for a logger before."""
-    for handler in target.handlers[:]:
-        if isinstance(handler, Output):
-            target.removeHandler(handler)
-            handler.close()
+def lock_of(handler: logging.Handler) -> AbstractContextManager[Any]:
+    """Return the lock that is held while the handler writes."""
+    assert handler.lock is not None
+    return handler.lock
+
+
+def line(handler: logging.Handler, record: logging.LogRecord) -> bytes:
+    """Return a record as a line of text, even if its arguments do not fit its message."""
+    try:
+        text = handler.format(record)
+    except Exception as error:
+        text = f"[{record.levelname}] {record.msg!r} with {record.args!r}: {error}"
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def report(text: str) -> None:
+    """Write a line about the log itself to stderr, without waiting for a reader."""
+    write_to_stderr(f"cvec_circus: {text}\n".encode(errors="backslashreplace"))
+
+
+def write_to_stderr(text: bytes, timeout: float = 0.0) -> bool:
+    """Write to stderr, after up to `timeout` seconds if it is a pipe or terminal that is full.
+
+    Returns:
+        False if it is still full. What a closed stderr does not take counts as written.
+    """
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    while text:
+        if not poll.poll(poll_milliseconds(timeout)):
+            return False
+        try:
+            text = text[os.write(2, text[: select.PIPE_BUF]) :]
+        except OSError:
+            return True
+    return True
+
+
+def outputs(handlers: Sequence[logging.Handler]) -> list[Output]:
+    """Return those of the handlers that are ours."""
+    return [handler for handler in handlers if isinstance(handler, Output)]
+
+
+def close_outputs(target: logging.Logger, handlers: Sequence[logging.Handler]) -> None:
+    """Take those of the handlers that are ours from a logger, and close them."""
+    for output in outputs(handlers):
+        target.removeHandler(output)
+        output.close()
 
 
 def open_output(output: str | None) -> Output:
-    """Opens what `OutputLog` calls an output; see there."""
+    """Open an output: see `configure_logger`."""
     if output in STDERR:
         return Stderr()
     if str(output).startswith(SYSLOG):
@@ -136,9 +237,9 @@ def configure_logger(
     loggerconfig: LoggerConfig = None,
     name: str | None = None,
 ) -> Log:
-    """Opens a log for a logger, mostly for `cvec_circus.logger`, as the daemon does for itself.
+    """Open a log for a logger, mostly for `cvec_circus.logger`, as the daemon does for itself.
 
-    Nothing is logged by an embedded arbiter until this is called, or `logging` is configured.
+    An embedded arbiter logs nothing until this is called, or `logging` is configured.
 
     Args:
         logger: The logger.
@@ -155,7 +256,7 @@ def configure_logger(
 
     Raises:
         OSError: The file cannot be opened, or the syslog cannot be reached.
-        OptionError: The level or the URL makes no sense.
+        OptionError: The level or the URL is wrong.
         ConfigError: The logging configuration cannot be used.
     """
     if loggerconfig and not (
@@ -164,4 +265,12 @@ def configure_logger(
         from cvec_circus.logs.configured import ConfiguredLog
 
         return ConfiguredLog(logger, loggerconfig)
-    return OutputLog(logger, level, output)
+    if str(level).lower() not in LEVELS:
+        raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
+    opened = open_output(output)
+    opened.setFormatter(logging.Formatter(FORMAT))
+    close_outputs(logger, logger.handlers)
+    logger.addHandler(opened)
+    logger.setLevel(level.upper())
+    logger.propagate = False
+    return Log(logger, [opened], opened.url)

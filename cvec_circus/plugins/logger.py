@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.selection import SELECTION, Selection
-from cvec_circus.stream.watched import FollowingFileStream
+from cvec_circus.stream.base import Context
+from cvec_circus.stream.file import FollowingFileStream
 
 LOOK_DELAY = 60_000
 """Milliseconds between two looks whether there are losses that nobody has been told of."""
@@ -47,7 +48,7 @@ class Logger(CircusPlugin):
             config["max_bytes"],
             config["backup_count"],
             compress=config["compress"],
-            do=self.loop.run_in_thread,
+            context=Context(do=self.loop.run_in_thread),
         )
 
     def handle_init(self) -> None:

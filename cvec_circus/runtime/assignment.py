@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from cvec_circus import __version__, exc
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
+from cvec_circus.client.program import LEVELS, Parser, assigned
 
 PROGRAM = "cvec_circus-plugin"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
-LEVELS = ("debug", "info", "warning", "error", "critical")
 
 OWN_ARGUMENTS = ("endpoint", "pubsub_endpoint", "check_delay", "ssh_server")
 """What CircusPlugin.__init__ takes beside the configuration."""
@@ -61,19 +59,11 @@ class Assignment:
     ssh: str | None = None
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line. Owned by the main thread."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ArgumentError instead of printing the usage and leaving."""
-        raise exc.ArgumentError(message)
-
-
 class ListPlugins(argparse.Action):
     """Prints what is installed, in place of running anything. Owned by the main thread."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
         from cvec_circus.runtime.description import print_overview
@@ -87,49 +77,38 @@ class ListPlugins(argparse.Action):
         parser.exit()
 
 
-def read_arguments(arguments: Sequence[str]) -> Assignment:
-    """Read a person's command line.
-
-    Args:
-        arguments: What follows the name of the program.
+def read(arguments: Sequence[str] | None = None) -> Assignment:
+    """Read what the daemon passes, or a person's command line; see `client.program.assigned`.
 
     Raises:
         ArgumentError: It cannot be understood.
-        SystemExit: It asks for the help or the version, which is printed.
+        SystemExit: The help or the version was asked for, and is printed.
     """
-    given = argument_parser().parse_args(arguments)
-    return _checked(
-        Assignment(
-            ssh=given.ssh,
-            use=given.plugin,
-            config=read_config(given.config),
-            endpoint=given.endpoint,
-            pubsub_endpoint=given.pubsub,
-            check_delay=given.check_delay,
-            log_level=given.log_level,
-            log_output=given.log_output,
-        )
-    )
+    assignment = assigned(Assignment, VARIABLE, argument_parser, arguments)
+    for name in OWN_ARGUMENTS:
+        if name in assignment.config:
+            raise exc.ArgumentError(f"a plugin's configuration cannot hold {name!r}")
+    if assignment.log_level not in LEVELS:
+        raise exc.ArgumentError(f"{assignment.log_level!r} is no log level")
+    return assignment
 
 
 def argument_parser() -> argparse.ArgumentParser:
     """Make the parser of a person's command line."""
-    parser = OneLineParser(
+    parser = Parser(
         prog=PROGRAM, description="Run a plugin of cvec_circusd in this process, until Ctrl-C."
     )
     add = parser.add_argument
     add(
-        "plugin",
+        "use",
         metavar="CLASS",
         help="dotted name of the class (myproject.plugins.Logger), or its short name (flapping)",
     )
     add("--list", action=ListPlugins, help="what is installed: short names, and what they do")
-    add("--endpoint", default=DEFAULT_ENDPOINT_DEALER, help="where the daemon takes commands")
-    add("--pubsub", default=DEFAULT_ENDPOINT_SUB, help="where the daemon publishes events")
-    add("--config", default="", help="key:value, several joined by :::")
+    parser.add_endpoints()
+    add("--config", type=read_config, default="", help="key:value, several joined by :::")
     add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
-    add("--log-level", default="info", choices=LEVELS, type=str.lower, help="default: info")
-    add("--log-output", default="-", metavar="FILE", help="default: standard error")
+    parser.add_log()
     add("--ssh", metavar="SERVER", help="whose daemon it is, reached through the system's ssh")
     add("--version", action="version", version=__version__)
     return parser
@@ -149,36 +128,3 @@ def read_config(text: str) -> dict[str, Any]:
         elif item.strip():
             raise exc.ArgumentError(f"argument --config: {item.strip()!r} is not key:value")
     return config
-
-
-def read_environment(text: str) -> Assignment:
-    """Read what the daemon passes: a JSON object with the attributes of an assignment.
-
-    Attributes that are missing or null have their defaults; keys that are none are left out, so
-    that a plugin survives a daemon that is a little younger.
-
-    Raises:
-        ArgumentError: It cannot be understood.
-    """
-    try:
-        given = json.loads(text)
-        known = {
-            key: given[key] for key in Assignment.__dataclass_fields__ if given.get(key) is not None
-        }
-        assignment = Assignment(**{**known, "by_daemon": True})
-        assignment.log_level = assignment.log_level.lower()
-        for fd in (assignment.lifeline, assignment.progress, assignment.report):
-            if fd is not None:
-                os.set_inheritable(fd, False)  # none is for what the plugin starts
-    except (ValueError, TypeError, AttributeError, OSError) as error:
-        raise exc.ArgumentError(f"{VARIABLE} cannot be used: {error}") from None
-    return _checked(assignment)
-
-
-def _checked(assignment: Assignment) -> Assignment:
-    for name in OWN_ARGUMENTS:
-        if name in assignment.config:
-            raise exc.ArgumentError(f"a plugin's configuration cannot hold {name!r}")
-    if assignment.log_level not in LEVELS:
-        raise exc.ArgumentError(f"{assignment.log_level!r} is no log level")
-    return assignment

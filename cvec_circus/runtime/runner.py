@@ -19,14 +19,9 @@ from collections.abc import Callable, Sequence
 from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.client.program import refuse
 from cvec_circus.plugins.plugin import CircusPlugin
-from cvec_circus.runtime.assignment import (
-    PROGRAM,
-    VARIABLE,
-    Assignment,
-    read_arguments,
-    read_environment,
-)
+from cvec_circus.runtime.assignment import PROGRAM, Assignment, read
 from cvec_circus.runtime.load import load_class
 from cvec_circus.runtime.schema import typed
 from cvec_circus.system.signals import Interrupts
@@ -50,16 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
     """
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    from_daemon = os.environ.pop(VARIABLE, None)
     try:
-        if from_daemon is not None and not given:
-            assignment = read_environment(from_daemon)
-        else:
-            assignment = read_arguments(given)
+        assignment = read(arguments)
     except exc.ArgumentError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
-        return exc.EXIT_USAGE
+        return refuse(PROGRAM, error)
     if assignment.ssh is None:
         return run(assignment, Signals())
     try:
@@ -98,14 +87,14 @@ def run(assignment: Assignment, signals: Signals) -> int:
         assignment.config = typed(plugin_class.schema, assignment.config)
         signals.log_fileno = configure_log(assignment)
     except (exc.PluginError, exc.OptionError, OSError) as error:
-        return refuse(assignment, error)
+        return refused(assignment, error)
     logger.info("Loading the plugin...")
     logger.info("Endpoint: %r", assignment.endpoint)
     logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
     try:
         plugin = make(assignment, plugin_class, signals)
     except (exc.PluginError, exc.OptionError) as error:
-        return refuse(assignment, error)
+        return refused(assignment, error)
     except Exception as error:
         ours = isinstance(error, exc.CircusError)
         logger.error("%s: %s", assignment.use, error, exc_info=None if ours else error)
@@ -245,16 +234,12 @@ def extend_sys_path(daemon_path: Sequence[str]) -> None:
     sys.path.extend(entry for entry in daemon_path if entry and entry not in sys.path)
 
 
-def refuse(assignment: Assignment, error: Exception) -> int:
-    """Say in one line why the plugin cannot be run: to people, and to the daemon if it asks."""
-    text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+def refused(assignment: Assignment, error: Exception) -> int:
+    """Say why the plugin cannot run, with the traceback of the cause if that is asked for."""
+    code = refuse(PROGRAM, error, assignment.report)
     if assignment.log_level == "debug" and error.__cause__ is not None:
         traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
-    if assignment.report is not None:
-        with open(assignment.report, "w", encoding="utf-8") as report:
-            report.write(f"{text}\n")
-    return exc.EXIT_USAGE
+    return code
 
 
 def configure_log(assignment: Assignment) -> Callable[[], int]:

@@ -1,10 +1,10 @@
-"""All the managed sockets, and which of them a command is to inherit."""
+"""All the managed sockets: which of them a command inherits, and new ones beside old ones."""
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -22,9 +22,13 @@ def references(options: Mapping[str, Any]) -> set[str]:
     """Return the names, in lower case, of the sockets that the processes of a watcher get."""
     names = {str(options["stdin_socket"]).lower()} if options["stdin_socket"] else set()
     if options["use_sockets"]:
-        found = _REFERENCE.findall("\n".join(command_texts(options)))
-        names.update((dollar or brackets).lower() for dollar, brackets in found)
+        found = _referred_to("\n".join(command_texts(options)))
+        names.update(name.lower() for name in found)
     return names
+
+
+def _referred_to(text: str) -> list[str]:
+    return [dollar or brackets for dollar, brackets in _REFERENCE.findall(text)]
 
 
 def command_texts(options: Mapping[str, Any]) -> list[str]:
@@ -42,7 +46,7 @@ class SocketRegistry:
     """The managed sockets by name, in any case of letters. Owned by the supervisor thread.
 
     Attributes:
-        leaving: Those that nobody can ask for any more, and that processes still serve.
+        leaving: Sockets that no new process gets, but that processes still serve.
     """
 
     def __init__(self) -> None:
@@ -56,10 +60,10 @@ class SocketRegistry:
         return len(self._sockets)
 
     def add(self, managed: CircusSocket) -> None:
-        """Take a socket in, bound or not.
+        """Add a socket, bound or not.
 
         Raises:
-            cvec_circus.exc.AlreadyExist: There is one of that name, in whatever case of letters.
+            cvec_circus.exc.AlreadyExist: There is one of that name, in any case of letters.
         """
         folded = managed.name.lower()
         if folded in self._sockets:
@@ -67,14 +71,14 @@ class SocketRegistry:
         self._sockets[folded] = managed
 
     def exchange(self, sockets: Iterable[CircusSocket]) -> None:
-        """Have these, all bound, in place of those that are there; nothing is closed."""
+        """Put these, all bound, in place of those that are there; nothing is closed."""
         self._sockets = {managed.name.lower(): managed for managed in sockets}
 
     def bind_all(self) -> None:
         """Bind every socket, or, when one cannot be, none that was not bound before.
 
         Raises:
-            cvec_circus.exc.SocketError: What the first one that cannot be bound says.
+            cvec_circus.exc.SocketError: One of them cannot be bound.
         """
         bound: list[CircusSocket] = []
         try:
@@ -88,22 +92,20 @@ class SocketRegistry:
             raise
 
     def fds(self) -> dict[str, int]:
-        """Return the descriptors of the bound sockets by the names as they were given."""
+        """Return the descriptors of the bound sockets by their names as given."""
         return {managed.name: managed.fileno() for managed in self if managed.fileno() >= 0}
 
     def find(self, option: str, name: str) -> CircusSocket:
-        """Return the bound socket of a name.
-
-        Args:
-            option: What names it, for the error message.
-            name: Its name, in any case of letters.
+        """Return the bound socket of a name, in any case of letters, which an option gives.
 
         Raises:
             cvec_circus.exc.OptionError: It is not there or not bound.
         """
         managed = self._sockets.get(name.lower())
         if managed is None or managed.fileno() < 0:
-            raise exc.OptionError(option, f"there is no socket {name}{self._known()}")
+            known = ", ".join(managed.name for managed in self)
+            hint = f"; there is {known}" if known else ""
+            raise exc.OptionError(option, f"there is no socket {name}{hint}")
         return managed
 
     def referred_to(self, text: str) -> list[CircusSocket]:
@@ -112,15 +114,10 @@ class SocketRegistry:
         Raises:
             cvec_circus.exc.OptionError: It names one that is not there or not bound.
         """
-        names = (dollar or brackets for dollar, brackets in _REFERENCE.findall(text))
-        return [self.find("use_sockets", name) for name in names]
-
-    def loan(self) -> Loan:
-        """Return what one process that starts takes its sockets from."""
-        return Loan(self)
+        return [self.find("use_sockets", name) for name in _referred_to(text)]
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return what `listsockets` shows of the bound sockets, by descriptor."""
+        """Return the rows of `listsockets`: the bound sockets, by descriptor."""
         rows = (managed.describe() for managed in self if managed.fileno() >= 0)
         return sorted(rows, key=itemgetter("fd"))
 
@@ -130,16 +127,12 @@ class SocketRegistry:
             managed.close()
         self.leaving.clear()
 
-    def _known(self) -> str:
-        names = ", ".join(managed.name for managed in self)
-        return f"; there is {names}" if names else ""
-
 
 class Loan:
     """The sockets of one process, while it starts. Owned by the supervisor thread.
 
-    Of a socket with `so_reuseport` a process gets one of its own, under another number. Use it as a
-    context: what was opened for the process is closed in the end, because then it has it itself.
+    Of a socket with `so_reuseport` a process gets one of its own, with another descriptor. Use it
+    as a context: at its end, what was opened for the process is closed, for the process has it.
     """
 
     def __init__(self, registry: SocketRegistry) -> None:
@@ -155,13 +148,7 @@ class Loan:
         self._opened.clear()
 
     def used_by(self, text: str) -> dict[str, int]:
-        """Find the sockets that a command needs: those that its text refers to.
-
-        Args:
-            text: A command and its arguments, not expanded yet.
-
-        Returns:
-            Their descriptors by their names, in the order of the text: what goes into `pass_fds`.
+        """Return the descriptors, by name, that a command not expanded yet refers to.
 
         Raises:
             cvec_circus.exc.OptionError: The text names a socket that is not there or not bound.
@@ -188,3 +175,60 @@ class Loan:
                 number = getattr(error.__cause__, "errno", None) or 0
                 raise LaunchError(number, str(error)) from error
         return self._opened[managed.name].fileno()
+
+
+class Newcomers:
+    """New sockets, all or none, bound while the `present` ones that they may replace still listen.
+
+    Owned by one thread at a time: the one that binds, which may wait for a name server, then the
+    supervisor's.
+    """
+
+    def __init__(self, sockets: Iterable[CircusSocket], present: Sequence[CircusSocket]) -> None:
+        self.sockets = list(sockets)
+        self._present = present
+        self._sharing: list[CircusSocket] = []
+        self._aside: list[CircusSocket] = []
+
+    def bind(self) -> None:
+        """Bind them all.
+
+        Raises:
+            SocketError: One of them cannot be bound. Everything is as before.
+        """
+        try:
+            for managed in self.sockets:
+                self._bind(managed)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _bind(self, managed: CircusSocket) -> None:
+        try:
+            managed.bind()
+        except exc.SocketError:
+            in_the_way = [one for one in self._present if one.is_in_the_way_of(managed)]
+            if not in_the_way:
+                raise
+            for one in in_the_way:
+                if one.path is None:
+                    self._sharing.append(one)
+                    one.share(True)
+                else:
+                    self._aside.append(one)
+                    one.move_aside()
+            managed.bind(is_shared=True)
+
+    def settle(self) -> None:
+        """Keep them: no other socket can share their ports any more."""
+        for managed in [*self._sharing, *self.sockets]:
+            managed.share(False)
+
+    def abandon(self) -> None:
+        """Close them; everything is as before."""
+        for managed in self.sockets:
+            managed.close()
+        for managed in self._sharing:
+            managed.share(False)
+        for managed in self._aside:
+            managed.move_back()

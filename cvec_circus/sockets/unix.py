@@ -1,4 +1,4 @@
-"""The path of a unix socket: made with the right mode and owner, taken away only if it is ours."""
+"""The path of a unix socket: made with the right mode and owner, removed only if it is ours."""
 
 from __future__ import annotations
 
@@ -8,36 +8,30 @@ import pwd
 import socket
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 
 class OwnPath(NamedTuple):
-    """A path that a socket of ours has made. Immutable.
-
-    Attributes:
-        path: The path, absolute, because the working directory may change.
-        device: The file system that it is on.
-        inode: Its number there: what tells it from a path that somebody else makes in its place.
-    """
+    """A path that a socket of ours has made. Immutable."""
 
     path: str
+    """Absolute, because the working directory may change."""
     device: int
     inode: int
+    """Its number on the device tells it from a path that another process makes in its place."""
 
     def unlink(self) -> None:
-        """Take it away, unless it is somebody else's by now, or gone."""
-        try:
+        """Remove it, unless it is gone, or another process has put its own there."""
+        with suppress(OSError):  # it is gone, or its directory is, or cannot be written to any more
             if self._is_there():
                 os.unlink(self.path)
-        except OSError:
-            pass  # it is gone, or the directory is, or may not be written to any more
 
     def give(self, mode: int, owner: int | str | None) -> None:
-        """Give it that mode, and that owner, None for us. Nothing if it is somebody else's by now.
+        """Set mode and owner, None for our user, unless another process has put its own there.
 
         Raises:
-            OSError: It is gone, or may not be given.
+            OSError: It is gone, or this process may not do that.
         """
         uid = os.geteuid() if owner is None else user(owner)
         with _holding(self.path) as held:
@@ -46,10 +40,10 @@ class OwnPath(NamedTuple):
                 _give(held, mode, uid)
 
     def moved(self, path: str) -> OwnPath:
-        """Give it another name; itself if it is somebody else's by now.
+        """Rename it, unless another process has put its own there; return what it is now.
 
         Raises:
-            OSError: It cannot be done.
+            OSError: The system refuses.
         """
         if not self._is_there():
             return self
@@ -68,24 +62,20 @@ def bind(
     owner: int | str | None = None,
     replace: bool = False,
 ) -> OwnPath:
-    """Bind a socket to a path that has its mode and owner before anybody can connect.
+    """Bind a socket to a path that has its mode and owner before a client can connect.
 
     The mask of the process is left alone, because other threads make files meanwhile. A socket has
-    a mode even before it has a path (socket(7) does not tell, but `fchmod` works on Linux): with
-    none at first, nobody but root gets through until all is as it should be.
+    a mode even before it has a path (socket(7) does not say so, but `fchmod` works on Linux): with
+    mode 0 at first, only root gets through until mode and owner are right.
 
     Args:
         opened: The socket; it does not listen yet.
-        path: Where.
-        mode: The mode of the path.
-        owner: Who owns it, by name or number; None for us.
+        path, mode: The path and its mode.
+        owner: Its owner, by name or number; None for our user.
         replace: Whether a socket that is there already is removed first.
 
-    Returns:
-        What to take away in the end.
-
     Raises:
-        OSError: It cannot be done. Nothing of ours is left there.
+        OSError: The system refuses. Nothing of ours is left there.
     """
     path = os.path.abspath(path)
     uid = -1 if owner is None else user(owner)
@@ -95,7 +85,7 @@ def bind(
     with _holding(path) as held:
         made = os.fstat(held)
         if not stat.S_ISSOCK(made.st_mode):
-            raise OSError(errno.EEXIST, "somebody has put something else there")
+            raise OSError(errno.EEXIST, "another process has put something else there")
         own = OwnPath(path, made.st_dev, made.st_ino)
         try:
             _give(held, mode, uid)
@@ -107,10 +97,10 @@ def bind(
 
 @contextmanager
 def _holding(path: str) -> Iterator[int]:
-    """What is at a path, be it a link, as a descriptor: it stays the same whoever renames what.
+    """Yield a descriptor of what is at a path, be it a link: it stays the same through renames.
 
-    Who may write to the folder could otherwise put a link there in time, and have root change the
-    mode of any file.
+    Otherwise a user who may write to the folder could put a link there in time, and make root
+    change the mode of any file.
     """
     held = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -120,7 +110,7 @@ def _holding(path: str) -> Iterator[int]:
 
 
 def _give(held: int, mode: int, uid: int) -> None:
-    """Give what is held that mode and that owner, -1 for the one it has (open(2), O_PATH)."""
+    """Set the mode and the owner, -1 for the one it has, of what is held (open(2), O_PATH)."""
     name = f"/proc/self/fd/{held}"
     os.chmod(name, mode)
     if uid not in (-1, os.fstat(held).st_uid):
@@ -128,11 +118,7 @@ def _give(held: int, mode: int, uid: int) -> None:
 
 
 def user(owner: int | str) -> int:
-    """Return a user's number.
-
-    Raises:
-        OSError: There is no user of that name.
-    """
+    """Return a user's number. Raises OSError if there is no user of that name."""
     if isinstance(owner, int):
         return owner
     try:
@@ -142,7 +128,7 @@ def user(owner: int | str) -> int:
 
 
 def _make_room(path: str, replace: bool) -> None:
-    """Remove the socket at a path, if that is wanted."""
+    """Remove the socket at a path, if `replace` says so."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -156,9 +142,6 @@ def _make_room(path: str, replace: bool) -> None:
 
 
 def umask() -> int:
-    """Return the mask of this process, which Linux tells without changing it (proc_pid_status)."""
+    """Return the mask of this process, which Linux shows without a change (proc_pid_status(5))."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o022
+        return next((int(line[6:], 8) for line in status if line.startswith("Umask:")), 0o022)

@@ -1,4 +1,4 @@
-"""Reading statistics in a loop."""
+"""`StatsClient`: statistics, read in a loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Stat = tuple[str, Optional[str], dict[str, Any]]
 
 
 class StatsClient(CircusConsumer):
-    """What a daemon's processes use, one message after the other. Owned by the thread that reads.
+    """The statistics of a daemon, message by message. Owned by the thread that reads.
 
     >>> for watcher, subtopic, stat in StatsClient():  # doctest: +SKIP
     ...     print(watcher, subtopic, stat)
 
-    `stop` is safe from any thread, and ends the reading.
+    `stop` ends the reading; it is safe from any thread.
     """
 
     def __init__(
@@ -33,12 +33,11 @@ class StatsClient(CircusConsumer):
 
         Args:
             endpoint: Where statistics are published.
-            ssh_server: The machine that this is an endpoint of, None for this one; it is reached by
-                the system's ssh.
+            ssh_server: The machine of the endpoint, reached by the system's ssh; None for this one.
             context: The context to open the socket in; by default one of its own.
 
         Raises:
-            SocketError: That is no endpoint, or ssh does not get there.
+            SocketError: The endpoint is invalid, or ssh fails.
         """
         super().__init__([f"{STAT}."], context, endpoint, ssh_server)
 
@@ -46,15 +45,15 @@ class StatsClient(CircusConsumer):
         return self.iter_messages()
 
     def iter_messages(self) -> Iterator[Stat]:  # type: ignore[override]
-        """Yield the watcher's name as topics have it, the pid of a process or None for the sum of
-        all, both as text, and what is told of it; until `stop`, which leaving the loop means, too.
+        """Yield a watcher's name as topics have it, a pid as text or None for the sum of all, and
+        the measurements, until `stop`; leaving the loop stops it, too.
 
-        The name is ``circus`` for the processes of the daemon itself, ``sockets`` for listening
-        sockets, which have the number of a socket in the place of a pid.
+        The name is ``circus`` for the processes of the daemon itself, and ``sockets`` for listening
+        sockets: those have the number of a socket in the place of a pid.
         """
         for topic, payload in super().iter_messages():
             try:
                 stat = read(topic, payload)
             except (ValueError, RecursionError):
-                continue  # published by something else
+                continue  # not of a daemon's statistics
             yield stat

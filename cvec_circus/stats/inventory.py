@@ -1,35 +1,26 @@
-"""Which processes there are, as the daemon tells it: its answers, and its events in between."""
+"""Which processes and sockets there are: the daemon's answers, and its events in between."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from cvec_circus import logger
+from cvec_circus.base.loop import Loop
+from cvec_circus.client.feed.questions import Questions
+from cvec_circus.stats.payloads import OURSELVES, Socket, sockets_of
 from cvec_circus.wire import topics
 
-STATISTICS = "circusd-stats"
-"""The name of the watcher whose process measures the others; as in Circus."""
+Reply = dict[str, Any]
+Question = tuple[str, dict[str, Any], Callable[[Reply], None]]
 
-OURSELVES = frozenset({"circusd", "circushttpd", STATISTICS})
-"""Watchers that count to `DAEMON`."""
+RENEWED = 60.0
+"""Seconds after which everything is asked again: what no event has told shows within a minute."""
 
-DAEMON = "circus"
-"""Under this name the processes of the daemon itself are published."""
-
-
-class Socket(NamedTuple):
-    """A listening socket that the daemon holds. Immutable.
-
-    Attributes:
-        name: Its name.
-        fd: Its number in the daemon.
-        address: Where it listens.
-    """
-
-    name: str
-    fd: int
-    address: str
+SOCKETS_RENEWED = 10.0
+"""Seconds after which the sockets are asked for again: no event tells which are closed."""
 
 
 class Inventory:
@@ -37,15 +28,10 @@ class Inventory:
 
     Attributes:
         sockets: The listening sockets of the daemon.
-        daemon: The processes of the daemon itself, with what each is called.
+        daemon: The processes of the daemon itself: the name of each by its pid.
     """
 
     def __init__(self, daemon: Mapping[int, str]) -> None:
-        """Begin with nothing but ourselves.
-
-        Args:
-            daemon: Processes of the daemon that are known from the beginning.
-        """
         self.sockets: list[Socket] = []
         self.daemon = dict(daemon)
         self._pids: dict[str, dict[int, None]] = {}
@@ -56,15 +42,11 @@ class Inventory:
         return {name: list(pids) for name, pids in self._pids.items() if pids}
 
     def begin(self) -> None:
-        """The daemon is being asked: what events tell from now on may be news to its answer."""
+        """Keep the events from now on: the answer to the question being sent may lack them."""
         self._changes = []
 
     def replace(self, pids: Mapping[str, Iterable[int]]) -> None:
-        """Take an answer of the daemon: the processes of all watchers.
-
-        Args:
-            pids: By the names of the watchers.
-        """
+        """Take the daemon's answer: the processes of all watchers, by the watchers' names."""
         self._pids.clear()
         for name, numbers in pids.items():
             if name not in OURSELVES:
@@ -80,9 +62,10 @@ class Inventory:
             return
         pid = None
         if action in ("spawn", "reap"):
-            pid = _number(payload)
-            if pid is None:
-                return
+            try:
+                pid = int(json.loads(payload)["process_pid"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                return  # not published by a daemon
         if self._changes is not None:
             self._changes.append((name, pid, action == "spawn"))
         self._change(name, pid, action == "spawn")
@@ -96,17 +79,120 @@ class Inventory:
             self._pids.get(name, {}).pop(pid, None)
 
 
-def sockets_of(reply: Mapping[str, Any]) -> list[Socket]:
-    """Read what `listsockets` answers."""
-    found = []
-    for row in reply.get("sockets", ()):
-        address = row["path"] if "path" in row else f"{row['host']}:{row['port']}"
-        found.append(Socket(str(row["name"]), int(row["fd"]), str(address)))
-    return found
+class Census:
+    """Keeps an inventory up to date. Owned by the main thread of the statistics process.
 
+    Our daemon tells the processes of all watchers in one answer. One of Circus is asked for each
+    watcher.
+    """
 
-def _number(payload: bytes) -> int | None:
-    try:
-        return int(json.loads(payload)["process_pid"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None  # published by something else than a daemon
+    def __init__(
+        self,
+        loop: Loop,
+        questions: Questions,
+        inventory: Inventory,
+        on_processes: Callable[[], object],
+        on_sockets: Callable[[], object],
+        asks_who: bool,
+    ) -> None:
+        """Prepare; `begin` asks.
+
+        Args:
+            on_processes: Called when the processes have been renewed.
+            on_sockets: Called when the sockets have been renewed.
+            asks_who: Whether to ask the daemon for its pid.
+        """
+        self._loop = loop
+        self._questions = questions
+        self._inventory = inventory
+        self._on_processes = on_processes
+        self._on_sockets = on_sockets
+        self._asks_who = asks_who
+        self._waiting: deque[Question] = deque()
+        self._found: dict[str, list[int]] = {}
+        self._round = 0
+
+    def begin(self) -> None:
+        """Ask now, and again from time to time."""
+        self._renew_all()
+        self._loop.call_later(SOCKETS_RENEWED, self._renew_sockets)
+
+    def renew(self) -> None:
+        """Ask for everything: the daemon may be another one, or events may be missing."""
+        self._round += 1
+        self._waiting.clear()
+        self._waiting.append(("list", {"pids": True}, self._on_list))
+        if self._asks_who:
+            self._waiting.append(("ping", {}, self._on_ping))
+        self._waiting.append(("listsockets", {}, self._on_listsockets))
+        self._go_on()
+
+    def _renew_all(self) -> None:
+        self.renew()
+        self._loop.call_later(RENEWED, self._renew_all)
+
+    def _renew_sockets(self) -> None:
+        if self._inventory.sockets and not self._waiting:
+            self._waiting.append(("listsockets", {}, self._on_listsockets))
+            self._go_on()
+        self._loop.call_later(SOCKETS_RENEWED, self._renew_sockets)
+
+    def _go_on(self) -> None:
+        if self._questions.busy or not self._waiting:
+            return
+        command, properties, then = self._waiting[0]
+        asked_in = self._round
+        if command == "list" and "name" not in properties:
+            self._inventory.begin()
+
+        def answered(reply: Reply | None) -> None:
+            if asked_in == self._round and reply is not None:
+                self._waiting.popleft()
+                try:
+                    then(reply)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    logger.warning("the daemon's answer to %s is unusable: %r", command, error)
+            self._go_on()  # which asks a lost question again
+
+        self._questions.ask(command, properties, answered)
+
+    def _on_list(self, reply: Reply) -> None:
+        if reply.get("status") != "ok":
+            logger.warning("the daemon does not list its processes: %s", reply.get("reason"))
+        elif "pids" in reply:
+            self._replace(reply["pids"])
+        else:
+            self._found = {}
+            rest = [("list", {"name": name}, self._on_pids(name)) for name in reply["watchers"]]
+            self._waiting.extendleft(reversed(rest))
+            if not rest:
+                self._replace({})
+
+    def _on_pids(self, name: str) -> Callable[[Reply], None]:
+        def then(reply: Reply) -> None:
+            self._found[name] = list(reply.get("pids", ()))
+            if not any("name" in properties for _, properties, _ in self._waiting):
+                self._replace(self._found)
+
+        return then
+
+    def _replace(self, pids: dict[str, list[int]]) -> None:
+        self._inventory.replace(pids)
+        self._on_processes()
+
+    def _on_ping(self, reply: Reply) -> None:
+        if "pid" in reply:
+            self._set_daemon(int(reply["pid"]))
+        else:  # a daemon of Circus
+            self._waiting.appendleft(
+                ("dstats", {}, lambda reply: self._set_daemon(int(reply["info"]["pid"])))
+            )
+
+    def _set_daemon(self, pid: int) -> None:
+        daemon = self._inventory.daemon
+        ours = {number: name for number, name in daemon.items() if name != "circusd"}
+        self._inventory.daemon = {**ours, pid: "circusd"}
+
+    def _on_listsockets(self, reply: Reply) -> None:
+        self._inventory.sockets = sockets_of(reply)
+        self._on_sockets()

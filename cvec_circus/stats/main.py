@@ -1,4 +1,4 @@
-"""cvec_circusd-stats: the process that measures all others, and what is around it."""
+"""cvec_circusd-stats: the process that measures all others."""
 
 from __future__ import annotations
 
@@ -8,43 +8,61 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from cvec_circus import exc, logger
+from cvec_circus import __version__, exc, logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
+from cvec_circus.client.program import Parser, assigned, refuse, seconds
 from cvec_circus.client.tunnel import tunnel_until_signal
 from cvec_circus.logs.log import open_output
-from cvec_circus.stats.inventory import STATISTICS
-from cvec_circus.stats.service import Service
-from cvec_circus.stats.task import PROGRAM, VARIABLE, Task, read_arguments, read_environment
+from cvec_circus.stats.payloads import STATISTICS
+from cvec_circus.stats.service import Service, Task
 from cvec_circus.system.signals import Interrupts
+
+PROGRAM = "cvec_circusd-stats"
+VARIABLE = "CVEC_CIRCUS_STATS"
+
+SHORTEST = 0.1
+"""Seconds: a shorter interval would show less, as processor time is counted in hundredths."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 """The first one ends the process in order; of further ones only a SIGINT that insists counts."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and publish until a signal comes, or the daemon that started this is gone.
+def argument_parser() -> Parser:
+    """Make the parser of a person's command line."""
+    parser = Parser(
+        prog=PROGRAM,
+        description="Measure the processes of a cvec_circusd and publish what they use, every "
+        "second. A daemon with `statsd = True` starts this by itself.",
+    )
+    add = parser.add_argument
+    parser.add_endpoints()
+    add(
+        "--statspoint",
+        dest="stats_endpoint",
+        metavar="URL",
+        default=DEFAULT_ENDPOINT_STATS,
+        help="where to publish statistics",
+    )
+    interval = seconds(SHORTEST, 3600)
+    add("--interval", type=interval, default=1.0, metavar="SECONDS", help="default: 1")
+    parser.add_log()
+    where = "reach the two endpoints of the daemon over ssh; it must see the same processes"
+    add("--ssh", metavar="SERVER", help=where)
+    add("--version", action="version", version=__version__)
+    return parser
 
-    Args:
-        arguments: The command line; None means that of this process.
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and publish until a signal arrives or the daemon that started this is gone.
 
     Returns:
-        The exit code: 0 stopped as asked, 1 something is wrong, 2 it cannot be run at all.
+        The exit code: 0 stopped as asked, 1 interrupted again, 2 it cannot run.
     """
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    from_daemon = os.environ.pop(VARIABLE, None)
     try:
-        if from_daemon is not None and not given:
-            task = read_environment(from_daemon)
-        else:
-            task = read_arguments(given)
+        task = assigned(Task, VARIABLE, argument_parser, arguments)
     except exc.ArgumentError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
-        return exc.EXIT_USAGE
-    return run(task)
-
-
-def run(task: Task) -> int:
-    """Do a task to its end; see `main`."""
+        return refuse(PROGRAM, error)
     try:
         configure_log(task)
         with tunnel_until_signal(task.ssh) as tunnel:
@@ -59,24 +77,12 @@ def run(task: Task) -> int:
             finally:
                 signal.set_wakeup_fd(-1)
     except (exc.SocketError, exc.OptionError, OSError) as error:
-        return refuse(task, error)
+        return refuse(PROGRAM, error, task.report)
     return exc.EXIT_OK
 
 
-def refuse(task: Task, error: exc.CircusError | OSError) -> int:
-    """Say in one line why nothing can be published: to people, and to the daemon if it asks."""
-    text = str(error)
-    if isinstance(error, OSError) and error.filename:
-        text = f"{error.filename}: {error.strerror}"
-    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
-    if task.report is not None:
-        with open(task.report, "w", encoding="utf-8") as report:
-            report.write(f"{text}\n")
-    return exc.EXIT_USAGE
-
-
 def end_by_signals(loop: Loop) -> None:
-    """Have signals end a loop, to the end of the process."""
+    """Stop a loop on a signal, until the process ends."""
     interrupts = Interrupts()
 
     def hear(signum: int, frame: object) -> None:
@@ -87,11 +93,11 @@ def end_by_signals(loop: Loop) -> None:
     signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
     for signum in SIGNALS:
         if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, hear)  # what nohup has had ignored stays ignored
+            signal.signal(signum, hear)  # what nohup ignores stays ignored
 
 
 def watch_lifeline(loop: Loop, lifeline: int) -> None:
-    """Have the daemon's end be ours."""
+    """Stop a loop when the daemon ends."""
 
     def gone() -> None:
         loop.remove_reader(lifeline)
@@ -102,7 +108,7 @@ def watch_lifeline(loop: Loop, lifeline: int) -> None:
 
 
 def configure_log(task: Task) -> None:
-    """Log bare lines for a person, and lines with time and name into the daemon's log.
+    """Log bare lines for a person, or lines with time and name into the daemon's log.
 
     Raises:
         OSError: The log file cannot be opened, or the syslog cannot be reached.
@@ -118,7 +124,7 @@ def configure_log(task: Task) -> None:
             output.subject = STATISTICS
         except OSError:
             if not task.by_daemon:
-                raise  # its syslog may be gone for a while, and we are to run all the same
+                raise  # under a daemon, run all the same: its syslog may be away for a while
     output.setFormatter(logging.Formatter(line))
     logger.addHandler(output)
     logger.setLevel(task.log_level.upper())

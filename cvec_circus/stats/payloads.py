@@ -1,18 +1,25 @@
-"""What is published of a look at the processes: topics and payloads, as Circus has them."""
+"""What is published: its names, topics and payloads, as Circus has them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from cvec_circus.stats.inventory import DAEMON, Socket
+from typing import Any, NamedTuple
 
 STAT = "stat"
 """The first part of every topic."""
 
 SOCKETS = "sockets"
-"""In the place of a watcher's name: the listening sockets."""
+"""The listening sockets, in the place of a watcher's name."""
+
+DAEMON = "circus"
+"""The processes of the daemon itself, in the place of a watcher's name."""
+
+STATISTICS = "circusd-stats"
+"""The watcher whose process measures the others."""
+
+OURSELVES = frozenset({"circusd", "circushttpd", STATISTICS})
+"""Watchers whose processes count to `DAEMON`."""
 
 DENIED = "N/A"
 
@@ -20,15 +27,32 @@ Message = tuple[bytes, bytes]
 Row = dict[str, Any]
 
 
+class Socket(NamedTuple):
+    """A listening socket of the daemon, with its number there. Immutable."""
+
+    name: str
+    fd: int
+    address: str
+
+
+def sockets_of(reply: Mapping[str, Any]) -> list[Socket]:
+    """Read the answer to `listsockets`."""
+    found = []
+    for row in reply.get("sockets", ()):
+        address = row["path"] if "path" in row else f"{row['host']}:{row['port']}"
+        found.append(Socket(str(row["name"]), int(row["fd"]), str(address)))
+    return found
+
+
 def of_processes(
     pids: Mapping[str, Sequence[int]], daemon: Mapping[int, str], rows: Mapping[int, Row]
 ) -> list[Message]:
-    """Make the messages of one look: of each process, and then of all processes of its watcher.
+    """Make the messages of one pass: for each process, then for all of its watcher.
 
     Args:
         pids: The processes of the watchers.
-        daemon: Those of the daemon itself, with what each is called.
-        rows: What was seen of each that is there.
+        daemon: Those of the daemon itself: the name of each by its pid.
+        rows: The measurements by pid; a process that is gone has none.
     """
     messages = []
     for name, wanted in [*pids.items(), (DAEMON, list(daemon))]:
@@ -41,8 +65,7 @@ def of_processes(
 
 
 def total(rows: Mapping[int, Row]) -> Row:
-    """Sum up the processes of a watcher: their average use of a processor, all their memory, and
-    the age of the oldest."""
+    """Sum up the processes of a watcher: average CPU, total memory, age of the oldest."""
     cpu, memory, age = ([row[key] for row in rows.values()] for key in ("cpu", "mem", "age"))
     known_ages = [one for one in age if one != DENIED]
     return {
@@ -54,11 +77,11 @@ def total(rows: Mapping[int, Row]) -> Row:
 
 
 def of_sockets(sockets: Sequence[Socket], reads: Mapping[int, int]) -> list[Message]:
-    """Make the messages of the sockets: of each, and then of all; none if there are none.
+    """Make the messages of the sockets: for each, then for all; none if there are none.
 
     Args:
-        sockets: Those that we see.
-        reads: How often there was something to read from each, by its number.
+        sockets: Those this process has.
+        reads: How often each was readable, by its number.
     """
     if not sockets:
         return []
@@ -67,19 +90,16 @@ def of_sockets(sockets: Sequence[Socket], reads: Mapping[int, int]) -> list[Mess
         for one in sockets
     ]
     addresses = [one.address for one in sockets]
-    messages = [_message(SOCKETS, row) for row in rows]
-    return [
-        *messages,
-        _message(SOCKETS, {"addresses": addresses, "reads": sum(row["reads"] for row in rows)}),
-    ]
+    whole = {"addresses": addresses, "reads": sum(reads.get(one.fd, 0) for one in sockets)}
+    return [_message(SOCKETS, row) for row in (*rows, whole)]
 
 
 def read(topic: bytes, payload: bytes) -> tuple[str, str | None, Row]:
     """Take a message apart.
 
     Returns:
-        The watcher's name as topics have it; the pid of a process, or the number of a socket, and
-        None for the sum; what is told.
+        The watcher's name as topics have it; the pid of a process or the number of a socket, None
+        for the sum; the measurements.
 
     Raises:
         ValueError: It is no message of this kind.

@@ -1,4 +1,4 @@
-"""How often there is something to read from the listening sockets of the daemon."""
+"""How often the listening sockets of the daemon are readable."""
 
 from __future__ import annotations
 
@@ -8,27 +8,22 @@ from collections.abc import Mapping
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.stats.inventory import Socket
+from cvec_circus.stats.payloads import Socket
 
 REST = 0.01
-"""Seconds for which nobody looks after a look. On a socket that many connect to all the time it
-counts a hundred reads a second at most, as Circus does, and costs next to nothing."""
+"""Seconds between two looks: a busy socket counts a hundred reads a second at most, as in Circus,
+and costs next to nothing."""
 
 
 class SocketReads:
-    """Counts on sockets that were inherited. Owned by the main thread of the statistics process.
+    """Counts on inherited sockets. Owned by the main thread of the statistics process.
 
-    Nothing is read or accepted: the connections are for others. A connection that comes in counts
-    one; several that come in within a hundredth of a second count one.
+    Nothing is read or accepted: the connections are for others. A connection counts one; several
+    within a hundredth of a second count one.
     """
 
     def __init__(self, loop: Loop, inherited: Mapping[str, int]) -> None:
-        """Begin to watch.
-
-        Args:
-            loop: The loop of the thread.
-            inherited: The numbers of the sockets, by their names.
-        """
+        """Begin to watch sockets, given by name and number."""
         self._loop = loop
         self._inherited = dict(inherited)
         self._reads: dict[int, int] = {}
@@ -36,15 +31,12 @@ class SocketReads:
         for name, fd in inherited.items():
             try:
                 os.set_inheritable(fd, False)
-                self._watch(fd)
+                assert self._epoll is not None
+                self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
             except OSError as error:
                 logger.warning("socket %s: cannot be watched: %s", name, error.strerror)
                 del self._inherited[name]
         self._await()
-
-    def _watch(self, fd: int) -> None:
-        assert self._epoll is not None
-        self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
 
     def _await(self) -> None:
         if self._epoll is not None:
@@ -58,16 +50,16 @@ class SocketReads:
         self._loop.call_later(REST, self._await)
 
     def take(self) -> dict[int, int]:
-        """Return what was counted since the last time."""
+        """Return the counts since the last call, by number."""
         reads, self._reads = self._reads, {}
         return reads
 
     def seen(self, sockets: list[Socket]) -> list[Socket]:
-        """Return those of the daemon's sockets that we have."""
+        """Return those of the daemon's sockets that this process has."""
         return [one for one in sockets if self._inherited.get(one.name) == one.fd]
 
     def keep(self, sockets: list[Socket]) -> None:
-        """Let go of those that the daemon has closed: nobody else could listen there."""
+        """Close those that the daemon has closed: else their addresses would stay taken."""
         there = {one.name: one.fd for one in sockets}
         for name, fd in list(self._inherited.items()):
             if there.get(name) != fd:
@@ -77,7 +69,7 @@ class SocketReads:
                 os.close(fd)
 
     def close(self) -> None:
-        """Let go of everything, when the loop turns no more."""
+        """Close everything, once the loop has stopped."""
         if self._epoll is not None:
             self._epoll.close()
             self._epoll = None

@@ -1,8 +1,8 @@
-"""The statistics process at work: who is there, what they use, and telling it.
+"""The statistics process at work.
 
-The main thread hears of processes, and publishes. The sampler thread looks at them: one pass over
-/proc an interval, whatever the number of processes, and at none but theirs. Nothing here depends on
-the daemon being there: while it is not, the processes that were known last are looked at.
+The main thread follows which processes there are, and publishes. The sampler thread measures them:
+one pass over /proc an interval, whatever the number of processes, and only over theirs. While the
+daemon is away, the processes known last are measured.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import zmq
 
 from cvec_circus import logger
 from cvec_circus.base.worker import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import end_context
+from cvec_circus.client.connect import (
+    DEFAULT_ENDPOINT_DEALER,
+    DEFAULT_ENDPOINT_STATS,
+    DEFAULT_ENDPOINT_SUB,
+    end_context,
+)
 from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
@@ -24,56 +31,82 @@ from cvec_circus.control import endpoints
 from cvec_circus.control.publisher import Publisher
 from cvec_circus.exc import SocketError
 from cvec_circus.stats import payloads
-from cvec_circus.stats.census import Census
-from cvec_circus.stats.inventory import STATISTICS, Inventory, sockets_of
+from cvec_circus.stats.inventory import Census, Inventory
 from cvec_circus.stats.reads import SocketReads
-from cvec_circus.stats.task import Task
 from cvec_circus.system.procfs import Sampler
 from cvec_circus.wire import progress
 
 PACE = 1.0
-"""Seconds from one question to the daemon to the next, at least."""
+"""Seconds between two questions to the daemon, at least."""
 
 RETRY = 0.25
-"""Seconds after which it is tried again to listen."""
+"""Seconds between two tries to listen."""
 
 PATIENCE = 5.0
-"""Seconds for which it is tried: the process of a daemon that was killed may still be there."""
+"""Seconds to try for: the process of a daemon that was killed may still be there."""
 
 TAKEN = os.strerror(errno.EADDRINUSE)
-"""How the error ends that may pass."""
+"""The end of the error that may pass."""
+
+
+@dataclass
+class Task:
+    """What to measure, and where to publish it. Owned by the main thread.
+
+    Attributes:
+        log_output: The file to log to, or the URL of a syslog; "-" for standard error.
+        ssh: The daemon's machine; None for this one.
+        mode: The mode of the file of an ipc endpoint.
+        owner: The owner of that file, by name or number; None for our own user.
+        listener: A socket that listens at `stats_endpoint` already, by its number.
+        sockets: The daemon's listening sockets, which were inherited: an answer to `listsockets`.
+        lifeline: A file descriptor that reaches its end when the daemon is gone.
+        report: A file descriptor for the reason why nothing can be published.
+        by_daemon: Whether the daemon started this process.
+    """
+
+    endpoint: str = DEFAULT_ENDPOINT_DEALER
+    pubsub_endpoint: str = DEFAULT_ENDPOINT_SUB
+    stats_endpoint: str = DEFAULT_ENDPOINT_STATS
+    interval: float = 1.0  # seconds
+    log_level: str = "info"
+    log_output: str = "-"
+    ssh: str | None = None
+    mode: int = 0o600
+    owner: int | str | None = None
+    listener: int | None = None
+    sockets: list[dict[str, Any]] = field(default_factory=list)
+    daemon_pid: int | None = None
+    lifeline: int | None = None
+    report: int | None = None
+    by_daemon: bool = False
 
 
 class Service:
-    """Measures and publishes. Owned by the main thread; `_measure` runs on the sampler thread.
-
-    Attributes:
-        loop: Everything but the measuring happens on it.
-        failure: Why it cannot publish, once that is certain.
-    """
+    """Measures and publishes. Owned by the main thread; `_measure` runs on the sampler thread."""
 
     def __init__(self, task: Task) -> None:
-        """Prepare; nothing is opened but the loop.
-
-        Args:
-            task: What to measure, and where to publish it.
-        """
+        """Prepare; nothing is opened but the loop."""
         self.loop = ZmqLoop(name="statistics")
-        self.failure: SocketError | None = None
+        self._failure: SocketError | None = None
         self._task = task
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        daemon = {os.getpid(): STATISTICS}
+        daemon = {os.getpid(): payloads.STATISTICS}
         if task.daemon_pid is not None:
             daemon[task.daemon_pid] = "circusd"
         self._inventory = Inventory(daemon)
-        self._inventory.sockets = sockets_of({"sockets": task.sockets})
+        self._inventory.sockets = payloads.sockets_of({"sockets": task.sockets})
         inherited = {one.name: one.fd for one in self._inventory.sockets}
         pace = Pace(PACE, self.loop.clock)
         self._questions = Questions(self.loop, self._context, task.endpoint, pace)
         self._census = Census(
-            self.loop, self._questions, self._inventory, self._on_processes, self._on_sockets
+            self.loop,
+            self._questions,
+            self._inventory,
+            self._on_processes,
+            self._on_sockets,
+            asks_who=task.daemon_pid is None,
         )
-        self._census.asks_who = task.daemon_pid is None
         self._subscription = Subscription(
             self.loop,
             self._context,
@@ -99,21 +132,21 @@ class Service:
         """Measure and publish until the loop is stopped.
 
         Raises:
-            SocketError: One of the endpoints is none, or somebody else listens there.
+            SocketError: An endpoint is invalid, or another process listens there.
         """
         try:
             self._listen()
-            if self.failure is None:
+            if self._failure is None:
                 self._census.begin()
                 self._subscription.open()
                 self.loop.run()
         finally:
             self._close()
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
 
     def _listen(self) -> None:
-        """Open what is published on; later, where the one before us is still there."""
+        """Open the publishing socket; try again while a predecessor still listens there."""
         task = self._task
         access = endpoints.Access(task.mode, task.owner)
         try:
@@ -125,7 +158,7 @@ class Service:
             if self.loop.clock.monotonic() < self._last_try_at and str(error).endswith(TAKEN):
                 self.loop.call_later(RETRY, self._listen)
             else:
-                self.failure = error
+                self._failure = error
                 self.loop.stop()
             return
         self._publisher = Publisher(self.loop, listener)
@@ -135,7 +168,7 @@ class Service:
         self._tick()
 
     def _close(self) -> None:
-        # First: another daemon may be about to listen where the one that is gone has listened.
+        # First: another daemon may be about to listen at the inherited sockets' addresses.
         self._reads.close()
         self._worker.stop()
         self._questions.drop()
@@ -146,14 +179,12 @@ class Service:
         self.loop.close()
         end_context(self._context)
 
-    # -- what there is
-
     def _on_event(self, data: tuple[bytes, bytes]) -> bool:
         self._inventory.event(*data)
         return True
 
     def _on_processes(self) -> None:
-        """Do not leave the first pass waiting for its time."""
+        """Begin the first pass early."""
         if not self._has_begun:
             self._has_begun = True
             self._pass()
@@ -163,9 +194,7 @@ class Service:
         self._reads.keep(sockets)
         if sockets and not self._task.by_daemon and not self._has_told:
             self._has_told = True
-            logger.info("reads from sockets are only seen by a process that the daemon starts")
-
-    # -- what they use
+            logger.info("reads of sockets are only counted by a process that the daemon starts")
 
     def _tick(self) -> None:
         now = self.loop.clock.monotonic()
@@ -174,16 +203,16 @@ class Service:
         self._pass()
 
     def _pass(self) -> None:
-        """Look at everybody, unless that is being done."""
+        """Measure all processes, unless that is going on."""
         if self._is_busy or self._publisher is None:
             return
         self._is_busy = True
         inventory = self._inventory
         try:
             self._worker.do(self._measure, inventory.pids(), dict(inventory.daemon))
-        except RuntimeError as error:  # no thread to be had
+        except RuntimeError as error:  # no thread can be started
             self._is_busy = False
-            logger.warning("this pass is left out: %s", error)
+            logger.warning("this pass is skipped: %s", error)
 
     def _measure(self, pids: Mapping[str, Sequence[int]], daemon: Mapping[int, str]) -> None:
         """On the sampler thread."""

@@ -17,9 +17,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Find what programs import from here, on first use."""
+    """Import the names that programs for Circus use when they are first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from cvec_circus.stream import load
+    from cvec_circus.stream import base
 
-    return load.get_stream if name == "get_stream" else load.load(name)
+    return base.get_stream if name == "get_stream" else base.load(name)

@@ -7,38 +7,37 @@ import os
 import select
 import stat
 from collections.abc import Sequence
+from typing import Union
 
 from cvec_circus.base.clock import poll_milliseconds
-from cvec_circus.stream.lines import Buffer
 from cvec_circus.system import files
 
-# Not O_NONBLOCK's usual meaning only: opening a FIFO without it waits for a reader.
+Buffer = Union[bytes, bytearray, memoryview]
+
+# O_NONBLOCK also because opening a FIFO without it waits for a reader.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 # After these the next write may succeed; after any other error the file is opened again.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN})
 
 READER_TIMEOUT = 0.1
-"""Seconds that the pump waits for the reader of a FIFO or terminal, before it drops output."""
+"""Seconds to wait for the reader of a FIFO or terminal before output is dropped."""
 
 
 class AppendFile:
-    """One open file, or none. Owned by the pump thread.
+    """One open file, or none. Owned by the thread that writes. It is opened by `open`.
+
+    Args:
+        filename: Its absolute name.
+        may_use_reserve: Whether it may take one of the last file descriptors.
 
     Attributes:
-        filename: Its absolute name.
         regular: Whether it is a regular file: a device, FIFO or terminal is never rotated.
-        trouble: What went wrong last, for people: "No space left on device".
+        trouble: The last failure, for people: "No space left on device".
     """
 
     def __init__(self, filename: str, may_use_reserve: bool = False) -> None:
-        """Make it without opening the file.
-
-        Args:
-            filename: Its absolute name.
-            may_use_reserve: Whether it may have one of the last file descriptors.
-        """
-        self.filename = filename
+        self._filename = filename
         self._may_use_reserve = may_use_reserve
         self.regular = False
         self.trouble = "not open"
@@ -51,17 +50,13 @@ class AppendFile:
         return self._fd >= 0
 
     def fileno(self) -> int:
-        """Tell the open file's number; -1 when none is open."""
+        """Return the descriptor; -1 when the file is not open."""
         return self._fd
 
     def open(self) -> bool:
-        """Open the file by its name; the one that was open is kept when that fails.
-
-        Returns:
-            Whether it succeeded; `trouble` says why not.
-        """
+        """Open the file by its name; if that fails, keep the open one and return False."""
         try:
-            fd = os.open(self.filename, _FLAGS, 0o666)
+            fd = os.open(self._filename, _FLAGS, 0o666)
         except OSError as error:
             self.trouble = describe(error)
             return False
@@ -76,20 +71,16 @@ class AppendFile:
 
     def target(self) -> str:
         """Return the name that is rotated: where a symbolic link leads, for the link stays."""
-        return os.path.realpath(self.filename)
+        return os.path.realpath(self._filename)
 
     def close(self) -> None:
-        """Close the file. Nothing when none is open."""
+        """Close the file, if it is open."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
 
     def append(self, buffers: Sequence[Buffer], size: int) -> int:
-        """Write buffers of `size` bytes in all.
-
-        Returns:
-            How many bytes at their end are not written; `trouble` says why.
-        """
+        """Write buffers of `size` bytes in all; return how many at their end are not written."""
         try:
             size -= os.writev(self._fd, buffers)
         except OSError as error:
@@ -100,41 +91,38 @@ class AppendFile:
         return self._append_rest(b"".join(buffers)[-size:])
 
     def size(self) -> int:
-        """Return how large the file is now, whoever wrote to it or cut it off."""
+        """Return the present size of the file, which others may have changed."""
         return os.lseek(self._fd, 0, os.SEEK_END)
 
     def is_gone(self) -> bool:
         """Return whether the file has been deleted: what is written to it is lost."""
         try:
-            # What /dev/stdout leads to may have no name and yet be what that name leads to.
+            # The target of /dev/stdout may have no name and yet be what that name leads to.
             return self.regular and not os.fstat(self._fd).st_nlink and not self.is_current()
         except OSError:
             return True  # ESTALE: deleted on the server of a network file system
 
     def is_current(self) -> bool:
-        """Return whether the open file is the one of that name: not moved, not rotated."""
+        """Return whether the name leads to the open file: it is not moved, not rotated."""
         try:
-            named = os.stat(self.filename)
+            named = os.stat(self._filename)
         except OSError:
             return False
         return os.path.samestat(named, os.fstat(self._fd))
 
     def _append_rest(self, rest: bytes) -> int:
-        """Go on after a short or failed write, and find out by that what the trouble is."""
+        """Go on after a short or failed write, which also tells what the trouble is."""
         while rest and self.is_open:
             try:
                 rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError as error:
-                if not self._wait_for_reader():
+            except OSError as error:
+                if not isinstance(error, BlockingIOError) or not self._wait_for_reader():
                     self._fail(error)
                     break
-            except OSError as error:
-                self._fail(error)
-                break
         return len(rest)
 
     def _wait_for_reader(self) -> bool:
-        """Let a slow reader catch up once; after that one is taken for dead until it reads."""
+        """Let a slow reader catch up once; later it counts as dead until it reads."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         timeout = 0.0 if self._stuck else READER_TIMEOUT

@@ -1,46 +1,145 @@
-"""What every class of streams has in common."""
+"""What all streams share, and the way from a configuration to a stream."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from cvec_circus import exc
-from cvec_circus.stream.lines import Buffer, Lines
-from cvec_circus.stream.losses import Losses
+from cvec_circus import exc, logger
+from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.options.kinds import shown
 
 T = TypeVar("T")
 
+REPORT_DELAY = 60.0
+"""Seconds between two log lines about what one stream loses."""
+
+MODULES = {
+    "FileStream": "file",
+    "WatchedFileStream": "file",
+    "TimedRotatingFileStream": "timed",
+    "StdoutStream": "stdout",
+    "FancyStdoutStream": "stdout",
+    "SyslogStream": "syslog",
+    "QueueStream": "own",
+}
+"""The built-in classes, each with its module in this package. Many daemons need none of them."""
+
+FILES = "files"
+STDOUT = "stdout"
+OWN = "own"
+
 
 def call(fn: Callable[..., object], *args: Any) -> None:
-    """Call a function, where there is no other thread for it."""
+    """Call a function on this thread, where there is no other one for it."""
     fn(*args)
 
 
-def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
-    """Convert what a stream is made with.
+class Source(NamedTuple):
+    """Whose output it is. Immutable.
 
-    Raises:
-        cvec_circus.exc.OptionError: The value will not do.
+    Attributes:
+        watcher: The name of the watcher.
+        channel: `stdout` or `stderr`.
+        pythonpath: The watcher's PYTHONPATH, where its own stream classes may be.
     """
-    try:
-        return convert(value, *args)
-    except ValueError as error:
-        raise exc.OptionError(option, str(error)) from None
+
+    watcher: str = ""
+    channel: str = "stdout"
+    pythonpath: str = ""
 
 
-class BlockStream:
-    """A stream that takes blocks of bytes. Owned by the thread that reads the pipes.
+UNKNOWN = Source()
 
-    A program that makes one by itself calls it like any stream of Circus:
+
+class Context(NamedTuple):
+    """What a stream works with, beside its options. Immutable.
+
+    Attributes:
+        clock: Tells the time.
+        on_loss: Logs a line about lost output.
+        do: Calls a function that takes long, on another thread if there is one.
+        source: Whose output it is.
+    """
+
+    clock: Clock = SYSTEM
+    on_loss: Callable[[str], object] = logger.warning
+    do: Callable[..., object] = call
+    source: Source = UNKNOWN
+
+
+ALONE = Context()
+"""That of a stream which a program has made and calls."""
+
+
+class Losses:
+    """Counts what one stream loses, and logs it once a minute. Owned by the stream's thread.
+
+    Attributes:
+        total: Bytes lost since the stream was made. Any thread may read it.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.total = 0
+        self._unreported = 0
+        self._why = ""
+        self._clock = context.clock
+        self._on_loss = context.on_loss
+        self._who = f"{context.source.watcher}: " if context.source.watcher else ""
+        self._report_at = self._clock.monotonic()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a loss that is not logged yet."""
+        return self._unreported > 0
+
+    def count(self, size: int, why: str) -> None:
+        """Add lost bytes, and log them unless the last line is less than a minute old."""
+        self.total += size
+        self._unreported += size
+        self._why = why
+        self.look()
+
+    def note(self, text: str) -> None:
+        """Log another failure, unless the last line is less than a minute old."""
+        if self._clock.monotonic() >= self._report_at:
+            self._report(text)
+
+    def look(self) -> None:
+        """Log what is lost, if a line is due."""
+        if self._unreported and self._clock.monotonic() >= self._report_at:
+            self.settle()
+
+    def settle(self) -> None:
+        """Log what is lost and not logged yet: this is the last chance."""
+        if self._unreported:
+            size, self._unreported = self._unreported, 0
+            self._report(f"{self._why}; {size} bytes of output are lost")
+
+    def _report(self, text: str) -> None:
+        self._report_at = self._clock.monotonic() + REPORT_DELAY
+        self._on_loss(f"{self._who}{text}")
+
+
+class Stream:
+    """Takes blocks of bytes, and counts what it cannot write. Owned by the thread that reads.
+
+    A program that makes one calls it like any stream of Circus:
     `stream({"data": b"...", "pid": 123})`.
+
+    Attributes:
+        losses: What it could not write.
     """
+
+    def __init__(self, context: Context) -> None:
+        self.losses = Losses(context)
 
     def __call__(self, data: Mapping[str, Any]) -> None:
         """Write something at once, whether its last line is complete or not.
 
         Args:
-            data: `data` is what to write, as bytes or text; `pid` is who wrote it.
+            data: `data` is what to write, as bytes or text; `pid` is the process that wrote it.
         """
         block, pid = data["data"], data.get("pid", 0)
         self.write(block.encode() if isinstance(block, str) else block, pid)
@@ -49,126 +148,128 @@ class BlockStream:
     @property
     def lost(self) -> int:
         """Bytes that could not be written. Any thread may read it."""
-        return 0
+        return self.losses.total
 
     @property
     def waiting(self) -> bool:
-        """Whether `look` has something to do in a second."""
-        return False
+        """Whether `look` is to be called in a second."""
+        return self.losses.waiting
 
     def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process."""
+        """Take what was read from the pipe of a process, up to 64 KiB, cut anywhere."""
         raise NotImplementedError
 
     def finish(self, pid: int) -> None:
-        """Learn that the pipe of a process has ended."""
+        """Take note that the pipe of a process has ended."""
 
     def look(self) -> None:
-        """Do what is due: called once a second while something is waiting."""
+        """Do what is due: called once a second while the stream is `waiting`."""
+        self.losses.look()
 
     def reopen(self) -> None:
-        """Open what it writes to, or open it anew."""
+        """Open the destination, anew if it is open."""
 
     def close(self) -> None:
-        """Write what is held back and end."""
+        """Write what is held back, log what is not logged yet, and end."""
+        self.losses.settle()
 
 
-class Nowhere(BlockStream):
-    """Drops everything: for output that is only kept in memory. Owned likewise."""
+class Nowhere(Stream):
+    """Drops everything: output that is only kept in memory or, if there is a reason, lost.
 
-    def write(self, block: bytes, pid: int) -> None:
-        """Drop it."""
-
-
-class CountingStream(BlockStream):
-    """A stream that counts what it cannot write. Owned by the thread that reads the pipes.
-
-    Args:
-        losses: Counts, and says so.
+    What is lost is counted, and the reason logged.
     """
 
-    def __init__(self, losses: Losses) -> None:
-        self._losses = losses
-
-    @property
-    def lost(self) -> int:
-        """Bytes that could not be written. Any thread may read it."""
-        return self._losses.total
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `look` has something to do in a second."""
-        return self._losses.waiting
-
-    def look(self) -> None:
-        """Log what is lost."""
-        self._losses.look()
-
-    def close(self) -> None:
-        """Log what is lost and not logged yet."""
-        self._losses.settle()
-
-
-class Lost(CountingStream):
-    """Counts everything as lost: for output whose stream cannot be made. Owned likewise.
-
-    Args:
-        losses: Counts, and says so.
-        why: The reason, for the log.
-    """
-
-    def __init__(self, losses: Losses, why: str) -> None:
-        super().__init__(losses)
+    def __init__(self, context: Context, why: str = "") -> None:
+        super().__init__(context)
         self._why = why
 
     def write(self, block: bytes, pid: int) -> None:
-        """Count it."""
-        self._losses.count(len(block), self._why)
+        if self._why:
+            self.losses.count(len(block), self._why)
 
     def reopen(self) -> None:
-        """Say why there will be nothing."""
-        self._losses.note(f"{self._why}; its output is lost")
+        if self._why:
+            self.losses.note(f"{self._why}; its output is lost")
 
 
-class LineStream(CountingStream):
-    """A stream that writes lines, and counts what it cannot write. Owned like any other.
+def converted(option: str, convert: Callable[..., T], value: object, *args: object) -> T:
+    """Convert an option of a stream.
+
+    Raises:
+        cvec_circus.exc.OptionError: The value is wrong.
+    """
+    try:
+        return convert(value, *args)
+    except ValueError as error:
+        raise exc.OptionError(option, str(error)) from None
+
+
+def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
+    """Make the stream that a configuration describes. Nothing is opened yet.
+
+    Without `class` it is a FileStream, without anything one that drops its output.
+
+    Raises:
+        cvec_circus.exc.OptionError: The class is unknown, or a value is wrong.
+    """
+    if not conf:
+        return Nowhere(context)
+    options = {name: value for name, value in conf.items() if value is not None}
+    if lane_of(conf) == OWN and conf.get("class") != "SyslogStream":
+        own = importlib.import_module("cvec_circus.stream.own")
+        return own.OwnStream(context, options)  # type: ignore[no-any-return]
+    cls = load(options.pop("class", "FileStream"))
+    return cls(**options, context=context)  # type: ignore[no-any-return]
+
+
+def lane_of(conf: Mapping[str, Any]) -> str:
+    """Return which streams may share a thread with the one of that configuration."""
+    name = conf.get("class") or "FileStream"
+    module = MODULES.get(name)
+    if module in ("own", "syslog") or "." in name or conf.get("stream") is not None:
+        return OWN
+    return STDOUT if module == "stdout" else FILES
+
+
+def load(name: str) -> Any:
+    """Return a built-in class of streams.
+
+    Raises:
+        cvec_circus.exc.OptionError: There is no such class.
+    """
+    if name not in MODULES:
+        raise exc.OptionError(
+            "class", f"{shown(name)} is not available in this version; {', '.join(MODULES)} are"
+        )
+    return getattr(importlib.import_module(f"cvec_circus.stream.{MODULES[name]}"), name)
+
+
+def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
+    """Make a stream that a program calls by itself; None without a configuration.
 
     Args:
-        lines: Makes what is written of what is read.
-        losses: Counts, and says so.
+        conf: `class` and its options; or only `filename`, for a FileStream; or `stream`, which is
+            returned.
+        reload: Whether to reload the module of a class that is not built in.
+
+    Raises:
+        ValueError: The configuration has none of these.
+        cvec_circus.exc.OptionError: The class is unknown, or a value is wrong.
+        ImportError: There is no such module.
     """
-
-    def __init__(self, lines: Lines, losses: Losses) -> None:
-        super().__init__(losses)
-        self._lines = lines
-
-    @property
-    def waiting(self) -> bool:
-        """Whether `look` has something to do in a second."""
-        return self._lines.waiting or super().waiting
-
-    def write(self, block: bytes, pid: int) -> None:
-        """Take what was read from the pipe of a process."""
-        self._put_if_any(self._lines.feed(block, pid))
-
-    def finish(self, pid: int) -> None:
-        """Learn that the pipe of a process has ended: its last line needs no newline."""
-        self._put_if_any(self._lines.finish(pid))
-
-    def look(self) -> None:
-        """Do what is due: called once a second while something is waiting."""
-        self._put_if_any(self._lines.overdue())
-        super().look()
-
-    def close(self) -> None:
-        """Write what is held back and say what is unsaid."""
-        self._put_if_any(self._lines.rest())
-        super().close()
-
-    def _put_if_any(self, buffers: list[Buffer]) -> None:
-        if buffers:
-            self._put(buffers)
-
-    def _put(self, buffers: list[Buffer]) -> None:
-        """Write something, or count it as lost."""
-        raise NotImplementedError
+    if not conf:
+        return None
+    options = dict(conf)
+    name = options.pop("class", None)
+    if name is None and options.get("stream") is not None:
+        return options["stream"]
+    if name is None and "filename" not in options:
+        raise ValueError("a stream needs a class, a stream or a filename")
+    name = name or "FileStream"
+    if "." not in name:
+        return load(name)(**options)
+    if reload:
+        importlib.reload(importlib.import_module(name.rpartition(".")[0]))
+    importing = importlib.import_module("cvec_circus.system.importing")
+    return importing.load(name)(**options)

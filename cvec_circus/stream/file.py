@@ -1,35 +1,33 @@
-"""The stream that writes to a file, with rotation by size and time stamps if asked for."""
+"""Streams that write to a file: rotated by size if asked for, or followed when others rotate it."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cvec_circus import exc, logger
-from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.clock import Clock
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
-from cvec_circus.stream.appendfile import AppendFile, describe
-from cvec_circus.stream.base import LineStream, call, converted
-from cvec_circus.stream.jsonlines import JsonLines
-from cvec_circus.stream.lines import Buffer, Lines
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.rotation import cut, shift
-from cvec_circus.stream.source import Source
-from cvec_circus.stream.stamped import StampedLines
+from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
+from cvec_circus.stream.base import ALONE, Context, converted
+from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
+
+ENDS = (("", ".gz"), (".gz", ""))
+"""A backup may be compressed by now; both forms of the same number are the same file."""
 
 
 class FileStream(LineStream):
     """Appends the output of a watcher's processes to a file. Owned by the pump thread.
 
-    Whatever happens to the file, the processes run on: what cannot be written is counted, said
-    once a minute, and writing goes on when it can. A file that somebody deleted is made anew; one
-    that somebody renamed is written on until `reopen`.
+    Whatever happens to the file, the processes run on: what cannot be written is counted, logged
+    once a minute, and writing goes on as soon as it can. A file that was deleted is created again;
+    a file that was renamed is written on until `reopen`.
 
     Two streams may have one file, such as stdout and stderr of a watcher: each appends whole
     lines, and the one that finds the file rotated by the other follows.
@@ -44,10 +42,7 @@ class FileStream(LineStream):
         json: bool | str = False,
         compress: bool | str = False,
         *,
-        clock: Clock = SYSTEM,
-        do: Callable[..., object] = call,
-        source: Source = Source(),  # noqa: B008 - immutable
-        on_loss: Callable[[str], object] = logger.warning,
+        context: Context = ALONE,
         **others: object,
     ) -> None:
         """Make the stream; the file is opened by `reopen` or the first write.
@@ -61,32 +56,29 @@ class FileStream(LineStream):
             json: Whether each line becomes a JSON object; its time is as `time_format` says, or in
                 seconds since 1970.
             compress: Whether rotated files are compressed by gzip.
-            clock: Tells the time.
-            do: Calls a function that takes long, on another thread if there is one.
-            source: Whose output it is.
-            on_loss: Called on the pump thread with a line for the log.
+            context: What the stream works with.
             others: Not used. As in Circus.
 
         Raises:
-            cvec_circus.exc.OptionError: A value that will not do.
+            cvec_circus.exc.OptionError: A value is wrong.
         """
         self.filename = converted("filename", to_text, filename)
         if not self.filename:
             raise exc.OptionError("filename", "is missing")
         self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
         self._backup_count = converted("backup_count", to_integer, backup_count, 0)
-        lines = converted("time_format", _make_lines, time_format, clock)
+        lines = converted("time_format", _make_lines, time_format, context.clock)
         if converted("json", to_boolean, json):
-            lines = JsonLines(time_format, clock, source)
-        super().__init__(lines, Losses(clock, on_loss))
+            lines = JsonLines(time_format, context.clock, context.source)
+        super().__init__(lines, context)
         self._packing = None
         if converted("compress", to_boolean, compress):
             self._packing = importlib.import_module("cvec_circus.stream.packing")
-        self._do = do
-        self._clock = clock
+        self._do = context.do
+        self._clock = context.clock
         self._file = AppendFile(os.path.abspath(self.filename))
         self._rotates = self._max_bytes > 0 and self._backup_count > 0
-        self._rotate_at = self._check_at = clock.monotonic()
+        self._rotate_at = self._check_at = self._clock.monotonic()
         self._checked_size = 0
         self._ragged = False
         self._is_wanted = False  # a file that could not be opened by `reopen`
@@ -97,18 +89,18 @@ class FileStream(LineStream):
         if self._file.open():
             self._begin()
         elif self._file.is_open:
-            self._losses.note(
+            self.losses.note(
                 f"cannot reopen {self.filename}: {self._file.trouble}; "
-                "the file that was opened before is written on until that is mended"
+                "its output goes to the file opened before until this is fixed"
             )
         else:
-            self._losses.note(
+            self.losses.note(
                 f"cannot open {self.filename}: {self._file.trouble}; "
-                "output is lost until that is mended"
+                "its output is lost until this is fixed"
             )
 
     def close(self) -> None:
-        """Write what is held back, say what is unsaid, and close the file."""
+        """Write what is held back, log what is lost, and close the file."""
         super().close()
         self._file.close()
 
@@ -125,7 +117,7 @@ class FileStream(LineStream):
         self._write(buffers, sum(map(len, buffers)))
 
     def _follow(self) -> None:
-        """Before a write: see to it that the file is the right one."""
+        """Before a write: make sure that the right file is open."""
         if self._clock.monotonic() >= self._check_at:
             self._check()
 
@@ -162,16 +154,12 @@ class FileStream(LineStream):
             start = end
 
     def _rotate(self) -> bool:
-        """Begin a new file; where that cannot be done, the old one grows on."""
+        """Begin a new file; if that fails, the old one grows on. Return whether there is one."""
         now = self._clock.monotonic()
         if now < self._rotate_at:
             return False
         try:
-            # Otherwise somebody has moved it: another stream on the same file, or logrotate.
-            if self._file.is_current():
-                with self._renaming():
-                    shift(self._file.target(), self._backup_count)
-                self._pack()
+            self._move_away()
         except OSError as error:
             trouble = describe(error)
         else:
@@ -180,30 +168,36 @@ class FileStream(LineStream):
                 return True
             trouble = self._file.trouble
         self._rotate_at = now + CHECK_DELAY
-        self._losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
+        self.losses.note(f"cannot rotate {self.filename}: {trouble}; it grows until this is fixed")
         return False
 
+    def _move_away(self) -> None:
+        """Give the file the name of a backup, unless another stream or logrotate has moved it."""
+        if self._file.is_current():
+            with self._renaming():
+                shift(self._file.target(), self._backup_count)
+            self._pack()
+
     def _renaming(self) -> contextlib.AbstractContextManager[Any]:
-        """Keep rotated files where they are for whoever compresses them."""
+        """Keep the compressing thread from rotated files meanwhile."""
         if self._packing is None:
             return contextlib.nullcontext()
         return self._packing.renaming(self._file.target())  # type: ignore[no-any-return]
 
     def _pack(self) -> None:
-        """Have what was rotated compressed, soon."""
+        """Compress what was rotated, on a thread for that."""
         if self._packing is not None:
             self._do(self._pack_now, self._file.target())
 
     def _pack_now(self, filename: str) -> None:
-        """On the thread for that."""
         assert self._packing is not None
         try:
             self._packing.pack(filename)
         except OSError as error:
-            logger.warning("cannot compress what was %s: %s", self.filename, describe(error))
+            logger.warning("cannot compress the backups of %s: %s", self.filename, describe(error))
 
     def _check(self) -> None:
-        """Once a second at most, before a write: is there a file, and has it still a name?"""
+        """Once a second at most, before a write: is a file open, and has it still a name?"""
         self._check_at = self._clock.monotonic() + CHECK_DELAY
         if (self._is_wanted or not self._file.is_open) and self._file.open():
             self._begin()
@@ -218,14 +212,84 @@ class FileStream(LineStream):
         """Leave a file that was deleted; what went into it since the last look is lost."""
         unseen = self._file.size() - self._checked_size
         if unseen > 0:
-            self._lose(unseen, "somebody deleted the file")
+            self._lose(unseen, "the file was deleted")
         self._file.close()
         if self._file.open():
             self._begin()
 
     def _lose(self, size: int, why: str) -> None:
-        self._losses.count(size, f"cannot write to {self.filename}: {why}")
+        self.losses.count(size, f"cannot write to {self.filename}: {why}")
+
+
+class FollowingFileStream(FileStream):
+    """Appends to the file of a name, whichever file that is. Owned by the thread that calls it.
+
+    Where a FileStream writes on in a file that was moved away, until `reopen`, this one looks
+    before every write.
+    """
+
+    _follow_at = 0.0
+
+    def _follow(self) -> None:
+        if self._file.is_open and self._file.regular and not self._file.is_current():
+            now = self._clock.monotonic()
+            if now >= self._follow_at:
+                self._follow_at = now + CHECK_DELAY
+                self.reopen()
+                if self._file.is_open and self._file.is_current():
+                    self._follow_at = now  # it may be moved again before a second is over
+        super()._follow()
+
+
+class WatchedFileStream(FollowingFileStream):
+    """Follows its file, and never rotates it. Owned by the pump thread.
+
+    As in Circus; `max_bytes` and `backup_count` mean nothing.
+    """
+
+    def __init__(self, filename: Any = "", time_format: str | None = None, **options: Any) -> None:
+        """Make the stream; see FileStream."""
+        super().__init__(filename, 0, 0, time_format, **without_size(options))
+        self._follow_at = self._clock.monotonic()
+
+
+def without_size(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options without those of a rotation by size."""
+    return {k: v for k, v in options.items() if k not in ("max_bytes", "backup_count")}
 
 
 def _make_lines(time_format: str | None, clock: Clock) -> Lines:
     return Lines() if time_format is None else StampedLines(to_text(time_format), clock)
+
+
+def cut(data: bytes, start: int, room: int, empty: bool) -> int:
+    """Return how far to write data from `start` on, before a file with so much room is full.
+
+    That is the end of the data if it fits, else of the last line that fits; `start` when none does.
+    A line that does not fit into an empty file is cut anywhere: another file would not help.
+    """
+    if len(data) - start <= room:
+        return len(data)
+    end = data.rfind(b"\n", start, start + max(room, 0)) + 1
+    if end:
+        return end
+    return start + max(room, 1) if empty else start
+
+
+def shift(filename: str, backup_count: int) -> None:
+    """Rename a file to `.1`, after `.1` to `.2` and so on; the one at `.<backup_count>` goes.
+
+    Every step is one rename(2), which replaces in one go: whenever the machine stops, nothing is
+    lost but the backup that was to go.
+
+    Raises:
+        OSError: A step failed; the file still has its name.
+    """
+    for number in range(backup_count - 1, 0, -1):
+        for end, other in ENDS:
+            with contextlib.suppress(FileNotFoundError):  # there are not so many yet
+                os.replace(f"{filename}.{number}{end}", f"{filename}.{number + 1}{end}")
+                os.unlink(f"{filename}.{number + 1}{other}")
+    os.replace(filename, f"{filename}.1")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{filename}.1.gz")

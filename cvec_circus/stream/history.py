@@ -1,13 +1,14 @@
 """The last bytes that the processes of a watcher have written to one channel.
 
-A pump appends each block as it was read; nothing is done per line. Lines are made when somebody
-asks for them. A place in what was ever written is a number of bytes from its beginning, so whoever
-has read to some place can ask for what came after it, and is told how much of that is gone.
+A pump appends each block as it was read; nothing is done per line. Lines are made when a client
+asks for them. A place in all that was ever written is a number of bytes from its beginning, so a
+client that has read up to a place can ask for what came after it, and learns how much of that is
+gone.
 
-A small block is copied to the end of a page, behind a head that says when and whose: it costs what
-it is long, and 17 bytes. To keep what `os.read` returns would cost much more: a short block begins
-a piece of 64 KiB whose rest no other block fits in. Large blocks are kept as they are, for to copy
-them would show in the speed of a flood.
+A small block is copied to the end of a page, behind a header of 17 bytes with its time and process.
+Keeping what `os.read` returns would cost much more memory: a short block begins a piece of 64 KiB
+whose rest no other block fits in. Large blocks are kept as they are, because copying them would
+slow down a flood.
 """
 
 from __future__ import annotations
@@ -30,22 +31,17 @@ _HEAD = struct.Struct("<dII?")
 
 
 class Line(NamedTuple):
-    """A line. Immutable.
-
-    Attributes:
-        end: The place behind it.
-        at: When its beginning was read, in seconds since 1970.
-        pid: Whose it is.
-        text: The bytes, without the newline.
-        is_cut: Whether its beginning is missing: no longer there, or too long.
-        has_end: Whether its end is there.
-    """
+    """A line. Immutable."""
 
     end: int
+    """The place behind it."""
     at: float
+    """When its beginning was read, in seconds since 1970."""
     pid: int
     text: bytes
+    """Without the newline."""
     is_cut: bool = False
+    """Whether its beginning is missing: no longer there, or too long."""
     has_end: bool = True
 
 
@@ -58,41 +54,38 @@ class _Record(NamedTuple):
     block: bytes
     is_first: bool
 
-    @property
-    def start(self) -> int:
-        """The place of its first byte."""
-        return self.end - len(self.block)
-
 
 class _Page:
-    """Some blocks. Owned by the history. Once there is a page behind it, it does not change."""
+    """Some blocks. Owned by the history. Once there is a page behind it, it does not change.
 
-    __slots__ = ("content", "end")
+    `content` is a large block, or small ones with their headers. `start` and `end` are places.
+    """
 
-    def __init__(self, content: bytearray | tuple[float, int, bytes, bool], end: int) -> None:
+    __slots__ = ("content", "end", "start")
+
+    def __init__(self, content: bytearray | _Record, start: int, end: int) -> None:
         self.content = content
+        self.start = start
         self.end = end
 
     @property
     def size(self) -> int:
         """Bytes of memory, about."""
-        return len(self.content if isinstance(self.content, bytearray) else self.content[2])
+        return len(self.content if isinstance(self.content, bytearray) else self.content.block)
 
     def records(self) -> list[_Record]:
-        """Take it apart."""
-        if isinstance(self.content, tuple):
-            return [_Record(self.end, *self.content)]
-        found, at = [], 0
+        """Return the blocks."""
+        if isinstance(self.content, _Record):
+            return [self.content]
+        records, end, at = [], self.start, 0
         while at < len(self.content):
             time, pid, size, is_first = _HEAD.unpack_from(self.content, at)
             at += _HEAD.size
-            found.append((time, pid, bytes(self.content[at : at + size]), is_first))
+            end += size
+            block = bytes(self.content[at : at + size])
+            records.append(_Record(end, time, pid, block, is_first))
             at += size
-        end, records = self.end, []
-        for row in reversed(found):
-            records.append(_Record(end, *row))
-            end -= len(row[2])
-        return records[::-1]
+        return records
 
 
 class History:
@@ -106,7 +99,7 @@ class History:
     __slots__ = ("_clock", "_lock", "_open", "_pages", "_size", "_waiting", "end", "limit")
 
     def __init__(self, limit: int, clock: Clock) -> None:
-        """Make it empty: memory is taken as something is written."""
+        """Make it empty: memory is taken when something is written."""
         self.limit = limit
         self.end = 0
         self._clock = clock
@@ -120,9 +113,9 @@ class History:
         """Keep what was read from the pipe of a process."""
         at = self._clock.time()
         with self._lock:
-            self._append(block, pid, at)
-            if self._size > self.limit:
-                self._discard()
+            pages = self._append(block, pid, at)
+            while self._size > self.limit and self._size - pages[0].size >= self.limit:
+                self._size -= pages.popleft().size
             waiting = self._waiting
             if waiting:
                 self._waiting = []
@@ -130,41 +123,37 @@ class History:
             tell()
 
     def finish(self, pid: int) -> None:
-        """Learn that the pipe of a process has ended: what it wrote last is a line."""
+        """Take note that the pipe of a process has ended: what it wrote last is a line."""
         if pid in self._open:
             self.append(b"\n", pid)
 
-    def _append(self, block: bytes, pid: int, at: float) -> None:
+    def _append(self, block: bytes, pid: int, at: float) -> deque[_Page]:
         is_first = pid not in self._open
         if block[-1] == 10:  # a newline
-            if not is_first:
-                self._open.discard(pid)
+            self._open.discard(pid)
         elif is_first:
             self._open.add(pid)
+        start = self.end
         self.end += len(block)
         if self._pages is None:
             self._pages = deque()
+        pages = self._pages
         if len(block) >= LARGE:
-            self._pages.append(_Page((at, pid, block, is_first), self.end))
+            pages.append(_Page(_Record(self.end, at, pid, block, is_first), start, self.end))
             self._size += len(block)
-            return
-        last = self._pages[-1].content if self._pages else ()
+            return pages
+        last = pages[-1].content if pages else ()
         if not isinstance(last, bytearray) or len(last) >= PAGE:
             last = bytearray()
-            self._pages.append(_Page(last, self.end))
+            pages.append(_Page(last, start, start))
         last += _HEAD.pack(at, pid, len(block), is_first)
         last += block
-        self._pages[-1].end = self.end
+        pages[-1].end = self.end
         self._size += _HEAD.size + len(block)
-
-    def _discard(self) -> None:
-        """Let go of the oldest pages that are not needed for the limit."""
-        assert self._pages is not None
-        while self._size - self._pages[0].size >= self.limit:
-            self._size -= self._pages.popleft().size
+        return pages
 
     def when_beyond(self, place: int, tell: Callable[[], object]) -> None:
-        """Have a function called once, on any thread, when something is there behind a place."""
+        """Call a function once, on any thread, when something is there behind a place."""
         with self._lock:
             if self.end <= place:
                 self._waiting.append(tell)
@@ -172,10 +161,9 @@ class History:
         tell()
 
     def last(self, count: int) -> tuple[int, list[Line]]:
-        """Return so many lines from the end; one that has no end yet may be among them.
+        """Return the place to go on from, and so many lines from the end.
 
-        Returns:
-            The place to go on from, and the lines.
+        A line that has no end yet may be among them.
         """
         end, pages = self._snapshot()
         records: list[_Record] = []
@@ -189,16 +177,12 @@ class History:
     def after(self, place: int) -> tuple[int, int, Iterator[Line]]:
         """Return the lines that end behind a place, in the order of their ends.
 
-        Args:
-            place: One that was returned before; 0 for all there is.
-
-        Returns:
-            How many bytes behind that place are no longer there, the place to go on from after all
-            of the lines, and these.
+        The place is one that was returned before, or 0. Before the lines stand how many bytes
+        behind it are gone, and the place to go on from.
         """
         end, pages = self._snapshot()
         place = 0 if place > end else place
-        start = pages[0].records()[0].start if pages else end
+        start = pages[0].start if pages else end
         behind: list[_Page] = []
         while pages and pages[-1].end > place:
             behind.append(pages.pop())
@@ -208,18 +192,17 @@ class History:
     def _snapshot(self) -> tuple[int, list[_Page]]:
         with self._lock:
             pages = list(self._pages or ())
-            if pages and isinstance(pages[-1].content, bytearray):
-                pages[-1] = _Page(bytearray(pages[-1].content), pages[-1].end)
+            last = pages[-1] if pages else None
+            if last is not None and isinstance(last.content, bytearray):
+                pages[-1] = _Page(bytearray(last.content), last.start, last.end)
             return self.end, pages
 
 
 def _lines(found: Iterable[list[_Record]], before: list[_Page], place: int) -> Iterator[Line]:
     """Yield the lines that end behind a place, then those that have no end yet.
 
-    Args:
-        found: Records, in which the ends are. No more is taken of them than is needed.
-        before: What was there before, where the beginnings may be.
-        place: See above.
+    The ends are in the records `found`, taken as they are needed; beginnings may be on the pages
+    `before`.
     """
     parts: dict[int, _Part] = {}
     known: set[int] = set()
@@ -232,7 +215,7 @@ def _lines(found: Iterable[list[_Record]], before: list[_Page], place: int) -> I
                     parts[pid] = _beginning(record, before)
             part = parts.pop(pid, None) or _Part(at, True)
             *texts, rest = block.split(b"\n")
-            line_end = record.start
+            line_end = end - len(block)
             for text in texts:
                 line_end += len(text) + 1
                 if line_end > place:
@@ -247,7 +230,7 @@ def _lines(found: Iterable[list[_Record]], before: list[_Page], place: int) -> I
 
 
 class _Part:
-    """The beginning of a line. Belongs to whoever puts lines together."""
+    """The beginning of a line that is being put together."""
 
     def __init__(self, at: float, has_beginning: bool) -> None:
         self.at = at
@@ -256,7 +239,7 @@ class _Part:
         self.end = 0
 
     def line(self, end: int, pid: int, text: bytes) -> Line:
-        """Put its end to it."""
+        """Return the line with this end."""
         if self.texts:
             text = b"".join([*self.texts, text])
         is_cut = not self.has_beginning or len(text) > LONGEST_LINE
@@ -264,7 +247,7 @@ class _Part:
 
 
 def _beginning(first: _Record, before: list[_Page]) -> _Part:
-    """Find the beginning of the line that a record goes on with."""
+    """Find the beginning of the line that a record continues."""
     part = _Part(first.at, False)
     for page in reversed(before):
         for record in reversed(page.records()):

@@ -1,9 +1,9 @@
-"""Blocks as they come out of several pipes, turned into whole lines of one file.
+"""Blocks as they come out of several pipes, turned into whole lines of one stream.
 
 A pipe is read 64 KiB at a time, wherever in a line that ends. When several processes share a
 stream, the end of such a line must not have another process' output before it, so what comes after
 the last newline of a block is held back until its line is complete. Nothing is done per line: a
-block is cut at its last newline.
+block is cut at its last newline, and time stamps are put into it by one `bytes.replace`.
 
 A held part goes out unfinished when it grows beyond `LONGEST_HELD`, when its pipe ends, and when it
 has seen two calls of `overdue`, which the pump makes a second apart: a prompt, or progress dots,
@@ -12,15 +12,18 @@ must show.
 
 from __future__ import annotations
 
-from typing import Union
+import json
+from datetime import datetime
+
+from cvec_circus.base.clock import Clock
+from cvec_circus.stream.appendfile import Buffer
+from cvec_circus.stream.base import Context, Source, Stream
 
 LONGEST_HELD = 64 * 1024
 
-Buffer = Union[bytes, bytearray, memoryview]
-
 
 class Lines:
-    """Lines as they are, byte for byte. Owned by the pump thread."""
+    """Lines as they are, byte for byte. Owned by the stream's thread."""
 
     def __init__(self) -> None:
         self._held: dict[int, bytearray] = {}
@@ -60,13 +63,10 @@ class Lines:
 
     def rest(self) -> list[Buffer]:
         """Return all that is held: nothing more will come."""
-        buffers: list[Buffer] = []
-        for pid in list(self._held):
-            buffers += self.finish(pid)
-        return buffers
+        return [buffer for pid in list(self._held) for buffer in self.finish(pid)]
 
     def interrupt(self) -> bool:
-        """Learn that a write has failed; return whether the file now ends within a line of ours."""
+        """Take note that a write failed; return whether the file now ends within a line of ours."""
         return False
 
     def _hold_more(self, block: bytes, pid: int) -> list[Buffer]:
@@ -85,3 +85,144 @@ class Lines:
     def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
         """Return a part of a line whose end may follow."""
         return [part]
+
+
+class StampedLines(Lines):
+    """Lines that begin with `<time> [<pid>] | `. Owned by the stream's thread.
+
+    When an unfinished line ends the file, its process continues it there. When another process
+    writes first, the line is broken off, and the rest of it is marked: `<time> [<pid>] |+ `.
+    """
+
+    def __init__(self, time_format: str, clock: Clock) -> None:
+        """Make it for one stream; the format is for strftime, in local time.
+
+        Raises:
+            ValueError: strftime rejects the format.
+        """
+        super().__init__()
+        self._format = time_format
+        self._clock = clock
+        # A second goes by between two calls of strftime, unless the format shows microseconds.
+        self._resolution = 1_000_000 if "%f" in time_format else 1
+        self._tick = -1
+        self._time = b""
+        self._open: int | None = None
+        self._broken: set[int] = set()
+        self._now()
+
+    def finish(self, pid: int) -> list[Buffer]:
+        buffers = super().finish(pid)
+        if self._open == pid:
+            self._open = None
+            buffers.append(b"\n")
+        self._broken.discard(pid)
+        return buffers
+
+    def interrupt(self) -> bool:
+        if self._open is None:
+            return False
+        self._broken.add(self._open)
+        self._open = None
+        return True
+
+    def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
+        prefix = b"%s [%d] | " % (self._now(), pid)
+        lead = self._lead(prefix, pid)
+        self._open = None
+        stamped = bytes(lines[:-1]).replace(b"\n", b"\n" + prefix)
+        return [lead, part, stamped, b"\n"]
+
+    def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
+        lead = self._lead(b"%s [%d] | " % (self._now(), pid), pid)
+        self._open = pid
+        return [lead, part]
+
+    def _lead(self, prefix: bytes, pid: int) -> bytes:
+        """Return what goes before the next output of the process."""
+        if self._open == pid:
+            return b""
+        if pid in self._broken:
+            self._broken.discard(pid)
+            prefix = prefix[:-1] + b"+ "
+        if self._open is None:
+            return prefix
+        self._broken.add(self._open)
+        return b"\n" + prefix
+
+    def _now(self) -> bytes:
+        now = self._clock.time()
+        tick = int(now * self._resolution)
+        if tick != self._tick:
+            self._tick = tick
+            text = datetime.fromtimestamp(now).strftime(self._format)
+            self._time = text.encode("utf-8", "surrogateescape")
+        return self._time
+
+
+class JsonLines(Lines):
+    """Each line becomes `{"time", "watcher", "stream", "pid", "text"}`. Owned likewise.
+
+    Bytes that are not UTF-8 are shown as `\\xff`. A part that goes out before its line has an end
+    also has `"partial": true`. The time is in seconds since 1970 unless there is a format.
+    """
+
+    def __init__(self, time_format: str | None, clock: Clock, source: Source) -> None:
+        super().__init__()
+        self._format = time_format
+        self._clock = clock
+        self._source = source
+
+    def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
+        return [self._objects((bytes(part) + bytes(lines)[:-1]).split(b"\n"), pid, {})]
+
+    def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
+        return [self._objects([bytes(part)], pid, {"partial": True})]
+
+    def _objects(self, texts: list[bytes], pid: int, more: dict[str, bool]) -> bytes:
+        now = self._clock.time()
+        row = {
+            "time": datetime.fromtimestamp(now).strftime(self._format) if self._format else now,
+            "watcher": self._source.watcher,
+            "stream": self._source.channel,
+            "pid": pid,
+        }
+        rows = [
+            json.dumps({**row, "text": text.decode("utf-8", "backslashreplace"), **more})
+            for text in texts
+        ]
+        return "\n".join([*rows, ""]).encode()
+
+
+class LineStream(Stream):
+    """A stream that writes lines, as `lines` makes them. Owned by the thread that reads."""
+
+    def __init__(self, lines: Lines, context: Context) -> None:
+        super().__init__(context)
+        self._lines = lines
+
+    @property
+    def waiting(self) -> bool:
+        return self._lines.waiting or super().waiting
+
+    def write(self, block: bytes, pid: int) -> None:
+        self._put_if_any(self._lines.feed(block, pid))
+
+    def finish(self, pid: int) -> None:
+        self._put_if_any(self._lines.finish(pid))
+
+    def look(self) -> None:
+        self._put_if_any(self._lines.overdue())
+        super().look()
+
+    def close(self) -> None:
+        self._put_if_any(self._lines.rest())
+        super().close()
+
+    def _put_if_any(self, buffers: list[Buffer]) -> None:
+        if buffers:
+            self._put(buffers)
+
+    def _put(self, buffers: list[Buffer]) -> None:
+        """Write buffers, or count them as lost."""
+        raise NotImplementedError

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import logger
-from cvec_circus.stream.load import Stream
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import UNKNOWN, Source, Stream
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
@@ -16,14 +14,27 @@ if TYPE_CHECKING:
 Then = Callable[[], object]
 
 
+class Wanted(NamedTuple):
+    """An output as its watcher's options describe it. Immutable.
+
+    Attributes:
+        key: The caller's name for it, such as (watcher, "stdout").
+        conf: The configuration of its stream, as for `base.make`.
+        source: Whose output it is.
+        history: Keeps what was written last; None to keep nothing.
+    """
+
+    key: Hashable
+    conf: Mapping[str, Any]
+    source: Source = UNKNOWN
+    history: History | None = None
+
+
 class Pipe:
     """The read end of one pipe. Owned by the thread of the pump that reads it.
 
     Attributes:
-        key: The output that it was made for.
-        fd: It.
-        pid: The process that it was made for.
-        source: Whose output it is.
+        key, pid: The output and the process that it was made for.
         output: Where its content goes; None on the way from one pump to another.
         larger: Whether it has been enlarged.
         part_at: When it is taken from its output, because only strays hold it open; None while the
@@ -43,53 +54,35 @@ class Pipe:
 
 
 class Output:
-    """What one key of the pump stands for. Owned by the pump thread.
+    """What a key of the pump stands for; it is called as a `Stream`. Owned by the pump thread.
 
     Attributes:
-        key: The key.
-        conf: The configuration of the stream.
+        key, conf, history: See `Wanted`.
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
-        history: Keeps what was written last; None if nobody wants it.
     """
 
-    def __init__(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        stream: Stream,
-        faults: Losses,
-        history: History | None = None,
-    ) -> None:
-        """Open the stream.
-
-        Args:
-            key: See the class.
-            conf: Likewise.
-            stream: Not opened yet.
-            faults: Counts what is lost because the stream raises.
-            history: See the class.
-        """
-        self.key = key
-        self.history = history
-        self.conf = conf
+    def __init__(self, wanted: Wanted, stream: Stream) -> None:
+        """Open the stream."""
+        self.key, self.conf, source, self.history = wanted
         self.pipes: dict[int, Pipe] = {}
         self.deadline: float | None = None
         self.thens: list[Then] = []
         self._stream = stream
-        self._faults = faults
-        self._lost_before = 0  # what the streams have lost that this one replaced
+        self._has_raised = False
+        self._name = f"{source.watcher or self.key}: its stream for {source.channel}"
+        self._channel = source.channel
+        self._lost_before = 0  # by streams that this one has replaced
         self.reopen()
 
     @property
     def lost(self) -> int:
         """Bytes lost so far. Any thread may read it."""
-        return self._lost_before + self._faults.total + self._stream.lost
+        return self._lost_before + self._stream.lost
 
     @property
     def waiting(self) -> bool:
-        """Whether the stream has something to do in a second."""
         return self._stream.waiting
 
     def replace(self, conf: Mapping[str, Any], stream: Stream) -> None:
@@ -100,41 +93,38 @@ class Output:
         self.reopen()
 
     def write(self, block: bytes, pid: int) -> None:
-        """Hand the stream a block."""
         if self.history is not None:
             self.history.append(block, pid)
         self._guard(len(block), self._stream.write, block, pid)
 
     def finish(self, pid: int) -> None:
-        """Tell the stream that a process' pipe has ended."""
         if self.history is not None:
             self.history.finish(pid)
         self._guard(0, self._stream.finish, pid)
 
     def look(self) -> None:
-        """Let the stream do what is due."""
         self._guard(0, self._stream.look)
 
     def reopen(self) -> None:
-        """Have the stream open its file."""
         self._guard(0, self._stream.reopen)
 
     def close(self) -> None:
-        """End the stream, and tell those who wait for it."""
+        """End the stream, and call what waits for that."""
         self._guard(0, self._stream.close)
-        self._faults.settle()
+        self._stream.losses.settle()
         thens, self.thens = self.thens, []
         for then in thens:
             try:
                 then()
             except Exception:
-                logger.exception("a call after the end of the stream of %r has failed", self.key)
+                logger.exception("%s: a call after its end failed", self._name)
 
     def _guard(self, size: int, fn: Callable[..., None], *args: Any) -> None:
-        """Call the stream; what it raises costs it `size` bytes, and nobody else anything."""
+        """Call the stream; an exception costs `size` bytes of its output, and nothing else."""
         try:
             fn(*args)
         except Exception as error:
-            if not self._faults.total:
-                logger.exception("the stream of %r has a fault", self.key)
-            self._faults.count(size, f"the stream of {self.key!r} has raised {error!r}")
+            if not self._has_raised:
+                self._has_raised = True
+                logger.exception("%s raised an exception", self._name)
+            self._stream.losses.count(size, f"its stream for {self._channel} raised {error!r}")

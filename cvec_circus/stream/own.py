@@ -1,4 +1,4 @@
-"""Streams that other people have written, and queues."""
+"""Streams of classes that are not built in, and queues."""
 
 from __future__ import annotations
 
@@ -7,74 +7,61 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import CountingStream
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import Context, Stream
 from cvec_circus.system import importing
 
 
-class OwnStream(CountingStream):
-    """Calls a stream of somebody else. Owned by the pump thread of this stream alone.
+class OwnStream(Stream):
+    """Calls a stream that is not built in. Owned by the pump thread of this stream alone.
 
     The class is imported, made and called there and nowhere else, so it may take its time: only
-    the processes that write to it wait. What it raises costs the output that it was called with.
+    the processes that write to it wait. An exception costs the output that it was called with.
     """
 
-    def __init__(
-        self,
-        clock: Clock = SYSTEM,
-        on_loss: Callable[[str], object] = logger.warning,
-        source: Source = Source(),  # noqa: B008 - immutable
-        do: object = None,
-        **conf: Any,
-    ) -> None:
-        """Make the stream; the class is looked for by `reopen`.
+    def __init__(self, context: Context, conf: Mapping[str, Any]) -> None:
+        """Make the stream; the class is imported by `reopen`.
 
-        Args:
-            clock: Tells the time.
-            on_loss: Called with a line for the log when output is lost.
-            source: Whose output it is.
-            do: Not used.
-            conf: `class`, with its module before it, and what it is made with; or `stream`, which
-                is called as it is.
+        The configuration has `class`, with its module before it, and its options; or `stream`,
+        which is called as it is.
         """
-        super().__init__(Losses(clock, on_loss))
-        self._clock = clock
-        self._source = source
+        super().__init__(context)
+        self._clock = context.clock
+        self._source = context.source
         self._conf = conf
         self._called: Callable[[Mapping[str, Any]], object] | None = None
         self._trouble = "not open"
 
     def write(self, block: bytes, pid: int) -> None:
-        """Hand over what was read from the pipe of a process."""
+        """Pass on what was read from the pipe of a process."""
         if self._called is None:
-            self._losses.count(len(block), self._trouble)
+            self.losses.count(len(block), self._trouble)
             return
-        at = self._clock.time()
-        _fenced(
-            self._called, {"data": block, "pid": pid, "name": self._source.channel, "timestamp": at}
-        )
+        name, at = self._source.channel, self._clock.time()
+        _fenced(self._called, {"data": block, "pid": pid, "name": name, "timestamp": at})
 
     def reopen(self) -> None:
-        """Make the stream; one that is there is asked to reopen, if it knows how to."""
+        """Make the stream, or call its `reopen` if it has one."""
         if self._called is not None:
-            _fenced(getattr(self._called, "reopen", _nothing))
+            self._call_if_any("reopen")
             return
         try:
             self._called = _fenced(self._make)
         except Exception as error:
             name = self._conf.get("class", "stream")
             self._trouble = f"cannot make {name}: {type(error).__name__}: {error}"
-            logger.exception("cannot make the stream %s", name)
+            logger.exception("%s: cannot make the stream %s", self._source.watcher, name)
         else:
-            _fenced(getattr(self._called, "open", _nothing))
+            self._call_if_any("open")
 
     def close(self) -> None:
-        """Close it, if it knows how to."""
+        """Log what is not logged yet, and call the stream's `close` if it has one."""
         super().close()
-        if self._called is not None:
-            _fenced(getattr(self._called, "close", _nothing))
+        self._call_if_any("close")
+
+    def _call_if_any(self, name: str) -> None:
+        method = getattr(self._called, name, None)
+        if method is not None:
+            _fenced(method)
 
     def _make(self) -> Any:
         options = dict(self._conf)
@@ -86,18 +73,14 @@ class OwnStream(CountingStream):
 
 
 class QueueStream(queue.Queue):  # type: ignore[type-arg]
-    """Keeps what is written until somebody takes it. Safe from any thread.
+    """Keeps what is written until a program takes it. Safe from any thread.
 
-    For programs: `watcher["stdout_stream"] = {"stream": QueueStream()}`, then `get()` returns
-    mappings with `data`, `pid`, `name` and `timestamp`. It grows while nobody takes anything.
+    `watcher["stdout_stream"] = {"stream": QueueStream()}`; then `get()` returns mappings with
+    `data`, `pid`, `name` and `timestamp`. It grows while nothing is taken.
     """
 
     def __init__(self, **others: object) -> None:
-        """Make it without limit.
-
-        Args:
-            others: Not used. As in Circus.
-        """
+        """Make it without limit. No option is used, as in Circus."""
         super().__init__()
 
     def __call__(self, data: Mapping[str, Any]) -> None:
@@ -105,16 +88,12 @@ class QueueStream(queue.Queue):  # type: ignore[type-arg]
         self.put(data)
 
     def close(self) -> None:
-        """Go on keeping what is there."""
+        """Keep what is there."""
 
 
 def _fenced(fn: Callable[..., Any], *args: Any) -> Any:
-    """Call somebody else's function, which must not end the thread."""
+    """Call a function that must not end the thread."""
     try:
         return fn(*args)
     except SystemExit as error:
-        raise RuntimeError(f"it has called sys.exit({error.code!r})") from error
-
-
-def _nothing() -> None:
-    pass
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error

@@ -12,11 +12,9 @@ from typing import BinaryIO
 
 _RENAMING: dict[str, threading.Lock] = {}
 
-PART = ".gz-part"
-
 
 def renaming(filename: str) -> threading.Lock:
-    """Return what is held for as long as the rotated files of a name get other names.
+    """Return the lock that is held while the rotated files of a name get other names.
 
     Never while anything is read or written. One for each name: a file system that hangs holds up
     no other.
@@ -28,28 +26,29 @@ def pack(filename: str) -> None:
     """Compress every rotated file of that name which is not compressed yet; it becomes `.gz`.
 
     For a thread that may take its time, one at a time for each name. A file may be rotated on
-    meanwhile: it is found again by what it is. A machine that stops in the middle leaves the file
+    meanwhile: it is found again by its inode. A machine that stops in the middle leaves the file
     as it was.
 
     Raises:
         OSError: One of them cannot be compressed.
     """
     done: set[tuple[int, int]] = set()
+    part = f"{filename}.gz-part"
     while True:
         with renaming(filename):
-            name = next((n for n in rotated(filename) if _identity(n) not in done), None)
+            name = next((n for n in _rotated(filename) if _identity(n) not in done), None)
             if name is None:
                 return
             plain = open(name, "rb")
         with plain:
             status = os.fstat(plain.fileno())
-            done.add((status.st_dev, status.st_ino))
-            part = f"{filename}{PART}"
+            identity = status.st_dev, status.st_ino
+            done.add(identity)
             try:
                 _compress(plain, part, status)
                 with renaming(filename):
-                    for name in rotated(filename):
-                        if _identity(name) == (status.st_dev, status.st_ino):
+                    for name in _rotated(filename):
+                        if _identity(name) == identity:
                             os.replace(part, f"{name}.gz")
                             os.unlink(name)
             finally:
@@ -57,7 +56,7 @@ def pack(filename: str) -> None:
                     os.unlink(part)
 
 
-def rotated(filename: str) -> list[str]:
+def _rotated(filename: str) -> list[str]:
     """Return the rotated files of a name that are not compressed, by number or by time."""
     folder, base = os.path.split(filename)
     ours = re.compile(re.escape(base) + r"\.\d+(\.\d+)?")

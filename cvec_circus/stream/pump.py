@@ -4,249 +4,248 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Hashable, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.thread import Thread
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.base import Lost, call
-from cvec_circus.stream.load import Stream, make
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.orders import RETRY_DELAY, Later, Orders, log_crash, never
-from cvec_circus.stream.output import Pipe, Then
+from cvec_circus.stream.base import Context
+from cvec_circus.stream.output import Pipe
 from cvec_circus.stream.reader import PipeReader
-from cvec_circus.stream.source import Source
 
-if TYPE_CHECKING:
-    from cvec_circus.stream.history import History
+RETRY_DELAY = 1.0
+"""Seconds to the next attempt at what the system has no thread, file or memory for."""
 
-DRAIN_TIMEOUT = 1.0
-"""Seconds that a stream waits for pipes that something else than its processes holds open."""
+BEHIND_DELAY = 5.0
+MOST_ORDERS = 256
+"""A thread that has taken no order for so long, and has more than so many, hangs: what it should
+read is better lost, and counted, than kept open without end."""
+
+Later = Callable[[float, Callable[[], object]], object]
+"""Calls a function in so many seconds, on another thread. It may be called on any thread."""
 
 
-class Pump(Orders):
+class Pump:
     """Reads the children's pipes on a thread of its own. Safe from any thread.
 
     The thread starts with the first order. Orders are carried out one after the other; each method
-    returns at once, with False once the pump has ended and nothing is done any more. While the
-    system has no thread, orders wait, and what the children write waits in their pipes. A thread
-    that dies is replaced, and loses only what it had just read.
+    that gives one returns at once, with False once the pump has ended and nothing is done any more.
+    While the system has no thread, orders wait, and what the children write waits in their pipes.
+    A thread that dies is replaced, and loses only what it had just read.
+
+    Args:
+        context: What its streams work with.
+        later: Makes another attempt after a while.
+        name: That of the thread.
+        about: What its streams are, for the log.
+        spill: See `PipeReader`. Called on the pump's thread.
 
     Attributes:
-        name: That of the thread.
-        about: What its streams are.
+        reader: What the thread does, by orders such as `do(reader.open, ...)`.
     """
 
     def __init__(
         self,
-        clock: Clock = SYSTEM,
-        on_loss: Callable[[str], object] = logger.warning,
-        on_crash: Callable[[BaseException, str], object] = log_crash,
-        do: Callable[..., object] = call,
-        later: Later = never,
-        name: str = "pump",
-        about: str = "files",
-        spill: Callable[[Pipe], object] | None = None,
+        context: Context,
+        later: Later,
+        name: str,
+        about: str,
+        spill: Callable[[Pipe], object] | None,
     ) -> None:
-        """Make a pump, without its thread.
-
-        Args:
-            clock: Tells it and its streams the time.
-            on_loss: Called on the pump's thread with a line for the log when output is lost.
-            on_crash: Called on the pump's thread, with the exception and a description, when
-                something ends it that should not.
-            do: Calls a function that takes long, on another thread if there is one.
-            later: Calls what tries again after a while.
-            name: That of the thread.
-            about: What its streams are, for the log.
-            spill: Called on the pump's thread with each pipe that its output is done with before it
-                has ended. Without it such a pipe is closed.
-        """
-        super().__init__(clock, on_crash, later, name, about)
-        self._on_loss = on_loss
-        self._do = do
-        self._spill = spill
+        self.name = name
+        self.about = about
+        self._clock = context.clock
+        self._later = later
+        self.reader = PipeReader(context, spill)
         self._wakeup: Wakeup | None = None
-        self._reader: PipeReader | None = None
-        self._stopping = False
+        self._lock = threading.RLock()
+        self._orders: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._done = threading.Event()
+        self._obeyed_at = 0.0
+        self._thread: Thread | None = None
+        self._running = False
+        self._has_run = False
+        self._ended = False
+        self._not_before = self._crashed_at = float("-inf")
+        self._refusal = ""
 
     @property
-    def lost(self) -> dict[Hashable, int]:
-        """Bytes lost by each open stream."""
-        reader = self._reader
-        return {} if reader is None else reader.lost
+    def is_needed(self) -> bool:
+        """Whether there has been anything to do."""
+        return bool(self._has_run or self._orders or self._done.is_set())
 
-    def open(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        source: Source | None = None,
-        history: History | None = None,
-        stream: Stream | None = None,
-    ) -> bool:
-        """Have a stream under a key.
+    @property
+    def is_behind(self) -> bool:
+        """Whether it hangs, and has enough to do already."""
+        is_late = self._clock.monotonic() > self._obeyed_at + BEHIND_DELAY
+        return len(self._orders) > MOST_ORDERS and is_late
 
-        One that is there already is kept if its configuration is the same, else replaced; its
-        pipes then lead to the new one. One that is being closed is not touched. Of one that cannot
-        be made the output is lost, and counted.
-
-        Args:
-            key: The caller's name for it, such as (watcher id, "stdout").
-            conf: As for `load.make`.
-            source: Whose output it is.
-            history: Keeps what was written last, as long as the stream is there.
-            stream: The stream, instead of one that is made by `conf`.
-        """
-        return self.do(self._open, key, dict(conf), source or Source(), history, stream)
-
-    def add(self, key: Hashable, fd: int, pid: int, source: Source | None = None) -> bool:
-        """Read a pipe to its end, for the stream of that key, which must be open.
-
-        Args:
-            key: The stream.
-            fd: The read end; it belongs to the pump from now on, whatever happens.
-            pid: The process that writes to it.
-            source: Whose output it is.
-        """
-        return self.take(Pipe(key, fd, pid, source or Source()))
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return self._done.is_set()
 
     def take(self, pipe: Pipe) -> bool:
-        """Read a pipe, as by `add`."""
-        return self.take_by(self._take, pipe)
+        """Read a pipe to its end, for the stream of its key, which must be open.
+
+        The pipe belongs to the pump from now on, whatever happens.
+        """
+        return self.do_with(pipe, self._begin, self.reader.take)
 
     def discard(self, pipe: Pipe) -> bool:
         """Read a pipe to its end, and drop what comes."""
-        return self.take_by(self._discard, pipe)
-
-    def release(self, key: Hashable, pid: int) -> bool:
-        """Have a pipe spilled soon, if it does not end: nothing is left of its process."""
-        return self.do(self._release, key, pid)
-
-    def reopen(self, key: Hashable | None = None) -> bool:
-        """Have the files opened anew, those of all streams unless a key is given."""
-        return self.is_needed and self.do(self._reopen, key)
-
-    def close(
-        self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None
-    ) -> bool:
-        """Have a stream closed when all its pipes have ended.
-
-        Args:
-            key: The stream; when there is none, only `then` is called.
-            drain_timeout: Seconds after which it is closed although something, usually a
-                grandchild, still holds a pipe open. What is in the pipe is read before; then the
-                pipe is spilled.
-            then: Called on the pump's thread when that is done.
-        """
-        return self.do(self._close, key, drain_timeout, then)
+        return self.do_with(pipe, self._begin, self.reader.discard)
 
     def hand_over(self, key: Hashable, other: Pump) -> bool:
-        """Have a stream closed at once, and its pipes read by another pump for its stream."""
+        """Close a stream at once; another pump reads its pipes for a stream of the same key."""
         return self.do(self._hand_over, key, other)
 
-    def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
-        """Have all streams closed, as by `close`, and the thread end after that."""
-        return not self._give_up() and self.do(self._stop, drain_timeout)
+    def stop(self, drain_timeout: float) -> bool:
+        """Close all streams, those whose pipes do not end in so many seconds, and the thread."""
+        return not self._give_up() and self.do(self.reader.close_all, drain_timeout)
 
-    def take_back(self, key: Hashable) -> list[Pipe]:
-        """Return the discarded pipes of a stream whose processes live. On the pump's thread."""
-        assert self._reader is not None
-        return self._reader.take_back(key)
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the thread's end, `timeout` seconds at most; return whether it came.
+
+        A thread that was never needed counts as ended.
+        """
+        return not self.is_needed or self._done.wait(timeout)
+
+    def do(self, fn: Callable[..., object], *args: Any) -> bool:
+        """Call a function on the thread; return False once it has ended."""
+        with self._lock:
+            if self._ended:
+                return False
+            if not self._orders:
+                self._obeyed_at = self._clock.monotonic()
+            self._orders.append((fn, args))
+            if self._running and self._wakeup is not None:
+                self._wakeup.set()
+        if not self._running:
+            self._start()
+        return True
+
+    def do_with(self, pipe: Pipe, fn: Callable[..., object], *args: Any) -> bool:
+        """Call a function with a pipe, as by `do`; after the end the pipe is closed."""
+        if self.do(fn, pipe, *args):
+            return True
+        os.close(pipe.fd)
+        return False
+
+    def _give_up(self) -> bool:
+        """End it if no thread was ever needed, or none is available; return whether that is so."""
+        with self._lock:
+            if self.is_needed and (self._running or not self._refusal):
+                return False
+            self._ended = True
+        for _, args in self._orders:
+            if args and isinstance(args[0], Pipe):
+                os.close(args[0].fd)
+        self._orders.clear()
+        self._done.set()
+        return True
+
+    def _start(self) -> None:
+        """Start a thread unless there is one, or it is too soon. Ends soon: see `Thread.start`."""
+        with self._lock:
+            is_there = self._thread is not None and not self._thread.has_ended
+            now = self._clock.monotonic()
+            if self._ended or is_there or now < self._not_before:
+                return
+            thread = Thread(self._run, self.name)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                is_first, self._refusal = not self._refusal, str(error)
+                self._not_before = now + RETRY_DELAY
+            else:
+                # Looked at again by `_start`: one that is late may die before its first step.
+                is_first, self._thread = False, thread
+        self._later(RETRY_DELAY, self._start)
+        if is_first:
+            said = "%s: no thread to read output now: %s; it waits in its pipes"
+            logger.warning(said, self.name, self._refusal)
 
     # What follows runs on the pump's thread.
 
-    def _wake(self) -> None:
-        if self._wakeup is not None:
-            self._wakeup.set()
+    def _run(self) -> None:
+        with self._lock:
+            if self._running or self._ended:
+                return  # it has come too late
+            self._running = self._has_run = True
+            self._refusal = ""
+        try:
+            wakeup = self._serve()
+        except BaseException as error:
+            self._crash(error)
+        else:
+            with self._lock:
+                self._ended = True
+                self._running = False
+            try:
+                self._obey()
+                self.reader.shut()
+                wakeup.close()
+            finally:
+                self._done.set()
 
-    def _serve(self) -> None:
-        reader, wakeup = self._prepare()
+    def _serve(self) -> Wakeup:
+        """Read, and carry out orders, until the end. Called again after a crash."""
+        if self._wakeup is None:
+            self._wakeup = Wakeup()
+        wakeup = self._wakeup
+        self.reader.begin(wakeup)
         self._obey()
-        while not (self._stopping and reader.is_empty):
-            if reader.turn():
+        while not self.reader.has_ended:
+            if self.reader.turn():
                 wakeup.clear()
                 self._obey()
+        return wakeup
 
-    def _prepare(self) -> tuple[PipeReader, Wakeup]:
-        if self._reader is not None and self._wakeup is not None:
-            self._reader.renew()
-            return self._reader, self._wakeup
-        wakeup = Wakeup()
-        try:
-            reader = PipeReader(self._clock, wakeup, self._spill)
-        except OSError:
-            wakeup.close()
-            raise
+    def _obey(self) -> None:
+        while self._orders:
+            fn, args = self._orders.popleft()
+            self._obeyed_at = self._clock.monotonic()
+            try:
+                fn(*args)
+            except Exception:
+                logger.exception("%s: %s%r failed", self.name, fn.__name__.strip("_"), args)
+
+    def _crash(self, error: BaseException) -> None:
+        """Start another thread, at once or, after a second crash, in a moment."""
+        now = self._clock.monotonic()
+        is_second = now < self._crashed_at + RETRY_DELAY
         with self._lock:
-            self._wakeup, self._reader = wakeup, reader
-        return reader, wakeup
-
-    def _finish(self) -> None:
-        assert self._reader is not None and self._wakeup is not None
-        self._obey()
-        self._reader.shut()
-        self._wakeup.close()
-
-    def _open(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        source: Source,
-        history: History | None,
-        stream: Stream | None,
-    ) -> None:
-        if self._reader is not None and not self._stopping:
-            faults = Losses(self._clock, self._on_loss)
-            making = partial(self._make, conf, source) if stream is None else lambda: stream
-            self._reader.open(key, conf, making, faults, history)
-
-    def _make(self, conf: Mapping[str, Any], source: Source) -> Stream:
+            self._running = False
+            self._crashed_at = now
+            self._thread = None  # so that another one may start beside this one
+            if is_second:
+                self._not_before = now + RETRY_DELAY
         try:
-            return make(conf, self._clock, self._on_loss, self._do, source)
-        except Exception as error:
-            why = f"{source.watcher}: the stream of {source.channel} cannot be made: {error}"
-            return Lost(Losses(self._clock, self._on_loss), why)
+            if not is_second:
+                name = f"thread {self.name} ({self.about})"
+                logger.error("%s died of %r; another one replaces it", name, error)
+                logger.debug("where %s died", name, exc_info=error)
+        finally:
+            if is_second:
+                self._later(RETRY_DELAY, self._start)
+            else:
+                self._start()
 
-    def _take(self, pipe: Pipe) -> None:
-        assert self._reader is not None
-        self._try_to(self._reader.take, pipe, self.take)
-
-    def _discard(self, pipe: Pipe) -> None:
-        assert self._reader is not None
-        self._try_to(self._reader.discard, pipe, self.discard)
-
-    def _try_to(
-        self, fn: Callable[[Pipe], None], pipe: Pipe, again: Callable[[Pipe], object]
-    ) -> None:
-        """Begin to read a pipe; where the system has no memory for that, in a while."""
+    def _begin(self, pipe: Pipe, take: Callable[[Pipe], None]) -> None:
+        """Begin to read a pipe; while the system has no memory for that, try again later."""
         try:
-            fn(pipe)
+            take(pipe)
         except (OSError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EBADF):
                 os.close(pipe.fd)
-                raise  # it is no pipe
-            self._later(RETRY_DELAY, partial(again, pipe))
-
-    def _release(self, key: Hashable, pid: int) -> None:
-        assert self._reader is not None
-        self._reader.release(key, pid)
-
-    def _reopen(self, key: Hashable | None) -> None:
-        assert self._reader is not None
-        self._reader.reopen(key)
+                raise  # it is not a pipe
+            self._later(RETRY_DELAY, partial(self.do_with, pipe, self._begin, take))
 
     def _hand_over(self, key: Hashable, other: Pump) -> None:
-        assert self._reader is not None
-        for pipe in self._reader.give_away(key):
+        for pipe in self.reader.give_away(key):
             other.take(pipe)
-
-    def _close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
-        assert self._reader is not None
-        self._reader.close(key, drain_timeout, then)
-
-    def _stop(self, drain_timeout: float) -> None:
-        self._stopping = True
-        assert self._reader is not None
-        self._reader.close_all(drain_timeout)

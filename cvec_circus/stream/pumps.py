@@ -16,20 +16,13 @@ strays. So a file system that hangs holds up what writes to it, and nothing else
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.stream.base import Lost, call
-from cvec_circus.stream.load import FILES, OWN, lane_of
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.orders import Later, log_crash, never
-from cvec_circus.stream.output import Pipe, Then
-from cvec_circus.stream.pump import DRAIN_TIMEOUT, Pump
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import FILES, OWN, UNKNOWN, Context, Nowhere, Source, lane_of
+from cvec_circus.stream.output import Pipe, Then, Wanted
+from cvec_circus.stream.pump import Later, Pump
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
 
@@ -37,22 +30,18 @@ if TYPE_CHECKING:
     from cvec_circus.stream.history import History
 
 TABLE_LIFETIME = 1.0
-"""Seconds for which the list of what is mounted is believed."""
+"""Seconds for which the list of mounts is kept."""
+
+DRAIN_TIMEOUT = 1.0
+"""Seconds that a stream waits for pipes that something else than its processes holds open."""
 
 
-class Route:
-    """Where the output of one key goes. Owned by the thread of `pump`."""
+class Route(NamedTuple):
+    """Where the output of one key goes. Immutable."""
 
-    __slots__ = ("closing", "conf", "history", "pump", "source")
-
-    def __init__(
-        self, pump: Pump, conf: Mapping[str, Any], source: Source, history: History | None
-    ) -> None:
-        self.pump = pump
-        self.conf = conf
-        self.source = source
-        self.history = history
-        self.closing = False
+    pump: Pump
+    wanted: Wanted
+    is_closing: bool = False
 
 
 class Pumps:
@@ -60,31 +49,16 @@ class Pumps:
 
     No method touches a file or raises, and none waits but for the start of a thread: see
     `base.thread.Thread`. Each thread is started when it is needed.
+
+    Args:
+        context: What the streams work with.
+        later: Makes another attempt after a while.
     """
 
-    def __init__(
-        self,
-        clock: Clock = SYSTEM,
-        on_loss: Callable[[str], object] = logger.warning,
-        on_crash: Callable[[BaseException, str], object] = log_crash,
-        do: Callable[..., object] = call,
-        later: Later = never,
-        mounted: Callable[[], dict[str, Mount]] = mounts.read,
-    ) -> None:
-        """Make it without any thread; see Pump.
-
-        Args:
-            clock: See there.
-            on_loss: See there.
-            on_crash: See there.
-            do: See there.
-            later: See there.
-            mounted: Returns what is mounted. Called on a thread of these.
-        """
-        self._tools = (clock, on_loss, on_crash, do, later)
-        self._clock = clock
-        self._on_loss = on_loss
-        self._mounted = mounted
+    def __init__(self, context: Context, later: Later) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._later = later
         self._lock = threading.Lock()
         self._pumps: list[Pump] = []
         self._main = self._make("pump", "memory")
@@ -94,56 +68,48 @@ class Pumps:
         self._table_until: float | None = None
         self._stopping = False
 
-    @property
-    def lost(self) -> dict[Hashable, int]:
-        """Bytes lost by each open stream."""
-        found: Counter[Hashable] = Counter()
-        for pump in self._all():
-            found.update(pump.lost)
-        return found
-
     def open(
         self,
         key: Hashable,
         conf: Mapping[str, Any],
-        source: Source | None = None,
+        source: Source = UNKNOWN,
         history: History | None = None,
     ) -> bool:
-        """Have a stream under a key; its pipes move to another thread if they have to."""
-        return self._main.do(self._open, key, dict(conf), source or Source(), history)
+        """Open a stream under a key; its pipes move to another thread if they have to."""
+        return self._main.do(self._open, Wanted(key, dict(conf), source, history))
 
-    def add(self, key: Hashable, fd: int, pid: int, source: Source | None = None) -> bool:
+    def add(self, key: Hashable, fd: int, pid: int, source: Source = UNKNOWN) -> bool:
         """Read a pipe to its end, for the stream of that key as long as that is open."""
-        return self._main.take_by(self._take, Pipe(key, fd, pid, source or Source()))
+        return self._main.do_with(Pipe(key, fd, pid, source), self._take)
 
     def release(self, key: Hashable, pid: int) -> bool:
-        """Have the output of a process discarded soon, if it does not end.
+        """Discard the output of a process soon, if it does not end.
 
         Nothing is left of the process and its group. Only strays can hold the pipe open.
         """
         return self._main.do(self._release, key, pid)
 
     def reopen(self, key: Hashable | None = None) -> bool:
-        """Have the files opened anew, those of all streams unless a key is given."""
+        """Open the files anew, those of all streams unless a key is given."""
         return self._main.is_needed and self._main.do(self._reopen, key)
 
     def close(
         self, key: Hashable, drain_timeout: float = DRAIN_TIMEOUT, then: Then | None = None
     ) -> bool:
-        """Have a stream closed when all its pipes have ended; those that do not are discarded."""
+        """Close a stream when all its pipes have ended; those that do not are discarded."""
         return self._main.do(self._close, key, drain_timeout, then)
 
     def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> bool:
-        """Have all streams closed, as by `close`, and the threads end after that."""
+        """Close all streams, as by `close`, and end the threads after that."""
         if self._main.is_needed:
             self._main.do(self._stop, drain_timeout)
         return self._main.stop(drain_timeout)
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of all threads, so many seconds in all; return whether it came."""
+        """Wait for the end of all threads, `timeout` seconds in all; return whether it came."""
         ends_at = None if timeout is None else self._clock.monotonic() + timeout
         ended = self._main.join(timeout)
-        for pump in self._all():  # looked at now, for that one makes the others
+        for pump in self._all():  # listed only now, for `pump` makes the others
             left = None if ends_at is None else max(ends_at - self._clock.monotonic(), 0.0)
             ended &= pump.join(left)
         return ended
@@ -158,7 +124,7 @@ class Pumps:
             return list(self._pumps)
 
     def _make(self, name: str, about: str) -> Pump:
-        pump = Pump(*self._tools, name=name, about=about, spill=self._spill)
+        pump = Pump(self._context, self._later, name, about, self._spill)
         with self._lock:
             self._pumps = [other for other in self._pumps if not other.has_ended]
             self._pumps.append(pump)
@@ -166,23 +132,22 @@ class Pumps:
 
     def _spill(self, pipe: Pipe) -> None:
         """On the thread of any pump."""
-        self._main.take_by(self._keep, pipe)
+        self._main.do_with(pipe, self._keep)
 
     # What follows runs on the thread of `pump`.
 
-    def _open(
-        self, key: Hashable, conf: Mapping[str, Any], source: Source, history: History | None
-    ) -> None:
+    def _open(self, wanted: Wanted) -> None:
+        key = wanted.key
         before = self._routes.get(key)
-        if before is not None and before.closing:
+        if before is not None and before.is_closing:
             before = None
-        pump = self._place(conf, before, source)
-        self._routes[key] = Route(pump, conf, source, history)
-        pump.open(key, conf, source, history)
-        for pipe in self._main.take_back(key):
+        pump = self._place(wanted, before)
+        self._routes[key] = Route(pump, wanted)
+        pump.do(pump.reader.open, wanted)
+        for pipe in self._main.reader.take_back(key):
             pump.take(pipe)
         if pump is not self._main:
-            self._main.hand_over(key, pump)  # what it has lost while another one hung
+            self._main.hand_over(key, pump)  # what it counted as lost while another one hung
         if before is not None and before.pump not in (pump, self._main):
             before.pump.hand_over(key, pump)
             self._let_go(before.pump, 0.0)
@@ -191,51 +156,51 @@ class Pumps:
         route = self._routes.get(pipe.key)
         pump = self._main if route is None else route.pump
         if pump is not self._main and pump.is_behind:
-            why = f"{pipe.source.watcher}: {pump.name} hangs, and too much waits for it already"
-            lost = Lost(Losses(self._clock, self._on_loss), why)
-            self._main.open(pipe.key, {}, stream=lost)  # kept if it is there
+            why = f"{pump.name} hangs, and too much waits for it already"
+            lost = Nowhere(self._context._replace(source=pipe.source), why)
+            wanted = Wanted(pipe.key, {}, pipe.source)
+            self._main.do(self._main.reader.open, wanted, lost)  # kept if it is there
             pump = self._main
         pump.take(pipe)
 
     def _keep(self, pipe: Pipe) -> None:
         """Read on a pipe whose output was closed: for its successor, if there is one already."""
         route = self._routes.get(pipe.key)
-        if route is None or route.closing or self._stopping or pipe.part_at is not None:
+        if route is None or route.is_closing or self._stopping or pipe.part_at is not None:
             self._main.discard(pipe)
         else:
             route.pump.take(pipe)
 
     def _release(self, key: Hashable, pid: int) -> None:
-        self._main.release(key, pid)
+        self._main.do(self._main.reader.release, key, pid)
         route = self._routes.get(key)
         if route is not None and route.pump is not self._main and not route.pump.is_behind:
-            route.pump.release(key, pid)
+            route.pump.do(route.pump.reader.release, key, pid)
 
     def _reopen(self, key: Hashable | None) -> None:
         for found, route in list(self._routes.items()):
-            if route.closing or key not in (None, found):
-                continue
-            pump = self._place(route.conf, route, route.source)
-            if pump is route.pump:
-                pump.reopen(found)
-            else:
-                self._open(found, route.conf, route.source, route.history)
+            if not route.is_closing and key in (None, found):
+                if self._place(route.wanted, route) is route.pump:
+                    route.pump.do(route.pump.reader.reopen, found)
+                else:
+                    self._open(route.wanted)
 
     def _close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
         route = self._routes.get(key)
         if route is None:
-            self._main.close(key, drain_timeout, then)
+            self._main.do(self._main.reader.close, key, drain_timeout, then)
             return
-        route.closing = True
-        if route.pump is not self._main:
-            self._main.close(key, drain_timeout)
-        gone = partial(self._main.do, self._forget, key, route, then)
-        route.pump.close(key, drain_timeout, gone)
-        self._let_go(route.pump, drain_timeout)
+        pump = route.pump
+        self._routes[key] = route = route._replace(is_closing=True)
+        if pump is not self._main:
+            self._main.do(self._main.reader.close, key, drain_timeout)
+        gone = partial(self._main.do, self._forget, route, then)
+        pump.do(pump.reader.close, key, drain_timeout, gone)
+        self._let_go(pump, drain_timeout)
 
-    def _forget(self, key: Hashable, route: Route, then: Then | None) -> None:
-        if self._routes.get(key) is route:
-            del self._routes[key]
+    def _forget(self, route: Route, then: Then | None) -> None:
+        if self._routes.get(route.wanted.key) is route:
+            del self._routes[route.wanted.key]
         if then is not None:
             then()
 
@@ -245,8 +210,9 @@ class Pumps:
             if pump is not self._main:
                 pump.stop(drain_timeout)
 
-    def _place(self, conf: Mapping[str, Any], before: Route | None, source: Source) -> Pump:
+    def _place(self, wanted: Wanted, before: Route | None) -> Pump:
         """Choose the pump of a stream."""
+        _, conf, source, _ = wanted
         lane = lane_of(conf) if conf else ""
         if not lane:
             return self._main
@@ -270,12 +236,12 @@ class Pumps:
         if self._table_until is None or now >= self._table_until:
             self._table_until = now + TABLE_LIFETIME
             try:
-                self._table = self._mounted()
+                self._table = mounts.read()
             except OSError:
                 self._table = {}  # without /proc, all files share a thread
         return mounts.find(filename, self._table)
 
     def _let_go(self, pump: Pump, drain_timeout: float) -> None:
-        """Have the thread of a single stream end."""
+        """End the thread of a single stream."""
         if pump is not self._main and pump not in self._lanes.values():
             pump.stop(drain_timeout)

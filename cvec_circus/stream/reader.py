@@ -17,23 +17,18 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.base.clock import LONGEST_POLL, Clock
+from cvec_circus.base.clock import LONGEST_POLL
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.stream.base import Nowhere
-from cvec_circus.stream.load import Stream
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.output import Output, Pipe, Then
-
-if TYPE_CHECKING:
-    from cvec_circus.stream.history import History
+from cvec_circus.stream.base import Context, Nowhere, Stream, make
+from cvec_circus.stream.output import Output, Pipe, Then, Wanted
 
 BLOCK = 64 * 1024
 
 LOOK_DELAY = 1.0
-"""Seconds from something being held back, or unsaid, to the first look at it."""
+"""Seconds from something being held back, or not logged yet, to the first look at it."""
 
 STRAY_DELAY = 1.0
 """Seconds that the output of strays is still written, after the end of their process."""
@@ -53,33 +48,30 @@ LAST_BLOCKS = 16
 
 
 class PipeReader:
-    """The pipes and the outputs they lead to. Owned by the pump thread, except for `lost`."""
+    """The pipes and the outputs they lead to. Owned by the pump thread, except for `lost`.
 
-    def __init__(
-        self, clock: Clock, wakeup: Wakeup, spill: Callable[[Pipe], object] | None = None
-    ) -> None:
-        """Make it without any output.
+    Args:
+        context: What the streams work with.
+        spill: Takes each pipe that its output is done with before it has ended; without it such a
+            pipe is closed.
+    """
 
-        Args:
-            clock: Tells the time.
-            wakeup: Ends the sleep in `turn`. It stays the caller's.
-            spill: Takes each pipe that its output is done with before it has ended; without it
-                such a pipe is closed.
-        """
-        self._clock = clock
-        self._wakeup = wakeup
+    _epoll: select.epoll
+
+    def __init__(self, context: Context, spill: Callable[[Pipe], object] | None) -> None:
+        self._context = context
+        self._clock = context.clock
         self._spill = spill
-        self._epoll = self._make_epoll()
         self._pipes: dict[int, Pipe] = {}
         self._by_writer: dict[tuple[Hashable, int], Pipe] = {}
         self._outputs: dict[Hashable, Output] = {}
         self._closing: list[Output] = []
         self._parting: deque[Pipe] = deque()
-        nowhere = Losses(clock, logger.warning)
-        self._discarded = Output(None, {}, Nowhere(), nowhere)
+        self._discarded = Output(Wanted(None, {}), Nowhere(context))
         self._strays: dict[int, Pipe] = {}
         self._larger_pipes = 0
         self._look_at: float | None = None
+        self._is_ending = False
 
     @property
     def lost(self) -> dict[Hashable, int]:
@@ -87,37 +79,52 @@ class PipeReader:
         return {key: output.lost for key, output in list(self._outputs.items())}
 
     @property
-    def is_empty(self) -> bool:
-        """Whether every output is closed."""
-        return not self._outputs and not self._closing
+    def has_ended(self) -> bool:
+        """Whether `close_all` was called, and every output is closed."""
+        return self._is_ending and not self._closing
 
-    def renew(self) -> None:
-        """Go on after a crash in the middle of a turn."""
-        self._epoll.close()
-        self._epoll = self._make_epoll()
+    def begin(self, wakeup: Wakeup) -> None:
+        """Begin to read, or go on after a crash. The wake-up ends the sleep in `turn`.
+
+        Raises:
+            OSError: The system has no descriptor, or no memory.
+        """
+        epoll = select.epoll()
+        epoll.register(wakeup.fd, select.EPOLLIN)
+        self._epoll = epoll
         for fd, pipe in list(self._pipes.items()):
             try:
-                self._epoll.register(fd, select.EPOLLIN)
+                epoll.register(fd, select.EPOLLIN)
             except OSError:
                 self._forget(pipe)
-        self._look_at = self._clock.monotonic()
+        for output in self._all():
+            self._attend(output)
 
-    def open(
-        self,
-        key: Hashable,
-        conf: Mapping[str, Any],
-        make: Callable[[], Stream],
-        faults: Losses,
-        history: History | None = None,
-    ) -> None:
-        """Open an output; one of that key gets a new stream unless its own is the same."""
-        output = self._outputs.get(key)
+    def open(self, wanted: Wanted, stream: Stream | None = None) -> None:
+        """Open an output, with a stream that is made by its configuration unless one is given.
+
+        If there is one of that key, it is kept; it gets another stream if the configuration is
+        another one. One that is being closed is not touched. If a stream cannot be made, its output
+        is lost, and counted.
+        """
+        if self._is_ending:
+            return
+        context = self._context._replace(source=wanted.source)
+        output = self._outputs.get(wanted.key)
         if output is None:
-            self._outputs[key] = output = Output(key, conf, make(), faults, history)
-        elif output.conf != conf:
-            output.replace(conf, make())
-        output.history = history
+            stream = stream or self._make(wanted.conf, context)
+            self._outputs[wanted.key] = output = Output(wanted, stream)
+        elif output.conf != wanted.conf:
+            output.replace(wanted.conf, stream or self._make(wanted.conf, context))
+        output.history = wanted.history
         self._attend(output)
+
+    def _make(self, conf: Mapping[str, Any], context: Context) -> Stream:
+        try:
+            return make(conf, context)
+        except Exception as error:
+            channel = context.source.channel
+            return Nowhere(context, f"the stream of {channel} cannot be made: {error}")
 
     def take(self, pipe: Pipe) -> None:
         """Read a pipe from now on, to its end, for the output of its key.
@@ -131,68 +138,58 @@ class PipeReader:
             if pipe.part_at is not None:
                 self._part_later(pipe)
             return
-        logger.error(
-            "%s: no stream is open for the %s of process %d; what it writes is lost",
-            pipe.source.watcher or pipe.key,
-            pipe.source.channel,
-            pipe.pid,
-        )
+        said = "%s: no stream is open for the %s of process %d; what it writes is lost"
+        watcher, channel, _ = pipe.source
+        logger.error(said, watcher or pipe.key, channel, pipe.pid)
         self._give(pipe)
 
     def discard(self, pipe: Pipe) -> None:
-        """Read a pipe from now on, to its end, and drop what comes.
-
-        Raises:
-            OSError: It cannot be polled. It stays the caller's.
-        """
+        """Read a pipe from now on, to its end, and drop what comes. Raises: as `take`."""
         self._read_from_now_on(pipe, self._discarded)
         if pipe.part_at is not None:
             self._keep_stray(pipe)
 
     def take_back(self, key: Hashable) -> list[Pipe]:
-        """Return the pipes of an output that are discarded although their processes live.
-
-        They are the caller's then.
-        """
-        pipes = [
-            pipe
-            for pipe in self._discarded.pipes.values()
-            if pipe.key == key and pipe.part_at is None
-        ]
+        """Detach and return the pipes of a stream that are discarded while their processes live."""
+        found = self._discarded.pipes.values()
+        pipes = [pipe for pipe in found if pipe.key == key and pipe.part_at is None]
         for pipe in pipes:
             self._detach(pipe)
         return pipes
 
     def release(self, key: Hashable, pid: int) -> None:
-        """Learn that nothing is left of a process: only strays can hold its pipe open now."""
+        """Spill a pipe soon, if it does not end: nothing is left of its process, but strays."""
         pipe = self._by_writer.get((key, pid))
         if pipe is not None and pipe.part_at is None:
             self._part_later(pipe)
 
-    def reopen(self, key: Hashable | None) -> None:
-        """Have the file of one output, or of all, opened anew."""
+    def reopen(self, key: Hashable | None = None) -> None:
+        """Open the destination of one output, or of all, anew."""
         for output in self._all():
             if key is None or key == output.key:
                 output.reopen()
                 self._attend(output)
 
-    def close(self, key: Hashable, drain_timeout: float, then: Then | None) -> None:
-        """Close an output when its pipes have ended, or in drain_timeout seconds."""
+    def close(self, key: Hashable, drain_timeout: float, then: Then | None = None) -> None:
+        """Close an output when its pipes have ended, then call `then`, at once if there is none.
+
+        After so many seconds it is closed although something, usually a grandchild, still holds a
+        pipe open. What is in the pipe is read before; then the pipe is spilled.
+        """
         output = self._outputs.pop(key, None)
         if output is not None:
             self._closing.append(output)
         else:
             output = next((closing for closing in self._closing if closing.key == key), None)
-        if output is None:
+        if output is not None:
             if then is not None:
-                then()
-            return
-        if then is not None:
-            output.thens.append(then)
-        self._close_by(output, drain_timeout)
+                output.thens.append(then)
+            self._close_by(output, drain_timeout)
+        elif then is not None:
+            then()
 
     def give_away(self, key: Hashable) -> list[Pipe]:
-        """Close an output, and return its pipes, which are the caller's now."""
+        """Close an output at once, and return its pipes, which are the caller's now."""
         output = self._outputs.pop(key, None)
         if output is None:
             return []
@@ -203,7 +200,8 @@ class PipeReader:
         return pipes
 
     def close_all(self, drain_timeout: float) -> None:
-        """Close every output in that way, those that are being closed too."""
+        """Close every output in that way, and open no other."""
+        self._is_ending = True
         self._closing += self._outputs.values()
         self._outputs.clear()
         for output in list(self._closing):
@@ -218,11 +216,7 @@ class PipeReader:
         self._epoll.close()
 
     def turn(self) -> bool:
-        """Sleep until something is to be done, and do it.
-
-        Returns:
-            Whether the wake-up is set.
-        """
+        """Sleep until something is due, and do it. Return whether the wake-up is set."""
         woken = False
         for fd, _ in self._epoll.poll(self._timeout()):
             pipe = self._pipes.get(fd)
@@ -235,11 +229,6 @@ class PipeReader:
         if self._closing or self._parting or self._look_at is not None:
             self._keep_deadlines(self._clock.monotonic())
         return woken
-
-    def _make_epoll(self) -> select.epoll:
-        epoll = select.epoll()
-        epoll.register(self._wakeup.fd, select.EPOLLIN)
-        return epoll
 
     def _read_from_now_on(self, pipe: Pipe, output: Output) -> None:
         os.set_blocking(pipe.fd, False)
@@ -265,14 +254,13 @@ class PipeReader:
 
     def _timeout(self) -> float | None:
         """Return the seconds until something is due; None when nothing is."""
-        instants = [output.deadline for output in self._closing if output.deadline is not None]
-        if self._look_at is not None:
-            instants.append(self._look_at)
-        if self._parting and self._parting[0].part_at is not None:
+        instants = [self._look_at, *(output.deadline for output in self._closing)]
+        if self._parting:
             instants.append(self._parting[0].part_at)
-        if not instants:
+        due = min((instant for instant in instants if instant is not None), default=None)
+        if due is None:
             return None
-        return min(max(min(instants) - self._clock.monotonic(), 0.0), LONGEST_POLL)
+        return min(max(due - self._clock.monotonic(), 0.0), LONGEST_POLL)
 
     def _keep_deadlines(self, now: float) -> None:
         for output in list(self._closing):
@@ -306,26 +294,15 @@ class PipeReader:
             self._drop(pipe)
             return False
         if len(block) == BLOCK and not pipe.larger and self._larger_pipes < LARGER_PIPES:
-            self._enlarge(pipe)
+            pipe.larger = True
+            self._larger_pipes += 1
+            with contextlib.suppress(OSError):  # the user's limit of pages is reached
+                fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
         output = pipe.output
         assert output is not None
         output.write(block, pipe.pid)
         self._attend(output)
         return True
-
-    def _enlarge(self, pipe: Pipe) -> None:
-        """Give more room to a pipe that was found full."""
-        pipe.larger = True
-        self._larger_pipes += 1
-        with contextlib.suppress(OSError):  # the user has all the pages that there may be
-            fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
-
-    def _read_last(self, pipe: Pipe) -> bool:
-        """Read what is in a pipe by now; return whether it has not ended."""
-        for _ in range(LAST_BLOCKS):
-            if not self._read(pipe):
-                break
-        return self._pipes.get(pipe.fd) is pipe
 
     def _drop(self, pipe: Pipe) -> None:
         """Close a pipe."""
@@ -334,10 +311,14 @@ class PipeReader:
         self._finish(pipe)
 
     def _part(self, pipe: Pipe) -> None:
-        """Take a pipe that is still open from its output."""
+        """Take a pipe from its output, after reading what is in it by now, if it is open still."""
         if pipe.output is self._discarded:
             self._keep_stray(pipe)
-        elif self._read_last(pipe):
+            return
+        for _ in range(LAST_BLOCKS):
+            if not self._read(pipe):
+                break
+        if self._pipes.get(pipe.fd) is pipe:
             self._detach(pipe)
             self._finish(pipe)
             self._give(pipe)
@@ -348,24 +329,19 @@ class PipeReader:
         self._attend(pipe.output)
 
     def _give(self, pipe: Pipe) -> None:
-        if self._spill is None:
-            os.close(pipe.fd)
-        else:
+        if self._spill is not None:
             self._spill(pipe)
+        else:
+            os.close(pipe.fd)
 
     def _keep_stray(self, pipe: Pipe) -> None:
         """Count a pipe that strays hold, and close the oldest when there are too many."""
         self._strays[pipe.fd] = pipe
         if len(self._strays) > MOST_STRAYS:
             oldest = next(iter(self._strays.values()))
-            logger.warning(
-                "%s: closing the %s that process %d has left to its strays: "
-                "more than %d such pipes are open",
-                oldest.source.watcher,
-                oldest.source.channel,
-                oldest.pid,
-                MOST_STRAYS,
-            )
+            said = "%s: closing the %s that process %d has left to its strays: %d are open already"
+            watcher, channel, _ = oldest.source
+            logger.warning(said, watcher, channel, oldest.pid, MOST_STRAYS)
             self._drop(oldest)
 
     def _detach(self, pipe: Pipe) -> None:
@@ -384,11 +360,9 @@ class PipeReader:
 
     def _end(self, output: Output) -> None:
         """Close an output, after reading what is in its pipes by now."""
+        release = self._drop if output is self._discarded else self._part
         for pipe in list(output.pipes.values()):
-            if output is self._discarded:
-                self._drop(pipe)
-            else:
-                self._part(pipe)
+            release(pipe)
         if output in self._closing:
             self._closing.remove(output)
         output.close()

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from cvec_circus import logger
-from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.options.kinds import to_choice, to_text
 from cvec_circus.options.stream import FACILITIES, SEVERITIES, syslog_address
-from cvec_circus.stream.base import LineStream, converted
-from cvec_circus.stream.lines import Buffer, Lines
-from cvec_circus.stream.losses import Losses
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.appendfile import Buffer, describe
+from cvec_circus.stream.base import ALONE, Context, converted
+from cvec_circus.stream.lines import Lines, LineStream
 from cvec_circus.system.syslog import LONGEST, Sender
 
-ADDRESS = "/dev/log"
-
 BUSY_TIMEOUT = 1.0
-"""Seconds to wait for a syslog that is busy, before messages are dropped."""
+"""Seconds to wait for a busy syslog before messages are dropped."""
 
 RETRY_DELAY = 1.0
 """Seconds between two attempts to send to a syslog that is stuck, or not there."""
@@ -33,34 +27,29 @@ class SyslogStream(LineStream):
 
     def __init__(
         self,
-        address: str = ADDRESS,
+        address: str = "/dev/log",
         facility: str = "user",
         level: str = "info",
         ident: str | None = None,
         *,
-        clock: Clock = SYSTEM,
-        on_loss: Callable[[str], object] = logger.warning,
-        source: Source = Source(),  # noqa: B008 - immutable
+        context: Context = ALONE,
         **others: Any,
     ) -> None:
-        """Make the stream; the syslog is looked for by `reopen`.
+        """Make the stream; `reopen` connects it.
 
         Args:
             address: The path of a socket, or `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`.
             facility: One of FACILITIES.
             level: One of SEVERITIES.
             ident: What stands before the pid; the name of the watcher by default.
-            clock: Tells the time.
-            on_loss: Called with a line for the log when something cannot be sent.
-            source: Whose output it is.
+            context: What the stream works with.
             others: Not used.
 
         Raises:
-            cvec_circus.exc.OptionError: A value that will not do.
+            cvec_circus.exc.OptionError: A value is wrong.
         """
-        self._lines: MessageLines
-        super().__init__(MessageLines(ident or source.watcher or "-"), Losses(clock, on_loss))
-        self._clock = clock
+        super().__init__(MessageLines(ident or context.source.watcher or "-"), context)
+        self._clock = context.clock
         self._address = address
         level = converted("level", to_choice, level, *SEVERITIES)
         facility = converted("facility", to_choice, facility, *FACILITIES)
@@ -71,17 +60,17 @@ class SyslogStream(LineStream):
         self._trouble = ""
 
     def reopen(self) -> None:
-        """Find the syslog, and connect to it."""
+        """Resolve the address and connect to it."""
         self._try_at = self._clock.monotonic() + RETRY_DELAY
         try:
             self._sender.open()
             self._trouble = ""
         except OSError as error:
-            self._trouble = error.strerror or str(error)
-            self._losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
+            self._trouble = describe(error)
+            self.losses.note(f"cannot send to syslog {self._address}: {self._trouble}")
 
     def close(self) -> None:
-        """Send what is held back, say what is unsaid, and close the socket."""
+        """Send what is held back, log what is not logged yet, and close the socket."""
         super().close()
         self._sender.close()
 
@@ -91,7 +80,7 @@ class SyslogStream(LineStream):
             if not self._send(head + message):
                 text = bytes(message).partition(b"]: ")[2]
                 why = f"cannot send to syslog {self._address}: {self._trouble}"
-                self._losses.count(len(text), why)
+                self.losses.count(len(text), why)
 
     def _send(self, datagram: bytes) -> bool:
         """Send a message; one to a syslog that is gone or stuck is tried once a second."""

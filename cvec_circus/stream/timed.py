@@ -1,4 +1,4 @@
-"""The stream that begins a new file when it is time to."""
+"""The stream that rotates its file by time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from typing import Any
 
 from cvec_circus.options.kinds import to_boolean, to_choice, to_integer
 from cvec_circus.options.stream import WHENS
-from cvec_circus.stream.appendfile import describe
 from cvec_circus.stream.base import converted
-from cvec_circus.stream.file import CHECK_DELAY, FileStream
-from cvec_circus.stream.watched import without_size
+from cvec_circus.stream.file import FileStream, without_size
 
 DAY = 86400
 LENGTHS = {"S": 1, "M": 60, "H": 3600, "D": DAY, "midnight": DAY}
 SUFFIXES = {"S": "%Y%m%d%H%M%S", "M": "%Y%m%d%H%M", "H": "%Y%m%d%H"}
-DIGITS = {"S": 14, "M": 12, "H": 10}
 
 
 class TimedRotatingFileStream(FileStream):
-    """Appends to a file that gets the name of its time, at the end of that.
+    """Appends to a file, and rotates it to a name with its time when that is over.
 
     Owned by the pump thread.
 
@@ -40,27 +37,27 @@ class TimedRotatingFileStream(FileStream):
         utc: bool | str = False,
         **options: Any,
     ) -> None:
-        """Make the stream; see FileStream.
+        """Make the stream; see FileStream for the other arguments.
 
         Args:
-            filename: See there.
+            filename, time_format, options: See there.
             backup_count: How many rotated files are kept; all with 0.
-            time_format: See there.
             rotate_when: S, M, H, D, W0 (Monday) to W6 or midnight, in any case.
             rotate_interval: How many seconds, minutes and so on a file lasts.
             utc: Whether days and names are those of UTC.
-            options: See there.
 
         Raises:
-            cvec_circus.exc.OptionError: A value that will not do.
+            cvec_circus.exc.OptionError: A value is wrong.
         """
         super().__init__(filename, 0, backup_count, time_format, **without_size(options))
         self._when = converted("rotate_when", to_choice, rotate_when, *WHENS)
         self._count = converted("rotate_interval", to_integer, rotate_interval, 1)
         self._utc = converted("utc", to_boolean, utc)
+        self._ends_at_midnight = self._when in ("midnight", *WHENS[4:11])
         self._length = self._count * LENGTHS.get(self._when, 7 * DAY)
         self._suffix = SUFFIXES.get(self._when, "%Y%m%d")
-        self._ours = re.compile(rf"\d{{{DIGITS.get(self._when, 8)}}}(\.\d+)?(\.gz)?")
+        digits = len(time.strftime(self._suffix))
+        self._ours = re.compile(rf"\d{{{digits}}}(\.\d+)?(\.gz)?")
         self._began_at = 0.0
         self._ends_at: float | None = None
 
@@ -73,7 +70,7 @@ class TimedRotatingFileStream(FileStream):
             self._begin_period(at)
 
     def _begin_period(self, at: float) -> None:
-        """Take the file for one that was begun at that time."""
+        """Treat the file as one that was begun at that time."""
         self._began_at = at
         self._ends_at = self._end_after(at)
 
@@ -82,37 +79,23 @@ class TimedRotatingFileStream(FileStream):
             now = self._clock.time()
             if now < self._began_at:
                 self._begin_period(now)  # the clock was set back
-            elif now >= self._ends_at and self._file.is_open:
-                self._turn_over(now, self._ends_at)
+            elif now >= self._ends_at and self._file.is_open and self._rotate():
+                self._begin_period(now)
         self._append(buffers, size)
 
-    def _turn_over(self, now: float, ends_at: float) -> None:
-        """Begin a new file; where that cannot be done, the old one grows on."""
-        if self._clock.monotonic() < self._rotate_at:
-            return
+    def _move_away(self) -> None:
+        assert self._ends_at is not None
         target = self._file.target()
-        try:
-            # Otherwise somebody has moved it: another stream on the same file, or logrotate.
-            if self._file.is_current():
-                with self._renaming():
-                    os.rename(target, self._backup_name(target, ends_at))
-                self._pack()
+        if self._file.is_current():
             with self._renaming():
-                self._discard(target, now)
-        except OSError as error:
-            trouble = describe(error)
-        else:
-            if self._file.open():
-                self._begin_period(now)
-                self._begin()
-                return
-            trouble = self._file.trouble
-        self._rotate_at = self._clock.monotonic() + CHECK_DELAY
-        self._losses.note(f"cannot rotate {self.filename}: {trouble}; it grows on")
+                os.rename(target, self._backup_name(target, self._ends_at))
+            self._pack()
+        with self._renaming():
+            self._discard(target)
 
     def _end_after(self, at: float) -> float:
-        """Return when a file ends that was written to at that time."""
-        if self._when not in ("midnight", *WHENS[4:11]):
+        """Return when a file that was written to at that time ends."""
+        if not self._ends_at_midnight:
             return at // 1 + self._length
         if self._when == "midnight":
             return self._midnight(at, self._count)
@@ -122,9 +105,9 @@ class TimedRotatingFileStream(FileStream):
 
     def _midnight(self, at: float, days: int) -> float:
         """Return the beginning of the day so many days after the one of that time."""
-        parts = self._broken_down(at)
         if self._utc:
             return (at // DAY + days) * DAY
+        parts = time.localtime(at)
         midnight = (parts.tm_year, parts.tm_mon, parts.tm_mday + days, 0, 0, 0, 0, 0, -1)
         return time.mktime(midnight)
 
@@ -132,9 +115,9 @@ class TimedRotatingFileStream(FileStream):
         return time.gmtime(at) if self._utc else time.localtime(at)
 
     def _backup_name(self, target: str, ends_at: float) -> str:
-        """Return the name of a file that ends then: its beginning; one that nothing has yet."""
+        """Return an unused name for a file that ends then: its beginning."""
         began_at = ends_at - self._length
-        if self._when in ("midnight", *WHENS[4:11]):
+        if self._ends_at_midnight:
             began_at = self._midnight(ends_at, -self._length // DAY)
         name = f"{target}.{time.strftime(self._suffix, self._broken_down(began_at))}"
         chosen, number = name, 0
@@ -143,24 +126,24 @@ class TimedRotatingFileStream(FileStream):
             chosen = f"{name}.{number}"
         return chosen
 
-    def _discard(self, target: str, now: float) -> None:
-        """Delete the oldest of the rotated files, if there are too many.
+    def _discard(self, target: str) -> None:
+        """Delete the oldest backups beyond `backup_count`.
 
         One from the future is older than all others: the clock has been set back since.
         """
         if not self._backup_count:
             return
         folder, base = os.path.split(target)
-        prefix = f"{base}."
+        start = len(base) + 1
         found = [
             name
             for name in os.listdir(folder)
-            if name.startswith(prefix) and self._ours.fullmatch(name[len(prefix) :])
+            if name.startswith(f"{base}.") and self._ours.fullmatch(name, start)
         ]
-        latest = int(time.strftime(self._suffix, self._broken_down(now)))
+        latest = int(time.strftime(self._suffix, self._broken_down(self._clock.time())))
 
         def age(name: str) -> tuple[bool, list[int]]:
-            numbers = [int(n) for n in re.findall(r"\d+", name[len(prefix) :])]
+            numbers = [int(n) for n in re.findall(r"\d+", name[start:])]
             return numbers[0] <= latest, numbers
 
         for name in sorted(found, key=age)[: -self._backup_count]:

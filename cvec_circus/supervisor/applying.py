@@ -13,9 +13,8 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.sockets.beside import Newcomers
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import SocketRegistry, references
+from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.plugins import Plugin
 from cvec_circus.wire.cause import Cause

@@ -16,7 +16,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
@@ -79,7 +79,7 @@ class Launcher:
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         template = self._template(watcher)
         inherited = self._log_fd() if watcher.kind.is_helper else None
-        with self._sockets.loan() as loan, StandardFiles(template.options, inherited) as standard:
+        with Loan(self._sockets) as loan, StandardFiles(template.options, inherited) as standard:
             with self._helpers.prepare(watcher, process) as extra:
                 spec = template.spec(process.wid, loan, extra.env, extra.fds, **standard.files)
                 pid, report_fd = launch(spec)

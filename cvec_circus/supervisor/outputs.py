@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size
+from cvec_circus.stream.base import Context, Source
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 
 if TYPE_CHECKING:
     from cvec_circus.base.clock import Clock
@@ -37,7 +37,7 @@ class OutputDesk:
         self._loop = loop
         self._clock = clock
         self._chores = chores
-        self.pumps = Pumps(clock, do=self._do, later=self._later)
+        self.pumps = Pumps(Context(clock, do=self._do), self._later)
         self._open: set[tuple[Watcher, str]] = set()
         self._captured: dict[ManagedProcess, tuple[int, list[str]]] = {}
         self._histories: Histories | None = None

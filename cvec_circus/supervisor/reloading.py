@@ -20,7 +20,7 @@ from cvec_circus.commands.base import Answer
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.readers.ini import load
-from cvec_circus.sockets.beside import Newcomers
+from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures
 from cvec_circus.supervisor.planning import World, plan
 from cvec_circus.wire.messages import COMMAND_FAILED

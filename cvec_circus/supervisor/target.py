@@ -32,9 +32,7 @@ BeforeReload = Callable[[Optional[list[str]], Callable[[], None], Optional[Wait]
 
 
 class Target:
-    """The commands' view of the supervisor: see `commands.target.CommandTarget` for each method.
-
-    Owned by the supervisor thread.
+    """The commands' view of the supervisor. Owned by the supervisor thread.
 
     Args:
         desks: Where the answers are.

@@ -1,4 +1,4 @@
-"""cvec_circus-top: the command line, and what becomes of it."""
+"""cvec_circus-top: from the command line to the exit code."""
 
 from __future__ import annotations
 
@@ -6,44 +6,35 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
 
 import zmq
 
 from cvec_circus import __version__, exc
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import end_context, endpoint_from, reachable
+from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say
-from cvec_circus.options.kinds import to_seconds
-from cvec_circus.top.view import NAMES, View
+from cvec_circus.top.screen import NAMES, Screen
 from cvec_circus.view.facts import Facts
 from cvec_circus.view.source import TRYING, Source
 
 PROGRAM = "cvec_circus-top"
 
 PASSES = 2
-"""How many looks at the processes it takes to know what they use."""
+"""Measurements that it takes to know what processes use."""
 
 PATIENCE = 5.0
-"""Seconds in which somebody has to answer, and as many again in which `--once` has to know that."""
+"""Seconds for an answer, and as many again for the measurements that `--once` needs."""
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line. Owned by the main thread."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise ArgumentError instead of printing the usage and leaving."""
-        raise exc.ArgumentError(message)
-
-
-def argument_parser() -> argparse.ArgumentParser:
+def argument_parser() -> Parser:
     """Make the parser of the command line."""
-    parser = OneLineParser(
+    parser = Parser(
         prog=PROGRAM,
-        description="Show what the watchers and processes of a cvec_circusd do and use, as it "
-        "changes. The key h explains the keys.",
+        description="Show the states of the watchers of a cvec_circusd and the resources that "
+        "their processes use, continuously. The key h explains the keys.",
     )
     add = parser.add_argument
     add(
@@ -54,35 +45,26 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--ssh", metavar="SERVER", help="reach the endpoint over ssh")
     add(
         "--process-timeout",
-        type=_seconds,
+        type=seconds(0.0),
         default=3.0,
         metavar="SECONDS",
-        help="after how long a process is forgotten that is published no more; default: 3",
+        help="after how long a process is dropped that is no longer published; default: 3",
     )
-    add("--interval", type=_seconds, default=1.0, metavar="SECONDS", help="default: 1, the least")
+    least = "default: 1, the least"
+    add("--interval", type=seconds(0.0), default=1.0, metavar="SECONDS", help=least)
     add("--sort", choices=NAMES, default="cpu", help="default: cpu")
-    add("--filter", default="", metavar="TEXT", help="what a name, state or reason must hold")
+    add("--filter", default="", metavar="TEXT", help="what a name, state or reason must contain")
     add("--once", action="store_true", help="print the table once; it takes two seconds")
     add("--json", action="store_true", help="print an object a line, one with --once")
     add("--version", action="version", version=__version__)
     return parser
 
 
-def _seconds(text: str) -> float:
-    try:
-        return to_seconds(text, 0.0)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run cvec_circus-top.
-
-    Args:
-        argv: The arguments; those of the process by default.
+    """Run cvec_circus-top, by default with the arguments of the process.
 
     Returns:
-        The exit code: 0, 1 for what cannot be written, 2 for a command line that is wrong, 4 for a
+        The exit code: 0, 1 if the output cannot be written, 2 for a wrong command line, 4 for a
         daemon that does not answer.
     """
     try:
@@ -92,10 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tunnel_until_signal(options.ssh) as tunnel:
             return Top(options, tunnel).run()
     except exc.ArgumentError as problem:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
-        return exc.EXIT_USAGE
+        return refuse(PROGRAM, problem)
     except exc.SocketError as problem:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+        refuse(PROGRAM, problem)
         return exc.EXIT_UNREACHABLE
     except KeyboardInterrupt:
         return exc.EXIT_OK
@@ -107,10 +88,6 @@ class Top:
     def __init__(self, options: argparse.Namespace, tunnel: Tunnel) -> None:
         """Prepare.
 
-        Args:
-            options: The command line.
-            tunnel: Leads to the daemon's machine.
-
         Raises:
             SocketError: The daemon's machine cannot be reached.
         """
@@ -119,7 +96,7 @@ class Top:
         self._named: str = options.endpoint or endpoint_from()
         self._loop = ZmqLoop(name=PROGRAM)
         self._facts = Facts(options.process_timeout)
-        self._view = View(options.sort, options.filter)
+        self._screen = Screen(options.sort, options.filter)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._printed = 0
         self._exit_code = exc.EXIT_OK
@@ -130,9 +107,9 @@ class Top:
             self._facts,
             options.interval,
             self._reach,
-            self._on_news,
+            lambda: self._refresh(),
         )
-        self._refresh = self._print
+        self._refresh: Callable[[], object] = self._print
 
     def _reach(self, endpoint: str) -> str:
         if self._options.ssh:
@@ -140,11 +117,7 @@ class Top:
         return reachable(endpoint, self._named)
 
     def run(self) -> int:
-        """Show or print until that is over.
-
-        Returns:
-            The exit code.
-        """
+        """Show or print until the end, and return the exit code."""
         try:
             self._source.open()
             if self._options.once or self._options.json:
@@ -154,7 +127,7 @@ class Top:
             else:
                 from cvec_circus.top.terminal import Terminal  # only a terminal needs curses
 
-                terminal = Terminal(self._loop, self._view, self._facts, self._named)
+                terminal = Terminal(self._loop, self._screen, self._facts, self._named)
                 self._refresh = terminal.draw
                 terminal.run()
         finally:
@@ -163,9 +136,6 @@ class Top:
             self._loop.close()
             end_context(self._context)
         return self._exit_code
-
-    def _on_news(self) -> None:
-        self._refresh()
 
     def _print(self) -> None:
         passes = self._facts.passes
@@ -178,22 +148,20 @@ class Top:
 
     def _say(self) -> None:
         if self._options.json:
-            told = {
+            facts = {
                 "endpoint": self._named,
                 "time": self._loop.clock.time(),
                 "published": self._source.published,
                 **self._facts.as_json(),
             }
-            text = json.dumps(told)
+            text = json.dumps(facts)
         else:
-            text = "\n".join(line.text for line in self._view.table(self._facts))
+            text = "\n".join(line.text for line in self._screen.table(self._facts))
         try:
-            is_read = say(text)
+            if not say(text):
+                self._loop.stop()
         except OSError as problem:
             self._fail(f"the output cannot be written: {problem.strerror}", exc.EXIT_PROBLEM)
-        else:
-            if not is_read:
-                self._loop.stop()
 
     def _fail(self, why: str, exit_code: int) -> None:
         print(f"{PROGRAM}: {why}", file=sys.stderr)
@@ -201,7 +169,7 @@ class Top:
         self._loop.stop()
 
     def _run_out(self, last: bool = False) -> None:
-        """What there is will have to do in the end; nothing at all is an error."""
+        """Print what is known in the end; fail if that is nothing."""
         if self._printed:
             return
         if self._facts.watchers and not last:
@@ -211,7 +179,7 @@ class Top:
             self._say()
             self._loop.stop()
         else:
-            trouble = self._facts.trouble or f"nobody tells anything at {self._named}"
+            trouble = self._facts.trouble or f"nothing is published at {self._named}"
             self._fail(trouble.removesuffix(TRYING), exc.EXIT_UNREACHABLE)
 
 

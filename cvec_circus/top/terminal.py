@@ -1,7 +1,8 @@
-"""The screen of cvec_circus-top: curses, the keyboard, and a window that changes its size."""
+"""The terminal of cvec_circus-top: curses, the keyboard, and changes of the size."""
 
 from __future__ import annotations
 
+import contextlib
 import curses
 import os
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.exc import ArgumentError
-from cvec_circus.top.view import Line, View, shortened
+from cvec_circus.top.screen import Line, Screen, shortened
 from cvec_circus.view.facts import Facts
 
 KEYS: dict[int | str, str] = {
@@ -36,37 +37,37 @@ COLOURS = {
     "stopped": curses.COLOR_RED,
 }
 
+STYLES = {
+    "title": curses.A_BOLD,
+    "columns": curses.A_REVERSE,
+    "watcher": curses.A_BOLD,
+    "prompt": curses.A_REVERSE,
+}
+
 KEYBOARD = 0
 """Standard input, which is where curses reads."""
 
 ESCAPE_DELAY = 25
-"""Milliseconds after which an escape is the key and no longer the beginning of another one."""
+"""Milliseconds after which an escape is a key, and not the beginning of another."""
 
 
 class Terminal:
     """Draws lines and reads keys. Owned by the main thread."""
 
-    def __init__(self, loop: Loop, view: View, facts: Facts, where: str) -> None:
-        """Prepare; nothing is drawn before `run`.
-
-        Args:
-            loop: Turns until somebody wants to leave.
-            view: What is shown of the facts.
-            facts: What is known.
-            where: Which daemon it is.
-        """
+    def __init__(self, loop: Loop, screen: Screen, facts: Facts, where: str) -> None:
+        """Prepare; nothing is drawn before `run`. `where` is the daemon's endpoint."""
         self._loop = loop
-        self._view = view
+        self._screen = screen
         self._facts = facts
         self._where = where
-        self._screen: curses.window | None = None
+        self._window: curses.window | None = None
         self._pairs: dict[str, int] = {}
 
     def run(self) -> None:
-        """Show the facts until somebody wants to leave. The terminal is as it was afterwards.
+        """Show the facts until the person quits, then restore the terminal.
 
         Raises:
-            ArgumentError: Nothing is known of a terminal of this kind.
+            ArgumentError: TERM names no known terminal.
         """
         os.environ.setdefault("ESCDELAY", str(ESCAPE_DELAY))
         try:
@@ -74,7 +75,7 @@ class Terminal:
         except curses.error as error:
             raise ArgumentError(f"TERM={os.environ.get('TERM', '')}: {error}") from None
         ends = [signal.signal(signum, self._end) for signum in (signal.SIGTERM, signal.SIGHUP)]
-        # Before curses begins, which leaves a handler that is there alone.
+        # Before curses, which does not replace a handler.
         resized = signal.signal(signal.SIGWINCH, self._resize)
         signal.set_wakeup_fd(self._loop.wakeup.write_fd, warn_on_full_buffer=False)
         try:
@@ -89,16 +90,17 @@ class Terminal:
             for signum, former in zip((signal.SIGTERM, signal.SIGHUP), ends):
                 signal.signal(signum, former)
 
-    def _live(self, screen: curses.window) -> None:
-        self._screen = screen
-        screen.nodelay(True)
-        _hide_cursor()
+    def _live(self, window: curses.window) -> None:
+        self._window = window
+        window.nodelay(True)
+        with contextlib.suppress(curses.error):  # not every terminal can hide it
+            curses.curs_set(0)
         if curses.has_colors() and not os.environ.get("NO_COLOR"):
             curses.use_default_colors()
             for number, (state, colour) in enumerate(COLOURS.items(), 1):
                 curses.init_pair(number, colour, -1)
                 self._pairs[state] = curses.color_pair(number)
-        if os.isatty(KEYBOARD):  # a file would have something to read for ever
+        if os.isatty(KEYBOARD):  # a file is always readable
             self._loop.add_reader(KEYBOARD, self._read)
         self.draw()
         self._loop.run()
@@ -115,65 +117,47 @@ class Terminal:
         self.draw(always=True)
 
     def _read(self) -> None:
-        assert self._screen is not None
-        for key in _keys(self._screen):
-            self._view.key(key)
-        if self._view.is_done or not _is_there():
+        assert self._window is not None
+        for key in _keys(self._window):
+            self._screen.key(key)
+        if self._screen.is_done or not _is_there():
             self._loop.stop()
         else:
             self.draw(always=True)
 
     def draw(self, always: bool = False) -> None:
-        """Draw what there is now, unless the screen is held."""
-        screen = self._screen
-        if screen is None or (self._view.is_held and not always):
+        """Draw the screen, unless it is frozen."""
+        window = self._window
+        if window is None or (self._screen.is_held and not always):
             return
-        height, width = screen.getmaxyx()
-        screen.erase()
-        for number, line in enumerate(self._view.lines(self._facts, self._where, width, height)):
-            # A name may have letters that the terminal has not, or bytes that are none at all.
-            text = line.text.encode(screen.encoding, "backslashreplace").decode(screen.encoding)
+        height, width = window.getmaxyx()
+        window.erase()
+        for number, line in enumerate(self._screen.lines(self._facts, self._where, width, height)):
+            # A name may have letters that the terminal lacks, or bytes that are no letters.
+            text = line.text.encode(window.encoding, "backslashreplace").decode(window.encoding)
             if text != line.text:
                 line = Line(shortened(text, width), line.style)
-            self._put(screen, number, line)
-        screen.refresh()
-
-    def _put(self, screen: curses.window, number: int, line: Line) -> None:
-        styles = {
-            "title": curses.A_BOLD,
-            "columns": curses.A_REVERSE,
-            "watcher": curses.A_BOLD,
-            "prompt": curses.A_REVERSE,
-        }
-        try:
-            screen.addstr(number, 0, line.text, styles.get(line.style, curses.A_NORMAL))
-            if line.state is not None and line.state[1] in self._pairs:
-                at, state = line.state
-                screen.addstr(number, at, state, self._pairs[state])
-        except curses.error:
-            pass  # curses cannot put anything into the last cell, and has shown it all the same
+            # curses fails after it has written the last cell.
+            with contextlib.suppress(curses.error):
+                window.addstr(number, 0, line.text, STYLES.get(line.style, curses.A_NORMAL))
+                if line.state is not None and line.state[1] in self._pairs:
+                    window.addstr(number, *line.state, self._pairs[line.state[1]])
+        window.refresh()
 
 
 def _is_there() -> bool:
-    """Tell whether there is still a terminal; one that is gone has something to read for ever."""
+    """Tell whether the terminal is still there; one that is gone is always readable."""
     return os.isatty(sys.stdout.fileno())
 
 
-def _keys(screen: curses.window) -> Iterator[str]:
+def _keys(window: curses.window) -> Iterator[str]:
     """Yield what was typed: letters of any alphabet, and the names of other keys."""
     while True:
         try:
-            code = screen.get_wch()
+            code = window.get_wch()
         except curses.error:
             return  # nothing is left
         if code in KEYS:
             yield KEYS[code]
         elif isinstance(code, str):
             yield code
-
-
-def _hide_cursor() -> None:
-    try:
-        curses.curs_set(0)
-    except curses.error:
-        pass  # not every terminal can

@@ -1,4 +1,4 @@
-"""What is known of the watchers and their processes, wherever it comes from."""
+"""What is known of the watchers and their processes, whatever the source."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvec_circus.stats.inventory import DAEMON
-from cvec_circus.stats.payloads import SOCKETS
+from cvec_circus.stats.payloads import DAEMON, SOCKETS
 from cvec_circus.wire.topics import fold
 
 Row = dict[str, Any]
@@ -15,17 +14,15 @@ Row = dict[str, Any]
 
 @dataclass
 class WatcherFacts:
-    """What is known of one watcher. Owned by the main thread.
+    """What is known of one watcher; None stands for what is not. Owned by the main thread.
 
     Attributes:
-        name: Its name, as it is written where that is known.
-        state: Its state; "" where nobody tells.
-        reason: Why it is in that state.
-        wanted: How many processes it is to have, None where nobody tells.
-        running: How many it has, None where nobody but `rows` tells.
-        restarts: How often a process of it has been replaced, None where nobody tells.
-        uptime: Seconds for which it has been active, None where it is not, or nobody tells.
-        rows: What its processes use, by pid.
+        name: As written, where that is known, else as topics have it.
+        state: "" if unknown.
+        wanted: The number of processes it should have.
+        running: The number it has; if None, that of `rows`.
+        uptime: Seconds for which it has been active; None also if it is not.
+        rows: The measurements of its processes, by pid.
     """
 
     name: str
@@ -38,18 +35,18 @@ class WatcherFacts:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def total(self, key: str) -> float:
-        """Return the sum of what its processes use of something."""
+        """Sum up what its processes use."""
         return sum(number for row in self.rows.values() if (number := number_of(row, key)))
 
     @property
     def age(self) -> float | None:
-        """Seconds for which it has been active, or its oldest process has been there."""
+        """Seconds for which it has been active, or its oldest process has run."""
         if self.uptime is not None:
             return self.uptime
         return max((number_of(row, "age") or 0.0 for row in self.rows.values()), default=None)
 
     def as_json(self) -> Row:
-        """Return all of it for a program."""
+        """Return it for a program."""
         return {
             "name": self.name,
             "state": self.state or None,
@@ -64,33 +61,29 @@ class WatcherFacts:
 
 
 class Facts:
-    """Everything that is known. Owned by the main thread.
+    """All that is known. Owned by the main thread.
 
     Attributes:
         watchers: By their names as topics have them.
-        sockets: What is told of each listening socket, by its number.
-        has_states: Whether the daemon has told its watchers.
-        passes: How many looks at the processes have come in.
-        trouble: What keeps us from knowing more, for a person; "" for nothing.
+        sockets: The measurements of each listening socket, by its number.
+        has_states: Whether the daemon has listed its watchers.
+        passes: The number of passes over the processes that have arrived.
+        trouble: What keeps us from knowing more, in a sentence; "" for nothing.
     """
 
     def __init__(self, process_timeout: float) -> None:
-        """Begin with nothing.
-
-        Args:
-            process_timeout: Seconds after which a process is forgotten that is published no more.
-        """
+        """Begin with nothing; drop processes not published for `process_timeout` seconds."""
         self.watchers: dict[str, WatcherFacts] = {}
         self.sockets: dict[str, Row] = {}
         self.has_states = False
         self.passes = 0
         self.trouble = ""
         self._process_timeout = process_timeout
-        self._told_at: dict[tuple[str, str], float] = {}
-        self._told_sockets: set[str] = set()
+        self._published_at: dict[tuple[str, str], float] = {}
+        self._published_sockets: set[str] = set()
 
     def status(self, reply: Mapping[str, Any]) -> None:
-        """Take what `status` answers, with details or without."""
+        """Take an answer to `status`, with or without details."""
         details, reasons = reply.get("watchers") or {}, reply.get("reasons") or {}
         former = self.watchers
         self.watchers = {}
@@ -109,8 +102,8 @@ class Facts:
         self.has_states = True
 
     def stats(self, reply: Mapping[str, Any]) -> None:
-        """Take what `stats` answers: all there is."""
-        self.sockets.clear()  # they are only published
+        """Take an answer to `stats`: all processes."""
+        self.sockets.clear()  # which are only published
         infos = {fold(name): rows for name, rows in reply["infos"].items()}
         for name, watcher in self.watchers.items():
             watcher.rows = {}
@@ -120,32 +113,25 @@ class Facts:
         self.passes += 1
 
     def stat(self, name: str, subtopic: str | None, stat: Row, now: float) -> None:
-        """Take what was published.
-
-        Args:
-            name: The watcher's name as topics have it.
-            subtopic: A pid, or the number of a socket; None for the sum.
-            stat: What is told.
-            now: The monotonic instant.
-        """
-        name = fold(name)  # Circus leaves the blanks in it
-        if name == SOCKETS and "pid" not in stat:  # a watcher may be called so
+        """Take a published message: see `stats.payloads.read`; at the monotonic instant `now`."""
+        name = fold(name)  # Circus leaves the blanks in
+        if name == SOCKETS and "pid" not in stat:  # a watcher may have that name
             if subtopic is not None:
                 self.sockets[subtopic] = stat
-                self._told_sockets.add(subtopic)
+                self._published_sockets.add(subtopic)
         elif subtopic is None:
             self._total(name, stat, now)
         else:
             if name not in self.watchers:
                 if self.has_states and name != DAEMON:
-                    return  # it has just come, and its state comes next; or it has just gone
+                    return  # new, with its state to come; or just removed
                 self.watchers[name] = WatcherFacts(name)
             self.watchers[name].rows[subtopic] = stat
-            self._told_at[name, subtopic] = now
+            self._published_at[name, subtopic] = now
 
     def _total(self, name: str, stat: Row, now: float) -> None:
         if name == DAEMON:
-            self.passes += 1  # it is the last one of a pass
+            self.passes += 1  # the last message of a pass
             self._forget(now - self._process_timeout)
             self._forget_sockets()
         watcher, pids = self.watchers.get(name), stat.get("pid")
@@ -154,22 +140,22 @@ class Facts:
             watcher.rows = {pid: row for pid, row in watcher.rows.items() if pid in there}
 
     def _forget(self, since: float) -> None:
-        for (name, pid), told_at in list(self._told_at.items()):
-            if told_at < since:
-                del self._told_at[name, pid]
+        for (name, pid), published_at in list(self._published_at.items()):
+            if published_at < since:
+                del self._published_at[name, pid]
                 if name in self.watchers:
                     self.watchers[name].rows.pop(pid, None)
                     if not (self.has_states or self.watchers[name].rows):
-                        del self.watchers[name]  # nobody else would say that it is gone
+                        del self.watchers[name]  # nothing else would tell that it is gone
 
     def _forget_sockets(self) -> None:
-        """Drop those that were not told of since the pass before."""
-        for number in set(self.sockets) - self._told_sockets:
+        """Drop those not published since the pass before."""
+        for number in set(self.sockets) - self._published_sockets:
             del self.sockets[number]
-        self._told_sockets.clear()
+        self._published_sockets.clear()
 
     def as_json(self) -> Row:
-        """Return all of it for a program."""
+        """Return it for a program."""
         return {
             "watchers": {each.name: each.as_json() for each in self.watchers.values()},
             "sockets": list(self.sockets.values()),
@@ -177,6 +163,6 @@ class Facts:
 
 
 def number_of(row: Mapping[str, Any], key: str) -> float | None:
-    """Return a number of what is told; None where it is not available."""
+    """Return a number of a row; None where it is not available."""
     value = row.get(key)
     return float(value) if isinstance(value, (int, float)) else None

@@ -1,9 +1,9 @@
-"""Where the facts come from.
+"""The source of the facts.
 
-The daemon is asked for states, restarts and reasons, once a second. What processes use comes from
-where statistics are published, if the daemon has that done: then any number of people can look, and
-the daemon measures nothing for them. Otherwise it is asked for `stats` as well, after a rest that
-is many times as long as its answer took.
+It asks the daemon for states, restarts and reasons once a second. What processes use comes from the
+published statistics, if the daemon has them published: then the daemon measures nothing for us, for
+any number of clients. Otherwise it asks for `stats` as well, after a rest many times as long as the
+answer took.
 """
 
 from __future__ import annotations
@@ -17,23 +17,22 @@ from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import connect, open_subscriber
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
-from cvec_circus.stats.inventory import STATISTICS
-from cvec_circus.stats.payloads import STAT, read
+from cvec_circus.stats.payloads import STAT, STATISTICS, read
 from cvec_circus.view.facts import Facts
 
 Reply = dict[str, Any]
 
 SHORTEST = 1.0
-"""Seconds from one round of questions to the next, at least."""
+"""Seconds between two rounds of questions, at least."""
 
 REST = 5.0
-"""Times the length of a round that lies before the next, at least."""
+"""Length of the rest after a round, in lengths of the round, at least."""
 
 SILENCE = 3.0
-"""Seconds without anything published after which the daemon is asked instead."""
+"""Seconds without published statistics after which the daemon is asked instead."""
 
 TRYING = " yet, still trying"
-"""How it ends what keeps us from knowing more as long as that may pass."""
+"""The end of a trouble that may pass."""
 
 READ_A_TURN = 256
 
@@ -58,14 +57,11 @@ class Source:
         """Prepare; `open` begins.
 
         Args:
-            loop: The loop of the thread.
-            context: Where to open sockets.
-            endpoint: Where the daemon answers; or where statistics are published, which is all
-                there is to know then.
-            facts: Takes what comes in.
-            interval: Seconds from one round to the next.
+            endpoint: Where the daemon answers; or where statistics are published, which then are
+                all that is known.
+            interval: Seconds between two rounds.
             reach: Returns where to connect to for an endpoint that the daemon names.
-            on_news: Called when something has come in.
+            on_news: Called when something has arrived.
         """
         self.published = False
         self._loop = loop
@@ -82,18 +78,18 @@ class Source:
         self._heard_at: float | None = None
         self._began_at = 0.0
         self._knows_options = False
-        self._is_in_doubt = True  # it may be another daemon by now, which publishes elsewhere
+        self._is_in_doubt = True  # it may be another daemon now, which publishes elsewhere
 
     def open(self) -> None:
         """Begin to ask.
 
         Raises:
-            SocketError: The endpoint is none.
+            SocketError: The endpoint is invalid.
         """
         self._begin_round()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close the sockets."""
         self._questions.drop()
         self._unsubscribe()
 
@@ -102,53 +98,50 @@ class Source:
     def _begin_round(self) -> None:
         self._began_at = self._loop.clock.monotonic()
         if self._is_in_doubt:
-            self._questions.ask("globaloptions", {}, self._on_options)
+            self._ask("globaloptions", self._on_options)
         else:
-            self._ask_states()
+            self._ask("status", self._on_status, details=True)
 
-    def _on_options(self, reply: Reply | None) -> None:
-        if reply is None:
-            self._on_silence()
-            return
+    def _ask(self, command: str, then: Callable[[Reply], None], **properties: Any) -> None:
+        def answered(reply: Reply | None) -> None:
+            if reply is None:
+                self._on_silence()
+            else:
+                then(reply)
+
+        self._questions.ask(command, properties, answered)
+
+    def _on_options(self, reply: Reply) -> None:
         self._knows_options, self._is_in_doubt = True, False
         self._stats_endpoint = (reply.get("options") or {}).get("stats_endpoint")
         if self._subscribed_to != self._stats_endpoint:
             self._unsubscribe()
-        self._ask_states()
+        self._ask("status", self._on_status, details=True)
 
-    def _ask_states(self) -> None:
-        self._questions.ask("status", {"details": True}, self._on_status)
-
-    def _on_status(self, reply: Reply | None) -> None:
-        if reply is None:
-            self._on_silence()
-            return
+    def _on_status(self, reply: Reply) -> None:
         try:
             self._facts.status(reply)
             self._facts.trouble = ""
         except (KeyError, TypeError, AttributeError):
-            self._facts.trouble = f"the daemon does not tell its watchers: {reply.get('reason')}"
+            self._facts.trouble = f"the daemon does not list its watchers: {reply.get('reason')}"
         states = reply.get("statuses") or {}
         if states.get(STATISTICS) == "active":
             if self._stats_endpoint:
                 self._subscribe(self._stats_endpoint)
             else:
                 self._is_in_doubt = True
-        if self._is_told():
+        if self._is_publishing():
             self._end_round()
         else:
             self._is_in_doubt |= self.published
             self.published = False
-            self._questions.ask("stats", {}, self._on_stats)
+            self._ask("stats", self._on_stats)
 
-    def _on_stats(self, reply: Reply | None) -> None:
-        if reply is None:
-            self._on_silence()
-            return
+    def _on_stats(self, reply: Reply) -> None:
         try:
             self._facts.stats(reply)
         except (KeyError, TypeError, AttributeError):
-            self._facts.trouble = f"the daemon does not tell statistics: {reply.get('reason')}"
+            self._facts.trouble = f"the daemon gives no statistics: {reply.get('reason')}"
         self._end_round()
 
     def _end_round(self) -> None:
@@ -159,19 +152,19 @@ class Source:
         self._on_news()
 
     def _on_silence(self) -> None:
-        """Nobody answers. It may be that this is where statistics are published."""
+        """Try whether the endpoint that does not answer is where statistics are published."""
         if not self._knows_options:
             self._subscribe(self._endpoint)
-        if not self._is_told():
-            self._facts.trouble = f"nobody answers at {self._endpoint}{TRYING}"
+        if not self._is_publishing():
+            self._facts.trouble = f"no answer from {self._endpoint}{TRYING}"
         self._on_news()
         self._is_in_doubt = True
         self._begin_round()
 
     # -- what is published
 
-    def _is_told(self) -> bool:
-        """Tell whether what processes use is published, or may be any moment."""
+    def _is_publishing(self) -> bool:
+        """Tell whether statistics have been published lately, or may be any moment."""
         if self._heard_at is None:
             return False
         return self._loop.clock.monotonic() - self._heard_at < max(SILENCE, 3 * self._interval)
@@ -210,7 +203,7 @@ class Source:
             try:
                 facts.stat(*read(frames[0], frames[1]), now)
             except (ValueError, IndexError, RecursionError):
-                continue  # published by something else
+                continue  # not of a daemon's statistics
         self._heard_at, self.published = now, True
         if not self._knows_options:
             facts.trouble = ""

@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from cvec_circus.commands import table
+from cvec_circus.options.nearest import did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,19 +23,16 @@ class TestTable(unittest.TestCase):
 
     def test_schemas_fit_the_command_line(self) -> None:
         for command in table.load_all().values():
-            for name in command.arguments:
-                self.assertIn(name, command.by_name)
             for switch in command.all_switches:
                 self.assertIn(switch.prop, command.by_name)
             for prop in command.by_name.values():
                 self.assertTrue(prop.doc.endswith("."), (command.name, prop.name))
 
     def test_hints(self) -> None:
-        self.assertEqual(table.near("statsu"), "; did you mean status?")
-        self.assertEqual(table.near("restrat"), "; did you mean restart?")
-        self.assertEqual(table.near("liss"), "; did you mean list?")
-        self.assertEqual(table.near("zork"), "")
-        self.assertEqual(table.near("x" * 100_000), "")
+        for typed, meant in (("statsu", "status"), ("restrat", "restart"), ("liss", "list")):
+            self.assertEqual(did_you_mean(typed, table.NAMES), f"; did you mean {meant}?")
+        for typed in ("zork", "x" * 100_000):
+            self.assertEqual(did_you_mean(typed, table.NAMES), "")
 
     def test_a_command_is_loaded_when_it_is_asked_for(self) -> None:
         program = (

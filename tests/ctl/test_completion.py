@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from unittest import mock
 from cvec_circus.commands import table
 from cvec_circus.ctl import completion
 from cvec_circus.ctl.arguments import PROG, SHELLS
-from cvec_circus.ctl.candidates import Candidates
+from cvec_circus.ctl.completion import Candidates
 from cvec_circus.ctl.shell import Completer
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import script
@@ -81,11 +82,11 @@ class TestWords(CtlCase):
                 self.assertEqual(completer.matches(before, text), matches)
 
     def test_no_daemon(self) -> None:
-        with mock.patch("cvec_circus.ctl.candidates.PATIENCE", 0.05):
+        with mock.patch("cvec_circus.ctl.completion.PATIENCE", 0.05):
             self.assertEqual(Completer("ipc:///no/such").matches("status ", ""), [])
 
 
-@unittest.skipIf(completion.autocomplete is None, "argcomplete is not installed")
+@unittest.skipIf(importlib.util.find_spec("argcomplete") is None, "argcomplete is not installed")
 class TestShells(CtlCase):
     def setUp(self) -> None:
         super().setUp()
@@ -153,7 +154,8 @@ class TestShells(CtlCase):
 
 class TestWithoutTheLibrary(unittest.TestCase):
     def test_it_says_what_to_install(self) -> None:
-        with mock.patch.object(completion, "autocomplete", None):
+        gone = {"argcomplete": None, "argcomplete.shell_integration": None}
+        with mock.patch.dict(sys.modules, gone):
             done = run("--completion", "bash")
             self.assertEqual((done.code, done.out), (1, ""))
             self.assertEqual(done.err, f"{PROG}: {completion.MISSING}\n")

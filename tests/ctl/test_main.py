@@ -201,10 +201,10 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("nb: 'z' is not a whole number", "incr", "web", "z")
         self.usage("nb: -1 is less than 0", "incr", "web", "-1")
         self.usage("signum: ", "signal", "web", "usr9")
-        self.usage("NAME and SIGNAL", "signal", "web")
+        self.usage("give NAME SIGNAL", "signal", "web")
         self.usage("OPTION", "get", "web")
         self.usage("pairs", "set", "web", "cmd")
-        self.usage("NAME and CMD", "add", "new")
+        self.usage("CMD is missing", "add", "new")
         self.usage("unknown match method zz", "stop", "w*", "--match", "zz")
         self.usage("--timeout", "--timeout", "z", "status")
         self.usage("--timeout", "--timeout", "0", "status")
@@ -228,8 +228,8 @@ class TestWithoutADaemon(unittest.TestCase):
             self.assertIn(command.doc, result.out)
             for switch in (*command.all_switches, *command.local):
                 self.assertIn(f"--{switch.name}", result.out)
-            for word, text in command.takes.items():
-                self.assertRegex(result.out, rf"\n  {word} +{re.escape(text)}")
+            for word, prop in command.arguments.items():
+                self.assertRegex(result.out, rf"\n  {word} +{re.escape(prop.help)}")
 
     def test_a_help_names_defaults(self) -> None:
         self.assertIn("How many more. `1` by default.", run("help", "incr").out)
@@ -238,7 +238,7 @@ class TestWithoutADaemon(unittest.TestCase):
     def test_every_word_of_a_usage_is_explained(self) -> None:
         for command in table.load_all().values():
             words = set(re.findall("[A-Z]+", command.usage)) - {"VALUE"}
-            self.assertEqual(set(command.takes), words, command.name)
+            self.assertEqual(set(command.arguments), words, command.name)
 
 
 class TestScript(CtlCase):

@@ -23,9 +23,9 @@ class TestWhy(unittest.TestCase):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-            self.assertEqual(self.why(f"tcp://127.0.0.1:{port}"), "nobody listens there; ")
+            self.assertEqual(self.why(f"tcp://127.0.0.1:{port}"), "nothing listens there; ")
             listener.listen()
-            found = "somebody listens there and does not answer; "
+            found = "the process that listens there does not answer; "
             self.assertEqual(self.why(f"tcp://127.0.0.1:{port}"), found)
         self.assertTrue(self.why("tcp://no such host:1").startswith("no such host: "))
 
@@ -35,7 +35,7 @@ class TestWhy(unittest.TestCase):
             self.assertEqual(self.why(f"ipc://{path}"), "there is no such socket; ")
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(str(path))
-            self.assertEqual(self.why(f"ipc://{path}"), "nobody listens there; ")
+            self.assertEqual(self.why(f"ipc://{path}"), "nothing listens there; ")
             long = f"ipc://{folder}/{'x' * 200}"
             self.assertEqual(self.why(long), "AF_UNIX path too long; ")
 

@@ -174,7 +174,7 @@ class TestOnATerminal(CtlCase):
         Path(self.home, ".local").touch()
         terminal = self.shell()
         terminal.type("\x04")
-        terminal.until("the history is not kept: ")
+        terminal.until("the history cannot be written: ")
         self.assertEqual(terminal.ended(), 0)
 
     def test_quit_is_not_exit(self) -> None:

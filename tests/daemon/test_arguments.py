@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.daemon import arguments
-from cvec_circus.runtime.assignment import read_arguments
+from cvec_circus.runtime.assignment import read
 
 DAEMON: dict[str, tuple[list[str], Any]] = {
     "config": (["a.ini"], "a.ini"),
@@ -46,7 +46,7 @@ class TestArguments(unittest.TestCase):
     def test_every_argument_of_a_plugin(self) -> None:
         for name, (words, meant) in PLUGIN.items():
             with self.subTest(name):
-                self.assertEqual(getattr(read_arguments(words), name), meant)
+                self.assertEqual(getattr(read(words), name), meant)
 
     def test_what_makes_no_sense(self) -> None:
         for words in (

@@ -49,7 +49,7 @@ class TestFar(DaemonCase):
     def test_a_shell_has_one_connection(self) -> None:
         done = self.ctl(*THERE, stdin="status web\nnumwatchers\nstatus web --ssh other\n")
         self.assertEqual(done.stdout, "active\n1\n")
-        self.assertIn("--ssh is for the whole shell", done.stderr)
+        self.assertIn("--ssh applies to a whole shell", done.stderr)
         self.assertEqual(self.servers(), ["me@there"] * 2)  # there, and back
 
     def test_what_happens(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cvec_circus import __version__
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.logs.outputs import READER_TIMEOUT
+from cvec_circus.logs.log import READER_TIMEOUT
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
 

@@ -154,7 +154,7 @@ class TestBroken(LogCase):
             ("b.ini", "nonsense", "no section headers"),
             ("c.ini", "[loggers]\nkeys = root\n", "formatters"),
             ("a.json", "{", "c"),
-            ("b.json", "[]", "this is no mapping"),
+            ("b.json", "[]", "this is not a mapping"),
             ("c.json", '{"version": 2}', "Unsupported version: 2"),
             ("d.json", '{"handlers": {"a": {"class": "no.such"}}}', "'a': "),
             ("e.json", '{"root": {"handlers": ["nope"]}}', "Unable to"),

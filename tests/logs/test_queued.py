@@ -42,14 +42,11 @@ class GatedLog(Log):
     """A log behind a gate."""
 
     def __init__(self, target: logging.Logger, gate: Gate) -> None:
-        super().__init__(target)
+        super().__init__(target, [gate])
         self.gate = gate
         self.is_closed = False
         target.addHandler(gate)
         target.setLevel("INFO")
-
-    def handlers(self) -> list[logging.Handler]:
-        return [self.gate]
 
     def reopen(self) -> None:
         self.gate.lines.append("reopened")
@@ -75,7 +72,7 @@ class QueuedCase(LogCase):
         self.gate = Gate()
         self.gated = GatedLog(self.logger, self.gate)
         self.log = QueuedLog(self.gated)
-        self.addCleanup(self.log._queue._worker.join, 30)
+        self.addCleanup(self.log._worker.join, 30)
         self.addCleanup(self.log.close)
         self.addCleanup(self.gate.opened.set)
 
@@ -136,7 +133,7 @@ class TestTheQueue(QueuedCase):
 
         def turn() -> None:
             self.logger.info("inside")
-            self.assertFalse(self.log._queue._is_due)
+            self.assertFalse(self.log._is_due)
             another = threading.Thread(target=self.logger.info, args=("by another thread",))
             another.start()
             another.join(30)
@@ -155,11 +152,11 @@ class TestTheQueue(QueuedCase):
         self.hold()
         for number in range(LINES):
             self.logger.info("%d", number)
-        with self.log._queue.lock:  # type: ignore[union-attr]
-            self.assertEqual(self.log._queue._lost, 1)
-            self.log._queue._count -= 2  # as if some had been written
+        with self.log._lock:
+            self.assertEqual(self.log._lost, 1)
+            self.log._count -= 2  # as if some had been written
             self.logger.info("behind the gap")
-            self.log._queue._count += 2
+            self.log._count += 2
         lines = self.written()
         self.assertRegex(lines[-2], MISSING)
         self.assertEqual(lines[-1], "behind the gap")
@@ -192,7 +189,7 @@ class TestTheQueue(QueuedCase):
         self.catch_stderr()
         with mock.patch.object(self.gate, "emit", side_effect=MemoryError("no memory")):
             self.logger.info("one")
-            self.log._queue._worker.do(self.gate.reached.set)
+            self.log._worker.do(self.gate.reached.set)
             self.assertTrue(self.gate.reached.wait(30))
         self.logger.info("two")
         self.assertEqual(self.written(), ["two"])

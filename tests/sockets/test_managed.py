@@ -178,16 +178,18 @@ class ManagedSocketTest(LeakCheckedTestCase):
     def test_what_is_not_there_yet_is_refused_by_its_name(self):
         with self.assertRaises(exc.OptionError) as caught:
             CircusSocket(name="web", use_papa=True)
-        self.assertEqual(str(caught.exception), "use_papa: is not available in this version")
+        self.assertEqual(
+            str(caught.exception), "use_papa: not available in this version; leave it out"
+        )
 
     def test_bad_values_are_refused_by_their_name(self):
         for option, value, reason in (
-            ("port", 65536, "65536 is not within 0 and 65535"),
-            ("port", -1, "-1 is not within 0 and 65535"),
+            ("port", 65536, "65536 is more than 65535"),
+            ("port", -1, "-1 is less than 0"),
             ("port", "http", "'http' is not a whole number"),
             ("backlog", "many", "'many' is not a whole number"),
-            ("family", "AF_APPLETALK", "AF_APPLETALK is none of AF_INET, AF_INET6, AF_UNIX"),
-            ("type", "SOCK_PACKET", "SOCK_PACKET is none of SOCK_STREAM, SOCK_DGRAM"),
+            ("family", "AF_APPLETALK", "'AF_APPLETALK' is not one of AF_INET, AF_INET6, AF_UNIX"),
+            ("type", "SOCK_PACKET", "'SOCK_PACKET' is not one of SOCK_STREAM, SOCK_DGRAM"),
             ("proto", "tpc", "'tpc' is no protocol: a number, or one of ip, icmp, tcp"),
             ("replace", "perhaps", "'perhaps' is neither true nor false"),
             ("path", {"family": "AF_UNIX"}, "missing; a unix socket has one"),

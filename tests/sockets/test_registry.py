@@ -7,7 +7,7 @@ from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -61,26 +61,26 @@ class SocketRegistryTest(LeakCheckedTestCase):
             "no $(circus.wid) at all, circus.sockets.web neither": [],
         }.items():
             with self.subTest(text):
-                with self.registry.loan() as loan:
+                with Loan(self.registry) as loan:
                     found = loan.used_by(text)
                 self.assertEqual(list(found.items()), [(name, fds[name]) for name in names])
 
     def test_a_socket_that_is_not_there_is_refused_by_its_name(self):
         with self.assertRaises(exc.OptionError) as caught:
-            self.registry.loan().used_by("$(circus.sockets.web)")
+            Loan(self.registry).used_by("$(circus.sockets.web)")
         self.assertEqual(str(caught.exception), "use_sockets: there is no socket web")
         self.bound("api", "admin")
         self.registry.add(local("late"))
         for name in ("wbe", "late"):
             with self.assertRaises(exc.OptionError) as caught:
-                self.registry.loan().used_by(f"$(circus.sockets.api) $(circus.sockets.{name})")
+                Loan(self.registry).used_by(f"$(circus.sockets.api) $(circus.sockets.{name})")
             self.assertIn(f"there is no socket {name}; there is api, admin", str(caught.exception))
 
     def test_an_option_names_a_socket(self):
         fds = self.bound("web")
-        self.assertEqual(self.registry.loan().fd("stdin_socket", "Web"), fds["web"])
+        self.assertEqual(Loan(self.registry).fd("stdin_socket", "Web"), fds["web"])
         with self.assertRaises(exc.OptionError) as caught:
-            self.registry.loan().fd("stdin_socket", "wbe")
+            Loan(self.registry).fd("stdin_socket", "wbe")
         self.assertEqual(
             str(caught.exception), "stdin_socket: there is no socket wbe; there is web"
         )
@@ -103,7 +103,7 @@ class LoanTest(LeakCheckedTestCase):
         self.bound()
         with self.assertRaises(ConnectionRefusedError):  # nobody would accept it
             socket.create_connection(("127.0.0.1", self.web.port), timeout=30)
-        with self.registry.loan() as first, self.registry.loan() as second:
+        with Loan(self.registry) as first, Loan(self.registry) as second:
             numbers = {loan.used_by("$(circus.sockets.web)")["Web"] for loan in (first, second)} | {
                 self.web.fileno()
             }
@@ -117,11 +117,11 @@ class LoanTest(LeakCheckedTestCase):
                     self.assertEqual(its.getsockname(), ("127.0.0.1", self.web.port))
             with socket.create_connection(("127.0.0.1", self.web.port), timeout=30):
                 pass
-        self.assertEqual(self.registry.loan().fds(), {"Web": self.web.fileno()})
+        self.assertEqual(Loan(self.registry).fds(), {"Web": self.web.fileno()})
 
     def test_datagrams_are_not_lost_in_ours(self):
         self.bound(type="SOCK_DGRAM")
-        with self.registry.loan() as loan, socket.socket(type=socket.SOCK_DGRAM) as client:
+        with Loan(self.registry) as loan, socket.socket(type=socket.SOCK_DGRAM) as client:
             with socket.socket(fileno=os.dup(loan.fd("x", "web"))) as its:
                 its.settimeout(30)
                 for number in range(50):
@@ -132,7 +132,7 @@ class LoanTest(LeakCheckedTestCase):
         self.bound()
         full = OSError(errno.EMFILE, "Too many open files")
         with mock.patch("socket.socket", side_effect=full):
-            with self.registry.loan() as loan, self.assertRaises(OSError) as caught:
+            with Loan(self.registry) as loan, self.assertRaises(OSError) as caught:
                 loan.fd("stdin_socket", "web")
         self.assertEqual(caught.exception.errno, errno.EMFILE)
         self.assertEqual(str(caught.exception), "socket Web: cannot open it: Too many open files")

@@ -12,7 +12,6 @@ import zmq
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.stats import service
-from cvec_circus.stats.task import Task
 from tests.support.daemon import folder
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
@@ -75,7 +74,7 @@ class StatsCase(LeakCheckedTestCase):
 
     def serve(self, listens: bool = True, **given: Any) -> service.Service:
         """Run the service in a thread of its own, and listen to it."""
-        task = Task(
+        task = service.Task(
             endpoint=self.daemon.endpoint,
             pubsub_endpoint=self.daemon.pubsub_endpoint,
             stats_endpoint=f"ipc://{self.daemon.directory}/stats",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import unittest
 
-from cvec_circus.stats.inventory import Inventory, Socket, sockets_of
+from cvec_circus.stats.inventory import Inventory
+from cvec_circus.stats.payloads import Socket, sockets_of
 
 
 class TestInventory(unittest.TestCase):

@@ -7,7 +7,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.stats import payloads
-from cvec_circus.stats.inventory import Socket
+from cvec_circus.stats.payloads import Socket
 
 OF_A_PROCESS = {
     "mem_info1", "mem_info2", "cpu", "mem", "ctime", "pid", "username", "nice", "create_time",

@@ -8,7 +8,7 @@ import threading
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.stats import reads
-from cvec_circus.stats.inventory import Socket
+from cvec_circus.stats.payloads import Socket
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
 

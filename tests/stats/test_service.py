@@ -8,8 +8,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.stats import census, service
-from cvec_circus.stats.task import Task
+from cvec_circus.stats import inventory, service
 from cvec_circus.wire import messages
 from tests.stats.case import StatsCase
 from tests.support.children import Child
@@ -113,11 +112,11 @@ class TestService(StatsCase):
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.serve()
             self.assertTrue(eventually(lambda: logs.output))
-        self.assertIn("the answer to list cannot be used", logs.output[0])
+        self.assertIn("the daemon's answer to list is unusable", logs.output[0])
         self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
 
     def test_everything_is_asked_for_anew_from_time_to_time(self) -> None:
-        with mock.patch.object(census, "RENEWED", 0.1):
+        with mock.patch.object(inventory, "RENEWED", 0.1):
             self.serve()
             self.assertTrue(eventually(lambda: len(self.daemon.commands("listsockets")) > 2))
 
@@ -129,7 +128,7 @@ class TestPace(StatsCase):
         self.assertEqual(OFTEN, 1.0)
 
     def test_no_more_often_than_agreed(self) -> None:
-        with mock.patch.object(census, "RENEWED", 0.01):
+        with mock.patch.object(inventory, "RENEWED", 0.01):
             began = SYSTEM.monotonic()
             self.serve()
             self.assertTrue(eventually(lambda: len(self.daemon.requests) >= 6))
@@ -149,7 +148,7 @@ class TestEndpoint(StatsCase):
     def test_somebody_else_stays(self) -> None:
         self.serve()
         self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
-        task = Task(self.daemon.endpoint, self.daemon.pubsub_endpoint)
+        task = service.Task(self.daemon.endpoint, self.daemon.pubsub_endpoint)
         task.stats_endpoint = f"ipc://{self.daemon.directory}/stats"
         with mock.patch.object(service, "PATIENCE", 0.0):
             late = service.Service(task)
@@ -163,7 +162,7 @@ class TestEndpoint(StatsCase):
         self.assertRegex(logs.output[0], r"tcp://0\.0\.0\.0:\d+: other machines can listen")
 
     def test_none_at_all(self) -> None:
-        task = Task(self.daemon.endpoint, self.daemon.pubsub_endpoint, "no endpoint")
+        task = service.Task(self.daemon.endpoint, self.daemon.pubsub_endpoint, "no endpoint")
         with self.assertRaisesRegex(service.SocketError, "not an endpoint"):
             service.Service(task).run()
 

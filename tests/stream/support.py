@@ -1,5 +1,6 @@
 """What the tests of files and of the pump share: a folder, and children that write."""
 
+import collections
 import contextlib
 import os
 import subprocess
@@ -8,8 +9,11 @@ import tempfile
 import threading
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.stream.base import UNKNOWN, Context
 from cvec_circus.stream.file import FileStream
+from cvec_circus.stream.output import Pipe, Wanted
 from cvec_circus.stream.pump import Pump
+from cvec_circus.stream.pumps import DRAIN_TIMEOUT, Pumps
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
@@ -69,9 +73,8 @@ class FileStreamTestCase(LeakCheckedTestCase):
         return os.path.join(self.folder, *names)
 
     def stream(self, filename=None, cls=FileStream, **options):
-        stream = cls(
-            filename or self.filename, **options, clock=self.clock, on_loss=self.said.append
-        )
+        context = Context(clock=self.clock, on_loss=self.said.append)
+        stream = cls(filename or self.filename, **{"context": context, **options})
         self.addCleanup(stream.close)
         stream.reopen()
         return stream
@@ -87,6 +90,37 @@ class FileStreamTestCase(LeakCheckedTestCase):
         return b"".join(texts), [len(text) for text in texts]
 
 
+def never(delay, fn):
+    """Try again with the next order only."""
+
+
+def lost(pumps):
+    """Return the bytes that each stream of pumps has lost."""
+    found = collections.Counter()
+    for pump in pumps:
+        found.update(pump.reader.lost)
+    return found
+
+
+class OnePump(Pump):
+    """One pump, with the methods that `Pumps` has."""
+
+    def open(self, key, conf, source=UNKNOWN, history=None):
+        return self.do(self.reader.open, Wanted(key, dict(conf), source, history))
+
+    def add(self, key, fd, pid, source=UNKNOWN):
+        return self.take(Pipe(key, fd, pid, source))
+
+    def reopen(self, key=None):
+        return self.is_needed and self.do(self.reader.reopen, key)
+
+    def close(self, key, drain_timeout=DRAIN_TIMEOUT, then=None):
+        return self.do(self.reader.close, key, drain_timeout, then)
+
+    def stop(self, drain_timeout=DRAIN_TIMEOUT):
+        return super().stop(drain_timeout)
+
+
 class PumpTestCase(LeakCheckedTestCase):
     clock = SYSTEM
 
@@ -97,11 +131,13 @@ class PumpTestCase(LeakCheckedTestCase):
         self.folder = folder.name
         self.filename = self.path("log")
         self.said = []
-        self.pump = Pump(clock=self.clock, on_loss=self.said.append, on_crash=self.crashed)
+        self.context = Context(clock=self.clock, on_loss=self.said.append)
+        self.pump = OnePump(self.context, never, "pump", "files", None)
         self.addCleanup(self.join)
 
-    def crashed(self, error, description):
-        self.said.append(f"{description}: {error!r}")
+    def lost(self):
+        """Return the bytes that each stream has lost."""
+        return lost(self.pump._all() if isinstance(self.pump, Pumps) else [self.pump])
 
     def join(self):
         self.pump.stop(0)

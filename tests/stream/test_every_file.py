@@ -9,9 +9,8 @@ import shutil
 import unittest
 from unittest import mock
 
-from cvec_circus.stream.file import FileStream
+from cvec_circus.stream.file import FileStream, WatchedFileStream
 from cvec_circus.stream.timed import TimedRotatingFileStream
-from cvec_circus.stream.watched import WatchedFileStream
 from tests.stream.support import FileStreamTestCase
 
 SIZES = {"max_bytes": 1000, "backup_count": 2}

@@ -2,11 +2,14 @@
 
 import errno
 import os
+import shutil
 import stat
+import tempfile
+import unittest
 from unittest import mock
 
 from cvec_circus import exc
-from cvec_circus.stream.file import FileStream
+from cvec_circus.stream.file import FileStream, WatchedFileStream, cut, shift
 from tests.stream.support import FileStreamTestCase
 
 
@@ -182,7 +185,10 @@ class RotationTest(FileStreamTestCase):
         for _ in range(10):
             stream.write(b"12345\n", 1)
         self.assertEqual(self.text(), b"12345\n" * 10)
-        self.assertEqual(self.said, [f"cannot rotate {self.filename}: Is a directory; it grows on"])
+        self.assertEqual(
+            self.said,
+            [f"cannot rotate {self.filename}: Is a directory; it grows until this is fixed"],
+        )
         os.rmdir(self.path("log.1", "full"))
         os.rmdir(self.path("log.1"))
         self.clock.advance(1)
@@ -201,4 +207,121 @@ class RotationTest(FileStreamTestCase):
         self.clock.advance(1)
         stream.write(b"45678\n", 1)
         self.assertEqual(self.texts(), (b"12345\n23456\n34567\n45678\n", [18, 6]))
+        self.assertEqual(stream.lost, 0)
+
+
+class CutTest(unittest.TestCase):
+    def test_all_that_fits(self):
+        self.assertEqual(cut(b"one\ntwo", 0, 7, empty=False), 7)
+        self.assertEqual(cut(b"one\ntwo", 4, 3, empty=False), 7)
+
+    def test_the_last_line_that_fits(self):
+        self.assertEqual(cut(b"one\ntwo\n", 0, 7, empty=False), 4)
+        self.assertEqual(cut(b"one\ntwo\nthree\n", 4, 6, empty=True), 8)
+
+    def test_nothing_when_no_line_fits(self):
+        self.assertEqual(cut(b"one\ntwo\n", 4, 3, empty=False), 4)
+        self.assertEqual(cut(b"one\n", 0, 0, empty=False), 0)
+        self.assertEqual(cut(b"one\n", 0, -5, empty=False), 0)
+
+    def test_a_line_too_long_for_an_empty_file_is_cut_anywhere(self):
+        self.assertEqual(cut(b"onetwothree", 3, 4, empty=True), 7)
+        self.assertEqual(cut(b"one", 0, 0, empty=True), 1)
+
+
+class ShiftTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.filename = os.path.join(folder.name, "log")
+
+    def put(self, **files):
+        for name, text in files.items():
+            with open(os.path.join(self.folder, name.replace("_", ".")), "w") as file:
+                file.write(text)
+
+    def files(self):
+        found = {}
+        for name in os.listdir(self.folder):
+            with open(os.path.join(self.folder, name)) as file:
+                found[name] = file.read()
+        return found
+
+    def test_backups_move_up_and_the_last_one_goes(self):
+        self.put(log="new")
+        shift(self.filename, 2)
+        self.assertEqual(self.files(), {"log.1": "new"})
+        self.put(log="newer")
+        shift(self.filename, 2)
+        self.assertEqual(self.files(), {"log.1": "newer", "log.2": "new"})
+        self.put(log="newest")
+        shift(self.filename, 2)
+        self.assertEqual(self.files(), {"log.1": "newest", "log.2": "newer"})
+
+    def test_one_backup(self):
+        self.put(log="new", log_1="old")
+        shift(self.filename, 1)
+        self.assertEqual(self.files(), {"log.1": "new"})
+
+    def test_a_gap_and_files_beyond_the_count_are_left_alone(self):
+        self.put(log="new", log_2="old", log_9="other")
+        shift(self.filename, 3)
+        self.assertEqual(self.files(), {"log.1": "new", "log.3": "old", "log.9": "other"})
+
+    def test_a_backup_that_cannot_be_replaced_is_an_error(self):
+        self.put(log="new")
+        os.makedirs(f"{self.filename}.1/full")
+        with self.assertRaises(OSError):
+            shift(self.filename, 1)
+        self.assertTrue(os.path.exists(self.filename))
+
+
+class WatchedTest(FileStreamTestCase):
+    def test_a_file_that_was_moved_is_followed_at_once(self):
+        stream = self.stream(cls=WatchedFileStream)
+        for number in range(3):
+            stream.write(b"before %d\n" % number, 1)
+            os.rename(self.filename, self.path(f"log.{number}"))
+            stream.write(b"after %d\n" % number, 1)
+            os.rename(self.filename, self.path(f"new.{number}"))
+        for number in range(3):
+            self.assertEqual(self.text(f"log.{number}"), b"before %d\n" % number)
+            self.assertEqual(self.text(f"new.{number}"), b"after %d\n" % number)
+        self.assertEqual(self.said, [])
+
+    def test_a_file_that_was_deleted_is_made_anew(self):
+        stream = self.stream(cls=WatchedFileStream)
+        stream.write(b"before\n", 1)
+        os.unlink(self.filename)
+        stream.write(b"after\n", 1)
+        self.assertEqual(self.text(), b"after\n")
+
+    def test_it_is_not_rotated_by_size(self):
+        stream = self.stream(cls=WatchedFileStream, max_bytes=10, backup_count=2)
+        stream.write(b"0123456789\n" * 3, 1)
+        self.assertEqual(os.listdir(self.folder), ["log"])
+
+    def test_lines_are_stamped(self):
+        stream = self.stream(cls=WatchedFileStream, time_format="T")
+        stream.write(b"a\nb\n", 7)
+        self.assertEqual(self.text(), b"T [7] | a\nT [7] | b\n")
+
+    def test_without_its_folder_it_writes_on_and_says_so_once_a_minute(self):
+        folder = self.path("there")
+        os.mkdir(folder)
+        stream = self.stream(os.path.join(folder, "log"), cls=WatchedFileStream)
+        stream.write(b"before\n", 1)
+        kept = os.open(os.path.join(folder, "log"), os.O_RDONLY)
+        self.addCleanup(os.close, kept)
+        os.rename(folder, self.path("away"))
+        stream.write(b"meanwhile\n", 1)
+        stream.write(b"again\n", 1)
+        self.assertEqual(os.read(kept, 100), b"before\nmeanwhile\nagain\n")
+        self.assertEqual(len(self.said), 1)
+        self.assertIn("cannot reopen", self.said[0])
+        shutil.copytree(self.path("away"), folder, ignore=lambda *_: ["log"])
+        self.clock.advance(2)
+        stream.write(b"back\n", 1)
+        self.assertEqual(self.text("there/log"), b"back\n")
         self.assertEqual(stream.lost, 0)

@@ -30,7 +30,7 @@ class SpecialFilesTest(FileStreamTestCase):
         stream = self.stream()
         stream.write(b"lost\n", 1)
         self.assertEqual(stream.lost, 5)
-        self.assertIn("No such device or address; output is lost", self.said[0])
+        self.assertIn("No such device or address; its output is lost", self.said[0])
         reader = os.open(self.filename, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
         self.clock.advance(1)
@@ -125,7 +125,7 @@ class TroubleTest(FileStreamTestCase):
             self.said,
             [
                 f"cannot open {name}: No such file or directory; "
-                "output is lost until that is mended",
+                "its output is lost until this is fixed",
                 f"cannot write to {name}: No such file or directory; 10 bytes of output are lost",
             ],
         )
@@ -175,7 +175,7 @@ class TroubleTest(FileStreamTestCase):
         # What went in after the last look may have been lost: these are counted, too many rather
         # than too few.
         self.assertEqual(stream.lost, 9)
-        self.assertIn("somebody deleted the file; 9 bytes", self.said[0])
+        self.assertIn("the file was deleted; 9 bytes", self.said[0])
 
     def test_a_directory_that_was_removed_may_come_back(self):
         os.mkdir(self.path("sub"))
@@ -226,7 +226,7 @@ class ReopenTest(FileStreamTestCase):
             self.said,
             [
                 f"cannot reopen {self.filename}: Is a directory; "
-                "the file that was opened before is written on until that is mended"
+                "its output goes to the file opened before until this is fixed"
             ],
         )
         os.rmdir(self.filename)

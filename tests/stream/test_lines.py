@@ -1,13 +1,16 @@
 """Blocks into lines: nothing lost, nothing torn, stamped or not."""
 
+import json
 import random
 import re
 import unittest
 from unittest import mock
 
-from cvec_circus.stream import stamped
-from cvec_circus.stream.lines import LONGEST_HELD, Lines
-from cvec_circus.stream.stamped import StampedLines
+from cvec_circus import exc
+from cvec_circus.stream import lines
+from cvec_circus.stream.base import Context, Source
+from cvec_circus.stream.lines import LONGEST_HELD, Lines, StampedLines
+from tests.stream.support import FileStreamTestCase
 from tests.support.clock import FakeClock
 
 STAMPED = re.compile(rb"([^\[]*)\[(\d+)\] \|([ +]) ?(.*)", re.DOTALL)
@@ -163,7 +166,7 @@ class StampedLinesTest(unittest.TestCase):
         self.assertEqual(self.written.feed(b"end\n", 1), b"1700000000 [1] |+ end\n")
 
     def test_the_time_is_formatted_once_a_second(self):
-        with mock.patch.object(stamped, "datetime", wraps=stamped.datetime) as calls:
+        with mock.patch.object(lines, "datetime", wraps=lines.datetime) as calls:
             for _ in range(1000):
                 self.written.feed(b"one\n")
             self.assertEqual(calls.fromtimestamp.call_count, 0)
@@ -224,3 +227,45 @@ def run_random(rng, lines):
             written.overdue()
     written.rest()
     return sent, written.file
+
+
+class JsonTest(FileStreamTestCase):
+    def rows(self):
+        return [json.loads(line) for line in self.text().splitlines()]
+
+    def test_each_line_is_an_object(self):
+        stream = self.stream(
+            json="True", context=Context(self.clock, source=Source("web", "stderr"))
+        )
+        stream.write(b'say "hi"\n\ncaf\xc3\xa9 \xff\nand', 7)
+        stream.write(b" on\n", 7)
+        row = {"time": self.clock.time(), "watcher": "web", "stream": "stderr", "pid": 7}
+        texts = ['say "hi"', "", "caf\u00e9 \\xff", "and on"]
+        self.assertEqual(self.rows(), [{**row, "text": text} for text in texts])
+
+    def test_the_time_as_it_is_wanted(self):
+        self.stream(json=True, time_format="T").write(b"x\n", 1)
+        self.assertEqual(self.rows()[0]["time"], "T")
+
+    def test_a_part_of_a_line(self):
+        stream = self.stream(json=True)
+        stream.write(b"name? ", 1)
+        stream.look()
+        stream.look()
+        stream.write(b"me\n", 1)
+        stream.write(b"end", 1)
+        stream.finish(1)
+        found = [(row["text"], row.get("partial")) for row in self.rows()]
+        self.assertEqual(found, [("name? ", True), ("me", None), ("end", True)])
+
+    def test_objects_stay_whole_when_a_file_is_full(self):
+        stream = self.stream(json=True, max_bytes=300, backup_count=3)
+        for number in range(8):
+            stream.write(b"%d\n" % number, 1)
+        text, sizes = self.texts()
+        self.assertEqual([json.loads(line)["text"] for line in text.splitlines()], [*"01234567"])
+        self.assertGreater(len(sizes), 1)
+
+    def test_what_is_refused(self):
+        with self.assertRaises(exc.OptionError):
+            self.stream(json="perhaps")

@@ -7,9 +7,9 @@ import types
 import unittest
 
 from cvec_circus import exc, stream
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
-from tests.stream.support import FileStreamTestCase, PumpTestCase
+from tests.stream.support import FileStreamTestCase, PumpTestCase, never
 from tests.support.eventually import eventually
 
 MODULE = "cvec_circus_test_streams"
@@ -51,7 +51,7 @@ made: list = []
 class OwnTest(PumpTestCase):
     def setUp(self):
         super().setUp()
-        self.pump = Pumps(on_loss=self.said.append, on_crash=self.crashed)
+        self.pump = Pumps(self.context, never)
         module = types.ModuleType(MODULE)
         module.Recorder = Recorder
         sys.modules[MODULE] = module
@@ -105,16 +105,16 @@ class OwnTest(PumpTestCase):
         for number, text in enumerate((b"raise", b"exit", b"fine"), 1):
             pipe.write(text)
             self.assertTrue(eventually(lambda n=number: made and len(made[0].calls) == n))
-        self.assertTrue(eventually(lambda: self.pump.lost == {"own": 9}))
+        self.assertTrue(eventually(lambda: self.lost() == {"own": 9}))
         self.assertIn("ValueError('no')", self.said[0])
 
     def test_one_that_cannot_be_made(self):
         with self.assertLogs("cvec_circus", "ERROR"):
             self.own(name="Nothing")
             self.pipe("own").write(b"lost")
-            self.assertTrue(eventually(lambda: self.pump.lost == {"own": 4}))
+            self.assertTrue(eventually(lambda: self.lost() == {"own": 4}))
         text = f"cannot make {MODULE}.Nothing: ImportError: there is no Nothing in {MODULE}"
-        self.assertEqual(self.said, [f"{text}; 4 bytes of output are lost"])
+        self.assertEqual(self.said, [f"w: {text}; 4 bytes of output are lost"])
 
     def test_its_thread_ends_with_it(self):
         for _ in range(3):

@@ -6,6 +6,7 @@ import os
 import threading
 from unittest import mock
 
+from cvec_circus.stream.base import Context
 from cvec_circus.stream.timed import TimedRotatingFileStream
 from tests.stream.support import FileStreamTestCase
 
@@ -32,7 +33,7 @@ class PackingTest(FileStreamTestCase):
             max_bytes=10,
             backup_count=3,
             compress=True,
-            do=lambda *job: jobs.append(functools.partial(*job)),
+            context=Context(self.clock, do=lambda *job: jobs.append(functools.partial(*job))),
         )
         for number in range(4):
             stream.write(b"line %d\n" % number, 1)

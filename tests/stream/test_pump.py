@@ -7,8 +7,8 @@ import threading
 from unittest import mock
 
 from cvec_circus.base.thread import Thread
-from cvec_circus.stream.orders import RETRY_DELAY
-from cvec_circus.stream.source import Source
+from cvec_circus.stream.base import Source
+from cvec_circus.stream.pump import RETRY_DELAY
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LEAVE_GRANDCHILD, PumpTestCase, rows
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
@@ -18,7 +18,7 @@ class OrdersTest(PumpTestCase):
     def test_no_thread_without_streams(self):
         self.assertFalse(self.pump.stop())
         self.assertTrue(self.pump.join(0))
-        self.assertEqual(self.pump.lost, {})
+        self.assertEqual(self.lost(), {})
         self.assertFalse(self.open())
 
     def test_a_thread_with_the_first_stream(self):
@@ -30,7 +30,7 @@ class OrdersTest(PumpTestCase):
     def test_what_cannot_be_made_is_lost_and_counted(self):
         self.pump.open("key", {"class": "NoStream"}, Source("web", "stderr"))
         self.pipe().write(b"12345\n")
-        self.assertTrue(eventually(lambda: self.pump.lost == {"key": 6}))
+        self.assertTrue(eventually(lambda: self.lost() == {"key": 6}))
         self.closed(drain_timeout=0)
         self.assertIn("web: the stream of stderr cannot be made: class: 'NoStream'", self.said[0])
         self.assertIn("6 bytes of output are lost", self.said[-1])
@@ -266,13 +266,14 @@ class CrashTest(PumpTestCase):
         first = self.current()
         for error, word in ((RuntimeError("no"), b" three\n"), (MemoryError(), b"four\n")):
             with self.subTest(error=error):
-                self.said.clear()
                 self.pump._crashed_at = float("-inf")
-                read = self.pump._reader._read
-                with mock.patch.object(self.pump._reader, "_read", once(error, read)):
+                read = self.pump.reader._read
+                dying = mock.patch.object(self.pump.reader, "_read", once(error, read))
+                with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
                     writer.write(word)
-                    self.assertTrue(eventually(lambda: self.said))
-                self.assertEqual(self.said, [f"the thread pump (files): {error!r}"])
+                    self.assertTrue(eventually(lambda logs=logs: logs.output))
+                said = f"thread pump (files) died of {error!r}; another one replaces it"
+                self.assertEqual(logs.output, [f"ERROR:cvec_circus:{said}"])
                 self.assertTrue(eventually(lambda word=word: self.text().endswith(word)))
                 self.assertIsNot(self.current(), first)
         self.assertEqual(self.text(), b"one\ntwo three\nfour\n")
@@ -283,11 +284,12 @@ class CrashTest(PumpTestCase):
         self.open()
         writer = self.pipe()
         self.done()
-        with mock.patch.object(self.pump._reader, "_read", side_effect=RuntimeError("no")):
+        dying = mock.patch.object(self.pump.reader, "_read", side_effect=RuntimeError("no"))
+        with dying, self.assertLogs("cvec_circus", "ERROR") as logs:
             writer.write(b"one\n")
             # After the first start, that of the second thread, and its death.
             self.assertTrue(eventually(lambda: len(waiting) == 3))
-        self.assertEqual(len(self.said), 1)
+        self.assertEqual(len(logs.output), 1)
         self.pump._start()
         self.assertEqual(waiting, [RETRY_DELAY] * 3)
         self.pump._not_before = 0.0  # the time has come
@@ -365,7 +367,7 @@ class TimeTest(PumpTestCase):
             return before == self.switches(thread.native_id)
 
         self.assertTrue(eventually(sleeps))
-        self.assertIsNone(self.pump._reader._timeout())
+        self.assertIsNone(self.pump.reader._timeout())
 
     def switches(self, thread_id):
         """Return how often a thread has gone to sleep."""

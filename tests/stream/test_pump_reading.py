@@ -5,6 +5,7 @@ import os
 import signal
 from unittest import mock
 
+from cvec_circus.stream.base import Stream
 from cvec_circus.stream.reader import LARGER_PIPE
 from tests.stream.support import FLOOD, FLOOD_FOR_EVER, LAST_WORDS, PumpTestCase, rows
 from tests.support.eventually import eventually
@@ -91,19 +92,16 @@ class ReadingTest(PumpTestCase):
         child = self.spawn(FLOOD, "row", 100_000, 65_536)
         self.assertEqual(child.wait(60), 0)
         size = len(rows("row", 100_000))
-        self.assertTrue(eventually(lambda: self.pump.lost == {"key": size}))
+        self.assertTrue(eventually(lambda: self.lost() == {"key": size}))
         self.closed()
-        self.assertEqual(self.pump.lost, {})
+        self.assertEqual(self.lost(), {})
         self.assertEqual(len(self.said), 2)
         self.assertIn("cannot write to /dev/full: No space left on device;", self.said[0])
         counts = [int(line.split(";")[1].split()[0]) for line in self.said]
         self.assertEqual(sum(counts), size)
 
     def test_a_stream_that_raises_costs_only_its_own_output(self):
-        class Faulty:
-            lost = 0
-            waiting = False
-
+        class Faulty(Stream):
             def _fail(self, *args):
                 raise ValueError("no")
 
@@ -112,16 +110,16 @@ class ReadingTest(PumpTestCase):
         self.open()
         self.done()
         with self.assertLogs("cvec_circus", "ERROR"):
-            with mock.patch("cvec_circus.stream.pump.make", return_value=Faulty()):
+            with mock.patch("cvec_circus.stream.reader.make", return_value=Faulty(self.context)):
                 self.pump.open("faulty", {})
                 self.done()
             faulty, writer = self.pipe("faulty"), self.pipe()
             faulty.write(b"12345\n")
-            self.assertTrue(eventually(lambda: self.pump.lost.get("faulty") == 6))
+            self.assertTrue(eventually(lambda: self.lost().get("faulty") == 6))
             writer.write(b"one\n")
             self.assert_shows(b"one\n")
             self.closed("faulty", 0)
-        self.assertIn("the stream of 'faulty' has raised ValueError('no')", self.said[0])
+        self.assertIn("its stream for stdout raised ValueError('no')", self.said[0])
 
     def test_a_child_that_closes_its_output_goes_on_unwatched(self):
         self.open()

@@ -9,11 +9,12 @@ import threading
 from unittest import mock
 
 from cvec_circus.stream import stdout
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
+from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
-from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase
+from tests.stream.support import FLOOD_FOR_EVER, PumpTestCase, never
 from tests.support.eventually import eventually
 
 
@@ -36,12 +37,10 @@ class PumpsTestCase(PumpTestCase):
             os.mkdir(self.path(name))
             points[self.path(name)] = f"0:{number + 2}"
         self.mounted = {at: Mount(device, at, "ext4") for at, device in points.items()}
-        self.pump = Pumps(
-            clock=self.clock,
-            on_loss=self.said.append,
-            on_crash=self.crashed,
-            mounted=lambda: self.mounted,
-        )
+        self.mounts = mock.patch.object(mounts, "read", side_effect=lambda: self.mounted).start()
+        self.addCleanup(mock.patch.stopall)
+        self.addCleanup(self.join)
+        self.pump = Pumps(self.context, never)
 
     def flush(self):
         """Wait until all that was ordered is carried out."""
@@ -71,10 +70,10 @@ class PumpsTest(PumpsTestCase):
             self.assert_shows(b"here\n", name)
         self.assertEqual(threads(), ["pump", f"pump:{self.path('x')}", f"pump:{self.path('y')}"])
         self.open("x/log", "x/log")
-        self.assertEqual(self.pump.lost, {"x/log": 0, "y/log": 0, "x/link": 0})
+        self.assertEqual(self.lost(), {"x/log": 0, "y/log": 0, "x/link": 0})
 
     def test_without_a_list_of_what_is_mounted(self):
-        self.pump._mounted = mock.Mock(side_effect=OSError)
+        self.mounts.side_effect = OSError
         self.open("x", "x/log")
         self.pipe("x").write(b"here\n")
         self.assert_shows(b"here\n", "x/log")
@@ -108,7 +107,7 @@ class PumpsTest(PumpsTestCase):
         self.open("x", "x/log")
         self.flush()
         for name, value in (("BEHIND_DELAY", -1.0), ("MOST_ORDERS", 3)):
-            patch = mock.patch(f"cvec_circus.stream.orders.{name}", value)
+            patch = mock.patch(f"cvec_circus.stream.pump.{name}", value)
             patch.start()
             self.addCleanup(patch.stop)
         inside = threading.Event()
@@ -117,7 +116,7 @@ class PumpsTest(PumpsTestCase):
         writers = [self.pipe("x", pid) for pid in range(1, 6)]
         for writer in writers:
             writer.write(b"12345\n")
-        self.assertTrue(eventually(lambda: self.pump.lost == {"x": 6}))
+        self.assertTrue(eventually(lambda: self.lost() == {"x": 6}))
         writers[4].write(b"x" * 1_000_000)
         said = "x hangs, and too much waits for it already; its output is lost"
         self.assertIn(said, self.said[0])
@@ -170,7 +169,7 @@ class PumpsTest(PumpsTestCase):
             self.flush()
             pipe.write(b"third\n")
             self.assert_shows(b"first\nthird\n")
-            self.assertEqual(self.pump.lost, {"key": 0})
+            self.assertEqual(self.lost(), {"key": 0})
             self.closed("key", 0)
             self.join()
 
@@ -274,7 +273,7 @@ class StraysTest(PumpsTestCase):
         found = set()
 
         def look():
-            pipes = self.pump._main._reader._discarded.pipes
+            pipes = self.pump._main.reader._discarded.pipes
             found.update(pipe.pid for pipe in pipes.values())
 
         self.pump._main.do(look)

@@ -7,6 +7,7 @@ import random
 import unittest
 from unittest import mock
 
+from cvec_circus.stream.base import Context
 from cvec_circus.stream.stdout import COLORS, FancyStdoutStream, StdoutStream
 from tests.support.clock import FakeClock
 
@@ -25,7 +26,7 @@ class StdoutTestCase(unittest.TestCase):
         self.addCleanup(patch.stop)
 
     def stream(self, cls=StdoutStream, **options):
-        return cls(**options, clock=self.clock, on_loss=self.said.append)
+        return cls(**options, context=Context(self.clock, self.said.append))
 
     def written(self):
         return self.reader.read(100_000)

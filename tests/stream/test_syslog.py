@@ -9,10 +9,10 @@ import socket
 import unittest
 
 from cvec_circus import exc
+from cvec_circus.stream.base import Source
 from cvec_circus.stream.pumps import Pumps
-from cvec_circus.stream.source import Source
 from cvec_circus.stream.syslog import SyslogStream
-from tests.stream.support import PumpTestCase
+from tests.stream.support import PumpTestCase, never
 from tests.support.eventually import eventually
 from tests.support.hurry import hurry
 
@@ -23,7 +23,7 @@ STAMP = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
 class SyslogCase(PumpTestCase):
     def setUp(self):
         super().setUp()
-        self.pump = Pumps(on_loss=self.said.append, on_crash=self.crashed)
+        self.pump = Pumps(self.context, never)
         self.socket = self.path("dev")
 
     def listen(self, family=socket.AF_UNIX, address=None):
@@ -37,9 +37,6 @@ class SyslogCase(PumpTestCase):
     def stream(self, key="key", **options):
         conf = {"class": "SyslogStream", "address": self.socket, **options}
         return self.pump.open(key, conf, Source("web", "stderr"))
-
-    def lost(self):
-        return sum(self.pump.lost.values())
 
 
 class LinesTest(SyslogCase):
@@ -103,8 +100,8 @@ class TroubleTest(SyslogCase):
         self.stream()
         writer = self.pipe()
         writer.write(b"lost\n")
-        self.assertTrue(eventually(lambda: self.lost() == 4, TIMEOUT))
-        text = f"cannot send to syslog {self.socket}: No such file or directory"
+        self.assertTrue(eventually(lambda: self.lost() == {"key": 4}, TIMEOUT))
+        text = f"web: cannot send to syslog {self.socket}: No such file or directory"
         self.assertEqual(self.said, [text])
         server = self.listen()
         server.setblocking(False)
@@ -130,7 +127,7 @@ class TroubleTest(SyslogCase):
         server = self.listen()
         writer.write(b"two\n")
         self.assertTrue(server.recv(99).endswith(b": two"))
-        self.assertEqual(self.lost(), 0)
+        self.assertEqual(sum(self.lost().values()), 0)
 
     def test_one_that_does_not_read_holds_up_nobody_else(self):
         server = self.listen()
@@ -138,7 +135,9 @@ class TroubleTest(SyslogCase):
         self.open("file")
         flood = self.pipe()
         os.set_blocking(flood.fileno(), False)
-        self.assertTrue(eventually(lambda: self.floods(flood) and self.lost() > 0, TIMEOUT))
+        self.assertTrue(
+            eventually(lambda: self.floods(flood) and any(self.lost().values()), TIMEOUT)
+        )
         self.pipe("file").write(b"written\n")
         self.assert_shows(b"written\n")
         self.assertIn("temporarily unavailable", self.said[0])

@@ -12,7 +12,7 @@ from unittest import mock
 
 from cvec_circus.base.worker import Worker
 from cvec_circus.core.facts import Answered
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from tests.supervisor.hook_case import PATIENCE, Gate, HooksCase
 from tests.support.eventually import eventually
@@ -236,7 +236,7 @@ class TestEnvironment(HooksCase):
             self.asked(watcher, "before_spawn")
             withheld = self.loop.ask(self.hooks.withheld, watcher)
             template = Template("web", watcher.options, "run", withheld)
-            env = template.spec(1, SocketRegistry().loan()).env
+            env = template.spec(1, Loan(SocketRegistry())).env
             self.assertEqual({*os.environ} - {*env}, {"PATH"})
         self.assertEqual(seen, [True, False])
         self.loop.ask(self.hooks.forget, watcher)

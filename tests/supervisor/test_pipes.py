@@ -72,8 +72,8 @@ class PipesCase(EmbeddedCase):
 
     def dropped(self) -> set[int]:
         """The processes whose output is read and dropped."""
-        reader = self.arbiter._life.supervisor.desks.outputs.pumps._main._reader
-        return set() if reader is None else {pipe.pid for pipe in list(reader._pipes.values())}
+        reader = self.arbiter._life.supervisor.desks.outputs.pumps._main.reader
+        return {pipe.pid for pipe in list(reader._pipes.values())}
 
     def has_written(self, pid: int) -> None:
         """Have the process write 4 MiB, which it cannot when nothing reads."""

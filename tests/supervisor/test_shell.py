@@ -10,7 +10,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from tests.support.embedded import EmbeddedCase
 
@@ -54,7 +54,7 @@ print(json.dumps([[words(case, shell) for case in CASES] for shell in (False, Tr
 def words(case: dict[str, Any], shell: bool) -> list[str]:
     options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert({**case, "shell": shell}))
     template = Template("n", options.replace({"env": ENV}), "run")
-    return [*template.spec(7, SocketRegistry().loan()).argv]
+    return [*template.spec(7, Loan(SocketRegistry())).argv]
 
 
 class TestWords(unittest.TestCase):

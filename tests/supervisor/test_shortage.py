@@ -120,7 +120,7 @@ class TestThreads(EmbeddedCase):
         return mock.patch.object(threading.Thread, "start", start)
 
     def test_the_pump(self) -> None:
-        hurry(self, {"stream.orders.RETRY_DELAY": 0.1})
+        hurry(self, {"stream.pump.RETRY_DELAY": 0.1})
         log = self.folder / "log"
         text = "echo here; exec sleep 1000"
         with self.without("pump", 2), self.assertLogs("cvec_circus", "WARNING") as logs:

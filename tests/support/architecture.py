@@ -53,7 +53,7 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
     "ctl": COMMON | {"client"},
     "top": COMMON | {"client", "ctl", "view"},
     "runtime": COMMON | {"client", "ctl.output", "logs", "plugins.plugin"},
-    "plugins": COMMON | {"client", "runtime", "stream.watched"},
+    "plugins": COMMON | {"client", "runtime", "stream.base", "stream.file"},
     "demo": frozenset({"exc", "plugins"}),
 }
 
@@ -89,7 +89,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.supervisor": "cvec_circus.supervisor",  # statistics, and the file read again
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
-    "ctl.main": "cvec_circus.ctl",
+    "ctl.completion": "argcomplete",  # an extra
+    "ctl.main": None,  # what a reply does not need
     "sockets.managed": "cvec_circus.sockets.unix",
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
     "runtime.assignment": "cvec_circus.runtime.description",  # only --list describes

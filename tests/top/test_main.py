@@ -73,7 +73,7 @@ class TestCommandLine(TopCase):
         argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 4)
-        self.assertEqual(done.stderr, f"cvec_circus-top: nobody answers at {place}\n")
+        self.assertEqual(done.stderr, f"cvec_circus-top: no answer from {place}\n")
 
 
 class TestOnce(TopCase):

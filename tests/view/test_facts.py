@@ -87,7 +87,7 @@ class TestFacts(unittest.TestCase):
             self.facts.stat(name, str(second), row(second), now)
             self.facts.stat("sockets", str(second), {"fd": second}, now)
             self.facts.stat("circus", None, {"pid": []}, now)
-        self.assertLess(len(self.facts._told_at), 10)
+        self.assertLess(len(self.facts._published_at), 10)
         self.assertEqual((len(self.facts.watchers), len(self.facts.sockets)), (1, 1))
 
     def test_a_watcher_that_is_called_as_sockets_are(self) -> None:

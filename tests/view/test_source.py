@@ -129,7 +129,7 @@ class TestAsking(SourceCase):
         self.daemon.answers["status"] = lambda properties: {"reason": "no"}
         self.daemon.answers["stats"] = lambda properties: {"reason": "no"}
         self.open()
-        self.assertTrue(eventually(lambda: "does not tell" in self.facts.trouble))
+        self.assertTrue(eventually(lambda: "gives no statistics" in self.facts.trouble))
 
 
 class TestPublished(SourceCase):

@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.commands.render import Table, duration, ending
-from cvec_circus.ctl.layout import Page, lay_out, page_of
+from cvec_circus.ctl.output import Page, lay_out, page_of
 
 ROWS = [("web", "active", "2/2", ""), ("a name", "stopped", "0/1", "cannot run it: not there")]
 TABLE = Table(("NAME", "STATE", "PROCESSES", "REASON"), ROWS, marked=1, note=True)

@@ -1,4 +1,4 @@
-"""What a screen shows, as text, and what keys do to it. Nothing here knows a terminal."""
+"""The screen as lines of text, and the keys that change it. Nothing here knows a terminal."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from cvec_circus.commands.render import duration
-from cvec_circus.ctl.layout import in_a_cell, width_of
+from cvec_circus.ctl.output import in_a_cell, width_of
 from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of
 
-TITLES = ("NAME", "STATE", "PROCS", "CPU%", "MEM%", "RSS", "AGE", "RESTARTS", "REASON")
-RIGHT = frozenset({2, 3, 4, 5, 6, 7})
-"""Columns of numbers, which end at the same place."""
+TITLES = {
+    "name": "NAME",
+    "state": "STATE",
+    "processes": "PROCS",
+    "cpu": "CPU%",
+    "memory": "MEM%",
+    "resident": "RSS",
+    "age": "AGE",
+    "restarts": "RESTARTS",
+    "reason": "REASON",
+}
+NUMBERS = range(2, 8)
+"""Columns that are aligned to the right."""
 
 GAP = "  "
 LONGEST_NAME = 40
-"""Columns that a name takes at most, so that a long one does not push out all others."""
+"""Columns that a name takes at most, so that a long one does not push out the others."""
 
 HELP = (
-    "n s c m a r   sort by name, state, CPU, memory, age, restarts; again: the other way round",
+    "n s c m a r   sort by name, state, CPU, memory, age, restarts; again: reverse",
     "p             processes, or watchers only",
-    "/             filter by name, state or reason; Esc takes the filter away",
+    "/             filter by name, state or reason; Esc clears the filter",
     "up down       scroll, as PgUp, PgDn, Home and End do",
-    "space         hold the screen still, and go on",
-    "h ?           this",
-    "q             leave",
+    "space         freeze the screen, and go on",
+    "h ?           this help",
+    "q             quit",
 )
 
 Key = Callable[[WatcherFacts], Any]
@@ -36,44 +46,31 @@ SORTS: dict[str, tuple[str, Key, bool]] = {
     "a": ("age", lambda watcher: watcher.age or 0.0, True),
     "r": ("restarts", lambda watcher: watcher.restarts or 0, True),
 }
-"""Key, name, what is compared, and whether the greatest comes first."""
+"""By key: the name, what is compared, and whether the greatest comes first."""
 
 NAMES = tuple(name for name, _, _ in SORTS.values())
 
 
 class Line(NamedTuple):
-    """A line of the screen. Immutable.
-
-    Attributes:
-        text: What it says.
-        style: "title", "columns", "watcher", "process", "note" or "prompt".
-        state: Where in it a state stands: its first column, and the state; None for nowhere.
-    """
+    """A line of the screen. Immutable."""
 
     text: str
-    style: str = "process"
-    state: tuple[int, str] | None = None
+    style: str = "process"  # or "title", "columns", "watcher", "note", "prompt"
+    state: tuple[int, str] | None = None  # its first column and the state, if it shows one
 
 
-class View:
-    """What of the facts is shown, and how. Owned by the main thread.
+class Screen:
+    """Which of the facts are shown, and how. Owned by the main thread.
 
     Attributes:
-        sort: The key of `SORTS` that is sorted by.
-        is_reversed: Whether the other way round.
-        text: What is shown must hold this, in any case of letters.
-        has_processes: Whether processes are shown below their watchers.
-        is_held: Whether the screen is to stay as it is.
-        is_done: Whether somebody wants to leave.
+        sort: The key of `SORTS` to sort by.
+        text: The filter: what a name, state or reason must contain, whatever the case.
+        is_held: Whether the screen is frozen.
+        is_done: Whether to quit.
     """
 
     def __init__(self, sort: str = "cpu", text: str = "") -> None:
-        """Begin at the top.
-
-        Args:
-            sort: One of `NAMES`.
-            text: See the class.
-        """
+        """Begin at the top, sorted by one of `NAMES` and filtered by a text."""
         self.sort = next(key for key, (name, _, _) in SORTS.items() if name == sort)
         self.is_reversed = False
         self.text = text
@@ -88,8 +85,7 @@ class View:
     # -- keys
 
     def key(self, key: str) -> None:
-        """Do what a key stands for: a letter, or up, down, pageup, pagedown, home, end, enter,
-        escape, backspace."""
+        """Take a letter, or up, down, pageup, pagedown, home, end, enter, escape, backspace."""
         if self._typed is not None:
             self._type(key)
         elif self._shows_help:
@@ -137,14 +133,7 @@ class View:
     # -- the screen
 
     def lines(self, facts: Facts, where: str, width: int, height: int) -> list[Line]:
-        """Lay out a screen.
-
-        Args:
-            facts: What is known.
-            where: Which daemon it is.
-            width: Columns.
-            height: Lines; no more are returned.
-        """
+        """Lay out a screen of so many columns and, at most, lines; `where` is the endpoint."""
         head = [Line(self._summary(facts, where), "title")]
         if facts.trouble:
             head.append(Line(facts.trouble, "note"))
@@ -162,14 +151,14 @@ class View:
         return [_cut(line, width) for line in shown[:height]]
 
     def table(self, facts: Facts) -> list[Line]:
-        """Lay out everything that is to be shown, of any width: the titles, and a line each."""
+        """Lay out all that is shown, of any width: the titles, and a line each."""
         rows = list(self._rows(facts))
-        cells = [TITLES, *(row for _, row in rows)]
-        widths = [max(width_of(row[column]) for row in cells) for column in range(len(TITLES) - 1)]
-        lines = [Line(_joined(TITLES, widths), "columns")]
+        titles = tuple(TITLES.values())
+        columns = zip(titles, *(row for _, row in rows))
+        widths = [max(map(width_of, column)) for column in columns][:-1]
+        lines = [Line(_joined(titles, widths), "columns")]
         for style, row in rows:
-            at = widths[0] + len(GAP)
-            state = (at, row[1]) if style == "watcher" and row[1] else None
+            state = (widths[0] + len(GAP), row[1]) if style == "watcher" and row[1] else None
             lines.append(Line(_joined(row, widths), style, state))
         return lines
 
@@ -193,40 +182,30 @@ class View:
         return ", ".join(parts)
 
     def _rows(self, facts: Facts) -> Iterator[tuple[str, tuple[str, ...]]]:
-        for watcher in self._sorted(facts):
+        name, compared, greatest_first = SORTS[self.sort]
+        reverse = greatest_first != self.is_reversed
+        shown = [
+            each
+            for each in facts.watchers.values()
+            if self._is_wanted(each.name, each.state, each.reason)
+        ]
+        shown.sort(key=lambda each: each.name.lower())
+        shown.sort(key=compared, reverse=reverse)
+        for watcher in shown:
             yield "watcher", _watcher(watcher)
-            if self.has_processes:
-                for pid, row in self._processes(watcher):
-                    yield "process", _process(pid, row)
+            processes = list(watcher.rows.items()) if self.has_processes else []
+            if name in ("cpu", "mem", "age"):
+                processes.sort(key=lambda item: number_of(item[1], name) or 0.0, reverse=reverse)
+            for pid, row in processes:
+                yield "process", _process(pid, row)
         if facts.sockets and self._is_wanted("sockets"):
             yield "watcher", _cells("sockets")
             for socket in facts.sockets.values():
                 reads = f"{socket.get('reads')} reads"
                 yield "process", _cells(f"  {socket.get('address')}", reason=reads)
 
-    def _sorted(self, facts: Facts) -> list[WatcherFacts]:
-        wanted = [each for each in facts.watchers.values() if self._is_wanted(*_words(each))]
-        _, compared, greatest_first = SORTS[self.sort]
-        wanted.sort(key=lambda each: each.name.lower())
-        wanted.sort(key=compared, reverse=greatest_first != self.is_reversed)
-        return wanted
-
     def _is_wanted(self, *words: str) -> bool:
         return any(self.text.lower() in word.lower() for word in words)
-
-    def _processes(self, watcher: WatcherFacts) -> list[tuple[str, Row]]:
-        rows = list(watcher.rows.items())
-        name, _, greatest_first = SORTS[self.sort]
-        if name in ("cpu", "mem", "age"):
-            rows.sort(
-                key=lambda item: number_of(item[1], name) or 0.0,
-                reverse=greatest_first != self.is_reversed,
-            )
-        return rows
-
-
-def _words(watcher: WatcherFacts) -> tuple[str, ...]:
-    return watcher.name, watcher.state, watcher.reason
 
 
 def _watcher(watcher: WatcherFacts) -> tuple[str, ...]:
@@ -235,14 +214,13 @@ def _watcher(watcher: WatcherFacts) -> tuple[str, ...]:
     age = watcher.age
     return _cells(
         watcher.name,
-        watcher.state or "-",
-        f"{running}{wanted}",
-        f"{watcher.total('cpu'):.1f}",
-        f"{watcher.total('mem'):.1f}",
-        "",
-        "-" if age is None else duration(age),
-        "-" if watcher.restarts is None else str(watcher.restarts),
-        watcher.reason,
+        state=watcher.state or "-",
+        processes=f"{running}{wanted}",
+        cpu=f"{watcher.total('cpu'):.1f}",
+        memory=f"{watcher.total('mem'):.1f}",
+        age="-" if age is None else duration(age),
+        restarts="-" if watcher.restarts is None else str(watcher.restarts),
+        reason=watcher.reason,
     )
 
 
@@ -258,27 +236,17 @@ def _process(pid: str, row: Row) -> tuple[str, ...]:
     )
 
 
-def _cells(
-    name: str,
-    state: str = "",
-    processes: str = "",
-    cpu: str = "",
-    memory: str = "",
-    resident: str = "",
-    age: str = "",
-    restarts: str = "",
-    reason: str = "",
-) -> tuple[str, ...]:
-    given = (name, state, processes, cpu, memory, resident, age, restarts, reason)
-    cells = tuple(map(in_a_cell, given))
-    return (shortened(cells[0], LONGEST_NAME), *cells[1:])
+def _cells(name: str, **others: str) -> tuple[str, ...]:
+    """Make a row of the cells that are given by the keys of `TITLES`."""
+    given = {**others, "name": shortened(in_a_cell(name), LONGEST_NAME)}
+    return tuple(in_a_cell(given.get(key, "")) for key in TITLES)
 
 
 def _joined(row: tuple[str, ...], widths: list[int]) -> str:
     cells = []
     for column, width in enumerate(widths):
         blanks = " " * (width - width_of(row[column]))
-        cells.append(blanks + row[column] if column in RIGHT else row[column] + blanks)
+        cells.append(blanks + row[column] if column in NUMBERS else row[column] + blanks)
     return GAP.join([*cells, row[-1]]).rstrip()
 
 
@@ -286,17 +254,17 @@ def _cut(line: Line, width: int) -> Line:
     text = shortened(line.text, width)
     if line.state is not None and text != line.text:
         at, state = line.state
-        if at + len(state) >= width:  # there is the mark, or nothing
+        if at + len(state) >= width:  # the mark of a cut stands there, or nothing
             return Line(text, line.style)
     return line._replace(text=text)
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut a text to so many columns; a mark shows that there was more."""
+    """Cut a text to a number of columns; a mark shows that there was more."""
     if width_of(text) <= width:
         return text
     kept, left = [], width - 1
-    for letter in text:  # once over it: a reason may be as long as somebody's exception
+    for letter in text:  # in one pass: a reason may be as long as an exception
         left -= width_of(letter)
         if left < 0:
             break

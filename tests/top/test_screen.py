@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.top.view import HELP, NAMES, View
+from cvec_circus.top.screen import HELP, NAMES, Screen
 from cvec_circus.view.facts import Facts, WatcherFacts
 
 
@@ -19,7 +19,7 @@ def row(pid: int, cpu: float, memory: float = 0.1) -> dict:
     }
 
 
-class ViewCase(unittest.TestCase):
+class ScreenCase(unittest.TestCase):
     def setUp(self) -> None:
         self.facts = Facts(3.0)
         self.facts.watchers = {
@@ -29,10 +29,10 @@ class ViewCase(unittest.TestCase):
             "db": WatcherFacts("db", "stopped", "hook before_start said no", 1, 0, 0),
             "worker": WatcherFacts("worker", "active", "", 1, 1, 12, 2.0, {"9": row(9, 50.0)}),
         }
-        self.view = View()
+        self.screen = Screen()
 
     def shown(self, width: int = 100, height: int = 24) -> list[str]:
-        lines = self.view.lines(self.facts, "there", width, height)
+        lines = self.screen.lines(self.facts, "there", width, height)
         self.assertLessEqual(len(lines), height)
         for line in lines:
             self.assertLessEqual(len(line.text), width)
@@ -40,13 +40,13 @@ class ViewCase(unittest.TestCase):
 
     def press(self, *keys: str) -> None:
         for key in keys:
-            self.view.key(key)
+            self.screen.key(key)
 
     def first_words(self) -> list[str]:
         return [line.split()[0] for line in self.shown()[2:]]
 
 
-class TestScreen(ViewCase):
+class TestScreen(ScreenCase):
     def test_all_of_it(self) -> None:
         shown = self.shown()
         self.assertEqual(
@@ -77,7 +77,7 @@ class TestScreen(ViewCase):
         self.assertEqual(len(ends), 1)
 
     def test_where_states_stand(self) -> None:
-        for line in self.view.table(self.facts):
+        for line in self.screen.table(self.facts):
             if line.state is not None:
                 at, state = line.state
                 self.assertEqual(line.text[at : at + len(state)], state)
@@ -98,21 +98,21 @@ class TestScreen(ViewCase):
 
     def test_wide_letters(self) -> None:
         self.facts.watchers["db"].name = "数据库"
-        lines = [line.text for line in self.view.table(self.facts)]
+        lines = [line.text for line in self.screen.table(self.facts)]
         (line,) = [one for one in lines if "数" in one]
         self.assertEqual(line.index("stopped") + 3, lines[0].index("STATE"))
 
     def test_a_state_behind_wide_letters(self) -> None:
         """Its place is counted in columns, which are more than the letters before it."""
         self.facts.watchers["db"].name = "数据库"
-        lines = self.view.lines(self.facts, "there", 100, 24)
+        lines = self.screen.lines(self.facts, "there", 100, 24)
         (line,) = [one for one in lines if "数" in one.text]
         title = lines[1].text.index("STATE")
         self.assertEqual(line.state, (title, "stopped"))
 
     def test_a_state_that_is_cut_off(self) -> None:
         for width in range(1, 40):
-            for line in self.view.lines(self.facts, "there", width, 24):
+            for line in self.screen.lines(self.facts, "there", width, 24):
                 if line.state is not None:
                     at, state = line.state
                     self.assertEqual(line.text[at : at + len(state)], state)
@@ -125,7 +125,7 @@ class TestScreen(ViewCase):
         self.assertEqual(len(line), 100)
 
     def test_trouble(self) -> None:
-        self.facts.trouble = "nobody answers at x yet, still trying"
+        self.facts.trouble = "no answer from x yet, still trying"
         self.assertEqual(self.shown()[1], self.facts.trouble)
 
     def test_sockets(self) -> None:
@@ -136,7 +136,7 @@ class TestScreen(ViewCase):
         self.assertTrue(shown[-1].endswith("12 reads"))
 
 
-class TestKeys(ViewCase):
+class TestKeys(ScreenCase):
     def test_sorting(self) -> None:
         self.press("p")
         for keys, names in (
@@ -155,7 +155,7 @@ class TestKeys(ViewCase):
 
     def test_every_sort_of_the_command_line(self) -> None:
         for name in NAMES:
-            self.view = View(name)
+            self.screen = Screen(name)
             self.assertIn(f"by {name}", self.shown()[0])
 
     def test_filter(self) -> None:
@@ -165,18 +165,18 @@ class TestKeys(ViewCase):
         self.assertEqual(self.first_words(), ["web", "8", "7"])
         self.assertIn("filter 'We'", self.shown()[0])
         self.press("/", "x", "escape")
-        self.assertEqual(self.view.text, "We")
+        self.assertEqual(self.screen.text, "We")
         self.press("escape")
         self.assertEqual(len(self.shown()), 8)
 
     def test_filter_by_state_and_reason(self) -> None:
         for text in ("STOPPED", "before_start"):
-            self.view = View(text=text)
+            self.screen = Screen(text=text)
             self.assertEqual(self.first_words(), ["db"])
 
     def test_keys_are_letters_while_a_filter_is_typed(self) -> None:
         self.press("/", "q", "p", "up", "enter")
-        self.assertEqual((self.view.text, self.view.is_done), ("qp", False))
+        self.assertEqual((self.screen.text, self.screen.is_done), ("qp", False))
 
     def test_processes(self) -> None:
         self.press("p")
@@ -206,14 +206,14 @@ class TestKeys(ViewCase):
         self.press("x")
         self.assertNotIn(HELP[0], self.shown())
         self.press("?", "q")
-        self.assertTrue(self.view.is_done)
+        self.assertTrue(self.screen.is_done)
 
     def test_hold_and_leave(self) -> None:
         self.press(" ")
-        self.assertTrue(self.view.is_held)
+        self.assertTrue(self.screen.is_held)
         self.assertTrue(self.shown()[0].endswith("held"))
         self.press(" ", "q")
-        self.assertEqual((self.view.is_held, self.view.is_done), (False, True))
+        self.assertEqual((self.screen.is_held, self.screen.is_done), (False, True))
 
 
 if __name__ == "__main__":

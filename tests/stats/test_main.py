@@ -9,10 +9,17 @@ import subprocess
 import unittest
 
 from cvec_circus import __version__, exc
-from cvec_circus.stats.task import Task, read_arguments, read_environment
+from cvec_circus.client.program import assigned, from_daemon
+from cvec_circus.stats.main import VARIABLE, argument_parser
+from cvec_circus.stats.service import Task
 from tests.stats.case import TIMEOUT, Listener
 from tests.support.daemon import DaemonCase, folder, script
 from tests.support.hurry import hurried
+
+
+def read_arguments(words: list[str]) -> Task:
+    """Read a person's command line."""
+    return assigned(Task, VARIABLE, argument_parser, words)
 
 
 class TestTask(unittest.TestCase):
@@ -34,11 +41,11 @@ class TestTask(unittest.TestCase):
 
     def test_environment(self) -> None:
         given = {"endpoint": "ipc://a", "lifeline": None, "log_level": "INFO", "newer": 1}
-        task = read_environment(json.dumps(given))
+        task = from_daemon(Task, VARIABLE, json.dumps(given))
         self.assertEqual((task.endpoint, task.log_level, task.by_daemon), ("ipc://a", "info", True))
         for text in ("", "[]", '{"lifeline": 9999}'):
             with self.subTest(text), self.assertRaises(exc.ArgumentError):
-                read_environment(text)
+                from_daemon(Task, VARIABLE, text)
 
 
 class TestByHand(DaemonCase):
