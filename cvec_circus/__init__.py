@@ -14,10 +14,10 @@ logger.addHandler(logging.NullHandler())
 def get_arbiter(
     watchers: Any, controller: str | None = None, pubsub_endpoint: str | None = None, **options: Any
 ) -> Any:
-    """Makes an arbiter: all watchers, sockets and plugins of a program of yours.
+    """Make an arbiter: all watchers, sockets and plugins of a program.
 
-    See `cvec_circus.arbiter.get_arbiter` for the arguments. The daemon is imported only now: a
-    client, a plugin and the command line do without it.
+    `cvec_circus.arbiter.get_arbiter` documents the arguments. The daemon is imported only here:
+    clients, plugins and the command line do without it.
     """
     from cvec_circus.embedding.arbiter import get_arbiter
 

@@ -1,6 +1,4 @@
-"""Where programs import `Arbiter` from."""
-
-from __future__ import annotations
+"""`Arbiter` for programs."""
 
 from cvec_circus.embedding.arbiter import Arbiter, ThreadedArbiter, get_arbiter
 

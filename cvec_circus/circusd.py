@@ -1,4 +1,4 @@
-"""The daemon as others import it: `main`, and `daemonize` for programs of your own."""
+"""The daemon for programs: `main` and `daemonize`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["daemonize", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs cvec_circusd; see `cvec_circus.daemon.main.main`."""
+    """Run cvec_circusd; see `cvec_circus.daemon.main.main`."""
     from cvec_circus.daemon.main import main
 
     return main(argv)

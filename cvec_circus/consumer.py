@@ -1,6 +1,4 @@
-"""Where programs import `CircusConsumer` from."""
-
-from __future__ import annotations
+"""`CircusConsumer` for programs."""
 
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.consumer import CircusConsumer

@@ -1,4 +1,4 @@
-"""Every exception that is raised on purpose, a line each, and the exit codes of the commands."""
+"""The exceptions, and the exit codes of the commands."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EXIT_INTERRUPTED = 130
 
 
 class CircusError(Exception):
-    """The base of all of them: catch it to catch everything that is ours."""
+    """The base of all exceptions here."""
 
 
 class MessageError(CircusError):
-    """A message that cannot be carried out as it stands; `errno` is the wire's error number."""
+    """A malformed or impossible message; `errno` is the wire's error number."""
 
     def __init__(self, reason: str, errno: int = 3) -> None:
         super().__init__(reason)
@@ -29,7 +29,7 @@ class ArgumentError(CircusError):
 
 
 class AlreadyExist(CircusError):  # noqa: N818 - the name that users' code catches
-    """A watcher of that name is there already."""
+    """There is already a watcher of that name."""
 
 
 class ConflictError(CircusError):
@@ -37,11 +37,11 @@ class ConflictError(CircusError):
 
 
 class CallError(CircusError):
-    """A call to the daemon that got no usable answer; its text is "Timed out." after a time-out."""
+    """A call to the daemon without a usable reply; its text is "Timed out." after a time-out."""
 
 
 class OptionError(CircusError):
-    """A value that an option does not take; `option` names it."""
+    """A value that the option `option` does not take."""
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(f"{option}: {reason}")
@@ -50,7 +50,7 @@ class OptionError(CircusError):
 
 
 class ConfigError(CircusError):
-    """A configuration that cannot be used; `problems` has a line for each thing that is wrong."""
+    """An unusable configuration; `problems` has a line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -62,9 +62,9 @@ class SocketError(CircusError):
 
 
 class PidfileError(CircusError, RuntimeError):
-    """A pid file that cannot be written, or that belongs to a daemon that lives.
+    """A pid file that cannot be written, or is that of a running daemon.
 
-    Programs that were written for Circus catch the RuntimeError.
+    Programs written for Circus catch the RuntimeError.
     """
 
 
@@ -73,4 +73,4 @@ class PluginError(CircusError):
 
 
 class SupervisorStopped(CircusError):  # noqa: N818 - a fact, not a fault
-    """The supervisor has ended, so nobody is there to answer."""
+    """The supervisor has ended, and answers no more."""

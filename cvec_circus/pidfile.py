@@ -1,6 +1,4 @@
-"""The pid file, for programs of yours."""
-
-from __future__ import annotations
+"""`Pidfile` for programs."""
 
 from cvec_circus.system.pidfile import Pidfile
 

@@ -1,6 +1,4 @@
-"""Where programs import `Process` from."""
-
-from __future__ import annotations
+"""`Process` for programs."""
 
 from cvec_circus.embedding.process import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING, Process
 

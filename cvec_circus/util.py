@@ -1,6 +1,4 @@
-"""Functions that programs written for Circus use."""
-
-from __future__ import annotations
+"""Functions and endpoints for programs written for Circus."""
 
 from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_DEALER,

@@ -1,6 +1,4 @@
-"""Where programs import `Watcher` from."""
-
-from __future__ import annotations
+"""`Watcher` for programs."""
 
 from cvec_circus.embedding.watcher import Watcher
 

@@ -1,4 +1,4 @@
-"""Asking a daemon, and receiving its events."""
+"""The client's side of the wire: asking a daemon, and receiving its events."""
 
 from __future__ import annotations
 

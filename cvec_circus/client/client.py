@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from types import TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import zmq
@@ -23,22 +23,16 @@ TIMED_OUT = "Timed out."
 """The text of a call's error that programs compare with."""
 
 CALL_TIMEOUT = 5.0
-"""Seconds that a call waits for its reply unless told otherwise."""
+"""Seconds that a call waits for its reply by default."""
 
 
 class Client:
     """A daemon to ask. Safe from any thread.
 
-    A stack of idle DEALER sockets stands behind it. A call takes one, or opens one, uses it
-    outside the lock and puts it back, so that no thread waits for the slow call of another one.
-    libzmq allows it: a socket may pass from thread to thread over a lock, as long as no two use it
-    at once. A socket whose call has timed out is closed, so that the late reply cannot meet the
-    next question; replies are matched by their ids besides.
-
-    Attributes:
-        endpoint: Where the daemon listens.
-        timeout: Seconds that `call` waits for a reply.
-        name: What the daemon calls the sender, in events and in its log; "" for nothing.
+    A call takes an idle DEALER socket, or opens one, uses it outside the lock and puts it back, so
+    no thread waits for the slow call of another one. libzmq allows it: a socket may pass from
+    thread to thread over a lock, as long as no two use it at once. A socket whose call has failed
+    is closed, so that a late reply cannot meet the next request; ids match replies besides.
     """
 
     def __init__(
@@ -48,19 +42,20 @@ class Client:
         timeout: float = CALL_TIMEOUT,
         name: str = "",
     ) -> None:
-        """Make a client; nothing is connected before the first call.
+        """Make a client; the first call connects it.
 
         Args:
-            endpoint: Where the daemon listens.
+            endpoint: Where the daemon takes commands.
             context: The context to open sockets in. None makes one, which `close` terminates.
             timeout: Seconds that `call` waits for a reply.
-            name: What the daemon calls the sender, 80 characters at most; "" for nothing.
+            name: The sender's name in events and in the daemon's log, 80 characters at most; ""
+                for none.
         """
         self.endpoint = endpoint
         self.timeout = timeout
         self.name = name
-        self._given_context = context
-        self._own_context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._context = context
+        self._owns_context = context is None
         # Re-entrant, so that a signal handler that interrupts a call may call too.
         self._lock = threading.RLock()
         self._idle: list[zmq.Socket[bytes]] = []
@@ -68,27 +63,18 @@ class Client:
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
-        """The context that the sockets are opened in. Made when it is first needed."""
-        if self._given_context is not None:
-            return self._given_context
+        """The context that the sockets are opened in, made on first use."""
         with self._lock:
-            if self._closed:
-                raise _closed()
-            if self._own_context is None:
-                self._own_context = zmq.Context()
-            return self._own_context
+            if self._context is None:
+                if self._closed:
+                    raise _closed()
+                self._context = zmq.Context()
+            return self._context
 
     def call(self, command: str, **properties: Any) -> dict[str, Any]:
-        """Ask for a command and wait for the reply.
+        """Send a command and wait for the reply, which may be a success or an error.
 
         With ``waiting=True`` it waits as long as the daemon needs; otherwise for `timeout`.
-
-        Args:
-            command: The command's name.
-            **properties: What the command takes.
-
-        Returns:
-            The reply, be it a success or an error.
 
         Raises:
             CallError: There is no usable reply; "Timed out." when there is none at all.
@@ -97,7 +83,7 @@ class Client:
         return self.exchange(messages.call(command, properties), timeout)
 
     def cast(self, command: str, **properties: Any) -> None:
-        """Send a command that the daemon does not answer; never blocks.
+        """Send a command that the daemon does not answer; never block.
 
         Raises:
             CallError: The command cannot be sent.
@@ -105,84 +91,64 @@ class Client:
         self.send(messages.cast(command, properties))
 
     def exchange(self, message: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
-        """Send a message and wait for the reply to it.
+        """Send a request and wait for its reply, as `call`.
 
-        Args:
-            message: The request with its id.
-            timeout: Seconds to wait. None waits as long as the daemon lives: it is asked every
-                few seconds whether it does, because a reply that died with it never comes.
-
-        Returns:
-            The reply, be it a success or an error.
-
-        Raises:
-            CallError: There is no usable reply; "Timed out." when there is none at all.
+        With None for seconds it waits as long as the daemon lives: a ping every few seconds checks
+        that, because a reply that died with it never comes.
         """
-        frame = _frame(self._signed(message))
-        dealer = self._take()
-        clean = False
-        try:
-            dealer.send(frame, zmq.NOBLOCK)
+        with self._sent(message) as dealer:
             if timeout is None:
                 reply = self._wait_while_alive(dealer, message["id"])
             else:
                 reply = _receive(dealer, {message["id"]}, SYSTEM.monotonic() + timeout)
             if reply is None:
                 raise exc.CallError(TIMED_OUT)
-            clean = True
-        except zmq.ZMQError as error:
-            raise _failed(error) from None
-        finally:
-            self._give_back(dealer, clean)
         return reply
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message that gets no reply; never blocks.
-
-        Raises:
-            CallError: The message cannot be sent.
-        """
-        frame = _frame(self._signed(message))
-        dealer = self._take()
-        clean = False
-        try:
-            dealer.send(frame, zmq.NOBLOCK)
-            clean = True
-        except zmq.ZMQError as error:
-            raise _failed(error) from None
-        finally:
-            self._give_back(dealer, clean)
+        """Send a message without a reply, as `cast`."""
+        with self._sent(message):
+            pass
 
     def close(self) -> bool:
         """Close every socket; later calls are refused. Any thread, any number of times.
 
-        Calls that other threads are waiting for end with an error, if the context is the client's
-        own, and otherwise by their time-out.
+        Calls on other threads end with an error at once if the context is the client's own,
+        otherwise by their time-out.
 
         Returns:
-            Whether everything has been let go of.
+            Whether nothing is left open.
         """
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            context, self._own_context = self._own_context, None
+            owned = None
+            if self._owns_context:
+                owned, self._context = self._context, None
         for dealer in idle:
             dealer.close(LINGER)
-        return context is None or end_context(context)
+        return owned is None or end_context(owned)
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
-    def _signed(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"actor": self.name, **message} if self.name else message
+    @contextmanager
+    def _sent(self, message: Mapping[str, Any]) -> Iterator[zmq.Socket[bytes]]:
+        """Send a message on an idle socket, and keep the socket unless something is raised."""
+        frame = _frame({"actor": self.name, **message} if self.name else message)
+        dealer = self._take()
+        clean = False
+        try:
+            dealer.send(frame, zmq.NOBLOCK)
+            yield dealer
+            clean = True
+        except zmq.ZMQError as error:
+            raise _failed(error) from None
+        finally:
+            self._give_back(dealer, clean)
 
     def _take(self) -> zmq.Socket[bytes]:
         with self._lock:
@@ -198,7 +164,6 @@ class Client:
                 raise _failed(error) from None
 
     def _give_back(self, dealer: zmq.Socket[bytes], clean: bool) -> None:
-        """Keep a socket for the next call, if nothing can be left in it."""
         if not clean:
             dealer.close(0)  # with it goes the request, if it has not been sent yet
             return
@@ -209,7 +174,7 @@ class Client:
         dealer.close(LINGER)
 
     def _wait_while_alive(self, dealer: zmq.Socket[bytes], call_id: str) -> dict[str, Any] | None:
-        """Wait for a reply without a limit, as long as the same daemon is there to give it."""
+        """Wait for a reply as long as the same daemon is there to give it."""
         run: object = None
         while True:
             ping = messages.call("ping")
@@ -219,7 +184,7 @@ class Client:
             if reply is None or reply["id"] == call_id:
                 return reply
             if run is not None and reply.get("run") != run:
-                raise exc.CallError("The daemon was started anew before it answered.")
+                raise exc.CallError("The daemon was restarted before it answered.")
             run = reply.get("run")
             reply = _receive(dealer, {call_id}, deadline)
             if reply is not None:
@@ -243,20 +208,20 @@ class CircusClient:
         ssh_keyfile: str | None = None,
         name: str = "",
     ) -> None:
-        """Make a client; nothing is connected before the first call.
+        """Make a client; the first call connects it, but ssh connects at once.
 
         Args:
             context: The context to open sockets in; by default one of its own.
-            endpoint: Where the daemon listens.
+            endpoint: Where the daemon takes commands.
             timeout: Seconds to wait for a reply; None waits as long as the daemon lives.
-            ssh_server: The machine that this is an endpoint of, which is connected to at once by
-                the system's ssh; None for this one.
-            ssh_keyfile: The private key to use for that; None for those that ssh finds.
-            name: What the daemon calls the sender, in events and in its log, 80 characters at
-                most; "" for nothing.
+            ssh_server: The machine that `endpoint` is on, reached by the system's ssh; None for
+                this one.
+            ssh_keyfile: The private key for ssh; None for those that ssh finds.
+            name: The sender's name in events and in the daemon's log, 80 characters at most; ""
+                for none.
 
         Raises:
-            SocketError: ssh does not get there.
+            SocketError: ssh cannot connect.
         """
         self.endpoint = endpoint
         self.timeout = timeout
@@ -277,14 +242,14 @@ class CircusClient:
         """Send ``{"command": ..., "properties": {...}}`` and wait for the reply.
 
         Args:
-            cmd: The message. An id of its own is put in the place of any that it has.
+            cmd: The message, whose id is replaced.
 
         Returns:
-            The reply, be it a success or an error.
+            The reply, which may be a success or an error.
 
         Raises:
             CallError: There is no usable reply; "Timed out." when there is none at all.
-            TypeError: That is no mapping.
+            TypeError: The message is no mapping.
         """
         if not isinstance(cmd, Mapping):
             raise TypeError(f"call takes a mapping, not {type(cmd).__name__}")
@@ -295,11 +260,11 @@ class CircusClient:
         return self._client.exchange(message, self.timeout)
 
     def send_message(self, command: str, **props: Any) -> dict[str, Any]:
-        """Ask for a command by its name and its properties, and wait for the reply, as `call`."""
+        """Send a command with its properties and wait for the reply, as `call`."""
         return self.call({"command": command, "properties": props})
 
     def cast(self, command: str, **props: Any) -> None:
-        """Send a command that the daemon does not answer; never blocks.
+        """Send a command that the daemon does not answer; never block.
 
         Raises:
             CallError: The command cannot be sent.
@@ -315,12 +280,7 @@ class CircusClient:
     def __enter__(self) -> CircusClient:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
 
@@ -328,21 +288,16 @@ def _frame(message: Mapping[str, Any]) -> bytes:
     """Encode a message, and refuse what the daemon would refuse."""
     try:
         frame = messages.encode(message)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise exc.CallError(f"This cannot be sent: {error}.") from None
-    if len(frame) > messages.MAX_FRAME:
-        raise exc.CallError(
-            f"This cannot be sent: {len(frame)} bytes are more than {messages.MAX_FRAME}."
-        )
-    try:
+        if len(frame) > messages.MAX_FRAME:
+            raise ValueError(f"{len(frame)} bytes are more than {messages.MAX_FRAME}")
         messages.decode(frame)  # what cannot be read has no id, so its refusal meets no call
-    except exc.MessageError as error:
+    except (ValueError, TypeError, RecursionError, exc.MessageError) as error:
         raise exc.CallError(f"This cannot be sent: {error}.") from None
     return frame
 
 
 def _receive(dealer: zmq.Socket[bytes], ids: set[str], deadline: float) -> dict[str, Any] | None:
-    """Wait for the reply to one of several requests; replies to others are dropped.
+    """Wait for the reply to one of several requests, and drop the others.
 
     Returns:
         The reply; None when there was none until the monotonic instant `deadline`.

@@ -1,4 +1,4 @@
-"""Sockets to a daemon: where it listens, how to reach it, how to let go of it."""
+"""Sockets to a daemon: its endpoints, connecting to them, and closing everything."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ DEFAULT_ENDPOINT_SUB = "tcp://127.0.0.1:5556"
 DEFAULT_ENDPOINT_STATS = "tcp://127.0.0.1:5557"
 
 EVERYWHERE = ("0.0.0.0", "[::]", "*")
-"""What stands in the place of a machine for whoever listens at all its addresses."""
+"""Hosts that stand for all addresses of the listening machine."""
 
 ENDPOINT_VARIABLES = ("CVEC_CIRCUSCTL_ENDPOINT", "CIRCUSCTL_ENDPOINT")
-"""Environment variables that name the daemon to talk to; the first one that is set counts."""
+"""Environment variables that name the daemon's endpoint; the first one that is set counts."""
 
 LINGER = 250
-"""Milliseconds that a closed socket keeps what it has not sent yet. None at all would lose a cast
-that was the last thing a program did; without a limit a daemon that is gone would keep it alive."""
+"""Milliseconds that a closed socket keeps what it has not sent yet. With 0, a program's last cast
+would be lost; without a limit, a daemon that is gone would keep the program alive."""
 
 EVENTS_KEPT = 100_000
 """Messages that a subscriber's queue holds: a minute of work in one callback while 1 400 events a
-second come in. What is beyond it is dropped by libzmq, and only a replay brings it back."""
+second come in. libzmq drops what is beyond it, and only a replay brings it back."""
 
 CONTEXT_TIMEOUT = 2.0
-"""Seconds to wait for the end of a context, in which somebody may have left a socket open."""
+"""Seconds to wait for the end of a context, in which a socket may have been left open."""
 
 
 def endpoint_from(environ: Mapping[str, str] = os.environ) -> str:
-    """Tell which daemon to talk to when nobody has said it: the environment's, or the usual one."""
+    """Return the daemon's default endpoint: the environment's, or the usual one."""
     for name in ENDPOINT_VARIABLES:
         if environ.get(name):
             return environ[name]
@@ -41,11 +41,11 @@ def endpoint_from(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def reachable(published_at: str, endpoint: str) -> str:
-    """Put the daemon's machine in the place of "everywhere", which is where it listens.
+    """Return where to connect to for what a daemon publishes.
 
     Args:
-        published_at: Where the daemon says that it publishes.
-        endpoint: Where it answers; one without a machine in it is that of this machine.
+        published_at: Its own address for that, which may stand for all of its machine's.
+        endpoint: Where it takes commands, which names its machine, or is on this one.
     """
     scheme, _, where = published_at.partition("://")
     host, _, port = where.rpartition(":")
@@ -56,12 +56,10 @@ def reachable(published_at: str, endpoint: str) -> str:
 
 
 def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
-    """Open a socket that sends requests to a daemon and receives its replies.
-
-    Whether the daemon is there shows only when it answers.
+    """Open a socket for requests to a daemon, which may not be there, and for its replies.
 
     Raises:
-        SocketError: That is no endpoint.
+        SocketError: The endpoint is malformed.
     """
     dealer = context.socket(zmq.DEALER)
     dealer.linger = LINGER
@@ -74,9 +72,8 @@ def open_subscriber(
 ) -> zmq.Socket[bytes]:
     """Open a socket for the events whose topics begin with one of the prefixes.
 
-    It is not connected yet, so that its connection can be watched from the beginning: see
-    `connect`. Events begin to come in some time after that; what is published before is not
-    received.
+    It is left to `connect`, so that its connection can be monitored from the beginning. Events
+    come in some time after that, without those published before.
     """
     subscriber = context.socket(zmq.SUB)
     subscriber.linger = 0
@@ -87,10 +84,10 @@ def open_subscriber(
 
 
 def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
-    """Have a socket connect to an endpoint, now or whenever somebody is there.
+    """Connect a socket to an endpoint, now or once there is a daemon.
 
     Raises:
-        SocketError: That is no endpoint. The socket is closed.
+        SocketError: The endpoint is malformed. The socket is closed.
     """
     try:
         socket.connect(endpoint)
@@ -101,14 +98,10 @@ def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:
 
 
 def end_context(context: zmq.Context[zmq.Socket[bytes]], timeout: float = CONTEXT_TIMEOUT) -> bool:
-    """Terminate a context without hanging for ever.
+    """Terminate a context, and wait for it for `timeout` seconds at most.
 
-    Calls that other threads are waiting for in it end with an error. What cannot be ended is a
-    socket that somebody else has opened in it and does not close.
-
-    Args:
-        context: The context; nobody needs it any more.
-        timeout: Seconds to wait at most.
+    Calls on other threads end with an error. A socket that other code has left open in it keeps it
+    from ending.
 
     Returns:
         Whether it has ended. If not, a thread goes on waiting for it.

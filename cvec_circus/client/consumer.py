@@ -1,10 +1,9 @@
-"""Reading the events of a daemon in a loop."""
+"""The events of a daemon in a loop."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
 import zmq
 
@@ -19,14 +18,8 @@ class CircusConsumer:
     >>> for topic, payload in CircusConsumer(["watcher."]):  # doctest: +SKIP
     ...     print(topic, payload)
 
-    `stop` is safe from any thread, and ends the reading. What is published before the connection
-    is there is not received; `cvec_circusctl events` and plugins miss nothing.
-
-    Attributes:
-        topics: The beginnings of the topics that are wanted.
-        endpoint: Where the daemon publishes.
-        timeout: Seconds; of no effect, because nothing here polls.
-        context: The context that the socket is in.
+    `stop` is safe from any thread, and ends the reading. Events published before the connection
+    stands are missed; `cvec_circusctl events` and plugins miss none.
     """
 
     def __init__(
@@ -40,15 +33,15 @@ class CircusConsumer:
         """Subscribe.
 
         Args:
-            topics: The beginnings of the topics that are wanted; "" is all of them.
+            topics: Prefixes of the topics to receive; "" receives all.
             context: The context to open the socket in; by default one of its own.
             endpoint: Where the daemon publishes.
-            ssh_server: The machine that this is an endpoint of, reached by the system's ssh; None
-                for this one.
-            timeout: See the class.
+            ssh_server: The machine that `endpoint` is on, reached by the system's ssh; None for
+                this one.
+            timeout: Ignored: nothing here polls.
 
         Raises:
-            SocketError: That is no endpoint, or ssh does not get there.
+            SocketError: The endpoint is malformed, or ssh cannot connect.
         """
         self.topics = [topics] if isinstance(topics, (str, bytes)) else list(topics)
         self.endpoint = endpoint
@@ -74,22 +67,14 @@ class CircusConsumer:
     def __enter__(self) -> CircusConsumer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         return self.iter_messages()
 
     def iter_messages(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the topic and the payload of every event, until `stop`; then close the socket.
-
-        Leaving the loop stops it too.
-        """
+        """Yield topic and payload of every event, until `stop` or the end of the loop closes it."""
         with self._lock:
             if self._is_stopped:
                 return
@@ -107,13 +92,13 @@ class CircusConsumer:
             self.stop()
 
     def stop(self) -> None:
-        """End the reading and close everything; any thread, any number of times."""
+        """End the reading and close everything. Any thread, any number of times."""
         with self._lock:
             self._is_stopped = True
             if self._is_closed:
                 return
             if self._is_read:
-                self._wakeup.set()  # the thread that reads closes
+                self._wakeup.set()  # the reading thread closes
                 return
             self._is_closed = True
         self._socket.close(0)

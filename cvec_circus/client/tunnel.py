@@ -1,7 +1,7 @@
 """Endpoints of another machine, over ssh.
 
-It is the system's own ssh that connects, with all its configuration, keys and agents; it may ask
-for a password at the terminal. One connection carries every endpoint.
+The system's own ssh connects, with its configuration, keys and agents; it may ask for a password at
+the terminal. One connection carries every endpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
 from cvec_circus import exc
 
@@ -22,27 +21,21 @@ SSH = "ssh"
 
 
 class Tunnel:
-    """Forwards endpoints of another machine to this one. Owned by the thread that made it.
-
-    Without a server it does nothing, and every endpoint is itself.
-
-    Attributes:
-        server: Where ssh connects to; None for nowhere.
-    """
+    """Forwards endpoints of another machine to this one. Owned by the thread that made it."""
 
     def __init__(self, server: str | None, keyfile: str | None = None) -> None:
         """Prepare; ssh connects with the first endpoint.
 
         Args:
-            server: Where ssh is to connect to: a host, user@host, a name of its configuration.
-                None for nowhere.
-            keyfile: The private key to use; None for those that ssh finds.
+            server: Where ssh connects to: a host, user@host, a name of its configuration. None for
+                this machine, where every endpoint is itself.
+            keyfile: The private key; None for those that ssh finds.
 
         Raises:
             SocketError: The server looks like an option of ssh.
         """
         if server is not None and server.startswith("-"):
-            raise exc.SocketError(f"ssh {server}: this is no machine's name")
+            raise exc.SocketError(f"ssh {server}: not the name of a machine")
         self.server = server
         self._key = ["-i", keyfile] if keyfile else []
         self._folder = ""
@@ -51,28 +44,19 @@ class Tunnel:
     def __enter__(self) -> Tunnel:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def local(self, endpoint: str) -> str:
-        """Return where to connect to here to reach an endpoint of the server. It may take long.
-
-        Args:
-            endpoint: As it is called there: `tcp://127.0.0.1:5555` is the server's own port.
+        """Return the local endpoint for one of the server, as it is called there. May take long.
 
         Raises:
-            SocketError: ssh says no, or is not there; what it says goes to standard error.
+            SocketError: ssh fails, or is not there; its messages go to standard error.
         """
         if self.server is None:
             return endpoint
         if endpoint not in self._local:
-            path = self._forward(endpoint)
-            self._local[endpoint] = f"ipc://{path}"
+            self._local[endpoint] = f"ipc://{self._forward(endpoint)}"
         return self._local[endpoint]
 
     def close(self) -> None:
@@ -83,27 +67,27 @@ class Tunnel:
             self._ssh("-O", "exit", quiet=True)
         except exc.SocketError:
             pass  # it is gone already
+        self._remove_folder()
+        self._local.clear()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = ""
-        self._local.clear()
 
     def _forward(self, endpoint: str) -> str:
         remote = _remote(endpoint)
         is_first = not self._folder
+        words = ["-O", "forward"]
         if is_first:
             self._folder = tempfile.mkdtemp(prefix="circus-ssh-")
-        path = os.path.join(self._folder, str(len(self._local)))
-        if is_first:
             # It goes to the background once it is connected and the forwarding stands.
             words = ["-f", "-N", "-T", "-M", *self._key, "-o", "ExitOnForwardFailure=yes"]
-        else:
-            words = ["-O", "forward"]
+        path = os.path.join(self._folder, str(len(self._local)))
         try:
             self._ssh(*words, "-L", f"{path}:{remote}")
         except exc.SocketError:
             if is_first:
-                shutil.rmtree(self._folder, ignore_errors=True)
-                self._folder = ""
+                self._remove_folder()
             raise
         return path
 
@@ -127,10 +111,10 @@ class Tunnel:
 
 @contextmanager
 def tunnel_until_signal(server: str | None, keyfile: str | None = None) -> Iterator[Tunnel]:
-    """Open the tunnel of a program, and close it when SIGTERM or SIGHUP ends the program, too.
+    """Open the tunnel of a program, and close it even when SIGTERM or SIGHUP ends the program.
 
-    Main thread. ssh runs in the background: the default action of these signals would leave it
-    there. They raise SystemExit with the exit code that a shell shows for them.
+    Main thread. The default action of these signals would leave ssh in the background. They raise
+    SystemExit with the exit code that a shell shows for them.
     """
     signums = () if server is None else (signal.SIGTERM, signal.SIGHUP)
     former = {one: signal.getsignal(one) for one in signums}
@@ -150,7 +134,7 @@ def _exit(signum: int, frame: object) -> None:
 
 
 def _remote(endpoint: str) -> str:
-    """Return what ssh calls an endpoint of the other machine."""
+    """Return ssh's notation of an endpoint on the other machine."""
     transport, _, where = endpoint.partition("://")
     host, colon, port = where.rpartition(":")
     if transport == "ipc" and where.startswith("/"):

@@ -12,50 +12,50 @@ from cvec_circus.logs.log import LEVELS
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Make the parser of the command line."""
     width = help_width()
     made = argparse.ArgumentParser(
         prog="cvec_circusd",
         description="Start programs and keep them alive.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
     )
-    what = made.add_mutually_exclusive_group()
-    what.add_argument("config", nargs="?", help="the configuration file")
-    what.add_argument(
+    mode = made.add_mutually_exclusive_group()
+    mode.add_argument("config", nargs="?", help="the configuration file")
+    mode.add_argument(
         "--check",
         nargs="+",
         metavar="FILE",
-        help="say everything that is wrong or odd with configuration files, and run nothing; "
-        "exit code 1 for problems",
+        help="report everything wrong or odd in configuration files, without running them; "
+        "exit with code 1 if there is a problem",
     )
-    what.add_argument(
+    mode.add_argument(
         "--print-config",
         metavar="FILE",
-        help="print a configuration with every option and where it comes from, and run nothing",
+        help="print a configuration with every option and its origin, without running it",
     )
-    what.add_argument("--demo", action="store_true", help="run the bundled demonstration")
-    made.add_argument("--daemon", action="store_true", help="go to the background when it is up")
+    mode.add_argument("--demo", action="store_true", help="run the bundled demonstration")
+    made.add_argument("--daemon", action="store_true", help="go to the background once up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
     made.add_argument(
         "--log-output",
         metavar="FILE",
-        help="log to a file, or to syslog://HOST or syslog:///dev/log; - is stderr, as without",
+        help="log to a file, to syslog://HOST or to syslog:///dev/log; default: -, stderr",
     )
     made.add_argument(
         "--logger-config",
         metavar="FILE",
-        help="configure Python's logging: ini, json or yaml; the two above say nothing then",
+        help="configure Python's logging from an ini, json or yaml file; overrides the two above",
     )
     made.add_argument(
-        "--allow-remote", action="store_true", help="take commands from other machines, too"
+        "--allow-remote", action="store_true", help="accept commands from other machines"
     )
-    made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid there")
+    made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid to FILE")
     made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
     return made
 
 
 def help_width() -> int:
-    """Columns for the help. argparse would import shutil to know it, also for no help: 2 ms."""
+    """Return the columns of the help. argparse would import shutil for it at every start: 2 ms."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 2:
         return int(columns) - 2
@@ -66,24 +66,21 @@ def help_width() -> int:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line.
-
-    Args:
-        argv: Its words without the program's name; None for those of this process.
+    """Parse the command line; None stands for that of this process.
 
     Raises:
-        SystemExit: It makes no sense (2), or everything is said with it: `--help` (0).
+        SystemExit: The usage is wrong (2), or nothing is left to do, as after `--help` (0).
     """
     made = parser()
     arguments = made.parse_args(argv)
     if not (arguments.config or arguments.demo or arguments.check or arguments.print_config):
-        made.error("which configuration? Give a file, or --demo")
+        made.error("no configuration: name a file, or give --demo")
     if arguments.demo and arguments.daemon:
-        made.error("the demonstration is for a terminal; --daemon is not")
+        made.error("--demo runs in a terminal and cannot be combined with --daemon")
     return arguments
 
 
 def complain(text: str) -> None:
-    """Prints a line on the standard error, if there is one."""
+    """Print a line on standard error, if there is one."""
     if sys.stderr is not None:  # for print, None would be the standard output
         print(f"cvec_circusd: {text}", file=sys.stderr)

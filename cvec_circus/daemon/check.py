@@ -1,31 +1,59 @@
-"""What cvec_circusd says of configuration files without running them.
+"""`cvec_circusd --check` and `--print-config`: reports about configuration files, run by neither.
 
-Loaded when somebody asks: a daemon has no need of it.
+A plugin's class has to be imported to check its options, and its module may do anything. So a
+process of its own imports it as the plugin's own process would: in its working_dir, with its [env]
+and as its user. It reads nothing, writes nowhere, reaches no daemon, and is killed after a while
+with everything it has started.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, NamedTuple
 
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
-from cvec_circus.config.section import CIRCUS, Finding
+from cvec_circus.config.section import CIRCUS, WATCHER, Finding, Findings, Section
 from cvec_circus.control import endpoints
+from cvec_circus.ctl.output import say
 from cvec_circus.daemon.arguments import complain
-from cvec_circus.daemon.plugin_check import look_at_plugins
+from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
+from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.helpers import importable
+from cvec_circus.system.accounts import look_up
+
+MODULE = "cvec_circus.runtime.inspection"
+VARIABLE = "CVEC_CIRCUS_PLUGIN"
+
+TIMEOUT = 10.0
+"""Seconds for all plugins of a file together; importing a class takes a tenth of a second."""
+
+
+class _Inspection(NamedTuple):
+    """A process that inspects a plugin. Owned by the thread that checks."""
+
+    plugin: PluginConfig
+    process: subprocess.Popen[bytes]
+    report: IO[bytes]
 
 
 def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
-    """Prints everything that is wrong with files, and what looks like a slip.
+    """Print every problem in files, each a configuration of its own, and every likely slip.
 
     Args:
-        paths: The files, each a configuration of its own.
-        environ: The environment that names of variables in them see.
-        cwd: The folder that relative paths begin in.
+        paths: The files.
+        environ: The environment that variables in them, and plugins, are taken from.
+        cwd: The directory that relative paths start in.
 
     Returns:
         The exit code: 1 if a file has a problem, else 0.
@@ -35,17 +63,67 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     """
     code = EXIT_OK
     for path in paths:
-        examination = _judge_endpoints(examine(path, environ, cwd))
-        look_at_plugins(examination, environ, cwd)
+        examination = _check_endpoints(examine(path, environ, cwd))
+        _check_plugins(examination, environ, cwd)
         found = examination.build.findings.everything()
-        if any(one.is_problem for one in found):
+        if any(finding.is_problem for finding in found):
             code = EXIT_PROBLEM
-        lines = [*map(line, found), f"{path}: {verdict(examination, found)}"]
-        _say([printable(one) for one in lines])
+        lines = [*map(_line, found), f"{path}: {_verdict(examination, found)}"]
+        _print([printable(line) for line in lines])
     return code
 
 
-def _judge_endpoints(examination: Examination) -> Examination:
+def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
+    """Print the effective configuration of a file: every option, and where it comes from.
+
+    The arguments, what is returned and what is raised are as for `check`. Problems go to stderr.
+    """
+    examination = examine(path, environ, cwd)
+    configuration = examination.configuration
+    if configuration is None:
+        found = examination.build.findings.everything()
+        problems = [finding.line for finding in found if finding.is_problem]
+    else:
+        problems = [line for one in configuration.left_out for line in one.problems]
+        head = f"# {printable(path)}, with every default filled in"
+        _print([head, *Effective(examination.build, configuration).lines()])
+    for problem in problems:
+        complain(printable(problem))
+    return EXIT_PROBLEM if problems else EXIT_OK
+
+
+def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
+    configuration = examination.configuration
+    problems = sum(finding.is_problem for finding in found)
+    said = counts((problems, "problem"), (len(found) - problems, "warning"))
+    if configuration is None:
+        return f"{said}; the daemon does not start"
+    if configuration.left_out:
+        names = ", ".join(left_out.name for left_out in configuration.left_out)
+        return f"{said}; the daemon runs without {names}"
+    if problems:
+        return f"{said}; the daemon runs, but not everything in this file"
+    contents = counts(
+        (len(configuration.watchers), "watcher"),
+        (len(configuration.sockets), "socket"),
+        (len(configuration.plugins), "plugin"),
+    )
+    return f"{', '.join(filter(None, ('ok', said)))}; {contents or 'nothing to run'}"
+
+
+def _line(found: Finding) -> str:
+    kind = "problem" if found.is_problem else "warning"
+    return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
+
+
+def _print(lines: Sequence[str]) -> None:
+    try:
+        say("\n".join(lines))
+    except OSError as error:
+        raise CircusError(f"the output cannot be written: {error.strerror}") from None
+
+
+def _check_endpoints(examination: Examination) -> Examination:
     """Add what a start would say of endpoints; a problem leaves no configuration."""
     if examination.configuration is None:
         return examination
@@ -58,86 +136,100 @@ def _judge_endpoints(examination: Examination) -> Examination:
     return examination
 
 
-def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
-    """Prints what a file comes to as a file: every option, and where it comes from.
-
-    Problems go to stderr.
-
-    Args:
-        path: The file.
-        environ: The environment that names of variables in it see.
-        cwd: The folder that a relative path begins in.
-
-    Returns:
-        The exit code: 1 if it has a problem, else 0.
-
-    Raises:
-        CircusError: The standard output cannot be written.
-    """
-    examination = examine(path, environ, cwd)
-    configuration = examination.configuration
-    if configuration is None:
-        found = examination.build.findings.everything()
-        problems = [one.line for one in found if one.is_problem]
-    else:
-        problems = [line for one in configuration.left_out for line in one.problems]
-        head = f"# {printable(path)}, and all that it leaves unsaid"
-        _say([head, *Effective(examination.build, configuration).lines()])
-    for line in problems:
-        complain(printable(line))
-    return EXIT_PROBLEM if problems else EXIT_OK
+# -- plugins
 
 
-def verdict(examination: Examination, found: Sequence[Finding]) -> str:
-    """Returns what it comes to, in words."""
-    configuration = examination.configuration
-    problems = sum(one.is_problem for one in found)
-    warnings = len(found) - problems
-    said = [_count(problems, "problem")] if problems else []
-    said += [_count(warnings, "warning")] if warnings else []
-    if configuration is None:
-        return f"{', '.join(said)}; the daemon does not start"
-    if configuration.left_out:
-        names = ", ".join(left_out.name for left_out in configuration.left_out)
-        return f"{', '.join(said)}; the daemon runs without {names}"
-    if problems:
-        return f"{', '.join(said)}; the daemon runs, but not all that it is to run"
-    return ", ".join(["ok", *said]) + f"; {contents(configuration)}"
+def _check_plugins(examination: Examination, environ: Mapping[str, str], cwd: str) -> None:
+    """Add what is wrong with the options of plugins."""
+    build = examination.build
+    watchers = {one.header: one for one in build.sections if one.kind == WATCHER}
+    own = {header: dotted for header, one in watchers.items() if (dotted := _dotted(one))}
+    with contextlib.ExitStack() as started:
+        running = []
+        for plugin in build.everything.plugins:
+            if plugin.active and plugin.use:
+                try:
+                    running.append(started.enter_context(_inspection(plugin, own, environ, cwd)))
+                except (OSError, ValueError) as error:
+                    _warn(build.findings, plugin, str(error))
+        deadline = SYSTEM.monotonic() + TIMEOUT
+        odd: dict[tuple[str, str, str], None] = {}  # once, though several plugins may read it
+        for inspection in running:
+            odd.update(dict.fromkeys(_report(build.findings, inspection, deadline)))
+        for header, key, reason in odd:
+            build.findings.warn(watchers[header], key, reason)
 
 
-def contents(configuration: Configuration) -> str:
-    """Returns how much there is in a configuration, in words."""
-    counts = (
-        (len(configuration.watchers), "watcher"),
-        (len(configuration.sockets), "socket"),
-        (len(configuration.plugins), "plugin"),
-    )
-    return ", ".join(_count(number, noun) for number, noun in counts if number) or "nothing to run"
+def _dotted(section: Section) -> dict[str, str]:
+    """Return the options of a watcher that only plugins read."""
+    values = section.values.items()
+    return {k: v for k, v in values if "." in k and WATCHER_OPTIONS.find(k) is None}
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+@contextlib.contextmanager
+def _inspection(
+    plugin: PluginConfig, own: Mapping[str, Any], environ: Mapping[str, str], cwd: str
+) -> Iterator[_Inspection]:
+    """Inspect a plugin in a process, and kill that with everything it has started."""
+    account = look_up(plugin.options.get("uid"), plugin.options.get("gid"))
+    with tempfile.TemporaryFile() as report:
+        assignment = {
+            "use": plugin.use,
+            "config": plugin.config,
+            "sys_path": sys.path,
+            "own": own,
+            "report": report.fileno(),
+        }
+        inherited = environ if plugin.options.get("copy_env") else {}
+        env = importable({**inherited, **plugin.options["env"]})
+        process = subprocess.Popen(
+            [sys.executable, "-m", MODULE],
+            env={**env, VARIABLE: json.dumps(assignment)},
+            cwd=os.path.join(cwd, plugin.options.get("working_dir") or ""),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[report.fileno()],
+            start_new_session=True,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else account.groups,
+        )
+        with process:
+            try:
+                yield _Inspection(plugin, process, report)
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
-def line(found: Finding) -> str:
-    kind = "problem" if found.is_problem else "warning"
-    return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
-
-
-def _say(lines: Sequence[str]) -> None:
-    """Prints lines, with what the standard output cannot show written out.
-
-    Raises:
-        CircusError: It cannot be written.
-    """
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "utf-8"
-    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
+def _report(
+    findings: Findings, inspection: _Inspection, deadline: float
+) -> list[tuple[str, str, str]]:
+    """Add what is wrong with a plugin; return the same of watchers: header, option and reason."""
+    plugin = inspection.plugin
     try:
-        print(text, flush=True)
-    except OSError as error:
-        # Nothing is to be flushed at the end, which would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough, as `head` has
-            raise CircusError(f"the output cannot be written: {error.strerror}") from None
+        inspection.process.wait(max(deadline - SYSTEM.monotonic(), 0.0))
+    except subprocess.TimeoutExpired:
+        _warn(findings, plugin, f"{plugin.use} takes more than {TIMEOUT:g} s to import")
+        return []
+    inspection.report.seek(0)
+    report = inspection.report.read()
+    if not report:
+        code = inspection.process.returncode
+        _warn(findings, plugin, f"importing {plugin.use} ends the process, with code {code}")
+        return []
+    found = json.loads(report)
+    if found["unusable"]:
+        _warn(findings, plugin, found["unusable"])
+    for key, reason in found["problems"]:
+        findings.problem(plugin.section, key, reason)
+    for key, hint in found["unknown"]:
+        if key not in plugin.section.inherited:
+            findings.warn(plugin.section, key, f"unknown option{hint}")
+    return [(header, key, reason) for header, key, reason in found["own"]]
+
+
+def _warn(findings: Findings, plugin: PluginConfig, reason: str) -> None:
+    """Warn that a class cannot be used here; it may be installed where the file will be used."""
+    findings.warn(plugin.section, "use", f"options not checked: {reason}")

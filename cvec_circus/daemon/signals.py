@@ -1,8 +1,8 @@
-"""Signals to the daemon: a table with a row for each, and what carries the rows out.
+"""Signals to the daemon: a table with a row for each, and the handlers that follow it.
 
-A signal whose default is to end a process would end the daemon at once and leave its children
-without one. So each of them has a handler, except where none can help: see `LEAVE`. A handler
-rather than SIG_IGN, because exec resets handlers, and children would inherit what is ignored.
+A signal that ends a process by default would end the daemon at once and orphan its children. So
+each of them has a handler, except where none can help: see `LEAVE`. A handler rather than SIG_IGN,
+because exec resets handlers, and children would inherit what is ignored.
 """
 
 from __future__ import annotations
@@ -27,59 +27,53 @@ QUIET = 10.0
 class Action(enum.Enum):
     """What the daemon does with a signal."""
 
-    STOP = "ends in order, with all that it runs"
-    RELOAD = "reopens its log files and reloads all that it runs"
-    COLLECT = "looks which of its children have exited"
-    LOG = "says in its log that the signal came, at most once in ten seconds, and goes on"
-    IGNORE = "takes no notice; the system call that has caused it fails instead"
-    LEAVE = "does what the kernel does by default"
+    STOP = "stops everything in order, then itself"
+    RELOAD = "reopens its log files and reloads every watcher"
+    COLLECT = "reaps the children that have exited"
+    LOG = "logs the signal, at most once in ten seconds"
+    IGNORE = "ignores it; the system call that caused it fails instead"
+    LEAVE = "leaves it to the kernel's default"
 
 
 class Row(NamedTuple):
-    """Immutable. What the daemon does with some signals, and why.
-
-    Attributes:
-        names: The signals, without "SIG".
-        action: What it does.
-        why: The reason; for `LOG` it ends the line of the log.
-    """
+    """What the daemon does with some signals, named without "SIG", and why. Immutable."""
 
     names: str
     action: Action
-    why: str
+    why: str  # for `LOG`, part of the log line
 
 
 UNUSED = Row("", Action.LOG, "")
 """The row of every signal that is in no other: USR1, USR2, IO, STKFLT, the real-time ones."""
 
 TABLE = (
-    Row("TERM INT QUIT", Action.STOP, "a person or a service manager ends the daemon"),
-    Row("PWR", Action.STOP, "the power fails, or the manager of a container wants it to end"),
-    Row("XCPU", Action.STOP, "its processor time is used up, and at the hard limit comes SIGKILL"),
-    Row("HUP", Action.RELOAD, "the common signal for that"),
-    Row("ALRM VTALRM PROF", Action.LOG, "a timer that the daemon has not set"),
+    Row("TERM INT QUIT", Action.STOP, "an operator or a service manager stops the daemon"),
+    Row("PWR", Action.STOP, "the power fails, or a container manager stops the container"),
+    Row("XCPU", Action.STOP, "its processor time is used up; SIGKILL follows at the hard limit"),
+    Row("HUP", Action.RELOAD, "the usual signal for that"),
+    Row("ALRM VTALRM PROF", Action.LOG, "a timer that the daemon did not set"),
     Row("SYS", Action.LOG, "a system call does not exist, or a filter (seccomp) forbids it"),
     Row("TRAP", Action.LOG, "a breakpoint without a debugger"),
-    Row("PIPE XFSZ", Action.IGNORE, "the write fails with EPIPE or EFBIG, and that is handled"),
-    Row("SEGV ILL FPE BUS", Action.LEAVE, "the processor cannot go on from a fault"),
+    Row("PIPE XFSZ", Action.IGNORE, "the write fails with EPIPE or EFBIG, which is handled"),
+    Row("SEGV ILL FPE BUS", Action.LEAVE, "the processor cannot continue after a fault"),
     Row("ABRT", Action.LEAVE, "abort() ends in any case; a watchdog sends it for a core dump"),
     Row("KILL STOP", Action.LEAVE, "the kernel allows nothing else"),
     Row("TSTP TTIN TTOU CONT", Action.LEAVE, "Ctrl-Z in a terminal, and the way back"),
-    Row("CHLD", Action.COLLECT, "pidfds tell of its own children, this of those it has adopted"),
+    Row("CHLD", Action.COLLECT, "pidfds report its own children, this one those it has adopted"),
     Row("URG WINCH", Action.LEAVE, "the kernel ignores them"),
 )
-"""What the C library keeps for itself, 32 and 33 with glibc, has no row: no program may set it."""
+"""The signals that the C library reserves, 32 and 33 with glibc, have no row."""
 
 _ROWS = {name: row for row in TABLE for name in row.names.split()}
 
 
 def row_of(signum: int) -> Row:
-    """Return the row of a signal. Safe from any thread."""
+    """Return the row of a signal."""
     return _ROWS.get(to_name(signum), UNUSED)
 
 
 def handled() -> list[int]:
-    """List the signals that get a handler. Safe from any thread."""
+    """List the signals that get a handler."""
     return [
         int(signum)
         for signum in sorted(signal.valid_signals())
@@ -90,9 +84,9 @@ def handled() -> list[int]:
 def reset() -> None:
     """Give every signal its default disposition, and block none.
 
-    Called on the main thread before anything else. A daemon that was started with SIGCHLD ignored
-    would never learn how a child ended, and what is ignored or blocked is inherited by children.
-    SIGINT loses Python's handler, so that a Ctrl-C this early shows no traceback.
+    Called on the main thread before anything else. With SIGCHLD ignored, the daemon would never
+    learn how a child ended, and children inherit what is ignored or blocked. SIGINT loses Python's
+    handler, so that a Ctrl-C this early shows no traceback.
     """
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for signum in signal.valid_signals():
@@ -103,13 +97,13 @@ def reset() -> None:
 
 
 class Signals:
-    """Hears the signals to the daemon. Owned by the main thread, which is the loop's.
+    """Handles the signals to the daemon. Owned by the main thread, which is the loop's.
 
-    The handler only notes, or posts. What wakes the loop is the byte that Python writes when a
-    signal arrives, before any Python code runs: waiting on an Event or a queue would lose wake-ups,
-    or deadlock with the handler (measured: a hang after some thirty waits).
+    The handler only notes, or posts. The byte that Python writes when a signal arrives, before any
+    Python code runs, wakes the loop: waiting on an Event or a queue would lose wake-ups, or
+    deadlock with the handler (measured: a hang after some thirty waits).
 
-    Like the kernel, it hears once of a signal that comes again before the first is dealt with.
+    As in the kernel, a signal that comes again before the first is handled counts once.
     """
 
     def __init__(self) -> None:
@@ -121,39 +115,38 @@ class Signals:
     def hold(self) -> None:
         """Put off every signal until `install`.
 
-        Called before anything is made that has to be taken away again. No signal is blocked for
-        that: a thread that starts meanwhile would inherit it, and so would what that thread starts.
+        Called before anything is made that has to be removed again. Blocking them would not do: a
+        thread that starts meanwhile would inherit the mask, and so would its children.
         """
         for signum in handled():
             signal.signal(signum, self._hear)
 
     def install(self, loop: Loop, on_signal: Callable[[str, Action], object]) -> None:
-        """Deal with signals on a loop, those first that have arrived meanwhile.
+        """Handle signals on the calling thread's loop, first those that have arrived meanwhile.
 
         Args:
-            loop: The loop of the calling thread.
-            on_signal: Called with the name of a signal, without "SIG", and what is to be done:
-                `STOP`, `RELOAD` or `COLLECT`. For `COLLECT`, by the handler itself, so that it may
-                only note it.
+            loop: The loop.
+            on_signal: Called with the name of a signal, without "SIG", and the action: `STOP`,
+                `RELOAD` or `COLLECT`. For `COLLECT` the handler itself calls it, so it may only
+                take a note.
         """
         self._on_signal = on_signal
         signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
         self._loop = loop
         for _ in list(self._arrived):
-            loop.post(self._deal)
+            loop.post(self._handle)
 
     def uninstall(self) -> None:
-        """Deal with signals no longer; called before the loop's wake-up is closed."""
+        """Stop handling signals; called before the loop's wake-up is closed."""
         signal.set_wakeup_fd(-1)
         self._loop = None
 
     def ignore(self) -> None:
         """Ignore signals from now on; called last, when no other thread is left.
 
-        A handler would be replaced by the default when the interpreter ends, and a late SIGTERM
-        would take the exit code along. They are blocked before that, which helps if no other thread
-        can take them: Python writes a traceback about a signal that arrives while it is being
-        ignored.
+        The interpreter's end restores the default of a handler, and a late SIGTERM would replace
+        the exit code. They are blocked first, which helps if no other thread can take them: Python
+        prints a traceback about a signal that arrives while it is being ignored.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, handled())
         for signum in handled():
@@ -163,15 +156,15 @@ class Signals:
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         """The handler. It may interrupt anything that the main thread does in Python."""
         if signum == signal.SIGCHLD and self._loop is not None:
-            # At each death, before its successor is spawned: to post it would take ten times as
-            # long. The byte that has been written brings a turn, in which it is dealt with.
+            # At each death, before its successor is spawned: posting would take ten times as long.
+            # The byte written for the signal brings the turn that handles it.
             self._on_signal("CHLD", Action.COLLECT)
         elif signum not in self._arrived:
             self._arrived.append(signum)
             if self._loop is not None:
-                self._loop.post(self._deal)
+                self._loop.post(self._handle)
 
-    def _deal(self) -> None:
+    def _handle(self) -> None:
         if not self._arrived:
             return  # it came during `install`, and was posted twice
         signum = self._arrived.popleft()
@@ -185,8 +178,7 @@ class Signals:
         if signum in self._counts:
             self._counts[signum] += 1
             return
-        line = f"SIG{to_name(signum)} means nothing here"
-        logger.warning("%s: %s" if why else "%s%s", line, why)
+        logger.warning("ignored SIG%s%s", to_name(signum), f": {why}" if why else "")
         self._be_quiet(signum)
 
     def _be_quiet(self, signum: int) -> None:
@@ -197,5 +189,5 @@ class Signals:
     def _sum_up(self, signum: int) -> None:
         count = self._counts.pop(signum)
         if count:
-            logger.warning("SIG%s came %d more times in %g s", to_name(signum), count, QUIET)
+            logger.warning("ignored SIG%s %d more times in %g s", to_name(signum), count, QUIET)
             self._be_quiet(signum)

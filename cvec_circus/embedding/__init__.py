@@ -1,1 +1,1 @@
-"""What stands behind the objects that a program which embeds an arbiter holds in its hands."""
+"""An arbiter inside a program: the objects that the program holds, and their way to the daemon."""

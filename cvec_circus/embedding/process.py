@@ -1,4 +1,4 @@
-"""A process on its own, for programs that need no watcher."""
+"""A process without a watcher."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
-from cvec_circus.core.watcher import Watcher
-from cvec_circus.embedding.processes import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
+from cvec_circus.embedding.watcher import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import Loan, SocketRegistry
@@ -26,25 +24,25 @@ from cvec_circus.system.signals import to_signum
 __all__ = ["DEAD_OR_ZOMBIE", "OTHER", "RUNNING", "UNEXISTING", "Process"]
 
 STOP_TIMEOUT = 1.0
-"""Seconds that a process has to end after SIGTERM, before it gets SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 class Process:
-    """One process of a command, without a watcher. Safe from any thread.
+    """One process of a command. Safe from any thread.
 
     >>> with Process("Top", "top") as process:  # doctest: +SKIP
     ...     process.info()["mem_info1"]
     '3.41M'
 
-    Nobody looks after it: it is replaced by nothing, and whoever makes it stops it, or waits for
-    its end. It is a child of this program, in a session of its own.
+    It is a child of this program, in a session of its own. Nothing supervises it: the program
+    stops it, or waits for its end, and it is never replaced.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         wid: Its number: what `$(circus.wid)` is in the command.
+        pid: Its pid; 0 before the start.
         started: When it was started, in seconds since 1970; 0 before.
-        stdout: What it writes, to read from; None unless `pipe_stdout`.
-        stderr: Likewise.
+        stdout, stderr: The pipes to read its output from; None without a pipe.
     """
 
     def __init__(
@@ -70,23 +68,15 @@ class Process:
         """Describe a process, and start it.
 
         Args:
-            name: See the class.
-            wid: See the class; or the command, if nothing else is given.
-            cmd: The command.
-            args: Its arguments, as text or as a list.
-            working_dir: Its working directory.
-            shell: Whether a shell runs it.
-            uid: The user it runs as.
-            gid: The group it runs as.
+            name: Its name.
+            wid: Its number; or the command, if no `cmd` is given.
+            cmd, args, working_dir, shell, uid, gid, executable: As in the options reference of
+                watchers; `args` is text or a list.
             env: Its whole environment; by default that of this program.
-            executable: The file to run under the name that the command begins with.
-            spawn: False to have it started by `spawn`.
-            pipe_stdout: Whether its output is for `stdout`, as in Circus. Read it then: a process
-                that nobody listens to waits sooner or later.
-            pipe_stderr: Likewise.
-            close_child_stdin: Whether its input is /dev/null.
-            close_child_stdout: Whether its output goes there.
-            close_child_stderr: Likewise.
+            spawn: False leaves the start to `spawn`.
+            pipe_stdout, pipe_stderr: Whether its output goes to a pipe, as in Circus. Read it
+                then: the process blocks once the pipe is full.
+            close_child_stdin, close_child_stdout, close_child_stderr: Whether that is /dev/null.
 
         Raises:
             OptionError: An option does not take the value.
@@ -109,67 +99,56 @@ class Process:
             "close_child_stderr": close_child_stderr,
         }
         given = {key: value for key, value in given.items() if value is not None}
-        options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
-        judge(accounts_of(options))
+        self._options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+        judge(accounts_of(self._options))
         self.name = name
         self.wid = int(wid)
         self.started = 0.0
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
-        self._watcher = Watcher(name, options)
         self._pipes = {"stdout": pipe_stdout, "stderr": pipe_stderr}
         self._sampler = Sampler()
-        # Between a look at the process and a signal to it nobody else may collect it.
+        # Between a look at the process and a signal to it no other thread may collect it.
         self._lock = threading.RLock()
-        self._pid = 0
+        self.pid = 0
         self._exit: collecting.Exit | None = None
         if spawn:
             self.spawn()
 
     def __repr__(self) -> str:
-        return f"<process {self.name}:{self.wid} pid={self._pid}>"
+        return f"<process {self.name}:{self.wid} pid={self.pid}>"
 
     def __enter__(self) -> Process:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.stop()
 
-    @property
-    def pid(self) -> int:
-        """Its pid; 0 before it was started."""
-        return self._pid
-
     def spawn(self) -> None:
-        """Start it, unless it was started before.
+        """Start it, unless it has been started.
 
         Raises:
             OSError: It cannot be started.
-            ValueError: The command makes no sense.
+            ValueError: The command cannot be parsed.
         """
         with self._lock:
-            if self._pid:
+            if self.pid:
                 return
-            template = Template(self.name, self._watcher.options, "process")
+            template = Template(self.name, self._options, "process")
             self._launch(template.spec(self.wid, Loan(SocketRegistry())))
             self.started = SYSTEM.time()
 
     def _launch(self, spec: LaunchSpec) -> None:
-        options = self._watcher.options
         ours: dict[str, int] = {}
-        theirs: dict[str, Any] = {}
-        theirs["stdin"] = subprocess.DEVNULL if options["close_child_stdin"] else None
+        theirs: dict[str, Any] = {
+            name: subprocess.DEVNULL if self._options[f"close_child_{name}"] else None
+            for name in ("stdin", "stdout", "stderr")
+        }
         try:
             for name, piped in self._pipes.items():
-                theirs[name] = subprocess.DEVNULL if options[f"close_child_{name}"] else None
                 if piped and theirs[name] is None:
                     ours[name], theirs[name] = os.pipe()
-            self._pid = launch(spec._replace(**theirs)).pid
+            self.pid = launch(spec._replace(**theirs)).pid
         except BaseException:
             for fd in ours.values():
                 os.close(fd)
@@ -180,39 +159,39 @@ class Process:
         for name, fd in ours.items():
             setattr(self, name, os.fdopen(fd, "rb", buffering=0))
 
-    # -- what it is
+    # -- state
 
     def age(self) -> float:
-        """Seconds since it was started."""
+        """Return the seconds since it was started."""
         return SYSTEM.time() - self.started
 
     @property
     def status(self) -> int:
-        """RUNNING; DEAD_OR_ZOMBIE when it has ended; UNEXISTING when that was noted, by `poll`,
-        `wait`, `stop` or `is_alive`, or when it was never started."""
+        """RUNNING; DEAD_OR_ZOMBIE when it has ended; UNEXISTING before the start, and after
+        `poll`, `wait`, `stop` or `is_alive` has noted the end."""
         with self._lock:
-            if self._exit is not None or not self._pid:
+            if self._exit is not None or not self.pid:
                 return UNEXISTING
-            return DEAD_OR_ZOMBIE if collecting.peek(self._pid) else RUNNING
+            return DEAD_OR_ZOMBIE if collecting.peek(self.pid) else RUNNING
 
     @property
     def returncode(self) -> int | None:
-        """Its exit code as `poll`, `wait` or `stop` noted it, negative for a signal; or None."""
+        """Its exit code, negative for a signal; None until `poll`, `wait` or `stop` notes it."""
         return None if self._exit is None else self._exit.exit_code
 
     def poll(self) -> int | None:
-        """Note whether it has ended, and return its exit code; None while it has not."""
+        """Return its exit code; None while it has not ended."""
         with self._lock:
-            if self._exit is None and self._pid:
+            if self._exit is None and self.pid:
                 try:
-                    self._exit = collecting.collect(self._pid)
+                    self._exit = collecting.collect(self.pid)
                 except BlockingIOError:
                     return None
             return self.returncode
 
     def is_alive(self) -> bool:
-        """Whether it has been started and has not ended."""
-        return bool(self._pid) and self.poll() is None
+        """Tell whether it has been started and has not ended."""
+        return bool(self.pid) and self.poll() is None
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end, and return its exit code; None if it was never started.
@@ -226,7 +205,7 @@ class Process:
         if self.is_alive():
             watcher = exits.choose()
             try:
-                watcher.add(self._pid)
+                watcher.add(self.pid)
                 ended = select.poll()
                 ended.register(watcher.fileno(), select.POLLIN)
                 if not ended.poll(poll_milliseconds(timeout)) and self.is_alive():
@@ -236,25 +215,25 @@ class Process:
         return self.poll()
 
     def info(self) -> dict[str, Any]:
-        """What `stats` tells of a process; empty once it has ended."""
+        """Return what `stats` reports of a process; empty once it has ended."""
         with self._lock:  # the sampler is for one thread at a time
-            found = self._sampler.sample([self._pid]) if self.is_alive() else {}
-        if self._pid not in found:
+            found = self._sampler.sample([self.pid]) if self.is_alive() else {}
+        if self.pid not in found:
             return {}
-        return {**found[self._pid], "started": self.started, "wid": self.wid}
+        return {**found[self.pid], "started": self.started, "wid": self.wid}
 
     def children(self, recursive: bool = False) -> list[int]:
-        """The pids of its children; `recursive` lists those below them too."""
-        return proctable.descendants(self._pid, recursive) if self.is_alive() else []
+        """List the pids of its children; `recursive`: and those below them."""
+        return proctable.descendants(self.pid, recursive) if self.is_alive() else []
 
     def is_child(self, pid: int) -> bool:
-        """Whether that is a child of it."""
+        """Tell whether that is a child of it."""
         return pid in self.children()
 
-    # -- what is done to it
+    # -- signals
 
     def send_signal(self, signum: int | str) -> None:
-        """Send it a signal, by number or name. Nothing once it has ended.
+        """Send it a signal, by number or name; do nothing once it has ended.
 
         Raises:
             ValueError: There is no such signal.
@@ -262,20 +241,20 @@ class Process:
         number = to_signum(signum)
         with self._lock:
             if self.is_alive():
-                os.kill(self._pid, number)
+                os.kill(self.pid, number)
 
     def send_signal_child(self, pid: int, signum: int | str) -> None:
         """Send a signal to one of its children.
 
         Raises:
-            ProcessLookupError: It is none.
+            ProcessLookupError: It is no child of it.
         """
         if not self.is_child(pid):
             raise ProcessLookupError(f"process {pid} is no child of {self!r}")
         os.kill(pid, to_signum(signum))
 
     def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:
-        """Send a signal to its children; `recursive` reaches those below them too."""
+        """Send a signal to its children; `recursive`: and to those below them."""
         for pid in self.children(recursive):
             try:
                 os.kill(pid, to_signum(signum))
@@ -285,7 +264,7 @@ class Process:
     def stop(self, timeout: float = STOP_TIMEOUT) -> int | None:
         """End it, wait for that, close its pipes, and return its exit code.
 
-        What it has started itself goes on, if it does not see to that: only a watcher does.
+        Its own children go on unless it ends them: only a watcher does that.
 
         Args:
             timeout: Seconds between SIGTERM and SIGKILL.
@@ -301,7 +280,7 @@ class Process:
             self.close_output_channels()
 
     def close_output_channels(self) -> None:
-        """Close the pipes that it writes to."""
+        """Close the pipes of its output."""
         for pipe in (self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close()

@@ -1,4 +1,4 @@
-"""The end of an order, for whoever has given it."""
+"""The end of an order, for the thread that gave it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,17 @@ OWN_THREAD = "the supervisor thread would wait for itself here: use add_done_cal
 
 
 class Promise:
-    """What will have come of an order. Safe from any thread.
+    """The future result of an order. Safe from any thread.
 
-    It has the methods of a `concurrent.futures.Future` that programs use. It is not one, because a
-    Future has a lock that the supervisor thread would have to take: a signal handler that runs
-    while the main thread holds that lock, and asks the supervisor something, would wait for ever.
-    Here whoever waits does so at a bare lock of his own, which the supervisor only ever opens.
-
-    A promise that nobody keeps any more is broken: whoever waits for it never hangs.
+    It has the methods of a `concurrent.futures.Future` that programs use, without its lock, which
+    the supervisor thread would have to take: a signal handler that interrupts the main thread while
+    it holds that lock, and asks the supervisor something, would wait for ever. Here each waiting
+    thread has a lock of its own, which the supervisor only ever releases. When the supervisor ends,
+    every promise left fails, so no thread waits for ever.
     """
 
     def __init__(self, on_owner: Callable[[], bool] = bool) -> None:
-        """Make a promise.
-
-        Args:
-            on_owner: Tells whether the calling thread is the one that keeps it.
-        """
+        """Make a promise; `on_owner` tells whether the calling thread is the one that keeps it."""
         self._on_owner = on_owner
         self._gates: list[threading.Lock] = []
         self._done = False
@@ -36,14 +31,14 @@ class Promise:
         self._error: BaseException | None = None
         self._callbacks: deque[Callable[[Promise], object]] = deque()
 
-    # -- who waits
+    # -- the thread that waits
 
     def done(self) -> bool:
-        """Tell whether it is known by now."""
+        """Tell whether the result is known."""
         return self._done
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait, and return what the order came to.
+        """Wait, and return the result of the order.
 
         Args:
             timeout: Seconds to wait at most; None waits as long as it takes.
@@ -51,7 +46,7 @@ class Promise:
         Raises:
             TimeoutError: It takes longer; the order goes on all the same.
             RuntimeError: This is the supervisor thread, which would wait for itself.
-            CircusError: The order did not come to its end; the text says why.
+            CircusError: The order failed; the text says why.
         """
         error = self.exception(timeout)
         if error is not None:
@@ -59,23 +54,16 @@ class Promise:
         return self._value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait, and return why the order did not come to its end; None if it did.
+        """Wait, and return why the order failed; None if it succeeded.
 
-        The arguments are those of `result`, and so is what is raised while it waits.
+        It takes what `result` takes, and raises what that raises while it waits.
         """
         if not self.wait(timeout):
-            raise TimeoutError(f"it has not come to its end within {timeout:g} s")
+            raise TimeoutError(f"not done within {timeout:g} s")
         return self._error
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and tell whether it is known by then.
-
-        Args:
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Raises:
-            RuntimeError: This is the supervisor thread, which would wait for itself.
-        """
+        """Wait, and tell whether the result is known then; see `result`."""
         if self._done:
             return True
         if self._on_owner():
@@ -88,32 +76,29 @@ class Promise:
             if not self._done:
                 gate.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
         finally:
-            self._leave(gate)
+            try:
+                self._gates.remove(gate)
+            except ValueError:
+                pass  # it has been opened just now
         return self._done
 
-    def _leave(self, gate: threading.Lock) -> None:
-        try:
-            self._gates.remove(gate)
-        except ValueError:
-            pass  # it has been opened just now
-
     def add_done_callback(self, fn: Callable[[Promise], object]) -> None:
-        """Have a function called with this object once it is known.
+        """Call a function with this promise once the result is known; at once if it is.
 
-        On the supervisor thread, which it must not hold up; at once if it is known already.
+        On the supervisor thread, which it must not hold up.
         """
         self._callbacks.append(fn)
         if self._done:
-            self._tell()
+            self._call_back()
 
-    # -- who keeps it
+    # -- the thread that keeps it
 
     def keep(self, value: Any) -> None:
-        """The order has come to its end. Only the first `keep` or `fail` counts."""
+        """Set the result. Only the first `keep` or `fail` counts."""
         self._settle(value, None)
 
     def fail(self, error: BaseException) -> None:
-        """The order will not come to its end any more."""
+        """Set why there will be no result."""
         self._settle(None, error)
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
@@ -125,11 +110,11 @@ class Promise:
             try:
                 self._gates.pop().release()
             except IndexError:
-                break  # whoever had the last one does not wait any more
-        self._tell()
+                break  # the thread of the last one does not wait any more
+        self._call_back()
 
-    def _tell(self) -> None:
-        """Calls each function once, whichever of two threads gets to it first."""
+    def _call_back(self) -> None:
+        """Call each function once, on whichever of two threads gets to it first."""
         while self._callbacks:
             try:
                 fn = self._callbacks.popleft()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import exc
 from cvec_circus.base.clock import Clock
 from cvec_circus.control.actors import PROGRAM
 from cvec_circus.control.replies import Reply
+from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire import messages
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Reach:
-    """The public objects of one arbiter reach its supervisor by this. Safe from any thread.
+    """Connects the public objects of one arbiter to its supervisor. Safe from any thread.
 
-    It has no lock. What is asked is done by the supervisor thread in its next turn; on that thread
-    itself, in a callback, a question is answered at once and an order is carried out in the next
-    turn. So nothing here can wait for something that waits for it.
+    It has no lock. The supervisor thread answers in its next turn; on that thread itself, in a
+    callback, a question is answered at once and an order is carried out in the next turn. So
+    nothing here can wait for something that waits for it.
     """
 
     def __init__(self) -> None:
@@ -41,47 +43,43 @@ class Reach:
         """Tell whether the calling thread is the supervisor thread."""
         return self._owner == threading.get_ident()
 
-    # -- the life of it; called by the arbiter
+    # -- its life, as the arbiter leads it
 
     def begin(self, supervisor: Supervisor, owner: int | None = None) -> None:
-        """From now on this is the supervisor; `owner` is its thread, if that is known by now."""
+        """Connect to a supervisor; `owner` is its thread, if it has not called `own`."""
         self._owner = self._owner if owner is None else owner
         self._supervisor = supervisor
 
     def own(self) -> None:
-        """The calling thread is the supervisor thread."""
+        """Make the calling thread the supervisor thread."""
         self._owner = threading.get_ident()
 
     def end(self) -> None:
-        """There is no supervisor any more: what it has promised it will not keep."""
+        """Disconnect, and fail the promises that the supervisor has not kept."""
         self._supervisor = None
         self._owner = None
         for promise in list(self._open):
-            promise.fail(stopped())
+            promise.fail(_stopped())
 
-    # -- who asks
+    # -- who orders
 
     def act_for(self, caller: Caller) -> None:
-        """From now on, what the calling thread orders while a hook runs there is the hook's order.
-
-        Args:
-            caller: What calls hooks on this thread.
-        """
+        """Give the orders of the calling thread in the name of the hook that `caller` runs."""
         self._here.caller = caller
 
     @property
     def actor(self) -> str:
-        """Who gives the orders of the calling thread: "hook:NAME", or "program"."""
+        """The name in which the calling thread gives orders: "hook:NAME", or "program"."""
         caller = getattr(self._here, "caller", None)
         return (caller is not None and caller.actor) or PROGRAM
 
-    # -- what anybody asks
+    # -- questions and orders
 
     def ask(self, fn: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
-        """Call `fn(supervisor, *args)` on the supervisor thread, and return what it returns.
+        """Call `fn(supervisor, *args)` on the supervisor thread, and return its result.
 
         Raises:
-            SupervisorStopped: There is none, or it has ended meanwhile.
+            SupervisorStopped: There is no supervisor, or it ends meanwhile.
         """
         supervisor = self._supervisor
         if supervisor is None:
@@ -90,25 +88,34 @@ class Reach:
             return fn(supervisor, *args)
         return supervisor.loop.ask(fn, supervisor, *args, timeout=timeout)
 
+    def look(self, watcher: core.Watcher | str) -> Snapshot | None:
+        """Take a snapshot of a watcher, or of the one of that name; None without a supervisor.
+
+        Raises:
+            MessageError: There is no watcher of that name.
+        """
+        try:
+            found: Snapshot = self.ask(_snapshot, watcher)
+        except exc.SupervisorStopped:
+            return None
+        return found
+
     def post(self, fn: Callable[..., object], *args: Any) -> bool:
-        """Have `fn(supervisor, *args)` called on the supervisor thread in its next turn.
+        """Call `fn(supervisor, *args)` on the supervisor thread in its next turn.
 
         Returns:
-            False if there is none.
+            False if there is no supervisor.
         """
         supervisor = self._supervisor
         return supervisor is not None and supervisor.loop.post(fn, supervisor, *args)
 
-    def order(self, command: str, shape: Callable[[Any], Any], **properties: Any) -> Promise:
-        """Carry out a command, as if it had come over the wire.
+    def order(self, command: str, field: str = "", /, **properties: Any) -> Promise:
+        """Carry out a command as if it had come over the wire.
 
         Args:
             command: The command's name.
-            shape: Turns the fields of its reply into what the promise is kept with.
-            properties: What it takes.
-
-        Returns:
-            What is known when the command is answered: at its end, with `waiting`.
+            field: The field of its reply that the promise is kept with; "" keeps it with None.
+            **properties: Those of the command. With `waiting`, the reply comes at its end.
 
         Raises:
             CircusError: It is refused. On the supervisor thread, the promise says so instead.
@@ -117,13 +124,23 @@ class Reach:
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
-        given = (message, promise, shape, self.actor)
+        actor = self.actor
+
+        def carry_out(supervisor: Supervisor) -> None:
+            supervisor.carry_out(message, PromisedReply(promise, field, supervisor.clock, actor))
+
+        def carry_out_later(supervisor: Supervisor) -> None:
+            try:
+                carry_out(supervisor)
+            except Exception as error:  # the promise tells the giver of the order, even of a bug
+                promise.fail(error)
+
         if self.on_owner():
-            if not self.post(_carry_out_or_fail, *given):
-                promise.fail(stopped())
+            if not self.post(carry_out_later):
+                promise.fail(_stopped())
             return promise
         try:
-            self.ask(_carry_out, *given)
+            self.ask(carry_out)
         except BaseException:
             self._open.discard(promise)
             raise
@@ -133,25 +150,23 @@ class Reach:
 class PromisedReply(Reply):
     """Keeps a promise instead of sending a frame. Owned by the supervisor thread."""
 
-    __slots__ = ("_giver", "_promise", "_shape")
+    __slots__ = ("_actor", "_field", "_promise")
 
-    def __init__(
-        self, promise: Promise, shape: Callable[[Any], Any], clock: Clock, giver: str
-    ) -> None:
-        super().__init__(_nowhere, clock)
+    def __init__(self, promise: Promise, field: str, clock: Clock, actor: str) -> None:
+        super().__init__(lambda frame: None, clock)
         self._promise = promise
-        self._shape = shape
-        self._giver = giver
+        self._field = field
+        self._actor = actor
 
     @property
     def actor(self) -> str:
-        """Who gave the order: the program, or one of its hooks."""
-        return self._giver
+        """The program, or one of its hooks."""
+        return self._actor
 
     def ok(self, **fields: Any) -> None:
         """Report success."""
         self.answered = True
-        self._promise.keep(self._shape(fields))
+        self._promise.keep(fields.get(self._field))
 
     def fail(self, reason: str, errno: int = messages.COMMAND_FAILED) -> None:
         """Report a failure in a sentence."""
@@ -159,35 +174,28 @@ class PromisedReply(Reply):
         self._promise.fail(exc.CircusError(reason))
 
 
-def stopped() -> exc.SupervisorStopped:
-    """Make what somebody is told for whom the supervisor does nothing any more."""
+def _stopped() -> exc.SupervisorStopped:
     return exc.SupervisorStopped("the supervisor has stopped")
 
 
-def _carry_out(
-    supervisor: Supervisor,
-    message: dict[str, Any],
-    promise: Promise,
-    shape: Callable[[Any], Any],
-    giver: str,
-) -> None:
-    """On the supervisor thread."""
-    supervisor.carry_out(message, PromisedReply(promise, shape, supervisor.clock, giver))
+class Snapshot(NamedTuple):
+    """A watcher at one moment. Immutable, and made of copies."""
+
+    name: str
+    state: str
+    options: dict[str, Any]  # typed
+    shown: dict[str, Any]  # as the wire shows them
+    processes: list[tuple[int, int, float]]  # pid, wid and start, in seconds since 1970
 
 
-def _carry_out_or_fail(
-    supervisor: Supervisor,
-    message: dict[str, Any],
-    promise: Promise,
-    shape: Callable[[Any], Any],
-    giver: str,
-) -> None:
-    """The same, for a promise that its owner has already."""
-    try:
-        _carry_out(supervisor, message, promise, shape, giver)
-    except Exception as error:  # whoever gave the order is told of it, be it a fault of ours
-        promise.fail(error)
-
-
-def _nowhere(frame: bytes) -> None:
-    """Takes the frame that a promised reply never makes."""
+def _snapshot(supervisor: Supervisor, watcher: core.Watcher | str) -> Snapshot:
+    """Take a snapshot of a watcher, which may have been removed. On the supervisor thread."""
+    if isinstance(watcher, str):
+        watcher = supervisor.target.find(watcher)
+    return Snapshot(
+        watcher.name,
+        watcher.status,
+        {key: copy.copy(value) for key, value in watcher.options.items()},
+        supervisor.target.options(watcher),
+        [(process.pid, process.wid, process.started) for process in watcher.places.leaders()],
+    )

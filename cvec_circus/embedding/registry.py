@@ -1,28 +1,37 @@
-"""The watchers of an arbiter, as the program that embeds it asks for them."""
+"""The watchers of an arbiter, as programs and hooks ask for them."""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
-from cvec_circus.embedding import snapshot
-from cvec_circus.embedding.given import Described, Given, Sockets
-from cvec_circus.embedding.prereload import Names
+from cvec_circus.config.readers.mapping import from_mappings
+from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach
+from cvec_circus.embedding.resources import Names, stop_all
 from cvec_circus.embedding.watcher import Watcher
+from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire.topics import fold
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.hook_calls import Caller
+
+Described = Union[Mapping[str, Any], Watcher]
+Sockets = Iterable[Union[Mapping[str, Any], CircusSocket]]
 
 
 class Watchers:
     """The watchers of an arbiter, by name. Safe from any thread.
 
     Before the start these are the watchers that it was made with, and those that were added; from
-    the start to the end, those that it has in this moment, those of its plugins included.
+    the start to the end, those that it has at this moment, those of its plugins included.
     """
 
     def __init__(
@@ -33,43 +42,67 @@ class Watchers:
         circus: dict[str, Any],
     ) -> None:
         self._reach = Reach()
-        self._given = Given(watchers, plugins, sockets, circus)
-        self._handles: dict[str, Watcher] = {}
+        self._described = list(watchers)
+        self._plugins = list(plugins)
+        self._sockets = list(sockets)
+        self._circus = circus
         self._configure()
+        typed = self._configuration.circus
+        self.endpoint: str = typed["endpoint"]
+        self.pubsub_endpoint: str = typed["pubsub_endpoint"]
+        self.stats_endpoint: str = typed["stats_endpoint"]
+        self.check_delay: float = typed["check_delay"]
 
     def _configure(self) -> None:
-        """Find out what the descriptions come to now."""
-        self._configuration = self._given.configuration()
+        """Make a configuration of the present descriptions."""
+        self._configuration = from_mappings(
+            [one.mapping() if isinstance(one, Watcher) else one for one in self._described],
+            self._plugins,
+            [one for one in self._sockets if not isinstance(one, CircusSocket)],
+            self._circus,
+        )
         handles = {}
         for one in self._configured():
             handles[fold(one.name)] = Watcher.of(self._reach, one.name, one.options)
-        for given in self._given.objects():
-            given.bind(self._reach)
-            handles[fold(given.name)] = given
-        self._handles = handles
+        for given in self._described:
+            if isinstance(given, Watcher):
+                given.bind(self._reach)
+                handles[fold(given.name)] = given
+        self._handles: dict[str, Watcher] = handles
 
     def _configured(self) -> list[WatcherConfig | PluginConfig]:
         return [*self._configuration.watchers, *self._configuration.plugins]
 
     # -- questions
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._reach.is_open
+
+    @property
+    def fqdn(self) -> str:
+        """The name of this machine, after `fqdn_prefix` and an @ if there is one."""
+        prefix = self._configuration.circus["fqdn_prefix"]
+        return f"{prefix}@{socket.getfqdn()}" if prefix else socket.getfqdn()
+
     def ask(self, fn: Callable[..., Any], *args: Any, timeout: float | None = None) -> Any:
-        """Call `fn(supervisor, *args)` on the supervisor thread and return what it returns.
+        """Call `fn(supervisor, *args)` on the supervisor thread, and return its result.
 
         Raises:
-            SupervisorStopped: It is not running, or has ended meanwhile.
+            SupervisorStopped: The arbiter is not running, or ends meanwhile.
         """
         return self._reach.ask(fn, *args, timeout=timeout)
 
     def statuses(self) -> dict[str, str]:
-        """The state of each watcher by name."""
-        found: dict[str, str] = self.ask(snapshot.states)
+        """Return the state of each watcher by name."""
+        found: dict[str, str] = self.ask(_statuses)
         return found
 
     def _names(self) -> list[str]:
-        """The names of all watchers, those of a higher priority first."""
+        """List the names of all watchers, highest priority first."""
         try:
-            found: list[str] = self.ask(snapshot.names)
+            found: list[str] = self.ask(_names)
         except exc.SupervisorStopped:
             configured = self._configured()
             configured.sort(key=lambda one: (-one.options["priority"], one.name))
@@ -77,11 +110,11 @@ class Watchers:
         return found
 
     def numwatchers(self) -> int:
-        """How many watchers there are."""
+        """Return the number of watchers."""
         return len(self._names())
 
     def numprocesses(self) -> int:
-        """How many processes there are."""
+        """Return the number of processes."""
         return sum(len(watcher) for watcher in self.iter_watchers())
 
     def get_watcher(self, name: str) -> Watcher:
@@ -95,12 +128,12 @@ class Watchers:
         if key not in names:
             raise KeyError(f"program {name} not found")
         handle = self._handles.get(key)
-        if handle is None:  # somebody has added it while we run
+        if handle is None:  # a client has added it
             handle = self._handles.setdefault(key, Watcher.of(self._reach, names[key]))
         return handle
 
     def iter_watchers(self, reverse: bool = True) -> Iterator[Watcher]:
-        """Yield every watcher, those of a higher priority first; last, if not `reverse`."""
+        """Yield every watcher, highest priority first; lowest first if not `reverse`."""
         names = self._names()
         for name in names if reverse else reversed(names):
             try:
@@ -110,13 +143,19 @@ class Watchers:
 
     @property
     def watchers(self) -> list[Watcher]:
-        """Every watcher, those of a higher priority first."""
+        """Every watcher, highest priority first."""
         return list(self.iter_watchers())
+
+    def facades(
+        self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
+    ) -> tuple[HookedWatcher, Watchers]:
+        """Make the `watcher` and `arbiter` that hooks get. Called on the thread of the hooks."""
+        return HookedWatcher.made(self._reach, subject, caller), self
 
     # -- orders
 
     def add_watcher(self, name: str, cmd: str, **options: Any) -> Watcher:
-        """Add a watcher, which `start_watcher` starts; before the arbiter's start, that does.
+        """Add a watcher; `start_watcher` starts it, or the arbiter's own start.
 
         Args:
             name: Its name.
@@ -129,18 +168,18 @@ class Watchers:
         """
         given = {key: value for key, value in options.items() if value is not None}
         if self._reach.is_open:
-            self._reach.order("add", _nothing, name=name, cmd=cmd, options=given)
+            self._reach.order("add", name=name, cmd=cmd, options=given)
             handle = Watcher.of(self._reach, name)
             self._handles[fold(name)] = handle
             return handle
         if fold(name) in self._handles:
             raise exc.AlreadyExist(f"{name!r} already exist")
         watcher = Watcher(name, cmd, **given)
-        self._given.watchers.append(watcher)
+        self._described.append(watcher)
         try:
             self._configure()
         except exc.ConfigError:
-            self._given.watchers.remove(watcher)
+            self._described.remove(watcher)
             raise
         return watcher
 
@@ -148,69 +187,122 @@ class Watchers:
         """Remove a watcher, with its processes unless `nostop`.
 
         Raises:
-            KeyError: There is none of that name.
+            KeyError: There is none of that name; or, before the start, a plugin or a command
+                without a name has brought it.
         """
         watcher = self.get_watcher(name)
         if self._reach.is_open:
             self._handles.pop(fold(name), None)
-            return self._reach.order("rm", _nothing, name=watcher.name, nostop=nostop, waiting=True)
-        self._given.remove(name)
+            return self._reach.order("rm", name=watcher.name, nostop=nostop, waiting=True)
+        self._described.remove(self._description(name))
         self._configure()
         removed = Promise()
         removed.keep(None)
         return removed
+
+    def _description(self, name: str) -> Described:
+        for one in self._described:
+            named = one.name if isinstance(one, Watcher) else one.get("name", "")
+            if fold(str(named)) == fold(name):
+                return one
+        raise KeyError(f"{name} cannot be removed: no description has this name")
 
     def start_watcher(self, watcher: Watcher | str) -> Promise:
         """Start a watcher, given by its name or as it is; see `Watcher.start`."""
         return self.get_watcher(watcher if isinstance(watcher, str) else watcher.name).start()
 
     def start_watchers(self) -> Promise:
-        """Start every watcher that starts by itself. The result is as that of `Watcher.start`."""
-        return self._reach.order("start", _info, waiting=True)
+        """Start every watcher that starts by itself. The result is that of `Watcher.start`."""
+        return self._reach.order("start", "info", waiting=True)
 
     def stop_watchers(self) -> Promise:
         """Stop every watcher; the arbiter goes on."""
-        return self._reach.order("stop", _nothing, waiting=True)
+        return self._reach.order("stop", waiting=True)
 
     def restart(self) -> Promise:
-        """Stop every watcher, then start them. The result is as that of `Watcher.restart`."""
-        return self._reach.order("restart", _info, waiting=True)
+        """Stop every watcher, then start them. The result is that of `Watcher.restart`."""
+        return self._reach.order("restart", "info", waiting=True)
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Promise:
         """Replace every process; see `Watcher.reload`."""
         return self._reach.order(
-            "reload", _info, graceful=graceful, sequential=sequential, waiting=True
+            "reload", "info", graceful=graceful, sequential=sequential, waiting=True
         )
 
     def reload_from_config(self, config_file: str) -> Promise:
-        """Read a configuration file, and have everything become what it says: see `reloadconfig`.
+        """Read a configuration file, and apply it as `reloadconfig` does.
 
-        What the program itself has made counts as the configuration of before: watchers that it was
-        made with and that are not in the file are removed.
-
-        Args:
-            config_file: The file.
-
-        Returns:
-            A promise whose result is the plan that was carried out.
+        The watchers that the program has made count as the previous configuration: those that are
+        not in the file are removed. The result is the plan that was carried out.
         """
         path = os.path.abspath(config_file)
-        return self._reach.order("reloadconfig", _plan, path=path, waiting=True)
+        return self._reach.order("reloadconfig", "plan", path=path, waiting=True)
 
     def _before_reload(self, names: Names) -> list[Callable[[], Any]]:
-        """What is to be called before these watchers, or all of them, are reloaded."""
+        """Return the functions to call before these watchers, or all of them, are reloaded."""
         keys = list(self._handles) if names is None else [fold(name) for name in names]
         handles = [self._handles[key] for key in keys if key in self._handles]
         return [partial(w.prereload_fn, w) for w in handles if w.prereload_fn is not None]
 
 
-def _nothing(fields: dict[str, Any]) -> None:
-    """The reply has nothing that the order's giver wants."""
+class HookedWatcher(Watcher):
+    """A watcher as its hooks see it, also while it is being removed. Safe from any thread.
+
+    Attributes show the state of this moment. Only `env` can be changed, or set: the processes that
+    are spawned after the hook's answer get what the hook has changed in it.
+    """
+
+    @classmethod
+    def made(cls, reach: Reach, subject: core.Watcher, caller: Caller) -> HookedWatcher:
+        """Make it on the thread of the watcher's hooks, whose orders carry their names then."""
+        reach.act_for(caller)
+        watcher = cls(subject.name, "")
+        watcher._subject = subject
+        watcher.bind(reach)
+        return watcher
+
+    def lend(self, env: dict[str, str]) -> None:
+        """Show this environment from now on, and take changes in it."""
+        self._env = env
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its environment, on top of the program's own if `copy_env` is set."""
+        return self._env
+
+    @env.setter
+    def env(self, env: Mapping[str, str] | None) -> None:
+        self._env = dict(env or {})
 
 
-def _plan(fields: dict[str, Any]) -> Any:
-    return fields["plan"]
+class RunningArbiter(Watchers):
+    """The daemon as the hooks of its watchers see it. Safe from any thread."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__((), (), (), {})
+        self._configuration = supervisor.configuration
+        self._reach.begin(supervisor, supervisor.loop.thread_id)
+        self.endpoint = supervisor.control.address
+        self.pubsub_endpoint = supervisor.events.address
+        self.stats_endpoint = self._configuration.circus["stats_endpoint"]
+        self.check_delay = self._configuration.circus["check_delay"]
+
+    def stop(self) -> None:
+        """Begin to stop everything; a hook cannot wait for the end, which waits for the hook."""
+        self._reach.post(stop_all, self._reach.actor)
+
+    def end(self) -> None:
+        """Disconnect: the daemon has ended."""
+        self._reach.end()
 
 
-def _info(fields: dict[str, Any]) -> Any:
-    return fields["info"]
+def _names(supervisor: Supervisor) -> list[str]:
+    """On the supervisor thread."""
+    watchers = supervisor.roster.watchers()
+    watchers.sort(key=lambda watcher: -watcher.options.priority)
+    return [watcher.name for watcher in watchers]
+
+
+def _statuses(supervisor: Supervisor) -> dict[str, str]:
+    """On the supervisor thread."""
+    return {watcher.name: watcher.status for watcher in supervisor.roster.watchers()}

@@ -1,4 +1,4 @@
-"""A watcher, as the program that embeds it sees it."""
+"""A watcher and its processes, as the program that embeds them sees them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cvec_circus.embedding.processes import WatchedProcess
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.embedding.reach import Reach
-from cvec_circus.embedding.snapshot import Snapshot, take
-from cvec_circus.exc import ConflictError, SupervisorStopped
+from cvec_circus.embedding.reach import Reach, Snapshot
+from cvec_circus.exc import ConflictError, MessageError, SupervisorStopped
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
+from cvec_circus.system import proctable
 from cvec_circus.wire.topics import fold
 
-STOPPED, ACTIVE, STOPPING = "stopped", "active", "stopping"
+RUNNING, DEAD_OR_ZOMBIE, UNEXISTING, OTHER = range(4)
+"""Values of a process's `status`."""
+
+OWN_LOOP = "loop: an arbiter runs a loop of its own, on the thread that starts it"
 
 Fields = dict[str, Any]
 
@@ -23,14 +27,16 @@ class Watcher:
     """A command and its processes. Safe from any thread.
 
     While its arbiter does not run, it holds options: each is an attribute that can be read and
-    set, and `env` is a dict that can be changed. While the arbiter runs, attributes show what is
-    so in this moment, and `env` is a copy; `set_options` changes them.
+    set, and `env` is a dict that can be changed. While the arbiter runs, attributes show the state
+    of this moment, and `env` is a copy; `set_options` changes them.
 
     Methods that give an order return a promise at once, and its `result()` waits for the end:
     `watcher.stop()` begins to stop it, `watcher.stop().result()` returns when nothing of it is
     left. An order that makes no sense raises at once. On the supervisor thread, which is where
     callbacks of promises run, everything works but waiting; that raises RuntimeError.
     """
+
+    prereload_fn: Callable[[Watcher], object] | None = None
 
     def __init__(
         self,
@@ -51,16 +57,12 @@ class Watcher:
 
         Args:
             name: Its name.
-            cmd: The command; see the reference of options for this one and the following.
-            args: Its arguments, as text or as a list.
-            numprocesses: How many processes.
-            warmup_delay: Seconds between the starts of two of them.
-            working_dir: Their working directory.
-            env: Variables of their environment.
-            prereload_fn: Called with this object before a reload. It may take its time: it has a
-                thread of its own. If it raises, nothing is reloaded.
-            rlimits: Limits of resources by their names.
-            loop: None; there are no loops of others here.
+            cmd, args, numprocesses, warmup_delay, working_dir, env: As in the options reference;
+                `args` is text or a list.
+            prereload_fn: Called with this object before a reload, on a thread of its own, so it
+                may take its time. If it raises, nothing is reloaded.
+            rlimits: Resource limits by their names.
+            loop: None; an arbiter takes no other loop.
             **options: Any other option; None stands for "not given".
 
         Raises:
@@ -68,7 +70,7 @@ class Watcher:
             TypeError: A loop was given.
         """
         if loop is not None:
-            raise TypeError("loop: an arbiter turns its own loop, in the thread that starts it")
+            raise TypeError(OWN_LOOP)
         given = {
             "cmd": cmd,
             "args": args,
@@ -80,6 +82,7 @@ class Watcher:
         }
         self._name = name
         self._reach: Reach | None = None
+        self._subject: str | core.Watcher = name  # what a snapshot is taken of
         self._given = {
             key: WATCHER_OPTIONS.convert_one(key, value)
             for key, value in given.items()
@@ -87,7 +90,7 @@ class Watcher:
         }
         copied = dict(os.environ) if self._given.get("copy_env") else {}
         self._env = {**copied, **WATCHER_OPTIONS.convert_one("env", env or {})}
-        self._prereload_fn = prereload_fn
+        self.prereload_fn = prereload_fn
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> Watcher:
@@ -96,13 +99,7 @@ class Watcher:
 
     @classmethod
     def of(cls, reach: Reach, name: str, options: Mapping[str, Any] | None = None) -> Watcher:
-        """Return the watcher that an arbiter has under a name, however it has come by it.
-
-        Args:
-            reach: The arbiter's.
-            name: The name.
-            options: Its typed options, as far as the arbiter was made with them.
-        """
+        """Return an arbiter's watcher by its name, with the typed options of its configuration."""
         watcher = cls(name, "")
         watcher._given = dict(options or {})
         watcher._env = dict(watcher._given.get("env", {}))
@@ -110,19 +107,19 @@ class Watcher:
         return watcher
 
     def bind(self, reach: Reach) -> None:
-        """Belong to an arbiter. Called by the arbiter.
+        """Join an arbiter. Called by the arbiter.
 
         Raises:
-            ConflictError: It belongs to another one, which runs.
+            ConflictError: It belongs to another one, which is running.
         """
         if self._reach not in (None, reach) and self._reach.is_open:
-            raise ConflictError(f"{self._name} is in another arbiter, which runs")
+            raise ConflictError(f"{self._name} belongs to another arbiter, which is running")
         self._reach = reach
 
     def __repr__(self) -> str:
         return f"<watcher {self._name}>"
 
-    # -- what it is
+    # -- options
 
     @property
     def name(self) -> str:
@@ -131,14 +128,14 @@ class Watcher:
 
     @property
     def res_name(self) -> str:
-        """Its name as topics have it."""
+        """Its name in topics."""
         return fold(self._name)
 
     @property
     def env(self) -> dict[str, str]:
-        """Its environment, with all of the program's own under it if `copy_env` is set.
+        """Its environment, on top of the program's own if `copy_env` is set.
 
-        What is changed in it while the arbiter does not run, the processes get.
+        Changes made while the arbiter does not run reach the processes.
         """
         now = self._now()
         if now is None:
@@ -151,15 +148,6 @@ class Watcher:
         self._refuse_if_running("env")
         self._env = WATCHER_OPTIONS.convert_one("env", env or {})
 
-    @property
-    def prereload_fn(self) -> Callable[[Watcher], object] | None:
-        """What is called with this object before a reload; None for nothing."""
-        return self._prereload_fn
-
-    @prereload_fn.setter
-    def prereload_fn(self, fn: Callable[[Watcher], object] | None) -> None:
-        self._prereload_fn = fn
-
     def __getattr__(self, key: str) -> Any:
         """Return the value of an option."""
         if key.startswith("_"):
@@ -169,7 +157,7 @@ class Watcher:
         for known in (key, key.replace("_stream_conf", "_stream")):
             if known in options:
                 return options[known]
-        raise AttributeError(f"a watcher has no {key}, and {self._name} no option of that name")
+        raise AttributeError(f"{self._name}: a watcher has no attribute and no option {key}")
 
     def __setattr__(self, key: str, value: Any) -> None:
         """Set the value of an option."""
@@ -180,59 +168,67 @@ class Watcher:
         self._given[key] = WATCHER_OPTIONS.convert_one(key, value)
 
     def mapping(self) -> Fields:
-        """Return its name and what was given of its options, for a configuration."""
-        # What the program's own environment has anyway need not be shown to whoever asks.
+        """Return its name and its given options, for a configuration."""
+        # What the program's own environment has anyway need not be shown to clients.
         copied = os.environ if self._given.get("copy_env") else {}
         env = {key: value for key, value in self._env.items() if copied.get(key) != value}
         return {"name": self._name, **self._given, "env": env}
 
     def options(self, *keys: str) -> list[tuple[str, Any]]:
-        """List its options by name as the wire shows them; those of `keys` if there are any."""
+        """List its options by name as the wire shows them; only `keys` if there are any."""
         now = self._now()
         shown = public(self._described(), None) if now is None else now.shown
         return sorted((key, value) for key, value in shown.items() if not keys or key in keys)
 
-    # -- what it does
+    def _described(self) -> Fields:
+        return {**WATCHER_OPTIONS.complete(self._given), "env": self._env}
+
+    def _refuse_if_running(self, key: str) -> None:
+        if self._reach is not None and self._reach.is_open:
+            text = f"{self._name}: its arbiter is running: call set_options({key}=...) instead"
+            raise AttributeError(text)
+
+    # -- state
+
+    def _now(self) -> Snapshot | None:
+        """Take a snapshot; None while the arbiter does not run."""
+        return None if self._reach is None else self._reach.look(self._subject)
 
     def status(self) -> str:
-        """Its state: stopped, starting, active or stopping."""
+        """Return its state: stopped, starting, active or stopping."""
         now = self._now()
-        return STOPPED if now is None else now.state
+        return "stopped" if now is None else now.state
 
     def is_active(self) -> bool:
-        """Whether all its processes have been started."""
-        return self.status() == ACTIVE
+        """Tell whether all its processes have been started."""
+        return self.status() == "active"
 
     def is_stopped(self) -> bool:
-        """Whether nothing of it runs."""
-        return self.status() == STOPPED
+        """Tell whether nothing of it runs."""
+        return self.status() == "stopped"
 
     def is_stopping(self) -> bool:
-        """Whether its processes are being stopped."""
-        return self.status() == STOPPING
+        """Tell whether its processes are being stopped."""
+        return self.status() == "stopping"
 
     @property
     def processes(self) -> dict[int, WatchedProcess]:
-        """Its processes by pid, in order of their numbers."""
+        """Its processes by pid, in order of their wids."""
         now = self._now()
-        if now is None or self._reach is None:
-            return {}
-        return {
-            pid: WatchedProcess(self._reach, now.name, pid, wid, started)
-            for pid, wid, started in now.processes
-        }
+        found = [] if now is None else now.processes
+        return {pid: WatchedProcess(self, pid, wid, started) for pid, wid, started in found}
 
     @property
     def pids(self) -> list[int]:
-        """The pids of its processes, in order of their numbers."""
+        """The pids of its processes, in order of their wids."""
         return list(self.processes)
 
     def get_active_pids(self) -> list[int]:
-        """The same as `pids`."""
+        """Return `pids`."""
         return self.pids
 
     def get_active_processes(self) -> list[WatchedProcess]:
-        """Its processes, in order of their numbers."""
+        """List its processes, in order of their wids."""
         return list(self.processes.values())
 
     def __len__(self) -> int:
@@ -242,12 +238,12 @@ class Watcher:
         return True  # although it may have no processes
 
     def info(self) -> dict[int, Fields]:
-        """What `stats` tells of its processes by pid. Not on the supervisor thread."""
-        found: Fields = self._order("stats", "info").result()
+        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread."""
+        found = self._order("stats", "info").result()
         return {int(pid): info for pid, info in found.items()}
 
     def process_info(self, pid: int) -> Fields:
-        """What `stats` tells of one of its processes. Not on the supervisor thread."""
+        """Return what `stats` reports of one of its processes. Not on the supervisor thread."""
         found: Fields = self._order("stats", "info", process=pid).result()
         return found
 
@@ -266,25 +262,25 @@ class Watcher:
         return self._order("restart", "info", waiting=True)
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Promise:
-        """Replace its processes, new ones first. The result is as that of `restart`.
+        """Replace its processes, new ones first. The result is that of `restart`.
 
         Args:
-            graceful: False does it as `restart`.
-            sequential: Whether one is stopped and replaced after the other.
+            graceful: False makes it a `restart`.
+            sequential: Whether to replace one process after the other.
         """
         kind = {"graceful": graceful, "sequential": sequential}
         return self._order("reload", "info", waiting=True, **kind)
 
     def incr(self, nb: int = 1) -> Promise:
-        """Have more processes. The result is how many; a singleton keeps its own number."""
+        """Add processes. The result is their number, which a singleton does not change."""
         return self._order("incr", "numprocesses", nb=nb, waiting=True)
 
     def decr(self, nb: int = 1) -> Promise:
-        """Have fewer processes. The result is as that of `incr`."""
+        """Remove processes. The result is that of `incr`."""
         return self._order("decr", "numprocesses", nb=nb, waiting=True)
 
     def set_numprocesses(self, numprocesses: int) -> Promise:
-        """Have that many processes."""
+        """Set the number of processes."""
         return self.set_options(numprocesses=numprocesses)
 
     def set_opt(self, key: str, value: Any) -> Promise:
@@ -298,11 +294,11 @@ class Watcher:
     def kill_processes(
         self, stop_signal: int | str | None = None, graceful_timeout: float | None = None
     ) -> Promise:
-        """End its processes; their places are filled again.
+        """End its processes; new ones take their places.
 
         Args:
-            stop_signal: The signal to begin with, instead of its own.
-            graceful_timeout: Seconds until SIGKILL, instead of its own.
+            stop_signal: The first signal, in place of its own.
+            graceful_timeout: Seconds until SIGKILL, in place of its own.
         """
         return self._order(
             "kill", signum=stop_signal, graceful_timeout=graceful_timeout, waiting=True
@@ -312,7 +308,7 @@ class Watcher:
         """Send a signal, by number or name, to one of its processes.
 
         Raises:
-            MessageError: It is none of them, or there is no such signal.
+            MessageError: It has no such process, or there is no such signal.
         """
         self._order("signal", pid=pid, signum=signum)
 
@@ -324,30 +320,77 @@ class Watcher:
         """Send a signal to the children of one of its processes; `recursive`: and below them."""
         self._order("signal", pid=pid, signum=signum, children=True, recursive=recursive)
 
-    # -- how
-
-    def _now(self) -> Snapshot | None:
-        """What is so while its arbiter runs; None while it does not."""
-        if self._reach is None or not self._reach.is_open:
-            return None
-        try:
-            found: Snapshot = self._reach.ask(take, self._name)
-        except SupervisorStopped:
-            return None  # it has ended meanwhile
-        return found
-
-    def _described(self) -> Fields:
-        return {**WATCHER_OPTIONS.complete(self._given), "env": self._env}
-
-    def _refuse_if_running(self, key: str) -> None:
-        if self._reach is not None and self._reach.is_open:
-            raise AttributeError(
-                f"{self._name} is in an arbiter that runs: set_options({key}=...) changes it"
-            )
-
     def _order(self, command: str, field: str = "", **properties: Any) -> Promise:
-        """Give an order to this watcher; the promise has one field of the reply."""
+        """Give an order to this watcher; see `Reach.order`."""
         if self._reach is None:
             raise SupervisorStopped(f"{self._name} is in no arbiter")
-        properties["name"] = self._name
-        return self._reach.order(command, lambda fields: fields.get(field), **properties)
+        return self._reach.order(command, field, name=self._name, **properties)
+
+
+class WatchedProcess:
+    """A process of a watcher. Safe from any thread.
+
+    Attributes:
+        name: The watcher's name.
+        pid: Its pid.
+        wid: Its number among the watcher's processes: what `$(circus.wid)` is.
+        started: When it was started, in seconds since 1970.
+    """
+
+    def __init__(self, watcher: Watcher, pid: int, wid: int, started: float) -> None:
+        self._watcher = watcher
+        self.name = watcher.name
+        self.pid = pid
+        self.wid = wid
+        self.started = started
+
+    def __repr__(self) -> str:
+        return f"<process {self.pid} of {self.name}, wid {self.wid}>"
+
+    def age(self) -> float:
+        """Return the seconds since it was started."""
+        return SYSTEM.time() - self.started
+
+    @property
+    def status(self) -> int:
+        """`RUNNING`, or `UNEXISTING` once it has ended: a watcher's process is reaped at once."""
+        return RUNNING if self.is_alive() else UNEXISTING
+
+    def is_alive(self) -> bool:
+        """Tell whether it has not ended."""
+        try:
+            return self.pid in self._watcher.processes
+        except MessageError:
+            return False  # the watcher has been removed
+
+    def info(self) -> Fields:
+        """Return what `stats` reports of it, {} once it has ended. Not on the supervisor thread."""
+        return self._watcher.info().get(self.pid, {})
+
+    def children(self, recursive: bool = False) -> list[int]:
+        """List the pids of its children; `recursive`: and those below them."""
+        return proctable.descendants(self.pid, recursive)
+
+    def is_child(self, pid: int) -> bool:
+        """Tell whether that is a child of it."""
+        return pid in self.children()
+
+    def send_signal(self, signum: int | str) -> None:
+        """Send it a signal, by number or name.
+
+        Raises:
+            MessageError: It has ended, or there is no such signal.
+        """
+        self._watcher.send_signal(self.pid, signum)
+
+    def send_signal_child(self, pid: int, signum: int | str) -> None:
+        """Send a signal to one of its children."""
+        self._watcher.send_signal_child(self.pid, pid, signum)
+
+    def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:
+        """Send a signal to its children; `recursive`: and to those below them."""
+        self._watcher.send_signal_children(self.pid, signum, recursive)
+
+    def stop(self) -> Promise:
+        """Stop it as the watcher's options say; a new process takes its place."""
+        return self._watcher._order("kill", pid=self.pid, waiting=True)

@@ -24,8 +24,7 @@ from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_SUB,
     end_context,
 )
-from cvec_circus.client.feed.pace import Pace
-from cvec_circus.client.feed.questions import Questions
+from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.control import endpoints

@@ -1,100 +1,141 @@
-"""The test case: a running arbiter for each test, or for all tests of a class."""
+"""The test case: a running arbiter for each test, or for all tests of a class, and its events."""
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
-import tempfile
-import threading
 import unittest
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import zmq
 
 from cvec_circus import exc
+from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CircusClient
+from cvec_circus.client.feed.sequence import EventSequence
+from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.embedding.arbiter import ThreadedArbiter
-from cvec_circus.embedding.given import Described, Sockets
+from cvec_circus.embedding.registry import Described, Sockets
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
-from cvec_circus.testing.events import Event, EventLog
-from cvec_circus.testing.leaks import Leaks, eventually
-from cvec_circus.testing.trial import Trial
+from cvec_circus.testing.stage import Stage, Trial, eventually
+from cvec_circus.wire import progress
 
 Plugin = TypeVar("Plugin", bound=CircusPlugin)
-Later = Callable[..., Any]
+
+SHOWN = 12
+"""Events that a failure shows."""
 
 
-class _Stage:
-    """An arbiter with all that a test has around it. Owned by the test's thread."""
+class Event(NamedTuple):
+    """An event as it was published, with a topic such as ``watcher.web.spawn``. Immutable."""
 
-    def __init__(self, case: type[ArbiterTestCase], later: Later, make: Later) -> None:
-        """Set it up.
+    topic: str
+    payload: dict[str, Any]
 
-        Args:
-            case: What it is for.
-            later: Registers a function that is called in the end: the last one first.
-            make: Makes the arbiter, from its two endpoints.
+    def says(self, topic: str, payload: dict[str, Any]) -> bool:
+        """Tell whether its topic begins with that one, and its payload has all those items."""
+        return self.topic.startswith(topic) and payload.items() <= self.payload.items()
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.payload}"
+
+
+class EventLog:
+    """The events of an arbiter, with none missing. Owned by the test's thread.
+
+    They are received while the test waits for one; `seen` has all so far, in order.
+    """
+
+    def __init__(self, endpoint: str, pubsub_endpoint: str, since: int, run: str) -> None:
+        """Subscribe to the events after number `since` of the arbiter's life `run`."""
+        self.seen: list[Event] = []
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._loop = ZmqLoop(name="events")
+        self._reached: Callable[[], bool] = bool
+        self._subscription = Subscription(
+            self._loop,
+            self._context,
+            endpoint,
+            pubsub_endpoint,
+            EventSequence(since, run),
+            progress.of_its_own(),
+            self._take,
+        )
+        self._subscription.open()
+
+    def _take(self, data: tuple[bytes, bytes]) -> bool:
+        topic, payload = data
+        self.seen.append(Event(topic.decode(), json.loads(payload)))
+        if self._reached():
+            self._loop.stop()
+        return True
+
+    def find(
+        self, topic: str, payload: dict[str, Any], timeout: float, first: int = 0
+    ) -> tuple[int, Event]:
+        """Wait for an event, for `timeout` seconds at most, from the index `first` in `seen` on.
+
+        Returns:
+            Its index, and the event.
+
+        Raises:
+            AssertionError: There is none in time; the text shows the last events.
         """
-        # A short name, because addresses of unix sockets have room for 107 bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix="circus-"))
-        later(shutil.rmtree, self.folder, ignore_errors=True)
-        self._temporary = self.folder / "tmp"
-        self._temporary.mkdir()
-        self._leaks = Leaks(self._temporary)
-        self._leak_timeout = case.leak_timeout
-        later(self._assert_nothing_left)
-        self._divert(later)
-        endpoints = [f"ipc://{self._temporary}/{name}" for name in ("control", "events")]
-        self.arbiter: ThreadedArbiter = make(*endpoints)
-        started = threading.Event()
-        self.arbiter.start(cb=lambda outcome: started.set())
-        later(self.arbiter.stop)
-        if not started.wait(case.timeout):
-            raise AssertionError(f"not everything was started within {case.timeout:g} s")
-        self.client = CircusClient(endpoint=self.arbiter.endpoint, timeout=case.timeout)
-        later(self.client.stop)
+        index = first
 
-    def _divert(self, later: Later) -> None:
-        """Have temporary files made where they are found if somebody leaves them."""
-        later(setattr, tempfile, "tempdir", tempfile.tempdir)
-        before = os.environ.get("TMPDIR")
-        if before is None:
-            later(os.environ.pop, "TMPDIR", None)
-        else:
-            later(os.environ.__setitem__, "TMPDIR", before)
-        tempfile.tempdir = os.environ["TMPDIR"] = str(self._temporary)
+        def reached() -> bool:
+            nonlocal index
+            while index < len(self.seen):
+                if self.seen[index].says(topic, payload):
+                    return True
+                index += 1
+            return False
 
-    def _assert_nothing_left(self) -> None:
-        new = self._leaks.new(self._leak_timeout)
-        if new:
-            raise AssertionError("left behind: " + ", ".join(new))
+        if not reached():
+            self._reached = reached
+            timer = self._loop.call_later(timeout, self._loop.stop)
+            self._loop.run()
+            timer.cancel()
+            self._reached = bool
+        if not reached():
+            shown = "\n".join(map(str, self.seen[-SHOWN:])) or "none at all"
+            wanted = f"{topic} {payload or ''}".strip()
+            raise AssertionError(f"no {wanted} within {timeout:g} s; the last events:\n{shown}")
+        return index, self.seen[index]
+
+    def close(self) -> None:
+        """Close everything."""
+        self._subscription.close()
+        self._loop.close()
+        self._context.term()
 
 
 class ArbiterTestCase(unittest.TestCase):
     """A test with an arbiter that runs in a thread of its own. Owned by the test's thread.
 
-    Say what is to run in class attributes, or override `make_arbiter`. When a test begins, all
-    that starts by itself has been started or given up. When it ends, the arbiter is stopped, and
-    the test fails if a thread, an open file, a child process or a temporary file is left that was
-    not there before: the failure names each of them. With `per_class`, that is looked for after
-    the last test of the class.
+    Class attributes describe what runs; or override `make_arbiter`. When a test begins, everything
+    that starts by itself has been started, or has failed to. When it ends, the arbiter is stopped,
+    and the test fails if it leaves a thread, an open file, a child process or a temporary file
+    behind; the failure names each of them. With `per_class`, the last test of the class ends so.
 
     A `setUp` or `setUpClass` of your own calls that of this class first, and cleans up by
-    `addCleanup`; what `tearDown` does is done while the arbiter still runs.
+    `addCleanup`; `tearDown` runs while the arbiter is still there.
 
     Attributes:
         watchers, plugins, sockets: What runs: see `Arbiter`.
         arbiter_options: Further arguments for `ThreadedArbiter`.
         per_class: Whether all tests of the class share one arbiter.
-        timeout: Seconds after which whatever a test waits for counts as not happening.
-        leak_timeout: Seconds that something may still take to go away when the arbiter has ended.
+        timeout: Seconds after which a wait of the test fails.
+        leak_timeout: Seconds for what is left to go away when the arbiter has ended.
         arbiter: The arbiter.
         client: A client of it.
-        folder: A directory for the test's own files, which goes in the end without a complaint.
+        folder: A directory for the test's own files, which is removed in the end.
         plugin_faults: A line for each exception that the code of a plugin under test has raised.
-            They fail the test in the end; who expects them clears the list.
+            They fail the test in the end; a test that expects them clears the list.
     """
 
     watchers: ClassVar[Sequence[Described]] = ()
@@ -112,16 +153,16 @@ class ArbiterTestCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Start the arbiter, if there is to be one for the class."""
+        """Start the arbiter of the class, if it has one."""
         super().setUpClass()
         if cls.per_class:
-            cls._take(cls, _Stage(cls, cls.addClassCleanup, cls.make_arbiter))
+            cls._set(cls, cls.addClassCleanup)
 
     def setUp(self) -> None:
-        """Start the arbiter, if there is to be one for each test; begin to note its events."""
+        """Start the arbiter of the test, if it has one of its own; begin to note its events."""
         super().setUp()
         if not self.per_class:
-            self._take(self, _Stage(type(self), self.addCleanup, self.make_arbiter))
+            self._set(self, self.addCleanup)
         self.plugin_faults = []
         self._trials: dict[CircusPlugin, Trial] = {}
         since, run = self._now() if self.per_class else (0, self._now()[1])
@@ -129,18 +170,14 @@ class ArbiterTestCase(unittest.TestCase):
         self.addCleanup(self._events.close)
         self._next = 0
 
-    @staticmethod
-    def _take(subject: Any, stage: _Stage) -> None:
-        subject.arbiter, subject.client, subject.folder = stage.arbiter, stage.client, stage.folder
+    @classmethod
+    def _set(cls, owner: Any, later: Callable[..., Any]) -> None:
+        stage = Stage(cls.timeout, cls.leak_timeout, later, owner.make_arbiter)
+        owner.arbiter, owner.client, owner.folder = stage.arbiter, stage.client, stage.folder
 
     @classmethod
     def make_arbiter(cls, endpoint: str, pubsub_endpoint: str) -> ThreadedArbiter:
-        """Make the arbiter, without starting it.
-
-        Args:
-            endpoint: Where it is to take commands.
-            pubsub_endpoint: Where it is to publish events.
-        """
+        """Make the arbiter with these endpoints, without starting it."""
         return ThreadedArbiter(
             cls.watchers,
             endpoint,
@@ -153,21 +190,21 @@ class ArbiterTestCase(unittest.TestCase):
     # -- commands
 
     def call(self, command: str, **properties: Any) -> dict[str, Any]:
-        """Send a command that has to succeed, over the wire, and return the reply."""
+        """Send a command over the wire; return the reply, or fail if it is an error."""
         reply = self.client.send_message(command, **properties)
         if reply["status"] == "error":
             self.fail(f"{command} {properties or ''} was refused: {reply['reason']}")
         return reply
 
     def refused(self, command: str, **properties: Any) -> str:
-        """Send a command that has to be refused, and return the reason."""
+        """Send a command; return the reason of its refusal, or fail if it succeeds."""
         reply = self.client.send_message(command, **properties)
         if reply["status"] != "error":
             self.fail(f"{command} {properties or ''} was not refused: {reply}")
         return str(reply["reason"])
 
     def _now(self) -> tuple[int, str]:
-        """The number of the last event, and the arbiter's life that it belongs to."""
+        """Return the number of the last event, and the arbiter's life that it belongs to."""
         reply = self.call("events", limit=0)
         return reply["seq"], reply["run"]
 
@@ -177,12 +214,12 @@ class ArbiterTestCase(unittest.TestCase):
         """Wait for an event, and return it.
 
         None is missed: the first call looks at the events since the arbiter's start (with
-        `per_class`, since the test's), each later one at those behind the one that was found last.
+        `per_class`, since the test's), each later one at those after the one found last.
 
         Args:
-            topic: What its topic begins with: ``watcher.web.spawn``.
+            topic: The prefix of its topic: ``watcher.web.spawn``.
             timeout: Seconds to wait at most; `timeout` of the class by default.
-            **payload: What its payload has.
+            **payload: Items of its payload.
         """
         found, event = self._events.find(topic, payload, self._patience(timeout), self._next)
         self._next = found + 1
@@ -196,17 +233,17 @@ class ArbiterTestCase(unittest.TestCase):
     ) -> int | None:
         """Kill a process, and wait until its watcher has replaced it.
 
-        The arbiter has no part in the killing, so this is a death like any other to it. The events
-        can be waited for all the same.
+        The arbiter has no part in the killing, so it sees a death like any other. `wait_event`
+        still finds the events.
 
         Args:
             target: The pid of a process, or the name of a watcher: its first process.
             signum: The signal.
-            timeout: Seconds to wait at most, twice; `timeout` of the class by default.
+            timeout: Seconds for the death, and for the successor; `timeout` of the class by
+                default.
 
         Returns:
-            The pid of the process that was started in its place; None if the watcher starts none
-            (`respawn = False`, or numprocesses was lowered meanwhile).
+            The pid of its successor; None if the watcher does not respawn.
         """
         name, pid = self._find_process(target)
         patience = self._patience(timeout)
@@ -229,16 +266,16 @@ class ArbiterTestCase(unittest.TestCase):
         for watcher in self.arbiter.iter_watchers():
             if target in watcher.pids:
                 return watcher.name, target
-        self.fail(f"{target} is no process of any watcher")
+        self.fail(f"no watcher has a process {target}")
 
     def wait_until(
         self, predicate: Callable[[], object], message: str = "", timeout: float | None = None
     ) -> None:
-        """Wait until something is true that no event tells of.
+        """Wait until something is true that no event announces.
 
         Args:
             predicate: Called again and again, on the test's thread.
-            message: What the failure says.
+            message: The text of the failure.
             timeout: Seconds to wait at most; `timeout` of the class by default.
         """
         patience = self._patience(timeout)
@@ -254,19 +291,16 @@ class ArbiterTestCase(unittest.TestCase):
     def run_plugin(self, plugin_class: type[Plugin], **config: Any) -> Plugin:
         """Run a plugin in this process, with the threads that it has under a daemon.
 
-        `handle_init` has returned when this does; the plugin gets every event that is published
-        after the call. `handle_init`, `handle_recv` and callbacks run on a thread of the plugin's
-        own, `handle_stop` runs on the test's, in the end or in `stop_plugin`.
+        `handle_init` has returned when this does; the plugin gets every event published after the
+        call. `handle_init`, `handle_recv` and callbacks run on a thread of the plugin's own,
+        `handle_stop` on the test's, in the end or in `stop_plugin`.
 
         Args:
             plugin_class: Its class.
-            **config: Its configuration. Without `name`, it has that of its class.
-
-        Returns:
-            The plugin.
+            **config: Its configuration; `name` is that of its class by default.
 
         Raises:
-            OptionError: The configuration does not suit the schema.
+            OptionError: The configuration does not fit the schema.
             PluginError: It has no handle_recv, or `handle_init` raised.
         """
         config.setdefault("name", f"plugin:{plugin_class.name or plugin_class.__name__}")
@@ -279,9 +313,6 @@ class ArbiterTestCase(unittest.TestCase):
         self._trials[plugin] = trial
         self.addCleanup(self._judge, trial)
         trial.wait_until_up(self.timeout)
-        if trial.failed:
-            self.plugin_faults.clear()
-            trial.end()  # raises what `handle_init` raised
         return plugin
 
     def stop_plugin(self, plugin: CircusPlugin) -> None:
@@ -289,11 +320,11 @@ class ArbiterTestCase(unittest.TestCase):
         self._trials[plugin].end()
 
     def catch_up(self, plugin: CircusPlugin, timeout: float | None = None) -> None:
-        """Wait until a plugin has handled every event that has been published up to now."""
+        """Wait until a plugin has handled every event published up to now."""
         self._trials[plugin].wait_until_past(self._now()[0], self._patience(timeout))
 
     def _judge(self, trial: Trial) -> None:
-        """Stop a plugin, and fail for what its code has raised."""
+        """Stop a plugin, and fail if its code has raised anything."""
         try:
             trial.end()
         except exc.PluginError as error:

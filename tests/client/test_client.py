@@ -114,7 +114,7 @@ class TestTimeouts(ClientCase):
 
         def twice(peer: bytes, call_id: object, reply: dict) -> None:
             peers.append(peer)
-            send(peer, "somebody else's", {"status": "ok", "watchers": ["wrong"]})
+            send(peer, "another client's", {"status": "ok", "watchers": ["wrong"]})
             send(peer, None, {"status": "ok", "watchers": ["wrong"]})
             send(peer, call_id, reply)
 
@@ -183,7 +183,7 @@ class TestTimeouts(ClientCase):
         self.daemon.answers["ping"] = another_life
         with self.assertRaises(exc.CallError) as caught:
             client.call("stop", waiting=True)
-        self.assertIn("started anew", str(caught.exception))
+        self.assertIn("restarted", str(caught.exception))
 
 
 class TestRefusals(ClientCase):
@@ -294,7 +294,7 @@ class TestClosing(ClientCase):
             thread.join(10)
         self.assertEqual(ends, ["The client is closed."] * 8)
 
-    def test_a_context_that_somebody_keeps_open(self) -> None:
+    def test_a_context_with_a_socket_left_open(self) -> None:
         context: zmq.Context = zmq.Context()
         socket = context.socket(zmq.DEALER)
         self.assertFalse(end_context(context, timeout=0.05))

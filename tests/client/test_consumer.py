@@ -77,7 +77,7 @@ class TestConsumer(LeakCheckedTestCase):
     def test_what_is_no_endpoint(self) -> None:
         with self.assertRaises(exc.SocketError):
             CircusConsumer([""], endpoint="nonsense")
-        with self.assertRaisesRegex(exc.SocketError, "no machine's name"):
+        with self.assertRaisesRegex(exc.SocketError, "not the name of a machine"):
             CircusConsumer([""], ssh_server="-o")
 
 

@@ -93,7 +93,7 @@ class TestTunnel(LeakCheckedTestCase):
     def test_what_ssh_refuses(self) -> None:
         with Tunnel("nowhere") as tunnel, self.assertRaisesRegex(exc.SocketError, "code 255"):
             tunnel.local("tcp://127.0.0.1:5555")
-        with self.assertRaisesRegex(exc.SocketError, "no machine's name"):
+        with self.assertRaisesRegex(exc.SocketError, "not the name of a machine"):
             Tunnel("-oProxyCommand=x")
         with Tunnel("there") as tunnel, self.assertRaisesRegex(exc.SocketError, "cannot be"):
             tunnel.local("inproc://x")

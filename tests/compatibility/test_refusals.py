@@ -76,7 +76,7 @@ class TestLater(RefusalCase):
 
     def test_arbiter(self) -> None:
         self.assertEqual(of("Arbiter", "later"), ["ssh_server"])
-        with self.assertRaisesRegex(TypeError, "ssh_server: there are no tunnels"):
+        with self.assertRaisesRegex(TypeError, "ssh_server: an arbiter opens no tunnels"):
             Arbiter([], ssh_server="a")  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""--daemon: what whoever starts it is told, and what the daemon is afterwards."""
+"""--daemon: the messages to the launching shell, and the daemon afterwards."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TestUp(DaemonCase):
         lines = done.stderr.splitlines()
         self.assertEqual(len(lines), 3, done.stderr)
         self.assertIn("did you mean singleton?", lines[0])
-        self.assertIn("nobody will read this log in the background", lines[1])
+        self.assertIn("this log is lost in the background", lines[1])
         self.assertIn(" is up: ", lines[2])
 
     def test_closed_standard_files(self) -> None:

@@ -44,7 +44,7 @@ class FrozenCase(DaemonCase):
         return self.mount
 
     def freeze(self) -> None:
-        """From now on, whoever writes there waits."""
+        """Block every writer there from now on."""
         trouble = run("fsfreeze", "-f", self.mount)
         if trouble:
             self.skipTest(f"nothing can be frozen here: {trouble}")

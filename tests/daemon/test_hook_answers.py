@@ -26,7 +26,7 @@ def path(name):
 
 def block(**facts):
     open(path("blocks"), "w").close()
-    with open(path("gate")) as gate:      # a named pipe, which somebody opens
+    with open(path("gate")) as gate:      # a named pipe, which the test opens
         gate.read()
     return True
 

@@ -13,8 +13,7 @@ NEEDED = "import argparse, logging, shlex, subprocess, threading"
 
 LATE = frozenset(
     "ast asyncio cvec_circus.client cvec_circus.config.examination cvec_circus.ctl"
-    " cvec_circus.daemon.check"
-    " cvec_circus.daemon.garbage cvec_circus.daemon.plugin_check cvec_circus.daemon.service"
+    " cvec_circus.daemon.check cvec_circus.daemon.systemd"
     " cvec_circus.demo"
     " cvec_circus.embedding cvec_circus.options.hooks"
     " cvec_circus.supervisor.hook_calls cvec_circus.system.importing cvec_circus.system.programs"
@@ -43,7 +42,7 @@ class TestImports(unittest.TestCase):
     """The daemon starts with nothing that it does not need yet."""
 
     def test_nothing_is_imported_before_it_is_needed(self) -> None:
-        loaded = modules("import cvec_circus.config.build, cvec_circus.daemon.life")
+        loaded = modules("import cvec_circus.config.build, cvec_circus.daemon.daemon")
         loaded |= modules("import cvec_circus.daemon.main as main; main.parse(['x.ini'])")
         self.assertIn("cvec_circus.supervisor.supervisor", loaded)
         self.assertEqual((loaded - modules(NEEDED)) & LATE, set())

@@ -1,5 +1,4 @@
-"""A watcher or plugin that is wrong in itself: the others run, and everybody can see why it does
-not."""
+"""A watcher or plugin that is wrong in itself: the others run, and `status` says why."""
 
 from __future__ import annotations
 

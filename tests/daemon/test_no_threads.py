@@ -53,7 +53,7 @@ class TestNoMemory(DaemonCase):
                 self.assertNotIn("Traceback", "\n".join(daemon.ended()))
 
 
-@unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
 @unittest.skipUnless(shutil.which("setpriv"), "setpriv is not installed")
 class TestNoThreads(DaemonCase):
     """A user who has as many threads as allowed. There is no such limit for root."""

@@ -1,4 +1,4 @@
-"""`--check` looks at the options of plugins, whatever somebody's module does."""
+"""`--check` looks at the options of plugins, whatever their modules do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from cvec_circus.daemon import plugin_check
+from cvec_circus.daemon import check as daemon_check
 from cvec_circus.daemon.check import check
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
@@ -19,7 +19,7 @@ STRICT = """\
 import os
 from cvec_circus.plugins import CircusPlugin
 
-print("somebody's module talks")
+print("a plugin's module prints")
 
 class Strict(CircusPlugin):
     name = "strict"
@@ -79,7 +79,7 @@ class TestPlugins(unittest.TestCase):
             ],
         )
         self.assertEqual(self.code, 1)
-        self.assertIn("2 problems, 1 warning; the daemon runs, but not all", self.verdict)
+        self.assertIn("2 problems, 1 warning; the daemon runs, but not every", self.verdict)
 
     def test_what_is_right(self) -> None:
         text = "[plugin:p]\nuse = strict.Strict\nurl = x\npriority = 2\nmy.own = 1\n"
@@ -155,7 +155,7 @@ class TestPlugins(unittest.TestCase):
         ):
             with self.subTest(use):
                 [line] = self.said(f"[plugin:p]\nuse = {use}\ntries = 3\n")
-                start = "a.ini:2: warning: [plugin:p] use: the options are not checked: "
+                start = "a.ini:2: warning: [plugin:p] use: options not checked: "
                 self.assertTrue(line.startswith(start), line)
                 self.assertIn(words, line)
                 self.assertEqual(self.code, 0)
@@ -166,7 +166,7 @@ class TestPlugins(unittest.TestCase):
     def test_a_module_that_takes_too_long(self) -> None:
         self.write("hanging.py", HANGING)
         pids = self.folder / "pids"
-        with mock.patch.object(plugin_check, "TIMEOUT", 1.0):
+        with mock.patch.object(daemon_check, "TIMEOUT", 1.0):
             [line] = self.said("[plugin:p]\nuse = hanging.Plugin\n")
         self.assertIn("hanging.Plugin takes more than 1 s to import", line)
         if pids.exists():  # it has come so far
@@ -189,7 +189,7 @@ class TestPlugins(unittest.TestCase):
 
     def test_as_whom_it_would_run(self) -> None:
         lines = self.said("[plugin:p]\nuse = a.B\nuid = nobody_of_that_name\n")
-        self.assertIn("use: the options are not checked: there is no user", lines[0])
+        self.assertIn("use: options not checked: there is no user", lines[0])
 
     def test_nothing_of_it_is_imported_here(self) -> None:
         self.said("[plugin:p]\nuse = strict.Strict\nurl = x\n")

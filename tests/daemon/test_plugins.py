@@ -112,7 +112,7 @@ class TestPlugins(DaemonCase):
 
         self.assertTrue(eventually(lambda: "it does not want to" in told()), told())
 
-    def test_it_hears_the_last_of_everybody(self) -> None:
+    def test_it_hears_the_last_event_of_every_watcher(self) -> None:
         daemon = self.start("[plugin:writer]\nuse = ours.Writer")
         self.assertTrue(eventually(lambda: "watcher.a.start" in self.told(daemon)))
         daemon.order("restart", name="a")

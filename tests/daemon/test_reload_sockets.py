@@ -38,7 +38,7 @@ class TestPorts(ReloadCase):
     """Sockets of the internet."""
 
     def ask(self, port: int) -> int:
-        """The pid of whoever serves a port."""
+        """Return the pid of the process that serves a port."""
         with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             answer = b""
@@ -207,7 +207,7 @@ class TestPaths(ReloadCase):
         self.reload(PLAIN)
         self.assertTrue(eventually(lambda: not self.path().exists()))
 
-    def test_somebody_elses_path_stays(self) -> None:
+    def test_a_path_of_another_program_stays(self) -> None:
         self.up(PLAIN + PATH)
         self.path().unlink()
         self.path().write_text("mine")

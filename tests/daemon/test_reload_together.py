@@ -70,7 +70,7 @@ class TestTogether(ReloadCase):
         self.assertLess(topics.index("watcher.b.add"), topics.index("watcher.a.stop"))
         self.assertLess(topics.index("watcher.a.stop"), topics.index("watcher.c.add"))
 
-    def test_nobody_waits_for_what_somebody_else_sends(self) -> None:
+    def test_no_client_waits_for_what_another_one_sends(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}[watcher:none]\n{SLEEP}numprocesses = 0\n")
         for _ in range(5):
             asking = self.asking()

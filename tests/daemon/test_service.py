@@ -1,4 +1,4 @@
-"""The daemon as a service: what whoever has set NOTIFY_SOCKET hears, and that no child has it."""
+"""The daemon as a service: its messages to NOTIFY_SOCKET, which no child inherits."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class TestService(DaemonCase):
 
     def test_nobody_listens(self) -> None:
         daemon = self.daemon("", env={"NOTIFY_SOCKET": "/no/such/socket"})
-        daemon.log.containing("cannot tell /no/such/socket: READY=1")
+        daemon.log.containing("cannot send READY=1 to /no/such/socket")
         daemon.signal(signal.SIGTERM)
         daemon.ended()
 

@@ -202,7 +202,7 @@ class TestStopping(DaemonCase):
 
 
 class TestReload(DaemonCase):
-    """SIGHUP: fresh processes, log files opened anew."""
+    """SIGHUP: fresh processes, log files reopened."""
 
     def test_every_process_is_replaced(self) -> None:
         daemon = self.daemon(watchers(3) + "[watcher:off]\ncmd = sleep 999\nautostart = False\n")
@@ -228,7 +228,7 @@ class TestReload(DaemonCase):
         self.assertEqual(daemon.out.until("signal"), "HUP")
         self.assertEqual(daemon.wire.pids("a"), [pid])
 
-    def test_log_files_are_opened_anew(self) -> None:
+    def test_log_files_are_reopened(self) -> None:
         daemon = self.daemon(
             f"[watcher:a]\ncmd = {child('wait')}\nstdout_stream.filename = {{DIR}}/a.log\n"
             "send_hup = True\n",

@@ -80,11 +80,11 @@ class TestLog(unittest.TestCase):
     def test_one_line_in_ten_seconds(self) -> None:
         self.signals.hold()
         self.signals.install(self.loop, self.deal)
-        first = "SIGALRM means nothing here: a timer that the daemon has not set"
+        first = "ignored SIGALRM: a timer that the daemon did not set"
         self.assertEqual(self.lines(*[signal.SIGALRM] * 50), [first])
-        again = f"SIGALRM came 49 more times in {QUIET:g} s"
+        again = f"ignored SIGALRM 49 more times in {QUIET:g} s"
         self.assertEqual(self.lines(advance=QUIET), [again])
-        again = f"SIGALRM came 3 more times in {QUIET:g} s"
+        again = f"ignored SIGALRM 3 more times in {QUIET:g} s"
         self.assertEqual(self.lines(*[signal.SIGALRM] * 3, advance=QUIET), [again])
         self.clock.advance(QUIET)
         self.turn()
@@ -94,7 +94,7 @@ class TestLog(unittest.TestCase):
         self.signals.hold()
         self.signals.install(self.loop, self.deal)
         two = self.lines(signal.SIGUSR1, signal.SIGRTMIN + 2, signal.SIGUSR1)
-        self.assertEqual(two, ["SIGUSR1 means nothing here", "SIGRTMIN+2 means nothing here"])
+        self.assertEqual(two, ["ignored SIGUSR1", "ignored SIGRTMIN+2"])
 
     def test_what_came_too_early_is_dealt_with_in_its_order(self) -> None:
         self.signals.hold()
@@ -131,7 +131,7 @@ class TestDaemon(DaemonCase):
         pids = daemon.wire.pids("a")
         for signum in signums(Action.LOG):
             daemon.signal(signum)
-            daemon.log.containing(f"[WARNING] SIG{to_name(signum)} means nothing here")
+            daemon.log.containing(f"[WARNING] ignored SIG{to_name(signum)}")
         self.assertEqual(daemon.wire.pids("a"), pids)
         daemon.signal(signal.SIGTERM)
         log = daemon.ended()
@@ -145,7 +145,7 @@ class TestDaemon(DaemonCase):
         for signum in [*signums(Action.IGNORE), *map(to_signum, silent)]:
             daemon.signal(signum)
         daemon.signal(signal.SIGUSR1)
-        daemon.log.containing("SIGUSR1 means nothing here")
+        daemon.log.containing("ignored SIGUSR1")
         self.assertEqual(daemon.wire.pids("a"), pids)
 
     def test_those_that_end_it(self) -> None:

@@ -49,7 +49,7 @@ class TestServing(DaemonCase):
         self.fd = str(sockets["web"]["fd"])
 
     def ask(self) -> int | None:
-        """Ask for the pid of whoever answers; None if he is killed over it."""
+        """Ask the answering process for its pid; None if it is killed meanwhile."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as client:
             try:
                 client.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -151,7 +151,7 @@ class TestKinds(DaemonCase):
     """Sockets of other kinds, and other ways to get them."""
 
     def ask(self, family: int, address: Any) -> int:
-        """Ask for the pid of whoever answers."""
+        """Ask the answering process for its pid."""
         with socket.socket(family) as client:
             client.settimeout(20)
             client.connect(address)

@@ -211,7 +211,7 @@ class TestPidfile(DaemonCase):
         winner.ended()
         self.assertFalse(path.exists())
 
-    def test_one_that_somebody_else_has_taken(self) -> None:
+    def test_one_that_is_taken(self) -> None:
         daemon = self.daemon("", "--pidfile", "pid")
         (daemon.folder / "pid").write_text("1\n")
         daemon.signal(signal.SIGTERM)

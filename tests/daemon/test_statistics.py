@@ -106,7 +106,7 @@ class TestStatistics(DaemonCase):
             for pid in pids[1:]:
                 os.kill(pid, signal.SIGKILL)
 
-    def test_somebody_else_listens_there(self) -> None:
+    def test_another_program_listens_there(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
             daemon = self.daemon(SLEEPER, circus=f"stats_endpoint = tcp://127.0.0.1:{port}\n")
@@ -148,7 +148,7 @@ class TestEmbedded(EmbeddedCase):
         self.assertTrue(listener.until(lambda: "stat.a" in listener.last))
         told = self.wire.call("globaloptions")["options"]["stats_endpoint"]
         self.assertEqual(told, arbiter.stats_endpoint)
-        # The port stays the daemon's: whoever is connected waits for the next process.
+        # The port stays the daemon's: connected clients wait for the next process.
         self.wire.call("restart", name=NAME, waiting=True)
         listener.forget()
         self.assertTrue(listener.until(lambda: "stat.a" in listener.last, TIMEOUT))

@@ -1,4 +1,4 @@
-"""The beginning and the end of an arbiter: who is told, and what overtakes what."""
+"""The start and the end of an arbiter: callbacks, and what overtakes what."""
 
 from __future__ import annotations
 

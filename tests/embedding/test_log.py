@@ -1,4 +1,4 @@
-"""What an arbiter says: nothing, unless it is told to."""
+"""The log of an arbiter: silent, unless the program asks for it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TestLog(ArbiterCase):
 
     def test_an_arbiter_that_cannot_be_opened_has_no_log(self) -> None:
         arbiter = self.make(logoutput=str(self.file))
-        arbiter._given.circus["endpoint"] = "ipc:///no/such/folder/control"
+        arbiter._circus["endpoint"] = "ipc:///no/such/folder/control"
         with self.assertRaises(exc.SocketError):
             arbiter.start()
         self.assertEqual(self.state(), self.before)

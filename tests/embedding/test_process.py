@@ -37,8 +37,8 @@ class TestProcess(LeakCheckedTestCase):
         process.send_signal("KILL")  # which is nobody's business any more
         self.assertEqual(process.stop(), -signal.SIGTERM)
 
-    @unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
-    def test_somebody_else(self) -> None:
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_another_user(self) -> None:
         nobody = pwd.getpwnam("nobody")
         process = self.process("Sleep", 1, "sleep 1000", uid="nobody")
         self.assertEqual(os.stat(f"/proc/{process.pid}").st_uid, nobody.pw_uid)

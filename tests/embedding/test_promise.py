@@ -1,4 +1,4 @@
-"""What an order comes to, for whoever waits for it."""
+"""The result of an order, for the threads that wait for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TestPromise(unittest.TestCase):
     def test_not_in_time(self) -> None:
         promise = Promise()
         for timeout in (0, 0.01, -1):
-            with self.assertRaisesRegex(TimeoutError, "not come to its end within"):
+            with self.assertRaisesRegex(TimeoutError, "not done within"):
                 promise.result(timeout)
         promise.keep(None)
         self.assertIsNone(promise.result(0))
@@ -49,7 +49,7 @@ class TestPromise(unittest.TestCase):
             thread.join()
         self.assertEqual(results, ["it"] * 8)
 
-    def test_whoever_keeps_it_does_not_wait_for_it(self) -> None:
+    def test_the_thread_that_keeps_it_does_not_wait_for_it(self) -> None:
         promise = Promise(lambda: True)
         with self.assertRaisesRegex(RuntimeError, "would wait for itself"):
             promise.result()

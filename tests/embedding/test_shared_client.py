@@ -37,7 +37,7 @@ class TestSharedClient(ArbiterTestCase):
             self.assertFalse(thread.is_alive())
         self.assertEqual(self.problems, [])
 
-    def test_everybody_gets_his_own_answers(self) -> None:
+    def test_each_thread_gets_its_own_answers(self) -> None:
         def use(number: int) -> None:
             name = f"w{number}"
             for turn in range(ROUNDS):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import unittest
 from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from cvec_circus.embedding.processes import RUNNING, UNEXISTING
+from cvec_circus.process import RUNNING, UNEXISTING
 from cvec_circus.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add
@@ -52,7 +53,7 @@ class TestBefore(ArbiterCase):
             sleeper(numprocesses="two")
         with self.assertRaises(exc.OptionError):
             sleeper().graceful_timeout = -1
-        with self.assertRaisesRegex(TypeError, "loop: an arbiter turns its own loop"):
+        with self.assertRaisesRegex(TypeError, "loop: an arbiter runs a loop of its own"):
             sleeper(loop=object())  # type: ignore[arg-type]
 
     def test_none_is_not_given(self) -> None:
@@ -131,7 +132,7 @@ class TestRunning(ArbiterCase):
         self.assertNotIn("LOST", self.watcher.env)
         with self.assertRaisesRegex(AttributeError, r"set_options\(numprocesses=\.\.\.\)"):
             self.watcher.numprocesses = 1
-        with self.assertRaisesRegex(AttributeError, "in an arbiter that runs"):
+        with self.assertRaisesRegex(AttributeError, "its arbiter is running"):
             self.watcher.env = {}
 
     def test_orders_have_results(self) -> None:
@@ -246,7 +247,7 @@ class TestRunning(ArbiterCase):
         with self.assertRaises(KeyError):
             self.arbiter.rm_watcher("new")
 
-    def test_added_by_somebody_else(self) -> None:
+    def test_added_by_a_client(self) -> None:
         def add(supervisor: Any) -> None:
             watcher = supervisor.target.new_watcher("wire", {"cmd": "sleep 7"})
             supervisor.target.give(Add(watcher, Cause("command:add")))
@@ -265,7 +266,9 @@ class TestRunning(ArbiterCase):
 
     def test_afterwards(self) -> None:
         self.watcher.incr().result(TIMEOUT)
+        [process, *_] = self.watcher.get_active_processes()
         self.arbiter.stop()
+        self.assertFalse(process.is_alive())
         self.assertEqual((self.watcher.status(), self.watcher.numprocesses), ("stopped", 2))
         self.watcher.numprocesses = 1
         self.arbiter.start()
@@ -273,7 +276,7 @@ class TestRunning(ArbiterCase):
         self.assertEqual(len(self.watcher), 1)
 
     def test_in_two_arbiters(self) -> None:
-        with self.assertRaisesRegex(exc.ConflictError, "w is in another arbiter, which runs"):
+        with self.assertRaisesRegex(exc.ConflictError, "w belongs to another arbiter"):
             ThreadedArbiter([self.watcher])
         self.arbiter.stop()
         ThreadedArbiter([self.watcher])
@@ -332,6 +335,12 @@ class TestPrereload(ArbiterCase):
             with self.assertRaisesRegex(exc.CircusError, "prereload_fn raised ZeroDivisionError"):
                 self.arbiter.reload().result(TIMEOUT)
         self.assertEqual(self.one.pids, old)
+
+    def test_it_exits(self) -> None:
+        self.begin(one=lambda watcher: sys.exit(3))
+        with self.assertLogs("cvec_circus", "ERROR"):
+            with self.assertRaisesRegex(exc.CircusError, "prereload_fn raised SystemExit"):
+                self.one.reload().result(TIMEOUT)
 
     def test_it_is_removed_or_stopped_meanwhile(self) -> None:
         go = threading.Event()

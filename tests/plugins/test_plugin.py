@@ -100,8 +100,8 @@ class TestLife(PluginCase):
     def test_a_person_is_told_that_nobody_is_there(self) -> None:
         nobody = "ipc:///nonexistent/x"
         for endpoint, pubsub_endpoint, words in (
-            (nobody, nobody, f"nobody publishes at {nobody} yet"),
-            (nobody, self.daemon.pubsub_endpoint, f"nobody answers at {nobody} yet"),
+            (nobody, nobody, f"no daemon publishes at {nobody} yet"),
+            (nobody, self.daemon.pubsub_endpoint, f"no daemon answers at {nobody} yet"),
         ):
             plugin = Probe(endpoint, pubsub_endpoint, 1.0)
             with mock.patch("cvec_circus.client.feed.subscription.UNREACHABLE", 0.2):

@@ -41,7 +41,7 @@ LESS: dict[str, frozenset[str]] = {
 MORE: dict[str, frozenset[str]] = {
     # an option may be a signal's name; and a generation says what made it
     "options": frozenset({"system.signals", "wire.cause"}),
-    "daemon": frozenset({"demo"}),  # cvec_circusd --demo
+    "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
     "testing": frozenset({"client", "runtime"}),  # it is both sides of the wire
 }
 
@@ -73,7 +73,7 @@ NAMES: dict[str, frozenset[str]] = {
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
-    "daemon.life": None,  # what only some starts need
+    "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it

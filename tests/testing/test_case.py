@@ -113,7 +113,7 @@ class TestArbiter(ArbiterTestCase):
         self.assertIsNone(self.kill_and_wait("once"))
         with self.assertRaisesRegex(AssertionError, "once has no process"):
             self.kill_and_wait("once")
-        with self.assertRaisesRegex(AssertionError, "1 is no process of any watcher"):
+        with self.assertRaisesRegex(AssertionError, "no watcher has a process 1"):
             self.kill_and_wait(1)
 
     def test_waiting(self) -> None:

@@ -1,1 +1,1 @@
-"""The events of a daemon, each once and in order, for whoever subscribes: plugins and people."""
+"""The events of a daemon, each once and in order."""

@@ -1,4 +1,4 @@
-"""Asking a daemon from a thread that must not wait for the answer."""
+"""Asking a daemon from a thread that must not wait for the answer, and how often."""
 
 from __future__ import annotations
 
@@ -7,17 +7,34 @@ from typing import Any, Optional
 
 import zmq
 
+from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.timers import Timer
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import open_dealer
-from cvec_circus.client.feed.pace import Pace
 from cvec_circus.exc import MessageError
 from cvec_circus.wire import messages
 
 FIRST_PATIENCE, LONGEST_PATIENCE = 1.0, 10.0
-"""Seconds until a question counts as lost; doubled each time until there is an answer."""
+"""Seconds until a question counts as lost, doubled each time until there is an answer."""
 
 Then = Callable[[Optional[dict[str, Any]]], object]
+
+
+class Pace:
+    """Spaces questions to a daemon out, for all that share it. Owned by the thread that asks."""
+
+    def __init__(self, interval: float, clock: Clock = SYSTEM) -> None:
+        """Begin; `interval` is in seconds, from one question to the next."""
+        self._interval = interval
+        self._clock = clock
+        self._next_at = clock.monotonic()
+
+    def reserve(self) -> float:
+        """Take the next turn, and return the seconds until then; 0.0 for now."""
+        now = self._clock.monotonic()
+        turn = max(now, self._next_at)
+        self._next_at = turn + self._interval
+        return turn - now
 
 
 class Questions:
@@ -30,14 +47,7 @@ class Questions:
         endpoint: str,
         pace: Pace | None = None,
     ) -> None:
-        """Prepare to ask; nothing is connected before the first question.
-
-        Args:
-            loop: The loop of the thread.
-            context: Where to open the socket.
-            endpoint: Where the daemon answers.
-            pace: How often it may be asked; None for as often as there is something to ask.
-        """
+        """Prepare; the first question connects. Without a pace, questions never wait."""
         self._loop = loop
         self._context = context
         self._endpoint = endpoint
@@ -54,16 +64,16 @@ class Questions:
         return self._question is not None
 
     def ask(self, command: str, properties: Mapping[str, Any], then: Then) -> None:
-        """Ask a question, when none is out. Does not wait, but the question may, for its turn.
+        """Ask a question while none is out. Never waits, but the question may, for its turn.
 
         Args:
             command: The command's name.
-            properties: What it takes.
+            properties: Its properties.
             then: Called once with the reply, or with None when the question counts as lost; not
                 at all after `drop`.
 
         Raises:
-            SocketError: The endpoint is none.
+            SocketError: The endpoint is malformed.
         """
         if self.busy:
             raise AssertionError("one question at a time")
@@ -83,7 +93,7 @@ class Questions:
         self._dealer.send(messages.encode(message), zmq.NOBLOCK)
 
     def drop(self) -> None:
-        """Forget the question. The answer goes with its socket, should it still come."""
+        """Forget the question, and close the socket, with the answer if it still comes."""
         self._settle()
         if self._dealer is not None:
             self._loop.remove_reader(self._dealer)
@@ -98,24 +108,22 @@ class Questions:
             except zmq.Again:
                 return
             except MessageError:
-                continue  # no answer to anything: the question will count as lost
+                continue  # an answer to nothing: the question will count as lost
             if reply.get("id") == self._question:
                 self._patience = FIRST_PATIENCE
-                self._tell(reply)
+                then = self._settle()
+                if then is not None:
+                    then(reply)
 
     def _lost(self) -> None:
         self._patience = min(self._patience * 2, LONGEST_PATIENCE)
-        self._tell(None)
-
-    def _tell(self, reply: dict[str, Any] | None) -> None:
         then = self._settle()
-        if reply is None:
-            self.drop()
+        self.drop()
         if then is not None:
-            then(reply)
+            then(None)
 
     def _settle(self) -> Then | None:
-        """There is no question any more."""
+        """End the question."""
         then, self._then, self._question = self._then, None, None
         if self._timer is not None:
             self._timer.cancel()

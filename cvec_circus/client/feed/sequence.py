@@ -1,4 +1,4 @@
-"""Events in their order, each once, whatever came in live, twice, late, or by replay."""
+"""Events in order, each once, whether they come in live, twice, late, or by replay."""
 
 from __future__ import annotations
 
@@ -9,28 +9,22 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 LIVE_KEPT = 20_000
-"""Events kept that came in live behind a gap. What is beyond it is asked for again, later."""
+"""Events kept that came in live behind a gap. The daemon is asked again for those beyond it."""
 
 HEAD = re.compile(
     rb'\{"run": "([0-9a-f]+)", "watcher": "(?:[^"\\]|\\.)*", "seq": ([1-9][0-9]{0,17}),'
 )
-"""How our daemon's events begin. Every plugin looks for the number in every event, and here it is
-found in a tenth of the time that the whole event takes to parse."""
+"""The start of our daemon's events. Every plugin needs the number of every event, and this takes a
+tenth of the time that parsing the event takes."""
 
 UNNUMBERED = 0
-"""The number of an event that has none, or whose number means nothing any more."""
+"""The number of an event that has none, or a meaningless one."""
 
 
 class Event(NamedTuple):
-    """An event as it was published. Immutable.
+    """An event as it was published. Immutable."""
 
-    Attributes:
-        seq: Its number in the daemon's life.
-        topic: The first frame.
-        payload: The second frame.
-    """
-
-    seq: int
+    seq: int  # its number in the daemon's life
     topic: bytes
     payload: bytes
 
@@ -38,47 +32,37 @@ class Event(NamedTuple):
 class EventSequence:
     """Puts the events of a daemon in order. Owned by the thread of the subscription.
 
-    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the last of them for
-    whoever asks. So a hole in the numbers of what comes in is an event that was lost on the way,
-    and an answer of the daemon fills it. No sockets here: whoever owns this one feeds it with what
-    comes in, takes from `ready`, and asks the daemon while `incomplete`.
-
-    Attributes:
-        run: The id of the daemon's life; None until something has come in, or was given.
-        known: All events up to this number are delivered, in `ready`, or lost. None means that the
-            events wanted begin now, and nobody has told yet which number that is.
-        highest: The highest number heard of.
-        lost: How many events the daemon could not send any more.
-        lives: How often the daemon turned out to be another one.
-        ready: The events to deliver next, in their order.
+    The daemon numbers its events 1, 2, 3 ... as long as it lives, and keeps the last of them. So a
+    hole in the numbers that come in is an event lost on the way, and an answer of the daemon fills
+    it. There are no sockets here: the owner passes in what comes in, takes from `ready`, and asks
+    the daemon while `incomplete`.
     """
 
     def __init__(self, since: int | None = None, run: str | None = None) -> None:
         """Begin a sequence.
 
         Args:
-            since: The events wanted are those with higher numbers; None for "from now on".
+            since: The number before the first event wanted; None for "from now on".
             run: The life of the daemon that `since` is a number of; None for any.
         """
-        self.run = run
+        self.run = run  # the id of the daemon's life; None until something has come in
+        # All events up to this number are delivered, ready, or lost. None: the events wanted begin
+        # now, and it is unknown yet which number that is.
         self.known = since
-        self.highest = since or 0
-        self.lost = 0
-        self.lives = 0
-        self.ready: deque[Event] = deque()
+        self.highest = since or 0  # number heard of
+        self.lost = 0  # events that the daemon no longer has
+        self.lives = 0  # times that the daemon turned out to be another one
+        self.ready: deque[Event] = deque()  # to deliver next
         self._waiting: dict[int, Event] = {}
         self._former: dict[str, int] = {}
 
     @property
     def incomplete(self) -> bool:
-        """Whether there are events that only an answer of the daemon can bring."""
+        """Whether events are missing that only an answer of the daemon can bring."""
         return self.known is not None and self.highest > self.known
 
     def live(self, topic: bytes, payload: bytes) -> None:
-        """Take an event that was published just now.
-
-        One that bears no number, because the daemon does not number them, is passed on as it is.
-        """
+        """Take an event that was published just now; one without a number is passed on as it is."""
         run, seq = _mark(payload)
         if seq == UNNUMBERED:
             self.ready.append(Event(UNNUMBERED, topic, payload))
@@ -93,10 +77,10 @@ class EventSequence:
                 self._advance()
 
     def answer(self, reply: Mapping[str, Any]) -> bool:
-        """Take what the daemon answered to "which events are there since `known`?".
+        """Take the daemon's answer to "which events are there since `known`?".
 
         Returns:
-            False when it is the answer of another life: the question is to be asked again.
+            False for the answer of another life: ask again.
         """
         run = str(reply["run"])
         if run in self._former or self._begin_life(run):
@@ -117,20 +101,20 @@ class EventSequence:
         return True
 
     def begin_after(self, number: int) -> None:
-        """Say which number "now" is: the events wanted are those with higher ones."""
+        """Set the number that "now" is: the events wanted have higher ones."""
         self.known = number
         self._waiting = {seq: event for seq, event in self._waiting.items() if seq > number}
         self._advance()
 
     def flush(self) -> None:
-        """Nobody will fill the holes any more: what is there is all there is."""
+        """Make all events ready that there are: nothing will fill the holes any more."""
         if self._waiting:
             if self.known is None:
                 self.known = min(self._waiting) - 1
             self._cover(max(self._waiting))
 
     def _cover(self, number: int) -> None:
-        """The daemon has sent all that it has up to a number: what is not there is lost."""
+        """Count as lost what the daemon has not sent up to a number."""
         assert self.known is not None
         if number > self.known:
             there = sorted(seq for seq in self._waiting if seq <= number)
@@ -146,7 +130,7 @@ class EventSequence:
             self.ready.append(self._waiting.pop(self.known))
 
     def _begin_life(self, run: str) -> bool:
-        """Notice that the daemon is another one, which counts its events from 1 again."""
+        """Tell whether the daemon is another one, which counts its events from 1 again."""
         if self.run is None:
             self.run = run
         if self.run == run:
@@ -161,7 +145,7 @@ class EventSequence:
         return True
 
     def _live_of_former(self, run: str, event: Event) -> None:
-        """The last words of a daemon that is gone come in after the first of its successor."""
+        """Take an event of a daemon that is gone, after the first one of its successor."""
         if event.seq > self._former[run]:
             self._former[run] = event.seq
             self.ready.append(event._replace(seq=UNNUMBERED))
@@ -178,5 +162,5 @@ def _mark(payload: bytes) -> tuple[str, int]:
         if isinstance(seq, int) and seq > 0:
             return str(message["run"]), seq
     except (ValueError, KeyError, TypeError, RecursionError):
-        pass  # published by something else than our daemon: nothing to order it by
+        pass  # not published by our daemon: nothing to order it by
     return "", UNNUMBERED

@@ -1,12 +1,12 @@
 """Every event of a daemon, with nothing missed: a subscription, and questions that close its gaps.
 
 Subscribing is not ordered with anything on another socket: of 200 events published right after a
-reply came in, 187 were never received where it was measured. So the daemon is asked again and again
-which events there are, each time with a marker that it publishes right after its answer. Once a
-marker comes in, the subscription is known to work: what came before the marker stands in the
-answer, and what comes after it comes in by itself. From then on a gap in the numbers shows what was
-dropped on the way, unless it was the last event; so the daemon is also asked once after every long
-backlog, and as in the beginning after every new connection.
+reply, 187 were never received where it was measured. So the daemon is asked again and again which
+events there are, each time with a marker that it publishes right after its answer. Once a marker
+comes in, the subscription works: events from before it are in the answer, later ones come in by
+themselves. From then on a gap in the numbers shows what was dropped on the way, unless it was the
+last event; so the daemon is also asked after every long backlog, and as in the beginning after
+every new connection.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from cvec_circus.base.loop import READABLE
 from cvec_circus.base.timers import Timer
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import connect, open_subscriber
-from cvec_circus.client.feed.pace import Pace
-from cvec_circus.client.feed.questions import Questions
+from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.wire import messages, topics
 from cvec_circus.wire.progress import CURRENT, DELIVERED
@@ -31,28 +30,28 @@ from cvec_circus.wire.progress import CURRENT, DELIVERED
 Data = tuple[bytes, bytes]
 
 PAGE = 500
-"""Events in one answer: the most that the daemon gives."""
+"""Events in one answer: the daemon's maximum."""
 
 READ_A_TURN = 256
 """Messages taken from the socket before others get their turn."""
 
 READY_KEPT = 1000
-"""Events that wait to be delivered before more are read."""
+"""Undelivered events that stop the reading."""
 
 DELIVERING = 0.005
-"""Seconds spent on delivering events before timers and callbacks get their turn."""
+"""Seconds of delivering before timers and callbacks get their turn."""
 
 BACKLOG = 500
-"""A queue that was longer than this may have overflowed before, at the publisher's end."""
+"""A queue longer than this may have overflowed before, at the publisher's end."""
 
 FIRST_RETRY, LONGEST_RETRY = 0.01, 1.0
-"""Seconds until the daemon is asked again when an answer was not enough; doubled each time."""
+"""Seconds until the daemon is asked again after an incomplete answer, doubled each time."""
 
 UNREACHABLE = 5.0
-"""Seconds after which a person is told that nobody is there."""
+"""Seconds after which the log says that there is no daemon."""
 
 LAST_EVENTS = 2.0
-"""Seconds that a stopping subscriber takes at most for the events that are published already."""
+"""Seconds that the end waits at most for the events that are published already."""
 
 NOBLOCK = int(zmq.NOBLOCK)
 """A plain number, as `READABLE` is."""
@@ -65,12 +64,12 @@ WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CON
 class Subscription:
     """Receives the events of a daemon and delivers each once, in order.
 
-    Owned by the thread of its loop. It never waits: it lives from the loop's readers and timers,
-    so a daemon that is not there, yet or any more, holds up nobody.
+    Owned by the thread of its loop. It never waits: readers and timers of the loop drive it, so a
+    missing daemon delays nothing.
 
     Attributes:
-        on_certain: Called whenever it is certain from now on that no event is missed: some time
-            after the beginning, and after every new connection.
+        on_certain: Called whenever it has become certain that no event is missed: some time after
+            the beginning, and after every new connection.
     """
 
     def __init__(
@@ -87,21 +86,19 @@ class Subscription:
         """Prepare a subscription; `open` begins it.
 
         Args:
-            loop: The loop of the thread.
-            context: Where to open sockets.
-            endpoint: Where the daemon answers.
-            pubsub_endpoint: Where it publishes.
+            loop, context: The loop of the thread, and the context to open sockets in.
+            endpoint, pubsub_endpoint: Where the daemon takes commands, and where it publishes.
             sequence: The events wanted.
-            progress: Where to note which event it is at: see `wire.progress`.
+            progress: Where to note the event in delivery: see `wire.progress`.
             deliver: Called with topic and payload of each event; returns whether to go on.
-            pace: How often the daemon may be asked; None for as often as it takes.
+            pace: That of the questions, if they have one.
         """
         self._loop = loop
         self._endpoint, self._pubsub_endpoint = endpoint, pubsub_endpoint
         self._sequence = sequence
         self._progress = progress
         self._deliver = deliver
-        self.on_certain: Callable[[], object] = _nothing
+        self.on_certain: Callable[[], object] = lambda: None
         self._was_certain = False
         self._questions = Questions(loop, context, endpoint, pace)
         self._token = messages.new_id()
@@ -109,11 +106,11 @@ class Subscription:
             context, [f"{topics.WATCHER}.".encode(), topics.sync(self._token).encode()]
         )
         self._monitor = self._subscriber.get_monitor_socket(WATCHED)
-        self._absent = False  # nobody publishes; until that shows, somebody might
+        self._absent = False  # whether nothing is published, as far as that shows
         self._connections = 0
         self._backlog = 0
         self._lives = 0
-        self._silent = False  # an older daemon, which has no events to ask for
+        self._silent = False  # whether an older daemon has no events to ask for
         self._ask_again = False
         self._timer: Timer | None = None
         self._retry = FIRST_RETRY
@@ -135,17 +132,17 @@ class Subscription:
         """Subscribe, and ask which events there are.
 
         Raises:
-            SocketError: One of the endpoints is none.
+            SocketError: One of the endpoints is malformed.
         """
         self._loop.add_reader(self._monitor, self._read_monitor)
         self._loop.add_reader(self._subscriber, self._read_subscriber)
         self._loop.each_turn(self._deliver_some)
-        self._loop.call_later(UNREACHABLE, self._say_unreachable)
+        self._loop.call_later(UNREACHABLE, self._log_unreachable)
         connect(self._subscriber, self._pubsub_endpoint)
         self._ask()
 
     def finish(self, then: Callable[[], None]) -> None:
-        """Deliver what is published up to now, for at most two seconds, then call `then`."""
+        """Deliver what is published up to now, for two seconds at most, then call `then`."""
         if self._then is not None:
             return
         self._then = then
@@ -157,11 +154,11 @@ class Subscription:
             self._ask()
 
     def close(self) -> None:
-        """Close the sockets. Nothing is delivered any more."""
+        """Close the sockets; nothing is delivered after that."""
         self._questions.drop()
         self._loop.remove_reader(self._monitor)
         self._loop.remove_reader(self._subscriber)
-        if not self._subscriber.closed:  # as it is when its endpoint was none
+        if not self._subscriber.closed:  # as it is when its endpoint was malformed
             self._subscriber.disable_monitor()
             self._subscriber.close(0)
         self._monitor.close(0)
@@ -173,29 +170,23 @@ class Subscription:
             if len(self._sequence.ready) >= READY_KEPT:
                 break
             if not self._has_input():
-                self._run_dry()
+                if self._backlog > BACKLOG:  # the end of it may have been dropped
+                    self._ask()
+                self._backlog = 0
                 break
             frames = self._subscriber.recv_multipart(NOBLOCK)
             self._backlog += 1
             if len(frames) == 2:
-                self._take(frames[0], frames[1])
+                topic, payload = frames
+                if topic.startswith(MARKER):
+                    self._seen = int(topic.rpartition(b"-")[2])
+                else:
+                    self._sequence.live(topic, payload)
         if self._sequence.incomplete and self._timer is None and not self._questions.busy:
             self._ask()
 
     def _has_input(self) -> bool:
         return bool(int(self._subscriber.get(zmq.EVENTS)) & READABLE)
-
-    def _take(self, topic: bytes, payload: bytes) -> None:
-        if topic.startswith(MARKER):
-            self._seen = int(topic.rpartition(b"-")[2])
-        else:
-            self._sequence.live(topic, payload)
-
-    def _run_dry(self) -> None:
-        """All that has come in is read. If that was much, the end of it may have been dropped."""
-        if self._backlog > BACKLOG:
-            self._ask()
-        self._backlog = 0
 
     def _read_monitor(self) -> None:
         while True:
@@ -211,9 +202,8 @@ class Subscription:
                 self._begin_connection()
 
     def _begin_connection(self) -> None:
-        """Make certain of the events anew: neither a marker nor a question from before counts."""
         self._connections += 1
-        if self._connections > 1:
+        if self._connections > 1:  # neither a marker nor a question from before counts
             self._questions.drop()
             self._first = self._asked + 1
             self._retry = FIRST_RETRY
@@ -224,11 +214,11 @@ class Subscription:
 
     @property
     def _certain(self) -> bool:
-        """Whether the subscription is known to work, and all from before it is known."""
+        """Whether the subscription works for certain, and all from before it is known."""
         return self._first <= self._seen <= self._answered
 
     def _ask(self) -> None:
-        """Ask which events there are behind those that are known, now or after the next answer."""
+        """Ask for the events after those that are known, now or after the next answer."""
         if self._silent:
             return
         if self._questions.busy:
@@ -253,7 +243,7 @@ class Subscription:
             try:
                 usable = self._sequence.answer(reply)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                self._on_refusal({"reason": f"its answer cannot be used: {error!r}"})
+                self._on_refusal({"reason": f"unusable answer: {error!r}"})
                 return
             if usable:
                 self._answered = self._asked
@@ -262,7 +252,7 @@ class Subscription:
             self._go_on(not usable or self._sequence.known != known)
 
     def _go_on(self, progress: bool) -> None:
-        """Decide after an answer whether and when to ask again."""
+        """Ask again after an answer, now, later, or not at all."""
         if self._ask_again or (progress and self._sequence.incomplete):
             self._retry = FIRST_RETRY
             self._ask()
@@ -274,18 +264,18 @@ class Subscription:
         if not self._absent:
             self._ask()
         elif self._sequence.known is None and not self._connections:
-            self._sequence.begin_after(0)  # a daemon that comes after us begins after us
+            self._sequence.begin_after(0)  # the events of a daemon that comes later are all new
 
     def _on_refusal(self, reply: dict[str, Any]) -> None:
         if reply.get("errno") == messages.UNKNOWN_COMMAND:
             self._silent = True
             self._draining = self._then is not None
         else:
-            logger.warning("the daemon does not tell its events: %s", reply.get("reason"))
+            logger.warning("the daemon refuses to list its events: %s", reply.get("reason"))
             self._set_timer(LONGEST_RETRY)
 
     def _set_timer(self, delay: float | None) -> None:
-        """Ask again after a delay, if it is still necessary by then; None for not at all."""
+        """Ask again after a delay, if that is still necessary then; None for not at all."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if delay is None else self._loop.call_later(delay, self._on_timer)
@@ -298,11 +288,7 @@ class Subscription:
     # -- what goes out ----------------------------------------------------------------------------
 
     def _deliver_some(self) -> bool:
-        """Deliver for a while. Called at the end of every turn.
-
-        Returns:
-            Whether there is more to deliver.
-        """
+        """Deliver for a while, at the end of every turn; return whether more is left."""
         ready, clock = self._sequence.ready, self._loop.clock
         until = clock.monotonic() + DELIVERING
         while ready and not self._is_finished():
@@ -316,7 +302,7 @@ class Subscription:
                 return False
             if clock.monotonic() > until:
                 break
-        self._say_what_happened()
+        self._log_changes()
         certain = self._certain or (self._silent and not self._absent)
         if certain != self._was_certain:
             self._was_certain = certain
@@ -327,7 +313,7 @@ class Subscription:
         return bool(ready)
 
     def _is_finished(self) -> bool:
-        """Tell whether all is delivered that was published when the end was asked for."""
+        """Tell whether all is delivered that was published at the time of `finish`."""
         ready, known = self._sequence.ready, self._sequence.known
         if self._draining:
             if not ready and not self._has_input():
@@ -339,26 +325,22 @@ class Subscription:
 
     def _give_up(self) -> None:
         if self._then is not None:
-            why = "the daemon does not tell them" if self._last_event is None else "too many"
+            why = "the daemon does not answer" if self._last_event is None else "too many"
             logger.warning("stopped without the last events after %g s: %s", LAST_EVENTS, why)
             self._then()
 
-    # -- what a person should know ----------------------------------------------------------------
+    # -- the log ----------------------------------------------------------------------------------
 
-    def _say_what_happened(self) -> None:
+    def _log_changes(self) -> None:
         if self._sequence.lives > self._lives:
             self._lives = self._sequence.lives
-            logger.info("another daemon is there now: run %s", self._sequence.run)
+            logger.info("the daemon has been restarted: run %s", self._sequence.run)
         if self._sequence.lost:
             lost, self._sequence.lost = self._sequence.lost, 0
-            logger.warning("%d events were missed: the daemon does not hold them any more", lost)
+            logger.warning("%d events were missed: the daemon no longer has them", lost)
 
-    def _say_unreachable(self) -> None:
+    def _log_unreachable(self) -> None:
         if not self._connections:
-            logger.warning("nobody publishes at %s yet, still trying", self._pubsub_endpoint)
+            logger.warning("no daemon publishes at %s yet; still trying", self._pubsub_endpoint)
         elif not self._answered and not self._silent:
-            logger.warning("nobody answers at %s yet, still trying", self._endpoint)
-
-
-def _nothing() -> None:
-    """Called where nobody wants to be."""
+            logger.warning("no daemon answers at %s yet; still trying", self._endpoint)

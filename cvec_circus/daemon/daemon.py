@@ -1,15 +1,18 @@
-"""The life of the daemon: umask, log, pid file and signals around a supervisor."""
+"""The daemon: umask, log, pid file and signals around a supervisor."""
 
 from __future__ import annotations
 
 import argparse
+import gc
+import logging
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import __version__, logger
-from cvec_circus.config.configuration import FROM_PROGRAM, Configuration, Origin
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
@@ -21,8 +24,8 @@ from cvec_circus.wire.cause import Cause
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.core.watcher import Watcher
-    from cvec_circus.daemon.service import Service
-    from cvec_circus.embedding.hooked import RunningArbiter
+    from cvec_circus.daemon.systemd import Unit
+    from cvec_circus.embedding.registry import RunningArbiter
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
 
@@ -31,43 +34,36 @@ SWITCH_INTERVAL = 0.001
 class that burns CPU made a respawn take 33 ms instead of 7."""
 
 RELEASE_TIMEOUT = 1.0
-"""Seconds that a log which hangs holds up the first processes of a daemon in the background."""
+"""Seconds for which a hung log delays the first processes of a daemon in the background."""
 
 FILES_OF_OURS = 64
 """File descriptors the daemon needs beside those of its processes."""
 
+OLDEST = 2
+"""The generation whose collection looks at everything, and takes long. The others come often."""
 
-class Life:
-    """One run of the daemon. Owned by the main thread.
 
-    Args:
-        arguments: The command line. What it says has precedence.
-        configuration: What to supervise.
-        notifier: Whoever wants to hear how it fares, None if nobody does.
-        origin: Where the configuration comes from.
-    """
+class Daemon:
+    """One run of the daemon. Owned by the main thread."""
 
     def __init__(
         self,
         arguments: argparse.Namespace,
         configuration: Configuration,
-        notifier: Notifier | None = None,
-        origin: Origin = FROM_PROGRAM,
+        notifier: Notifier | None,
+        origin: Origin,
     ) -> None:
+        """Prepare. The command line takes precedence over the configuration from `origin`."""
         circus = configuration.circus
-        self._configuration = configuration
-        self._is_demo: bool = arguments.demo
-        self._is_detached: bool = arguments.daemon
-        self._umask: int | None = circus["umask"]
         circus["allow_remote"] |= arguments.allow_remote
-        self._pidfile: str | None = arguments.pidfile or circus["pidfile"]
-        self._name: str = circus["proc_name"]
-        self._traces_garbage: bool = circus["debug_gc"]
-        level = "debug" if circus["debug"] else circus["loglevel"]
-        self._level: str = arguments.log_level or level
-        self._output: str = arguments.log_output or circus["logoutput"]
+        self._arguments = arguments
+        self._configuration = configuration
         self._logger_config: LoggerConfig = arguments.logger_config or circus["loggerconfig"]
-        self._service = service(notifier, configuration)
+        self._unit: Unit | None = None
+        if notifier is not None:
+            from cvec_circus.daemon.systemd import Unit
+
+            self._unit = Unit(notifier, configuration)
         self._arbiters: list[RunningArbiter] = []
         decides = not (arguments.log_level or circus["debug"] or self._logger_config)
         self._origin = origin._replace(
@@ -77,25 +73,32 @@ class Life:
         self._log: QueuedLog
 
     def run(self) -> int:
-        """Lives it to the end; see `cvec_circus.daemon.main.main` for what is returned and raised.
+        """Run to the end; `cvec_circus.daemon.main.main` says what is returned and raised.
 
-        In a daemon that has detached itself, nothing was opened and no thread started before this.
+        A daemon that has detached itself opens its files and starts its threads only here.
         """
-        name_process(self._name)
-        if self._umask is not None:
-            os.umask(self._umask)
+        arguments, circus = self._arguments, self._configuration.circus
+        name = circus["proc_name"]
+        if name == PROC_NAME:
+            titles.set_name(name)
+        elif name:
+            titles.set_title(name)
+        if circus["umask"] is not None:
+            os.umask(circus["umask"])
         files.raise_limit()
-        log = configure_logger(logger, self._level, self._output, self._logger_config)
-        self._log = QueuedLog(log)
+        level = arguments.log_level or ("debug" if circus["debug"] else circus["loglevel"])
+        output = arguments.log_output or circus["logoutput"]
+        self._log = QueuedLog(configure_logger(logger, level, output, self._logger_config))
         try:
-            self._tell_oddities()
-            if self._traces_garbage:
+            self._warn()
+            if circus["debug_gc"]:
                 trace_garbage()
-            if not self._pidfile:
+            pidfile = arguments.pidfile or circus["pidfile"]
+            if not pidfile:
                 return self._supervise()
             from cvec_circus.system.pidfile import Pidfile
 
-            held = Pidfile(self._pidfile)
+            held = Pidfile(pidfile)
             self._signals.hold()
             held.create()
             try:
@@ -106,18 +109,19 @@ class Life:
             self._log.close()
             self._signals.ignore()
 
-    def _tell_oddities(self) -> None:
+    def _warn(self) -> None:
+        """Log what is odd about the configuration and the machine."""
         for warning in self._configuration.warnings:
             logger.warning("%s", warning)
         for name, problems in self._configuration.left_out:
             for problem in problems:
                 logger.warning("%s is left out: %s", name, problem)
         check_files(self._configuration)
-        if self._is_detached and self._log.fileno() == 2:
-            logger.warning("nobody will read this log in the background: name a file for it")
+        if self._arguments.daemon and self._log.fileno() == 2:
+            logger.warning("this log is lost in the background: set logoutput or --log-output")
 
     def _supervise(self) -> int:
-        """Runs a supervisor on this thread, with signals."""
+        """Run a supervisor on this thread, with signals."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._signals.hold()
         supervisor = Supervisor(
@@ -151,26 +155,26 @@ class Life:
                 arbiter.end()
 
     def _facades(self, supervisor: Supervisor, watcher: Watcher, caller: Caller) -> tuple[Any, Any]:
-        """Makes what a watcher's hooks get. On the thread of the hooks."""
-        from cvec_circus.embedding.hooked import RunningArbiter
+        """Make the `watcher` and `arbiter` that hooks get. On the thread of the hooks."""
+        from cvec_circus.embedding.registry import RunningArbiter
 
         if not self._arbiters:
             self._arbiters.append(RunningArbiter(supervisor))  # two threads may; one is used
-        return self._arbiters[0].facades(watcher, caller)
+        return self._arbiters[0].facades(supervisor, watcher, caller)
 
     def _serve(self, supervisor: Supervisor) -> int:
-        """Says that the daemon is up, and supervises until it is told to stop."""
+        """Log that the daemon is up, and supervise until it is stopped."""
         address = supervisor.control.address
         events = supervisor.events.address
         logger.info(
             "cvec_circus %s is up: commands at %s, events at %s", __version__, address, events
         )
-        if self._is_demo:
+        if self._arguments.demo:
             from cvec_circus import demo
 
             print(demo.what_to_try(address, os.environ["CVEC_CIRCUS_DEMO_DIR"]), flush=True)
-        if self._service is not None:
-            supervisor.shutdown.announce = self._service.stopping
+        if self._unit is not None:
+            supervisor.shutdown.announce = self._unit.stopping
         supervisor.loop.post(self._begun, supervisor.loop)
         code = supervisor.run()
         logger.info("stopped")
@@ -178,24 +182,24 @@ class Life:
 
     def _reload(self, supervisor: Supervisor, cause: Cause) -> None:
         self._log.reopen()
-        if self._service is None or supervisor.shutdown.begun:
+        if self._unit is None or supervisor.shutdown.begun:
             supervisor.reload(cause)
             return
-        self._service.reloading()
+        self._unit.reloading()
         supervisor.reload(cause)
-        self._service.reloaded()
+        self._unit.reloaded()
 
     def _begun(self, loop: Loop) -> None:
-        """Tells whoever started the daemon that it is up.
+        """Announce that the daemon is up: to the service manager, and to the launching shell.
 
-        Called in the first turn of the loop: commands are taken, sockets listen, every watcher has
-        been told to start, and none has a process yet that could inherit a terminal. Nobody waits
-        for the processes themselves. One of them may be broken, or come late by a warmup_delay, and
-        starting it until it runs is what the daemon is up for.
+        Called in the first turn of the loop: the endpoints and sockets are open, and every watcher
+        has its order to start, but no process yet that could inherit a terminal. The processes are
+        not waited for: one of them may be broken, or start late by a warmup_delay, and to retry it
+        is what the daemon is up for.
         """
-        if self._service is not None:
-            self._service.ready(loop)
-        if self._is_detached:
+        if self._unit is not None:
+            self._unit.ready(loop)
+        if self._arguments.daemon:
             from cvec_circus.system import daemonize
 
             released = threading.Event()
@@ -209,37 +213,35 @@ class Life:
             released.wait(RELEASE_TIMEOUT)
 
 
-def service(notifier: Notifier | None, configuration: Configuration) -> Service | None:
-    """Returns what tells the service manager. Only who has one imports it."""
-    if notifier is None:
-        return None
-    from cvec_circus.daemon.service import Service
-
-    return Service(notifier, configuration)
-
-
-def name_process(name: str) -> None:
-    """Gives the daemon its name, in all that ps shows if it is not the usual one."""
-    if name == PROC_NAME:
-        titles.set_name(name)
-    elif name:
-        titles.set_title(name)
-
-
 def trace_garbage() -> None:
-    """Has garbage collections logged, to the end of the process."""
-    from cvec_circus.daemon.garbage import GarbageTrace
+    """Log every garbage collection, to the end of the process."""
+    began = 0.0
 
-    GarbageTrace().start()
+    def collected(phase: str, details: dict[str, Any]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = SYSTEM.monotonic()
+            return
+        generation = details["generation"]
+        logger.log(
+            logging.INFO if generation == OLDEST else logging.DEBUG,
+            "garbage: generation %d: %d collected, %d uncollectable, %.1f ms",
+            generation,
+            details["collected"],
+            details["uncollectable"],
+            (SYSTEM.monotonic() - began) * 1000,
+        )
+
+    gc.callbacks.append(collected)
 
 
 def set_level(level: str) -> None:
-    """Has the log begin at another level."""
+    """Set the level of the log."""
     logger.setLevel(level.upper())
 
 
 def check_files(configuration: Configuration) -> None:
-    """Warns when the limit on open files is too low for what is configured."""
+    """Warn when the limit on open files is too low for a configuration."""
     limit = files.limit()
     needed = FILES_OF_OURS + len(configuration.sockets)
     for watcher in configuration.watchers:
@@ -247,7 +249,7 @@ def check_files(configuration: Configuration) -> None:
         needed += watcher.options.numprocesses * (1 + pipes) + pipes
     if needed > limit:
         logger.warning(
-            "about %d open files are needed for all processes, and only %d are allowed (ulimit -n)",
+            "all processes need about %d open files, but only %d are allowed: raise ulimit -n",
             needed,
             limit,
         )

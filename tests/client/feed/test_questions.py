@@ -1,10 +1,10 @@
-"""How often a daemon is asked."""
+"""The pace of questions to a daemon."""
 
 from __future__ import annotations
 
 import unittest
 
-from cvec_circus.client.feed.pace import Pace
+from cvec_circus.client.feed.questions import Pace
 from tests.support.clock import FakeClock
 
 
