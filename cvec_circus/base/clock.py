@@ -1,4 +1,4 @@
-"""The only place that reads the time, so that a test can put another clock in its stead."""
+"""Time: the only place that reads a clock, so that tests can replace it, and backoff delays."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import time
 LONGEST_POLL = 86_400.0
 """Seconds. poll(2) takes an int of milliseconds, which overflows after 24 days: wake once a day."""
 
+JITTER = 0.1
+"""The share by which a delay is made longer or shorter, so that 200 programs that lost one database
+together do not come back together."""
+
 
 class Clock:
     """The time of this machine. Safe from any thread."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed point. Never goes back: every deadline is made of it."""
+        """Return seconds since some fixed point. Never goes back: every deadline is made of it."""
         return time.monotonic()
 
     def time(self) -> float:
-        """Seconds since 1970. Can jump, so it only goes into messages, never into a deadline."""
+        """Return seconds since 1970. Can jump: for messages only, never for a deadline."""
         return time.time()
 
 
@@ -25,16 +29,10 @@ SYSTEM = Clock()
 
 
 def poll_milliseconds(delay: float | None) -> int | None:
-    """Turn a delay into what poll takes.
+    """Convert a delay in seconds to poll(2)'s milliseconds; None, without a limit, stays None.
 
     Rounded up: a poll that ends a fraction of a millisecond before its timer is due finds nothing
-    to do and polls again, 78 times for one timer where it was measured with truncation.
-
-    Args:
-        delay: Seconds from now; None for as long as it takes; what is past counts as now.
-
-    Returns:
-        Whole milliseconds, or None for as long as it takes.
+    to do and polls again, 78 times for one timer when measured with truncation.
     """
     if delay is None:
         return None
@@ -42,5 +40,23 @@ def poll_milliseconds(delay: float | None) -> int | None:
 
 
 def processor_time() -> float:
-    """Return the seconds of processor time that the calling thread has had."""
+    """Return the processor time of the calling thread, in seconds."""
     return time.thread_time()
+
+
+def exponential(failures: int, first: float, ceiling: float) -> float:
+    """Return the delay before another attempt: `first` seconds after one failure, then doubling.
+
+    Args:
+        failures: How many in a row; after 0 there is no delay.
+        first: Seconds.
+        ceiling: The longest delay, in seconds.
+    """
+    if failures == 0:
+        return 0.0
+    return float(min(first * 2.0 ** min(failures - 1, 60), ceiling))
+
+
+def jittered(delay: float, random: float) -> float:
+    """Return `delay` made up to `JITTER` longer or shorter by `random`, which is in [0, 1)."""
+    return delay * (1.0 + JITTER * (2.0 * random - 1.0))

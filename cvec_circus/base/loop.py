@@ -1,4 +1,4 @@
-"""The loop that a thread lives in: sockets, files, timers, and calls from other threads."""
+"""A thread's event loop: files, timers, and calls from other threads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 
 POSTS_A_TURN = 256
-"""Calls of other threads made before the sockets are looked at again."""
+"""How many calls from other threads are made before files are looked at again."""
 
 READABLE = select.POLLIN
-"""The same number as zmq.POLLIN, an operation with which costs a microsecond each time."""
+"""The same number as zmq.POLLIN, which is an enum: each operation with that takes a microsecond."""
 
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What any call may fail with at any time, for want of files or memory: no fault of its caller."""
+"""What any call may fail with at any time, for want of files or memory; not its caller's fault."""
 
 Key = Any
 Result = TypeVar("Result")
@@ -31,9 +31,9 @@ Result = TypeVar("Result")
 class Question:
     """A call that a thread waits for. Shared by the thread that asks and the one that answers.
 
-    The waiting is done on a bare lock. An Event would not do: it has a lock of its own, which the
-    asking thread holds for a moment before it sleeps; a signal handler that runs in that moment
-    and asks something too would have the owner stand at that lock, and both would wait for ever.
+    The asking thread waits on a bare lock. An Event has a lock of its own, which the asking thread
+    holds for a moment before it sleeps; if a signal handler runs in that moment and asks something
+    too, the owner blocks on that lock and both wait for ever.
     """
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -46,7 +46,7 @@ class Question:
         self._waiting.acquire()
 
     def answer(self) -> None:
-        """Make the call, unless the asking thread has gone away. Owner thread."""
+        """Make the call, unless the asking thread has given up. Owner thread."""
         if self._abandoned:
             return
         try:
@@ -78,23 +78,21 @@ class Question:
 
 
 class Loop:
-    """One thread's life: waiting for what is readable and for what is due, and doing it.
+    """One thread's event loop: waits for what is readable or due, and calls what handles it.
 
-    Owned by the thread that is in `run`, which need not be the one that made it. Until then
-    whoever made it may add readers and timers. `post`, `ask`, `stop` and `on_thread` are safe
-    from any thread, at any time.
+    Owned by the thread in `run`, which need not be the one that made it. Before `run`, the maker
+    may add readers and timers. `post`, `ask`, `stop` and `on_thread` are safe from any thread, at
+    any time.
 
-    A turn waits in one poll, then calls the readers of what is readable, the timers that
-    are due, the posts that were there when the turn began, what `each_turn` was given, and at last
-    what `at_turn_end` was. So none of them keeps another one waiting for longer than a turn. An
-    exception in any of them goes to `on_error`, and the loop goes on.
-
-    It reads files; `ZmqLoop` reads zmq sockets too. The daemon has none, and never loads libzmq.
+    A turn waits in one poll, then calls the readers of what is readable, the timers that are due,
+    the posts that were there when the turn began, the functions of `each_turn`, and last those of
+    `at_turn_end`. So none keeps another waiting for longer than a turn. An exception in any of
+    them goes to `on_error`, and the loop goes on.
 
     Attributes:
         name: What the loop is called in log lines.
         clock: Where the time comes from.
-        wakeup: Ends the waiting. Its `write_fd` is for `signal.set_wakeup_fd`.
+        wakeup: Ends the wait. Its `write_fd` is for `signal.set_wakeup_fd`.
         thread_id: The owner; None until `run`.
         on_error: Called with an exception and the name of what raised it; logs it by default.
     """
@@ -113,8 +111,8 @@ class Loop:
         self._turn_ends: list[Callable[[], bool]] = []
         self._posts: deque[tuple[Callable[..., object], tuple[Any, ...], Question | None]]
         self._posts = deque()
-        # No lock guards it against the end: a signal handler that interrupts a post may wait for
-        # the end, and the end would wait for the lock that the post holds.
+        # No lock orders posts and `close`: a signal handler that interrupts a post may wait for the
+        # close, which would wait for the lock that the post holds.
         self._closed = False
         self._stopping = False
         self._more_work = False
@@ -125,14 +123,14 @@ class Loop:
     # -- what the owner waits for -----------------------------------------------------------------
 
     def add_reader(self, source: Any, fn: Callable[[], object]) -> None:
-        """Have a function called in every turn in which there is something to read.
+        """Call a function in every turn in which a source is readable.
 
         Owner thread; also from within a reader. Replaces the source's former function.
 
         Args:
             source: A file descriptor, or anything with a `fileno()`.
-            fn: Called without arguments. What it leaves unread calls it again in the next turn,
-                so it may stop halfway to give others their turn.
+            fn: Called again in the next turn if it leaves something unread, so it may stop halfway
+                to give others their turn.
         """
         self._assert_owner()
         key = self._key(source)
@@ -141,25 +139,25 @@ class Loop:
         self._readers[key] = fn
 
     def remove_reader(self, source: Any) -> None:
-        """Wait for a source no more; before it is closed. Owner thread; also within a reader."""
+        """Stop reading a source, before it is closed. Owner thread; also from within a reader."""
         self._assert_owner()
         key = self._key(source)
         if self._readers.pop(key, None) is not None:
             self._poller.unregister(key)
 
     def call_at(self, when: float, fn: Callable[..., object], *args: Any) -> Timer:
-        """Have a function called at a monotonic instant, in seconds. Owner thread."""
+        """Call a function at a monotonic instant, in seconds. Owner thread."""
         self._assert_owner()
         return self._timers.call_at(when, self._call, fn, args)
 
     def call_later(self, delay: float, fn: Callable[..., object], *args: Any) -> Timer:
-        """Have a function called after a delay, in seconds. Owner thread."""
+        """Call a function after a delay, in seconds. Owner thread."""
         return self.call_at(self.clock.monotonic() + delay, fn, *args)
 
     def at_turn_end(self, fn: Callable[[], object]) -> None:
-        """Have a function called when all that this turn has to do is done. Any thread.
+        """Call a function when all else in this turn is done. Any thread.
 
-        Once, however often it is asked for in the turn. At once if the calling thread is in none.
+        Called once per turn, however often it is added; at once outside a turn of this thread.
         """
         if self._in_turn and self.on_thread():
             self._lasts[fn] = None
@@ -167,11 +165,11 @@ class Loop:
             fn()
 
     def each_turn(self, fn: Callable[[], bool]) -> None:
-        """Have a function called at the end of every turn. Owner thread.
+        """Call a function at the end of every turn. Owner thread.
 
         Args:
-            fn: Returns whether it has left work for another turn. If so, the next turn begins at
-                once, with whatever has become readable meanwhile.
+            fn: Returns whether it has left work; then the next turn begins at once, with what has
+                become readable meanwhile.
         """
         self._assert_owner()
         self._turn_ends.append(fn)
@@ -179,27 +177,24 @@ class Loop:
     # -- what other threads do --------------------------------------------------------------------
 
     def on_thread(self) -> bool:
-        """Tell whether the calling thread is the owner. Any thread."""
+        """Return whether the calling thread is the owner. Any thread."""
         return self.thread_id == threading.get_ident()
 
     def post(self, fn: Callable[..., object], *args: Any) -> bool:
-        """Have a function called on the owner thread, in its next turn. Any thread; never blocks.
+        """Call a function on the owner thread, in its next turn. Any thread; never blocks.
 
         Returns:
-            False when the loop is closed, and the call will not be made.
+            False when the loop is closed: the call will not be made.
         """
         return self._put(fn, args, None)
 
     def ask(self, fn: Callable[..., Result], *args: Any, timeout: float | None = None) -> Result:
-        """Have a function called on the owner thread and wait for its result. Any other thread.
+        """Call a function on the owner thread and return its result. Any other thread.
 
         Args:
             fn: What to call.
-            *args: What to call it with.
-            timeout: Seconds to wait at most; None waits as long as it takes.
-
-        Returns:
-            What the function returns.
+            *args: Its arguments.
+            timeout: Seconds to wait at most; None for no limit.
 
         Raises:
             SupervisorStopped: The loop ended before the call was made.
@@ -216,7 +211,7 @@ class Loop:
         return result
 
     def stop(self) -> None:
-        """Have `run` return at the end of the turn. Any thread; before `run` as well."""
+        """Make `run` return at the end of the turn. Any thread; before `run` as well."""
         self._stopping = True
         self.wakeup.set()
 
@@ -225,7 +220,7 @@ class Loop:
     def run(self) -> None:
         """Turn until `stop`. The calling thread is the owner from now on, until `close`.
 
-        May be called again afterwards, by the same thread.
+        May be called again afterwards by the same thread.
 
         Raises:
             SupervisorStopped: The loop is closed.
@@ -240,12 +235,12 @@ class Loop:
             self._stopping = False
 
     def close(self) -> None:
-        """Take no more calls, and fail those that threads wait for. When `run` has returned.
+        """Accept no more calls, and fail those that threads wait for. Once `run` has returned.
 
-        Sockets and files that were read from stay open: they are their owners'.
+        Sources stay open: their owners close them.
         """
         self._closed = True
-        self.thread_id = None  # numbers of threads are used again
+        self.thread_id = None  # thread ids are used again
         self._drop_posts()
         for key in list(self._readers):
             self._poller.unregister(key)
@@ -283,7 +278,7 @@ class Loop:
                 self._more_work = True
 
     def _poll(self) -> list[tuple[Key, Callable[[], object]]]:
-        """Wait, and return what is readable with its reader as it is now."""
+        """Wait; return what is readable with its reader as it is now."""
         try:
             events = self._poller.poll(poll_milliseconds(self._delay()))
         except self._poll_errors as error:
@@ -299,18 +294,14 @@ class Loop:
         return [(key, readers[key]) for key, _ in events if key in readers]
 
     def _delay(self) -> float | None:
-        """How many seconds the next poll may take; None for as long as it takes."""
+        """Return how many seconds the next poll may take; None for no limit."""
         if self._stopping or self._more_work or self._posts:
             return 0.0
         next_at = self._timers.next_at()
         return None if next_at is None else next_at - self.clock.monotonic()
 
     def _drop_closed(self, error: Exception | None) -> bool:
-        """Forget sources that were closed while they had a reader: a mistake, but no endless loop.
-
-        Returns:
-            Whether there was one.
-        """
+        """Forget sources that were closed while read, a mistake; return whether there was one."""
         closed = [key for key in self._readers if self._is_closed(key)]
         for key in closed:
             self._poller.unregister(key)
@@ -319,7 +310,7 @@ class Loop:
         return bool(closed)
 
     def _key(self, source: Any) -> Key:
-        """Return what the poller knows a source by: the number of its file."""
+        """Return what the poller knows a source by: its file descriptor."""
         return source if isinstance(source, int) else source.fileno()
 
     def _is_closed(self, key: Key) -> bool:
@@ -343,15 +334,15 @@ class Loop:
             return False
         self._posts.append((fn, args, question))
         if self._closed:
-            # It was closed between the two, and what was left dropped, perhaps before this came.
+            # Closed meanwhile: the other posts were dropped, perhaps before this one came.
             self._drop_posts()
-            return question is not None  # which has failed: whoever asked is told by it
-        if not (self._in_turn and self.on_thread()):  # else the next poll sees it anyway
+            return question is not None  # it has failed, which its asking thread sees
+        if not (self._in_turn and self.on_thread()):  # else the next poll does not wait
             self.wakeup.set()
         return True
 
     def _drop_posts(self) -> None:
-        """Fail what nobody will take out any more; by any thread, once it is closed."""
+        """Fail what the loop will not take any more. Any thread, once it is closed."""
         while self._posts:
             try:
                 _, _, question = self._posts.popleft()
@@ -362,7 +353,7 @@ class Loop:
 
     def _assert_owner(self) -> None:
         if self.thread_id is not None and not self.on_thread():
-            raise AssertionError(f"only its own thread may do this to {self.name}: use post")
+            raise AssertionError(f"only the thread of {self.name} may do this: use post")
 
     def _log_error(self, error: BaseException, name: str) -> None:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) in SHORTAGES:

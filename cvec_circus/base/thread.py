@@ -1,12 +1,15 @@
-"""A thread that either begins, or fails to within a time."""
+"""Threads: one whose start cannot hang, and one that does jobs for threads that must not wait."""
 
 from __future__ import annotations
 
 import functools
+import queue
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
+
+Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 BIRTH_TIMEOUT = 1.0
 """Seconds that `start` waits at most for the first step of a thread, on a machine that is busy."""
@@ -16,14 +19,10 @@ LOOK_DELAY = 0.01
 
 
 class Thread(threading.Thread):
-    """A daemon thread whose `start` ends. Started by any thread, once.
+    """A daemon thread whose `start` always returns. Started by any thread, once.
 
-    The one of the standard library waits without an end for the thread's first step. A thread that
-    finds no memory for that step dies without a word, and takes with it the thread that waits.
-
-    Args:
-        target: Called on it.
-        name: Its name.
+    The standard library's waits without a limit for the new thread's first step. A thread that
+    finds no memory for that step dies silently, and the one that waits hangs.
     """
 
     def __init__(self, target: Callable[[], object], name: str) -> None:
@@ -31,9 +30,9 @@ class Thread(threading.Thread):
         self._started: Any = _Birth()
 
     def start(self) -> None:
-        """Start it. Waits microseconds as a rule, `BIRTH_TIMEOUT` at most.
+        """Start the thread. Waits microseconds as a rule, `BIRTH_TIMEOUT` at most.
 
-        A thread that is late has begun all the same: it comes when the machine lets it.
+        A thread that is late by then still counts as started.
 
         Raises:
             RuntimeError: The system has no thread, or no memory for its first step.
@@ -45,12 +44,12 @@ class Thread(threading.Thread):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has been there, and is no more. One that is late is still to come."""
+        """Whether it has run and ended. One that is late is still to come."""
         return not self.is_alive() and (self._started.is_set() or self._started.step() is None)
 
     @property
     def _bootstrap(self) -> Callable[[], object]:
-        """What the new thread calls first. It alone holds this, so it goes when the thread does."""
+        """What the new thread calls first. Only the thread refers to it, so both go together."""
         step = functools.partial(super()._bootstrap)  # type: ignore[misc]
         self._started.step = weakref.ref(step)
         return step
@@ -63,7 +62,7 @@ class _Birth(threading.Event):
     has_failed = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the thread has begun, or is dead, or `BIRTH_TIMEOUT` seconds."""
+        """Wait until the thread has begun or died, `BIRTH_TIMEOUT` seconds at most."""
         for _ in range(round(BIRTH_TIMEOUT / LOOK_DELAY)):
             if super().wait(LOOK_DELAY):
                 return True
@@ -71,3 +70,82 @@ class _Birth(threading.Event):
                 self.has_failed = not self.is_set()
                 return not self.has_failed
         return False
+
+
+class Worker:
+    """A named thread with a mailbox. Safe from any thread.
+
+    The thread starts with `start`, or with the first job. It is a daemon thread: a job that hangs
+    does not keep the program from ending. A thread that died for want of memory is replaced at the
+    next job, which runs after those already in the mailbox.
+
+    Args:
+        name: The thread's name.
+        on_crash: Called on the worker's thread with the exception of a job that raised, and the
+            job's name. The worker goes on with the next job.
+    """
+
+    def __init__(self, name: str, on_crash: Callable[[BaseException, str], object]) -> None:
+        self.name = name
+        self._on_crash = on_crash
+        self._mailbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        # Re-entrant, so that a signal handler that interrupts do() may call it too.
+        self._lock = threading.RLock()
+        self._thread: Thread | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start the thread now, unless it runs, so that no job fails for want of one later.
+
+        Raises:
+            RuntimeError: The system has no thread, or no memory for one.
+        """
+        with self._lock:
+            if not self._stopped and (self._thread is None or self._thread.has_ended):
+                thread = Thread(self._run, self.name)
+                thread.start()
+                self._thread = thread
+
+    def do(self, fn: Callable[..., object], *args: Any) -> bool:
+        """Call a function on the worker's thread, after the jobs already there.
+
+        Never blocks, except to start a thread: see `Thread.start`. The result is dropped: a job
+        passes it on itself, usually with `Loop.post`.
+
+        Returns:
+            False after `stop`: the call will not be made.
+
+        Raises:
+            RuntimeError: There is no thread and none can be started; the call will not be made.
+        """
+        with self._lock:
+            if self._stopped:
+                return False
+            self.start()
+            self._mailbox.put((fn, args))
+            return True
+
+    def stop(self) -> None:
+        """End the thread after the jobs already there. Does not wait."""
+        with self._lock:
+            self._stopped = True
+            self._mailbox.put(None)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the thread's end, at most `timeout` seconds; return whether none is running."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            thread.join(timeout)
+        return thread is None or thread.has_ended
+
+    def _run(self) -> None:
+        while True:
+            job = self._mailbox.get()
+            if job is None:
+                return
+            fn, args = job
+            try:
+                fn(*args)
+            except BaseException as error:  # a sys.exit() in user code, too, ends only its job
+                self._on_crash(error, getattr(fn, "__qualname__", repr(fn)))
+            del job, fn, args  # what the job refers to must not live until the next one comes

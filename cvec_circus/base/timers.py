@@ -1,17 +1,84 @@
-"""Calls that wait for their time."""
+"""Deadlines of items, and calls at an instant."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
 
 FEW = 64
-"""A heap this small is never worth compacting."""
+"""Stale entries that a heap may always have: compacting so few is never worth it."""
+
+
+class Agenda(Generic[Item]):
+    """One deadline per item, the earliest first. Owned by one thread.
+
+    Setting an item's deadline again replaces it. `set` and `next_at` each cost a step in a heap,
+    however many items there are. A replaced or removed entry stays in the heap until it comes to
+    the top, or until most entries are stale and the heap is rebuilt: so dropping a deadline, which
+    nearly every deadline of a supervisor comes to, costs next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self._due_at: dict[Item, float] = {}
+        self._heap: list[tuple[float, int, Item]] = []
+        self._serial = 0
+
+    def __len__(self) -> int:
+        return len(self._due_at)
+
+    def __contains__(self, item: Item) -> bool:
+        return item in self._due_at
+
+    def set(self, item: Item, due_at: float | None) -> None:
+        """Set the deadline of an item; None removes it."""
+        if due_at is None:
+            if self._due_at.pop(item, None) is not None:
+                self._compact()  # or a removed item would live until its deadline
+        elif self._due_at.get(item) != due_at:
+            self._due_at[item] = due_at
+            self._serial += 1
+            heapq.heappush(self._heap, (due_at, self._serial, item))
+            self._compact()
+
+    def at(self, item: Item) -> float | None:
+        """Return the deadline of an item, or None."""
+        return self._due_at.get(item)
+
+    def entries(self) -> list[tuple[Item, float]]:
+        """Return every item with its deadline."""
+        return list(self._due_at.items())
+
+    def next_at(self) -> float | None:
+        """Return the earliest deadline, or None."""
+        while self._heap:
+            due_at, _, item = self._heap[0]
+            if self._due_at.get(item) == due_at:
+                return due_at
+            heapq.heappop(self._heap)
+        return None
+
+    def pop_due(self, now: float) -> list[Item]:
+        """Remove every item that is due; return them in order of time, equal ones as they came."""
+        due: list[Item] = []
+        while True:
+            next_at = self.next_at()
+            if next_at is None or next_at > now:
+                return due
+            item = heapq.heappop(self._heap)[2]
+            del self._due_at[item]
+            due.append(item)
+
+    def _compact(self) -> None:
+        if len(self._heap) > 2 * len(self._due_at) + FEW:
+            self._heap = [entry for entry in self._heap if self._due_at.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
 
 
 class Timer:
-    """One call that waits for its time. Owned by the thread that owns its queue.
+    """A call that waits for its time. Owned by the thread that owns its queue.
 
     Attributes:
         when: The monotonic instant, in seconds, at which the call is due.
@@ -33,11 +100,11 @@ class Timer:
         return self._queue is not None
 
     def cancel(self) -> None:
-        """See to it that the call is not made. Does nothing once it was made or cancelled."""
+        """Drop the call. Does nothing once it was made or cancelled."""
         queue = self._queue
         if queue is not None:
             self._spend()
-            queue._one_less()
+            queue.set(self, None)
 
     def _spend(self) -> tuple[Callable[..., object] | None, tuple[Any, ...]]:
         """Take the call out: what it refers to must not live as long as the heap entry."""
@@ -47,91 +114,39 @@ class Timer:
         return call
 
 
-class TimerQueue:
-    """The calls that wait, soonest first. Owned by one thread, the one that runs them.
-
-    A heap. A cancelled timer stays in it until it comes to the top, and when most of the heap is
-    cancelled the heap is made anew: cancelling, which nearly every deadline of a supervisor comes
-    to, costs next to nothing.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []
-        self._count = 0
-        self._live = 0
-
-    def __len__(self) -> int:
-        """Count the calls to come."""
-        return self._live
+class TimerQueue(Agenda[Timer]):
+    """The calls to come, soonest first. Owned by the thread that makes them."""
 
     def call_at(self, when: float, fn: Callable[..., object], *args: Any) -> Timer:
-        """Have a function called.
-
-        Args:
-            when: The monotonic instant in seconds. Equal instants run in the order of the asking.
-            fn: What to call.
-            *args: What to call it with.
+        """Call a function at a monotonic instant, in seconds; equal instants run as they came.
 
         Returns:
             The timer, to cancel it.
         """
         timer = Timer(self, when, fn, args)
-        self._push(timer)
-        self._live += 1
+        self.set(timer, when)
         return timer
 
-    def next_at(self) -> float | None:
-        """Tell the instant of the soonest call to come, None when there is none."""
-        heap = self._heap
-        while heap and not heap[0][2].pending:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+    def run_due(self, now: float) -> None:
+        """Make the calls that are due, soonest first.
 
-    def run_due(self, now: float) -> int:
-        """Make the calls whose time has come, soonest first.
-
-        A call that is asked for meanwhile waits for the next pass even if it is due, so that a
-        timer that renews itself cannot keep the thread. A call that raises ends the pass with its
-        exception; the others that were due stay due.
+        A call added meanwhile waits for the next pass even if it is due, so that a timer that
+        renews itself cannot keep the thread. A call that raises ends the pass with its exception;
+        the others that were due stay due.
 
         Args:
             now: The monotonic instant in seconds.
-
-        Returns:
-            How many calls were made.
         """
-        due = self._take_due(now)
-        made = 0
+        due = self.pop_due(now)
+        due.reverse()
         try:
             while due:
                 timer = due.pop()
-                if timer.pending:  # one that ran before it may have cancelled it
-                    self._live -= 1
-                    made += 1
+                if timer.pending:  # else a call before it has cancelled it
                     fn, args = timer._spend()
                     assert fn is not None
                     fn(*args)
         finally:
             for timer in reversed(due):
-                self._push(timer)
-        return made
-
-    def _take_due(self, now: float) -> list[Timer]:
-        due: list[Timer] = []
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            timer = heapq.heappop(heap)[2]
-            if timer.pending:
-                due.append(timer)
-        due.reverse()
-        return due
-
-    def _push(self, timer: Timer) -> None:
-        self._count += 1
-        heapq.heappush(self._heap, (timer.when, self._count, timer))
-
-    def _one_less(self) -> None:
-        self._live -= 1
-        if len(self._heap) > FEW and self._live * 2 < len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].pending]
-            heapq.heapify(self._heap)
+                if timer.pending:
+                    self.set(timer, timer.when)

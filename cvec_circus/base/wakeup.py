@@ -1,41 +1,36 @@
-"""A thread sleeps in poll, another one, or a signal, wakes it."""
+"""Waking a thread that sleeps in poll, from another thread or a signal handler."""
 
 from __future__ import annotations
 
 import os
 import select
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cvec_circus.base.clock import poll_milliseconds
 
 ATTEMPTS = 10
-"""How often it is tried to wake a thread while the kernel has no memory for that."""
+"""How often to try to wake a thread while the kernel has no memory for that."""
 
 
 class Wakeup:
     """A flag that a thread can poll for. Safe from any thread.
 
-    It is a pipe that holds a byte when it is set. Events, conditions and queues of the standard
-    library will not do where signals are to be seen: their locks deadlock with a signal handler
-    that sets them, and a signal that comes between their check and their sleep does not wake them.
-    A byte in a pipe does neither.
+    It is a pipe that holds a byte while it is set. Events, conditions and queues of the standard
+    library cannot be set by signals: their locks deadlock with a signal handler that sets them,
+    and a signal between their check and their sleep does not wake them.
 
     Attributes:
-        write_fd: The end that is written to. It never blocks, so it suits `signal.set_wakeup_fd`
-            (with `warn_on_full_buffer=False`: a full pipe is as good as set). -1 once closed.
+        write_fd: The write end. It never blocks, so it suits `signal.set_wakeup_fd` (with
+            `warn_on_full_buffer=False`: a full pipe counts as set). -1 once closed.
     """
 
     def __init__(self) -> None:
         self._read_fd, self.write_fd = os.pipe()
         os.set_blocking(self._read_fd, False)
         os.set_blocking(self.write_fd, False)
-        # After close() the numbers may be those of somebody else's files, so it must not happen
-        # in the middle of set(). No lock sees to that: a signal handler that interrupts set() may
-        # wait for another thread, and that would wait for the lock to set or close this. Instead,
-        # whoever is in set() is counted, and the last one out closes.
+        # After close() the numbers may belong to other files, so it must not happen in the middle
+        # of set(). A lock cannot prevent that: a signal handler that interrupts set() may wait for
+        # another thread, which would wait for the lock to set or close this. Instead, threads in
+        # set() are counted, and the last one out closes.
         self._setters: list[None] = []
         self._is_closing = False
         self._closers = [None]
@@ -46,11 +41,11 @@ class Wakeup:
         return self._read_fd
 
     def fileno(self) -> int:
-        """Tell the end to poll, as files do."""
+        """Return the end to poll, as files do."""
         return self._read_fd
 
     def set(self) -> None:
-        """Wake whoever polls. Any thread, any signal handler; never blocks; nothing once closed."""
+        """Set the flag. Any thread, any signal handler; never blocks; does nothing once closed."""
         self._setters.append(None)
         try:
             if not self._is_closing:
@@ -73,7 +68,7 @@ class Wakeup:
                 return
 
     def clear(self) -> None:
-        """Take the flag down. Do it before looking at what the flag announces, not after."""
+        """Clear the flag: before looking at what it announces, not after."""
         try:
             while len(os.read(self._read_fd, 4096)) == 4096:
                 pass
@@ -81,42 +76,15 @@ class Wakeup:
             pass  # empty: nothing was set
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Sleep until the flag is set. It stays set.
-
-        Args:
-            timeout: Seconds to sleep at most; None sleeps as long as it takes.
-
-        Returns:
-            Whether the flag is set.
-        """
+        """Sleep until the flag is set, at most `timeout` seconds; return whether it is set."""
         poll = select.poll()
         poll.register(self._read_fd, select.POLLIN)
         return bool(poll.poll(poll_milliseconds(timeout)))
 
-    @contextmanager
-    def set_by_signals(self) -> Iterator[None]:
-        """Have every signal set the flag meanwhile, so that its handler runs at once.
-
-        A signal that comes between a thread's last look and its sleep does not end the sleep, and
-        Python calls no handler before it is awake. Does nothing on any thread but the main one,
-        which is the only one to run handlers, and where somebody else has asked for it already.
-        """
-        is_main = threading.current_thread() is threading.main_thread()
-        former = -1
-        if is_main:
-            former = signal.set_wakeup_fd(self.write_fd, warn_on_full_buffer=False)
-            if former != -1:
-                signal.set_wakeup_fd(former)
-        try:
-            yield
-        finally:
-            if is_main and former == -1:
-                signal.set_wakeup_fd(-1)
-
     def close(self) -> None:
-        """Close both ends. The thread that polls does it, when it polls no more.
+        """Close both ends. For the thread that polls, once it no longer does.
 
-        A thread that is setting the flag in this moment closes them when it has.
+        If a thread is in `set` at this moment, that thread closes them.
         """
         self._is_closing = True
         if self._setters:
@@ -124,7 +92,7 @@ class Wakeup:
         try:
             self._closers.pop()
         except IndexError:
-            return  # it is closed, or another thread is at it
+            return  # closed already, or by another thread just now
         os.close(self._read_fd)
         os.close(self.write_fd)
         self._read_fd = self.write_fd = -1

@@ -1,4 +1,4 @@
-"""The loop of threads that have zmq sockets: all of them on the clients' side."""
+"""The loop of threads that have zmq sockets: all on the client side, none in the daemon."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ class ZmqLoop(Loop):
     _poll_errors = (OSError, zmq.ZMQError)
 
     def add_reader(self, source: Any, fn: Callable[[], object]) -> None:
-        """Have a function called in every turn in which there is something to read.
+        """Call a function in every turn in which a zmq socket or a file is readable.
 
-        Owner thread; also from within a reader. Replaces the source's former function.
-
-        Args:
-            source: A zmq socket, a file descriptor, or anything with a `fileno()`.
-            fn: Called without arguments; see `Loop.add_reader`.
+        See `Loop.add_reader`.
         """
         self._assert_owner()
         # libzmq ends the process if poll(2) fails, so it polls only where it has to.

@@ -7,7 +7,7 @@ respawned 429 times a second and took 57 % of a core.
 
 from __future__ import annotations
 
-from cvec_circus.base.retry import exponential, jittered
+from cvec_circus.base.clock import exponential, jittered
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import NONE, Cause
 

@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Iterator
 
-from cvec_circus.base.agenda import Agenda
+from cvec_circus.base.timers import Agenda
 from cvec_circus.core.backoff import Backoff
 from cvec_circus.core.process import PURPOSES, ManagedProcess, ProcessState, Purpose
 from cvec_circus.wire.cause import NONE, Cause

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from cvec_circus.base.retry import exponential, jittered
+from cvec_circus.base.clock import exponential, jittered
 from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY, NEVER
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus import exc
-from cvec_circus.base.agenda import Agenda
+from cvec_circus.base.timers import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.facts import Facts, Recorder

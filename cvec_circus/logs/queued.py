@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 from cvec_circus.logs.log import FollowedFile, Log, Output, lock_of, report
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from cvec_circus import logger
-from cvec_circus.base.retry import exponential
+from cvec_circus.base.clock import exponential
 from cvec_circus.base.thread import Thread
 
 RETRIES = {

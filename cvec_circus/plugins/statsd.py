@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback

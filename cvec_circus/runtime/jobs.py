@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 
 WORKERS = 4
 """Jobs done at once: one that hangs does not hold up the rest, and many jobs start few threads."""

@@ -16,7 +16,7 @@ from typing import Any
 import zmq
 
 from cvec_circus import logger
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_DEALER,

@@ -7,7 +7,7 @@ from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 
 RETRY_DELAY = 0.1
 """Seconds until a job is tried again that the system had no thread, file or memory for."""

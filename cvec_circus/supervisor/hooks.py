@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.thread import Worker
 from cvec_circus.base.timers import Timer
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.base.worker import Worker
 from cvec_circus.core.facts import Answered, Facts
 from cvec_circus.core.ports import Events
 from cvec_circus.core.watcher import Watcher

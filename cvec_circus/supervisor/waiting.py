@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any, Optional, TypeVar
 
-from cvec_circus.base.agenda import Agenda
+from cvec_circus.base.timers import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess, ProcessState

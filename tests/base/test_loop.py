@@ -199,7 +199,7 @@ class TimeTest(LoopTestCase):
         self.loop.call_later(5.0, print)  # nobody owns it yet
         self.run_loop()
         self.loop.ask(int, timeout=TIMEOUT)
-        with self.assertRaisesRegex(AssertionError, "test loop: use post"):
+        with self.assertRaisesRegex(AssertionError, "the thread of test loop .*: use post"):
             self.loop.call_later(5.0, print)
         with self.assertRaises(AssertionError):
             self.loop.add_reader(0, print)

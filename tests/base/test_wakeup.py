@@ -74,35 +74,6 @@ class WakeupTest(LeakCheckedTestCase):
         with self.assertRaises(BlockingIOError):
             os.read(read_fd, 1)
 
-    def test_signals_set_it_for_a_while(self):
-        before = signal.signal(signal.SIGUSR1, lambda signum, frame: None)
-        self.addCleanup(signal.signal, signal.SIGUSR1, before)
-        with self.wakeup.set_by_signals():
-            os.kill(os.getpid(), signal.SIGUSR1)
-            self.assertTrue(self.wakeup.wait(30))
-        self.wakeup.clear()
-        os.kill(os.getpid(), signal.SIGUSR1)
-        self.assertFalse(self.wakeup.wait(0))
-
-    def test_whoever_hears_signals_already_goes_on(self):
-        other = Wakeup()
-        self.addCleanup(other.close)
-        with other.set_by_signals():
-            with self.wakeup.set_by_signals():
-                self.assertEqual(signal.set_wakeup_fd(other.write_fd), other.write_fd)
-            self.assertEqual(signal.set_wakeup_fd(other.write_fd), other.write_fd)
-        self.assertEqual(signal.set_wakeup_fd(-1), -1)
-
-    def test_no_thread_but_the_main_one_hears_signals(self):
-        def listen():
-            with self.wakeup.set_by_signals():
-                pass
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        thread.join(30)
-        self.assertEqual(signal.set_wakeup_fd(-1), -1)
-
     def interrupted(self, handler):
         """Call a function in the middle of set(), as a signal handler would be."""
 

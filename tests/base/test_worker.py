@@ -8,8 +8,7 @@ import threading
 import unittest
 from unittest import mock
 
-from cvec_circus.base.thread import Thread
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Thread, Worker
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -153,7 +152,7 @@ class NoMemoryTest(unittest.TestCase):
     SCRIPT = """
 import resource, sys
 from cvec_circus.base.thread import Thread
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 for room in range(0, 80 << 20, 4 << 10):
     resource.setrlimit(resource.RLIMIT_AS, (size + room, resource.RLIM_INFINITY))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.base.retry import exponential, jittered
+from cvec_circus.base.clock import exponential, jittered
 from cvec_circus.core.watcher import Watcher
 from tests.support.world import FakeWorld
 

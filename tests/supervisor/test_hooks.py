@@ -10,7 +10,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from cvec_circus.base.worker import Worker
+from cvec_circus.base.thread import Worker
 from cvec_circus.core.facts import Answered
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
