@@ -18,7 +18,7 @@ from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.supervisor.supervisor import Supervisor
-from cvec_circus.system import files, titles
+from cvec_circus.system import files, prctl
 from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class Daemon:
         arguments, circus = self._arguments, self._configuration.circus
         name = circus["proc_name"]
         if name == PROC_NAME:
-            titles.set_name(name)
+            prctl.set_name(name)
         elif name:
-            titles.set_title(name)
+            prctl.set_title(name)
         if circus["umask"] is not None:
             os.umask(circus["umask"])
         files.raise_limit()

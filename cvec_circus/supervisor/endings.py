@@ -19,7 +19,7 @@ from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.walker import Found, Table, Walker
-from cvec_circus.system import groups, proctable, subreaper
+from cvec_circus.system import collecting, prctl, proctable
 from cvec_circus.system.exits import ExitWatcher
 
 LIST_TIMEOUT = 1.0
@@ -241,7 +241,7 @@ class Reaper:
             return
         watcher, process = family.watcher, family.process
         family.stopping = process.state is not ProcessState.RUNNING
-        ended, group = groups.end(self._exits, pid)
+        ended, group = collecting.end(pid, self._exits.release(pid))
         family.is_alive = False
         leaves, report, failure = False, "", None
         try:
@@ -301,7 +301,7 @@ def build(
 def _become_subreaper() -> bool:
     """Become the child subreaper, if the kernel permits; else a walk of /proc finds orphans."""
     try:
-        subreaper.enable()
+        prctl.set_subreaper(True)
     except OSError as error:
         logger.warning(
             "cannot become the child subreaper: %s; strays take longer to find", error.strerror

@@ -15,8 +15,8 @@ from cvec_circus.supervisor.announcer import Refusals, named
 from cvec_circus.supervisor.chores import RETRY_DELAY
 from cvec_circus.supervisor.walker import Found
 from cvec_circus.system import collecting, pidfd, proctable
+from cvec_circus.system.collecting import ProcessGroup
 from cvec_circus.system.exits import ExitWatcher
-from cvec_circus.system.groups import ProcessGroup
 from cvec_circus.wire.outcome import Stray
 
 KILL_TIMEOUT = 5.0

@@ -11,7 +11,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.supervisor.families import Families, Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
-from cvec_circus.system import collecting, subreaper
+from cvec_circus.system import collecting, proctable
 
 SHARE = 20
 """A look that has taken so long is followed by a pause of twenty times that."""
@@ -139,7 +139,7 @@ class Adoption(Finder):
     def sweep(self) -> None:
         """List our children: collect zombies, and have the marks of new ones read."""
         try:
-            children = subreaper.children()
+            children = proctable.children()
         except (OSError, MemoryError) as error:
             if not self._is_short:
                 self._is_short = True

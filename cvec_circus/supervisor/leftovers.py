@@ -17,8 +17,8 @@ from cvec_circus.supervisor.families import Families, Family, Outsiders
 from cvec_circus.supervisor.finding import Finder
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, pidfd, proctable
+from cvec_circus.system.collecting import ProcessGroup
 from cvec_circus.system.exits import ExitWatcher
-from cvec_circus.system.groups import ProcessGroup
 
 FIRST_DELAY, LAST_DELAY = 0.005, 0.2
 """Seconds between two questions whether groups are empty, which nothing announces: doubling."""

@@ -1,7 +1,7 @@
 """Users and groups: whom a process runs as.
 
-A look-up may ask a directory service and take its time. So it is made on a thread that may wait,
-when options are judged, and what was found is kept. Where nothing may wait, that is what counts.
+A look-up may ask a directory service and block. So it is made on a thread that may wait, when
+options are judged, and the result is kept for threads that must not wait.
 """
 
 from __future__ import annotations
@@ -15,31 +15,24 @@ Account = Optional[Union[int, str]]
 
 
 class Identity(NamedTuple):
-    """Whom a process becomes before its program runs. Immutable.
+    """The user and groups that a process changes to before its program runs. Immutable."""
 
-    Attributes:
-        name: What to call it in messages: "nobody", "nobody:users", "group users".
-        uid: The user; None for ours.
-        gid: The group.
-        groups: All groups besides; None for ours.
-    """
-
-    name: str
-    uid: int | None
+    name: str  # in messages: "nobody", "nobody:users", "group users"
+    uid: int | None  # None for ours
     gid: int
-    groups: tuple[int, ...] | None
+    groups: tuple[int, ...] | None  # supplementary; None for ours
 
 
 _known: dict[tuple[Account, Account], Identity] = {}
 
 
 def identity(user: Account, group: Account) -> Identity | None:
-    """Return whom a process is to become, as it was looked up last; None for whoever we are.
+    """Return an identity as last looked up; None if it is ours already.
 
     Never asks the system for names. Safe from any thread.
 
     Raises:
-        ValueError: Nobody has looked that up, or there is no such user or group.
+        ValueError: It was not looked up, or not found.
     """
     if user is None and group is None:
         return None
@@ -48,10 +41,10 @@ def identity(user: Account, group: Account) -> Identity | None:
 
 
 def known(user: Account, group: Account) -> Identity:
-    """Return what was found at the last look-up. Safe from any thread.
+    """Return an identity as last looked up, ours too. Safe from any thread.
 
     Raises:
-        ValueError: Nothing was.
+        ValueError: It was not looked up, or not found.
     """
     try:
         return _known[user, group]
@@ -60,10 +53,10 @@ def known(user: Account, group: Account) -> Identity:
 
 
 def look_up(user: Account, group: Account) -> Identity | None:
-    """Ask the system whom a process is to become; None for whoever we are. Safe from any thread.
+    """Ask the system for a user and group; return None if they are ours already. Any thread.
 
-    As in Circus, a user comes with all of its groups, its own first unless another one is given. A
-    group alone leaves the other ones as ours are.
+    As in Circus, a user comes with all of its groups, the primary one replaced by `group`. A group
+    alone leaves our supplementary groups as they are.
 
     Raises:
         ValueError: There is no such user or group.
@@ -71,7 +64,7 @@ def look_up(user: Account, group: Account) -> Identity | None:
     if user is not None:
         found = _of_user(user, group)
     elif group is not None:
-        gid, name = group_id(group)
+        gid, name = _group(group)
         found = Identity(f"group {name}", None, gid, None)
     else:
         return None
@@ -86,17 +79,12 @@ def _of_user(user: int | str, group: Account) -> Identity:
         raise ValueError(f"there is no user {user}") from None
     name, gid = entry.pw_name, entry.pw_gid
     if group is not None:
-        gid, group_name = group_id(group)
+        gid, group_name = _group(group)
         name = f"{name}:{group_name}"
     return Identity(name, entry.pw_uid, gid, tuple(os.getgrouplist(entry.pw_name, gid)))
 
 
-def group_id(group: int | str) -> tuple[int, str]:
-    """Return the number and the name of a group that is given as either.
-
-    Raises:
-        ValueError: There is no such group.
-    """
+def _group(group: int | str) -> tuple[int, str]:
     try:
         entry = grp.getgrgid(group) if isinstance(group, int) else grp.getgrnam(group)
     except (KeyError, OverflowError):
@@ -110,6 +98,6 @@ def _shown(user: Account, group: Account) -> str:
 
 
 def _is_ours(wanted: Identity) -> bool:
-    """Whether nothing has to change: then a program need not be started in a costlier way."""
+    """Return whether nothing has to change: a start without changes is cheaper."""
     users = {os.getuid(), os.geteuid(), os.getuid() if wanted.uid is None else wanted.uid}
     return len(users) == 1 and {os.getgid(), os.getegid(), wanted.gid} == {wanted.gid}

@@ -1,6 +1,7 @@
-"""How a child has ended: looking at it without collecting it, and collecting it once.
+"""Children that have exited: how they ended, collecting them once, and the group they leave.
 
-Safe from any thread; the child's owner alone collects it.
+Looking at an exit leaves it to be collected. The functions are safe from any thread; only a child's
+owner collects it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ import errno
 import os
 from typing import NamedTuple
 
+from cvec_circus.system import pidfd
+
 
 class Exit(NamedTuple):
     """How a process ended. Immutable.
 
     Attributes:
-        exit_code: Its exit status; negative, the signal that ended it; -1 if it is not known.
-        status_lost: It is not known: other code in this program has collected it.
+        exit_code: Its exit status; negative, the signal that killed it; -1 if it is unknown.
+        status_lost: Whether it is unknown: other code in this program has collected it.
     """
 
     exit_code: int
@@ -23,10 +26,10 @@ class Exit(NamedTuple):
 
 
 def collect(pid: int) -> Exit:
-    """Collect a child that has exited: it is gone for good, and its number is free.
+    """Collect a child that has exited: it is gone for good, and its pid is free.
 
-    The owner of the child does it, once, when an exit watcher has reported it. It waits for that
-    one child only; a wait for any would take those of hooks and of the embedding program.
+    For the owner of the child, once, after an exit watcher has reported it. It waits for that one
+    child only: a wait for any would collect those of hooks and of the embedding program.
 
     Raises:
         BlockingIOError: It has not exited.
@@ -36,27 +39,12 @@ def collect(pid: int) -> Exit:
     except ChildProcessError:
         return Exit(-1, status_lost=True)
     if not found:
-        raise BlockingIOError(errno.EAGAIN, f"process {pid} has not exited")
+        raise _not_exited(pid)
     return Exit(os.waitstatus_to_exitcode(status))
 
 
-def status(pid: int) -> Exit:
-    """Tell how a child has ended, and leave it to be collected.
-
-    Raises:
-        BlockingIOError: It has not exited.
-    """
-    try:
-        found = _look(pid)
-    except ChildProcessError:
-        return Exit(-1, status_lost=True)
-    if found is None:
-        raise BlockingIOError(errno.EAGAIN, f"process {pid} has not exited")
-    return Exit(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status)
-
-
 def peek(pid: int) -> bool:
-    """Tell whether a child has exited and waits to be collected. Leaves it as it is."""
+    """Return whether a child has exited and waits to be collected."""
     try:
         return _look(pid) is not None
     except ChildProcessError:
@@ -64,9 +52,9 @@ def peek(pid: int) -> bool:
 
 
 def is_held(pid: int) -> bool:
-    """Whether a child has died but cannot be collected yet, because a debugger traces it.
+    """Return whether a child has died but cannot be collected yet, because a debugger traces it.
 
-    Of use when its pidfd has become readable; of one that lives it is true, of a stranger never.
+    Only meaningful once its pidfd is readable: true of a child that lives, false of a stranger.
     """
     try:
         return _look(pid) is None
@@ -75,7 +63,7 @@ def is_held(pid: int) -> bool:
 
 
 def is_stranger(pid: int) -> bool:
-    """Whether a process is no child of this one, or was collected by other code in it."""
+    """Return whether a process is no child of this one, or other code here has collected it."""
     try:
         _look(pid)
     except ChildProcessError:
@@ -86,3 +74,107 @@ def is_stranger(pid: int) -> bool:
 def _look(pid: int) -> os.waitid_result | None:
     """Look at a child's exit; None while it has none. A stranger raises ChildProcessError."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+
+
+def _status(pid: int) -> Exit:
+    """As `collect`, but leave the child to be collected."""
+    try:
+        found = _look(pid)
+    except ChildProcessError:
+        return Exit(-1, status_lost=True)
+    if found is None:
+        raise _not_exited(pid)
+    return Exit(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status)
+
+
+def _not_exited(pid: int) -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, f"process {pid} has not exited")
+
+
+class ProcessGroup:
+    """What a child has left in its process group. Owned by the thread that has collected it.
+
+    The leader's pidfd holds the group (Linux 6.9).
+
+    Args:
+        fd: The pidfd; owned and closed by this.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def send(self, signum: int) -> bool:
+        """Send a signal to every member; return False when there is none.
+
+        Raises:
+            PermissionError: We may signal none of them.
+        """
+        if self._fd >= 0 and not pidfd.send_to_group(self._fd, signum):
+            self.close()  # no process can join a group that is empty
+        return self._fd >= 0
+
+    def is_empty(self) -> bool | None:
+        """Return whether nothing is in it, not even a zombie; None where only a walk can tell."""
+        try:
+            return not self.send(0)
+        except PermissionError:
+            return False
+
+    def close(self) -> None:
+        """Let go of it. Nothing can be sent afterwards."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class HeldGroup(ProcessGroup):
+    """Holds the group's number by leaving its leader uncollected, on older kernels.
+
+    While the leader's zombie exists no other group gets its number, so killpg reaches this one
+    alone. It also succeeds for ever: only the process table shows that no other member is left.
+
+    Args:
+        pid: The leader, a child that has exited.
+        is_held: False when other code has collected the leader: the number may be another group's.
+    """
+
+    def __init__(self, pid: int, is_held: bool) -> None:
+        self._pid = pid
+        self._is_held = is_held
+
+    def send(self, signum: int) -> bool:
+        """See `ProcessGroup.send`."""
+        if not self._is_held:
+            return False
+        try:
+            os.killpg(self._pid, signum)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def is_empty(self) -> bool | None:
+        """See `ProcessGroup.is_empty`."""
+        return None if self._is_held else True
+
+    def close(self) -> None:
+        """See `ProcessGroup.close`; collects the leader."""
+        if self._is_held:
+            self._is_held = False
+            collect(self._pid)
+
+
+def end(pid: int, fd: int | None) -> tuple[Exit, ProcessGroup]:
+    """Return how a child has ended, and a hold on its process group.
+
+    Where pidfds reach groups this collects the child, elsewhere closing the group does.
+
+    Args:
+        pid: The child.
+        fd: Its pidfd, which this takes over; None if there is none.
+    """
+    if fd is not None and pidfd.reaches_groups():
+        return collect(pid), ProcessGroup(fd)
+    if fd is not None:
+        os.close(fd)
+    ended = _status(pid)
+    return ended, HeldGroup(pid, is_held=not ended.status_lost)

@@ -1,8 +1,7 @@
-"""Leaving the terminal, without leaving whoever waits there in the dark.
+"""Going to the background, with start-up errors still shown in the terminal.
 
-The process that was started stays until the daemon is up. Until then it hands on to its stderr what
-the daemon writes to its own, which is a pipe that long. So everything that keeps a daemon from
-coming up is read where it was started, and the exit code tells the rest.
+The process that was started stays until the daemon is up. Until then the daemon's stderr is a pipe,
+which this process copies to its own stderr; its exit code says whether the daemon came up.
 """
 
 from __future__ import annotations
@@ -17,21 +16,20 @@ from typing import NoReturn
 from cvec_circus import exc
 
 UP = b"\0"
-"""What the daemon writes when it is up: no text has it in it."""
+"""What the daemon writes when it is up: no text contains it."""
 
-SILENCE = b"the daemon has ended before it was up, and has not said why\n"
+SILENCE = b"the daemon ended during its start without a message\n"
 
 
 def daemonize() -> None:
-    """Goes on in the background: returns in a grandchild with a session of its own.
+    """Go to the background: return in a grandchild with a session of its own.
 
-    The process that calls it ends with exit code 0. Standard files become /dev/null; the working
-    directory, the umask and other open files stay as they are.
-
-    To be called on the main thread, before there are other threads and zmq contexts.
+    The calling process ends with exit code 0. Standard files become /dev/null; the working
+    directory, the umask and other open files stay as they are. For the main thread, before there
+    are other threads or zmq contexts.
 
     Raises:
-        CircusError: There are other threads, which a fork would not take along.
+        CircusError: There are other threads, which a fork would not copy.
         OSError: The system has no process for it.
     """
     detach()
@@ -39,22 +37,22 @@ def daemonize() -> None:
 
 
 def detach(title: str = "") -> None:
-    """As `daemonize`, but the process that calls it stays until `release`, or the daemon's end.
+    """As `daemonize`, but the calling process stays until `release` or the daemon's end.
 
-    Then it ends with 0, or with 1. Until then the daemon's stderr comes out at its.
+    It then exits with 0 or 1. Until then it copies the daemon's stderr to its own.
 
     Args:
-        title: What the line begins with that is said of a daemon that has said nothing.
+        title: The beginning of the line about a daemon that ends without a message.
 
     Raises:
         CircusError: See `daemonize`.
         OSError: See `daemonize`.
     """
     if threading.active_count() > 1:
-        raise exc.CircusError("this process has threads, and cannot go to the background any more")
+        raise exc.CircusError("cannot go to the background: this process has other threads")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.flush()  # or each of the processes would write what is left in there
+            stream.flush()  # or each of the processes would write what is buffered
     read_fd, write_fd = os.pipe()
     try:
         child = os.fork()
@@ -76,26 +74,26 @@ def detach(title: str = "") -> None:
 
 
 def release() -> None:
-    """Says that the daemon is up: whoever started it goes on, and its stderr is /dev/null."""
-    with contextlib.suppress(OSError):  # nobody waits any more
+    """Report that the daemon is up; its stderr becomes /dev/null."""
+    with contextlib.suppress(OSError):  # the process that waited is gone
         os.write(2, UP)
     with _null() as null:
         os.dup2(null, 2)
 
 
 def close_inherited() -> None:
-    """Closes every file but the standard ones: a lock or a pipe of whoever started the daemon.
+    """Close every file but the standard ones: locks or pipes of the daemon's parent.
 
-    To be called before the daemon has opened any of its own.
+    For the time before the daemon has opened any of its own.
     """
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
-            with contextlib.suppress(OSError):  # the one that the listing was made with
+            with contextlib.suppress(OSError):  # the file of the listing itself
                 os.close(int(name))
 
 
 def _leave() -> None:
-    """Goes on in a child that cannot get a terminal again, because it leads no session."""
+    """Go on in a child that cannot get a terminal again, because it leads no session."""
     os.setsid()
     try:
         child = os.fork()
@@ -107,7 +105,7 @@ def _leave() -> None:
 
 
 def _wait(fd: int, title: bytes) -> NoReturn:
-    """Hands on what comes, and ends with what it tells. The process that was started."""
+    """Copy the daemon's stderr until it is up or ends; exit accordingly. In the calling process."""
     said = False
     while True:
         block = os.read(fd, 65536)
@@ -121,7 +119,7 @@ def _wait(fd: int, title: bytes) -> NoReturn:
 
 
 def _write(text: bytes) -> None:
-    with contextlib.suppress(OSError):  # the daemon comes up without a reader, too
+    with contextlib.suppress(OSError):  # a daemon also comes up where stderr is closed
         while text:
             text = text[os.write(2, text) :]
 

@@ -1,16 +1,15 @@
-"""File descriptors: how many there may be, and for whom the last few are kept.
+"""File descriptors: how many there may be, and what the last few are reserved for.
 
-The kernel gives out the lowest free number, so those that leave the highest numbers alone leave
-them to others. From below, they are for:
+The kernel assigns the lowest free number. From below, the numbers are for:
 
-- everything, up to three quarters: beyond that, no more clients are let in, so that idle ones
+- everything, up to three quarters: beyond that no more clients are accepted, so that idle ones
   cannot starve a respawn;
 - children, up to the last 32 (or a quarter of a small limit);
-- what must not fail: the few clients that are always let in, the log, the reading of /proc.
+- what must not fail: the few clients that are always accepted, the log, reading /proc.
 
-The daemon raises its soft limit to the hard one. Children get the one that the daemon was given
-(see `launch.launch`), which costs nothing as long as low numbers are free: so what stays open for
-long is moved above them (`moved_up`).
+The daemon raises its soft limit to the hard one. Children get the limit that the daemon was given
+(see `launch.launch`), which is cheap while low numbers are free: so what stays open for long is
+moved above them (`moved_up`).
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ import os
 import resource
 
 RESERVED = 32
-"""How many are kept from children, but never more than a quarter of all."""
+"""How many are reserved against children, but never more than a quarter of all."""
 
 _NOFILE = resource.RLIMIT_NOFILE
 _INFINITY = resource.RLIM_INFINITY
 _CEILING = 1 << 20
-"""No more are asked for, even where there is no limit; kernels allow this many (fs.nr_open)."""
+"""The most to ask for where there is no limit; kernels allow this many (fs.nr_open)."""
 
 _given: int | None = None
-"""The soft limit as the process was given it, once it has been raised."""
+"""The soft limit that the process was given, once it has been raised."""
 
 
 def limit() -> int:
-    """Tell how many files this process may have."""
+    """Return how many files this process may have."""
     soft = resource.getrlimit(_NOFILE)[0]
     return _CEILING if soft == _INFINITY else soft
 
 
 def raise_limit() -> None:
-    """Raise the soft limit to the hard one, for the life of this process. Once, at its start."""
+    """Raise the soft limit to the hard one for the life of this process. Once, at its start."""
     global _given
     soft, hard = resource.getrlimit(_NOFILE)
     wanted = _CEILING if hard == _INFINITY else hard
@@ -48,20 +47,19 @@ def raise_limit() -> None:
     try:
         resource.setrlimit(_NOFILE, (wanted, hard))
     except (ValueError, OSError):
-        return  # a kernel that allows fewer: then it stays as it is
+        return  # the kernel allows fewer
     _given = soft
 
 
 def given_limit() -> int | None:
-    """Return the soft limit that children are to have; None where it is our own."""
+    """Return the soft limit for children; None where it is our own."""
     return _given
 
 
 def moved_up(fd: int) -> int:
-    """Move a file that stays open for long to a number above the given limit, if it was raised.
+    """Move a file that stays open for long above the given limit; return its new number.
 
-    Returns:
-        Its number from now on; the same one where there is no place above.
+    The number stays the same where the limit was not raised, or nothing above is free.
     """
     if _given is None or fd >= _given:
         return fd
@@ -74,28 +72,28 @@ def moved_up(fd: int) -> int:
 
 
 def is_reserved(fd: int) -> bool:
-    """Tell whether a file descriptor is one of those that are kept from children."""
+    """Return whether a file descriptor is one of those reserved against children."""
     allowed = limit()
     return fd >= allowed - min(RESERVED, allowed // 4)
 
 
 def has_room(fd: int) -> bool:
-    """Tell whether there is one more that is not kept back.
+    """Return whether one more that is not reserved is free.
 
     Args:
-        fd: Any file that is open.
+        fd: Any open file.
 
     Raises:
-        OSError: There is none at all.
+        OSError: None at all is free.
     """
     return not is_reserved(_lowest(fd))
 
 
 def has_room_for_others(fd: int) -> bool:
-    """Tell whether there is one more that children do not need.
+    """Return whether one more is free that children do not need.
 
     Args:
-        fd: Any file that is open.
+        fd: Any open file.
     """
     try:
         return _lowest(fd) < limit() * 3 // 4

@@ -1,6 +1,6 @@
-"""What a dotted name in a configuration leads to: a user's hook, a user's class of streams.
+"""Objects by dotted name: a user's hook, a user's stream class.
 
-A user's module may take its time, and may do anything: never on the supervisor thread.
+A user's module may block or do anything else: never on the supervisor thread.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ _extending = threading.Lock()
 
 
 def load(dotted: str, pythonpath: str = "") -> object:
-    """Import what a dotted name leads to, on the thread that calls.
+    """Import what a dotted name stands for, on the calling thread.
 
     Args:
         dotted: `package.module.name`; also `package.module:name`, and names within names.
-        pythonpath: The PYTHONPATH of the watcher, folders joined by `:`. What is not there yet is
-            put at the end of `sys.path`, once and for the whole process: a folder of one watcher
-            is found by all, and what the daemon has already goes first.
+        pythonpath: The PYTHONPATH of the watcher; see `extend`.
 
     Raises:
-        ImportError: There is no such module, or nothing of that name in it. The text is one line.
+        ImportError: There is no such module, or no such name in it. The text is one line.
         Exception: Whatever the module raises; SystemExit too.
     """
     extend(pythonpath)
-    importlib.invalidate_caches()  # a module that was written a moment ago
+    importlib.invalidate_caches()  # the module may have just been written
     place, colon, inner = dotted.partition(":")
     if colon:
         return _within(importlib.import_module(place), inner)
@@ -39,7 +37,7 @@ def load(dotted: str, pythonpath: str = "") -> object:
 
 
 def _module(place: str, inner: str) -> tuple[ModuleType, str]:
-    """Import the module in which a name is; what is no module is a name within one."""
+    """Import the module that a name is in, itself perhaps a name within a name."""
     try:
         return importlib.import_module(place), inner
     except ModuleNotFoundError as error:
@@ -50,10 +48,13 @@ def _module(place: str, inner: str) -> tuple[ModuleType, str]:
 
 
 def extend(pythonpath: str) -> None:
-    """Put folders at the end of `sys.path` that are not there yet. Safe from any thread.
+    """Append folders to `sys.path` that are not there yet. Safe from any thread.
+
+    It holds for the whole process: a folder of one watcher is found by all, and what the daemon
+    has already goes first.
 
     Args:
-        pythonpath: Folders, joined by `:`. Those that are relative are meant from the daemon's own.
+        pythonpath: Folders, joined by `:`; relative ones start at the daemon's working directory.
     """
     if not pythonpath:
         return
@@ -64,7 +65,6 @@ def extend(pythonpath: str) -> None:
 
 
 def _within(module: ModuleType, inner: str) -> object:
-    """Return what a name stands for in a module; the name may have dots."""
     found: object = module
     for name in inner.split("."):
         try:

@@ -1,4 +1,4 @@
-"""Starting a child process: one way to say it, and the choice of how it is done."""
+"""Starting a child process: one specification, and the choice of how to carry it out."""
 
 from __future__ import annotations
 
@@ -17,47 +17,46 @@ if TYPE_CHECKING:
     from cvec_circus.system.accounts import Identity
 
 MARK = "CVEC_CIRCUS_MARK"
-"""The variable that names what a dead daemon, or a double fork, has left: run:watcher:wid."""
+"""The variable that identifies strays of a dead daemon or a double fork: run:watcher:wid."""
 
 LIMITS = frozenset(
     name[len("RLIMIT_") :].lower() for name in dir(resource) if name.startswith("RLIMIT_")
 )
-"""What this system has limits of, as options name them: "nofile", "core" and so on."""
+"""The resource limits of this system, as options name them: "nofile", "core" and so on."""
 
 REPORT_SIZE = 4096
-"""Bytes of a report at most: the shim writes it at once, and it is shorter than a page."""
+"""Bytes of a report at most: the shim writes it at once, and it fits in a page."""
 
 MARGIN = 64
-"""File descriptors that must be free below a lowered limit, for the threads that run meanwhile."""
+"""File descriptors that must be free below a lowered limit, for threads that run meanwhile."""
 
 _SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_shim.py")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LaunchSpec(NamedTuple):
-    """All there is to say about a child before it starts. Immutable.
+    """Everything about a child before it starts. Immutable. None means: as in this process.
 
     Attributes:
-        argv: The program and its arguments. A program without a slash is looked for in the PATH
-            of `env`; one with a slash and no leading one, from `cwd` on.
-        cwd: The working directory; None for ours.
+        argv: The program and its arguments. A program without a slash is looked up in the PATH
+            of `env`; a relative path starts at `cwd`.
+        cwd: The working directory.
         env: The whole environment. Nothing of ours is added.
-        stdin: A file descriptor, subprocess.DEVNULL, or None for the one we have ourselves.
+        stdin: A file descriptor or subprocess.DEVNULL.
         stdout: The same.
         stderr: The same, or subprocess.STDOUT.
-        pass_fds: File descriptors that the child gets under their own numbers, beside these three.
-            It gets no others.
+        pass_fds: File descriptors that the child inherits under their own numbers. It gets no
+            others but these three.
         executable: The file to run in place of `argv[0]`, which stays the name that the program
-            sees. It is found in the same way. None for `argv[0]`.
-        umask: Its file mode mask; -1 for ours.
-        identity: The user and groups it runs as; None for ours.
+            sees. Looked up in the same way.
+        umask: The file mode mask; -1 for ours.
+        identity: The user and groups.
         limits: Resource limits, soft and hard, by the names in `LIMITS`; -1 for none.
         listen: Files among `pass_fds` that it finds at 3, 4, ... as well, with its own pid in
-            LISTEN_PID: see sd_listen_fds(3). The other variables of that protocol are the caller's.
-        nofile: Its soft limit of open files where ours is another one; None for ours.
-        oom_score_adj: From -1000 to 1000: how soon the kernel ends it when memory runs out; None
-            for ours.
-        nice: Its nice value, from -20 to 19; None for ours.
+            LISTEN_PID: see sd_listen_fds(3). The caller sets the protocol's other variables.
+        nofile: The soft limit of open files.
+        oom_score_adj: From -1000 to 1000: how soon the kernel kills it when memory runs out.
+        nice: The nice value, from -20 to 19.
         pdeathsig: The signal it gets when the thread that started it ends; 0 for none.
     """
 
@@ -80,12 +79,12 @@ class LaunchSpec(NamedTuple):
 
     @property
     def program(self) -> str:
-        """The file to run, as it is given; "" if there is none."""
+        """The file to run, as given; "" if there is none."""
         return self.executable or (self.argv[0] if self.argv else "")
 
     @property
     def needs_shim(self) -> bool:
-        """Whether it wants what only code in the child itself can do."""
+        """Whether it needs what only code in the child itself can do."""
         return bool(
             self.limits
             or self.listen
@@ -100,9 +99,8 @@ class Launched(NamedTuple):
 
     Attributes:
         pid: Its pid. It leads a session, and so a process group, of its own.
-        report_fd: The read end of a pipe, not blocking, that ends when the program has been
-            executed. What is in it before that is for `explain`. None if the program has been
-            executed already.
+        report_fd: The read end of a non-blocking pipe, for `explain`, that ends when the program is
+            executed. None if that has happened already.
     """
 
     pid: int
@@ -112,8 +110,8 @@ class Launched(NamedTuple):
 class LaunchError(OSError):
     """A child that could not be started. Immutable.
 
-    Its text is a sentence for people, without the number, which is in `errno`: EAGAIN, ENOMEM,
-    EMFILE and ENFILE say that it may go better later.
+    Its text is a sentence without the number, which is in `errno`: after EAGAIN, ENOMEM, EMFILE and
+    ENFILE another attempt may succeed.
     """
 
     def __str__(self) -> str:
@@ -123,27 +121,25 @@ class LaunchError(OSError):
 def launch(spec: LaunchSpec) -> Launched:
     """Start a child in a session, and so a process group, of its own. Safe from any thread.
 
-    The caller owns the child: nothing here will ever wait for it. The calling thread must not block
-    signals, because the child inherits its mask.
+    The caller owns the child and collects it. The calling thread must not block signals, because
+    the child inherits its mask.
 
-    Popen does it with vfork, so it takes 0.12 ms however large we are. With an
-    identity it takes fork: 1.5 ms when we have 12 MiB, and 25 ms when we have 513 MiB. Both return
-    when the program has been executed, or could not be. What else a child may want, the *shim*
-    does: a Python program (`launch_shim`) that runs in its place, and then becomes it. That
-    takes 8 ms, in the child, and a failure is in its report. Setting limits from outside instead
-    would come too late: of 200 children, 22 read the old ones.
+    Popen uses vfork: 0.12 ms whatever our size. With an identity it uses fork: 1.5 ms at 12 MiB,
+    25 ms at 513 MiB. Both return when the program has been executed, or could not be. For all else
+    a *shim*, the Python program `launch_shim`, runs in the child and then becomes the program: 8 ms
+    in the child; a failure is in its report. Setting limits from outside would come too late: of
+    200 children, 22 read the old ones.
 
-    `nofile` alone needs no shim. Our own soft limit is lowered for the time of the vfork, which
-    costs 2 us; a wrapper such as prlimit(1) or sh costs the child 0.5 ms and more, and cannot tell
-    why the program could not be executed. Meanwhile a thread that opens a file fails if all numbers
-    below that limit are taken, and some libraries end the process then. So it is done only where
-    `MARGIN` numbers are free below, and on the main thread only, so that no two threads lower and
-    raise it at once: one that hangs in the execution of a program would leave it lowered. Otherwise
-    the shim sets it.
+    `nofile` alone needs no shim: our own soft limit is lowered during the vfork, which costs 2 us,
+    while a wrapper such as prlimit(1) or sh costs the child 0.5 ms and more, and cannot say why the
+    program could not be executed. Meanwhile, opening a file fails in any thread if all numbers below that
+    limit are taken, and some libraries then abort. So this happens only where `MARGIN` numbers are
+    free below, and only on the main thread, so that no two threads lower and raise the limit at
+    once. Otherwise the shim sets it.
 
     Raises:
         LaunchError: It could not be started; an OSError.
-        ValueError: Something in it cannot be given to a program at all, such as a null byte.
+        ValueError: Something in the spec, such as a null byte, cannot be passed to a program.
     """
     if spec.needs_shim:
         return _through_shim(spec)
@@ -162,7 +158,7 @@ def launch(spec: LaunchSpec) -> Launched:
 
 
 def _may_lower(nofile: int) -> bool:
-    """Tell whether our limit of open files may be this one for a moment."""
+    """Return whether our limit of open files may be lowered to this for a moment."""
     if threading.get_ident() != threading.main_thread().ident:
         return False
     try:
@@ -194,9 +190,9 @@ def _popen(spec: LaunchSpec) -> int:
         _raise(spec, error)
     except (ValueError, IndexError) as error:
         raise _impossible(spec, str(error)) from error
-    # As if it had been collected. Otherwise Popen warns when the object goes, and remembers the
-    # pid to wait for it at the next Popen of any thread: it would steal the exit status, perhaps
-    # even that of another process which has got the number meanwhile.
+    # As if collected. Otherwise Popen warns when the object is deleted, and waits for the pid at
+    # the next Popen of any thread: it would steal the exit status, perhaps even that of another
+    # process with the same pid.
     process.returncode = 0
     return process.pid
 
@@ -213,8 +209,8 @@ def _rights(identity: Identity | None) -> dict[str, Any]:
 def _through_shim(spec: LaunchSpec) -> Launched:
     """Start the shim in the place of a child.
 
-    It is still the user that we are, root perhaps. So it has our environment and not that of the
-    child, in which LD_PRELOAD says what runs (ld.so(8)), but for the mark by which it is known.
+    It still runs as our user, perhaps root. So it gets our environment and not the child's, whose
+    LD_PRELOAD would decide what runs (ld.so(8)), except for the mark that identifies it.
     """
     own = {**os.environ, **{name: spec.env[name] for name in (MARK,) if name in spec.env}}
     ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -251,11 +247,7 @@ def _memory(content: bytes) -> int:
 
 
 def _task(spec: LaunchSpec, report: int) -> bytes:
-    """Return what the shim has to do, as JSON; each byte of a text is a character there.
-
-    Raises:
-        ValueError: No program can be given that.
-    """
+    """Return the shim's task as JSON, in which each character of a text is a byte."""
     who = spec.identity
     task = {
         "report": report,
@@ -296,11 +288,11 @@ def _bytewise(spec: LaunchSpec, text: str, where: str) -> str:
 
 
 def explain(spec: LaunchSpec, report: bytes) -> tuple[LaunchError | None, list[str]]:
-    """Return why a child has not become its program, None if it has, and remarks about its start.
+    """Return why a child could not execute its program, None if it could, and remarks.
 
     Args:
         spec: The child.
-        report: All that `Launched.report_fd` has given.
+        report: All that was read from `Launched.report_fd`.
     """
     failed = None
     remarks = []
@@ -321,7 +313,7 @@ def _failed_stage(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
         name = "another user" if spec.identity is None else spec.identity.name
         return f"cannot become {name}: {os.strerror(number or errno.EPERM)}"
     if stage == "listen":
-        return f"cannot hand the sockets on: {text}"
+        return f"cannot pass on the sockets: {text}"
     return f"cannot set {stage}: {text}"
 
 
@@ -340,11 +332,10 @@ def _raise(spec: LaunchSpec, error: OSError) -> NoReturn:
 def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
     """Say what went wrong, and with which file.
 
-    Popen names the file that it failed with: the working directory, or else the program. It names
-    none when it did not even come to have a child.
+    Popen's error names the working directory or the program, or no file if there was no child yet.
     """
     if spec.identity is not None and error.filename in (None, spec.cwd):
-        # Some versions name the directory whenever it was not the program that failed.
+        # Some versions of Python name the directory whenever it was not the program that failed.
         if error.errno in (errno.EPERM, errno.EINVAL):
             return f"cannot become {spec.identity.name}: {reason}"
     if error.filename is None:
@@ -359,6 +350,6 @@ def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:
         if os.path.exists(os.path.join(spec.cwd or "", program)):
             return f"cannot run {program}: the interpreter it names does not exist"
     elif error.errno == errno.ENOEXEC:
-        return f"cannot run {program}: it is no program (a script begins with #! and a path)"
+        return f"cannot run {program}: it is not a program (a script begins with #! and a path)"
     whom = "" if spec.identity is None else f" as {spec.identity.name}"
     return f"cannot run {program}{whom}: {reason}"

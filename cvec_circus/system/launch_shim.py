@@ -1,17 +1,16 @@
-"""A program that prepares its process, and then becomes another one.
+"""A program that prepares its process and then executes another one.
 
-It runs in the place of a child, which waits for it, so it imports nothing of this package and
-little else: `json` and `signal` would take half as long again as all the rest. Its one argument is
-the number of a file with its task in JSON, as `launch` writes it; each character of a text there is
-a byte.
+It delays the start of a child, so it imports nothing of this package and little else: `json` and
+`signal` would take half as long again as all the rest. Its one argument is the number of a file
+with its task in JSON, as `launch` writes it; each character of a text there is a byte.
 
-The steps, in this order: put the listening sockets at their places; set the oom score, the nice
+The steps, in this order: move the listening sockets to their places; set the OOM score, the nice
 value and the limits, which only root may raise; become the user; ask for the signal at the death of
 the parent, which a change of the user would undo; execute the program.
 
-What went wrong is written to the file `report` of the task, as lines of a step, an error number and
-a text with NULs between them. That file is closed when the program begins, so an end without a line
-means that all is well.
+Errors are written to the file `report` of the task, one line each: step, error number and text,
+separated by NULs. That file is closed when the program is executed, so its end without a line means
+success.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import fcntl
 import os
 import resource
 import sys
-import warnings  # noqa: F401 - execvpe imports it, when we may not read our own files any more
+import warnings  # noqa: F401 - execvpe imports it, when we may no longer read our own files
 
 try:
     from _json import make_scanner
@@ -34,16 +33,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 FAILED = 127
-"""The exit code of a program that could not be run, as shells have it."""
+"""The exit code for a program that could not be run, as in shells."""
 
 FIRST = 3
-"""Where programs look for the sockets they are given: see sd_listen_fds(3)."""
+"""The first file descriptor that is passed to programs: see sd_listen_fds(3)."""
 
 PR_SET_PDEATHSIG = 1
 
 
 class Plain:
-    """How JSON is read: as the `json` module does it by default."""
+    """How JSON is read: the defaults of the `json` module."""
 
     strict = True
     object_hook = object_pairs_hook = parse_constant = None
@@ -51,7 +50,7 @@ class Plain:
 
 
 def read(number: int) -> dict[str, Any]:
-    """Read the task from a file, and close that."""
+    """Read the task from a file, and close it."""
     with open(number, "rb") as file:
         file.seek(0)
         scan: Any = make_scanner
@@ -60,23 +59,15 @@ def read(number: int) -> dict[str, Any]:
 
 
 class Start:
-    """The start of one program. Owned by the only thread.
-
-    Args:
-        task: What there is to do.
-
-    Attributes:
-        step: What is being done.
-        report: The file to say there what went wrong.
-    """
+    """The start of one program. Owned by the only thread."""
 
     def __init__(self, task: dict[str, Any]) -> None:
         self._task = task
-        self.step = "listen"
-        self.report: int = task["report"]
+        self.step = "listen"  # the current one
+        self.report: int = task["report"]  # the file for errors
 
     def take(self) -> None:
-        """Take every step; return only by an exception."""
+        """Take every step; never return, except by an exception."""
         task = self._task
         os.set_inheritable(self.report, False)
         texts = task["env"].items()
@@ -108,7 +99,7 @@ class Start:
         os.execvpe(task["program"].encode("latin-1"), words, env)
 
     def _listen(self, files: list[int]) -> None:
-        """Put files where programs look for them; the report makes room."""
+        """Move files to where programs look for them; the report makes room."""
         end = FIRST + len(files)
         if self.report < end:
             self.report = fcntl.fcntl(self.report, fcntl.F_DUPFD_CLOEXEC, end)
@@ -117,7 +108,6 @@ class Start:
                 os.dup2(source, target)
 
     def _set_scores(self, oom_score_adj: int | None, nice: int | None) -> None:
-        """Set what decides about memory and time when there is too little."""
         if oom_score_adj is not None:
             self.step = "oom_score_adj"
             file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
@@ -128,7 +118,7 @@ class Start:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
 
     def _set_limits(self, nofile: int | None, limits: dict[str, int]) -> None:
-        """Set the soft limit of open files, then the limits that were asked for."""
+        """Set the soft limit of open files, then the given limits."""
         if nofile is not None:
             self.step = "rlimit_nofile"
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -140,7 +130,7 @@ class Start:
                 os.write(self.report, f"note\0{0}\0{self.step}: {remark}\n".encode())
 
     def failed(self, error: Exception) -> None:
-        """Report what has gone wrong."""
+        """Report an error."""
         _signal.signal(_signal.SIGPIPE, _signal.SIG_IGN)
         number = getattr(error, "errno", None) or errno.EPERM
         text = getattr(error, "strerror", None) or str(error)
@@ -148,14 +138,14 @@ class Start:
 
 
 def set_limit(name: str, value: int) -> str:
-    """Set the soft and the hard limit of a resource; return what there is to say about it."""
+    """Set the soft and the hard limit of a resource; return a remark, or ""."""
     number = getattr(resource, f"RLIMIT_{name.upper()}")
     try:
         resource.setrlimit(number, (value, value))
     except ValueError:
         if name != "nofile" or value != resource.RLIM_INFINITY:
             raise
-        # The system sets a limit of its own to this one. As in Circus, "none" means that.
+        # The system has a limit of its own for this one. As in Circus, "none" means that.
         value = resource.getrlimit(number)[1]
         resource.setrlimit(number, (value, value))
         return f"infinity is more than the system allows, so it is {value}"

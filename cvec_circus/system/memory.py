@@ -1,9 +1,8 @@
-"""Memory that is free again: the C library keeps most of it, unless it is asked to give it back.
+"""Returning freed memory to the system.
 
-What thousands of clients have taken is freed when they leave, but it lies between what is still in
-use. Python keeps some freed objects for later ones of their type, each of which holds a mebibyte;
-only a full collection lets go of them. Then `malloc_trim` returns the rest to the system: it is
-glibc's, other libraries have no need of it.
+What thousands of clients took is freed when they leave, but lies between blocks still in use.
+Python keeps some freed objects for reuse, each of which can pin a mebibyte; only a full collection
+releases them. Then `malloc_trim`, which is glibc's, returns the rest to the system.
 """
 
 from __future__ import annotations
@@ -14,28 +13,23 @@ import os
 from cvec_circus.base.clock import Clock
 
 PAUSE = 10.0
-"""Seconds between two times, at least."""
+"""Seconds between two attempts, at least."""
 
 RARELY = 1000
-"""The pause is that many times what it has taken: milliseconds, or longer in a large program."""
+"""The pause, in multiples of the attempt's time: milliseconds, or longer in a large program."""
 
 WORTH = 8 << 20
-"""Bytes above the least that this process has had, from which on it is worth the time."""
+"""Bytes above the smallest size of this process from which on an attempt is worth its time."""
 
 _least: int | None = None
 _not_before = float("-inf")
 
 
 def give_back(clock: Clock) -> bool:
-    """Give free memory back to the system, if there may be much of it.
-
-    Safe from any thread; called by the supervisor thread.
-
-    Args:
-        clock: The time.
+    """Return free memory to the system, if there may be much of it. Supervisor thread.
 
     Returns:
-        Whether it is too soon after the last time, and worth another call.
+        Whether it is too soon after the last attempt, so that another call is worth it.
     """
     global _least, _not_before
     resident = _resident()

@@ -1,4 +1,4 @@
-"""Which file system a path leads to, found without touching one that may hang."""
+"""The file system that a path leads to, found without touching one that may hang."""
 
 from __future__ import annotations
 
@@ -10,32 +10,26 @@ from typing import NamedTuple
 TABLE = "/proc/self/mountinfo"
 
 REMOTE = ("9p", "afs", "ceph", "cifs", "fuse", "gluster", "lustre", "nfs", "smb", "virtiofs")
-"""How the kinds begin whose server may be gone: then a mere look at a path in them hangs."""
+"""Prefixes of the kinds whose server may be gone: then even a stat of a path in them hangs."""
 
 MOST_LINKS = 40
 
 
 class Mount(NamedTuple):
-    """A mounted file system. Immutable.
+    """A mounted file system. Immutable."""
 
-    Attributes:
-        device: `MAJOR:MINOR`, the same for every place where the file system is mounted.
-        point: Where it is mounted.
-        kind: Such as `ext4`.
-    """
-
-    device: str
+    device: str  # MAJOR:MINOR, the same wherever the file system is mounted
     point: str
-    kind: str
+    kind: str  # such as ext4
 
     @property
     def is_remote(self) -> bool:
-        """Whether a look at a path in it may hang."""
+        """Whether a stat of a path in it may hang."""
         return self.kind.startswith(REMOTE)
 
 
 def read() -> dict[str, Mount]:
-    """Return what is mounted, by mount point. Safe from any thread.
+    """Return the mounts by mount point. Safe from any thread.
 
     Raises:
         OSError: There is no table.
@@ -45,7 +39,7 @@ def read() -> dict[str, Mount]:
 
 
 def parse(text: str) -> dict[str, Mount]:
-    """Take a table apart, see proc_pid_mountinfo(5). A later mount covers one of the same point."""
+    """Parse a table (proc_pid_mountinfo(5)); a later mount covers one at the same point."""
     found = {}
     for line in text.splitlines():
         fields, _, more = line.partition(" - ")
@@ -58,11 +52,8 @@ def parse(text: str) -> dict[str, Mount]:
 def find(path: str, table: Mapping[str, Mount]) -> Mount | None:
     """Return the file system that a path leads to, through symbolic links.
 
-    Links inside a remote file system are not followed: that is where a look may hang.
-
-    Args:
-        path: It need not exist.
-        table: What is mounted.
+    Links inside a remote file system are not followed: reading them may hang. The path need not
+    exist.
     """
     here, links = "/", 0
     ahead = os.path.abspath(path).split("/")[::-1]
@@ -79,7 +70,7 @@ def find(path: str, table: Mapping[str, Mount]) -> Mount | None:
         try:
             target = os.readlink(here)
         except OSError:
-            continue  # no link, or nothing yet
+            continue  # no link, or it does not exist yet
         links += 1
         if links > MOST_LINKS:
             break

@@ -1,4 +1,4 @@
-"""Telling the service manager how a service fares: sd_notify(3), without its library."""
+"""Reporting the state of the service to the service manager: sd_notify(3) without its library."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Notifier:
 
     Args:
         address: The path of a socket, or `@` and the name of an abstract one.
-        watchdog: Seconds after which the service counts as hung if it has not said otherwise; None
-            if nobody watches it.
+        watchdog: Seconds without a keep-alive after which the service counts as hung; None for no
+            watchdog.
     """
 
     def __init__(self, address: str, watchdog: float | None = None) -> None:
@@ -25,10 +25,9 @@ class Notifier:
         self.watchdog = watchdog
 
     def notify(self, text: str) -> bool:
-        """Sends assignments, one a line, such as `READY=1`. Never raises, and never waits.
+        """Send assignments, one per line, such as `READY=1`; return whether they were delivered.
 
-        Returns:
-            Whether somebody got it.
+        Never raises, and never waits.
         """
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
@@ -36,21 +35,15 @@ class Notifier:
                 sender.setblocking(False)
                 sender.connect(address)
                 sender.send(text.encode("utf-8", "replace"))
-        except (OSError, ValueError):  # nobody there, or no address
+        except (OSError, ValueError):  # no listener, or no valid address
             return False
         return True
 
 
 def take(environ: MutableMapping[str, str]) -> Notifier | None:
-    """Returns the way to the service manager, and takes it out of the environment.
+    """Take the service manager's address out of the environment; return None if there is none.
 
-    No child may have it: it would speak for the service.
-
-    Args:
-        environ: The environment of the process.
-
-    Returns:
-        None when nobody wants to hear.
+    Children must not inherit it: they would speak for the service.
     """
     address = environ.pop(SOCKET, "")
     period = environ.pop(WATCHDOG, "")

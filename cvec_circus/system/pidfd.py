@@ -1,8 +1,7 @@
 """Signals by pidfd: to one process, or to the process group that it leads or has led.
 
-A pidfd means one process for ever; a number is given to another one some day. A pidfd of the leader
-means its group as well, even when the leader has been collected (Linux 6.9). Every function here is
-safe from any thread.
+A pidfd means one process for ever, while a pid is used again. A leader's pidfd means its group as
+well, even once the leader has been collected (Linux 6.9). Safe from any thread.
 """
 
 from __future__ import annotations
@@ -19,35 +18,42 @@ PROCESS_GROUP = 1 << 2
 
 
 @functools.cache
-def reaches_groups() -> bool:
-    """Tell whether this kernel sends signals to process groups by pidfd.
+def is_usable() -> bool:
+    """Return whether there are pidfds: not before Linux 5.3, nor where seccomp forbids them."""
+    return _probe(0) is None
 
-    A process that leads no group is answered ESRCH, a kernel that does not know the flag EINVAL.
-    """
+
+@functools.cache
+def reaches_groups() -> bool:
+    """Return whether this kernel sends signals to process groups by pidfd."""
+    # A pidfd of a process that leads no group: ESRCH. A kernel that does not know the flag: EINVAL.
+    return isinstance(_probe(PROCESS_GROUP), (ProcessLookupError, type(None)))
+
+
+def _probe(flags: int) -> Exception | None:
+    """Send no signal to this process by pidfd; return what that raised."""
     try:
         fd = os.pidfd_open(os.getpid())
-    except (AttributeError, OSError):
-        return False
+    except (AttributeError, OSError) as error:
+        return error
     try:
-        signal.pidfd_send_signal(fd, 0, None, PROCESS_GROUP)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+        signal.pidfd_send_signal(fd, 0, None, flags)
+    except (AttributeError, OSError) as error:
+        return error
     finally:
         os.close(fd)
-    return True
+    return None
 
 
 def send_to_group(fd: int, signum: int) -> bool:
-    """Send a signal to the whole process group whose leader a pidfd means.
+    """Send a signal to a process group.
 
     Args:
-        fd: A pidfd of the leader, which may have been collected.
+        fd: A pidfd of its leader, which may have been collected.
         signum: The signal; 0 only asks.
 
     Returns:
-        False when the group is empty. A zombie that is not collected is a member still.
+        False when the group is empty. A zombie that is not collected is still a member.
 
     Raises:
         PermissionError: It has members, and we may signal none of them.
@@ -60,11 +66,11 @@ def send_to_group(fd: int, signum: int) -> bool:
 
 
 def send_once(pid: int, start_time: int, signum: int) -> bool:
-    """Send a signal to a process that was seen before, and to no other of that number.
+    """Send a signal to a process known by its start time, and to no other that has its pid.
 
     Args:
         pid: The process.
-        start_time: When it began, as the process table had it.
+        start_time: When it began, from the process table.
         signum: The signal; 0 only asks.
 
     Returns:
@@ -72,36 +78,29 @@ def send_once(pid: int, start_time: int, signum: int) -> bool:
 
     Raises:
         PermissionError: It runs as another user.
-        OSError: There is no file left to open it with.
+        OSError: There is no file descriptor left to open it with.
     """
+    fd = None  # without pidfds there is a gap between the look and the signal
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
         return False
     except AttributeError:
-        return _send_by_number(pid, start_time, signum)
+        pass
     except OSError as error:
-        if error.errno in (errno.ENOSYS, errno.EPERM):
-            return _send_by_number(pid, start_time, signum)
-        raise
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
     try:
-        # Looked up after the open: the file means whichever process has the number now.
+        # Looked up after the open: the file means whichever process has the pid now.
         if proctable.start_time(pid) != start_time:
             return False
-        signal.pidfd_send_signal(fd, signum)
+        if fd is None:
+            os.kill(pid, signum)
+        else:
+            signal.pidfd_send_signal(fd, signum)
     except ProcessLookupError:
         return False
     finally:
-        os.close(fd)
-    return True
-
-
-def _send_by_number(pid: int, start_time: int, signum: int) -> bool:
-    """The same where there are no pidfds, with a gap between the look and the signal."""
-    if proctable.start_time(pid) != start_time:
-        return False
-    try:
-        os.kill(pid, signum)
-    except ProcessLookupError:
-        return False
+        if fd is not None:
+            os.close(fd)
     return True

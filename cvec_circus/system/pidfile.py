@@ -1,4 +1,4 @@
-"""The file that says which process the daemon is."""
+"""The file with the pid of the daemon."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from cvec_circus import exc, logger
 from cvec_circus.system import proctable
 
 BOOT_TIME_ERROR = 2.0
-"""Seconds by which a start time may be off: the machine's own one is given in whole seconds."""
+"""Seconds by which a start time may be off: the time of boot is given in whole seconds."""
 
 LARGEST_PID = 2**22
-"""Linux never gives a larger one."""
+"""The largest that Linux assigns."""
 
 OURS = ("cvec_circusd", "cvec_circus.daemon.main")
-"""What one of the first words of a daemon's command line ends with."""
+"""Endings of one of the first words of a daemon's command line."""
 
 WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
 class Pidfile:
-    """A file with a pid and a newline in it. Owned by the thread that made it.
+    """A file with a pid and a newline. Owned by the thread that made it.
 
-    Whoever has created it holds a lock on it to his end, and the kernel lets go of that however he
-    ends. So a file that a killed daemon has left keeps nobody from starting, whatever process has
-    its number by now; and of two that start at once one gets it.
+    The process that creates it holds a lock on it until it ends; the kernel releases that in any
+    case. So a file left by a killed daemon prevents no start, whatever process has its pid by now,
+    and of two daemons that start at once one gets it.
 
     Attributes:
         path: Where the file is.
-        pid: The pid that `create` has put there; None before.
+        pid: The pid that `create` has written; None before.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,19 +40,19 @@ class Pidfile:
         self._fd = -1
 
     def create(self, pid: int | None = None) -> None:
-        """Write the file, or take over one that nobody needs any more, which is a warning.
+        """Write the file, or overwrite a stale one with a warning.
 
         Args:
             pid: The daemon's; None for this process.
 
         Raises:
-            PidfileError: It is that of a daemon that runs, or it cannot be written.
+            PidfileError: It belongs to a running daemon, or cannot be written.
         """
         pid = os.getpid() if pid is None else pid
         self.pid = None
         try:
             while not self._take(pid):
-                pass  # its owner has removed it meanwhile, and there may be another one
+                pass  # its owner has removed it meanwhile; there may be another one
         except OSError as error:
             raise exc.PidfileError(
                 f"cannot write the pid file {self.path}: {error.strerror}"
@@ -62,10 +62,10 @@ class Pidfile:
                 self._release()
 
     def read(self) -> int | None:
-        """Tell the pid in the file; None when there is no file, or no pid in it.
+        """Return the pid in the file; None when there is no file, or no pid in it.
 
         Raises:
-            OSError: It is there and cannot be read.
+            OSError: It exists and cannot be read.
         """
         try:
             with open(self.path, "rb") as file:
@@ -74,23 +74,19 @@ class Pidfile:
             return None
 
     def unlink(self) -> None:
-        """Remove the file if it still holds what `create` has put there, else leave it alone."""
+        """Remove the file if it still contains what `create` has written."""
         if self.pid is None:
             return
         try:
             if self.read() == self.pid:
                 os.unlink(self.path)
         except OSError:
-            pass  # it is not ours to read or to remove any more, and leaving it does no harm
+            pass  # no longer ours to read or remove; leaving it does no harm
         self.pid = None
         self._release()
 
     def _take(self, pid: int) -> bool:
-        """Lock the file and write to it.
-
-        Returns:
-            False when it is not the file of that name any more.
-        """
+        """Lock the file and write to it; return False if it no longer is the file of that name."""
         self._release()
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         is_locked = self._lock(pid)
@@ -105,11 +101,9 @@ class Pidfile:
         return True
 
     def _lock(self, pid: int) -> bool:
-        """Lock the file.
+        """Lock the file; return whether the lock is ours.
 
-        Returns:
-            Whether that tells anything: another Pidfile of this process may have it, and there are
-            file systems without locks.
+        It is not where another Pidfile of this process has it, or on file systems without locks.
         """
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,16 +123,18 @@ class Pidfile:
         return True
 
     def _judge(self, pid: int, is_locked: bool) -> None:
-        """Find out what the file is that nobody holds."""
+        """Warn of a stale file; raise for that of a running daemon."""
         text, other = self._content()
         if not text or other == pid:
             return
         if other is None:
-            logger.warning("%s is no pid file, and becomes one: there is no pid in it", self.path)
+            logger.warning("%s contains no pid; overwriting it", self.path)
         elif not self._is_alive(other):
-            logger.warning("%s was left by process %d, which is gone", self.path, other)
+            logger.warning("%s names process %d, which is gone; overwriting it", self.path, other)
         elif is_locked and not _is_ours(other):
-            logger.warning("%s names process %d, which is no daemon of ours", self.path, other)
+            logger.warning(
+                "%s names process %d, which is no cvec_circusd; overwriting it", self.path, other
+            )
         else:
             raise self._taken_by(other)
 
@@ -146,7 +142,7 @@ class Pidfile:
         return exc.PidfileError(f"already running with pid {pid}, as {self.path} says")
 
     def _is_alive(self, pid: int) -> bool:
-        """Whether that process runs, and did so when its number was written."""
+        """Return whether a process runs, and did when its pid was written."""
         found = proctable.row(pid)
         if found is None or not found.runs:
             return False
@@ -155,12 +151,12 @@ class Pidfile:
         return began <= os.fstat(self._fd).st_mtime + BOOT_TIME_ERROR
 
     def _content(self) -> tuple[bytes, int | None]:
-        """The beginning of what is in the file, and the pid that it is."""
+        """Return the beginning of the file, and the pid in it."""
         text = os.pread(self._fd, 64, 0)
         return text, _parsed(text)
 
     def _write(self, pid: int) -> None:
-        """Replace what is in there. Nobody reads half a pid: it covers all of the old one."""
+        """Replace the contents in one write that covers the old pid: no reader sees half of one."""
         is_regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
         text = b"%d\n" % pid
         os.pwrite(self._fd, text.ljust(64 if is_regular else 0, b"\n"), 0)
@@ -175,7 +171,6 @@ class Pidfile:
 
 
 def _parsed(text: bytes) -> int | None:
-    """The pid that a text is."""
     try:
         pid = int(text)
     except ValueError:
@@ -189,7 +184,7 @@ def _runs(pid: int) -> bool:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether a process looks like a cvec_circusd, one that holds the lock of another file."""
+    """Return whether a process looks like a cvec_circusd, which holds the lock of another file."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = os.fsdecode(file.read(4096)).split("\0")[:4]

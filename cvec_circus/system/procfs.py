@@ -1,15 +1,16 @@
-"""What `stats` tells about processes: their memory, their processor time, their children.
+"""Samples of processes for `stats`: memory, processor time, children.
 
-The only module that imports psutil, so whoever needs it imports it when it is needed: half a
-daemon's life may pass before the first `stats`.
+The only module that imports psutil, and so imported late: a daemon may run for long before the
+first `stats`.
 
-What changes all the time stands in two lines of /proc, one of which is read anyway to find the
-children. To ask psutil for it took 0.1 ms a process, and this takes a fifth of that: psutil is
-asked for what a process is called and whose it is, once in a while.
+What changes all the time is in two lines of /proc, one of which is read anyway to find the
+children. That takes 20 µs per process, where psutil took 100; psutil only provides the name and the
+user of a process, now and then.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,25 +23,24 @@ from cvec_circus.system import proctable
 from cvec_circus.system.proctable import NICE, SYSTEM_TIME, USER_TIME, ProcessRow
 
 DENIED = "N/A"
-"""Stands for what the system does not tell us, as on the wire."""
+"""What we may not know, as on the wire."""
 
 UNITS = "KMGTPEZY"
 
 YOUNG = 5.0
-"""Seconds in which a process may still become what it is going to be: a program of another name, a
-user with fewer rights. It is described anew at each look."""
+"""Seconds in which a process may still change its name or user; it is described at each sample."""
 
 DESCRIBED = 20
-"""Seconds after which one that is older is described anew; as many again, spread by pid."""
+"""Seconds after which an older one is described again; up to twice as many, spread by pid."""
 
 STEPPED = 1.0
-"""Seconds by which the wall clock has to move against the other one to have been set."""
+"""Seconds by which the wall clock moves against the monotonic one if it was set."""
 
 
 class Sampler:
-    """Looks at processes, and remembers them: processor use is counted since the look before.
+    """Samples processes; processor use is measured since the previous sample.
 
-    Owned by one thread, the sampler's; it may take a tenth of a second.
+    Owned by one thread, the sampler's; a sample may take a tenth of a second.
     """
 
     def __init__(self, clock: Clock = SYSTEM) -> None:
@@ -53,18 +53,17 @@ class Sampler:
         self._offset = clock.time() - clock.monotonic()
 
     def sample(self, pids: Iterable[int], children: bool = True) -> dict[int, dict[str, Any]]:
-        """Look at some processes.
+        """Sample some processes.
 
-        One walk of the process table serves all of them. To have psutil find the children of
-        each took 35 ms a process, on a machine with 1100 of them.
+        One walk of the process table serves all of them; with psutil, finding the children took
+        35 ms per process on a machine with 1100 of them.
 
         Args:
             pids: The processes.
-            children: Whether to look at their children and those below as well. Without, the
-                process table is not walked.
+            children: Whether to include their descendants. Without, the table is not walked.
 
         Returns:
-            For each process that is there and no zombie: pid, cmdline, username, nice, cpu (in
+            For each process that exists and is no zombie: pid, cmdline, username, nice, cpu (in
             per cent of a processor), mem (in per cent of all), mem_info1 (resident) and mem_info2
             (virtual, both as text), ctime (as text, minutes:seconds.hundredths), create_time
             (seconds since 1970), age (seconds) and children (a list of the same). What we may
@@ -82,20 +81,30 @@ class Sampler:
                 below[row.ppid].append(row.pid)
         self._forget(table)
         self._notice_a_set_clock()
-        # Each is looked at once even if it is wanted beside its parent: a second look would count
+
+        # Each is looked at once even if it is wanted beside its parent: a second look would measure
         # its processor use since the first.
-        looks = _Looks(self._look, table)
-        trees = {pid: _tree(pid, looks, below, frozenset()) for pid in wanted}
+        @functools.cache
+        def look(pid: int) -> dict[str, Any] | None:
+            row = table.get(pid)
+            if row is None or not row.runs:
+                return None
+            try:
+                return self._look(row)
+            except psutil.NoSuchProcess:
+                return None  # gone since the table was read
+
+        trees = {pid: _tree(pid, look, below, frozenset()) for pid in wanted}
         return {pid: tree for pid, tree in trees.items() if tree is not None}
 
     def _forget(self, table: dict[int, ProcessRow]) -> None:
-        """Drop what is gone, and numbers that belong to somebody else by now."""
+        """Drop processes that are gone, and pids that belong to other processes by now."""
         for pid, known in list(self._known.items()):
             if pid not in table or table[pid].start_time != known.start_time:
                 del self._known[pid]
 
     def _notice_a_set_clock(self) -> None:
-        """Reckon anew when the machine began, which the wall clock has another opinion of now."""
+        """Recompute the time of boot if the wall clock was set."""
         offset = self._clock.time() - self._clock.monotonic()
         if abs(offset - self._offset) > STEPPED:
             self._offset = offset
@@ -137,7 +146,7 @@ class Sampler:
 
 
 class _Known:
-    """What is remembered of a process from one look to the next. The sampler's thread."""
+    """What is kept of a process from one sample to the next. The sampler's thread."""
 
     __slots__ = (
         "command",
@@ -160,66 +169,38 @@ class _Known:
         self.process: psutil.Process | None = None
 
     def describe(self, row: ProcessRow, now: float) -> None:
-        """Find out what it is called, and whose it is.
-
-        Raises:
-            psutil.NoSuchProcess: It is gone.
-        """
-        if self.process is None:
-            self.process = psutil.Process(row.pid)
-        process = self.process
+        """Look up its name and user; raise psutil.NoSuchProcess if it is gone."""
+        process = self.process = self.process or psutil.Process(row.pid)
         self.name = _ask(lambda: command_name(process.cmdline()))
         self.username = _ask(process.username)
         self.command = row.command
         self.described_until = now + DESCRIBED + row.pid % DESCRIBED
 
 
-class _Looks(dict[int, "dict[str, Any] | None"]):
-    """What was seen of each process in one sweep; None for what is gone. The sampler's thread."""
-
-    def __init__(
-        self,
-        look: Callable[[ProcessRow], dict[str, Any]],
-        table: dict[int, ProcessRow],
-    ) -> None:
-        super().__init__()
-        self._look = look
-        self._table = table
-
-    def __missing__(self, pid: int) -> dict[str, Any] | None:
-        row = self._table.get(pid)
-        seen = None
-        if row is not None and row.runs:
-            try:
-                seen = self._look(row)
-            except psutil.NoSuchProcess:
-                pass  # gone since the table was read
-        self[pid] = seen
-        return seen
-
-
 def _tree(
-    pid: int, looks: _Looks, below: dict[int, list[int]], above: frozenset[int]
+    pid: int,
+    look: Callable[[int], dict[str, Any] | None],
+    below: dict[int, list[int]],
+    above: frozenset[int],
 ) -> dict[str, Any] | None:
-    """Put together what was seen of a process and of those below it.
+    """Combine what is seen of a process and of its descendants.
 
     Args:
         pid: The process.
-        looks: What is seen of each.
+        look: Returns what is seen of a process.
         below: The children of each.
-        above: Those it is below of. Numbers that were used again while the table was read could
-            make a ring of it.
+        above: Its ancestors: pids reused while the table was read could make a ring.
     """
-    seen = looks[pid]
+    seen = look(pid)
     if seen is None or pid in above:
         return None
     above |= {pid}
-    trees = [_tree(child, looks, below, above) for child in below.get(pid, ())]
+    trees = [_tree(child, look, below, above) for child in below.get(pid, ())]
     return {**seen, "children": [tree for tree in trees if tree is not None]}
 
 
 def size_text(size: int) -> str:
-    """Write a number of bytes as the wire does: 1519616 is "1.45M", 1000 is "1000B"."""
+    """Format a number of bytes as on the wire: 1519616 is "1.45M", 1000 is "1000B"."""
     for power in range(len(UNITS), 0, -1):
         if size >= 1024**power:
             return f"{size / 1024**power:.2f}{UNITS[power - 1]}"
@@ -227,7 +208,7 @@ def size_text(size: int) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """Write a processor time as the wire does: 62.23 is "1:02.23", and 0 is "0:00.0".
+    """Format a processor time as on the wire: 62.23 is "1:02.23", and 0 is "0:00.0".
 
     Circus counts no hours, and writes 0.07 as "0:00.70". Here it is "0:00.07", and an hour is
     "60:00.0".
@@ -238,9 +219,9 @@ def time_text(seconds: float) -> str:
 
 
 def command_name(argv: list[str]) -> str:
-    """Name a process by the base name of its first argument; "N/A" where there is none.
+    """Return the base name of a process's first argument; "N/A" where there is none.
 
-    Only up to a blank: programs that write a title there begin with their name.
+    Only up to a blank: programs that write a title there begin it with their name.
     """
     words = argv[0].split() if argv else []
     return os.path.basename(words[0]) if words else DENIED

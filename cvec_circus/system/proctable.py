@@ -1,8 +1,8 @@
-"""The process table, read from /proc with nothing but the standard library.
+"""The process table, read from /proc.
 
-Walking it takes about 25 ms on a machine with a thousand processes: worker threads do it, never
-the thread that supervises. Only `row` and `start_time`, which read one file, are cheap enough.
-Every function here is safe from any thread.
+Walking it takes about 25 ms on a machine with a thousand processes: a job for worker threads, never
+for the supervisor thread. `row` and `start_time` read one file and are cheap enough. Safe from any
+thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 ZOMBIE, DEAD = "Z", "X"
 
-# Where proc(5) has the fields of /proc/<pid>/stat, counted from the one after the command's name.
+# Positions of the fields of /proc/<pid>/stat (proc(5)), counted from the one after the command.
 STATE, PPID, PGRP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 USER_TIME, SYSTEM_TIME, NICE = 11, 12, 16
 
@@ -23,16 +23,11 @@ class ProcessRow(NamedTuple):
     """A process as it was when it was looked at. Immutable.
 
     Attributes:
-        pid: Its number.
-        ppid: Its parent's.
-        pgrp: Its process group's.
         state: The letter that ps shows: R, S, D, T, Z ...
-        start_time: When it began, in clock ticks since the machine did. A pid is used again and
-            again, a pid with its start time is not.
-        threads: How many threads it has.
+        start_time: When it began, in clock ticks since boot. A pid is used again, a pid with its
+            start time is not.
         command: The command's name, up to 15 bytes of it.
-        fields: The rest of the line, for who wants more: see the constants above.
-        session: Its session's.
+        fields: All fields of the line: see the constants above.
     """
 
     pid: int
@@ -47,16 +42,16 @@ class ProcessRow(NamedTuple):
 
     @property
     def runs(self) -> bool:
-        """Whether it can still do something. A zombie cannot, unless threads outlive its main."""
+        """Whether it can still act. A zombie cannot, unless threads outlive its main one."""
         return self.state not in (ZOMBIE, DEAD) or (self.state == ZOMBIE and self.threads > 1)
 
 
 def row(pid: int) -> ProcessRow | None:
-    """Look at one process; None when there is none of that number, or /proc hides it from us."""
+    """Look at one process; None when there is none, or /proc hides it from us."""
     line = _read(f"/proc/{pid}/stat")
     if not line:
         return None
-    # The command's name stands in parentheses and may itself contain blanks and parentheses.
+    # The command's name, in parentheses, may itself contain blanks and parentheses.
     end = line.rindex(b")")
     fields = tuple(line[end + 2 :].split())
     return ProcessRow(
@@ -73,16 +68,16 @@ def row(pid: int) -> ProcessRow | None:
 
 
 def memory(pid: int) -> tuple[int, int] | None:
-    """Tell how much memory a process has, virtual and resident, in pages; None when it is gone.
+    """Return the virtual and resident memory of a process, in pages; None when it is gone.
 
-    The line that `row` reads has both as well, but the kernel is not exact there any more.
+    The line that `row` reads has both as well, but no longer exactly.
     """
     fields = _read(f"/proc/{pid}/statm").split(None, 2)
     return (int(fields[0]), int(fields[1])) if len(fields) > 1 else None
 
 
 def _read(path: str) -> bytes:
-    """Read a line of /proc; nothing when the process is gone, or hidden (hidepid)."""
+    """Read a line of /proc; empty when the process is gone, or hidden (hidepid)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -96,7 +91,7 @@ def _read(path: str) -> bytes:
 
 
 def rows() -> Iterator[ProcessRow]:
-    """Walk all processes. Those that come and go meanwhile may be in it or not."""
+    """Yield all processes. Those that come and go meanwhile may be missing."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             found = row(int(name))
@@ -105,11 +100,11 @@ def rows() -> Iterator[ProcessRow]:
 
 
 def descendants(pid: int, recursive: bool = True) -> list[int]:
-    """List the processes below one that are no zombies, parents before their children.
+    """Return the descendants of a process that are no zombies, parents before their children.
 
     Args:
         pid: The process; not in the list itself.
-        recursive: False lists its own children alone.
+        recursive: False for its own children only.
     """
     children: defaultdict[int, list[int]] = defaultdict(list)
     for found in rows():
@@ -122,14 +117,28 @@ def descendants(pid: int, recursive: bool = True) -> list[int]:
     return below
 
 
+def children() -> list[int]:
+    """Return the pids of all our children, uncollected zombies included.
+
+    The kernel keeps a list for each thread: 20 µs for ten children, 270 µs for a thousand.
+    """
+    listed = b""
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children", "rb", buffering=0) as file:
+                listed += file.read()
+        except FileNotFoundError:
+            if os.path.exists(f"/proc/self/task/{thread}"):
+                # The kernel keeps no such lists (CONFIG_PROC_CHILDREN).
+                return [found.pid for found in rows() if found.ppid == os.getpid()]
+    return [int(pid) for pid in listed.split()]
+
+
 def environment(pid: int) -> bytes | None:
-    """Read the environment that a process was given at its start.
+    """Read the environment that a process was given at its start; None if gone, or not allowed.
 
-    It may block for as long as the process' memory is locked: not for the supervising thread.
-
-    Returns:
-        It, which is empty in the middle of an exec; None when the process is gone, or we may not
-        look.
+    Empty in the middle of an exec. It may block while the process' memory is locked: not for the
+    supervisor thread.
     """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
@@ -139,20 +148,20 @@ def environment(pid: int) -> bytes | None:
 
 
 def variable(environment: bytes | None, name: str) -> str | None:
-    """Find a variable in an environment; None when there is none."""
+    """Return the value of a variable in an environment, or None."""
     sought = b"\0" + os.fsencode(name) + b"="
     _, found, rest = (b"\0" + (environment or b"")).partition(sought)
     return os.fsdecode(rest.partition(b"\0")[0]) if found else None
 
 
 def start_time(pid: int) -> int | None:
-    """Tell when a process began, in clock ticks since the machine did; None when it is gone."""
+    """Return when a process began, in clock ticks since boot; None when it is gone."""
     found = row(pid)
     return None if found is None else found.start_time
 
 
 def boot_time() -> int:
-    """Tell when the machine began, in whole seconds since 1970, as its clock sees it now."""
+    """Return the time of boot in whole seconds since 1970, as the machine's clock sees it now."""
     with open("/proc/stat", "rb") as stat:
         for line in stat:
             if line.startswith(b"btime "):

@@ -13,32 +13,25 @@ from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch
 
 BLOCK = 65536
 TAIL = 8192
-"""Bytes of standard error that are kept: the last ones."""
+"""How many of the last bytes of standard error are kept."""
 
 LONGEST_OUTPUT = 1 << 20
-"""Bytes of standard output that are kept: the first ones."""
+"""How many of the first bytes of standard output are kept."""
 
 
 class Ended(NamedTuple):
-    """How a program ended. Immutable.
+    """How a program ended. Immutable."""
 
-    Attributes:
-        exit_code: Its exit code, negative for the signal that ended it.
-        errors: The lines that it has last written to standard error.
-        output: What it has written to standard output, as far as that was wanted.
-        killed: Whether it was cancelled.
-    """
-
-    exit_code: int
-    errors: list[str]
-    output: bytes
-    killed: bool
+    exit_code: int  # negative for the signal that killed it
+    errors: list[str]  # the last lines of its standard error
+    output: bytes  # its standard output, if wanted
+    killed: bool  # whether it was cancelled
 
 
 def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
     """Run a program in a session of its own, and wait for its end on the calling thread.
 
-    What it has started and left behind lives on, and is not waited for though it has the pipes.
+    Processes that it leaves behind live on; they are not waited for even if they hold the pipes.
 
     Args:
         spec: The program. Its standard error is read, whatever the spec says.
@@ -46,8 +39,8 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
         wants_output: Whether its standard output is read too.
 
     Raises:
-        OSError: It could not be started, or there is nothing left to watch it with.
-        ValueError: Something in it cannot be given to a program at all.
+        OSError: It could not be started, or there are no files left to watch it with.
+        ValueError: Something in the spec, such as a null byte, cannot be passed to a program.
     """
     pipes: dict[str, int] = {}
     theirs: dict[str, int] = {}
@@ -80,7 +73,7 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
 
 
 def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel: Wakeup) -> Ended:
-    """Wait for the end of a child, whatever happens: nothing else knows of it."""
+    """Wait for the end of a child, which nothing else knows of, and collect it in any case."""
     texts = {name: bytearray() for name in pipes}
     killed = False
     try:
@@ -94,7 +87,7 @@ def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel:
                 if fd == cancel.fd:
                     killed = True
                     poll.unregister(fd)
-                    # Its leader is not collected, so the number is no other group's.
+                    # Its leader is not collected, so its number belongs to no other group.
                     os.killpg(pid, signal.SIGKILL)
                 elif fd in names and not _read(fd, names[fd], texts):
                     poll.unregister(fd)
@@ -111,7 +104,7 @@ def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel:
 
 
 def _read(fd: int, name: str, texts: dict[str, bytearray]) -> bool:
-    """Take what is in a pipe; returns whether there may be more."""
+    """Read what is in a pipe; return whether there may be more."""
     try:
         block = os.read(fd, BLOCK)
     except BlockingIOError:
@@ -126,7 +119,7 @@ def _read(fd: int, name: str, texts: dict[str, bytearray]) -> bool:
 
 
 def _drain(fd: int, name: str, texts: dict[str, bytearray]) -> None:
-    """Take what was written before the end; who has the pipe still may write on and on."""
+    """Read what was written before the end, with a bound: others may still write to the pipe."""
     for _ in range(LONGEST_OUTPUT // BLOCK):
         before = len(texts[name])
         if not _read(fd, name, texts) or len(texts[name]) == before:

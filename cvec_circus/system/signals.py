@@ -9,7 +9,7 @@ import signal
 from cvec_circus.base.clock import SYSTEM, Clock
 
 INSISTENCE = 1.0
-"""Seconds after which a further SIGINT is no repetition but an order to end at once."""
+"""Seconds after the first SIGINT from which on another one means: end at once."""
 
 LAST = int(signal.SIGRTMAX)
 """The highest signal number there is, 64 on Linux."""
@@ -18,10 +18,10 @@ REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
 
 
 class Interrupts:
-    """Tells a person who insists from a program that repeats itself.
+    """Distinguishes a person who insists from a program that repeats itself.
 
-    Init scripts and service managers send SIGTERM again, and to every process that they find. Only
-    a person sends SIGINT, and again after a while. Owned by the thread that hears the signals.
+    Init scripts and service managers repeat SIGTERM, and send it to every process they find. Only a
+    person sends SIGINT, and again after a while. Owned by the thread that handles the signals.
     """
 
     def __init__(self, clock: Clock = SYSTEM) -> None:
@@ -29,10 +29,9 @@ class Interrupts:
         self._first_at: float | None = None
 
     def insists(self, signum: int) -> bool:
-        """Take note of a signal that asks for an end, and tell whether it is to end at once.
+        """Note a signal that asks for an end; return whether it demands one at once.
 
-        Returns:
-            True for a SIGINT more than a second after the first one.
+        That is a SIGINT more than `INSISTENCE` seconds after the first one.
         """
         if signum != signal.SIGINT:
             return False
@@ -43,35 +42,30 @@ class Interrupts:
 
 
 def to_signum(value: object) -> int:
-    """Turn what people write for a signal into its number.
-
-    Safe from any thread, as is everything here.
+    """Convert a signal as people write it to its number, from 1 to SIGRTMAX. Any thread.
 
     Args:
         value: 9, "9", "KILL", "SIGKILL" or "sigkill"; real-time signals as "SIGRTMIN+1" too.
 
-    Returns:
-        A number from 1 to SIGRTMAX.
-
     Raises:
-        ValueError: It is no signal; the text says so in a sentence.
+        ValueError: It is not a signal.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         number = int(value)
     elif isinstance(value, str):
         number = _from_text(value.strip())
     else:
-        raise ValueError(f"{value!r} is no signal: a name or a number is expected")
+        raise ValueError(f"{value!r} is not a signal: a name or a number is expected")
     if not 1 <= number <= LAST:
-        raise ValueError(f"{value} is no signal: their numbers go from 1 to {LAST}")
+        raise ValueError(f"{value} is not a signal: their numbers go from 1 to {LAST}")
     return number
 
 
 @functools.lru_cache(maxsize=128)
 def to_name(signum: int) -> str:
-    """Name a signal as people do: 15 is "TERM", 35 is "RTMIN+1"; a number that has no name stays.
+    """Return the name of a signal: 15 is "TERM", 35 "RTMIN+1"; a number without one as it is.
 
-    Safe from any thread. Remembered, because names are looked up at each death.
+    Safe from any thread. Cached, because every death looks up a name.
     """
     try:
         return signal.Signals(signum).name[len("SIG") :]
@@ -85,13 +79,11 @@ def to_name(signum: int) -> str:
 def _from_text(text: str) -> int:
     if re.fullmatch(r"[+-]?[0-9]{1,9}", text):
         return int(text)
-    name = text.upper()
-    if name.startswith("SIG"):
-        name = name[len("SIG") :]
+    name = re.sub("^SIG", "", text.upper())
     realtime = REALTIME.fullmatch(name)
     if realtime:
         return int(signal.Signals["SIG" + realtime[1]]) + int(realtime[2] or 0)
     try:
         return int(signal.Signals["SIG" + name])
     except KeyError:
-        raise ValueError(f"{text!r} is no signal") from None
+        raise ValueError(f"{text!r} is not a signal") from None

@@ -1,4 +1,4 @@
-"""Messages on their way to a syslog: datagrams, each as RFC 3164 has it."""
+"""Sending messages to a syslog, as datagrams of RFC 3164."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from cvec_circus.base.clock import poll_milliseconds
 
 LONGEST = 8000
-"""Bytes of a datagram: rsyslog takes 8 KiB without being told otherwise."""
+"""Bytes of a datagram: rsyslog accepts 8 KiB by default."""
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 class Sender:
-    """Sends datagrams to one syslog. Owned by whoever made it: it has no lock.
+    """Sends datagrams to one syslog. Owned by its maker: it has no lock.
 
     Args:
         host: The machine; "" for a syslog on this one.
-        port: Where it listens there.
+        port: Its UDP port there.
         path: The socket of a syslog on this machine.
         facility: The number of a facility.
     """
@@ -35,7 +35,7 @@ class Sender:
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
-        """Find the syslog and connect, anew if it was connected. It may take long: DNS.
+        """Resolve the address and connect, again if connected. May block: DNS.
 
         Raises:
             OSError: There is no such host, or no such socket.
@@ -44,10 +44,10 @@ class Sender:
         self.reconnect()
 
     def reconnect(self) -> None:
-        """Connect anew to the address that was found.
+        """Connect again to the address found before.
 
         Raises:
-            OSError: There is nobody.
+            OSError: Nothing listens there.
         """
         if self._where is None:
             self._where = self._found()
@@ -68,7 +68,7 @@ class Sender:
             self._socket = None
 
     def head(self, severity: int, at: float) -> bytes:
-        """Return what stands before the tag of a message.
+        """Return what precedes the tag of a message.
 
         Args:
             severity: Its number.
@@ -81,11 +81,11 @@ class Sender:
         return text.encode("ascii", "replace")
 
     def send(self, datagram: bytes, timeout: float) -> str:
-        """Send a datagram, to a syslog that has been started again too.
+        """Send a datagram, reconnecting to a syslog that was restarted.
 
         Args:
             datagram: A whole message.
-            timeout: Seconds to wait for a syslog that is busy.
+            timeout: Seconds to wait for a busy syslog.
 
         Returns:
             What went wrong; "" if nothing did.

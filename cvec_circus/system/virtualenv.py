@@ -1,4 +1,4 @@
-"""Python environments: the variables that make a program find what is installed in one."""
+"""Virtual environments: the variables that make a program find the packages in one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import sys
 from collections.abc import Mapping
 
 KINDS = ("python", "pypy")
-"""What the folder of an interpreter's packages is called, before its version."""
+"""Names of the folder of an interpreter's packages, before its version."""
 
 _CODE = ("import ", "import\t")
 
 
 def variables(env: Mapping[str, str], root: str, version: str | None) -> dict[str, str]:
-    """Return PATH and PYTHONPATH for programs that run in a Python environment.
+    """Return PATH and PYTHONPATH for programs that run in a virtual environment.
 
-    The environment's programs come first in PATH. What its .pth files name comes first in
-    PYTHONPATH, and its site-packages last, as in Circus. Lines of code in .pth files are not run.
+    Its programs come first in PATH. Folders from its .pth files come first in PYTHONPATH, its
+    site-packages last, as in Circus. Lines of code in .pth files are not run.
 
     Args:
         env: The variables so far.
-        root: The folder of the environment, absolute or from our own working directory on.
-        version: The version of Python in it, such as 3.11; None for our own.
+        root: The folder of the environment; a relative one starts at our working directory.
+        version: Its version of Python, such as 3.11; None for our own.
 
     Raises:
-        ValueError: It has no packages for that version; the text says which ones it has.
+        ValueError: It has no packages for that version; the text names the versions it has.
         OSError: They cannot be read.
     """
     root = os.path.abspath(root)
@@ -55,7 +55,7 @@ def _site_packages(root: str, version: str) -> str:
 
 
 def _versions(root: str) -> list[str]:
-    """Return the versions of Python that have packages in an environment."""
+    """Return the versions of Python with packages in an environment."""
     try:
         names = sorted(os.listdir(os.path.join(root, "lib")))
     except OSError:
@@ -74,9 +74,8 @@ def _linked(site_packages: str, changed: int) -> tuple[str, ...]:
     found = {}
     for name in sorted(os.listdir(site_packages)):
         if name.endswith(".pth"):
-            with open(
-                os.path.join(site_packages, name), encoding="utf-8", errors="replace"
-            ) as file:
+            path = os.path.join(site_packages, name)
+            with open(path, encoding="utf-8", errors="replace") as file:
                 for line in file:
                     if not line.startswith(("#", *_CODE)) and line.strip():
                         path = os.path.abspath(os.path.join(site_packages, line.rstrip()))

@@ -161,7 +161,7 @@ class TestDaemonize(DaemonCase):
         path, done = self.run_program(
             "from cvec_circus.system import daemonize\ndaemonize.detach('it: ')\nos._exit(0)"
         )
-        expected = (1, "it: the daemon has ended before it was up, and has not said why\n")
+        expected = (1, "it: the daemon ended during its start without a message\n")
         self.assertEqual((done.returncode, done.stderr), expected)
         self.assertFalse(path.exists())
 

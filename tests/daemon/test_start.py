@@ -191,7 +191,7 @@ class TestPidfile(DaemonCase):
         daemon = self.daemon("", "--pidfile", "pid", prepare=lambda f: (f / "pid").write_text("x"))
         self.assertEqual((daemon.folder / "pid").read_text(), f"{daemon.pid}\n")
         self.assertIn("[WARNING]", daemon.log.seen[0])
-        self.assertIn("is no pid file, and becomes one", daemon.log.seen[0])
+        self.assertIn("contains no pid; overwriting it", daemon.log.seen[0])
 
     def test_the_one_of_a_process_that_is_no_daemon(self) -> None:
         text = f"{os.getpid()}\n"

@@ -55,14 +55,14 @@ class TestSpawning(EmbeddedCase):
     def test_a_process_that_cannot_be_watched(self) -> None:
         # It must not run: nobody would know of its end.
         watched: list[int] = []
-        real = exits.PidfdExitWatcher.add
+        real = exits.ExitWatcher.add
         refuse = failing(3, errno.EMFILE, real)
 
         def add(watcher: Any, pid: int, start_time: int | None = None) -> bool:
             watched.append(pid)
             return refuse(watcher, pid, start_time)
 
-        with mock.patch.object(exits.PidfdExitWatcher, "add", add):
+        with mock.patch.object(exits.ExitWatcher, "add", add):
             self.arbit({**SLEEP, "max_retry": 1, "backoff_max": 0.05})
             spawned = self.events.next("spawn")["process_pid"]
         self.assertEqual(len(watched), 4)
@@ -91,7 +91,7 @@ class TestStrays(EmbeddedCase):
             self.stop_with_a_stray()
 
     def test_a_stray_cannot_be_watched(self) -> None:
-        real = exits.PidfdExitWatcher.add
+        real = exits.ExitWatcher.add
         refuse = failing(2, errno.EMFILE, real)
 
         def add(watcher: Any, pid: int, start_time: int | None = None) -> bool:
@@ -99,7 +99,7 @@ class TestStrays(EmbeddedCase):
                 return real(watcher, pid)
             return refuse(watcher, pid, start_time)
 
-        with mock.patch.object(exits.PidfdExitWatcher, "add", add):
+        with mock.patch.object(exits.ExitWatcher, "add", add):
             self.stop_with_a_stray()
 
 

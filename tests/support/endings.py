@@ -14,7 +14,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Emptied, Exited, Fact, Strayed
 from cvec_circus.core.process import ProcessState
 from cvec_circus.supervisor import endings
-from cvec_circus.system import exits, subreaper
+from cvec_circus.system import exits, prctl, proctable
 from cvec_circus.system.launch import MARK, LaunchSpec, launch
 from cvec_circus.wire.outcome import Stray
 from tests.support.children import Lines, output
@@ -100,12 +100,12 @@ class EndingCase(LeakCheckedTestCase):
         self.walker.stop()
         self.walker.join(TIMEOUT)
         self.signals.close()
-        subreaper.enable(False)
+        prctl.set_subreaper(False)
         self._collect_orphans()
 
     def _collect_orphans(self) -> None:
         session = os.getsid(0)
-        for pid in subreaper.children():
+        for pid in proctable.children():
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 if os.getsid(pid) != session:
                     os.waitpid(pid, 0)

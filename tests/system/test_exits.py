@@ -8,7 +8,7 @@ import threading
 import unittest
 import unittest.mock
 
-from cvec_circus.system import collecting, exits, proctable
+from cvec_circus.system import collecting, exits, pidfd, proctable
 from cvec_circus.system.launch import LaunchSpec, launch
 from tests.support.children import TIMEOUT, Child, command
 from tests.support.eventually import eventually
@@ -178,10 +178,10 @@ class Matrix:
         self.assertEqual(self.ready(), [child.pid])
 
 
-@unittest.skipUnless(exits.has_pidfd(), "there are no pidfds here")
+@unittest.skipUnless(pidfd.is_usable(), "there are no pidfds here")
 class PidfdExitWatcherTest(Matrix, LeakCheckedTestCase):
     def make(self):
-        return exits.PidfdExitWatcher()
+        return exits.ExitWatcher()
 
     def test_costs_one_file_a_process_and_no_thread(self):
         children = [Child(self, "wait") for _ in range(3)]
@@ -266,17 +266,17 @@ class WaitThreadExitWatcherTest(Matrix, LeakCheckedTestCase):
 class ChooseTest(LeakCheckedTestCase):
     def setUp(self):
         super().setUp()
-        self.addCleanup(exits.has_pidfd.cache_clear)
+        self.addCleanup(pidfd.is_usable.cache_clear)
 
     def test_pidfds_where_there_are_any(self):
-        exits.has_pidfd.cache_clear()
+        pidfd.is_usable.cache_clear()
         watcher = exits.choose()
         self.addCleanup(watcher.close)
-        self.assertEqual(isinstance(watcher, exits.PidfdExitWatcher), exits.has_pidfd())
+        self.assertEqual(type(watcher) is exits.ExitWatcher, pidfd.is_usable())
 
     def test_threads_where_there_are_none(self):
         for refusal in (OSError(38, "Function not implemented"), PermissionError(1, "seccomp")):
-            exits.has_pidfd.cache_clear()
+            pidfd.is_usable.cache_clear()
             with unittest.mock.patch.object(os, "pidfd_open", side_effect=refusal):
                 watcher = exits.choose()
                 self.addCleanup(watcher.close)

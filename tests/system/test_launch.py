@@ -157,7 +157,7 @@ class FailureTest(LaunchTestCase):
         path = self.write("script", "echo hello\n")
         self.assertEqual(
             str(self.failure([path])),
-            f"cannot run {path}: it is no program (a script begins with #! and a path)",
+            f"cannot run {path}: it is not a program (a script begins with #! and a path)",
         )
 
     def test_no_file_descriptors_left(self):

@@ -189,7 +189,7 @@ class FailureTest(ShimTestCase):
             (["/no/such"], errno.ENOENT, "cannot run /no/such: No such file or directory"),
             (["no-such"], errno.ENOENT, "cannot run no-such: there is no such program in /bin"),
             ([self.folder], errno.EACCES, f"cannot run {self.folder}: Permission denied"),
-            ([script], errno.ENOEXEC, f"cannot run {script}: it is no program"),
+            ([script], errno.ENOEXEC, f"cannot run {script}: it is not a program"),
         ):
             with self.subTest(argv):
                 failed = self.failure(LaunchSpec(argv, env={"PATH": "/bin"}, nice=19))

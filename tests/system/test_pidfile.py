@@ -85,9 +85,13 @@ class PidfileTest(LeakCheckedTestCase):
         gone, foreign, later = (Child(self, "wait") for _ in range(3))
         gone.end()
         for pid, old, says in (
-            (gone.pid, False, f"was left by process {gone.pid}, which is gone"),
-            (foreign.pid, False, f"names process {foreign.pid}, which is no daemon of ours"),
-            (later.pid, True, f"was left by process {later.pid}, which is gone"),
+            (gone.pid, False, f"names process {gone.pid}, which is gone; overwriting it"),
+            (
+                foreign.pid,
+                False,
+                f"names process {foreign.pid}, which is no cvec_circusd; overwriting it",
+            ),
+            (later.pid, True, f"names process {later.pid}, which is gone; overwriting it"),
         ):
             self.write(b"%d\n" % pid)
             if old:
@@ -99,7 +103,7 @@ class PidfileTest(LeakCheckedTestCase):
         holder.kill()
         holder.wait()
         self.assertEqual(self.pidfile.read(), holder.pid)
-        self.warns(f"{self.path} was left by process {holder.pid}, which is gone")
+        self.warns(f"{self.path} names process {holder.pid}, which is gone; overwriting it")
 
     def test_our_own_number_left_by_an_earlier_life(self):
         self.write(b"%d\n" % os.getpid())
@@ -117,7 +121,7 @@ class PidfileTest(LeakCheckedTestCase):
             with self.subTest(text=text[:20]):
                 self.write(text)
                 self.assertIsNone(Pidfile(self.path).read())
-                self.warns(f"{self.path} is no pid file, and becomes one: there is no pid in it")
+                self.warns(f"{self.path} contains no pid; overwriting it")
         self.write(b"")
         with silent(self):
             self.pidfile.create()
@@ -138,7 +142,7 @@ class PidfileTest(LeakCheckedTestCase):
             with self.assertRaisesRegex(exc.PidfileError, f"running with pid {child.pid},"):
                 self.pidfile.create()
             os.utime(self.path, (1e9, 1e9))
-            self.warns(f"{self.path} was left by process {child.pid}, which is gone")
+            self.warns(f"{self.path} names process {child.pid}, which is gone; overwriting it")
 
     def test_one_that_is_removed_meanwhile(self):
         self.write(b"1\n")

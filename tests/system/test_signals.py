@@ -28,17 +28,17 @@ class ToSignumTest(unittest.TestCase):
         values = (0, -1, 65, 999, True, None, 1.5, b"TERM", [], "", "0", "-9", "999", "9" * 400)
         names = ("usr9", "SIG", "SIGSIGTERM", "SIG_DFL", "ITIMER_REAL", "RTMAX+1", "RTMIN-40", "٣")
         for value in values + names:
-            with self.subTest(value=value), self.assertRaisesRegex(ValueError, " is no signal"):
+            with self.subTest(value=value), self.assertRaisesRegex(ValueError, " is not a signal"):
                 to_signum(value)
 
     def test_says_what_is_wrong(self):
         with self.assertRaises(ValueError) as caught:
             to_signum("usr9")
-        self.assertEqual(str(caught.exception), "'usr9' is no signal")
+        self.assertEqual(str(caught.exception), "'usr9' is not a signal")
         with self.assertRaises(ValueError) as caught:
             to_signum(999)
         self.assertEqual(
-            str(caught.exception), f"999 is no signal: their numbers go from 1 to {LAST}"
+            str(caught.exception), f"999 is not a signal: their numbers go from 1 to {LAST}"
         )
 
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 from unittest import mock
 
-from cvec_circus.system import collecting, exits, groups, pidfd, proctable, subreaper
+from cvec_circus.system import collecting, exits, pidfd, prctl, proctable
 from tests.support.children import Child
 from tests.support.daemon import gone
 from tests.support.eventually import eventually
@@ -39,7 +39,7 @@ class GroupTest(LeakCheckedTestCase):
         """Kill the leader alone, and take its group."""
         os.kill(leader.pid, signal.SIGKILL)
         self.assertTrue(eventually(lambda: collecting.peek(leader.pid)))
-        ended, group = groups.end(self.watcher, leader.pid)
+        ended, group = collecting.end(leader.pid, self.watcher.release(leader.pid))
         self.addCleanup(group.close)
         leader.collected()
         self.assertEqual(ended, collecting.Exit(-9))
@@ -72,7 +72,7 @@ class GroupTest(LeakCheckedTestCase):
         os.kill(leader.pid, signal.SIGKILL)
         os.waitpid(leader.pid, 0)
         leader.collected()
-        ended, group = groups.end(self.watcher, leader.pid)
+        ended, group = collecting.end(leader.pid, self.watcher.release(leader.pid))
         self.addCleanup(group.close)
         self.assertTrue(ended.status_lost)
         group.send(signal.SIGKILL)
@@ -100,8 +100,8 @@ class OlderKernelTest(GroupTest):
 class EmptyTest(LeakCheckedTestCase):
     @unittest.skipUnless(pidfd.reaches_groups(), "this kernel reaches no groups by pidfd")
     def test_a_group_is_empty_when_its_last_member_is_collected(self):
-        subreaper.enable()
-        self.addCleanup(subreaper.enable, False)
+        prctl.set_subreaper(True)
+        self.addCleanup(prctl.set_subreaper, False)
         watcher = exits.choose()
         self.addCleanup(watcher.close)
         leader = Child(self, "wait", "fork")
@@ -109,7 +109,7 @@ class EmptyTest(LeakCheckedTestCase):
         watcher.add(leader.pid)
         os.kill(leader.pid, signal.SIGKILL)
         self.assertTrue(eventually(lambda: collecting.peek(leader.pid)))
-        _, group = groups.end(watcher, leader.pid)
+        _, group = collecting.end(leader.pid, watcher.release(leader.pid))
         self.addCleanup(group.close)
         leader.collected()
         os.kill(member, signal.SIGKILL)
@@ -123,19 +123,19 @@ class EmptyTest(LeakCheckedTestCase):
 class SubreaperTest(LeakCheckedTestCase):
     def test_children(self):
         child = Child(self, "wait")
-        self.assertIn(child.pid, subreaper.children())
+        self.assertIn(child.pid, proctable.children())
         os.kill(child.pid, signal.SIGKILL)
         self.assertTrue(eventually(lambda: collecting.peek(child.pid)))
-        self.assertIn(child.pid, subreaper.children())
+        self.assertIn(child.pid, proctable.children())
 
     def test_an_orphan_comes_to_us(self):
-        subreaper.enable()
-        self.addCleanup(subreaper.enable, False)
+        prctl.set_subreaper(True)
+        self.addCleanup(prctl.set_subreaper, False)
         leader = Child(self, "wait", "fork")
         (below,) = proctable.descendants(leader.pid)
-        self.assertNotIn(below, subreaper.children())
+        self.assertNotIn(below, proctable.children())
         os.kill(leader.pid, signal.SIGKILL)
-        self.assertTrue(eventually(lambda: below in subreaper.children()))
+        self.assertTrue(eventually(lambda: below in proctable.children()))
         os.kill(below, signal.SIGKILL)
         os.waitpid(below, 0)
 

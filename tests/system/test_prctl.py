@@ -25,18 +25,18 @@ class TestTitles(unittest.TestCase):
         return done.stdout.splitlines()
 
     def test_a_name(self) -> None:
-        text = "from cvec_circus.system import titles\ntitles.set_name('web supervisor of ours')"
+        text = "from cvec_circus.system import prctl\nprctl.set_name('web supervisor of ours')"
         self.assertEqual(self.run_program(text), ["web supervisor "])
 
     def test_a_title(self) -> None:
-        text = "from cvec_circus.system import titles\ntitles.set_title('ours')"
+        text = "from cvec_circus.system import prctl\nprctl.set_title('ours')"
         self.assertEqual(self.run_program(text), ["ours"])
         self.assertEqual(self.run_program(FAKE + text), ["ours", "ours"])
 
     def test_without_proc(self) -> None:
         text = (
-            "from cvec_circus.system import titles\n"
-            "titles.COMM = '/no/such/file'\ntitles.set_name('x')"
+            "from cvec_circus.system import prctl\n"
+            "prctl.COMM = '/no/such/file'\nprctl.set_name('x')"
         )
         self.assertNotEqual(self.run_program(text), ["x"])
 
