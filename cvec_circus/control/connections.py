@@ -1,19 +1,19 @@
-"""The connections to one endpoint: let in, read in turn, written to, and let go of.
+"""The connections to one endpoint: accepted, read in turn, written to, and closed.
 
 Nothing here waits, and everything has a bound, because a peer may do anything at all:
 
 ==========================  ============================================================
 what a peer may do          what happens
 ==========================  ============================================================
-connect very often          a share of the descriptors; then no one is let in until some leave
-say nothing at first        the connection is ended after `HANDSHAKE` seconds
-send half a message         the same after `HALF_A_MESSAGE` seconds; the oldest one goes when all
+connect very often          a share of the descriptors; then none is accepted until some close
+say nothing at first        the connection is closed after `HANDSHAKE` seconds
+send half a message         the same after `HALF_A_MESSAGE` seconds; the oldest is closed when all
                             together hold more than `HALF_MESSAGES` bytes
 send without end            `BUDGET` seconds a turn for all of them; next is always the one that has
-                            had the least time, so what is costly delays its sender most
+                            used the least time, so costly requests delay their sender most
 never read                  nothing is read from it; above `MOST_UNSENT` bytes it loses what comes
-                            on top, and after `UNREAD` seconds it is ended; the one that most waits
-                            for is ended when all together hold more than `MOST_UNSENT_TOGETHER`
+                            on top, and after `UNREAD` seconds it is closed; the one with most
+                            unsent is closed when all together have more than `MOST_UNSENT_TOGETHER`
 ==========================  ============================================================
 """
 
@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.control.connection import NOT_NOW, Connection, Dependant
+from cvec_circus.control.connection import NOT_NOW, Connection, Dependant, Queue
 from cvec_circus.control.door import Door
-from cvec_circus.control.queue import Queue
 from cvec_circus.system import files, memory
 from cvec_circus.wire import zmtp
 
@@ -36,21 +35,21 @@ if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.control.endpoints import Listener
 
-#: Seconds that a turn takes for requests, if there are more; one is always carried out.
+#: Seconds that a turn spends on requests at most; one is always carried out.
 BUDGET = 0.003
-#: Bytes that are read at once: of a small message, and of a large one.
+#: Bytes to read at once: of a small message, and of a large one.
 SMALL_READ, LARGE_READ = 4096, 65536
-#: Seconds after which a peer is ended that has not greeted us, has sent half a message, or has
-#: taken nothing of what waits for it.
+#: Seconds after which a peer is closed that has not greeted, has sent half a message, or has read
+#: nothing of what waits for it.
 HANDSHAKE, HALF_A_MESSAGE, UNREAD = 30.0, 30.0, 60.0
 #: Bytes of half messages, of all peers together.
 HALF_MESSAGES = 32 << 20
 #: Bytes that wait for one peer, and for all peers together.
 MOST_UNSENT, MOST_UNSENT_TOGETHER = 16 << 20, 64 << 20
-#: Seconds between two looks at those that take too long, and at whether there is room again.
+#: Seconds between two checks for those that take too long, and for room.
 LOOK = 1.0
-#: Seconds that closing goes on sending: 0 would lose the last reply and the last event, no limit
-#: would hang the daemon's end on a client that does not read.
+#: Seconds that closing goes on sending: 0 would lose the last reply and the last event; without a
+#: limit, a client that does not read would hang the daemon's end.
 LINGER = 0.25
 
 _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
@@ -59,23 +58,22 @@ Incoming = Union[zmtp.Message, zmtp.Control]
 
 
 class Connections:
-    """Owned by the thread of its loop. Everybody who is connected to one endpoint.
+    """All connections to one endpoint. Owned by the thread of its loop.
 
-    One epoll stands between the loop and them, so that the loop has one source more, and not
-    thousands. A peer is queued when there is something to read of it; a turn takes one message
-    after another until `BUDGET` is spent.
+    They share one epoll, so that the loop polls one more source, not thousands. A peer is queued
+    when it is readable; a turn takes one message after another until `BUDGET` is spent.
 
     Args:
         loop: The loop.
-        listener: Where they connect to; closed with this.
-        socket_type: The ZeroMQ type that this end has.
-        peers: The types that the other end may have.
-        receive: Called with a connection and a message or command that came in on it.
-        share: The part of all descriptors that the connections may take.
-        gone: Called with a connection that has been let go of.
+        listener: Accepts them; closed with this.
+        socket_type: Our ZeroMQ type.
+        peers: The types that peers may have.
+        receive: Called with a connection and a message or command from it.
+        share: The share of all descriptors that they may take.
+        gone: Called with a connection that was closed.
 
     Attributes:
-        address: Where they really connect to.
+        address: The real endpoint.
         dependants: How many dependants all connections have.
     """
 
@@ -117,22 +115,22 @@ class Connections:
         return len(self._open)
 
     def open(self) -> None:
-        """Begin to let in and to read."""
-        memory.give_back(self._clock)  # so that the least is known
+        """Begin to accept and to read."""
+        memory.give_back(self._clock)  # so that the smallest size is known
         self._loop.add_reader(self._epoll, self._readable)
         self._door.open()
         self._look_later()
 
     def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
-        """Send messages; what does not go at once goes when the peer has read.
+        """Send messages; what the peer does not take at once waits until it has read.
 
         Args:
-            connection: To whom.
+            connection: The receiver.
             encoded: Whole messages.
             most: Bytes that may wait for it; what comes on top is lost.
 
         Returns:
-            Whether it was sent or waits; no promise that it arrives.
+            Whether they were sent or wait; no promise that they arrive.
         """
         if not connection.is_open:
             return False
@@ -144,7 +142,7 @@ class Connections:
             try:
                 sent = connection.send_now(encoded)
             except OSError:
-                return False  # the epoll says so too, and then the connection is let go of
+                return False  # the epoll reports that too, and the connection is closed
             if sent == len(encoded):
                 return True
             connection.since = self._clock.monotonic()
@@ -165,19 +163,19 @@ class Connections:
             self.dependants += 1
 
     def release(self, connection: Connection, dependant: Dependant) -> None:
-        """Forget a dependant, if it is still kept."""
+        """Forget a dependant."""
         if dependant in connection.dependants:
             connection.dependants.remove(dependant)
             self.dependants -= 1
 
     def end(self, connection: Connection, why: str) -> None:
-        """End a connection whose peer breaks the rules."""
+        """Close a connection whose peer breaks the rules."""
         if connection.is_open:
-            logger.debug("%s: a connection is ended: %s", self.address, why)
+            logger.debug("%s: connection closed: %s", self.address, why)
             self._let_go(connection)
 
     def drain(self) -> None:
-        """Carry out what has come in by now, whatever it takes. After the loop has ended."""
+        """Carry out all that has come in by now, after the loop has ended."""
         for fd, _ in [] if self._epoll.closed else self._epoll.poll(0):
             self._queue_up(fd)
         while self._queue:
@@ -186,7 +184,7 @@ class Connections:
                 pass
 
     def close(self) -> None:
-        """End everything; what is on its way still goes out, for `LINGER` seconds at most."""
+        """Close everything; what is on its way still goes out, for `LINGER` seconds at most."""
         if self._epoll.closed:
             return
         self._loop.remove_reader(self._epoll)
@@ -239,22 +237,22 @@ class Connections:
                 self._posted = self._loop.post(self._turn)
 
     def _queue_up(self, fd: int) -> None:
-        """Put a peer in the queue that has sent something, or may be written to again."""
+        """Queue a peer that is readable, or write to one that is writable again."""
         if fd == self._door.fd:
-            for sock in self._door.let_in():
+            for sock in self._door.accept():
                 self._begin(sock)
             self._look_later()
             return
         connection = self._open.get(fd)
         if connection is None:
-            return  # let go of since
+            return  # closed since
         if connection.unsent:
             self._flush(connection)
         if connection.is_open and not connection.unsent and not connection.queued:
             self._queue.put(connection, self._clock.monotonic())
 
     def _step(self, connection: Connection) -> bool:
-        """Take one message of a peer; return whether there may be another one."""
+        """Take one message of a peer; return whether there may be another."""
         if connection.unsent:
             return False  # it is queued again when it has read what waits for it
         decoder = connection.decoder
@@ -309,10 +307,10 @@ class Connections:
         self._epoll.modify(connection.fd, _READ)
 
     def _relieve(self) -> None:
-        """End those that take too much memory because they do not read."""
+        """Close those that take too much memory because they do not read."""
         while self._unsent > MOST_UNSENT_TOGETHER:
             worst = max(self._slow, key=lambda connection: connection.unsent_bytes)
-            self.end(worst, "too much waits for those that do not read")
+            self.end(worst, "too much unsent to peers that do not read")
 
     # -- coming and going -------------------------------------------------------------------------
 
@@ -327,7 +325,7 @@ class Connections:
             self._epoll.register(sock, _READ)
         except OSError as error:
             sock.close()
-            logger.debug("%s: a connection is ended: %s", self.address, error)
+            logger.debug("%s: connection closed: %s", self.address, error)
             return
         connection = Connection(sock, self._peers, self._clock.monotonic())
         self._open[connection.fd] = connection
@@ -335,7 +333,7 @@ class Connections:
         self._look_later()
 
     def _let_go(self, connection: Connection) -> None:
-        """Close a connection, and tell what depends on it."""
+        """Close a connection, and notify what depends on it."""
         connection.is_open = False
         self._have_left = True
         self._look_later()
@@ -369,7 +367,7 @@ class Connections:
         while self._held > HALF_MESSAGES:
             oldest = next((c for c in self._half if c.held > SMALL_READ), None)
             if oldest is None:
-                return  # a few bytes of very many peers, which are bounded as such
+                return  # a few bytes of very many peers, whose number is bounded
             self.end(oldest, "too many half messages")
 
     def _look_later(self) -> None:
@@ -378,7 +376,7 @@ class Connections:
             self._loop.call_later(LOOK, self._look)
 
     def _look(self) -> None:
-        """End the peers that take too long, let in again when there is room, give memory back."""
+        """Close peers that take too long, accept again when there is room, return memory."""
         self._looks = False
         if self._epoll.closed:
             return

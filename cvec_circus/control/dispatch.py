@@ -1,42 +1,51 @@
-"""From the frames of a request to the command that answers it, whatever the frames hold."""
+"""From the frames of a request, whatever they contain, to the command that answers it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
-from cvec_circus.control import actors
-from cvec_circus.control.deferred import Deferred, LookUp, Pending
-from cvec_circus.control.replies import FAULT, Reply
+from cvec_circus.control.replies import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.rights import Accounts
 from cvec_circus.wire import messages
+from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, CommandTarget
     from cvec_circus.control.ownership import Guard
     from cvec_circus.control.server import Request
-    from cvec_circus.options.rights import Accounts
 
 _TOP_LEVEL = frozenset({"id", "command", "properties", "msg_type", "actor"})
 STOPPING = "arbiter is stopping"
 
+MOST = 1000
+"""How many messages may wait for look-ups; more are refused."""
 
-def not_looked_up(accounts: Accounts, then: Callable[[OptionError | None], object]) -> None:
-    """Take accounts as they are given: nothing asks the system here."""
-    then(None)
+Problem = Optional[CircusError]
+LookUp = Callable[[Accounts, Callable[[Optional[OptionError]], object]], object]
+"""Looks up accounts on another thread, then calls a function with what is wrong with them, or None.
+Raises CircusError if that is impossible now."""
 
 
 class Dispatcher:
-    """Owned by the supervisor thread. Answers every request exactly once, and no cast.
+    """Answers every request exactly once, and no cast. Owned by the supervisor thread.
 
-    What is wrong with a request is told to its sender and to nobody else: only a fault of ours goes
-    to the log, with its traceback, and then the sender learns no more than that there was one.
+    Errors in a request are reported to its sender only. A fault of ours goes to the log with its
+    traceback, and the sender learns only that there was one.
+
+    Args:
+        target: The supervisor.
+        clock: Gives the replies their time.
+        guard: Raises for a request that its sender has no right to.
+        look_up: Looks up the accounts in a message; by default they are taken as they are.
     """
 
     def __init__(
@@ -44,27 +53,15 @@ class Dispatcher:
         target: CommandTarget,
         clock: Clock = SYSTEM,
         guard: Guard | None = None,
-        look_up: LookUp = not_looked_up,
+        look_up: LookUp = lambda accounts, then: then(None),
     ) -> None:
-        """Make a dispatcher.
-
-        Args:
-            target: The supervisor.
-            clock: Gives the replies their time.
-            guard: Raises for a request that its sender has no right to.
-            look_up: Has the accounts in a message looked up on another thread.
-        """
         self.deferred = Deferred(look_up)
         self._guard = guard
         self._target = target
         self._clock = clock
 
     def __call__(self, request: Request) -> None:
-        """Carry out one request.
-
-        Args:
-            request: What came in; its answer is sent once at most, now or later.
-        """
+        """Carry out one request; it is answered now or later."""
         reply = Reply(request.send, self._clock, request)
         with answering(reply):
             self.carry_out(messages.decode(only(request), messages.MAX_VALUES), reply, self._guard)
@@ -75,14 +72,14 @@ class Dispatcher:
         Args:
             message: What came in.
             reply: Takes the answer.
-            guard: What may refuse it; nothing does if this program sends it itself.
+            guard: May refuse it; None if this program sends it itself.
 
         Raises:
-            Exception: What keeps it from being carried out; then it is not answered.
+            Exception: Why it cannot be carried out; then it is not answered.
         """
         reply.message_id = message.get("id")
         reply.cast = message.get("msg_type") == "cast"
-        reply.name = actors.named(message.get("actor"))
+        reply.name = named(message.get("actor"))
         command = look_up(message)
         reply.label = command.name
         props = command.validate(properties_of(message, command))
@@ -111,35 +108,27 @@ class Dispatcher:
 
 @contextlib.contextmanager
 def answering(reply: Reply) -> Iterator[None]:
-    """Answer with what is raised meanwhile; log what is a fault in the daemon."""
+    """Answer with what is raised meanwhile; log it if it is a fault in the daemon."""
     try:
         yield
     except Exception as problem:
-        if not is_told(problem):
+        if not isinstance(problem, (CircusError, OSError, MemoryError)):  # a fault of ours
             logger.error("%s failed", reply.label, exc_info=problem)
         if not reply.answered:
             reply.fail(*explain(problem))
 
 
 def only(request: Request) -> bytes:
-    """Take the one frame that a request has.
-
-    Raises:
-        MessageError: There is none, there are several, or it is too large.
-    """
+    """Take the only frame of a request; raise MessageError if it is not one, or too large."""
     if request.count != 1:
-        raise MessageError(f"message invalid: one frame is wanted, {request.count} came")
+        raise MessageError(f"message invalid: {request.count} frames came, not one")
     if request.largest > messages.MAX_FRAME:
         raise MessageError(f"message invalid: {request.largest} bytes, more than 1 MiB")
     return request.take()
 
 
 def look_up(message: dict[str, Any]) -> Command:
-    """Find the command that a message names.
-
-    Raises:
-        MessageError: It names none.
-    """
+    """Return the command that a message names, or raise MessageError."""
     name = message.get("command")
     if name is None:
         raise MessageError("message invalid 'command' is missing")
@@ -153,28 +142,23 @@ def look_up(message: dict[str, Any]) -> Command:
 
 
 def properties_of(message: dict[str, Any], command: Command) -> dict[str, Any]:
-    """Take the properties out of a message.
+    """Return the properties of a message.
 
     Raises:
-        MessageError: They are no object, or one of them stands beside them: a ``stop`` with its
-            name in the wrong place must not stop everything.
+        MessageError: They are not an object, or one of them is outside: a ``stop`` with its name in
+            the wrong place must not stop everything.
     """
     for key in message.keys() - _TOP_LEVEL:
         if key == "name" or key in command.by_name:
-            raise MessageError(f"message invalid: {key!r} belongs into 'properties'")
+            raise MessageError(f"message invalid: {key!r} belongs in 'properties'")
     properties = message.get("properties", {})
     if not isinstance(properties, dict):
         raise MessageError("message invalid: properties: is not an object")
     return properties
 
 
-def is_told(problem: Exception) -> bool:
-    """Tell whether a problem is the sender's or the system's, and not a fault of ours."""
-    return isinstance(problem, (CircusError, OSError, MemoryError))
-
-
 def explain(problem: Exception) -> tuple[str, int]:
-    """Turn what was raised into the reason and the error number that the sender gets."""
+    """Return the reason and the error number that the sender gets for an exception."""
     if isinstance(problem, MessageError):
         return str(problem), problem.errno
     if isinstance(problem, OptionError):
@@ -186,3 +170,96 @@ def explain(problem: Exception) -> tuple[str, int]:
     if isinstance(problem, MemoryError):
         return "the daemon has no memory for that", messages.COMMAND_FAILED
     return FAULT, messages.COMMAND_FAILED
+
+
+class Pending(NamedTuple):
+    """One message, and how to carry it out. Immutable."""
+
+    accounts: Callable[[], Accounts | None]  # what to look up, asked when the message is next
+    now: Callable[[], object]  # carries it out, or raises why not
+    later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
+
+
+class Deferred:
+    """The messages whose users and groups are being looked up. Owned by the supervisor thread.
+
+    A look-up may take long. Only messages that need one wait, and what the same client sends about
+    the same watcher afterwards: that keeps its place.
+    """
+
+    def __init__(self, look_up: LookUp) -> None:
+        self._look_up = look_up
+        self._lines: dict[Hashable, deque[Pending]] = {}
+        self._count = 0
+
+    def carry_out(self, client: Hashable, name: str | None, message: Pending) -> None:
+        """Carry out a message, now or when it is its turn.
+
+        Args:
+            client: The sender.
+            name: The watcher that it is about; None for all, which never waits.
+            message: The message.
+
+        Raises:
+            Exception: Why it cannot be carried out now.
+        """
+        key = client, fold(name or "")
+        if name is not None and key in self._lines:
+            self._admit()
+            self._lines[key].append(message)
+            return
+        accounts = message.accounts()
+        if accounts is None:
+            message.now()
+            return
+        self._admit()
+        self._lines[key] = deque([message])
+        try:
+            self._begin(key, message, accounts)
+        except CircusError:
+            self._pop(key)
+            raise
+
+    def _admit(self) -> None:
+        if self._count >= MOST:
+            raise CircusError("too many messages wait for names already; ask again later")
+        self._count += 1
+
+    def refuse_all(self) -> None:
+        """Refuse all that wait, after the loop, which brings the names, has ended."""
+        lines, self._lines = self._lines, {}
+        self._count = 0
+        for line in lines.values():
+            for message in line:
+                message.later(SupervisorStopped("the supervisor has stopped"))
+
+    def _begin(self, key: Hashable, message: Pending, accounts: Accounts) -> None:
+        self._look_up(accounts, lambda problem: self._looked_up(key, message, problem))
+
+    def _looked_up(self, key: Hashable, message: Pending, problem: OptionError | None) -> None:
+        line = self._lines.get(key)
+        if line and line[0] is message:  # else refused meanwhile
+            message.later(problem)
+            self._pop(key)
+            self._go_on(key)
+
+    def _go_on(self, key: Hashable) -> None:
+        """Carry out what follows, up to the next one that needs a look-up."""
+        while key in self._lines:
+            message = self._lines[key][0]
+            problem = None
+            try:
+                accounts = message.accounts()
+                if accounts is not None:
+                    self._begin(key, message, accounts)
+                    return
+            except CircusError as error:
+                problem = error
+            message.later(problem)
+            self._pop(key)
+
+    def _pop(self, key: Hashable) -> None:
+        self._lines[key].popleft()
+        self._count -= 1
+        if not self._lines[key]:
+            del self._lines[key]

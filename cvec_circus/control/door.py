@@ -1,4 +1,4 @@
-"""The door of an endpoint: which connections are let in, and when none is."""
+"""Accepting connections to an endpoint, while there is room for them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from cvec_circus.system import files
 if TYPE_CHECKING:
     from cvec_circus.control.endpoints import Listener
 
-#: Connections that are let in within one turn.
+#: Connections accepted within one turn.
 ACCEPTS = 64
-#: Connections that an endpoint always has, however few descriptors are left.
+#: Connections that an endpoint always accepts, however few descriptors are left.
 GUARANTEED = 8
-#: The part of the connections that may be there when it is said that there is room again: not at
-#: each one that leaves and is followed by the next.
+#: The share of the connections at which room is reported again: not after each that closes.
 _EASE = 0.9
 #: Seconds between two log lines.
 _PAUSE = 1.0
@@ -29,17 +28,17 @@ _SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Door:
-    """Owned by the thread of its loop. Lets connections in while there is room for them.
+    """Accepts connections while there is room. Owned by the thread of its loop.
 
-    While there is none, those who come wait in the kernel, and nothing wakes the loop for them:
-    `look` has to be called from time to time, until it says that there is no need.
+    While there is none, new connections wait in the kernel and nothing wakes the loop for them:
+    call `look` from time to time while it returns True.
 
     Args:
         listener: Where they come from; closed with this.
-        epoll: Tells when one has come.
+        epoll: Reports new ones.
         clock: The time, for the log.
-        count: Returns how many are in.
-        share: The part of all descriptors that they may take.
+        count: Returns how many there are.
+        share: The share of all descriptors that they may take.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Door:
         self._said_at = float("-inf")
 
     def open(self) -> None:
-        """Let in from now on; where the system has no memory for that, `look` tries again."""
+        """Accept from now on; if the system has no memory for that, `look` tries again."""
         try:
             self._epoll.register(self.fd, select.EPOLLIN)
         except OSError as error:
@@ -74,8 +73,8 @@ class Door:
         """Stop listening."""
         self._listener.close()  # which takes it out of the epoll
 
-    def let_in(self) -> Iterator[socket.socket]:
-        """Yield those who have come and for whom there is room, some of them a turn."""
+    def accept(self) -> Iterator[socket.socket]:
+        """Yield new connections for which there is room, `ACCEPTS` at most."""
         for _ in range(ACCEPTS):
             if not self._has_room():
                 self._shut()
@@ -87,39 +86,39 @@ class Door:
             except OSError as error:
                 if error.errno in _SHORT:
                     self._shut()
-                return  # it was gone before it was let in
+                return  # it was gone before it was accepted
             yield sock
 
     def look(self) -> bool:
-        """Open again when there is room; return whether to look again later."""
+        """Accept again when there is room; return whether to look again later."""
         if not self._is_open and self._has_room():
             self.open()
         if self._said_full and self._is_open and self._count() < self._most() * _EASE:
             self._said_full, self._said_at = False, self._clock.monotonic()
-            logger.info("%s: connections are let in again", self.address)
+            logger.info("%s: accepting connections again", self.address)
         return self._said_full or not self._is_open
 
     def _shut(self) -> None:
-        """Let in no more."""
+        """Accept no more."""
         self._is_open = False
         self._epoll.unregister(self.fd)
         now = self._clock.monotonic()
         if not self._said_full and now - self._said_at >= _PAUSE:
             self._said_full, self._said_at = True, now
             logger.warning(
-                "%s: %d connections, no more are let in until some leave (ulimit -n: %d)",
+                "%s: %d connections; no more are accepted until some close (ulimit -n: %d)",
                 self.address,
                 self._count(),
                 files.limit(),
             )
 
     def _has_room(self) -> bool:
-        """Tell whether one more may come in without taking what children need."""
+        """Return whether there is room for one more beside what children need."""
         count = self._count()
         if count < GUARANTEED:
             return True
         return count < self._most() and files.has_room_for_others(self.fd)
 
     def _most(self) -> float:
-        """How many may be in at once."""
+        """Return how many there may be at once."""
         return files.limit() * self._share

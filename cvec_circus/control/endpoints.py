@@ -1,4 +1,4 @@
-"""Listen on the daemon's endpoints, with one clear line when that cannot be."""
+"""Listening on the daemon's endpoints, with one clear line when that fails."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from cvec_circus.control.ownership import Guard
     from cvec_circus.sockets.unix import OwnPath
 
-#: Clients that may wait to be let in: as many as start at once, or wait while there is no room.
+#: Connections that may wait to be accepted: of clients that start at once, or while there is no
+#: room.
 _BACKLOG = 1024
-#: What asks for the address of an interface: see netdevice(7).
+#: The ioctl for the address of an interface: see netdevice(7).
 _SIOCGIFADDR = 0x8915
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 _RISKY = "any client that can connect can run programs here"
@@ -36,34 +37,22 @@ _ROOT = (
 
 
 class Access(NamedTuple):
-    """Who gets through to the file of an ipc endpoint. Immutable.
-
-    Attributes:
-        mode: Its mode.
-        owner: Who owns it, by name or number; None for us.
-    """
+    """Who may connect to the file of an ipc endpoint. Immutable."""
 
     mode: int = 0o600
-    owner: int | str | None = None
+    owner: int | str | None = None  # by name or number; None for us
 
 
 class Listener(NamedTuple):
-    """A socket that listens. Immutable.
+    """A socket that listens. Immutable."""
 
-    Attributes:
-        sock: The socket, which never blocks.
-        fd: Its number.
-        address: The real endpoint.
-        own_path: The file of an ipc endpoint, which is taken away in the end.
-    """
-
-    sock: socket.socket
+    sock: socket.socket  # non-blocking
     fd: int
-    address: str
-    own_path: OwnPath | None = None
+    address: str  # the real endpoint
+    own_path: OwnPath | None = None  # the file of an ipc endpoint, removed at the end
 
     def close(self) -> None:
-        """Listen no more, once: the file there may be another daemon's afterwards."""
+        """Stop listening. Once: afterwards the file may be another daemon's."""
         if self.sock.fileno() == -1:
             return
         self.sock.close()
@@ -126,22 +115,17 @@ def examine(circus: Mapping[str, Any]) -> None:
             raise SocketError(str(one))
         logger.warning("%s", one)
     endpoint = circus["endpoint"]
-    if os.geteuid() == 0 and is_local(endpoint) and _is_for_every_user(endpoint):
+    if os.geteuid() == 0 and is_local(endpoint) and endpoint.startswith(("tcp://", "ipc://@")):
         logger.warning("endpoint %s: %s", endpoint, _ROOT)
 
 
 def is_local(endpoint: str) -> bool:
-    """Tell whether an endpoint can be reached from this machine alone."""
+    """Return whether only this machine can reach an endpoint."""
     transport, _, address = endpoint.partition("://")
     host, colon, _ = address.rpartition(":")
     if transport != "tcp" or not colon:
-        return True  # or it is no endpoint at all, which `listen` says
+        return True  # or it is not an endpoint, which `listen` reports
     return host in ("localhost", "lo", "[::1]", "::1") or bool(_LOOPBACK.fullmatch(host))
-
-
-def _is_for_every_user(endpoint: str) -> bool:
-    """Whether there is no file whose mode says who may connect."""
-    return endpoint.startswith(("tcp://", "ipc://@"))
 
 
 def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
@@ -153,7 +137,7 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
         access: Who may connect to the file of an ipc endpoint.
 
     Raises:
-        SocketError: In a line that names the option and the endpoint.
+        SocketError: A line that names the option and the endpoint.
     """
     transport, _, address = endpoint.partition("://")
     reason = _why_not(endpoint)
@@ -187,12 +171,7 @@ def has_file(endpoint: str) -> bool:
 
 
 def inherited(fd: int, address: str) -> Listener:
-    """Listen with a socket that another process has bound.
-
-    Args:
-        fd: The socket, which is ours from now on.
-        address: The real endpoint.
-    """
+    """Listen with a socket that another process has bound, ours from now on."""
     return _listening(socket.socket(fileno=fd), address)
 
 
@@ -215,11 +194,7 @@ def _listen_tcp(address: str) -> Listener:
 
 
 def _resolve(host: str, port: int) -> tuple[int, Any]:
-    """Find the address of a host.
-
-    Raises:
-        OSError: ENODEV if there is none such.
-    """
+    """Return the family and address of a host; raise ENODEV if there is none."""
     if host == "*":
         return socket.AF_INET, ("0.0.0.0", port)
     if host in (name for _, name in socket.if_nameindex()):
@@ -254,7 +229,7 @@ def _listen_file(path: str, access: Access) -> Listener:
 
 
 def _listen_unix(address: str) -> Listener:
-    """Listen on a unix socket without a file: ``@NAME``, or ``*`` for any name that is free."""
+    """Listen on a unix socket without a file: ``@NAME``, or ``*`` for any free name."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind("" if address == "*" else "\0" + address[1:])
@@ -281,13 +256,13 @@ def _check_path(path: str) -> None:
     """Refuse a path where a living daemon or a file that is no socket is."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "the file there is no socket")
+            raise FileExistsError(errno.EEXIST, "the file there is not a socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1.0)
             probe.connect(path)
     except (FileNotFoundError, ConnectionRefusedError):
         return
-    raise OSError(errno.EADDRINUSE, "somebody listens there")
+    raise OSError(errno.EADDRINUSE, "another process listens there")
 
 
 def _reason(error: OSError) -> str:
@@ -298,9 +273,9 @@ def _reason(error: OSError) -> str:
 
 
 def guard(circus: Mapping[str, Any]) -> Guard | None:
-    """Return what looks at requests where the endpoint belongs to somebody else, or None."""
+    """Return what checks requests if the endpoint belongs to another user, or None."""
     if circus["endpoint_owner"] is None:
         return None
-    from cvec_circus.control import ownership  # most daemons keep theirs
+    from cvec_circus.control import ownership  # most daemons own theirs
 
     return ownership.guard(circus["endpoint"], circus["endpoint_owner"])

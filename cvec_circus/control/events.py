@@ -1,40 +1,158 @@
-"""The event channel: everything that happens, numbered, published, and kept for a while."""
+"""The event channel: events numbered, published on a PUB socket, and kept for a while."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.wire import topics
+from cvec_circus.control.connection import Connection
+from cvec_circus.control.connections import Connections, Incoming
+from cvec_circus.wire import topics, zmtp
 
 if TYPE_CHECKING:
-    from cvec_circus.control.publisher import Publisher
+    from cvec_circus.base.loop import Loop
+    from cvec_circus.control.endpoints import Listener
 
-#: Prepared texts kept; names come from people, so there are few unless somebody plays tricks.
+#: Prepared texts kept: names come from people, so there are few, except in an attack.
 _MAX_PREPARED = 4096
+
+#: The part of all descriptors that subscribers may take.
+SHARE = 0.25
+#: Bytes that wait for a slow subscriber; it loses what comes on top.
+MOST_UNSENT = 4 << 20
+#: Topics that one connection may subscribe to.
+MOST_TOPICS = 4096
+#: Bytes of the topics of one connection, and of all; each topic counts `EACH` more.
+MOST_BYTES, MOST_BYTES_TOGETHER, EACH = 1 << 20, 32 << 20, 128
+
+_SUBSCRIBERS = frozenset({b"SUB", b"XSUB"})
+#: How ZMTP 3.0 writes what 3.1 has commands for: the first byte of a message.
+_OLDER = {b"\x01": zmtp.SUBSCRIBE, b"\x00": zmtp.CANCEL}
+
+
+class Publisher:
+    """A PUB socket: sends messages to those who subscribed to their topics.
+
+    Owned by the thread of its loop. Never waits: a slow subscriber loses messages.
+
+    Args:
+        loop: Reads the subscriptions.
+        listener: Accepts the subscribers; closed with this.
+
+    Attributes:
+        address: The real endpoint.
+    """
+
+    def __init__(self, loop: Loop, listener: Listener) -> None:
+        self.address = listener.address
+        self._topics: dict[Connection, Counter[bytes]] = {}
+        self._prefixes: dict[Connection, tuple[bytes, ...] | None] = {}  # None: out of date
+        self._bytes: dict[Connection, int] = {}
+        self._together = 0
+        self._connections = Connections(
+            loop, listener, b"PUB", _SUBSCRIBERS, self._receive, SHARE, self._gone
+        )
+        self._connections.open()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is any subscription."""
+        return bool(self._prefixes)
+
+    def publish(self, messages: Sequence[Sequence[bytes]]) -> None:
+        """Send messages to their subscribers: together, so that each is woken once.
+
+        Args:
+            messages: The frames of each; the first one is its topic.
+        """
+        encoded = [(frames[0], zmtp.message(*frames)) for frames in messages]
+        everything = b"".join([text for _, text in encoded])
+        for connection, prefixes in self._prefixes.items():
+            if prefixes is None:
+                prefixes = self._prefixes[connection] = tuple(self._topics[connection])
+            wanted = [text for topic, text in encoded if topic.startswith(prefixes)]
+            if wanted:
+                # One copy for all who get everything; it may wait in their queues.
+                text = everything if len(wanted) == len(encoded) else b"".join(wanted)
+                self._connections.send(connection, text, MOST_UNSENT)
+
+    def close(self) -> None:
+        """Stop listening; what is on its way still goes out."""
+        self._connections.close()
+
+    def _receive(self, connection: Connection, incoming: Incoming) -> None:
+        """Take a subscription; what else a subscriber says has no meaning."""
+        if isinstance(incoming, zmtp.Control):
+            name, topic = incoming
+        else:
+            name, topic = _OLDER.get(incoming.frames[0][:1], b""), incoming.frames[0][1:]
+        if name not in (zmtp.SUBSCRIBE, zmtp.CANCEL):
+            return
+        if name == zmtp.SUBSCRIBE:
+            self._subscribe(connection, topic)
+        else:
+            self._cancel(connection, topic)
+
+    def _subscribe(self, connection: Connection, topic: bytes) -> None:
+        topics = self._topics.setdefault(connection, Counter())
+        topics[topic] += 1
+        if topics[topic] > 1:
+            return
+        self._prefixes[connection] = None
+        self._count(connection, len(topic) + EACH)
+        if len(topics) > MOST_TOPICS or self._bytes[connection] > MOST_BYTES:
+            self._connections.end(connection, f"more than {MOST_TOPICS} subscriptions, or too long")
+        elif self._together > MOST_BYTES_TOGETHER:
+            worst = max(self._bytes, key=lambda one: self._bytes[one])
+            self._connections.end(worst, "too many subscriptions of all connections together")
+
+    def _cancel(self, connection: Connection, topic: bytes) -> None:
+        topics = self._topics.get(connection, Counter())
+        if topic not in topics:
+            return
+        topics[topic] -= 1
+        if not topics[topic]:
+            del topics[topic]
+            self._prefixes[connection] = None
+            self._count(connection, -len(topic) - EACH)
+
+    def _count(self, connection: Connection, size: int) -> None:
+        self._bytes[connection] = self._bytes.get(connection, 0) + size
+        self._together += size
+
+    def _gone(self, connection: Connection) -> None:
+        self._topics.pop(connection, None)
+        self._prefixes.pop(connection, None)
+        self._together -= self._bytes.pop(connection, 0)
 
 
 class EventStream:
-    """Owned by the supervisor thread. What is published, and the history of it.
+    """Publishes events and keeps their history. Owned by the supervisor thread.
 
     Every payload carries ``seq`` (1, 2, 3 ... for the life of the stream), ``run`` (which life),
-    ``watcher``, ``cause`` and ``time``. Publishing never blocks: what a slow subscriber
-    cannot take is lost to it, and one that misses a number finds it in the history.
+    ``watcher``, ``cause`` and ``time``. Publishing never blocks: a slow subscriber loses events,
+    and one that misses a number finds it in the history.
 
-    What is published waits for `send`, which the owner calls between the parts of a turn, so each
-    subscriber is woken once for all that a part has published.
+    Events wait for `send`, which the owner calls between the parts of a turn, so that each
+    subscriber is woken once for all events of a part.
+
+    Args:
+        publisher: Sends the events; closed with this.
+        clock: Gives the payloads their time.
+        history: How many events are kept.
+        later: Calls a function after some seconds; None where `hold` stays 0.
 
     Attributes:
-        address: Where the socket really listens.
+        address: The real endpoint of the socket.
         run: A random id of this stream's life.
         seq: The number of the last event; 0 before the first.
-        hold: Seconds for which events may be kept back, to go out together with others. Every
-            subscriber is woken for what goes out, which takes 0.1 ms of a processor for each: with
-            many of them, that is taken from the process that is being started meanwhile.
+        hold: Seconds for which events may be held back, to go out together with others. Waking a
+            subscriber takes 0.1 ms of a processor: with many of them, that is taken from processes
+            that are just being started.
     """
 
     def __init__(
@@ -44,14 +162,6 @@ class EventStream:
         history: int = 10_000,
         later: Callable[[float, Callable[[], object]], object] | None = None,
     ) -> None:
-        """Begin with the number 1.
-
-        Args:
-            publisher: Sends what is published; closed with this.
-            clock: Gives the payloads their time.
-            history: How many events are kept.
-            later: Calls a function after some seconds; None where `hold` stays 0.
-        """
         self._publisher = publisher
         self.address = publisher.address
         self.run = os.urandom(8).hex()
@@ -66,16 +176,13 @@ class EventStream:
         self._encode = json.JSONEncoder(check_circular=False).encode
 
     def publish(self, name: str, action: str, cause: str, /, **payload: Any) -> int:
-        """Publish what happened to a watcher.
+        """Publish an event of a watcher; return its number.
 
         Args:
             name: The watcher's name as written.
             action: What happened: "spawn", "reap" ...
-            cause: Who or what made it happen: "exit", "command:restart" ...
-            **payload: What else there is to say, in JSON's types.
-
-        Returns:
-            The number of the event.
+            cause: What made it happen: "exit", "command:restart" ...
+            **payload: The rest, in JSON's types.
         """
         topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
@@ -88,7 +195,7 @@ class EventStream:
         return self.seq
 
     def send(self) -> bool:
-        """Send what was published, or keep it back for `hold`; leaves no work to the next turn."""
+        """Send what was published, or hold it back for `hold`; leave no work to the next turn."""
         if self._held and not self._is_due:
             if self.hold and self._later is not None:
                 self._is_due = True
@@ -98,7 +205,7 @@ class EventStream:
         return False
 
     def flush(self) -> None:
-        """Send what is kept back."""
+        """Send what is held back."""
         self._is_due = False
         held, self._held = self._held, []
         if held:
@@ -111,15 +218,15 @@ class EventStream:
         self._send([(topics.sync(marker), text)])
 
     def since(self, seq: int, limit: int) -> dict[str, Any]:
-        """Look up what was published after a number.
+        """Return what was published after a number.
 
         Args:
-            seq: The last number that is known already.
+            seq: The last number known already.
             limit: How many events to return at most.
 
         Returns:
             events: the two frames of each as text, oldest first; more: whether there are further
-            ones; lost: how many after `seq` are kept no longer; seq: the last number given out;
+            ones; lost: how many after `seq` are no longer kept; seq: the last number assigned;
             run: the id of this life.
         """
         oldest = self.seq - len(self._history) + 1
@@ -138,12 +245,12 @@ class EventStream:
         self._history = deque(self._history, maxlen=max(1, history))
 
     def close(self) -> None:
-        """Close the socket; what is on its way still goes out."""
+        """Close the socket; events on their way still go out."""
         self.flush()
         self._publisher.close()
 
     def _prepare(self, name: str, action: str) -> tuple[str, str]:
-        """Make what is the same each time, once: the history keeps thousands of these events."""
+        """Make the constant parts once: the history keeps thousands of these events."""
         if len(self._prepared) >= _MAX_PREPARED:
             self._prepared.clear()
         head = f'{{"run": "{self.run}", "watcher": {json.dumps(name)}, "seq": '

@@ -1,4 +1,4 @@
-"""What clients may not do where `endpoint_owner` has given the endpoint away to another user."""
+"""What clients may not do where `endpoint_owner` gives the endpoint to another user."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Guard = Callable[[str, Mapping[str, Any]], None]
 REFUSED = "uid does not match endpoint_owner"
 """What Circus says."""
 
-INSIDE = "hooks, and stream classes of one's own, run inside the daemon: not by endpoint_owner"
+INSIDE = "hooks and custom stream classes run inside the daemon: endpoint_owner may not set them"
 
-GROUP = "only a group that endpoint_owner is in"
-"""Of group root, shadow or docker, a user can do much of what root can."""
+GROUP = "gid must be a group of endpoint_owner"
+"""As group root, shadow or docker, a user can do much of what root can."""
 
-FILES = "the daemon itself would write to that file, which endpoint_owner may not choose"
+FILES = "the daemon itself writes to that file: endpoint_owner may not choose it"
 
-ANOTHER_FILE = "only the file that the daemon was started with: not another by endpoint_owner"
-"""A file of his own would have anything run, as anybody. Even the refusal of a file tells what is
-in it, and it may be one that he cannot read."""
+ANOTHER_FILE = "endpoint_owner may only reload the file that the daemon was started with"
+"""Another file could run anything as any user. Even an error message shows what is in a file, which
+the owner may not be allowed to read."""
 
 STREAMS = ("stdout_stream", "stderr_stream")
 
@@ -33,37 +33,29 @@ PROTECTED = frozenset(
     "uid gid umask cmd args executable shell shell_args working_dir virtualenv virtualenv_py_ver"
     " copy_path copy_env env hooks stdin_socket stdout_stream stderr_stream".split()
 )
-"""What decides which program a watcher runs, as whom, on what, and who can write to its files."""
+"""Options that decide which program runs, as whom, with what, and who can write its files."""
 
 HARMLESS_PARTS = frozenset(
     "max_bytes backup_count compress json color rotate_when rotate_interval utc".split()
 )
-"""The parts of a stream which do not say where output goes, nor what stands in it."""
+"""The parts of a stream that decide neither where output goes nor what it contains."""
 
 
 def guard(endpoint: str, owner: int | str | None) -> Guard | None:
-    """Return what looks at every request; None if the endpoint is not given away.
+    """Return what checks every request; None if we own the endpoint.
 
-    The owner may connect, and the daemon may be root: without this he could become root by adding a
-    watcher, or by setting the command of one that runs as root.
+    The owner may connect, and the daemon may be root: without this the owner could become root by
+    adding a watcher, or by setting the command of one that runs as root.
 
-    The owner is looked up here. What a request names has been looked up when it comes to the guard:
-    see `control.deferred`.
-
-    Args:
-        endpoint: The control endpoint.
-        owner: Who owns it.
+    The owner is looked up here; users and groups in a request were looked up before: see
+    `control.dispatch`.
     """
     if owner is None or not endpoint.startswith("ipc://"):
         return None
     uid = _asked(owner)
 
     def look(command: str, props: Mapping[str, Any]) -> None:
-        """Refuse a request.
-
-        Raises:
-            MessageError: It would run something as somebody else.
-        """
+        """Raise MessageError for a request that would run something as another user."""
         options = props.get("options") or {}
         if command == "add" and ("uid" not in options or _number(options["uid"]) != uid):
             raise MessageError(REFUSED)
@@ -82,7 +74,7 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
 
 
 def _runs_in_the_daemon(key: object, value: object) -> bool:
-    """Whether that names code which the daemon would import, whoever its processes run as."""
+    """Return whether an option names code that the daemon itself imports."""
     name = str(key)
     if name == "hooks" or name.startswith("hooks."):
         return True
@@ -94,7 +86,7 @@ def _runs_in_the_daemon(key: object, value: object) -> bool:
 
 
 def _is_a_file(key: object, value: object) -> bool:
-    """Whether that names a file for output, or the socket of a syslog."""
+    """Return whether an option names a file for output, or the socket of a syslog."""
     if key in STREAMS:
         parts = value if isinstance(value, Mapping) else {}
         return any(_is_a_file(f"{key}.{part}", parts[part]) for part in parts)
@@ -105,7 +97,7 @@ def _is_a_file(key: object, value: object) -> bool:
 
 
 def _is_protected(key: object) -> bool:
-    """Whether that may not be set. A key of nobody's may stand in a command, `$(circus.my.key)`."""
+    """Return whether an option may not be set. A command may use a freeform key: `$(circus.k)`."""
     name = str(key)
     if name in PROTECTED or name.startswith(("hooks.", "rlimit_")):
         return True
@@ -116,7 +108,7 @@ def _is_protected(key: object) -> bool:
 
 
 def _is_in(options: Mapping[str, Any]) -> bool:
-    """Whether the group in options, if there is one, is one of their user's."""
+    """Return whether the group in options, if any, is one of their user's."""
     user, group = options["uid"], options.get("gid")
     if group is None or group == "":
         return True
@@ -129,7 +121,7 @@ def _is_in(options: Mapping[str, Any]) -> bool:
 
 
 def _number(account: Any) -> int | None:
-    """The number of a user that is given by name or number; None if there is no such user."""
+    """Return the number of a user given by name or number; None if there is no such user."""
     try:
         user = to_account(account)
         return user if isinstance(user, int) else known(user, None).uid
@@ -138,7 +130,7 @@ def _number(account: Any) -> int | None:
 
 
 def _asked(account: Account) -> int | None:
-    """As `_number`, and asks the system for a name."""
+    """As `_number`, but ask the system for a name."""
     if isinstance(account, str):
         with contextlib.suppress(ValueError):
             look_up(account, None)

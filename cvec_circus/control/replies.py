@@ -1,63 +1,86 @@
-"""The one answer that a request gets, now or later."""
+"""The one answer that a request gets, now or later, and the name of its sender.
+
+Events, log lines and reasons name who gave an order, the *actor*:
+
+======================================  =====================================================
+``client``                              a client that gives no name
+``client NAME``                         one that gives a name, which proves nothing
+``client NAME (pid 123, uid 1000)``     one on a unix socket, where the kernel says who it is
+``plugin:NAME``                         a plugin; its runner gives this name
+``hook:NAME``                           a hook of that name, while it runs
+``program``                             the program that embeds the daemon
+======================================  =====================================================
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+import re
+from typing import TYPE_CHECKING, Any, Callable
 
 from cvec_circus import logger
-from cvec_circus.control import actors
 from cvec_circus.exc import MessageError
 from cvec_circus.wire import messages
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from cvec_circus.base.clock import Clock
+    from cvec_circus.control.server import Request
+
+PROGRAM = "program"
+PLUGIN = "plugin:"
 
 #: What a sender learns of a fault of ours.
 FAULT = "internal error; the daemon's log has more"
 
+#: Characters that a name may have.
+LONGEST_NAME = 80
+
+# Compiled at its first use: the larger classes of this one take half a millisecond.
+_UNPRINTABLE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+
 Send = Callable[[bytes], object]
 
 
-class Peer(Protocol):
-    """Owned by the supervisor thread. The client that a reply goes to.
+def named(given: Any) -> str:
+    """Return the name that a message gives its sender, in the key ``actor``; "" if none.
 
-    Attributes:
-        client: What tells it from other clients.
+    Raises:
+        MessageError: It is not text, too long, or not printable.
     """
-
-    @property
-    def client(self) -> Hashable: ...
-
-    def credentials(self) -> tuple[int, int] | None:
-        """Return its pid and uid; None where only the network knows."""
-
-    def keep(self, reply: Reply, waits: bool) -> bool:
-        """Call `client_gone` when it is gone; whether there is room for one more that waits."""
-
-    def release(self, reply: Reply) -> None:
-        """Forget a reply that has been given."""
+    if given is None:
+        return ""
+    if not isinstance(given, str) or re.search(_UNPRINTABLE, given):
+        raise MessageError("message invalid: actor: is not printable text")
+    if len(given) > LONGEST_NAME:
+        raise MessageError(f"message invalid: actor: is longer than {LONGEST_NAME} characters")
+    return given.strip()
 
 
 class Reply:
-    """Owned by the supervisor thread. The answer to one request: given once, or never for a cast.
+    """The answer to one request: given once, or never for a cast. Owned by the supervisor thread.
+
+    Args:
+        send: Takes the frame of the answer.
+        clock: Gives the answer its time.
+        request: What is answered; None if the program that embeds the daemon asks.
 
     Attributes:
         label: What is answered, for the log.
-        message_id: The id that the answer carries, whatever the sender made it.
-        cast: The sender wants no answer; whatever is given goes nowhere.
+        message_id: The id that the answer carries, whatever JSON the sender gave.
+        cast: Whether the sender wants no answer.
         timeout: Seconds after which an order that is waited for is answered with an error.
         answered: Whether the answer was given.
-        name: What the sender calls itself; "" if it does not say.
-        is_dead: Whether the client is gone: an answer goes nowhere.
+        name: The name that the sender gives; "" for none.
+        is_dead: Whether the client is gone, so that the answer is dropped.
         when_gone: Called when the client goes before its answer; None for nothing.
     """
 
     __slots__ = (
         "_clock",
-        "_peer",
+        "_request",
         "_send",
         "answered",
         "cast",
@@ -69,17 +92,10 @@ class Reply:
         "when_gone",
     )
 
-    def __init__(self, send: Send, clock: Clock, peer: Peer | None = None) -> None:
-        """Prepare an answer.
-
-        Args:
-            send: Takes its frame.
-            clock: Gives it its time.
-            peer: The client; None for the program that this daemon is embedded in.
-        """
+    def __init__(self, send: Send, clock: Clock, request: Request | None = None) -> None:
         self._send = send
         self._clock = clock
-        self._peer = peer
+        self._request = request
         self.label = "a message"
         self.message_id: Any = None
         self.cast = False
@@ -91,33 +107,37 @@ class Reply:
 
     @property
     def actor(self) -> str:
-        """Who sent the request, for people: see `actors`."""
-        if self._peer is None:
-            return actors.PROGRAM
-        return actors.client(self.name, self._peer.credentials())
+        """Who sent the request: see the table above."""
+        if self._request is None:
+            return PROGRAM
+        if self.name.startswith(PLUGIN):
+            return self.name
+        shown = f"client {self.name}" if self.name else "client"
+        credentials = self._request.client.credentials()
+        return shown if credentials is None else "{} (pid {}, uid {})".format(shown, *credentials)
 
     @property
     def client(self) -> Hashable:
-        """What tells the sender from others; None for the program."""
-        return None if self._peer is None else self._peer.client
+        """What distinguishes the sender from others; None for the program."""
+        return None if self._request is None else self._request.client
 
     def keep(self, waits: bool) -> None:
-        """Notice from now on when the client goes before its answer.
+        """Note from now on when the client goes before its answer.
 
         Args:
-            waits: Whether the answer may take long, as the request asks for it.
+            waits: Whether the answer may take long, as the request allows.
 
         Raises:
             MessageError: Too many answers are awaited already.
         """
-        if self._peer is not None and not self._peer.keep(self, waits):
+        if self._request is not None and not self._request.keep(self, waits):
             reason = "too many requests wait for their answers; ask later, or without waiting"
             raise MessageError(reason, messages.COMMAND_FAILED)
 
     def client_gone(self) -> None:
-        """Note that the client is gone; once, and never after the answer."""
+        """Note that the client is gone. Once, and never after the answer."""
         self.is_dead = True
-        gone, self.when_gone = self.when_gone, None  # or the two would keep each other
+        gone, self.when_gone = self.when_gone, None  # or the two would keep each other alive
         if gone is not None:
             gone()
 
@@ -134,13 +154,10 @@ class Reply:
         return Cause(text, self.actor, why)
 
     def wait(self, shape: Callable[[Outcome], dict[str, Any]]) -> Wait:
-        """Make what the core calls at the end of an order.
+        """Make what the core calls at the end of an order; its `gone` is called if the client goes.
 
         Args:
-            shape: Turns the outcome of an order that came to its end into the reply's fields.
-
-        Returns:
-            The wait; its `gone` is called when the client goes.
+            shape: Turns the outcome of a finished order into the reply's fields.
         """
 
         def then(outcome: Outcome) -> None:
@@ -154,21 +171,21 @@ class Reply:
         return wait
 
     def give(self, reply: dict[str, Any]) -> None:
-        """Send a reply, unless it is the second one: that is a fault of ours, and is logged."""
+        """Send a reply; a second one, which is a fault of ours, is only logged."""
         if self.answered:
             logger.error("second answer to %s dropped: %.200r", self.label, reply)
             return
         self.answered = True
         self.when_gone = None
-        if self._peer is not None:
-            self._peer.release(self)
+        if self._request is not None:
+            self._request.release(self)
         if self.cast or self.is_dead:
             return
         reply["id"] = self.message_id
         try:
             frame = messages.encode(reply)
         except (TypeError, ValueError) as problem:
-            logger.error("the answer to %s has no JSON form", self.label, exc_info=problem)
+            logger.error("the answer to %s cannot be encoded as JSON", self.label, exc_info=problem)
             failed = messages.error(FAULT, messages.COMMAND_FAILED, self._clock.time())
             frame = messages.encode({**failed, "id": self.message_id})
         self._send(frame)

@@ -1,4 +1,4 @@
-"""The control socket: takes requests in turn and sends every answer back to its sender."""
+"""The control socket: receives requests and sends each answer back to its sender."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 #: The part of all descriptors that clients may take.
 SHARE = 0.5
-#: Answers that are awaited at once, of all clients: a further request that asks to wait is refused.
-#: Each takes 3 kB.
+#: Answers that all clients together may await: a further request with `waiting` is refused. Each
+#: takes 3 kB.
 MOST_AWAITED = 20_000
-#: The same of one connection, for requests of any kind.
+#: The same for one connection, and requests of any kind.
 MOST_OF_ONE = 50_000
 
 _CLIENTS = frozenset({b"DEALER", b"REQ", b"ROUTER"})
 
 
 class Request:
-    """Owned by the supervisor thread. What a client has sent, and the way back to it.
+    """What a client has sent, and the way back to it. Owned by the supervisor thread.
 
     Attributes:
         client: Its connection.
-        frames: The first frames of its body, two at most; more than `count` are not kept.
+        frames: The first frames of its body, two at most.
         count: How many frames the body had.
         largest: Bytes of the largest one.
     """
@@ -40,7 +40,7 @@ class Request:
     ) -> None:
         self._connections = connections
         self.client = connection
-        # REQ sends an empty frame before the body, and expects one before the answer.
+        # REQ sends an empty frame before the body and expects one before the answer.
         envelope = 1 if message.frame_count > 1 and not message.frames[0] else 0
         self._envelope = message.frames[:envelope]
         self.frames = message.frames[envelope:]
@@ -48,27 +48,20 @@ class Request:
         self.largest = message.largest
 
     def send(self, answer: bytes) -> None:
-        """Send the answer. A client that is gone, or does not read its answers, loses it."""
+        """Send the answer; a client that is gone or does not read loses it."""
         self._connections.send(self.client, zmtp.message(*self._envelope, answer))
 
-    def credentials(self) -> tuple[int, int] | None:
-        """Return pid and uid of the client; None where only the network knows."""
-        return self.client.credentials()
-
     def take(self) -> bytes:
-        """Return the only frame, which is kept no longer."""
+        """Return the only frame, and keep it no longer."""
         (body,), self.frames = self.frames, ()
         return body
 
     def keep(self, reply: Dependant, waits: bool) -> bool:
-        """Call `client_gone` of a reply when its client is gone.
+        """Call `client_gone` of a reply when its client is gone; return whether there is room.
 
         Args:
-            reply: What is given now or later.
+            reply: The reply.
             waits: Whether it may take long.
-
-        Returns:
-            Whether there is room for it.
         """
         if waits and self._connections.dependants >= MOST_AWAITED:
             return False
@@ -78,18 +71,27 @@ class Request:
         return True
 
     def release(self, reply: Dependant) -> None:
-        """Forget a reply that has been given."""
+        """Forget a reply."""
         self._connections.release(self.client, reply)
 
 
 class ControlServer:
-    """Owned by the supervisor thread. The ROUTER of the control endpoint.
+    """The ROUTER of the control endpoint. Owned by the supervisor thread.
 
-    DEALER clients send one frame; REQ clients send an empty one before it and get one back. What a
-    client may do, and what happens then, stands in `control.connections`.
+    It listens at once; clients wait for `open`. DEALER clients send one frame; REQ clients send an
+    empty one before it and get one back. `control.connections` lists what a client may do.
+
+    Args:
+        loop: The supervisor's loop.
+        endpoint: Where to listen.
+        dispatch: Called with each request.
+        access: Who may connect to an ipc endpoint.
 
     Attributes:
-        address: Where it really listens.
+        address: The real endpoint.
+
+    Raises:
+        SocketError: It cannot listen there.
     """
 
     def __init__(
@@ -99,32 +101,21 @@ class ControlServer:
         dispatch: Callable[[Request], object],
         access: Access = OURS_ALONE,
     ) -> None:
-        """Listen; clients wait for `open`.
-
-        Args:
-            loop: The supervisor's loop.
-            endpoint: Where to listen.
-            dispatch: Called with each request.
-            access: Who may connect to an ipc endpoint.
-
-        Raises:
-            SocketError: The endpoint cannot be listened on.
-        """
         self._dispatch = dispatch
         listener = listen("endpoint", endpoint, access)
         self.address = listener.address
         self._connections = Connections(loop, listener, b"ROUTER", _CLIENTS, self._receive, SHARE)
 
     def open(self) -> None:
-        """Begin to let clients in and to read their requests."""
+        """Begin to accept clients and to read their requests."""
         self._connections.open()
 
     def close(self) -> None:
-        """Stop listening, and end the connections; answers on their way still go out."""
+        """Stop listening and close the connections; answers on their way still go out."""
         self._connections.close()
 
     def finish(self) -> None:
-        """Answer what has come in by now, after the loop has ended: it is the last chance."""
+        """Answer what has come in by now, after the loop has ended."""
         self._connections.drain()
 
     def _receive(self, connection: Connection, incoming: Incoming) -> None:

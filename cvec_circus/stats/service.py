@@ -28,7 +28,7 @@ from cvec_circus.client.feed.questions import Pace, Questions
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
 from cvec_circus.control import endpoints
-from cvec_circus.control.publisher import Publisher
+from cvec_circus.control.events import Publisher
 from cvec_circus.exc import SocketError
 from cvec_circus.stats import payloads
 from cvec_circus.stats.inventory import Census, Inventory

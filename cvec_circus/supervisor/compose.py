@@ -10,8 +10,7 @@ from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration, LeftOut, Origin
 from cvec_circus.control import endpoints
-from cvec_circus.control.events import EventStream
-from cvec_circus.control.publisher import Publisher
+from cvec_circus.control.events import EventStream, Publisher
 from cvec_circus.control.server import ControlServer, Request
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports

@@ -132,10 +132,10 @@ def launch(spec: LaunchSpec) -> Launched:
 
     `nofile` alone needs no shim: our own soft limit is lowered during the vfork, which costs 2 us,
     while a wrapper such as prlimit(1) or sh costs the child 0.5 ms and more, and cannot say why the
-    program could not be executed. Meanwhile, opening a file fails in any thread if all numbers below that
-    limit are taken, and some libraries then abort. So this happens only where `MARGIN` numbers are
-    free below, and only on the main thread, so that no two threads lower and raise the limit at
-    once. Otherwise the shim sets it.
+    program could not be executed. Meanwhile, opening a file fails in any thread if all numbers
+    below that limit are taken, and some libraries then abort. So this happens only where `MARGIN`
+    numbers are free below, and only on the main thread, so that no two threads lower and raise the
+    limit at once. Otherwise the shim sets it.
 
     Raises:
         LaunchError: It could not be started; an OSError.

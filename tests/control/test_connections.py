@@ -211,8 +211,8 @@ class TestRoom(ConnectionsCase):
                 late = self.raw()
                 self.assertEqual(late.ask("ping")["status"], "ok")
                 self.assertTrue(eventually(lambda: len(logs.output) == 2))
-        self.assertIn("no more are let in until some leave", logs.output[0])
-        self.assertIn("let in again", logs.output[1])
+        self.assertIn("no more are accepted until some close", logs.output[0])
+        self.assertIn("accepting connections again", logs.output[1])
 
     def test_a_share_of_all(self) -> None:
         with mock.patch.object(door.Door, "_most", return_value=12):

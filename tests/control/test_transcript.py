@@ -302,9 +302,9 @@ class TestRefusals(ControlCase):
     def test_a_property_in_the_wrong_place(self) -> None:
         for command in ("stop", "list", "quit", "restart"):
             reply = self.ask_message({"id": "x", "command": command, "name": "web"})
-            self.assert_refused(reply, 3, "'name' belongs into 'properties'")
+            self.assert_refused(reply, 3, "'name' belongs in 'properties'")
         reply = self.ask_message({"id": "x", "command": "stop", "waiting": True})
-        self.assert_refused(reply, 3, "'waiting' belongs into 'properties'")
+        self.assert_refused(reply, 3, "'waiting' belongs in 'properties'")
         message = {"id": "x", "command": "list", "properties": {}, "trace": "7"}
         self.assertEqual(self.ask_message(message)["status"], "ok")
 

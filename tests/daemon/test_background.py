@@ -172,7 +172,7 @@ class TestDaemonize(DaemonCase):
             "try:\n    daemonize()\nfinally:\n    thread.cancel()"
         )
         self.assertEqual(done.returncode, 1)
-        self.assertIn("CircusError: this process has threads", done.stderr)
+        self.assertIn("CircusError: cannot go to the background: this process has", done.stderr)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ class TestFiles(DaemonCase):
         self.addCleanup(client.close)
         client.ask("ping")
         idle = [connected(address) for _ in range(most + most // 12)]
-        daemon.log.containing("no more are let in until some leave")
+        daemon.log.containing("no more are accepted until some close")
         before, at = cpu(pid), SYSTEM.monotonic()
         self.assertLess(client.pings(500)[494], 0.5)
         victim = daemon.wire.pids("web")[0]
@@ -143,7 +143,7 @@ class TestFiles(DaemonCase):
         late = RawClient(daemon.endpoint)
         self.assertEqual(late.ask("ping")["status"], "ok")
         late.close()
-        daemon.log.containing("connections are let in again")
+        daemon.log.containing("accepting connections again")
         self.assertTrue(eventually(lambda: len(os.listdir(f"/proc/{pid}/fd")) < 60))
 
 

@@ -48,7 +48,7 @@ MORE: dict[str, frozenset[str]] = {
 # The client's side: what each package imports beside itself. A dotted name is one module.
 CLIENT_SIDE: dict[str, frozenset[str]] = {
     "client": COMMON,
-    "stats": COMMON | {"client", "logs", "control.endpoints", "control.publisher"},
+    "stats": COMMON | {"client", "logs", "control.endpoints", "control.events"},
     "view": COMMON | {"client", "stats"},
     "ctl": COMMON | {"client"},
     "top": COMMON | {"client", "ctl", "view"},

@@ -6,8 +6,7 @@ import socket
 import unittest
 from unittest import mock
 
-from cvec_circus.control.connection import Connection
-from cvec_circus.control.queue import FORGIVEN, LONG, Queue
+from cvec_circus.control.connection import FORGIVEN, LONG, Connection, Queue
 
 
 class TestQueue(unittest.TestCase):
@@ -16,7 +15,7 @@ class TestQueue(unittest.TestCase):
         self.now = 100.0
         self.waited = 0.0  # seconds in which other programs had the processor
         clock = mock.patch(
-            "cvec_circus.control.queue.processor_time", lambda: self.now - self.waited
+            "cvec_circus.control.connection.processor_time", lambda: self.now - self.waited
         )
         clock.start()
         self.addCleanup(clock.stop)
