@@ -1,4 +1,4 @@
-"""Causes: who or what made something happen, as events and log lines tell it."""
+"""Causes: what made something happen, and who ordered it, for events and log lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class Cause(NamedTuple):
     """Why something is wanted or has happened. Immutable.
 
     Attributes:
-        text: What events have as `cause`: "exit", "command:restart" ... Plugins compare it.
+        text: The `cause` of events: "exit", "command:restart" ... Plugins compare it.
         actor: Who gave the order: "client", "plugin:NAME", "hook:NAME", "signal:TERM", "file",
-            "program"; "" for what was not ordered.
-        why: The reason that the actor gave, a sentence; "" if it gave none.
+            "program"; "" if it was not ordered.
+        why: The reason that the actor gave, a sentence; "" if none.
     """
 
     text: str
@@ -22,7 +22,7 @@ class Cause(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """The actor and its reason, to stand behind a verb: " by plugin:flapping: 5 deaths"."""
+        """The actor and its reason, to follow a verb: " by plugin:flapping: 5 deaths"."""
         by = f" by {self.actor}" if self.actor else ""
         return f"{by}: {self.reason}" if self.why else by
 
@@ -34,12 +34,12 @@ class Cause(NamedTuple):
 
     @property
     def is_worth_telling(self) -> bool:
-        """Whether a person would wonder: a plugin or a hook decided, or there is a reason."""
+        """Whether it needs an explanation: a plugin or a hook decided, or there is a reason."""
         return bool(self.why) or self.actor.startswith(("plugin:", "hook:"))
 
     @classmethod
     def restored(cls, state: Sequence[str]) -> Cause:
-        """Return the cause that was written down as a list."""
+        """Return the cause that was saved as a list."""
         return cls(*state)
 
 
@@ -53,4 +53,4 @@ EXEC = Cause("exec")
 HOOK = Cause("hook")
 
 OWN_ENDS = frozenset({"", "exit", "command:signal"})
-"""The causes of processes that nothing here has asked to end."""
+"""The causes of ends that nothing here has asked for."""

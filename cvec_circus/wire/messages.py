@@ -1,9 +1,9 @@
 """Messages between the daemon and its clients: one JSON object in one frame, with its limits.
 
-A request is ``{"id", "command", "properties"}``, and ``"msg_type": "cast"`` when nobody waits for
-an answer. A reply is ``{"status", "time", ..., "id"}``. Whoever decodes a frame may be looking at
-anything at all, so decoding is bounded: no NaN, no number that a float or 64 bits cannot hold, no
-key twice in one object, no nesting deeper than `MAX_DEPTH`.
+A request is ``{"id", "command", "properties"}``, with ``"msg_type": "cast"`` if it wants no answer.
+A reply is ``{"status", "time", ..., "id"}``. A frame may contain anything, so decoding is bounded:
+no NaN, no number that a float or 64 bits cannot hold, no key twice in one object, no nesting deeper
+than `MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -16,50 +16,45 @@ from typing import Any, NoReturn
 
 from cvec_circus.exc import MessageError
 
-#: Bytes that one request may have; more is answered with an error.
+#: Bytes of one request; more is answered with an error.
 MAX_FRAME = 1024 * 1024
 #: Bytes above which the daemon drops the connection without reading the frame.
 DROP_FRAME = 16 * MAX_FRAME
-#: How deep objects and lists may stand in each other.
+#: How deeply objects and lists may be nested.
 MAX_DEPTH = 64
-#: Values that a request may have: a mebibyte of ``{},{}`` takes a second to decode.
+#: Values of one request: a mebibyte of ``{},{}`` takes a second to decode.
 MAX_VALUES = 20_000
 
-NOT_SPECIFIED = 0
 INVALID_JSON = 1
 UNKNOWN_COMMAND = 2
 BAD_MESSAGE = 3
 OS_ERROR = 4
 COMMAND_FAILED = 5
-BAD_DATA = 6
 
-#: The longest number that is read: 64 bits have 20 digits with their sign.
+#: Digits of the longest integer: 64 bits have 20 with their sign.
 _MAX_DIGITS = 20
 _INFINITY = float("inf")
-#: A text of JSON; one without an end goes to the end of all, so that nothing is searched twice.
+#: A string of JSON; an unterminated one extends to the end, so that nothing is searched twice.
 _TEXT = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?')
 
 
 def new_id() -> str:
-    """Make up the id of a message: 128 random bits, as hexadecimal text."""
+    """Return an id for a message: 128 random bits, in hexadecimal."""
     return os.urandom(16).hex()
 
 
 def call(command: str, properties: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make a request that is answered.
+    """Make a request that is answered, with a new id that its reply repeats.
 
     Args:
         command: The command's name, as in the command table.
-        properties: What the command takes; None means nothing.
-
-    Returns:
-        The message, with an id of its own by which its reply is known.
+        properties: The command's properties; None for none.
     """
     return {"id": new_id(), "command": command, "properties": dict(properties or {})}
 
 
 def cast(command: str, properties: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make a request that gets no answer; the arguments are those of `call`."""
+    """Make a request that gets no answer; see `call`."""
     return {**call(command, properties), "msg_type": "cast"}
 
 
@@ -67,7 +62,7 @@ def ok(fields: Mapping[str, Any], time: float) -> dict[str, Any]:
     """Make a reply that reports success.
 
     Args:
-        fields: What the command answers; a ``status`` among them stands instead of "ok".
+        fields: The command's answer; a ``status`` among them replaces "ok".
         time: The wall clock in seconds.
     """
     return {"status": "ok", "time": time, **fields}
@@ -77,7 +72,7 @@ def error(reason: str, errno: int, time: float) -> dict[str, Any]:
     """Make a reply that reports a failure.
 
     Args:
-        reason: A sentence for people.
+        reason: A sentence.
         errno: One of this module's error numbers.
         time: The wall clock in seconds.
     """
@@ -85,25 +80,25 @@ def error(reason: str, errno: int, time: float) -> dict[str, Any]:
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """Turn a message into a frame.
+    """Encode a message as a frame.
 
     Raises:
-        ValueError: A value in it has no JSON form (NaN among them).
-        TypeError: The same, for a type that JSON does not know.
+        ValueError: JSON cannot express a value in it, such as NaN.
+        TypeError: JSON cannot express a type in it.
     """
     return _ENCODER.encode(message).encode("ascii")
 
 
 def decode(frame: bytes, most: int | None = None) -> dict[str, Any]:
-    """Turn a frame that may hold anything into a message.
+    """Decode a frame that may contain anything.
 
     Args:
         frame: The frame.
         most: How many values it may have; None for any number.
 
     Raises:
-        MessageError: With `INVALID_JSON` for what is no JSON within the limits of this module,
-            with `BAD_MESSAGE` for JSON that is not an object.
+        MessageError: With `INVALID_JSON` if it is not JSON within the limits of this module, with
+            `BAD_MESSAGE` if it is not an object.
     """
     try:
         text = frame.decode("utf-8")
@@ -122,12 +117,12 @@ def decode(frame: bytes, most: int | None = None) -> dict[str, Any]:
 
 
 def _values(text: str) -> int:
-    """Count the values of JSON, with what looks so within its texts; it may be no JSON."""
+    """Count the values of JSON, with what looks like values inside strings; it may not be JSON."""
     return text.count(",") + text.count("[") + text.count("{")
 
 
 class _Limit(Exception):  # noqa: N818 - never leaves this module
-    """Immutable. Says which limit a text goes beyond; no ValueError, so that json passes it on."""
+    """Which limit a text exceeds. Immutable. Not a ValueError, so that json does not catch it."""
 
 
 def _integer(digits: str) -> int:
@@ -152,12 +147,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Limit(f"{twice[:80]!r} stands twice in one object")
+        raise _Limit(f"{twice[:80]!r} occurs twice in one object")
     return result
 
 
 def _depth_exceeds(value: Any, limit: int) -> bool:
-    """Tell whether containers stand in each other deeper than `limit`, without recursion."""
+    """Return whether containers are nested deeper than `limit`, without recursion."""
     level = [value]
     for _ in range(limit + 1):
         inner: list[Any] = []

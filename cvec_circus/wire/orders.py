@@ -1,8 +1,8 @@
-"""Orders: what anybody may want of the watchers, as values.
+"""Orders to the watchers, as values.
 
-Names and patterns are resolved before an order is made. `watchers` of None is all of them, in the
-sequence of a campaign; of several, one that is not to start by itself (`autostart`) is left alone
-while it is stopped. `cause` says who gave the order, and why.
+Names and patterns are resolved before an order is made. `watchers` of None means all of them, in
+the sequence of a campaign; of several, stopped ones without `autostart` are left alone. `cause`
+says who gave the order, and why.
 """
 
 from __future__ import annotations
@@ -13,56 +13,47 @@ from typing import Any, NamedTuple, Optional, Union
 from cvec_circus.wire.cause import Cause
 
 Watcher = Any
-"""A `core.watcher.Watcher`: what is below the core only hands it on."""
+"""A `core.watcher.Watcher`: modules below the core only pass it on."""
 
 ManagedProcess = Any
-"""A `core.process.ManagedProcess`; likewise."""
+"""A `core.process.ManagedProcess`, likewise."""
 
 Chosen = Optional[Sequence[Watcher]]
 
 
 class Start(NamedTuple):
-    """Want watchers up. Immutable.
-
-    Attributes:
-        beside: Whether a start of all that is going on goes on, and these join it by priority.
-    """
+    """Start watchers. Immutable."""
 
     watchers: Chosen
     cause: Cause
-    beside: bool = False
+    beside: bool = False  # join a start of all that is going on, by priority
 
 
 class Stop(NamedTuple):
-    """Want watchers down. Immutable."""
+    """Stop watchers. Immutable."""
 
     watchers: Chosen
     cause: Cause
 
 
 class Restart(NamedTuple):
-    """Want watchers down once and then up. Immutable."""
+    """Stop watchers, then start them. Immutable."""
 
     watchers: Chosen
     cause: Cause
 
 
 class Reload(NamedTuple):
-    """Want every process replaced, or sent SIGHUP where `send_hup` says so. Immutable.
-
-    Attributes:
-        sequential: Whether one is stopped and replaced after the other.
-        graceful: False stops all of them before one is started, as a restart does.
-    """
+    """Replace every process, or send it SIGHUP where `send_hup` is set. Immutable."""
 
     watchers: Chosen
     cause: Cause
-    sequential: bool = False
-    graceful: bool = True
+    sequential: bool = False  # stop and replace one after the other
+    graceful: bool = True  # False stops all before it starts any, as a restart does
 
 
 class Resize(NamedTuple):
-    """Want another number of processes. Immutable."""
+    """Change the number of processes. Immutable."""
 
     watcher: Watcher
     numprocesses: int
@@ -70,19 +61,13 @@ class Resize(NamedTuple):
 
 
 class SetOptions(NamedTuple):
-    """Give options other values; what needs fresh processes begins a rollout. Immutable.
-
-    Attributes:
-        options: The new values by name, typed.
-        fresh: Whether a rollout begins in any case.
-        dropped: Freeform options to take away.
-    """
+    """Change options; those that need fresh processes begin a rollout. Immutable."""
 
     watcher: Watcher
-    options: Mapping[str, Any]
+    options: Mapping[str, Any]  # the new values by name, typed
     cause: Cause
-    fresh: bool = False
-    dropped: frozenset[str] = frozenset()
+    fresh: bool = False  # begin a rollout in any case
+    dropped: frozenset[str] = frozenset()  # freeform options to remove
 
 
 class Add(NamedTuple):
@@ -93,7 +78,7 @@ class Add(NamedTuple):
 
 
 class Remove(NamedTuple):
-    """Take a watcher off the roster, and stop it, unless `nostop`. Immutable."""
+    """Take a watcher off the roster and stop it, unless `nostop`. Immutable."""
 
     watcher: Watcher
     cause: Cause
@@ -101,54 +86,37 @@ class Remove(NamedTuple):
 
 
 class Kill(NamedTuple):
-    """End processes now; their places are filled again. Immutable.
-
-    Attributes:
-        signum: The signal to begin with; None for the watcher's own.
-        graceful_timeout: Seconds until SIGKILL; None for the watcher's own.
-    """
+    """End processes now; their slots are filled again. Immutable."""
 
     watcher: Watcher
     processes: Sequence[ManagedProcess]
     cause: Cause
-    signum: int | None = None
-    graceful_timeout: float | None = None
+    signum: int | None = None  # the first signal; None for the watcher's own
+    graceful_timeout: float | None = None  # seconds until SIGKILL; None for the watcher's own
 
 
 class Signal(NamedTuple):
-    """Send a client's signal to processes, or to their children. Immutable.
-
-    Attributes:
-        processes: The processes.
-        childpid: The one descendant of theirs that gets it; None for any other.
-        children: Whether their children get it and they do not.
-        recursive: Whether all their descendants get it.
-    """
+    """Send a client's signal to processes, or to their children. Immutable."""
 
     watcher: Watcher
     processes: Sequence[ManagedProcess]
     signum: int
     cause: Cause
-    childpid: int | None = None
-    children: bool = False
-    recursive: bool = False
+    childpid: int | None = None  # only this descendant gets it
+    children: bool = False  # their children get it, and they do not
+    recursive: bool = False  # all their descendants get it
 
 
 class Configure(NamedTuple):
-    """Want what a configuration that was read again says: several orders as one. Immutable.
+    """Apply a configuration that was read again: several orders as one. Immutable."""
 
-    Attributes:
-        orders: What it comes to, in the order in which it is given.
-        bases: What the configuration gives each watcher from now on, by name of option.
-    """
-
-    orders: Sequence[Any]
-    bases: Sequence[tuple[Watcher, Mapping[str, Any]]]
+    orders: Sequence[Any]  # in the order in which they are given
+    bases: Sequence[tuple[Watcher, Mapping[str, Any]]]  # each watcher's configured options
     cause: Cause
 
 
 class Quit(NamedTuple):
-    """Want everything down for good: first all but the helpers, then these. Immutable."""
+    """Stop everything for good: first all but the helpers, then these. Immutable."""
 
     cause: Cause
 

@@ -11,13 +11,12 @@ class Outcome:
     """What an order did. Immutable by convention: made by the core, read by the command.
 
     Attributes:
-        error: Why the order did not come to its end, in a sentence; None when it did.
+        error: Why the order was not completed, a sentence; None if it was.
         started: Pids that run now and did not when the order was given.
         stopped: Pids that ran when the order was given and are gone now.
         kept: Pids that ran then and run now.
-        numprocesses: How many processes are wanted now, over all watchers of the order.
-        strays: What the watchers' processes left behind outside their groups: watcher, pid and
-            command of each.
+        numprocesses: How many processes are wanted now, in all watchers of the order.
+        strays: Processes left behind outside the groups: watcher, pid and command of each.
     """
 
     __slots__ = ("error", "kept", "numprocesses", "started", "stopped", "strays")
@@ -43,9 +42,8 @@ class Wait:
     """The sender of an order waits for its end. Owned by the supervisor thread.
 
     Attributes:
-        then: Called with the outcome, on the supervisor thread: once, or never if the sender is
-            gone by then.
-        timeout: Seconds after which the outcome is an error; None waits as long as it takes.
+        then: Called with the outcome, once, or never if the sender is gone by then.
+        timeout: Seconds after which the outcome is an error; None for no limit.
         parts: What the desk of the supervisor notes before the order is applied.
     """
 
@@ -58,34 +56,33 @@ class Wait:
         self._gone: Callable[[], object] | None = None
 
     def on_gone(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call a function when the sender is gone, so that nothing is kept for it."""
+        """Call a function when the sender is gone, to keep nothing for it."""
         self._gone = partial(fn, *args)
 
     def gone(self) -> None:
         """Note that the sender is gone."""
-        gone = self._gone
-        self.forget()
+        gone, self._gone = self._gone, None
         if gone is not None:
             gone()
 
     def forget(self) -> None:
-        """Keep nothing that is to be called: or the two would keep each other."""
+        """Drop the function to call: or the two would keep each other alive."""
         self._gone = None
 
 
 class Death(NamedTuple):
-    """What a person wants to know of a process that has ended. Immutable."""
+    """The record of a process that has ended. Immutable."""
 
     wid: int
     pid: int
-    exit_code: int | None  # negative for a signal; None when other code here collected it
+    exit_code: int | None  # negative for a signal; None if other code here has collected it
     cause: str  # what ended it, as published
-    at: float  # the instant at which that became known
+    at: float  # when that became known
 
 
 class Stray(NamedTuple):
     """A process that one of a watcher's processes left behind, outside its slots. Immutable."""
 
     pid: int
-    start_time: int  # in clock ticks since the machine began
+    start_time: int  # in clock ticks since boot
     command: str

@@ -1,7 +1,7 @@
-"""How far a plugin has got, in memory that it shares with its daemon: the numbers of two events.
+"""A plugin's progress, in memory that it shares with its daemon: the numbers of two events.
 
-The plugin writes them, and the daemon reads them when the plugin has died: its successor begins
-where it had got to, and the event that it died in is known. Safe from any thread.
+The plugin writes them, and the daemon reads them when the plugin has died: its successor goes on
+from there, and the event that it died in is known. Safe from any thread.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import struct
 
 LAYOUT = struct.Struct("=QQ")
-"""What the file holds."""
+"""The contents of the file."""
 
 DELIVERED, CURRENT = 0, 1
-"""The places of the last event that has been delivered, and of the one that is being delivered: 0
-for none."""
+"""Indexes of the last event delivered and of the one being delivered; 0 there means none."""
 
 
 def of_its_own() -> memoryview:
-    """Return memory that is shared with no other process, with both numbers 0."""
+    """Return memory that no other process shares, with both numbers 0."""
     return memoryview(bytearray(LAYOUT.size)).cast("Q")

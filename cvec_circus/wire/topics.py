@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-#: The first part of every topic that tells of a watcher.
+#: The first part of every topic about a watcher.
 WATCHER = "watcher"
-#: The first part of a topic that marks a place in the stream and tells of nothing.
+#: The first part of a topic that only marks a place in the stream.
 SYNC = "sync"
 
 
 def fold(name: str) -> str:
-    """Fold a watcher's name as topics show it: lower-case, blanks as ``_``."""
+    """Fold a watcher's name for topics: lower case, blanks as ``_``."""
     return name.lower().replace(" ", "_")
 
 
 def topic(name: str, action: str) -> str:
-    """Make the topic of what happened to a watcher.
+    """Make the topic of an event of a watcher.
 
     Args:
         name: The watcher's name as written.
@@ -24,18 +24,15 @@ def topic(name: str, action: str) -> str:
 
 
 def sync(marker: str) -> str:
-    """Make the topic that marks a place in the stream for whoever knows `marker`."""
+    """Make the topic that marks a place in the stream for the client that knows `marker`."""
     return f"{SYNC}.{marker}"
 
 
 def split(topic: bytes | str) -> tuple[str, str, str]:
-    """Take a topic apart; names may hold dots, blanks and colons.
+    """Split a topic into kind, name and action; "" for what is missing.
 
-    The action is what stands after the last dot, the name what stands between the first and the
-    last. A topic with a single dot, such as ``sync.<marker>``, has no action.
-
-    Returns:
-        Kind, name and action; "" for what is not there.
+    The name is between the first and the last dot, and may contain dots, blanks and colons. A topic
+    with a single dot, such as ``sync.<marker>``, has no action.
     """
     text = topic.decode("utf-8", "replace") if isinstance(topic, bytes) else topic
     kind, _, rest = text.partition(".")

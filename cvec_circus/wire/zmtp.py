@@ -1,12 +1,12 @@
-"""ZMTP 3.1, the protocol of ZeroMQ, as its listening side speaks it: bytes in, messages out.
+"""ZMTP 3.1, the protocol of ZeroMQ, for the listening side: bytes in, messages out.
 
 A connection begins with a greeting of 64 bytes from each side, then a READY command, then messages
 of one or more frames (rfc.zeromq.org/spec/37). A frame is a byte of flags, its length in one byte
-or in eight, and its content. Only the NULL mechanism is spoken: no passwords, no encryption.
+or in eight, and its content. Only the NULL mechanism is supported: no passwords, no encryption.
 
-What comes in may be anything at all, so it is bounded while it comes, not when it is whole: of a
-message, no more is kept than `MAX_FRAME` bytes in two frames, the rest is counted and dropped as
-it arrives, and one that goes on beyond `DROP_MESSAGE` bytes or `DROP_FRAMES` frames is a violation.
+Input may be anything, so it is bounded as it arrives, not once it is complete: of a message, at
+most `MAX_FRAME` bytes in two frames are kept, the rest is counted and dropped, and more than
+`DROP_MESSAGE` bytes or `DROP_FRAMES` frames are a violation.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 
 #: Frames of a message that are kept: an empty one, as REQ sends it, and the body.
 KEPT_FRAMES = 2
-#: Bytes and frames of one message above which its connection is to be ended.
+#: Bytes and frames of one message above which its connection is closed.
 DROP_MESSAGE = DROP_FRAME
 DROP_FRAMES = 10_000
-#: Frames that are dropped at once: others have their turn in between.
+#: Frames dropped in one call: other connections have their turn in between.
 DROPPED_AT_ONCE = 64
-#: Bytes that a command of the protocol may have; a subscription is one, a topic is short.
+#: Bytes of one command of the protocol; a subscription is one, and topics are short.
 MAX_COMMAND = 4096
 
 READY = b"READY"
@@ -35,60 +35,45 @@ _SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"
 _GREETING_SIZE = 64
 _MECHANISM = b"NULL".ljust(20, b"\0")
 _GREETING = _SIGNATURE + b"\x03\x01" + _MECHANISM + b"\0" * 32
-#: What stands for a frame that was too large to keep; not empty, so that it is no delimiter.
+#: Replaces a frame that was too large to keep; not empty, so that it is no delimiter.
 _DROPPED = b"\0"
-#: Bytes from which on a frame is large.
+#: Bytes from which a frame is large.
 _LARGE = 4096
-#: Bytes that have been read and are not yet taken out of the buffer: moving them costs time too.
+#: Decoded bytes that may stay in the buffer: removing them moves the rest, which costs time.
 _SLACK = 1 << 16
 
 
 class Violation(Exception):  # noqa: N818 - the peer's error
-    """Immutable. What came in is no ZMTP 3, or goes beyond the limits; the text says which."""
+    """Input that is not ZMTP 3, or exceeds a limit; the text says which. Immutable."""
 
 
 class Message(NamedTuple):
-    """Immutable. A message that has come in whole.
+    """A complete message. Immutable."""
 
-    Attributes:
-        frames: Its first frames, two at most; one that was too large is a zero byte.
-        frame_count: How many frames it had.
-        largest: Bytes of the largest one.
-    """
-
-    frames: tuple[bytes, ...]
-    frame_count: int
-    largest: int
+    frames: tuple[bytes, ...]  # the first two at most; one that was too large is a zero byte
+    frame_count: int  # of all
+    largest: int  # bytes of the largest one
 
 
 class Control(NamedTuple):
-    """Immutable. A command of the protocol itself.
+    """A command of the protocol. Immutable."""
 
-    Attributes:
-        name: `READY`, `PING`, `SUBSCRIBE`, `CANCEL` or another one.
-        body: What follows the name.
-    """
-
-    name: bytes
+    name: bytes  # READY, PING, SUBSCRIBE, CANCEL or another
     body: bytes
 
 
 PART = Control(b"", b"")
-"""Stands for a part of a long message, which is not kept: there may be more to decode at once."""
+"""A part of a long message that was dropped: there may be more to decode at once."""
 
 
 def opening(socket_type: bytes) -> bytes:
-    """Make what a listening side sends first: its greeting and its READY.
-
-    Args:
-        socket_type: Its ZeroMQ type: b"ROUTER", b"PUB".
-    """
+    """Make the greeting and READY of a listening side of a type: b"ROUTER", b"PUB"."""
     properties = b"\x0bSocket-Type" + len(socket_type).to_bytes(4, "big") + socket_type
     return _GREETING + control(READY, properties)
 
 
 def control(name: bytes, body: bytes = b"") -> bytes:
-    """Make a command of the protocol; shorter than 256 bytes together."""
+    """Make a command of the protocol, shorter than 256 bytes."""
     content = bytes((len(name),)) + name + body
     return bytes((_COMMAND, len(content))) + content
 
@@ -107,7 +92,7 @@ def _frame(content: bytes, more: bool) -> bytes:
 
 
 class Decoder:
-    """Owned by one thread. Takes apart what one peer sends.
+    """Decodes what one peer sends. Owned by one thread.
 
     `feed` it what was read, then call `decode` until it returns None.
 
@@ -143,12 +128,12 @@ class Decoder:
 
     @property
     def held(self) -> int:
-        """Bytes in memory that are no whole message yet."""
+        """Bytes in memory of an incomplete message."""
         return len(self._buffer) - self._at + self._kept
 
     @property
     def is_large(self) -> bool:
-        """Whether this is in the middle of a large message."""
+        """Whether a large message is incomplete."""
         return self._skip > _LARGE or len(self._buffer) - self._at >= _LARGE
 
     def feed(self, received: bytes) -> None:
@@ -158,11 +143,10 @@ class Decoder:
     def decode(self) -> Message | Control | None:
         """Return the next message or command; None when more has to be read first.
 
-        Returns:
-            Also `PART`, itself and no equal of it, so that no call takes long.
+        Also returns `PART` (compare with `is`), so that no call takes long.
 
         Raises:
-            Violation: The connection is to be ended.
+            Violation: Close the connection.
         """
         if not self._greeted and not self._greet():
             return None
@@ -190,22 +174,22 @@ class Decoder:
                 return PART
 
     def _greet(self) -> bool:
-        """Check the peer's greeting as far as it has come; return whether it is whole."""
+        """Check the peer's greeting as far as it has arrived; return whether it is complete."""
         greeting = bytes(self._buffer[:_GREETING_SIZE])
         if greeting[:1] not in (b"", b"\xff") or (len(greeting) > 9 and not greeting[9] & 1):
-            raise Violation("this is no ZMTP")
+            raise Violation("not ZMTP")
         if len(greeting) > 10 and greeting[10] < 3:
-            raise Violation("ZMTP before 3.0 is not spoken here")
+            raise Violation("ZMTP before 3.0")
         if len(greeting) < _GREETING_SIZE:
             return False
         if greeting[12:32] != _MECHANISM:
-            raise Violation("only the mechanism NULL is spoken here")
+            raise Violation("a mechanism other than NULL")
         self._at = _GREETING_SIZE
         self._greeted = True
         return True
 
     def _frame_here(self) -> tuple[int, bytes] | None:
-        """Take a whole frame out of the buffer; begin to skip one that is not to be kept."""
+        """Take a complete frame out of the buffer, or begin to skip one that is not kept."""
         buffer, at = self._buffer, self._at
         if len(buffer) - at < 2:
             return None
@@ -234,7 +218,7 @@ class Decoder:
         return flags, bytes(buffer[start:end])
 
     def _has_place(self, size: int) -> bool:
-        """Count a frame, and tell whether it is to be kept; called again until it is whole."""
+        """Check the limits; return whether to keep a frame. Called again until it is complete."""
         if self._total + size > DROP_MESSAGE or self._count >= DROP_FRAMES:
             raise Violation(f"a message of more than {DROP_MESSAGE} bytes or {DROP_FRAMES} frames")
         return self._count < KEPT_FRAMES and self._kept + size <= MAX_FRAME
@@ -248,7 +232,7 @@ class Decoder:
         self._skipping_more = more
 
     def _skipped(self) -> bool:
-        """Skip what has come of a frame; return whether it is at its end."""
+        """Skip what has arrived of a frame; return whether that is all of it."""
         step = min(self._skip - 1, len(self._buffer) - self._at)
         self._at += step
         self._skip -= step
@@ -282,15 +266,15 @@ class Decoder:
         length = content[0] if content else 0
         found = Control(content[1 : 1 + length], content[1 + length :])
         if self.ready == (found.name == READY):
-            raise Violation("READY has to come first, and once")
+            raise Violation("READY must come first, and once")
         if not self.ready:
             if _property(found.body, b"socket-type") not in self._peers:
-                raise Violation("a socket of a type that does not fit")
+                raise Violation("a socket of the wrong type")
             self.ready = True
         return found
 
     def _compact(self) -> None:
-        """Let go of what was taken out."""
+        """Release what was decoded."""
         if self._at == len(self._buffer):
             self._buffer = bytearray()
             self._at = 0
@@ -300,7 +284,7 @@ class Decoder:
 
 
 def _property(body: bytes, name: bytes) -> bytes | None:
-    """Look up a property of READY; its name is the same in any case."""
+    """Look up a property of READY by its name in lower case."""
     at = 0
     while at < len(body):
         key_end = at + 1 + body[at]

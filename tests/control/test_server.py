@@ -30,7 +30,7 @@ class TestBadMessages(ControlCase):
         )
         self.refuses(messages.INVALID_JSON, "json invalid", b'{"command": %s}' % (b"9" * 5000))
         twice = b'{"command": "list", "command": "quit"}'
-        self.refuses(messages.INVALID_JSON, "'command' stands twice", twice)
+        self.refuses(messages.INVALID_JSON, "'command' occurs twice", twice)
 
     def test_what_is_no_message(self) -> None:
         for frame in (b"[]", b"null", b'"list"', b"1", b"1.5", b"true", b'["list"]'):
