@@ -34,30 +34,11 @@ class Dependant(Protocol):
 
 
 class Connection:
-    """One peer. Owned by the thread of its `Connections`.
+    """One peer. Owned by the thread of its `Connections`."""
 
-    Attributes:
-        is_open: Whether something can still be sent to it.
-        dependants: Their `client_gone` is called, once, when it is gone.
-        used: Seconds that its messages have taken, compared with those of others.
-        worked_at: When the last of them was done.
-    """
-
-    __slots__ = (
-        "_credentials",
-        "decoder",
-        "dependants",
-        "fd",
-        "half_since",
-        "held",
-        "is_open",
-        "queued",
-        "since",
-        "sock",
-        "unsent",
-        "unsent_bytes",
-        "used",
-        "worked_at",
+    __slots__ = tuple(
+        "_credentials decoder dependants fd half_since held is_open queued since sock unsent"
+        " unsent_bytes used worked_at".split()
     )
 
     def __init__(self, sock: socket.socket, peers: frozenset[bytes], now: float) -> None:
@@ -65,15 +46,15 @@ class Connection:
         self.fd = sock.fileno()
         self.decoder = zmtp.Decoder(peers)
         self.dependants: set[Dependant] = set()
-        self.is_open = True
+        self.is_open = True  # something can still be sent to it
         self.queued = False
-        self.held = 0
+        self.held = 0  # bytes of an incomplete message
         self.half_since = 0.0
-        self.since = now
+        self.since = now  # connected, or last sent something
         self.unsent: deque[bytes | memoryview] = deque()
         self.unsent_bytes = 0
-        self.used = 0.0
-        self.worked_at = now
+        self.used = 0.0  # seconds that its messages have taken, compared with those of others
+        self.worked_at = now  # when the last of them was done
         self._credentials: tuple[int, int] | None = None
 
     def send_now(self, content: bytes | memoryview) -> int:

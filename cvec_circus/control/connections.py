@@ -383,14 +383,16 @@ class Connections:
         now = self._clock.monotonic()
         late = False
         for connection in list(self._open.values()):
-            why = ""
             if not connection.decoder.ready:
-                late, why = True, "it did not greet" * (now - connection.since > HANDSHAKE)
+                since, limit, why = connection.since, HANDSHAKE, "it did not greet"
             elif connection.unsent:
-                late, why = True, "it does not read" * (now - connection.since > UNREAD)
+                since, limit, why = connection.since, UNREAD, "it does not read"
             elif connection.held:
-                late, why = True, "half a message" * (now - connection.half_since > HALF_A_MESSAGE)
-            if why:
+                since, limit, why = connection.half_since, HALF_A_MESSAGE, "half a message"
+            else:
+                continue
+            late = True
+            if now - since > limit:
                 self.end(connection, why)
         self._have_left = self._have_left and memory.give_back(self._clock)
         if self._door.look() or late or self._have_left:

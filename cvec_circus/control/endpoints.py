@@ -7,7 +7,6 @@ import fcntl
 import os
 import re
 import socket
-import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -253,16 +252,14 @@ def _listening(sock: socket.socket, address: str, own_path: OwnPath | None = Non
 
 
 def _check_path(path: str) -> None:
-    """Refuse a path where a living daemon or a file that is no socket is."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise FileExistsError(errno.EEXIST, "the file there is not a socket")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(1.0)
+    """Refuse a path where a daemon listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
             probe.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        return
-    raise OSError(errno.EADDRINUSE, "another process listens there")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return  # nothing, an abandoned socket, or another file, which `unix.bind` refuses
+    raise OSError(errno.EADDRINUSE, "")
 
 
 def _reason(error: OSError) -> str:

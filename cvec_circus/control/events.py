@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
 from cvec_circus.wire import topics, zmtp
@@ -141,10 +140,9 @@ class EventStream:
     subscriber is woken once for all events of a part.
 
     Args:
-        publisher: Sends the events; closed with this.
-        clock: Gives the payloads their time.
+        loop: The supervisor's loop.
+        listener: Accepts the subscribers; closed with this.
         history: How many events are kept.
-        later: Calls a function after some seconds; None where `hold` stays 0.
 
     Attributes:
         address: The real endpoint of the socket.
@@ -155,22 +153,15 @@ class EventStream:
             that are just being started.
     """
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        clock: Clock = SYSTEM,
-        history: int = 10_000,
-        later: Callable[[float, Callable[[], object]], object] | None = None,
-    ) -> None:
-        self._publisher = publisher
-        self.address = publisher.address
+    def __init__(self, loop: Loop, listener: Listener, history: int) -> None:
+        self._loop = loop
+        self._publisher = Publisher(loop, listener)
+        self.address = self._publisher.address
         self.run = os.urandom(8).hex()
         self.seq = 0
         self.hold = 0.0
-        self._later = later
         self._held: list[tuple[str, str]] = []
         self._is_due = False  # to be sent when `hold` is over
-        self._clock = clock
         self._history: deque[tuple[str, str]] = deque(maxlen=max(1, history))
         self._prepared: dict[tuple[str, str], tuple[str, str]] = {}
         self._encode = json.JSONEncoder(check_circular=False).encode
@@ -187,7 +178,7 @@ class EventStream:
         topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
         payload["cause"] = cause
-        payload["time"] = self._clock.time()
+        payload["time"] = self._loop.clock.time()
         text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
         event = topic, text
         self._history.append(event)
@@ -197,9 +188,9 @@ class EventStream:
     def send(self) -> bool:
         """Send what was published, or hold it back for `hold`; leave no work to the next turn."""
         if self._held and not self._is_due:
-            if self.hold and self._later is not None:
+            if self.hold:
                 self._is_due = True
-                self._later(self.hold, self.flush)
+                self._loop.call_later(self.hold, self.flush)
             else:
                 self.flush()
         return False
@@ -214,7 +205,7 @@ class EventStream:
     def sync(self, marker: str) -> None:
         """Mark the place in the stream for a subscriber that waits for `marker`; not numbered."""
         self.flush()
-        text = self._encode({"seq": self.seq, "run": self.run, "time": self._clock.time()})
+        text = self._encode({"seq": self.seq, "run": self.run, "time": self._loop.clock.time()})
         self._send([(topics.sync(marker), text)])
 
     def since(self, seq: int, limit: int) -> dict[str, Any]:

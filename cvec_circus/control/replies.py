@@ -66,44 +66,25 @@ class Reply:
         send: Takes the frame of the answer.
         clock: Gives the answer its time.
         request: What is answered; None if the program that embeds the daemon asks.
-
-    Attributes:
-        label: What is answered, for the log.
-        message_id: The id that the answer carries, whatever JSON the sender gave.
-        cast: Whether the sender wants no answer.
-        timeout: Seconds after which an order that is waited for is answered with an error.
-        answered: Whether the answer was given.
-        name: The name that the sender gives; "" for none.
-        is_dead: Whether the client is gone, so that the answer is dropped.
-        when_gone: Called when the client goes before its answer; None for nothing.
     """
 
-    __slots__ = (
-        "_clock",
-        "_request",
-        "_send",
-        "answered",
-        "cast",
-        "is_dead",
-        "label",
-        "message_id",
-        "name",
-        "timeout",
-        "when_gone",
+    __slots__ = tuple(
+        "_clock _request _send answered cast is_dead label message_id name timeout"
+        " when_gone".split()
     )
 
     def __init__(self, send: Send, clock: Clock, request: Request | None = None) -> None:
         self._send = send
         self._clock = clock
         self._request = request
-        self.label = "a message"
-        self.message_id: Any = None
-        self.cast = False
-        self.timeout: float | None = None
+        self.label = "a message"  # what is answered, for the log
+        self.message_id: Any = None  # the id that the answer carries, whatever JSON it is
+        self.cast = False  # the sender wants no answer
+        self.timeout: float | None = None  # seconds until a waiting order's answer is an error
         self.answered = False
-        self.name = ""
-        self.is_dead = False
-        self.when_gone: Callable[[], object] | None = None
+        self.name = ""  # that the sender gives
+        self.is_dead = False  # the client is gone
+        self.when_gone: Callable[[], object] | None = None  # if the client goes first
 
     @property
     def actor(self) -> str:

@@ -10,7 +10,7 @@ from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration, LeftOut, Origin
 from cvec_circus.control import endpoints
-from cvec_circus.control.events import EventStream, Publisher
+from cvec_circus.control.events import EventStream
 from cvec_circus.control.server import ControlServer, Request
 from cvec_circus.core.facts import Facts
 from cvec_circus.core.ports import Ports
@@ -100,8 +100,7 @@ class Desks:
         _listen(configuration, around, sockets)
         access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
-        publisher = Publisher(loop, listener)
-        self.events = EventStream(publisher, clock, circus["event_history"], loop.call_later)
+        self.events = EventStream(loop, listener, circus["event_history"])
         stack.callback(self.events.close)
         self.control = ControlServer(loop, circus["endpoint"], dispatch, access)
         stack.callback(self.control.close)

@@ -14,15 +14,10 @@ from cvec_circus.system import pidfd
 
 
 class Exit(NamedTuple):
-    """How a process ended. Immutable.
+    """How a process ended. Immutable."""
 
-    Attributes:
-        exit_code: Its exit status; negative, the signal that killed it; -1 if it is unknown.
-        status_lost: Whether it is unknown: other code in this program has collected it.
-    """
-
-    exit_code: int
-    status_lost: bool = False
+    exit_code: int  # negative for the signal that killed it; -1 if unknown
+    status_lost: bool = False  # unknown: other code in this program has collected it
 
 
 def collect(pid: int) -> Exit:
@@ -143,7 +138,6 @@ class HeldGroup(ProcessGroup):
         self._is_held = is_held
 
     def send(self, signum: int) -> bool:
-        """See `ProcessGroup.send`."""
         if not self._is_held:
             return False
         try:
@@ -153,11 +147,10 @@ class HeldGroup(ProcessGroup):
         return True
 
     def is_empty(self) -> bool | None:
-        """See `ProcessGroup.is_empty`."""
         return None if self._is_held else True
 
     def close(self) -> None:
-        """See `ProcessGroup.close`; collects the leader."""
+        """Collect the leader."""
         if self._is_held:
             self._is_held = False
             collect(self._pid)

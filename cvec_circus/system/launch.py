@@ -37,45 +37,27 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class LaunchSpec(NamedTuple):
     """Everything about a child before it starts. Immutable. None means: as in this process.
 
-    Attributes:
-        argv: The program and its arguments. A program without a slash is looked up in the PATH
-            of `env`; a relative path starts at `cwd`.
-        cwd: The working directory.
-        env: The whole environment. Nothing of ours is added.
-        stdin: A file descriptor or subprocess.DEVNULL.
-        stdout: The same.
-        stderr: The same, or subprocess.STDOUT.
-        pass_fds: File descriptors that the child inherits under their own numbers. It gets no
-            others but these three.
-        executable: The file to run in place of `argv[0]`, which stays the name that the program
-            sees. Looked up in the same way.
-        umask: The file mode mask; -1 for ours.
-        identity: The user and groups.
-        limits: Resource limits, soft and hard, by the names in `LIMITS`; -1 for none.
-        listen: Files among `pass_fds` that it finds at 3, 4, ... as well, with its own pid in
-            LISTEN_PID: see sd_listen_fds(3). The caller sets the protocol's other variables.
-        nofile: The soft limit of open files.
-        oom_score_adj: From -1000 to 1000: how soon the kernel kills it when memory runs out.
-        nice: The nice value, from -20 to 19.
-        pdeathsig: The signal it gets when the thread that started it ends; 0 for none.
+    A program without a slash is looked up in the PATH of `env`; a relative path starts at `cwd`.
     """
 
     argv: Sequence[str]
     cwd: str | None = None
-    env: Mapping[str, str] = _NOTHING
-    stdin: int | None = None
-    stdout: int | None = None
-    stderr: int | None = None
-    pass_fds: Sequence[int] = ()
-    executable: str | None = None
-    umask: int = -1
+    env: Mapping[str, str] = _NOTHING  # the whole environment: nothing of ours is added
+    stdin: int | None = None  # a file descriptor or subprocess.DEVNULL
+    stdout: int | None = None  # the same
+    stderr: int | None = None  # the same, or subprocess.STDOUT
+    pass_fds: Sequence[int] = ()  # inherited under their own numbers; no others are
+    executable: str | None = None  # to run in place of argv[0], which the program still sees
+    umask: int = -1  # -1 for ours
     identity: Identity | None = None
-    limits: Mapping[str, int] = _NOTHING
+    limits: Mapping[str, int] = _NOTHING  # soft and hard, by the names in LIMITS; -1 for none
+    # Files among `pass_fds` that it finds at 3, 4, ... as well, with its own pid in LISTEN_PID: see
+    # sd_listen_fds(3). The caller sets the protocol's other variables.
     listen: Sequence[int] = ()
-    nofile: int | None = None
-    oom_score_adj: int | None = None
-    nice: int | None = None
-    pdeathsig: int = 0
+    nofile: int | None = None  # the soft limit of open files
+    oom_score_adj: int | None = None  # -1000 to 1000: how soon the kernel kills it for memory
+    nice: int | None = None  # -20 to 19
+    pdeathsig: int = 0  # the signal for when the thread that started it ends; 0 for none
 
     @property
     def program(self) -> str:
@@ -95,16 +77,11 @@ class LaunchSpec(NamedTuple):
 
 
 class Launched(NamedTuple):
-    """A child that has been started. Immutable; the caller owns both.
+    """A child that has been started. Immutable; the caller owns both."""
 
-    Attributes:
-        pid: Its pid. It leads a session, and so a process group, of its own.
-        report_fd: The read end of a non-blocking pipe, for `explain`, that ends when the program is
-            executed. None if that has happened already.
-    """
-
-    pid: int
-    report_fd: int | None = None
+    pid: int  # it leads a session, and so a process group, of its own
+    # The read end of a non-blocking pipe, for `explain`, that ends when the program is executed.
+    report_fd: int | None = None  # None if that has happened already
 
 
 class LaunchError(OSError):

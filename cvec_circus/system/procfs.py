@@ -148,17 +148,6 @@ class Sampler:
 class _Known:
     """What is kept of a process from one sample to the next. The sampler's thread."""
 
-    __slots__ = (
-        "command",
-        "described_until",
-        "name",
-        "process",
-        "seen_at",
-        "start_time",
-        "used",
-        "username",
-    )
-
     def __init__(self, start_time: int) -> None:
         self.start_time = start_time
         self.used = 0

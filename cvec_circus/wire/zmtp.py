@@ -100,19 +100,9 @@ class Decoder:
         peers: The socket types that the peer may have.
     """
 
-    __slots__ = (
-        "_at",
-        "_buffer",
-        "_count",
-        "_frames",
-        "_greeted",
-        "_kept",
-        "_largest",
-        "_peers",
-        "_skip",
-        "_skipping_more",
-        "_total",
-        "ready",
+    __slots__ = tuple(
+        "_at _buffer _count _frames _greeted _kept _largest _peers _skip _skipping_more _total"
+        " ready".split()
     )
 
     def __init__(self, peers: frozenset[bytes]) -> None:
@@ -121,7 +111,7 @@ class Decoder:
         self._at = 0
         self._greeted = False
         self.ready = False
-        self._skip = 0
+        self._skip = 0  # bytes of a frame that is not kept, and one
         self._skipping_more = False
         self._frames: list[bytes] = []
         self._kept = self._count = self._largest = self._total = 0
@@ -166,7 +156,9 @@ class Decoder:
                 flags, content = frame
                 if flags & _COMMAND:
                     return self._command(content)
-                self._keep(content)
+                self._frames.append(content)
+                self._kept += len(content)
+                self._counted(len(content))
                 is_last = not flags & _MORE
             if is_last:
                 return self._whole()
@@ -242,11 +234,6 @@ class Decoder:
         self._skip = 0
         return True
 
-    def _keep(self, content: bytes) -> None:
-        self._frames.append(content)
-        self._kept += len(content)
-        self._counted(len(content))
-
     def _counted(self, size: int) -> None:
         self._count += 1
         self._total += size
@@ -254,13 +241,10 @@ class Decoder:
 
     def _whole(self) -> Message:
         whole = Message(tuple(self._frames), self._count, self._largest)
-        self._clear()
-        self._compact()
-        return whole
-
-    def _clear(self) -> None:
         self._frames = []
         self._kept = self._count = self._largest = self._total = 0
+        self._compact()
+        return whole
 
     def _command(self, content: bytes) -> Control:
         length = content[0] if content else 0

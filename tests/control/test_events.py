@@ -34,20 +34,14 @@ class TestEventStream(LeakCheckedTestCase):
         self.addCleanup(folder.cleanup)
         self.context = zmq.Context()
         self.addCleanup(self.context.term)
-        self.loop = Loop(name="events")
-        self.addCleanup(self.loop.close)
         self.clock = FakeClock()
+        self.loop = Loop(self.clock, "events")
+        self.addCleanup(self.loop.close)
         self.endpoint = f"ipc://{folder.name}/events"
         self.stream = self.make(history=10)
 
     def make(self, history: int) -> EventStream:
-        self.later: list[tuple[float, Any]] = []
-        stream = EventStream(
-            Publisher(self.loop, listen("pubsub_endpoint", self.endpoint)),
-            self.clock,
-            history,
-            lambda delay, fn: self.later.append((delay, fn)),
-        )
+        stream = EventStream(self.loop, listen("pubsub_endpoint", self.endpoint), history)
         self.addCleanup(stream.close)
         return stream
 
@@ -118,15 +112,15 @@ class TestEventStream(LeakCheckedTestCase):
         self.publish("web", "reap", "exit")
         self.publish("web", "spawn", "exit")
         self.assertEqual(self.seqs(0), [1, 2])
-        ((delay, flush),) = self.later
-        self.assertEqual(delay, 0.002)
+        turn(self.loop)
+        self.assertFalse(subscriber.poll(20))
+        self.clock.advance(0.002)
+        turn(self.loop)
         self.stream.hold = 0.0
-        flush()
         received = [self.receive(subscriber)[1]["seq"] for _ in range(2)]
         self.publish("web", "stop", "exit")
         received.append(self.receive(subscriber)[1]["seq"])
         self.assertEqual(received, [1, 2, 3])
-        self.assertEqual(len(self.later), 1)
 
     def test_a_marker_and_the_end_do_not_overtake_what_is_held(self) -> None:
         subscriber = self.subscribe()
@@ -137,8 +131,8 @@ class TestEventStream(LeakCheckedTestCase):
         self.stream.close()
         received = [self.receive(subscriber)[0] for _ in range(3)]
         self.assertEqual(received, [b"watcher.web.start", b"sync.token-1", b"watcher.web.stop"])
-        for _, flush in self.later:
-            flush()
+        self.clock.advance(0.002)
+        turn(self.loop)
 
     def test_names_of_every_kind(self) -> None:
         subscriber = self.subscribe()
