@@ -26,8 +26,7 @@ from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.control.connection import NOT_NOW, Connection, Dependant, Queue
-from cvec_circus.control.door import Door
+from cvec_circus.control.connection import NOT_NOW, Connection, Dependant, Door, Queue
 from cvec_circus.system import files, memory
 from cvec_circus.wire import zmtp
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.commands import table
-from cvec_circus.control.replies import FAULT, Reply, named
+from cvec_circus.control.server import FAULT, Reply, named
 from cvec_circus.exc import CircusError, MessageError, OptionError, SupervisorStopped
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.rights import Accounts

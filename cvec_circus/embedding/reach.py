@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import exc
 from cvec_circus.base.clock import Clock
-from cvec_circus.control.replies import PROGRAM, Reply
+from cvec_circus.control.server import PROGRAM, Reply
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.supervisor.supervisor import Supervisor

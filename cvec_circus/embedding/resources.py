@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.thread import Worker
-from cvec_circus.control.replies import PROGRAM
+from cvec_circus.control.server import PROGRAM
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.logs.log import configure_logger
 from cvec_circus.supervisor.supervisor import Supervisor

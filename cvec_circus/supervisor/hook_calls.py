@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.wakeup import Wakeup
-from cvec_circus.control.replies import FAULT
+from cvec_circus.control.server import FAULT
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.hooks import DECIDING, FORGIVEN, Hook, target_name
 from cvec_circus.options.typed import WatcherOptions

@@ -20,7 +20,7 @@ from cvec_circus.commands.base import Answer
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.readers.ini import load
-from cvec_circus.control.replies import FAULT
+from cvec_circus.control.server import FAULT
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
 from cvec_circus.supervisor.compose import Desks, Loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from cvec_circus.base.wakeup import Wakeup
@@ -42,46 +43,42 @@ def run(spec: LaunchSpec, cancel: Wakeup, wants_output: bool = False) -> Ended:
         OSError: It could not be started, or there are no files left to watch it with.
         ValueError: Something in the spec, such as a null byte, cannot be passed to a program.
     """
-    pipes: dict[str, int] = {}
-    theirs: dict[str, int] = {}
-    report: dict[str, int] = {}
-    try:
-        for name in ("stderr", "stdout") if wants_output else ("stderr",):
-            pipes[name], theirs[name] = os.pipe()
-            os.set_blocking(pipes[name], False)
-        with_pipes = spec._replace(
-            stderr=theirs["stderr"], stdout=theirs.get("stdout", spec.stdout)
-        )
+    with ExitStack() as ours, ExitStack() as theirs:
+
+        def pipe() -> tuple[int, int]:
+            read_fd, write_fd = os.pipe()
+            ours.callback(os.close, read_fd)
+            theirs.callback(os.close, write_fd)
+            os.set_blocking(read_fd, False)
+            return read_fd, write_fd
+
+        errors, stderr = pipe()
+        output, stdout = pipe() if wants_output else (-1, spec.stdout)
         watcher = exits.choose()
-        try:
-            launched = launch(with_pipes)
-            _close(theirs)
-            if launched.report_fd is not None:
-                report["report"] = launched.report_fd
-            ended = _attend(launched.pid, watcher, pipes, cancel)
-        finally:
-            watcher.close()
-        for fd in report.values():
-            failed, _ = explain(spec, os.read(fd, REPORT_SIZE))
+        ours.callback(watcher.close)
+        launched = launch(spec._replace(stderr=stderr, stdout=stdout))
+        theirs.close()
+        if launched.report_fd is not None:
+            ours.callback(os.close, launched.report_fd)
+        ended = _attend(launched.pid, watcher, errors, output, cancel)
+        if launched.report_fd is not None:
+            failed, _ = explain(spec, os.read(launched.report_fd, REPORT_SIZE))
             if failed is not None:
                 raise failed
         return ended
-    finally:
-        _close(report)
-        _close(theirs)
-        _close(pipes)
 
 
-def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel: Wakeup) -> Ended:
+def _attend(
+    pid: int, watcher: exits.ExitWatcher, errors: int, output: int, cancel: Wakeup
+) -> Ended:
     """Wait for the end of a child, which nothing else knows of, and collect it in any case."""
-    texts = {name: bytearray() for name in pipes}
+    texts = {fd: bytearray() for fd in (errors, output) if fd >= 0}
     killed = False
     try:
         watcher.add(pid)
         poll = select.poll()
-        for fd in (watcher.fileno(), cancel.fd, *pipes.values()):
+        for fd in (watcher.fileno(), cancel.fd, *texts):
             poll.register(fd, select.POLLIN)
-        names = {fd: name for name, fd in pipes.items()}
         while pid not in watcher.ready():
             for fd, _ in poll.poll():
                 if fd == cancel.fd:
@@ -89,28 +86,27 @@ def _attend(pid: int, watcher: exits.ExitWatcher, pipes: dict[str, int], cancel:
                     poll.unregister(fd)
                     # Its leader is not collected, so its number belongs to no other group.
                     os.killpg(pid, signal.SIGKILL)
-                elif fd in names and not _read(fd, names[fd], texts):
+                elif fd in texts and not _read(fd, texts[fd], fd == errors):
                     poll.unregister(fd)
     except BaseException:
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
-    for name, fd in pipes.items():
-        _drain(fd, name, texts)
+    for fd, text in texts.items():
+        _drain(fd, text, fd == errors)
     ended = collecting.collect(pid)
-    errors = bytes(texts["stderr"]).decode("utf-8", "replace")
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return Ended(ended.exit_code, lines, bytes(texts.get("stdout", b"")), killed)
+    lines = texts[errors].decode("utf-8", "replace").splitlines()
+    kept = [line.strip() for line in lines if line.strip()]
+    return Ended(ended.exit_code, kept, bytes(texts.get(output, b"")), killed)
 
 
-def _read(fd: int, name: str, texts: dict[str, bytearray]) -> bool:
-    """Read what is in a pipe; return whether there may be more."""
+def _read(fd: int, text: bytearray, is_tail: bool) -> bool:
+    """Read what is in a pipe, keeping its tail or its head; return whether there may be more."""
     try:
         block = os.read(fd, BLOCK)
     except BlockingIOError:
         return True
-    text = texts[name]
-    if name == "stderr":
+    if is_tail:
         text += block
         del text[:-TAIL]
     else:
@@ -118,14 +114,9 @@ def _read(fd: int, name: str, texts: dict[str, bytearray]) -> bool:
     return bool(block)
 
 
-def _drain(fd: int, name: str, texts: dict[str, bytearray]) -> None:
+def _drain(fd: int, text: bytearray, is_tail: bool) -> None:
     """Read what was written before the end, with a bound: others may still write to the pipe."""
     for _ in range(LONGEST_OUTPUT // BLOCK):
-        before = len(texts[name])
-        if not _read(fd, name, texts) or len(texts[name]) == before:
+        before = len(text)
+        if not _read(fd, text, is_tail) or len(text) == before:
             return
-
-
-def _close(fds: dict[str, int]) -> None:
-    while fds:
-        os.close(fds.popitem()[1])

@@ -10,7 +10,7 @@ from unittest import mock
 import zmq
 
 from cvec_circus.base.clock import SYSTEM
-from cvec_circus.control import connections, door
+from cvec_circus.control import connection, connections
 from cvec_circus.control.server import Request
 from cvec_circus.wire import zmtp
 from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
@@ -201,10 +201,10 @@ class TestRoom(ConnectionsCase):
     def test_no_more_are_let_in_than_there_is_room_for(self) -> None:
         first = self.raw()
         first.ask("ping")
-        with mock.patch.object(door.files, "has_room_for_others", return_value=False):
+        with mock.patch.object(connection.files, "has_room_for_others", return_value=False):
             with self.assertLogs("cvec_circus", "INFO") as logs:
                 idle = [connected(self.address) for _ in range(30)]
-                self.assertTrue(eventually(lambda: self.count() == door.GUARANTEED))
+                self.assertTrue(eventually(lambda: self.count() == connection.GUARANTEED))
                 self.assert_prompt(first)
                 for one in idle:
                     one.close()
@@ -215,7 +215,7 @@ class TestRoom(ConnectionsCase):
         self.assertIn("accepting connections again", logs.output[1])
 
     def test_a_share_of_all(self) -> None:
-        with mock.patch.object(door.Door, "_most", return_value=12):
+        with mock.patch.object(connection.Door, "_most", return_value=12):
             idle = [connected(self.address) for _ in range(30)]
             self.assertTrue(eventually(lambda: self.count() == 12))
             for one in idle:

@@ -11,7 +11,7 @@ from cvec_circus import exc
 from cvec_circus.commands import table
 from cvec_circus.control import dispatch
 from cvec_circus.control.dispatch import STOPPING, Deferred, Dispatcher, Pending
-from cvec_circus.control.replies import Reply
+from cvec_circus.control.server import Reply
 from cvec_circus.exc import ConflictError, OptionError
 from cvec_circus.options.rights import Accounts
 from cvec_circus.wire.outcome import Outcome
