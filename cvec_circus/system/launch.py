@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from cvec_circus.system.accounts import Identity
@@ -118,16 +118,13 @@ def launch(spec: LaunchSpec) -> Launched:
         LaunchError: It could not be started; an OSError.
         ValueError: Something in the spec, such as a null byte, cannot be passed to a program.
     """
-    if spec.needs_shim:
-        return _through_shim(spec)
-    if spec.nofile is None:
-        return Launched(_popen(spec))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if spec.nofile == soft:
-        return Launched(_popen(spec))
-    if not _may_lower(spec.nofile):
+    nofile = soft if spec.nofile is None else spec.nofile
+    if spec.needs_shim or not (nofile == soft or _may_lower(nofile)):
         return _through_shim(spec)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (spec.nofile, hard))
+    if nofile == soft:
+        return Launched(_popen(spec))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, hard))
     try:
         return Launched(_popen(spec))
     finally:
@@ -147,6 +144,7 @@ def _may_lower(nofile: int) -> bool:
 
 
 def _popen(spec: LaunchSpec) -> int:
+    who = spec.identity
     try:
         process = subprocess.Popen(
             list(spec.argv),
@@ -161,10 +159,13 @@ def _popen(spec: LaunchSpec) -> int:
             restore_signals=True,  # Python ignores SIGPIPE and SIGXFSZ, and programs inherit that
             start_new_session=True,
             umask=spec.umask,
-            **_rights(spec.identity),
+            user=None if who is None else who.uid,
+            group=None if who is None else who.gid,
+            extra_groups=None if who is None else who.groups,
         )
     except OSError as error:
-        _raise(spec, error)
+        number = error.errno or 0
+        raise LaunchError(number, _sentence(spec, error, os.strerror(number))) from error
     except (ValueError, IndexError) as error:
         raise _impossible(spec, str(error)) from error
     # As if collected. Otherwise Popen warns when the object is deleted, and waits for the pid at
@@ -172,12 +173,6 @@ def _popen(spec: LaunchSpec) -> int:
     # process with the same pid.
     process.returncode = 0
     return process.pid
-
-
-def _rights(identity: Identity | None) -> dict[str, Any]:
-    if identity is None:
-        return {}
-    return {"user": identity.uid, "group": identity.gid, "extra_groups": identity.groups}
 
 
 # -- the shim
@@ -192,35 +187,23 @@ def _through_shim(spec: LaunchSpec) -> Launched:
     own = {**os.environ, **{name: spec.env[name] for name in (MARK,) if name in spec.env}}
     ours, theirs = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        task = _memory(_task(spec, theirs))
-        try:
+        memory = os.memfd_create("cvec_circus-launch", os.MFD_CLOEXEC)
+        with open(memory, "wb") as file:
+            file.write(_task(spec, theirs))
+            file.flush()
             shim = spec._replace(
-                argv=[sys.executable, "-I", "-S", _SHIM, str(task)],
+                argv=[sys.executable, "-I", "-S", _SHIM, str(memory)],
                 executable=None,
                 env=own,
-                pass_fds=[*spec.pass_fds, theirs, task],
+                pass_fds=[*spec.pass_fds, theirs, memory],
                 identity=None,
             )
             return Launched(_popen(shim), ours)
-        finally:
-            os.close(task)
     except BaseException:
         os.close(ours)
         raise
     finally:
         os.close(theirs)
-
-
-def _memory(content: bytes) -> int:
-    """Return a new file without a name that has this content."""
-    number = os.memfd_create("cvec_circus-launch", os.MFD_CLOEXEC)
-    try:
-        with open(number, "wb", closefd=False) as file:
-            file.write(content)
-    except BaseException:
-        os.close(number)
-        raise
-    return number
 
 
 def _task(spec: LaunchSpec, report: int) -> bytes:
@@ -299,11 +282,6 @@ def _failed_stage(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
 
 def _impossible(spec: LaunchSpec, reason: str) -> ValueError:
     return ValueError(f"cannot run {spec.program or 'nothing'!r}: {reason}")
-
-
-def _raise(spec: LaunchSpec, error: OSError) -> NoReturn:
-    number = error.errno or 0
-    raise LaunchError(number, _sentence(spec, error, os.strerror(number))) from error
 
 
 def _sentence(spec: LaunchSpec, error: OSError, reason: str) -> str:

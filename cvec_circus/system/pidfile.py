@@ -111,7 +111,7 @@ class Pidfile:
             other = self._content()[1]
             if other == pid:
                 return False
-            if other is None or not _runs(other):
+            if other is None or not self._is_alive(other):
                 raise exc.PidfileError(
                     f"already running, or just starting: {self.path} is locked"
                 ) from None
@@ -176,11 +176,6 @@ def _parsed(text: bytes) -> int | None:
     except ValueError:
         return None
     return pid if 0 < pid <= LARGEST_PID else None
-
-
-def _runs(pid: int) -> bool:
-    found = proctable.row(pid)
-    return found is not None and found.runs
 
 
 def _is_ours(pid: int) -> bool:
