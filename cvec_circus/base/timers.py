@@ -133,9 +133,6 @@ class TimerQueue(Agenda[Timer]):
         A call added meanwhile waits for the next pass even if it is due, so that a timer that
         renews itself cannot keep the thread. A call that raises ends the pass with its exception;
         the others that were due stay due.
-
-        Args:
-            now: The monotonic instant in seconds.
         """
         due = self.pop_due(now)
         due.reverse()

@@ -159,7 +159,7 @@ class Door:
     Args:
         listener: Where they come from; closed with this.
         epoll: Reports new ones.
-        clock: The time, for the log.
+        clock: For the log.
         count: Returns how many there are.
         share: The share of all descriptors that they may take.
     """

@@ -193,12 +193,7 @@ class Deferred:
         self._count = 0
 
     def carry_out(self, client: Hashable, name: str | None, message: Pending) -> None:
-        """Carry out a message, now or when it is its turn.
-
-        Args:
-            client: The sender.
-            name: The watcher that it is about; None for all, which never waits.
-            message: The message.
+        """Carry out a message about a watcher, now or in its turn; one about all never waits.
 
         Raises:
             Exception: Why it cannot be carried out now.

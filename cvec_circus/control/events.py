@@ -36,14 +36,8 @@ _OLDER = {b"\x01": zmtp.SUBSCRIBE, b"\x00": zmtp.CANCEL}
 class Publisher:
     """A PUB socket: sends messages to those who subscribed to their topics.
 
-    Owned by the thread of its loop. Never waits: a slow subscriber loses messages.
-
-    Args:
-        loop: Reads the subscriptions.
-        listener: Accepts the subscribers; closed with this.
-
-    Attributes:
-        address: The real endpoint.
+    Owned by the thread of its loop. Never waits: a slow subscriber loses messages. Closes the
+    listener, which accepts the subscribers.
     """
 
     def __init__(self, loop: Loop, listener: Listener) -> None:
@@ -63,11 +57,7 @@ class Publisher:
         return bool(self._prefixes)
 
     def publish(self, messages: Sequence[Sequence[bytes]]) -> None:
-        """Send messages to their subscribers: together, so that each is woken once.
-
-        Args:
-            messages: The frames of each; the first one is its topic.
-        """
+        """Send messages, whose first frame is the topic, together: each subscriber wakes once."""
         encoded = [(frames[0], zmtp.message(*frames)) for frames in messages]
         everything = b"".join([text for _, text in encoded])
         for connection, prefixes in self._prefixes.items():

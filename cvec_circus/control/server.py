@@ -71,14 +71,7 @@ def named(given: Any) -> str:
 
 
 class Request:
-    """What a client has sent, and the way back to it. Owned by the supervisor thread.
-
-    Attributes:
-        client: Its connection.
-        frames: The first frames of its body, two at most.
-        count: How many frames the body had.
-        largest: Bytes of the largest one.
-    """
+    """What a client has sent, and the way back to it. Owned by the supervisor thread."""
 
     __slots__ = ("_connections", "_envelope", "client", "count", "frames", "largest")
 
@@ -90,8 +83,8 @@ class Request:
         # REQ sends an empty frame before the body and expects one before the answer.
         envelope = 1 if message.frame_count > 1 and not message.frames[0] else 0
         self._envelope = message.frames[:envelope]
-        self.frames = message.frames[envelope:]
-        self.count = message.frame_count - envelope
+        self.frames = message.frames[envelope:]  # of the body, the first two at most
+        self.count = message.frame_count - envelope  # of its frames
         self.largest = message.largest
 
     def send(self, answer: bytes) -> None:
@@ -104,12 +97,7 @@ class Request:
         return body
 
     def keep(self, reply: Reply, waits: bool) -> bool:
-        """Call `client_gone` of a reply when its client is gone; return whether there is room.
-
-        Args:
-            reply: The reply.
-            waits: Whether it may take long.
-        """
+        """Call `client_gone` of a reply when its client is gone; return whether there is room."""
         if waits and self._connections.dependants >= MOST_AWAITED:
             return False
         if len(self.client.dependants) >= MOST_OF_ONE:
@@ -166,10 +154,7 @@ class Reply:
         return None if self._request is None else self._request.client
 
     def keep(self, waits: bool) -> None:
-        """Note from now on when the client goes before its answer.
-
-        Args:
-            waits: Whether the answer may take long, as the request allows.
+        """Note from now on when the client goes before its answer, which may take long if it waits.
 
         Raises:
             MessageError: Too many answers are awaited already.

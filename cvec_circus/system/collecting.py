@@ -89,10 +89,7 @@ def _not_exited(pid: int) -> BlockingIOError:
 class ProcessGroup:
     """What a child has left in its process group. Owned by the thread that has collected it.
 
-    The leader's pidfd holds the group (Linux 6.9).
-
-    Args:
-        fd: The pidfd; owned and closed by this.
+    The leader's pidfd, which this closes, holds the group (Linux 6.9).
     """
 
     def __init__(self, fd: int) -> None:
@@ -157,13 +154,9 @@ class HeldGroup(ProcessGroup):
 
 
 def end(pid: int, fd: int | None) -> tuple[Exit, ProcessGroup]:
-    """Return how a child has ended, and a hold on its process group.
+    """Return how a child has ended, and a hold on its process group; takes over its pidfd, if any.
 
     Where pidfds reach groups this collects the child, elsewhere closing the group does.
-
-    Args:
-        pid: The child.
-        fd: Its pidfd, which this takes over; None if there is none.
     """
     if fd is not None and pidfd.reaches_groups():
         return collect(pid), ProcessGroup(fd)

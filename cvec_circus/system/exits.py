@@ -83,11 +83,7 @@ class ExitWatcher:
         return self._epoll.fileno()
 
     def ready(self, limit: int = 1024) -> list[int]:
-        """Return those that have exited since the last call, each once. Never waits.
-
-        Args:
-            limit: How many at most; the next call returns the others.
-        """
+        """Return those that have exited since the last call, `limit` at most. Never waits."""
         pids = []
         for fd, _ in self._epoll.poll(0, limit):
             pid = self._waiting.get(fd)
@@ -117,9 +113,7 @@ class ExitWatcher:
     def send_to_group(self, pid: int, signum: int) -> bool:
         """Send a signal to the process group that a watched process leads.
 
-        Args:
-            pid: A child that is not collected, or any process where pidfds reach groups.
-            signum: The signal.
+        Where pidfds do not reach groups, it must be a child that is not collected.
 
         Returns:
             False when the process is not watched, or its group cannot be reached safely.

@@ -78,10 +78,7 @@ def is_reserved(fd: int) -> bool:
 
 
 def has_room(fd: int) -> bool:
-    """Return whether one more that is not reserved is free.
-
-    Args:
-        fd: Any open file.
+    """Return whether one more that is not reserved is free, given any open file.
 
     Raises:
         OSError: None at all is free.
@@ -90,11 +87,7 @@ def has_room(fd: int) -> bool:
 
 
 def has_room_for_others(fd: int) -> bool:
-    """Return whether one more is free that children do not need.
-
-    Args:
-        fd: Any open file.
-    """
+    """Return whether one more is free that children do not need, given any open file."""
     try:
         return _lowest(fd) < limit() * 3 // 4
     except OSError as error:

@@ -51,10 +51,7 @@ def extend(pythonpath: str) -> None:
     """Append folders to `sys.path` that are not there yet. Safe from any thread.
 
     It holds for the whole process: a folder of one watcher is found by all, and what the daemon
-    has already goes first.
-
-    Args:
-        pythonpath: Folders, joined by `:`; relative ones start at the daemon's working directory.
+    has already goes first. Relative folders start at the daemon's working directory.
     """
     if not pythonpath:
         return

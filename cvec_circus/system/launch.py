@@ -250,9 +250,7 @@ def _bytewise(spec: LaunchSpec, text: str, where: str) -> str:
 def explain(spec: LaunchSpec, report: bytes) -> tuple[LaunchError | None, list[str]]:
     """Return why a child could not execute its program, None if it could, and remarks.
 
-    Args:
-        spec: The child.
-        report: All that was read from `Launched.report_fd`.
+    The report is all that was read from `Launched.report_fd`.
     """
     failed = None
     remarks = []

@@ -46,11 +46,7 @@ def _probe(flags: int) -> Exception | None:
 
 
 def send_to_group(fd: int, signum: int) -> bool:
-    """Send a signal to a process group.
-
-    Args:
-        fd: A pidfd of its leader, which may have been collected.
-        signum: The signal; 0 only asks.
+    """Send a signal, or 0 to ask, to the process group of a pidfd's leader, collected or not.
 
     Returns:
         False when the group is empty. A zombie that is not collected is still a member.
@@ -66,15 +62,10 @@ def send_to_group(fd: int, signum: int) -> bool:
 
 
 def send_once(pid: int, start_time: int, signum: int) -> bool:
-    """Send a signal to a process known by its start time, and to no other that has its pid.
-
-    Args:
-        pid: The process.
-        start_time: When it began, from the process table.
-        signum: The signal; 0 only asks.
+    """Send a signal, or 0 to ask, to a process known by its start time in the process table.
 
     Returns:
-        False when it is gone.
+        False when it is gone, even if another process has its pid.
 
     Raises:
         PermissionError: It runs as another user.

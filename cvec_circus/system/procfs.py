@@ -174,11 +174,7 @@ def _tree(
 ) -> dict[str, Any] | None:
     """Combine what is seen of a process and of its descendants.
 
-    Args:
-        pid: The process.
-        look: Returns what is seen of a process.
-        below: The children of each.
-        above: Its ancestors: pids reused while the table was read could make a ring.
+    `above` are its ancestors: pids reused while the table was read could make a ring.
     """
     seen = look(pid)
     if seen is None or pid in above:

@@ -100,11 +100,9 @@ def rows() -> Iterator[ProcessRow]:
 
 
 def descendants(pid: int, recursive: bool = True) -> list[int]:
-    """Return the descendants of a process that are no zombies, parents before their children.
+    """Return the descendants of a process, or only its children, without zombies.
 
-    Args:
-        pid: The process; not in the list itself.
-        recursive: False for its own children only.
+    Parents come before their children.
     """
     children: defaultdict[int, list[int]] = defaultdict(list)
     for found in rows():

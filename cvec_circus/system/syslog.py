@@ -35,20 +35,12 @@ class Sender:
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
-        """Resolve the address and connect, again if connected. May block: DNS.
-
-        Raises:
-            OSError: There is no such host, or no such socket.
-        """
+        """Resolve the address and connect, again if connected, or raise OSError. May block: DNS."""
         self._where = self._found()
         self.reconnect()
 
     def reconnect(self) -> None:
-        """Connect again to the address found before.
-
-        Raises:
-            OSError: Nothing listens there.
-        """
+        """Connect again to the address found before, or raise OSError."""
         if self._where is None:
             self._where = self._found()
         family, address = self._where
@@ -68,12 +60,7 @@ class Sender:
             self._socket = None
 
     def head(self, severity: int, at: float) -> bytes:
-        """Return what precedes the tag of a message.
-
-        Args:
-            severity: Its number.
-            at: When, in seconds since 1970.
-        """
+        """Return what precedes the tag of a message, sent `at` seconds since 1970."""
         when = time.localtime(at)
         clock = time.strftime("%H:%M:%S", when)
         month = _MONTHS[when.tm_mon - 1]
@@ -81,14 +68,9 @@ class Sender:
         return text.encode("ascii", "replace")
 
     def send(self, datagram: bytes, timeout: float) -> str:
-        """Send a datagram, reconnecting to a syslog that was restarted.
+        """Send a datagram, reconnecting to a syslog that was restarted; return the error or "".
 
-        Args:
-            datagram: A whole message.
-            timeout: Seconds to wait for a busy syslog.
-
-        Returns:
-            What went wrong; "" if nothing did.
+        Waits for a busy syslog, at most `timeout` seconds.
         """
         trouble = ""
         for is_second in (False, True):

@@ -44,12 +44,7 @@ def new_id() -> str:
 
 
 def call(command: str, properties: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Make a request that is answered, with a new id that its reply repeats.
-
-    Args:
-        command: The command's name, as in the command table.
-        properties: The command's properties; None for none.
-    """
+    """Make a request that is answered, with a new id that its reply repeats."""
     return {"id": new_id(), "command": command, "properties": dict(properties or {})}
 
 
@@ -59,42 +54,22 @@ def cast(command: str, properties: Mapping[str, Any] | None = None) -> dict[str,
 
 
 def ok(fields: Mapping[str, Any], time: float) -> dict[str, Any]:
-    """Make a reply that reports success.
-
-    Args:
-        fields: The command's answer; a ``status`` among them replaces "ok".
-        time: The wall clock in seconds.
-    """
+    """Make a reply that reports success; a ``status`` among the fields replaces "ok"."""
     return {"status": "ok", "time": time, **fields}
 
 
 def error(reason: str, errno: int, time: float) -> dict[str, Any]:
-    """Make a reply that reports a failure.
-
-    Args:
-        reason: A sentence.
-        errno: One of this module's error numbers.
-        time: The wall clock in seconds.
-    """
+    """Make a reply that reports a failure: a sentence, and an error number of this module."""
     return {"status": "error", "reason": reason, "tb": None, "time": time, "errno": errno}
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """Encode a message as a frame.
-
-    Raises:
-        ValueError: JSON cannot express a value in it, such as NaN.
-        TypeError: JSON cannot express a type in it.
-    """
+    """Encode a message; ValueError or TypeError if JSON cannot express a value, such as NaN."""
     return _ENCODER.encode(message).encode("ascii")
 
 
 def decode(frame: bytes, most: int | None = None) -> dict[str, Any]:
-    """Decode a frame that may contain anything.
-
-    Args:
-        frame: The frame.
-        most: How many values it may have; None for any number.
+    """Decode a frame that may contain anything; `most` limits its values.
 
     Raises:
         MessageError: With `INVALID_JSON` if it is not JSON within the limits of this module, with

@@ -14,12 +14,7 @@ def fold(name: str) -> str:
 
 
 def topic(name: str, action: str) -> str:
-    """Make the topic of an event of a watcher.
-
-    Args:
-        name: The watcher's name as written.
-        action: What happened: "spawn", "reap" ...; without a dot.
-    """
+    """Make the topic of an event: the watcher's name as written, and "spawn", "reap" ..."""
     return f"{WATCHER}.{fold(name)}.{action}"
 
 

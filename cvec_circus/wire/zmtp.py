@@ -92,12 +92,9 @@ def _frame(content: bytes, more: bool) -> bytes:
 
 
 class Decoder:
-    """Decodes what one peer sends. Owned by one thread.
+    """Decodes what one peer, of one of the given types, sends. Owned by one thread.
 
     `feed` it what was read, then call `decode` until it returns None.
-
-    Args:
-        peers: The socket types that the peer may have.
     """
 
     __slots__ = tuple(
