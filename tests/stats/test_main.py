@@ -62,7 +62,7 @@ class TestByHand(DaemonCase):
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text in (
             (["--interval", "x"], "argument --interval: 'x' is not a number"),
-            (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: this is no"),
+            (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: not an endpoint"),
             (["--endpoint", "nothing"], "cannot connect to 'nothing'"),
             (["--log-output", "/no/such/file"], "stats: /no/such/file: No such file or directory"),
         ):

@@ -179,7 +179,7 @@ class Matrix:
 
 
 @unittest.skipUnless(pidfd.is_usable(), "there are no pidfds here")
-class PidfdExitWatcherTest(Matrix, LeakCheckedTestCase):
+class ExitWatcherTest(Matrix, LeakCheckedTestCase):
     def make(self):
         return exits.ExitWatcher()
 
