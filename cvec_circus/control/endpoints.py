@@ -10,7 +10,6 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus import logger
 from cvec_circus.exc import SocketError
 from cvec_circus.options.kinds import LONGEST_PATH
 
@@ -103,19 +102,21 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
             yield Judgement("endpoint_owner", str(error), True)
 
 
-def examine(circus: Mapping[str, Any]) -> None:
-    """Refuse endpoints with a problem, and warn of those that let in more people than may be meant.
+def examine(circus: Mapping[str, Any]) -> list[str]:
+    """Refuse endpoints with a problem; return warnings of risky ones, to log once they listen.
 
     Raises:
         SocketError: The first problem.
     """
+    warnings = []
     for one in judge(circus):
         if one.is_problem:
             raise SocketError(str(one))
-        logger.warning("%s", one)
+        warnings.append(str(one))
     endpoint = circus["endpoint"]
     if os.geteuid() == 0 and is_local(endpoint) and endpoint.startswith(("tcp://", "ipc://@")):
-        logger.warning("endpoint %s: %s", endpoint, _ROOT)
+        warnings.append(f"endpoint {endpoint}: {_ROOT}")
+    return warnings
 
 
 def is_local(endpoint: str) -> bool:

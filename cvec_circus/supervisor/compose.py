@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration, LeftOut, Origin
@@ -97,6 +98,7 @@ class Desks:
         stack.callback(watch.close)
         self.sockets = sockets = SocketRegistry()
         stack.callback(sockets.close_all)
+        warnings = endpoints.examine(circus)
         _listen(configuration, around, sockets)
         access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
@@ -111,6 +113,8 @@ class Desks:
         stack.callback(helpers.close)
         rows = helper_rows.all_of(configuration, self.events, sockets)
         self.helped = [helpers.add(row) for row in rows]
+        for text in warnings:
+            logger.warning("%s", text)
 
         facts = Facts()
         announcer = Announcer(self.events)
@@ -223,8 +227,7 @@ def _stand_in(left_out: LeftOut) -> Watcher:
 
 
 def _listen(configuration: Configuration, around: Surroundings, sockets: SocketRegistry) -> None:
-    """Open everything that listens, all of it before anything is spawned."""
-    endpoints.examine(configuration.circus)
+    """Open the managed sockets, all of them before anything is spawned."""
     for given in around.sockets:
         sockets.add(given)
     for managed in configuration.sockets:
