@@ -148,7 +148,7 @@ class TestTyped(unittest.TestCase):
     def test_a_signal(self) -> None:
         schema = {"a": "signal(default=TERM)", "b": "signal(default=None)", "c": "signal"}
         self.assertEqual(typed(schema, {"b": "", "c": "SIGUSR1"}), {"a": 15, "b": None, "c": 10})
-        with self.assertRaisesRegex(OptionError, "^c: 'SIGNONE' is no signal"):
+        with self.assertRaisesRegex(OptionError, "^c: 'SIGNONE' is not a signal"):
             typed(schema, {"c": "SIGNONE"})
 
     def test_default(self) -> None:
