@@ -192,7 +192,7 @@ class Call(NamedTuple):
         found = self.target.matching(name, match)
         if len(found) > 1:
             names = ", ".join(sorted(watcher.name for watcher in found))[:200]
-            raise MessageError(f"{name} matches {len(found)} programs, one is wanted: {names}")
+            raise MessageError(f"{name} matches {len(found)} programs; name one: {names}")
         return found[0]
 
     def several(self) -> Watchers | None:

@@ -309,7 +309,7 @@ class TestRefusals(ControlCase):
         self.assertEqual(self.ask_message(message)["status"], "ok")
 
     def test_a_pattern_where_one_is_wanted(self) -> None:
-        self.refuses(3, "matches 2 programs, one is wanted", "rm", name="[sw]*", match="glob")
+        self.refuses(3, "matches 2 programs; name one", "rm", name="[sw]*", match="glob")
 
     def test_what_this_version_does_not_have(self) -> None:
         self.refuses(5, "listen: subscribe to the pubsub_endpoint instead", "listen")
