@@ -42,11 +42,16 @@ PROTOCOLS = {
 
 _HIGHEST_PROTOCOL = 0xFFFF
 
-STREAM_CLASSES = tuple(
-    "FileStream WatchedFileStream TimedRotatingFileStream StdoutStream FancyStdoutStream"
-    " SyslogStream QueueStream".split()
-)
-"""The classes of streams that need no module before their name."""
+STREAM_CLASSES = {
+    "FileStream": "file",
+    "WatchedFileStream": "file",
+    "TimedRotatingFileStream": "timed",
+    "StdoutStream": "stdout",
+    "FancyStdoutStream": "stdout",
+    "SyslogStream": "syslog",
+    "QueueStream": "own",
+}
+"""The built-in classes of streams, each with its module in `cvec_circus.stream`."""
 
 LONGEST_PATH = 107
 """Bytes of the path of a unix socket: see unix(7), less the terminating zero."""

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = [
-    "FancyStdoutStream",
-    "FileStream",
-    "QueueStream",
-    "StdoutStream",
-    "SyslogStream",
-    "TimedRotatingFileStream",
-    "WatchedFileStream",
-    "get_stream",
-]
+from cvec_circus.options.kinds import STREAM_CLASSES
+
+__all__ = [*STREAM_CLASSES, "get_stream"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,23 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
-from cvec_circus.options.kinds import shown
+from cvec_circus.options.kinds import STREAM_CLASSES, shown
 
 T = TypeVar("T")
 
 REPORT_DELAY = 60.0
 """Seconds between two log lines about what one stream loses."""
-
-MODULES = {
-    "FileStream": "file",
-    "WatchedFileStream": "file",
-    "TimedRotatingFileStream": "timed",
-    "StdoutStream": "stdout",
-    "FancyStdoutStream": "stdout",
-    "SyslogStream": "syslog",
-    "QueueStream": "own",
-}
-"""The built-in classes, each with its module in this package. Many daemons need none of them."""
 
 FILES = "files"
 STDOUT = "stdout"
@@ -226,7 +215,7 @@ def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
 def lane_of(conf: Mapping[str, Any]) -> str:
     """Return which streams may share a thread with the one of that configuration."""
     name = conf.get("class") or "FileStream"
-    module = MODULES.get(name)
+    module = STREAM_CLASSES.get(name)
     if module in ("own", "syslog") or "." in name or conf.get("stream") is not None:
         return OWN
     return STDOUT if module == "stdout" else FILES
@@ -238,11 +227,10 @@ def load(name: str) -> Any:
     Raises:
         cvec_circus.exc.OptionError: There is no such class.
     """
-    if name not in MODULES:
-        raise exc.OptionError(
-            "class", f"{shown(name)} is not available in this version; {', '.join(MODULES)} are"
-        )
-    return getattr(importlib.import_module(f"cvec_circus.stream.{MODULES[name]}"), name)
+    if name not in STREAM_CLASSES:
+        known = ", ".join(STREAM_CLASSES)
+        raise exc.OptionError("class", f"{shown(name)} is not a stream class; there are {known}")
+    return getattr(importlib.import_module(f"cvec_circus.stream.{STREAM_CLASSES[name]}"), name)
 
 
 def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:
