@@ -73,8 +73,8 @@ class CircusSocket:
         use_papa: bool = False,
     ) -> None:
         given = {
-            "family": family,
-            "type": type,
+            "family": family if isinstance(family, str) else socket.AddressFamily(family).name,
+            "type": type if isinstance(type, str) else socket.SocketKind(type).name,
             "proto": proto or 0,
             "backlog": backlog,
             "replace": replace,

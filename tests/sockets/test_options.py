@@ -81,6 +81,10 @@ class TestProto(OptionCase):
             managed = self.bound(proto=given)
             self.assertEqual(self.number(managed, socket.SO_PROTOCOL), socket.IPPROTO_TCP)
         self.assertEqual(CircusSocket(proto="udp", type="SOCK_DGRAM").proto, 17)
+
+    def test_numbers_as_programs_for_circus_give_them(self) -> None:
+        managed = CircusSocket(family=int(socket.AF_INET), type=int(socket.SOCK_DGRAM))
+        self.assertEqual((managed.family, managed.type), (socket.AF_INET, socket.SOCK_DGRAM))
         self.assertEqual(CircusSocket(proto=None).proto, 0)
 
     def test_one_of_another_type(self) -> None:
