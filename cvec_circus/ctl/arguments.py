@@ -13,6 +13,7 @@ from cvec_circus import __version__
 from cvec_circus.commands import table
 from cvec_circus.ctl.output import page_of
 from cvec_circus.exc import ArgumentError
+from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -209,10 +210,7 @@ def _properties(command: Command, rest: Sequence[str], options: argparse.Namespa
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 1e9:
-        raise ValueError(text)
-    return seconds
-
-
-_seconds.__name__ = "number of seconds"  # argparse says "invalid number of seconds value"
+    try:
+        return to_seconds(text, low=0.001)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

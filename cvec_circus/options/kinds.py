@@ -73,6 +73,11 @@ _UNITS = (
 _POWERS = {name.lower(): power for power, names in enumerate(_UNITS) for name in names}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Z]*)\s*", re.ASCII)
 
+TIME_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+"""The units of a time, each with its seconds."""
+
+_TIME = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]*)?|\.[0-9]+)\s*({'|'.join(TIME_UNITS)})", re.ASCII)
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
@@ -117,14 +122,36 @@ def to_number(value: Any, low: Bound = None, high: Bound = None) -> int | float:
     return int(number) if number.is_integer() else number
 
 
-def to_seconds(value: Any, low: Bound = None, high: Bound = None) -> float:
-    """Return a finite number of seconds within its bounds."""
+def to_float(value: Any, low: Bound = None, high: Bound = None) -> float:
+    """Return a finite number within its bounds."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
         value = float(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not _is_finite(value):
         raise ValueError(f"{shown(value)} is not a number")
     _check_bounds(value, low, LONGEST_SECONDS if high is None else high)
     return float(value)
+
+
+def to_seconds(value: Any, low: Bound = None, high: Bound = None) -> float:
+    """Return a time within its bounds, in seconds: a number, or one with a unit such as "5m"."""
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is not None:
+        value = float(found[1]) * TIME_UNITS[found[2]]
+    elif isinstance(value, str) and not _DECIMAL.fullmatch(value.strip()):
+        raise ValueError(f"{shown(value)} is not a time: write 30, 30s, 5m or 1h")
+    return to_float(value, low, high)
+
+
+def to_size(value: Any, low: Bound = None, high: Bound = None) -> int:
+    """Return a number of bytes within its bounds: a number, or one with a unit such as "10MB"."""
+    if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
+        found = _SIZE.fullmatch(value)
+        unit = found[2].lower() if found else ""
+        power = _POWERS.get(unit, _POWERS.get(unit[:-1] if unit.endswith("b") else unit))
+        if found is None or not unit or power is None:
+            raise ValueError(f"{shown(value)} is not a size: write 65536, 64k, 10MB or 1GiB")
+        value = int(float(found[1]) * 1024**power)
+    return to_integer(value, low, high)
 
 
 def to_signal(value: Any) -> int:
@@ -299,7 +326,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     for function in (
         *(to_account, to_args, to_boolean, to_choice, to_command, to_endpoint),
         *(to_environment, to_hook, to_hooks, to_integer, to_limit, to_logging, to_mapping),
-        *(to_number, to_part, to_protocol, to_seconds, to_signal, to_stream),
+        *(to_number, to_part, to_protocol, to_seconds, to_signal, to_size, to_stream),
         *(to_stream_class, to_stream_object, to_text, to_umask, to_words),
     )
 }

@@ -50,7 +50,7 @@ def stream_rows(stream: str) -> list[Option]:
         Option(stream, "stream", {}, reloads=True),
         row("class", "stream_class", "FileStream"),
         row("filename", "text", None),
-        row("max_bytes", "integer", 0, low=0),
+        row("max_bytes", "size", 0, low=0),
         row("backup_count", "integer", 0, low=0),
         row("time_format", "text", None),
         row("compress", "boolean", False),

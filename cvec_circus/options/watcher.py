@@ -58,7 +58,7 @@ _ROWS = [
     Option("send_hup", "boolean", False),
     *stream_rows("stdout_stream"),
     *stream_rows("stderr_stream"),
-    Option(HISTORY, "integer", None, low=0, high=2**30),
+    Option(HISTORY, "size", None, low=0, high=2**30),
     Option("close_child_stdin", "boolean", True, reloads=True),
     Option("close_child_stdout", "boolean", False, reloads=True),
     Option("close_child_stderr", "boolean", False, reloads=True),

@@ -22,8 +22,8 @@ from cvec_circus.options.kinds import (
     shown,
     to_boolean,
     to_choice,
+    to_float,
     to_integer,
-    to_seconds,
     to_signal,
     to_text,
 )
@@ -151,7 +151,7 @@ def _validator() -> Validator:
             "string_list": _words,
             "force_list": _words,
             "int_list": _list_of(to_integer),
-            "float_list": _list_of(to_seconds),
+            "float_list": _list_of(to_float),
             "bool_list": _list_of(to_boolean),
         }
     )
@@ -169,7 +169,7 @@ def _integer(value: Any, min: str = "-inf", max: str = "inf") -> int:
 
 
 def _float(value: Any, min: str = "-inf", max: str = "inf") -> float:
-    return to_seconds(value, _bound(min), _bound(max))
+    return to_float(value, _bound(min), _bound(max))
 
 
 def _string(value: Any, min: str = "0", max: str = "inf") -> str:

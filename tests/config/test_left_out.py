@@ -53,7 +53,7 @@ class TestLeftOut(ConfigTestCase):
         for text, problem in (
             (
                 "[circus]\ncheck_delay = x\n",
-                "main.ini:7: [circus] check_delay: 'x' is not a number",
+                "main.ini:7: [circus] check_delay: 'x' is not a time: write 30, 30s, 5m or 1h",
             ),
             ("[socket:s]\nport = x\n", "main.ini:7: [socket:s] port: 'x' is not a whole number"),
             ("x\n", "main.ini:6: this is neither KEY = VALUE nor a section header"),

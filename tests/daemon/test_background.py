@@ -82,7 +82,7 @@ class TestNotUp(DaemonCase):
 
     def test_a_broken_configuration(self) -> None:
         daemon = Background(self, circus="warmup_delay = long")
-        self.refuses(daemon, says="warmup_delay: 'long' is not a number")
+        self.refuses(daemon, says="warmup_delay: 'long' is not a time: write 30, 30s, 5m or 1h")
         self.refuses(daemon, "--log-output", "no/such/log", says="warmup_delay")
 
     def test_a_log_that_cannot_be_opened(self) -> None:

@@ -105,7 +105,8 @@ class TestCommandLine(unittest.TestCase):
                 "b.ini: 1 problem; the daemon runs without bad",
                 "missing.ini: problem: cannot be read: No such file or directory",
                 "missing.ini: 1 problem; the daemon does not start",
-                "c.ini:2: problem: [circus] check_delay: 'x' is not a number",
+                "c.ini:2: problem: [circus] check_delay: 'x' is not a time: "
+                "write 30, 30s, 5m or 1h",
                 "c.ini:3: problem: [watcher:w] cmd: missing; say which program to run",
                 "c.ini:4: warning: [watcher:w] numproceses: unknown option; did you mean "
                 "numprocesses? (kept for hooks and plugins)",

@@ -61,7 +61,10 @@ class TestByHand(DaemonCase):
 
     def test_what_is_wrong_is_one_line(self) -> None:
         for words, text in (
-            (["--interval", "x"], "argument --interval: 'x' is not a number"),
+            (
+                ["--interval", "x"],
+                "argument --interval: 'x' is not a time: write 30, 30s, 5m or 1h",
+            ),
             (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: not an endpoint"),
             (["--endpoint", "nothing"], "cannot connect to 'nothing'"),
             (["--log-output", "/no/such/file"], "stats: /no/such/file: No such file or directory"),

@@ -53,10 +53,14 @@ class TestCommandLine(TopCase):
             (["--sort", "x"], "argument --sort: invalid choice", 2),
             (
                 ["--process-timeout", "x", "--once"],
-                "argument --process-timeout: 'x' is not a number",
+                "argument --process-timeout: 'x' is not a time: write 30, 30s, 5m or 1h",
                 2,
             ),
-            (["--interval", "nan", "--once"], "argument --interval: 'nan' is not a number", 2),
+            (
+                ["--interval", "nan", "--once"],
+                "argument --interval: 'nan' is not a time: write 30, 30s, 5m or 1h",
+                2,
+            ),
             ([], "standard output is no terminal: use --once or --json", 2),
             (["--once", "--endpoint", "x"], "cannot connect to 'x'", 4),
             (["--once", "--ssh", "-x"], "expected one argument", 2),
