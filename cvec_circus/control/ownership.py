@@ -8,7 +8,6 @@ from typing import Any, Callable
 
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_account
-from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system.accounts import Account, known, look_up
 
 Guard = Callable[[str, Mapping[str, Any]], None]
@@ -29,11 +28,15 @@ the owner may not be allowed to read."""
 
 STREAMS = ("stdout_stream", "stderr_stream")
 
-PROTECTED = frozenset(
-    "uid gid umask cmd args executable shell shell_args working_dir virtualenv virtualenv_py_ver"
-    " copy_path copy_env env hooks stdin_socket stdout_stream stderr_stream".split()
+HARMLESS = frozenset(
+    "numprocesses singleton autostart priority warmup_delay respawn max_retry max_age"
+    " max_age_variance min_uptime respawn_delay backoff backoff_max backoff_reset on_demand"
+    " stop_signal stop_children graceful_timeout leftover_timeout strays send_hup log_history"
+    " close_child_stdin close_child_stdout close_child_stderr use_sockets listen_fds use_papa"
+    " hook_timeout".split()
 )
-"""Options that decide which program runs, as whom, with what, and who can write its files."""
+"""Options that decide neither which program runs, nor as whom, with what, or who can write its
+files. An option that is not listed here is protected."""
 
 HARMLESS_PARTS = frozenset(
     "max_bytes backup_count compress json color rotate_when rotate_interval utc".split()
@@ -99,12 +102,10 @@ def _is_a_file(key: object, value: object) -> bool:
 def _is_protected(key: object) -> bool:
     """Return whether an option may not be set. A command may use a freeform key: `$(circus.k)`."""
     name = str(key)
-    if name in PROTECTED or name.startswith(("hooks.", "rlimit_")):
-        return True
     stream, dot, part = name.partition(".")
-    if stream in STREAMS:
+    if dot and stream in STREAMS:
         return part not in HARMLESS_PARTS
-    return bool(dot) and WATCHER_OPTIONS.find(name) is None
+    return name not in HARMLESS
 
 
 def _is_in(options: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from unittest import mock
 
 from cvec_circus.control import ownership
 from cvec_circus.exc import MessageError
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import accounts
 
 ENDPOINT = "ipc:///tmp/x"
@@ -87,6 +88,14 @@ class TestGuard(unittest.TestCase):
                 if key != "stderr_stream.path":
                     self.look("add", {"options": {"uid": UID, key: "x"}})
         self.look("set", {"options": {"stdout_stream.max_bytes": 1, "numprocesses": 2}})
+
+    def test_an_option_that_nobody_has_judged_is_protected(self) -> None:
+        names = {option.name for option in WATCHER_OPTIONS}
+        self.assertLessEqual(ownership.HARMLESS, names)
+        for name in names - ownership.HARMLESS | {"an_option_of_tomorrow"}:
+            if name.partition(".")[0] not in ownership.STREAMS:
+                with self.subTest(name=name):
+                    self.refuses(ownership.REFUSED, "set", options={name: "x"})
 
 
 if __name__ == "__main__":
