@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from cvec_circus.core.life import STOPPING, WAITING
+from cvec_circus.core.life import DOWN, STOPPING, UP, WAITING
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 
 
 def why(watcher: Watcher, now: float) -> str:
     """Return the reason of its state, "" if there is nothing to explain."""
+    places = watcher.places
+    waits = places.pending or places.ending or places.trials or watcher.gate or watcher.strays
+    if watcher.life in (UP, DOWN) and not (waits or watcher.reason):
+        return stopped(watcher)  # as it is with most of a thousand
+    return explained(watcher, now)
+
+
+def explained(watcher: Watcher, now: float) -> str:
+    """Return the first reason that there is, the most urgent ones first."""
     places = watcher.places
     if unkillable := places.unkillable():
         pids = ", ".join(str(process.pid) for process in unkillable)
@@ -21,9 +30,8 @@ def why(watcher: Watcher, now: float) -> str:
         return condition.why(partial(why, now=now))
     if watcher.reason:
         return watcher.reason
-    cause = watcher.goal.cause
-    if not watcher.goal.up and cause.is_worth_telling:
-        return f"stopped{cause.sentence}"
+    if told := stopped(watcher):
+        return told
     if watcher.life is STOPPING:
         return unended(watcher, now)
     if not watcher.goal.up:
@@ -34,6 +42,12 @@ def why(watcher: Watcher, now: float) -> str:
     if left is not None and watcher.is_running:
         return leftover(watcher, left, now)
     return left_behind(watcher)
+
+
+def stopped(watcher: Watcher) -> str:
+    """Say who stopped it, where a person would wonder; "" for nothing."""
+    cause = watcher.goal.cause
+    return "" if watcher.goal.up or not cause.is_worth_telling else f"stopped{cause.sentence}"
 
 
 def left_behind(watcher: Watcher) -> str:
