@@ -133,10 +133,10 @@ class TestHooks(ArbiterCase):
         cmd = f"sh -c 'echo $MODE >>{self.folder}/modes; exec sleep 1000'"
         web = Watcher("web", cmd, env={"PATH": "/usr/bin:/bin"}, hooks={"before_spawn": hook})
         arbiter = self.started(web)
-        self.assertTrue(eventually(web.is_active, TIMEOUT))
-        web.incr().result(TIMEOUT)
         modes = self.folder / "modes"
-        self.assertTrue(eventually(lambda: modes.exists() and len(modes.read_text()) == 5, TIMEOUT))
+        self.assertTrue(eventually(lambda: modes.exists() and modes.read_text() == "x\n", TIMEOUT))
+        web.incr().result(TIMEOUT)
+        self.assertTrue(eventually(lambda: len(modes.read_text()) == 5, TIMEOUT))
         self.assertEqual(modes.read_text().split(), ["x", "xx"])
         self.assertEqual(web.env["MODE"], "xx")
         arbiter.stop()
