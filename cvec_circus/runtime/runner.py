@@ -78,9 +78,11 @@ def run(assignment: Assignment) -> int:
         signals.log_fileno = configure_log(assignment)
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refused(assignment, error)
-    logger.info("Loading the plugin...")
-    logger.info("Endpoint: %r", assignment.endpoint)
-    logger.info("Pub/sub: %r", assignment.pubsub_endpoint)
+    # The daemon's log has the endpoints already; who starts a plugin by hand wants to see them.
+    level = logging.DEBUG if assignment.by_daemon else logging.INFO
+    logger.log(level, "Loading the plugin...")
+    logger.log(level, "Endpoint: %r", assignment.endpoint)
+    logger.log(level, "Pub/sub: %r", assignment.pubsub_endpoint)
     try:
         plugin = make(assignment, plugin_class, signals)
     except (exc.PluginError, exc.OptionError) as error:

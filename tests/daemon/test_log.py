@@ -147,7 +147,7 @@ class TestWhereItGoes(DaemonCase):
             pattern = rf"^<150>.{{15}} cvec_circus\[{daemon.pid}\]: cvec_circus \S+ is up: "
             self.assertRegex(server.recv(4096).decode(), pattern)
             self.connected(daemon)
-            pattern = r"^<150>.{15} cvec_circus\[\d+\]: plugin:p: Loading the plugin"
+            pattern = r"^<150>.{15} cvec_circus\[\d+\]: plugin:p: Starting"
             while not re.match(pattern, server.recv(4096).decode()):
                 pass
             daemon.signal(signal.SIGTERM)
