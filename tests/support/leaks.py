@@ -54,8 +54,8 @@ def _spare_what_is_loaded() -> None:
 def threads() -> dict[object, str]:
     """Name the threads of this process that have begun.
 
-    One whose `start` a signal handler has interrupted before there was a thread stays in the list of
-    `threading` for ever: no code of ours runs in it, or can take it out.
+    One whose `start` a signal handler has interrupted before there was a thread stays in the list
+    of `threading` for ever: no code of ours runs in it, or can take it out.
     """
     begun = [thread for thread in threading.enumerate() if thread.ident is not None]
     return {thread: f"thread {thread.name}" for thread in begun}
