@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import zmq
 
@@ -81,6 +81,18 @@ def open_subscriber(
     for prefix in prefixes:
         subscriber.subscribe(prefix)
     return subscriber
+
+
+def received(socket: zmq.Socket[bytes], most: int) -> Iterator[list[bytes]]:
+    """Yield the messages that are there, `most` at most, unless the socket is closed meanwhile."""
+    for _ in range(most):
+        if socket.closed:
+            return
+        try:
+            frames = socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        yield frames
 
 
 def connect(socket: zmq.Socket[bytes], endpoint: str) -> None:

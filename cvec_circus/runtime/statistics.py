@@ -9,7 +9,7 @@ import zmq
 
 from cvec_circus import logger
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import connect, open_subscriber, reachable
+from cvec_circus.client.connect import connect, open_subscriber, reachable, received
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
 
@@ -92,12 +92,8 @@ class StatsFeed:
             logger.warning("%s: %s", self._label, NONE)
 
     def _read(self) -> None:
-        for _ in range(READ_A_TURN):
-            if self._subscriber is None:
-                return
-            try:
-                frames = self._subscriber.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        if self._subscriber is None:
+            return
+        for frames in received(self._subscriber, READ_A_TURN):
             if len(frames) == 2 and not self._deliver((frames[0], frames[1])):
                 return

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import connect, open_subscriber
+from cvec_circus.client.connect import connect, open_subscriber, received
 from cvec_circus.client.feed.questions import Questions
 from cvec_circus.exc import SocketError
 from cvec_circus.stats.payloads import STAT, STATISTICS, read
@@ -193,13 +193,9 @@ class Source:
     def _read(self) -> None:
         facts, now = self._facts, self._loop.clock.monotonic()
         passes = facts.passes
-        for _ in range(READ_A_TURN):
-            if self._subscriber is None:
-                return
-            try:
-                frames = self._subscriber.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                break
+        if self._subscriber is None:
+            return
+        for frames in received(self._subscriber, READ_A_TURN):
             try:
                 facts.stat(*read(frames[0], frames[1]), now)
             except (ValueError, IndexError, RecursionError):
