@@ -123,7 +123,7 @@ class Connections:
     def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
         """Send messages; what the peer does not take at once waits until it has read.
 
-        At most `most` bytes wait for it; what comes on top is lost.
+        At most `most` bytes wait for it; more are lost.
 
         Returns:
             Whether they were sent or wait; no promise that they arrive.

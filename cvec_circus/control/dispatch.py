@@ -38,7 +38,7 @@ Raises CircusError if that is impossible now."""
 class Dispatcher:
     """Answers every request exactly once, and no cast. Owned by the supervisor thread.
 
-    Errors in a request are reported to its sender only. A fault of ours goes to the log with its
+    Errors in a request are reported to its sender only. An internal error goes to the log with its
     traceback, and the sender learns only that there was one.
 
     Args:
@@ -112,7 +112,7 @@ def answering(reply: Reply) -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        if not isinstance(problem, (CircusError, OSError, MemoryError)):  # a fault of ours
+        if not isinstance(problem, (CircusError, OSError, MemoryError)):  # an internal error
             logger.error("%s failed", reply.label, exc_info=problem)
         if not reply.answered:
             reply.fail(*explain(problem))

@@ -21,7 +21,7 @@ _MAX_PREPARED = 4096
 
 #: The part of all descriptors that subscribers may take.
 SHARE = 0.25
-#: Bytes that wait for a slow subscriber; it loses what comes on top.
+#: Bytes that wait for a slow subscriber; it loses any more.
 MOST_UNSENT = 4 << 20
 #: Topics that one connection may subscribe to.
 MOST_TOPICS = 4096

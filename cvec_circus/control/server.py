@@ -43,7 +43,7 @@ _CLIENTS = frozenset({b"DEALER", b"REQ", b"ROUTER"})
 PROGRAM = "program"
 PLUGIN = "plugin:"
 
-#: What a sender learns of a fault of ours.
+#: What a sender learns of an internal error.
 FAULT = "internal error; the daemon's log has more"
 
 #: Characters that a name may have.
@@ -200,7 +200,7 @@ class Reply:
         return wait
 
     def give(self, reply: dict[str, Any]) -> None:
-        """Send a reply; a second one, which is a fault of ours, is only logged."""
+        """Send a reply; a second one, which is an internal error, is only logged."""
         if self.answered:
             logger.error("second answer to %s dropped: %.200r", self.label, reply)
             return

@@ -55,7 +55,7 @@ def look(
         found["problems"] = [(one.option, one.reason) for one in problems(plugin.schema, config)]
         found["unknown"] = list(unknown(plugin.schema, config).items())
         found["own"] = list(_own(plugin, own))
-        # Constructors of ours connect to nothing and write nothing; those of others might.
+        # Built-in constructors connect to nothing and write nothing; other plugins' might.
         if not found["problems"] and plugin.__module__.startswith(f"{GROUP}."):
             plugin(NOWHERE, NOWHERE, CHECK_DELAY_IN_FILES, None, **typed(plugin.schema, config))
     except OptionError as error:  # the constructor sees more than a schema can say

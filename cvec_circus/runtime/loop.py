@@ -232,7 +232,7 @@ class PluginLoop:
         return self._thread_id == threading.get_ident()
 
     def _put(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call a function of ours in the next turn. Any thread."""
+        """Call an internal function in the next turn. Any thread."""
         with self._lock:
             if self._inner is not None:
                 self._inner.post(fn, *args)
@@ -240,7 +240,7 @@ class PluginLoop:
                 self._early.append((fn, args))
 
     def _on_thread_do(self, fn: Callable[..., object], *args: Any) -> None:
-        """Call a function of ours on the plugin thread with the inner loop: now, if this is it."""
+        """Call an internal function with the inner loop on the plugin thread: now, if on it."""
         if not self._on_thread():
             self._put(lambda: fn(self._inner, *args))
         elif not self._ended:
@@ -379,7 +379,7 @@ def current_loop() -> PluginLoop:
 def _call(
     callback: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[], object]:
-    """Bind a callback to its arguments; raises TypeError for one that no loop of ours can call."""
+    """Bind a callback to its arguments; raise TypeError for one that this loop cannot call."""
     if not callable(callback):
         raise TypeError(f"{callback!r} cannot be called")
     owner = type(getattr(callback, "__self__", None))

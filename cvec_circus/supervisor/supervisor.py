@@ -170,7 +170,7 @@ class Supervisor:
             self.loop.call_later(RETRY_DELAY, self._look_again)
             raise
         finally:
-            # Even if a fault of ours stops one watcher, the others keep their deadlines.
+            # Even if an internal error stops one watcher, the others keep their deadlines.
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()

@@ -42,7 +42,7 @@ DELIVERING = 0.005
 """Seconds of delivering before timers and callbacks get their turn."""
 
 BACKLOG = 500
-"""A queue longer than this may have overflowed before, at the publisher's end."""
+"""Messages; when more are queued here, the publisher may have dropped some before."""
 
 FIRST_RETRY, LONGEST_RETRY = 0.01, 1.0
 """Seconds until the daemon is asked again after an incomplete answer, doubled each time."""
