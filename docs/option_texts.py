@@ -105,6 +105,36 @@ WATCHER = {
     "on_demand": "Whether the processes start only when a client connects to one of their "
     "sockets. One that ends is not replaced; when all have ended, the next connection starts "
     "them again. Needs `use_sockets` or `stdin_socket`.",
+    "ready.*": "A check that a new process must pass to count as ready; `*` is a name of your "
+    "own, and all of them must hold. `notify`: it sends READY=1 as with sd_notify(3). `fd:N`: it "
+    "writes a line to that descriptor, or closes it. `log:TEXT`: it writes a line with that text. "
+    "`tcp://HOST:PORT`, `unix:///PATH`: it accepts connections there. `http://…`, `https://…`: "
+    "it answers with a status from 200 to 399. `exec:COMMAND`: the command ends with 0. "
+    "`$(circus.wid)` and `$(circus.pid)` are replaced. Without a check, a process is ready when "
+    "it has lived `min_uptime`.",
+    "ready": "The checks of `ready.*` together, as a mapping of names to checks.",
+    "ready_timeout": "Seconds that a new process has to become ready.",
+    "ready_interval": "Seconds between two runs of a check of `ready`.",
+    "live.*": "A check that a process must keep passing once it is ready: like `ready.*`, but "
+    "neither `fd` nor `log`; `notify` expects WATCHDOG=1.",
+    "live": "The checks of `live.*` together.",
+    "live_interval": "Seconds between two runs of a check of `live`.",
+    "live_timeout": "Seconds that one run of a check of `live` may take.",
+    "live_failures": "How many runs in a row must fail before the process counts as not alive.",
+    "live_action": "What happens then: `restart` replaces the process, `report` only says so.",
+    "depends_on": "Watchers that must be there before this one starts: `db, migrate:succeeded`. "
+    "Conditions are `started`, `ready`, `completed` and `succeeded`; without one, `succeeded` of "
+    "a watcher with `respawn = False`, `ready` of others. It wins over `priority`.",
+    "part_of": "Watchers that this one belongs to: it depends on them, stops and restarts when an "
+    "order stops or restarts them, and starts again when they are back.",
+    "rollout": "How a reload replaces processes. `surge`: the new one first; the old one stops "
+    "when the new one is ready. `recreate`: the old one first, one place at a time. `auto`: "
+    "`surge`, and once more by `recreate` if the new process exits before it is ready and could "
+    "not run beside the old one (no `use_sockets` and no `ready.*`).",
+    "max_surge": "How many processes may run beside the old ones in a rollout: a number or a "
+    "share such as `25%`. Without it, all.",
+    "max_unavailable": "How many places may be without a ready process in a rollout: a number or "
+    "a share. Without it, none.",
     "stop_signal": "The signal that asks a process to stop: a number or a name.",
     "stop_children": "Whether the children of a process get the stop signal with it.",
     "graceful_timeout": "Seconds that a process has to stop before it gets SIGKILL.",

@@ -33,7 +33,8 @@ HARMLESS = frozenset(
     " max_age_variance min_uptime respawn_delay backoff backoff_max backoff_reset on_demand"
     " stop_signal stop_children graceful_timeout leftover_timeout strays send_hup log_history"
     " close_child_stdin close_child_stdout close_child_stderr use_sockets listen_fds use_papa"
-    " hook_timeout".split()
+    " hook_timeout ready_timeout ready_interval live_interval live_timeout live_failures"
+    " live_action depends_on part_of rollout max_surge max_unavailable".split()
 )
 """Options that decide neither which program runs, nor as whom, with what, or who can write its
 files. An option that is not listed here is protected."""

@@ -55,13 +55,31 @@ class Answered(NamedTuple):
     refusal: str  # "" for yes, otherwise why not
 
 
+class Probed(NamedTuple):
+    """The verdict on all checks of `ready` of a process, or on all of `live`, has changed.
+    Immutable."""
+
+    watcher: Watcher
+    process: ManagedProcess
+    is_live: bool
+    failure: str  # which check does not hold, and what it answered; "" if all hold
+
+
+class Extended(NamedTuple):
+    """A process has asked for more time to become ready, or to stop. Immutable."""
+
+    watcher: Watcher
+    process: ManagedProcess
+    seconds: float  # from now on
+
+
 class Connected(NamedTuple):
     """A client has connected to a socket of a watcher that waits for that. Immutable."""
 
     watcher: Watcher
 
 
-Fact = Union[Exited, Emptied, Strayed, Answered, Connected]
+Fact = Union[Exited, Emptied, Strayed, Answered, Probed, Extended, Connected]
 
 Facts = deque[Fact]
 """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""

@@ -95,6 +95,31 @@ class Outputs(Protocol):
         """Drain and close the watcher's streams; those of a removed one are not asked for again."""
 
 
+class Probes(Protocol):
+    """Checks whether processes are ready, and whether they are alive.
+
+    The desk keeps the state of each check, and reports `facts.Probed` when the verdict on all checks
+    of `ready`, or on all of `live`, has changed. Each process keeps the checks of `ready` that its
+    watcher had when it was spawned.
+    """
+
+    def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin the checks of `ready` of a process that was spawned just now."""
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin its checks of `live` too, as it has been ready."""
+
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """End all checks of a process, which is being stopped or has ended; it may be called
+        twice."""
+
+    def change(self, watcher: Watcher) -> None:
+        """Take over changed options of the checks of `live`."""
+
+    def unmet(self, process: ManagedProcess) -> str:
+        """Say which check of `ready` does not hold, and what it last answered."""
+
+
 class Doorbell(Protocol):
     def listen(self, watcher: Watcher) -> None:
         """Report when a client connects to one of the watcher's sockets.
@@ -178,6 +203,7 @@ class Ports(NamedTuple):
     signals: Signals
     hooks: Hooks
     outputs: Outputs
+    probes: Probes
     doorbell: Doorbell
     events: Events
     waits: Waits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cvec_circus.options.typed import ROWS, WatcherOptions
@@ -96,15 +96,18 @@ class Settings:
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options in JSON's types."""
-    hooks = options.get("hooks")
-    if not hooks:
-        return dict(options)
-    return {**options, "hooks": {name: hook and list(hook) for name, hook in hooks.items()}}
+    plain = dict(options)
+    for family in PLAIN:
+        if plain.get(family):
+            plain[family] = {n: one and PLAIN[family](one) for n, one in plain[family].items()}
+    return plain
 
 
 def _read(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that `_plain` has written."""
-    hooks = state.get("hooks")
-    if not hooks:
-        return dict(state)
-    return {**state, "hooks": WATCHER_OPTIONS.convert_one("hooks", hooks)}
+    families = [family for family in PLAIN if state.get(family)]
+    return {**state, **{f: WATCHER_OPTIONS.convert_one(f, state[f]) for f in families}}
+
+
+PLAIN: dict[str, Callable[[Any], Any]] = {"hooks": list, "ready": str, "live": str}
+"""The options whose values are not of JSON's types, with what writes one part of each."""

@@ -321,6 +321,17 @@ def to_part(value: Any) -> Any:
     return value
 
 
+def _of_checks(name: str) -> Callable[..., Any]:
+    """Return a kind of `options.checks`, which is imported only if there is such an option."""
+
+    def to_kind(value: Any) -> Any:
+        from cvec_circus.options import checks
+
+        return getattr(checks, f"to_{name}")(value)
+
+    return to_kind
+
+
 KINDS: dict[str, Callable[..., Any]] = {
     function.__name__[len("to_") :]: function
     for function in (
@@ -331,6 +342,16 @@ KINDS: dict[str, Callable[..., Any]] = {
     )
 }
 """Every kind by the name that the tables and the reference call it."""
+
+KINDS.update(
+    {
+        name: _of_checks(name)
+        for name in (
+            *("check", "checks", "live_check", "live_checks"),
+            *("dependencies", "share", "watcher_names"),
+        )
+    }
+)
 
 
 def shown(value: Any) -> str:

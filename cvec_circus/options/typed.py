@@ -9,6 +9,7 @@ from typing import Any, Optional, Union
 
 Account = Optional[Union[int, str]]
 Words = Union[str, list[str]]
+Share = Union[int, str, None]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -52,6 +53,19 @@ class WatcherOptions(Mapping[str, Any]):
     backoff_max: float
     backoff_reset: float
     on_demand: bool
+    ready: Mapping[str, Any]
+    ready_timeout: float
+    ready_interval: float
+    live: Mapping[str, Any]
+    live_interval: float
+    live_timeout: float
+    live_failures: int
+    live_action: str
+    depends_on: Mapping[str, str]
+    part_of: list[str]
+    rollout: str
+    max_surge: Share
+    max_unavailable: Share
     stop_signal: int
     stop_children: bool
     graceful_timeout: float

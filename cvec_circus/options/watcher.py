@@ -50,6 +50,21 @@ _ROWS = [
     Option("backoff_max", "seconds", 1.0, low=0),
     Option("backoff_reset", "seconds", 10.0, low=0),
     Option("on_demand", "boolean", False),
+    Option("ready", "checks", {}),
+    Option("ready.*", "check", None),
+    Option("ready_timeout", "seconds", 30.0, low=0.001),
+    Option("ready_interval", "seconds", 1.0, low=0.01),
+    Option("live", "live_checks", {}),
+    Option("live.*", "live_check", None),
+    Option("live_interval", "seconds", 10.0, low=0.01),
+    Option("live_timeout", "seconds", 1.0, low=0.01),
+    Option("live_failures", "integer", 3, low=1),
+    Option("live_action", "choice", "restart", choices=("restart", "report")),
+    Option("depends_on", "dependencies", {}),
+    Option("part_of", "watcher_names", []),
+    Option("rollout", "choice", "auto", choices=("auto", "surge", "recreate")),
+    Option("max_surge", "share", None),
+    Option("max_unavailable", "share", None),
     Option("stop_signal", "signal", 15),
     Option("stop_children", "boolean", False),
     Option("graceful_timeout", "seconds", 30.0, low=0),
@@ -72,6 +87,7 @@ _ROWS = [
 ]
 
 _HOOK = "hooks."
+_CHECKS = ("ready.", "live.")
 
 
 class WatcherTable(OptionTable):
@@ -92,6 +108,8 @@ class WatcherTable(OptionTable):
             raise OptionError(key, reason)
         if key.startswith(_HOOK):
             _hooks().require_name(key)
+        if key.startswith(_CHECKS):
+            _checks().require_name(key)
         if key not in STREAMS:
             return super().convert_one(key, value)
         try:
@@ -125,6 +143,10 @@ class WatcherTable(OptionTable):
             _hooks().take_hooks(full, current)
         elif current is not None:
             full["hooks"] = current["hooks"]
+        if given.get("ready") or given.get("live") or any(key.startswith(_CHECKS) for key in given):
+            _checks().take_checks(full, current)
+        elif current is not None:
+            full.update(ready=current["ready"], live=current["live"])
         for key, reason in contradictions(full):
             raise OptionError(key, reason)
         return full
@@ -157,6 +179,9 @@ def public(full: Mapping[str, Any], working_dir: str | None = None) -> dict[str,
     shown["working_dir"] = full["working_dir"] or working_dir
     if full["hooks"]:
         shown["hooks"] = {name: str(hook) for name, hook in full["hooks"].items()}
+    for family in ("ready", "live"):
+        if full[family]:
+            shown[family] = {name: str(check) for name, check in full[family].items()}
     return shown
 
 
@@ -165,6 +190,13 @@ def _hooks() -> Any:
     from cvec_circus.options import hooks
 
     return hooks
+
+
+def _checks() -> Any:
+    """The module of checks, likewise."""
+    from cvec_circus.options import checks
+
+    return checks
 
 
 WATCHER_OPTIONS = WatcherTable(_ROWS)

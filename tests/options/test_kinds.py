@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.options import kinds
+from cvec_circus.options.checks import Check
 from cvec_circus.options.hooks import Hook
 
 TAKEN: dict[str, list[tuple[Any, Any]]] = {
@@ -53,6 +54,30 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     "limit": [("5", 5), ("", -1), ("-1", -1), ("Infinity", -1), ("unlimited", -1), (0, 0)],
     "umask": [("022", 0o22), ("0o77", 0o77), (18, 18), ("0", 0)],
     "account": [("nobody", "nobody"), ("33", 33), (0, 0)],
+    "check": [
+        (" notify ", Check("notify")),
+        ("fd:3", Check("fd", "3")),
+        ("log:listening on: x", Check("log", "listening on: x")),
+        ("tcp://127.0.0.1:80$(circus.wid)", Check("tcp", "127.0.0.1:80$(circus.wid)")),
+        ("tcp://[::1]:80", Check("tcp", "[::1]:80")),
+        ("unix:///run/a.sock", Check("unix", "/run/a.sock")),
+        ("HTTP://localhost/health", Check("http", "localhost/health")),
+        ("exec:pg_isready -q", Check("exec", "pg_isready -q")),
+        (None, None),
+        ("", None),
+    ],
+    "checks": [({"a": "notify"}, {"a": Check("notify")}), ({}, {}), (None, {})],
+    "live_check": [("notify", Check("notify")), ("https://h:1/", Check("https", "h:1/"))],
+    "live_checks": [({"a": "exec:true"}, {"a": Check("exec", "true")})],
+    "dependencies": [
+        ("db, migrate:succeeded,a:b", {"db": "", "migrate": "succeeded", "a:b": ""}),
+        ("cache:process_healthy", {"cache": "ready"}),
+        (["db", "x:Started"], {"db": "", "x": "started"}),
+        ({"db": "", "x": "completed", "y": None}, {"db": "", "x": "completed", "y": ""}),
+        ("", {}),
+    ],
+    "watcher_names": [("db, db,cache", ["db", "cache"]), (["a b"], ["a b"]), ("", []), (None, [])],
+    "share": [(0, 0), ("2", 2), ("25 %", "25%"), ("100%", "100%")],
 }
 
 REFUSED: dict[str, list[Any]] = {
@@ -95,6 +120,16 @@ REFUSED: dict[str, list[Any]] = {
     "limit": ["x", -2, True, 1.5, [], "5M"],
     "umask": ["9", "", "1000", 512, -1, None, True, "rwx"],
     "account": [-1, None, "a\0b", 1.5, "", " ", "a b", "a\n; b", "\x1b[m", "x" * 300],
+    "check": [
+        *("notify:x", "fd:2", "fd:10", "fd", "log:", "tcp:127.0.0.1:5", "tcp://host", "unix://x"),
+        *("http:///x", "https:x", "exec:", "exec:'", "ping", "udp://a:1", 5, True, "\0", []),
+    ],
+    "checks": ["notify", 5, [], {"a": "x"}, {1: "notify"}],
+    "live_check": ["fd:3", "log:x", "x", 5],
+    "live_checks": [{"a": "log:x"}, "x"],
+    "dependencies": ["a,,b", "a:succeded", 5, {"a": "x"}, ["a", 5], [""]],
+    "watcher_names": [5, ["a", None], "a,,b", ["a", ""]],
+    "share": ["", "x", -1, "101%", "1.5", None, True, "%"],
 }
 
 

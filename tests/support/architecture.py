@@ -78,8 +78,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "logs.log": None,  # syslog and logging.config
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
     "options.nearest": "difflib",
-    "options.kinds": "cvec_circus.options.hooks",  # only who has hooks
-    "options.watcher": "cvec_circus.options.hooks",
+    "options.kinds": "cvec_circus.options",  # only who has hooks, or checks
+    "options.watcher": "cvec_circus.options",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",

@@ -1,0 +1,206 @@
+"""Checks, dependencies and shares as they are configured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.exc import OptionError
+from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.words import split
+
+READY_KINDS = ("notify", "fd", "log", "tcp", "unix", "http", "https", "exec")
+LIVE_KINDS = ("notify", "tcp", "unix", "http", "https", "exec")
+NETWORK_KINDS = frozenset({"tcp", "unix", "http", "https"})
+
+FAMILIES = ("ready", "live")
+"""The options whose parts are checks by name: `ready.NAME`."""
+
+FORMS = {
+    "notify": "notify",
+    "fd": "fd:N (3 to 9)",
+    "log": "log:TEXT",
+    "tcp": "tcp://HOST:PORT",
+    "unix": "unix:///PATH",
+    "http": "http://HOST:PORT/PATH",
+    "https": "https://HOST:PORT/PATH",
+    "exec": "exec:COMMAND",
+}
+
+CONDITIONS = ("started", "ready", "completed", "succeeded")
+"""What a dependency can be required to have done."""
+
+_SYNONYMS = {
+    "process_started": "started",
+    "process_healthy": "ready",
+    "process_log_ready": "ready",
+    "process_completed": "completed",
+    "process_completed_successfully": "succeeded",
+}
+"""The words of process-compose."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHARE = re.compile(r"([0-9]{1,3})\s*%")
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
+
+
+class Check(NamedTuple):
+    """One way to ask a process whether it is ready, or alive. Immutable."""
+
+    kind: str  # one of `READY_KINDS`
+    target: str = ""  # what stands after the kind; names in it are expanded for each process
+
+    def __str__(self) -> str:
+        """Return it as a file gives it."""
+        if self.kind == "notify":
+            return self.kind
+        return f"{self.kind}:{'//' if self.kind in NETWORK_KINDS else ''}{self.target}"
+
+
+def to_check(value: Any, kinds: tuple[str, ...] = READY_KINDS) -> Check | None:
+    """Return a check of `ready`; None for none."""
+    if value is None or value == "":
+        return None
+    text = to_text(value).strip()
+    kind, colon, target = text.partition(":")
+    kind = kind.strip().lower()
+    if kind not in kinds or bool(colon) is (kind == "notify"):
+        forms = ", ".join(FORMS[one] for one in kinds)
+        raise ValueError(f"{shown(text)} is no check: write {forms}")
+    if kind in NETWORK_KINDS:
+        if not target.startswith("//"):
+            raise ValueError(f"{shown(text)} is no address: write {FORMS[kind]}")
+        target = target[2:]
+    reason = _why_not(kind, target)
+    if reason:
+        raise ValueError(reason)
+    return Check(kind, target)
+
+
+def to_live_check(value: Any) -> Check | None:
+    """Return a check of `live`; None for none."""
+    return to_check(value, LIVE_KINDS)
+
+
+def to_checks(value: Any) -> dict[str, Check | None]:
+    """Return the checks of `ready` by name."""
+    return {name: to_check(one) for name, one in to_mapping({} if value is None else value).items()}
+
+
+def to_live_checks(value: Any) -> dict[str, Check | None]:
+    """Return the checks of `live` by name."""
+    return {
+        name: to_live_check(one) for name, one in to_mapping({} if value is None else value).items()
+    }
+
+
+def require_name(key: str) -> None:
+    """Refuse a key whose check has no proper name.
+
+    Raises:
+        OptionError: The name is not made of letters, digits, - and _.
+    """
+    if not _NAME.fullmatch(key.partition(".")[2]):
+        raise OptionError(key, "the name of a check has 1 to 64 letters, digits, - and _")
+
+
+def take_checks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:
+    """Merge the given checks, together or one by one, into a full set of options."""
+    for family in FAMILIES:
+        checks = dict((current or {}).get(family) or {})
+        checks.update(full.get(family) or {})
+        for key in [key for key in full if key.startswith(f"{family}.")]:
+            checks[key.partition(".")[2]] = full.pop(key)
+        full[family] = {name: check for name, check in checks.items() if check is not None}
+
+
+def to_dependencies(value: Any) -> dict[str, str]:
+    """Return what a watcher depends on: the condition of each by name, "" for the default one.
+
+    Text is `db, migrate:succeeded`; a list has such words; a mapping has conditions by name.
+    """
+    if isinstance(value, Mapping):
+        pairs = [(to_text(name).strip(), to_text(need or "")) for name, need in value.items()]
+    else:
+        pairs = [_pair(word) for word in to_watcher_names(value)]
+    found = {}
+    for name, need in pairs:
+        need = _SYNONYMS.get(need.strip().lower(), need.strip().lower())
+        if need and need not in CONDITIONS:
+            near = did_you_mean(need, CONDITIONS) or f": write {', '.join(CONDITIONS)}"
+            raise ValueError(f"{shown(need)} is no condition{near}")
+        found[name] = need
+    return found
+
+
+def to_watcher_names(value: Any) -> list[str]:
+    """Return names of watchers: from text with commas between them, or from a list."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = value.split(",") if value.strip() else []
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{shown(value)} is no list of watchers such as db, cache")
+    names = [to_text(word).strip() for word in value]
+    if not all(names):
+        raise ValueError("a name in the list is empty")
+    return list(dict.fromkeys(names))
+
+
+def to_share(value: Any) -> int | str:
+    """Return a number of processes, or a share of them such as "25%"."""
+    found = _SHARE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        try:
+            return to_integer(value, low=0)
+        except ValueError:
+            raise ValueError(f"{shown(value)} is no number of processes such as 2 or 25%") from None
+    if int(found[1]) > 100:
+        raise ValueError(f"{shown(value)} is more than 100%")
+    return f"{int(found[1])}%"
+
+
+def processes_of(share: int | str, total: int, up: bool) -> int:
+    """Return how many of `total` processes a share is, rounded up or down."""
+    if isinstance(share, int):
+        return share
+    percent = int(share[:-1])
+    return -(-total * percent // 100) if up else total * percent // 100
+
+
+def shown_checks(checks: Mapping[str, Check]) -> dict[str, str]:
+    """Return checks as the wire shows them."""
+    return {name: str(check) for name, check in checks.items()}
+
+
+def _why_not(kind: str, target: str) -> str:
+    """Say what is wrong with the target of a check, "" for nothing."""
+    if kind == "fd" and not (len(target) == 1 and "3" <= target <= "9"):
+        return f"{shown(target)} is no file descriptor: write fd:3 to fd:9"
+    if kind == "log" and not target:
+        return "log: needs the text to look for"
+    if kind == "unix" and not target.startswith("/"):
+        return f"{shown(target)} is no path: write {FORMS[kind]}"
+    if kind == "tcp" and not _ADDRESS.fullmatch(target):
+        return f"{shown(target)} is no address: write {FORMS[kind]}"
+    if kind in ("http", "https") and not target.partition("/")[0]:
+        return f"{kind}:// needs a host: write {FORMS[kind]}"
+    if kind == "exec":
+        try:
+            words = split(target)
+        except ValueError as error:
+            return f"the command cannot be split into words: {error}"
+        return "" if words and words[0] else "the command is empty"
+    return ""
+
+
+def _pair(word: str) -> tuple[str, str]:
+    """Split `migrate:succeeded`; a name may have a colon of its own."""
+    name, colon, need = word.rpartition(":")
+    word_of = need.strip().lower()
+    is_condition = (
+        word_of in _SYNONYMS or word_of in CONDITIONS or did_you_mean(word_of, CONDITIONS)
+    )
+    return (name.strip(), need) if colon and is_condition else (word, "")
