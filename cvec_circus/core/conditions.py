@@ -1,14 +1,17 @@
 """What a watcher waits for: conditions before it starts, and the answers of its hooks.
 
-A watcher in WAITING holds conditions, and opens when all of them are met. The reason that a person
-is shown is the first unmet one's. None of them holds up another watcher: what waits behind a
-watcher that cannot go on waits for a bounded time (see `campaign`).
+A watcher in WAITING holds conditions, and opens when all of them are met: its turn in an order to
+all, the end of a removed one of its name, what it depends on, a first connection. The reason that
+a person is shown is the first unmet one's. None of them holds up another watcher: what waits
+behind a watcher that cannot go on waits for a bounded time (see `campaign`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
+
+from cvec_circus.core.life import DOWN
 
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
@@ -71,6 +74,47 @@ class Connection(NamedTuple):
 
     def why(self, explain: Explain) -> str:
         return "waits for a connection"
+
+
+class Dependency(NamedTuple):
+    """Another watcher has not come to where this one needs it. Immutable."""
+
+    name: str  # the other one's; it may not be there yet
+    condition: str  # one of `options.checks.CONDITIONS`, "" for the usual one
+    find: Callable[[str], Watcher | None]
+
+    @property
+    def need(self) -> str:
+        """What the other one must be."""
+        watcher = self.find(self.name)
+        is_run_once = watcher is not None and not watcher.options.respawn
+        return self.condition or ("succeeded" if is_run_once else "ready")
+
+    def is_met(self) -> bool:
+        watcher, need = self.find(self.name), self.need
+        if watcher is None:
+            return False
+        if need == "started":
+            return bool(watcher.is_up) or watcher.has_completed
+        if need == "ready":
+            return bool(watcher.is_ready)
+        return bool(watcher.has_completed) and (need == "completed" or not watcher.failed_exits)
+
+    def is_hopeless(self) -> bool:
+        """Tell whether it stays unmet unless something is ordered."""
+        watcher = self.find(self.name)
+        return watcher is None or (watcher.life is DOWN and not watcher.goal.up)
+
+    def why(self, explain: Explain) -> str:
+        watcher = self.find(self.name)
+        if watcher is None:
+            return f"waits for {self.name}, which does not exist"
+        told = explain(watcher)
+        if not told and self.is_hopeless():
+            told = "it is stopped" + watcher.goal.cause.sentence
+        because = f": {told}" if told else f", which is {watcher.status}"
+        verb = "be" if self.need == "ready" else "have"
+        return f"waits for {watcher.name} to {verb} {self.need}{because}"
 
 
 class Question(NamedTuple):

@@ -8,28 +8,28 @@ any mixture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
-from cvec_circus.core.conditions import Connection
-from cvec_circus.core.ending import Ender
-from cvec_circus.core.goal import Rollout, Strategy
+from cvec_circus.core.conditions import Connection, Dependency
+from cvec_circus.core.goal import THE_END
 from cvec_circus.core.hooks import YES
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.wire.cause import CONNECTION, EXIT, MAX_AGE, NONE, Cause
-
-THE_END = "the end of its last process"
-"""The word for what ends a watcher whose processes are not respawned."""
+from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
+from cvec_circus.wire.topics import fold
 
 
-class Steps(Ender, Spawner):
+class Steps(Spawner):
     """The steps of each life. Owned by the supervisor thread."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, find: Callable[[str], Watcher | None]) -> None:
         super().__init__(ports)
+        self._find = find
+        self._waiting_for: dict[str, dict[Watcher, None]] = {}
+        """What waits for a watcher to start, or to be ready, by the folded name of that one."""
         self._steps: dict[Life, Callable[[Watcher], bool | None]] = {
             DOWN: self._down,
             WAITING: self._waiting,
@@ -58,6 +58,8 @@ class Steps(Ender, Spawner):
             watcher.places.ready.append(process)
         elif purpose is Purpose.EXPIRE:
             watcher.places.expired.append(process)
+        elif purpose is Purpose.READY_BY:
+            self.ready_by(watcher, process)
         elif purpose is Purpose.COMPLAIN:
             self.complain(watcher, process)
         else:
@@ -68,6 +70,7 @@ class Steps(Ender, Spawner):
     def _down(self, watcher: Watcher) -> None:
         """Wait for the conditions of a start, if that is wanted."""
         if watcher.goal.up:
+            self.depend(watcher)
             watcher.enter(WAITING)
 
     def _waiting(self, watcher: Watcher) -> None:
@@ -76,12 +79,27 @@ class Steps(Ender, Spawner):
             self.stop_listening(watcher)
             watcher.enter(DOWN)
         elif (condition := watcher.unmet()) is not None:
+            if isinstance(condition, Dependency):
+                self._waiting_for.setdefault(fold(condition.name), {})[watcher] = None
             if not isinstance(condition, Connection):
                 self.stop_listening(watcher)
         elif watcher.options.on_demand and watcher.connection is None:
             self._listen(watcher)
         else:
             self._begin(watcher)
+
+    def depend(self, watcher: Watcher) -> None:
+        """Let a watcher wait for what it depends on, as its options are now."""
+        options = watcher.options
+        needs = {**dict.fromkeys(options.part_of, ""), **options.depends_on}
+        own = [Dependency(name, need, self._find) for name, need in needs.items()]
+        others = (one for one in watcher.conditions if not isinstance(one, Dependency))
+        watcher.conditions = [*others, *own]
+        watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
+
+    def waiting_for(self, watcher: Watcher) -> Iterable[Watcher]:
+        """Return the watchers that wait for this one, once: they wait again if they still do."""
+        return self._waiting_for.pop(fold(watcher.name), ()) if self._waiting_for else ()
 
     def _listen(self, watcher: Watcher) -> None:
         """Wait for the first client of a watcher with `on_demand`."""
@@ -104,6 +122,7 @@ class Steps(Ender, Spawner):
         now = self.now()
         watcher.enter(OPENING)
         watcher.lives += 1
+        watcher.is_told_ready = False
         watcher.places.begin(now, watcher.goal.numprocesses)
         watcher.goal = watcher.goal._replace(cycle=False)
         is_demanded = watcher.connection is not None
@@ -190,10 +209,9 @@ class Steps(Ender, Spawner):
     def _keep_up(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes running as wanted, and none beside them."""
         places = watcher.places
-        while places.expired and not places.being_replaced():
-            process = places.expired.pop(0)  # older than `max_age`: one of a watcher at a time
-            if process in places.fresh:
-                watcher.make_stale(process, MAX_AGE)
+        failed = watcher.failed
+        self.replace_expired(watcher)
+        self.make_room(watcher)
         self.fill_places(watcher)
         more = self._shed_surplus(watcher)
         more |= self.spawn_ready(watcher)
@@ -205,8 +223,12 @@ class Steps(Ender, Spawner):
             self.publish(watcher, "start", watcher.goal.cause)
         if watcher.reason:
             return False
-        more |= self.stop_stale(watcher)
-        return self.end_rollout(watcher) or more
+        if spare := self.spare(watcher) if places.stale else 0:
+            self._stop_each(watcher, list(places.stale)[:spare])
+            more = True  # one less is on trial, and more may start
+        more |= self.end_rollout(watcher) or watcher.failed is not failed
+        self.tell_ready(watcher)
+        return more
 
     def _shed_surplus(self, watcher: Watcher) -> bool:
         """Free the places that are too many, first of what does not run, then of the oldest; return
@@ -228,76 +250,3 @@ class Steps(Ender, Spawner):
                 if self.turn_is_over():
                     return places.held > watcher.goal.numprocesses
         return False
-
-    def stop_stale(self, watcher: Watcher) -> bool:
-        """Stop stale processes: all of them once their successors run, or one after the other;
-        return whether the turn was over before all that may stop had been asked."""
-        places = watcher.places
-        if not places.stale or places.pending:
-            return False
-        # Of a watcher that has become a singleton meanwhile nothing can start beside them.
-        if not watcher.has_all and (watcher.is_full or not watcher.options.singleton):
-            return False
-        if not watcher.stops_first:
-            return self._stop_each(watcher, places.stale)
-        if all(process.unkillable for process in places.ending):
-            self._stop_each(watcher, [next(iter(places.stale))])
-        return False
-
-    def take_over(self, watcher: Watcher, changed: Collection[str]) -> None:
-        """Let options that have been changed count for what is under way already."""
-        places = watcher.places
-        if watcher.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
-            missing = max(0, watcher.goal.numprocesses - places.held)
-            stale = sum(p.holds_place for p in places.slots.values() if p.stale)
-            places.grants = missing + stale
-        if "warmup_delay" in changed:
-            soonest = self.now() + watcher.options.warmup_delay
-            places.next_spawn_at = min(places.next_spawn_at, soonest)
-        if "max_age" in changed or "max_age_variance" in changed:
-            places.expired.clear()
-            for process in places.fresh:
-                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
-        if "singleton" in changed and watcher.options.singleton and any(places.leaders()):
-            places.drop_pending()  # it starts when what runs has ended
-        if "hooks" in changed and not watcher.has_hook("after_spawn"):
-            places.trials.clear()
-
-    # -- rollouts
-
-    def _begin_rollout(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
-        """Want every running process replaced by one of the next generation."""
-        watcher.rollout = Rollout(cause, strategy)
-        watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
-        for process in list(watcher.places.fresh):
-            watcher.make_stale(process, cause)
-        watcher.places.awaited.update(watcher.places.pending)
-
-    def order_rollout(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
-        """Begin a rollout now, or when the one that is under way has ended."""
-        if watcher.rollout is None:
-            self._begin_rollout(watcher, cause, strategy)
-        else:
-            watcher.rollout = Rollout(watcher.rollout.cause, strategy, then=cause)
-        if not watcher.stops_first:
-            for process in watcher.places.stale:
-                watcher.places.release(process)
-
-    def end_rollout(self, watcher: Watcher) -> bool:
-        """End the rollout when all it replaces is gone and what replaces it is there; return
-        whether the next one has begun.
-
-        What cannot be killed keeps a rollout from having succeeded, but not the next one from
-        beginning.
-        """
-        places, rollout = watcher.places, watcher.rollout
-        if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:
-            return False
-        if places.stale_count and (rollout.then is None or places.being_replaced()):
-            return False
-        if not places.stale_count:
-            self.publish(watcher, "reload", rollout.cause)
-        watcher.rollout = None
-        if rollout.then is not None:
-            self._begin_rollout(watcher, rollout.then, rollout.strategy)
-        return watcher.rollout is not None

@@ -11,13 +11,12 @@ from typing import NamedTuple, Union
 
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
-from cvec_circus.core.ending import Ender
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import EXIT, SIGNALLED
-from cvec_circus.wire.outcome import Death, Stray
+from cvec_circus.wire.outcome import Death, Stray, ended
 
 
 class Exited(NamedTuple):
@@ -85,7 +84,7 @@ Facts = deque[Fact]
 """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""
 
 
-class Recorder(Ender, Spawner):
+class Recorder(Spawner):
     """Records facts. Owned by the supervisor thread."""
 
     def record(self, fact: Fact) -> None:
@@ -95,6 +94,10 @@ class Recorder(Ender, Spawner):
             self._exited(fact)
         elif isinstance(fact, Answered):
             self._answered(fact)
+        elif isinstance(fact, Probed):
+            self.probed(*fact)
+        elif isinstance(fact, Extended):
+            self.extend(*fact)
         elif isinstance(fact, Strayed):
             watcher.strays = fact.strays
         elif isinstance(fact, Emptied):
@@ -105,15 +108,16 @@ class Recorder(Ender, Spawner):
             watcher.conditions.append(Connection(has_come=True))
 
     def _exited(self, fact: Exited) -> None:
-        watcher, process, ended, leaves, report, failure = fact
-        pid, wid, exit_code, places = process.pid, process.wid, ended.exit_code, watcher.places
+        watcher, process, status, leaves, report, failure = fact
+        pid, wid, exit_code, places = process.pid, process.wid, status.exit_code, watcher.places
         self.tell(watcher, "before_reap", process_pid=pid)
         by_itself = process.state is ProcessState.RUNNING
         process.exit_code = exit_code
         if by_itself:
+            places.failed_exits += exit_code != 0
             by_client = bool(process.signalled) and exit_code == -process.signalled
             process.cause = SIGNALLED if by_client else EXIT
-        cause, lost, now = process.cause, ended.status_lost, self.now()
+        cause, lost, now = process.cause, status.status_lost, self.now()
         places.last_death = Death(wid, pid, None if lost else exit_code, cause.text, now)
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         if lost:
@@ -128,13 +132,29 @@ class Recorder(Ender, Spawner):
             self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
-        if failure and wanted and by_itself and process.holds_place and not watcher.reason:
+        is_new = by_itself and wanted and self.judges(watcher, process)
+        is_new = is_new and not (watcher.one_shot and exit_code == 0)
+        self.ports.probes.release(watcher, process)
+        lived = self.now() - process.spawned_at
+        if (
+            failure
+            and wanted
+            and by_itself
+            and process.holds_place
+            and not (watcher.reason or is_new)
+        ):
             self.start_failed(watcher, process, failure)
             places.grants += watcher.one_shot  # it has not had its start yet
         if leaves:
             self.keep_leftover(watcher, process)
         else:
             self.let_go(watcher, process)
+        if is_new and failure is not None:
+            self.fail_rollout(watcher, process, f"slot {wid}: {failure}")
+        elif is_new:
+            how = f"{ended(None if lost else exit_code)} after {lived:.2g} s"
+            text = f"process {pid} {how}, before it was ready"
+            self.fail_rollout(watcher, process, text, has_exited=True)
 
     def _remember_death(
         self, watcher: Watcher, process: ManagedProcess, by_itself: bool, failure: Exception | None

@@ -1,12 +1,14 @@
-"""What is wanted of a watcher: its goal, and the rollout that replaces one generation of its
-processes by the next."""
+"""What is wanted of a watcher: its goal, and the rollout that replaces its processes."""
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
-from cvec_circus.wire.cause import NONE, Cause
+from cvec_circus.options.generation import Undo
+from cvec_circus.wire.cause import NONE, ROLLBACK, Cause
+
+THE_END = "the end of its last process"
+"""The word for what ends a watcher whose processes are not respawned."""
 
 
 class Goal(NamedTuple):
@@ -23,24 +25,26 @@ class Goal(NamedTuple):
     mute: bool = False  # no hook is asked any more, because there is no time for it
 
 
-class Strategy(str, enum.Enum):
-    """In which order a rollout replaces processes. Immutable."""
-
-    SURGE = "surge"
-    """Every successor starts beside the old processes, which stop when all successors run."""
-
-    RECREATE = "recreate"
-    """One old process stops, its successor starts, and so on with the next."""
-
-
 class Rollout(NamedTuple):
-    """The rollout that is under way. Immutable: an order that comes meanwhile makes a new one.
-
-    A rollout that is asked for while another one is under way begins when that one has ended, and
-    all that are asked for meanwhile are one. Otherwise a storm of reloads would have as many
-    generations running side by side.
-    """
+    """The rollout that is under way; see `core.rollout`. Immutable."""
 
     cause: Cause  # what ordered it
-    strategy: Strategy
-    then: Cause | None = None  # what ordered the rollout that follows it
+    surge: int | None  # how many processes may run beside the stale ones; None for any number
+    unavailable: int  # how many places may be without a process that is good enough
+    total: int  # how many processes it replaces
+    began_at: float
+    undo: Undo | None = None  # the way back; None if no process was proved when it began
+    may_retry: bool = False  # once more with a surge of 0, if a new process exits
+    has_gap: bool = False  # that was done: for a while fewer processes ran than wanted
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a new process counts only when it is proved."""
+        return self.undo is not None or self.cause.text == ROLLBACK.text
+
+
+class Failed(NamedTuple):
+    """A rollout that has failed. Immutable."""
+
+    number: int  # 1, 2, 3 ... in the life of the watcher
+    text: str  # which process failed, how, and what became of the rest; a sentence

@@ -33,6 +33,7 @@ class Places:
     stale: dict[ManagedProcess, None]  # what runs and is to be replaced, likewise
     ending: dict[ManagedProcess, None]  # what is being stopped, or has left something behind
     trials: dict[ManagedProcess, None]  # what runs and after_spawn has not said yes to
+    unproved: dict[ManagedProcess, None]  # what is fresh and not proved, or on trial
     ready: deque[ManagedProcess]  # slots whose spawn is due, and some that are gone meanwhile
     expired: list[ManagedProcess]  # those older than `max_age`
     agenda: Agenda[tuple[ManagedProcess, Purpose]]  # the deadlines
@@ -41,6 +42,7 @@ class Places:
     grants: int  # of what is not respawned: the spawns that are left of this start
     spawns: int  # processes that this life has spawned
     has_run: bool  # one of them became its program and has ended
+    failed_exits: int  # of this life: processes that have ended by themselves, not with 0
     restarts: int  # processes spawned in place of one that had died by itself
     stale_cause: Cause  # what last made a process stale
     asked_for: int  # the wid that before_spawn has been asked about; 0 for none
@@ -59,11 +61,13 @@ class Places:
     def __init__(self, name: str) -> None:
         self.name = name
         self.slots, self.pending, self.awaited = {}, {}, {}
-        self.fresh, self.stale, self.ending, self.trials = {}, {}, {}, {}
+        self.fresh, self.stale, self.ending = {}, {}, {}
+        self.trials, self.unproved = {}, {}
         self.ready = deque()
         self.expired = []
         self.agenda = Agenda()
         self.held = self.stale_count = self.grants = self.spawns = self.restarts = 0
+        self.failed_exits = 0
         self.asked_for = self.shortages = 0
         self.stale_cause = NONE
         self.next_spawn_at = 0.0
@@ -93,6 +97,10 @@ class Places:
     def being_replaced(self) -> int:
         """Return how many stale processes are there that still end."""
         return self.stale_count - sum(process.stale for process in self.unkillable())
+
+    def proved_count(self) -> int:
+        """Return how many fresh processes are proved."""
+        return len(self.fresh) - len(self.unproved)
 
     def unkillable(self) -> list[ManagedProcess]:
         """Return the processes that SIGKILL did not end."""
@@ -135,7 +143,7 @@ class Places:
     def begin(self, now: float, grants: int) -> None:
         """Forget the life before: a watcher begins to start, from nothing."""
         self.grants = grants
-        self.spawns = self.shortages = 0
+        self.spawns = self.shortages = self.failed_exits = 0
         self.trouble = self.refused = ""
         self.has_run = False
         self.next_spawn_at = now
@@ -194,9 +202,25 @@ class Places:
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
         """Mark a running process as one to be replaced."""
         self.stale[process] = self.fresh.pop(process)
+        self.unproved.pop(process, None)
         process.stale, process.cause = True, cause
         self.stale_count += 1
         self.stale_cause = cause
+
+    def keep(self, process: ManagedProcess) -> None:
+        """Keep a stale process after all, in a place of its own."""
+        self.fresh[process] = self.stale.pop(process)
+        if not process.proved or process in self.trials:
+            self.unproved[process] = None
+        process.stale, process.cause = False, NONE
+        self.stale_count -= 1
+        self.held += not process.holds_place
+        process.holds_place = True
+
+    def prove(self, process: ManagedProcess) -> None:
+        """Note that a process is ready, and after_spawn has said yes to it."""
+        if process.proved and process not in self.trials:
+            self.unproved.pop(process, None)
 
     def ran(self, process: ManagedProcess, pid: int, generation: int, now: float) -> None:
         """Note that the slot's process was spawned."""
@@ -205,7 +229,7 @@ class Places:
         self.restarts += process not in self.awaited
         self.pending.pop(process)
         self.awaited.pop(process, None)
-        self.fresh[process] = None
+        self.fresh[process] = self.unproved[process] = None
         self.spawns += 1
         self.shortages = 0
         self.trouble = ""
@@ -215,7 +239,8 @@ class Places:
         process.enter(state)
         process.unkillable = False
         self.due(process, Purpose.EXPIRE, None)
-        for row in (self.fresh, self.stale, self.trials):
+        self.due(process, Purpose.READY_BY, None)
+        for row in (self.fresh, self.stale, self.trials, self.unproved):
             row.pop(process, None)
         self.ending[process] = None
 
@@ -225,7 +250,8 @@ class Places:
         heapq.heappush(self.free_wids, (not process.holds_place, process.wid))
         self.release(process)
         self.stale_count -= process.stale
-        for row in (self.pending, self.awaited, self.fresh, self.stale, self.ending, self.trials):
+        rows = (self.pending, self.awaited, self.fresh, self.stale, self.ending)
+        for row in (*rows, self.trials, self.unproved):
             row.pop(process, None)
         for purpose in PURPOSES if self.agenda else ():
             self.agenda.set((process, purpose), None)

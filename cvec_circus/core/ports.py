@@ -98,23 +98,21 @@ class Outputs(Protocol):
 class Probes(Protocol):
     """Checks whether processes are ready, and whether they are alive.
 
-    The desk keeps the state of each check, and reports `facts.Probed` when the verdict on all checks
-    of `ready`, or on all of `live`, has changed. Each process keeps the checks of `ready` that its
-    watcher had when it was spawned.
+    The desk keeps the state of each check, and reports `facts.Probed` when the verdict on all
+    checks of `ready`, or on all of `live`, has changed. Each process keeps the checks of `ready`
+    that its watcher had when it was spawned.
     """
 
     def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin the checks of `ready` of a process that was spawned just now."""
 
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """Begin its checks of `live` too, as it has been ready."""
+        """Begin its checks of `live` too, as it has been ready; or take over what is new of them,
+        if they have begun."""
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         """End all checks of a process, which is being stopped or has ended; it may be called
         twice."""
-
-    def change(self, watcher: Watcher) -> None:
-        """Take over changed options of the checks of `live`."""
 
     def unmet(self, process: ManagedProcess) -> str:
         """Say which check of `ready` does not hold, and what it last answered."""

@@ -29,9 +29,10 @@ its predecessor's death has earned.
 
 A process gives its place up before that in two cases. One is too many: the oldest goes, though
 what does not run goes first. Or it is *stale*, which is what a reload makes of every process and
-`max_age` of one at a time: its successor starts beside it, and when no slot waits for its spawn
-any more, the stale ones are stopped. Where the watcher stops first (a singleton, or a sequential
-reload) a stale process keeps its place, and one after the other is stopped and then replaced.
+`max_age` of one at a time, and its successor may start beside it: see `rollout`.
+
+**A process is proved** when it has been ready once: all its checks of `ready` have held or, without
+any, it has lived `min_uptime`. See `proof`.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Purpose(enum.IntEnum):
     KILL = 3
     LEFTOVER_BY = 4
     COMPLAIN = 5
+    READY_BY = 6
 
 
 PURPOSES = tuple(Purpose)
@@ -97,6 +99,9 @@ class ManagedProcess:
     killed: bool  # SIGKILL has been sent
     unkillable: bool  # it is still there long after SIGKILL
     cleared: bool  # its before_spawn has said yes
+    checked: bool  # it has checks of `ready`
+    proved: bool  # it has been ready once
+    unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
     signalled: int  # the last signal a client had sent to it, 0 for none
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
@@ -108,6 +113,8 @@ class ManagedProcess:
         self.pid = self.generation = self.signalled = 0
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
+        self.checked = self.proved = False
+        self.unready = ""
         self.cause = NONE
         self.spawned_at = self.started = 0.0
         self.exit_code = None

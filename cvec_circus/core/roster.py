@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from signal import SIGHUP
 from typing import Any
 
-from cvec_circus.core.goal import Strategy
-from cvec_circus.core.life import CLOSING, DOWN, OPENING, STOPPING, WAITING
+from cvec_circus.core.conditions import Dependency
+from cvec_circus.core.life import CLOSING, STOPPING, WAITING
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.options.stream import OUTPUT_OPTIONS
+from cvec_circus.options.generation import Undo
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
@@ -57,6 +57,24 @@ class Roster(Watchers):
         named = self.watchers() if watchers is None else watchers
         return [watcher for watcher in named if watcher.options.autostart or watcher.goal.up]
 
+    def _with_dependencies(self, chosen: list[Watcher]) -> list[Watcher]:
+        """Return watchers to start, and what they depend on: what is down without an order to stop
+        it, and not done."""
+        found = dict.fromkeys(chosen)
+        left = list(chosen)
+        while left:
+            options = left.pop().options
+            needs = {**dict.fromkeys(options.part_of, ""), **options.depends_on}
+            for name, condition in needs.items():
+                other = self.get(name)
+                if other is None or other in found or other.goal.up:
+                    continue
+                is_done = Dependency(name, condition, self.get).is_met()
+                if other.goal.word not in ("stop", "rm", "quit") and not is_done:
+                    found[other] = None
+                    left.append(other)
+        return list(found)
+
     def _expect(
         self, order: Order, wait: Wait | None, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
@@ -74,6 +92,7 @@ class Roster(Watchers):
     def _start(self, given: orders.Start, wait: Wait | None) -> None:
         chosen = self._chosen_of(given.watchers)
         self._expect(given, wait, chosen)
+        chosen = self._with_dependencies(chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
         if given.beside:
@@ -97,6 +116,7 @@ class Roster(Watchers):
         self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "restart", given.cause, up=True, cycle=watcher.is_running)
+        self._start_needed(chosen, given.cause)
         self.begin(chosen, stops=is_all, starts=is_all)  # all are down before one is up
 
     def _reload(self, given: orders.Reload, wait: Wait | None) -> None:
@@ -122,19 +142,26 @@ class Roster(Watchers):
             replaced = [
                 w for w in replaced if not w.is_held(True) or (w.is_running and not w.goal.cycle)
             ]
-        strategy = Strategy.RECREATE if given.sequential else Strategy.SURGE
+        self._start_needed(replaced, given.cause)
         for watcher in replaced:
-            self._roll(watcher, given.cause, strategy)
+            undo = watcher.settings.undo_nothing()
+            self._roll(watcher, given.cause, undo, given.sequential)
         self.begin([*hung_up, *(watcher for watcher in replaced if watcher.is_running)])
         down = [watcher for watcher in replaced if not watcher.is_running]
         self.begin(down, starts=is_all and bool(down) and not self.campaign.asks(True))
 
-    def _roll(self, watcher: Watcher, cause: Cause, strategy: Strategy) -> None:
+    def _start_needed(self, watchers: list[Watcher], cause: Cause) -> None:
+        """Start what watchers depend on that are to start."""
+        for watcher in self._with_dependencies(watchers)[len(watchers) :]:
+            self._want(watcher, "start", cause, up=True)
+            self.touch(watcher)
+
+    def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""
         is_cycling = watcher.goal.cycle
         self._want(watcher, "reload", cause, up=True, cycle=is_cycling)
         if watcher.is_running and not is_cycling:
-            self.steps.order_rollout(watcher, cause, strategy)
+            self.steps.order_rollout(watcher, cause, undo, sequential)
 
     def _resize(self, given: orders.Resize, wait: Wait | None) -> None:
         self._expect(given, wait, [given.watcher])
@@ -153,19 +180,20 @@ class Roster(Watchers):
     def _set_options(self, given: orders.SetOptions, wait: Wait | None) -> None:
         watcher, options = given.watcher, dict(given.options)
         size = options.pop("numprocesses", watcher.goal.numprocesses)
+        undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
+        if watcher.life is WAITING and not {"depends_on", "part_of"}.isdisjoint(changed):
+            self.steps.depend(watcher)
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then
         self.steps.take_over(watcher, changed)
-        is_open = watcher.life not in (DOWN, WAITING, OPENING)
-        if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):
-            self.ports.outputs.open(watcher)
         rolls = given.fresh or any(map(needs_fresh, changed))
         rolls = rolls and watcher.is_running and watcher.wants_to_run
         self._expect(given, wait, [watcher], watcher.places.spawned() if rolls else None)
         self._publish_size(watcher, size, given.cause, always=True)
         if rolls:
-            self._roll(watcher, given.cause, Strategy.SURGE)
+            names = (*changed, *given.dropped)
+            self._roll(watcher, given.cause, undo._replace(names=tuple(names)))
         self.touch(watcher)
 
     def _add(self, given: orders.Add, wait: Wait | None) -> None:

@@ -7,8 +7,9 @@ import errno
 from cvec_circus.base.clock import exponential, jittered
 from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY, NEVER
 from cvec_circus.core.conditions import Question
-from cvec_circus.core.hooks import YES, Asker
+from cvec_circus.core.hooks import YES
 from cvec_circus.core.process import ManagedProcess, Purpose
+from cvec_circus.core.proof import Prover
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import EXEC, GIVE_UP, OWN_ENDS, Cause
 
@@ -22,7 +23,7 @@ OPEN_AHEAD = 64
 """Slots that are open and due before more are opened: ten thousand places open as turns allow."""
 
 
-class Spawner(Asker):
+class Spawner(Prover):
     """Fills the places of watchers. Owned by the supervisor thread."""
 
     def fill_places(self, watcher: Watcher) -> None:
@@ -79,6 +80,13 @@ class Spawner(Asker):
         if refusal == YES:
             process.cleared = True
         elif watcher.goes_on:
+            self._refused(watcher, process, refusal)
+
+    def _refused(self, watcher: Watcher, process: ManagedProcess | None, refusal: str) -> None:
+        """End what a hook has said no to: the rollout, or the watcher."""
+        if process is not None and self.judges(watcher, process):
+            self.fail_rollout(watcher, process, refusal)
+        else:
             self.give_up(watcher, refusal)
 
     def after_spawn_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
@@ -91,11 +99,12 @@ class Spawner(Asker):
         is_own = True
         if process is not None and process.pid == asked.pid:
             watcher.places.trials.pop(process, None)
+            watcher.places.prove(process)
             is_own = process.cause.text in OWN_ENDS
         if refusal == YES or not is_own or watcher.lives != asked.life:
             return
         if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
-            self.give_up(watcher, refusal)
+            self._refused(watcher, process, refusal)
 
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Start a process in its slot, or arrange for another attempt, or give the watcher up."""
@@ -120,14 +129,7 @@ class Spawner(Asker):
             asked = Question("after_spawn", watcher.lives, now, wid, pid)
             self.ask(watcher, asked, pid=pid)
             places.trials[process] = None
-
-    def expiry(self, watcher: Watcher, process: ManagedProcess) -> float | None:
-        """Return the instant at which the process is older than `max_age`, None for never."""
-        options = watcher.options
-        if not options.max_age:
-            return None
-        variance = options.max_age_variance * self.random()
-        return process.spawned_at + options.max_age + variance
+        self.begin_proof(watcher, process)
 
     # -- what failed
 
@@ -143,6 +145,10 @@ class Spawner(Asker):
             places.ready.appendleft(process)
             if places.shortages == 1:
                 self.note(watcher, f"{places.trouble}; it is tried again until there is some")
+            return
+        if self.judges(watcher, process):
+            text = f"slot {process.wid}: {error or type(error).__name__}"
+            self.fail_rollout(watcher, process, text)
             return
         self.back_off(watcher, process.wid, NEVER, EXEC)
         self.start_failed(watcher, process, error)

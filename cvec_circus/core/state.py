@@ -11,25 +11,28 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
-from cvec_circus.core.goal import Goal, Rollout, Strategy
+from cvec_circus.core.goal import Failed, Goal, Rollout
 from cvec_circus.core.life import Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Kind, Watcher
-from cvec_circus.options.generation import Settings
+from cvec_circus.options.generation import Settings, Undo
 from cvec_circus.wire.cause import NONE, Cause
 from cvec_circus.wire.outcome import Death, Stray
 
 State = dict[str, Any]
 
-WATCHER = "place is_removed is_abandoned last_token reason lives filled_life filled_at".split()
+WATCHER = (
+    "place is_removed is_abandoned last_token reason lives filled_life filled_at age_retry"
+    " is_told_ready"
+).split()
 PLACES = (
-    "grants spawns has_run restarts stale_cause asked_for next_spawn_at shortages trouble refused"
-    " exhausted next_wid"
+    "grants spawns failed_exits has_run restarts stale_cause asked_for next_spawn_at shortages"
+    " trouble refused exhausted next_wid"
 ).split()
 """What is read as it was written."""
 
-ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials")
+ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials", "unproved")
 ALL_ROWS = (*ROWS, "ready", "expired")
 """Processes, written by their wid."""
 
@@ -50,14 +53,20 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
     before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
-        **taken(watcher, "name", "kind", "goal", "rollout", "gate", "strays", *WATCHER),
+        **taken(watcher, "name", "kind", "goal", "failed", "gate", "strays", *WATCHER),
         "life": watcher.life.value,
+        "rollout": watcher.rollout and _rollout_state(watcher.rollout),
         "settings": watcher.settings.to_state(),
         "places": places_state(watcher.places),
         "connection": watcher.connection and watcher.connection.has_come,
         "predecessors": [number[one] for one in before if one in number],
         "questions": list(watcher.questions.items()),
     }
+
+
+def _rollout_state(rollout: Rollout) -> list[Any]:
+    undo = rollout.undo and rollout.undo.to_state()
+    return list(rollout._replace(undo=undo))  # type: ignore[arg-type]
 
 
 def restore_watcher(state: State) -> Watcher:
@@ -72,8 +81,10 @@ def restore_watcher(state: State) -> Watcher:
     goal = Goal(*state["goal"])
     watcher.goal = goal._replace(cause=Cause(*goal.cause), size_cause=Cause(*goal.size_cause))
     if state["rollout"] is not None:
-        by, strategy, then = state["rollout"]
-        watcher.rollout = Rollout(Cause(*by), Strategy(strategy), then and Cause(*then))
+        rollout = Rollout(*state["rollout"])
+        undo = rollout.undo and Undo.restored(rollout.undo)
+        watcher.rollout = rollout._replace(cause=Cause(*rollout.cause), undo=undo)
+    watcher.failed = state["failed"] and Failed(*state["failed"])
     restore_places(watcher.places, state["places"])
     if state["connection"] is not None:
         watcher.conditions.append(Connection(state["connection"]))

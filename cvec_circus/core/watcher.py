@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
-from cvec_circus.core.goal import Goal, Rollout, Strategy
+from cvec_circus.core.goal import THE_END, Failed, Goal, Rollout
 from cvec_circus.core.life import DOWN, RUNNING, STATUS, STEPS, UP, WAITING, Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess
-from cvec_circus.options.generation import Generation, Settings
+from cvec_circus.options.generation import Generation, Settings, Undo
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import GIVE_UP, NONE, Cause
 from cvec_circus.wire.outcome import Stray
@@ -43,6 +43,9 @@ class Watcher:
     settings: Settings  # how they came to be so
     life: Life  # changed by `enter` only
     rollout: Rollout | None
+    failed: Failed | None  # the last rollout that failed
+    age_retry: float  # seconds until what is too old is replaced, after that has failed
+    is_told_ready: bool  # `ready` has been published since it began to start, or was not ready
     places: Places
     conditions: list[Condition]  # what it waits for before it starts, or is stopped
     gate: Gate | None  # the hook's question that its next step waits for
@@ -67,7 +70,9 @@ class Watcher:
         self.places = Places(name)
         self.conditions = []
         self.questions = {}
-        self.rollout = self.gate = None
+        self.rollout = self.failed = self.gate = None
+        self.is_told_ready = False
+        self.age_retry = 0.0
         self.place = self.last_token = self.lives = self.filled_life = 0
         self.filled_at = 0.0
         self.reason = ""
@@ -117,8 +122,35 @@ class Watcher:
     @property
     def stops_first(self) -> bool:
         """Whether a stale process ends before its successor starts."""
-        is_recreated = self.rollout is not None and self.rollout.strategy is Strategy.RECREATE
+        is_recreated = self.rollout is not None and self.rollout.surge == 0
         return self.options.singleton or is_recreated
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every place has a process that is proved, and ready still."""
+        places = self.places
+        if self.life is not UP or not self.is_full or places.pending or places.unproved:
+            return False
+        return not any(process.unready for process in places.fresh)
+
+    @property
+    def has_completed(self) -> bool:
+        """Whether all its processes have done their work, and are not replaced."""
+        return self.is_gone and self.goal.word == THE_END
+
+    @property
+    def failed_exits(self) -> int:
+        """How many processes of its last life have ended by themselves with a code other than 0."""
+        return self.places.failed_exits
+
+    @property
+    def replaced(self) -> int:
+        """How many processes the rollout has replaced by such that are proved."""
+        if self.rollout is None:
+            return 0
+        began_at, proved = self.rollout.began_at, self.places.fresh.keys() - self.places.unproved
+        news = sum(process.spawned_at >= began_at for process in proved)
+        return min(self.rollout.total, news)
 
     @property
     def is_full(self) -> bool:
@@ -203,6 +235,8 @@ class Watcher:
             word=word, cause=cause, size_cause=size_cause, up=up, cycle=cycle
         )
         self.reason = ""
+        if self.failed is not None:
+            self.failed = self.failed._replace(text="")
         self.release(True, False)
 
     def withdraw(self, name: str, wid: int, pid: int = 0) -> None:
@@ -227,8 +261,12 @@ class Watcher:
         return bool(more)
 
     def make_stale(self, process: ManagedProcess, cause: Cause) -> None:
-        """Mark a running process as one to be replaced: at once, or when it is gone."""
+        """Mark a running process as one to be replaced."""
         self.places.grants += self.one_shot
         self.places.make_stale(process, cause)
-        if not self.stops_first:
-            self.places.release(process)
+
+    def undo(self, undo: Undo) -> None:
+        """Want the generation of before again."""
+        self.settings.undo(undo)
+        self.goal = self.goal._replace(generation=undo.number)
+        self.options = self.settings.generation.options

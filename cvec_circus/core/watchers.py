@@ -10,6 +10,8 @@ from cvec_circus.base.timers import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.facts import Facts, Recorder
+from cvec_circus.core.goal import THE_END
+from cvec_circus.core.life import WAITING
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
@@ -26,7 +28,7 @@ class Watchers:
     def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports, self.campaign, self._facts = ports, ports.campaign, facts
         self.closing = False  # the daemon is on its way out
-        self.steps, self._recorder = Steps(ports), Recorder(ports)
+        self.steps, self._recorder = Steps(ports, self.get), Recorder(ports)
         self._watchers: dict[str, Watcher] = {}
         self._leaving: dict[Watcher, None] = {}
         self._dirty: dict[Watcher, None] = {}
@@ -153,10 +155,27 @@ class Watchers:
             self._agenda.set(watcher, watcher.next_deadline())
         if self._facts:  # strays of what was given up just now belong in the replies
             self.take_facts()
+        self.touch(*self.steps.waiting_for(watcher))
+        if watcher.goal.cycle or not watcher.goal.up:
+            self._take_parts_down(watcher)
         self.campaign.saw(watcher)
         self.ports.waits.settle(watcher)
         if watcher.is_removed:
             self._see_off(watcher)
+
+    def _take_parts_down(self, watcher: Watcher) -> None:
+        """Take down what is part of a watcher that was stopped or restarted by an order, or has
+        given up; they stay wanted up, and wait for it."""
+        if watcher.goal.word in ("", THE_END) or watcher.is_gone:
+            return
+        name, cause = fold(watcher.name), watcher.goal.cause
+        for part in self._watchers.values():
+            if not (part.options.part_of and part.is_running and part.wants_to_run):
+                continue
+            if name in map(fold, part.options.part_of):
+                why = f"it is part of {watcher.name}"
+                part.goal = part.goal._replace(cycle=True, cause=cause._replace(why=why))
+                self.touch(part)
 
     def _see_off(self, watcher: Watcher) -> None:
         """Look at the next one of its name when a removed watcher is gone, or cannot go."""
@@ -197,6 +216,11 @@ class Watchers:
                 self._watchers[fold(watcher.name)] = watcher
             if watcher.connection is not None:
                 self.ports.doorbell.listen(watcher)
+            for process in (*watcher.places.stale, *watcher.places.fresh):
+                self.steps.watch(watcher, process)
+        for watcher in restored:
+            if watcher.life is WAITING:
+                self.steps.depend(watcher)
         self.campaign.restore(state["campaign"], restored)
         self.touch(*restored)
         return restored

@@ -22,6 +22,29 @@ class Generation(NamedTuple):
     cause: Cause  # what made it
 
 
+class Undo(NamedTuple):
+    """The options before an order, to go back to. Immutable."""
+
+    number: int  # of the generation
+    names: tuple[str, ...]  # those that the order has changed
+    options: WatcherOptions
+    configured: WatcherOptions  # as the configuration had them
+
+    def merged(self, later: Undo) -> Undo:
+        """Return the way back from a later order as well."""
+        return self._replace(names=tuple(dict.fromkeys((*self.names, *later.names))))
+
+    def to_state(self) -> list[Any]:
+        """Return all of it in JSON's types."""
+        return [self.number, self.names, written(self.options), written(self.configured)]
+
+    @classmethod
+    def restored(cls, state: Sequence[Any]) -> Undo:
+        """Return what `to_state` has written."""
+        number, names, options, configured = state
+        return cls(number, tuple(names), read(options), read(configured))
+
+
 class Settings:
     """The options of a watcher, and what the configuration gave it. Owned by the supervisor thread.
 
@@ -29,7 +52,8 @@ class Settings:
     configuration says the same about it: so both values are kept.
     """
 
-    generation: Generation  # the newest one, which processes are spawned from
+    generation: Generation  # the one that processes are spawned from
+    newest: int  # the number of the newest one, which may have been taken back
     base: dict[str, Any] | None
     """What the configuration gave of the options that have other values now, by name; None for a
     freeform option that it did not give. None if there is no such option."""
@@ -38,6 +62,7 @@ class Settings:
 
     def __init__(self, generation: Generation, base: dict[str, Any] | None = None) -> None:
         self.generation = generation
+        self.newest = generation.number
         self.base = base
 
     def change(self, options: Mapping[str, Any], dropped: Collection[str] = ()) -> list[str]:
@@ -59,9 +84,20 @@ class Settings:
 
     def renew(self, cause: Cause) -> int:
         """Make the next generation, of the options of now, and return its number."""
-        number = self.generation.number + 1
-        self.generation = self.generation._replace(number=number, cause=cause)
-        return number
+        self.newest += 1
+        self.generation = self.generation._replace(number=self.newest, cause=cause)
+        return self.newest
+
+    def undo_nothing(self) -> Undo:
+        """Return the way back from an order that has changed no option."""
+        return Undo(self.generation.number, (), self.generation.options, self.configured())
+
+    def undo(self, undo: Undo) -> None:
+        """Go back to the generation of before."""
+        now, configured = self.generation.options, self.configured()
+        options = _restored(now, undo.options, undo.names)
+        self.generation = self.generation._replace(number=undo.number, options=options)
+        self.rebase(_restored(configured, undo.configured, undo.names))
 
     def configured(self) -> WatcherOptions:
         """Return the options as the configuration has them, whatever was changed since."""
@@ -80,18 +116,35 @@ class Settings:
         self.base = differ or None
 
     def to_state(self) -> list[Any]:
-        """Return all of it in JSON's types; of the options, those that are not at their default."""
+        """Return all of it in JSON's types."""
         number, options, cause = self.generation
-        defaults = WATCHER_OPTIONS.defaults()
-        differ = {n: options[n] for n in options if options[n] != defaults.get(n)}
-        return [number, _plain(differ), cause, self.base and _plain(self.base)]
+        base = self.base and _plain(self.base)
+        return [number, written(options), cause, base, self.newest]
 
     @classmethod
     def restored(cls, state: Sequence[Any]) -> Settings:
         """Return the settings that `to_state` has written."""
-        number, differ, cause, base = state
-        options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **_read(differ)})
-        return cls(Generation(number, options, Cause(*cause)), base and _read(base))
+        number, options, cause, base, newest = state
+        settings = cls(Generation(number, read(options), Cause(*cause)), base and _read(base))
+        settings.newest = newest
+        return settings
+
+
+def _restored(now: WatcherOptions, before: WatcherOptions, names: Sequence[str]) -> WatcherOptions:
+    """Return options with the values of before for some names."""
+    there = {name: before[name] for name in names if name in before}
+    return now.replace(there, dropped=[name for name in names if name not in before])
+
+
+def written(options: WatcherOptions) -> dict[str, Any]:
+    """Return options in JSON's types, those that are not at their default."""
+    defaults = WATCHER_OPTIONS.defaults()
+    return _plain({n: options[n] for n in options if options[n] != defaults.get(n)})
+
+
+def read(state: Mapping[str, Any]) -> WatcherOptions:
+    """Return the options that `written` has made of them."""
+    return WatcherOptions({**WATCHER_OPTIONS.defaults(), **_read(state)})
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
-from cvec_circus.core.converge import THE_END
+from cvec_circus.core.goal import THE_END
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cvec_circus.core.conditions import Explain, Stage, Turn
+from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.topics import fold
 
 SHUTDOWN_MARGIN = 5.0
 """Seconds beyond the longest graceful_timeout that a stop of all takes."""
@@ -64,12 +65,15 @@ class Campaign:
         self._over_at = 0.0
         """From then on no other stage waits for this one; when it starts, each movement of its
         watchers puts that off."""
+        self._needed: dict[Watcher, list[Watcher]] = {}  # what depends on each that is to stop
         self._next_at = 0.0  # the instant from which the warm-up allows another one to be asked
 
     def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher]) -> None:
         """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
         self.release_all()
-        self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stops])
+        stopped = list(stops)
+        self._needed = _dependants(stopped)
+        self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
         self._hold(map(self._start, starts))
 
     def join(self, watchers: Iterable[Watcher]) -> None:
@@ -145,8 +149,12 @@ class Campaign:
     def _go_on(self, now: float) -> float | None:
         while self._stage is not None or self._line:
             stage = self._stage
+            held: list[Turn] = []  # what others depend on, until these have stopped
             while stage is not None and self._line and self._line[0].stage == stage:
                 watcher = self._line[0].watcher
+                if not stage.starts and now < self._over_at and self._is_needed(watcher):
+                    held.append(self._line.popleft())
+                    continue
                 if stage.starts and watcher.is_held(True) and not _has_settled(watcher, True):
                     if now < self._next_at:
                         return self._next_at
@@ -157,7 +165,8 @@ class Campaign:
                 if not _has_settled(watcher, stage.starts):
                     self._unsettled[watcher] = _mark(watcher)
                 self._touched.append(watcher)
-            if self._unsettled and now < self._over_at:
+            self._line.extendleft(reversed(held))
+            if held or (self._unsettled and now < self._over_at):
                 return self._over_at
             # A hook that has time beyond that is asked for only now, as there may be a thousand.
             until = self._hooked_until()
@@ -165,6 +174,11 @@ class Campaign:
                 return until
             self._next_stage(now)
         return None
+
+    def _is_needed(self, watcher: Watcher) -> bool:
+        """Tell whether something that depends on a watcher has been asked to stop and has not."""
+        dependants = self._needed.get(watcher, ())
+        return any(not _has_settled(one, False) for one in dependants)
 
     def _hooked_until(self) -> float:
         """Return the instant until which a hook of a starting watcher may answer, 0 for none."""
@@ -225,6 +239,7 @@ class Campaign:
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
+        self._needed = _dependants([watchers[number] for number, _, _ in state["line"]])
         self.pace = Pace(*state["pace"])
         self._stage = state["stage"] and Stage(*state["stage"])
         self._over_at, self._next_at = state["over_at"], state["next_at"]
@@ -234,6 +249,18 @@ class Campaign:
             self._line.append(turn)
             if is_held:
                 turn.watcher.conditions.insert(0, turn)
+
+
+def _dependants(watchers: list[Watcher]) -> dict[Watcher, list[Watcher]]:
+    """Return which of some watchers depend on each of them."""
+    by_name = {fold(watcher.name): watcher for watcher in watchers}
+    found: dict[Watcher, list[Watcher]] = {}
+    for watcher in watchers:
+        for name in (*watcher.options.depends_on, *watcher.options.part_of):
+            other = by_name.get(fold(name))
+            if other is not None:
+                found.setdefault(other, []).append(watcher)
+    return found
 
 
 def _order(turn: Turn) -> tuple[Stage, int, int]:
@@ -255,7 +282,8 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
         has_other_order = watcher.goal.up and not watcher.is_held(True)
         return watcher.is_gone or has_other_order
     if watcher.life in (DOWN, WAITING):
-        return not watcher.goal.up or watcher.listens
+        waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up nobody
+        return not watcher.goal.up or watcher.listens or waits
     if watcher.places.refused:
         return watcher.is_running or not watcher.goal.up
     return watcher.life is UP and not watcher.goal.cycle

@@ -46,6 +46,14 @@ Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
 
 
+class NoProbes:
+    def watch(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+    def unmet(self, process: ManagedProcess) -> str:
+        return ""
+
+
 class Surroundings(NamedTuple):
     """What the program around the supervisor gives it; see `Supervisor`. Immutable."""
 
@@ -167,6 +175,7 @@ class Desks:
             ends.signals,
             hooks,
             outputs,
+            NoProbes(),
             doorbell,
             announcer,
             self.waits,

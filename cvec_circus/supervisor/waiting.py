@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any, Optional, TypeVar
 
 from cvec_circus.base.timers import Agenda
-from cvec_circus.core.conditions import Predecessor
+from cvec_circus.core.conditions import Dependency, Predecessor
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire import orders
+from cvec_circus.wire.cause import MAX_AGE
 from cvec_circus.wire.outcome import Outcome, Wait
 
 SHARE = 0.003
@@ -42,10 +43,14 @@ class Part:
         before: The pids of the watcher at that time.
         processes: Those that have to be gone.
         life: The life of the watcher in which it has to be filled.
+        failures: How many of its rollouts had failed by then.
         kind: Equal parts of a watcher come to their end together, and with the same verdict.
     """
 
-    __slots__ = ("before", "kind", "life", "order", "processes", "reached", "wanted_up", "watcher")
+    __slots__ = (
+        *("before", "failures", "kind", "life", "order", "processes", "reached", "wanted_up"),
+        "watcher",
+    )
 
     def __init__(
         self,
@@ -64,8 +69,12 @@ class Part:
         self.before = before
         self.wanted_up = watcher.goal.up
         self.processes = ends or ()
+        self.failures = watcher.failed.number if watcher.failed else 0
         same = id(self.processes)  # those of ten thousand take long to compare
-        self.kind: Hashable = self.order, self.reached, self.life, self.wanted_up, same
+        self.kind: Hashable = (
+            *(self.order, self.reached, self.life, self.wanted_up, self.failures),
+            same,
+        )
 
 
 class Waiting:
@@ -287,6 +296,8 @@ def is_up(part: Part) -> Verdict:
     if watcher.is_running:
         return exhausted(part)
     first = watcher.unmet()
+    if isinstance(first, Dependency) and first.is_hopeless():
+        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
     return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
 
 
@@ -295,10 +306,13 @@ def is_reloaded(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up or stayed_up(part):
         return not_up(part)
+    if (failure := failed_since(part)) is not None:
+        return failure
     if watcher.listens:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
-    if is_filled and not left_of(part) and not (places.awaited or places.trials):
+    is_rolling = watcher.rollout is not None and watcher.rollout.cause.text != MAX_AGE.text
+    if is_filled and not (left_of(part) or is_rolling or places.awaited or places.trials):
         return DONE
     return exhausted(part) or stuck(part, watcher)
 
@@ -332,6 +346,13 @@ def is_killed(part: Part) -> Verdict:
     if not left:
         return DONE
     return stuck(part, part.watcher) if any(process.unkillable for process in left) else None
+
+
+def failed_since(part: Part) -> Verdict:
+    """Say why the rollout has failed since the order, None if none has."""
+    failed = part.watcher.failed
+    is_new = failed is not None and failed.number > part.failures and failed.text
+    return f"{part.order} of {part.watcher.name}: {failed.text}" if failed and is_new else None
 
 
 def left_of(part: Part) -> list[ManagedProcess]:

@@ -51,6 +51,9 @@ GIVE_UP = Cause("giveup")
 CONNECTION = Cause("connection")
 EXEC = Cause("exec")
 HOOK = Cause("hook")
+READY = Cause("ready")
+LIVE = Cause("live")
+ROLLBACK = Cause("rollback")
 
 OWN_ENDS = frozenset({"", "exit", "command:signal"})
 """The causes of ends that nothing here has asked for."""

@@ -91,7 +91,7 @@ class TestCauses(CauseCase):
         self.world.advance(10)
         self.world.reload([watcher], "command:reload", False, None)
         self.world.advance(60)
-        self.assertEqual(self.causes("reap")[:3], ["max_age", "command:reload", "command:reload"])
+        self.assertEqual(sorted(self.causes("reap")[:2]), ["command:reload", "max_age"])
 
     def test_a_number_of_processes(self) -> None:
         watcher = self.world.up()

@@ -240,21 +240,19 @@ class TestFailedStarts(unittest.TestCase):
         self.assertEqual(watcher.places.slots[1].pid, 100)
         self.assertEqual((watcher.status, watcher.reason), ("active", ""))
 
-    def test_who_waits_for_such_a_slot_hears_why_after_max_retry(self) -> None:
+    def test_in_a_rollout_one_failure_is_enough(self) -> None:
         watcher = self.world.up(numprocesses=2, max_retry=3)
         self.world.advance(60)
         self.world.refuse = MISSING
         reloaded, wait = self.world.wait()
         self.world.reload([watcher], "command:reload", False, wait)
-        self.world.advance(0.1)
-        self.assertEqual(reloaded, [])
-        self.world.advance(0.1)
-        said = "reload of web: [Errno 2] no such file"
-        self.assertEqual([outcome.error for outcome in reloaded], [said])
+        self.world.settle()
+        said = "slot 3: [Errno 2] no such file; the old processes were kept"
+        self.assertEqual([outcome.error for outcome in reloaded], [f"reload of web: {said}"])
         self.assertEqual(watcher.places.pids(), [100, 101])
-        self.world.refuse = None
-        self.world.advance(2)
-        self.assertEqual(watcher.places.pids(), [102, 103])
+        self.assertEqual(self.world.payloads("rollback")[0]["reason"], said)
+        self.world.advance(100)
+        self.assertEqual((watcher.places.pids(), watcher.reason), ([100, 101], ""))
 
     def test_and_who_waits_for_a_start_of_it(self) -> None:
         watcher = self.world.add(numprocesses=2, max_retry=3, warmup_delay=1)

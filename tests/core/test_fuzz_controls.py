@@ -111,9 +111,11 @@ class TestControls(unittest.TestCase):
         why = "a reload that does not end|0 answers"
         self.assert_objects(Steps, "end_rollout", lambda *args: False, why)
 
-    def test_old_processes_that_nobody_stops(self) -> None:
-        why = "a reload that does not end|not filled|0 answers"
-        self.assert_objects(Steps, "stop_stale", lambda *args: False, why)
+    def test_old_processes_that_go_too_early(self) -> None:
+        def all_of_them(self: Steps, watcher: Watcher) -> int:
+            return len(watcher.places.stale)
+
+        self.assert_objects(Steps, "spare", all_of_them, "goes, and only")
 
     def test_a_core_that_is_read_again_and_not_looked_at(self) -> None:
         restore = Watchers.restore

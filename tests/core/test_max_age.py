@@ -21,6 +21,8 @@ class TestMaxAge(unittest.TestCase):
         watcher = self.up()
         self.world.advance(99.9)
         self.assertEqual(self.world.spawned, [100])
+        self.world.advance(1)
+        self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn"])
         self.world.advance(0.1)
         self.assertEqual(self.world.actions(), ["add", "spawn", "start", "spawn", "kill"])
         self.world.advance(1)
@@ -28,20 +30,20 @@ class TestMaxAge(unittest.TestCase):
 
     def test_one_of_a_watcher_at_a_time(self) -> None:
         watcher = self.up(numprocesses=3)
-        self.world.advance(100)
+        self.world.advance(101)
         for number in range(1, 4):
             self.assertEqual(self.world.actions().count("kill"), number)
             self.assertEqual(len(watcher.places.fresh), 3)
-            self.world.advance(1)
+            self.world.advance(2)
         self.assertEqual(self.world.actions().count("kill"), 3)
         self.assertEqual(sorted(watcher.places.pids()), [103, 104, 105])
 
     def test_what_an_old_one_left_behind_counts_as_well(self) -> None:
         self.world.leftovers = 3.0
         self.up(numprocesses=2)
-        self.world.advance(103.9)
+        self.world.advance(104.9)  # proved after 1 s, ended after 1 s, empty after 3 s
         self.assertEqual(self.world.actions().count("kill"), 1)
-        self.world.advance(0.1)
+        self.world.advance(1.1)
         self.assertEqual(self.world.actions().count("kill"), 2)
 
     def test_singletons_stop_first(self) -> None:
@@ -87,7 +89,7 @@ class TestMaxAge(unittest.TestCase):
 
     def test_and_none_at_all_for_those_that_are_due_too(self) -> None:
         watcher = self.up(numprocesses=3)
-        self.world.advance(100)
+        self.world.advance(101)
         self.world.set_options(watcher, {"max_age": 0}, "command:set", None)
         self.world.advance(1000)
         self.assertEqual(self.world.actions().count("kill"), 1)
@@ -95,7 +97,7 @@ class TestMaxAge(unittest.TestCase):
 
     def test_one_shots_are_replaced_too(self) -> None:
         watcher = self.up(respawn=False)
-        self.world.advance(101)
+        self.world.advance(102)
         self.assertEqual(watcher.places.pids(), [101])
         self.world.die(101)
         self.world.settle()

@@ -31,7 +31,7 @@ class ReloadCase(unittest.TestCase):
 
 
 class TestGraceful(ReloadCase):
-    def test_new_ones_first_then_the_old_ones_all_at_once(self) -> None:
+    def test_what_was_not_proved_yet_ends_as_soon_as_a_new_one_runs(self) -> None:
         watcher = self.world.up(numprocesses=2)
         mark = self.reload(watcher)
         self.assertEqual(self.told(mark), ["spawn", "spawn", "kill", "kill"])
@@ -42,25 +42,16 @@ class TestGraceful(ReloadCase):
         self.assertEqual(self.world.actions().count("start"), 1)
         self.assertEqual(self.world.actions().count("stop"), 0)
 
-    def test_with_a_warm_up_the_old_ones_serve_until_the_last_new_one_runs(self) -> None:
+    def test_with_a_warm_up_each_old_one_serves_until_a_new_one_is_proved(self) -> None:
         watcher = self.world.up(numprocesses=2, warmup_delay=5)
         self.world.advance(60)
         mark = self.reload(watcher)
-        self.world.advance(4.9)
+        self.world.advance(0.9)
         self.assertEqual(self.told(mark), ["spawn"])
         self.world.advance(0.1)
-        self.assertEqual(self.told(mark), ["spawn", "spawn", "kill", "kill"])
-
-    def test_old_ones_serve_as_long_as_a_new_one_keeps_dying(self) -> None:
-        watcher = self.world.up(numprocesses=2, warmup_delay=0.1)
-        self.world.advance(60)
-        mark = self.reload(watcher)
-        for _ in range(200):
-            for process in list(watcher.places.fresh):
-                self.world.die(process.pid, 1)
-            self.world.advance(0.05)
-        self.assertEqual(len(watcher.places.stale), 2)
-        self.assertNotIn("kill", self.told(mark))
+        self.assertEqual(self.told(mark), ["spawn", "kill"])
+        self.world.advance(6)
+        self.assertEqual(self.told(mark), ["spawn", "kill", "reap"] * 2 + ["reload"])
 
     def test_an_old_one_that_dies_meanwhile_is_not_replaced_twice(self) -> None:
         watcher = self.world.up(numprocesses=2)
@@ -125,26 +116,34 @@ class TestNotGraceful(ReloadCase):
 class TestOneAfterTheOther(ReloadCase):
     """Several reloads: each is carried out, and they do not pile up."""
 
-    def test_one_that_comes_meanwhile_begins_when_the_first_has_ended(self) -> None:
+    def test_one_that_comes_meanwhile_overtakes_the_first(self) -> None:
         watcher = self.world.up(numprocesses=2)
+        self.world.advance(60)
         mark = self.reload(watcher)
         for _ in range(5):
             self.world.advance(0.1)
             self.reload(watcher)
         self.assertEqual(self.told(mark), ["spawn", "spawn", "kill", "kill"])
+        self.assertEqual([process.pid for process in watcher.places.stale], [100, 101])
         self.world.advance(5)
-        cycle = ["spawn", "spawn", "kill", "kill", "reap", "reap", "reload"]
-        self.assertEqual(self.told(mark), cycle * 2)
+        cycle = ["spawn", "spawn", "kill", "kill", "reap", "reap"]
+        self.assertEqual(self.told(mark), cycle * 2 + ["reload"])
+        self.assertEqual(watcher.places.pids(), [104, 105])
 
     def test_a_storm_of_reloads_runs_two_generations_at_most(self) -> None:
-        self.world.temper = STUBBORN
-        watcher = self.world.up(numprocesses=4, graceful_timeout=30)
-        for _ in range(1000):
-            self.reload(watcher)
-            self.world.advance(0.001)
-            self.assertLessEqual(len(watcher.places.slots), 8)
-        self.world.advance(60)
-        self.assertEqual(self.world.actions().count("reload"), 2)
+        for age in (0, 60):
+            with self.subTest(age):
+                self.setUp()
+                self.world.temper = STUBBORN
+                watcher = self.world.up(numprocesses=4, graceful_timeout=30)
+                self.world.advance(age)
+                for _ in range(1000):
+                    self.reload(watcher)
+                    self.world.advance(0.001)
+                    self.assertLessEqual(len(watcher.places.slots), 8)
+                self.world.advance(100)
+                self.assertEqual(self.world.actions().count("reload"), 1)
+                self.assertIsNone(watcher.rollout)
 
     def test_a_process_that_cannot_be_killed_does_not_hold_up_the_next_one(self) -> None:
         self.world.temper = IMMORTAL

@@ -165,12 +165,14 @@ class TestRoundTrips(StateCase):
             with self.subTest(sequential=sequential, again=again):
                 self.setUp()
                 watcher = self.world.up(numprocesses=3)
-                for _ in range(1 + again):
-                    self.world.reload([watcher], "command:reload", sequential, None)
+                self.world.advance(60 * again)
+                self.world.set_options(watcher, {"cmd": "other"}, "command:set", None)
+                self.world.reload([watcher], "command:reload", sequential, None)
                 self.world.settle()
-                self.assertEqual(watcher.rollout.then is not None, again)
+                self.assertEqual(watcher.rollout.undo is not None, again)
                 (new,) = self.restored().watchers()
                 self.assertEqual(new.rollout, watcher.rollout)
+                self.assertEqual(new.settings.newest, 3)
 
     def test_every_deadline(self) -> None:
         watcher = self.world.up(numprocesses=3, max_age=1000, respawn_delay=9)

@@ -179,7 +179,7 @@ class TestReload(WaitingCase):
         watcher = self.world.up(numprocesses=2, warmup_delay=5)
         self.world.advance(60)
         outcomes = self.order("reload", [watcher])
-        self.world.advance(5.9)
+        self.world.advance(6.9)
         self.assertEqual(outcomes, [])
         self.world.advance(0.1)
         outcome = self.assert_done(outcomes)
@@ -212,17 +212,16 @@ class TestReload(WaitingCase):
         for outcomes in answers:
             self.assert_done(outcomes)
 
-    def test_a_process_that_keeps_dying_does_not_hold_it_up(self) -> None:
-        watcher = self.world.up(numprocesses=2, singleton=False)
+    def test_a_process_that_dies_before_it_is_proved_fails_it(self) -> None:
+        watcher = self.world.up(numprocesses=2, rollout="surge")
         self.world.advance(60)
         outcomes = self.order("reload", [watcher])
-        for _ in range(30):
-            for pid in watcher.places.pids():
-                if pid >= 102:
-                    self.world.die(pid, 1)
-            self.world.advance(0.1)
-        self.assert_done(outcomes)
-        self.assertEqual(self.world.actions().count("reload"), 1)
+        self.world.advance(0.5)
+        self.world.die(102, 1)
+        self.world.settle()
+        said = "process 102 exited with code 1 after 0.5 s, before it was ready"
+        self.assert_fails(outcomes, f"reload of web: {said}; the old processes were kept")
+        self.assertEqual(outcomes[0].kept, [100, 101])
 
     def test_a_process_that_does_not_end_is_named(self) -> None:
         self.world.temper = IMMORTAL

@@ -124,6 +124,7 @@ class TestTimeouts(WaitingCase):
     def test_an_answer_that_came_in_time_leaves_no_deadline(self) -> None:
         watcher = self.world.up()
         self.assert_done(self.order("start", [watcher], timeout=60))
+        self.world.advance(1)  # it has been proved by then
         self.assertEqual(self.world.next_at(), math.inf)
 
     def test_the_order_itself_goes_on(self) -> None:
@@ -148,6 +149,7 @@ class TestGone(WaitingCase):
         self.world.advance(60)
         self.assertEqual(outcomes, [])
         self.assert_done(others)
+        self.world.advance(1)  # it has been proved by then
         self.assertEqual(self.world.next_at(), math.inf)
 
     def test_its_order_goes_on(self) -> None:
@@ -157,6 +159,7 @@ class TestGone(WaitingCase):
         wait.gone()
         self.world.advance(2)
         self.assertTrue(watcher.is_gone)
+        self.world.advance(1)  # it has been proved by then
         self.assertEqual(self.world.next_at(), math.inf)
 
     def test_after_the_answer_it_means_nothing(self) -> None:

@@ -37,3 +37,31 @@ class FakeOutputs:
 
     def close(self, watcher: Watcher) -> None:
         self._streams.append((watcher.name, "close"))
+
+
+class FakeProbes:
+    """The desk of that name: a test says what the checks find."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self._world = world
+        self.watched: dict[int, ManagedProcess] = {}
+        self.live: dict[int, ManagedProcess] = {}
+
+    def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
+        assert process.pid not in self.watched
+        self.watched[process.pid] = process
+        if self._world.ready_after is not None:
+            pid = process.pid
+            self._world.at(self._world.ready_after, lambda: self._world.probed(pid))
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        assert process.proved
+        self.live[process.pid] = process
+
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        self.watched.pop(process.pid, None)
+        self.live.pop(process.pid, None)
+
+    def unmet(self, process: ManagedProcess) -> str:
+        assert process.pid in self.watched
+        return "check a: no answer"

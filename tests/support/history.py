@@ -51,6 +51,8 @@ class History:
         self.world.is_serial = self.most.random() < 0.5
         self.rehooks = self.has_hooks and self.most.random() < 0.5
         self.hangs = self.has_hooks and self.most.random() < 0.5
+        # What is drawn for checks and rollouts, too.
+        self.checks = random.Random(seed ^ 0xC4EC)
         # Every second history is written down in its middle, and goes on with what was read.
         self.reborn_at = random.Random(seed ^ 0xB0B).randint(1, 29) if seed % 2 else None
         self.log: list[str] = []
@@ -82,10 +84,27 @@ class History:
             respawn_delay=rng.choice([0, 0, 0, 2]),
             helper=helper,
             fatal_exit_codes=[FATAL] if helper else [],
+            **self.some_checks(),
         )
         if self.most.random() < 0.05:
             watcher.change({"use_sockets": False})  # its command refers to none
         self.log.append(f"add {name}")
+
+    def some_checks(self) -> dict[str, Any]:
+        """Options of readiness and rollouts, for two of three watchers."""
+        rng = self.checks
+        if rng.random() < 0.33:
+            return {}
+        return {
+            "ready": {"a": "notify"} if rng.random() < 0.5 else {},
+            "ready_timeout": rng.choice([1, 5]),
+            "live": {"b": "notify"} if rng.random() < 0.3 else {},
+            "live_action": rng.choice(["restart", "report"]),
+            "min_uptime": rng.choice([0, 1, 1, 3]),
+            "rollout": rng.choice(["auto", "surge", "recreate"]),
+            "max_surge": rng.choice([None, None, 0, 1, "50%"]),
+            "max_unavailable": rng.choice([None, None, 1, "50%"]),
+        }
 
     def some_hooks(self, rng: random.Random) -> list[str]:
         return [hook for hook in HOOKS if self.has_hooks and rng.random() < 0.4]
@@ -144,7 +163,12 @@ class History:
             return
         watcher = rng.choice(watchers)
         leaders = list(watcher.places.leaders())
-        if chance < 0.05 and leaders:
+        if chance > 0.2 and leaders:
+            process, is_live = rng.choice(leaders), rng.random() < 0.5
+            failure = rng.choice(["", "check a: no"])
+            self.log.append(f"probed {process!r} is_live={is_live}: {failure or 'ok'}")
+            self.world.probed(process.pid, failure, is_live)
+        elif chance < 0.05 and leaders:
             process = rng.choice(leaders)
             self.log.append(f"signal {process!r}")
             self.world.signal(watcher, process, rng.choice([1, 15, 9]))
@@ -162,6 +186,7 @@ class History:
         world.stop_delay = rng.choice([0.0, 0.1, 2.0])
         world.refuse = rng.choice(REFUSALS)
         world.hook_delay = self.more.choice([0.0, 0.0, 0.1, 4.0])
+        world.ready_after = self.checks.choice([0.0, 0.3, 2.0, None])
         world.answers = {hook: "no" for hook in HOOKS if self.more.random() < 0.1}
         if self.hangs:
             world.answers.update({hook: None for hook in HOOKS if self.most.random() < 0.2})
@@ -298,7 +323,10 @@ class History:
         world = self.world
         world.temper, world.refuse, world.leftovers = OBEDIENT, None, None
         world.answers, world.hook_delay = {}, 0.0
+        world.ready_after = 0.1
         world.answer_all("")
+        for pid in list(world.probes.watched):
+            world.probed(pid)
         for pid in list(world.groups):
             world.empty_group(pid)
         for pid in list(world.alive):
@@ -311,7 +339,8 @@ class History:
             assert (up or watcher.listens) == watcher.goal.up, (
                 f"{watcher!r} is not where it is wanted"
             )
-            assert watcher.rollout is None, f"{watcher!r}: a reload that does not end"
+            rolls = watcher.rollout is not None and watcher.rollout.cause.text != "max_age"
+            assert not rolls, f"{watcher!r}: a reload that does not end"
             aging = watcher.options.max_age and watcher.places.stale_count
             if up and not watcher.one_shot and not aging:
                 assert len(watcher.places.fresh) == watcher.goal.numprocesses, (

@@ -153,10 +153,27 @@ class WatchfulWorld(FakeWorld):
         if has_hook and watcher.status == "stopping":
             assert not self.unanswered[watcher, "before_stop"], f"{watcher!r} does not wait"
         if watcher.status == "active" and cause == "command:reload":
-            judged = watcher.stops_first or not self._has_trials(watcher)
-            judged = judged or watcher in self.resized  # it may be one too many
-            assert judged, f"{watcher!r}: {pid} goes before its successors have been judged"
+            self._check_rollout(watcher, pid)
         self.asked[pid] = cause
+
+    def _check_rollout(self, watcher: Watcher, pid: int) -> None:
+        """No old process goes before enough new ones have been proved."""
+        rollout, places = watcher.rollout, watcher.places
+        if rollout is None or watcher in self.resized or watcher.one_shot:
+            return
+        if not self.alive[pid].stale:
+            return  # a new one, and the order is overtaken
+        unavailable = max(rollout.unavailable, watcher.stops_first) + len(places.unkillable())
+        trials = sum(process in places.trials for process in places.fresh)
+        good = places.proved_count() if rollout.is_checked else len(places.fresh) - trials
+        there = len(places.stale) + good
+        enough = there >= watcher.goal.numprocesses - unavailable
+        assert enough, f"{watcher!r}: {pid} goes, and only {there} are left"
+
+    def _check_rollback(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
+        for pid in payload["kept"]:
+            kept = pid in self.alive and pid not in self.asked
+            assert kept or self.alive[pid].stale, f"{watcher!r}: {pid} is not kept"
 
     def _check_reap(self, watcher: Watcher, cause: str, payload: dict[str, Any]) -> None:
         pid = payload["process_pid"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, Callable
 
-from cvec_circus.core.facts import Answered, Connected, Emptied, Exited, Facts
+from cvec_circus.core.facts import Answered, Connected, Emptied, Exited, Facts, Probed
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
@@ -26,7 +26,7 @@ from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
-from tests.support.desks import FakeOutputs, FakeSignals
+from tests.support.desks import FakeOutputs, FakeProbes, FakeSignals
 
 OBEDIENT = "obedient"
 STUBBORN = "stubborn"
@@ -51,6 +51,8 @@ class FakeWorld:
         self.luck: float | None = None
         self.clock = 1000.0
         self.events: list[tuple[float, str, str, dict[str, Any]]] = []
+        self.readiness: list[tuple[float, str, str, dict[str, Any]]] = []
+        """Of `ready` and `unready`: most histories are about other events."""
         self.notes: list[str] = []
         self.alive: dict[int, ManagedProcess] = {}
         self.groups: dict[int, ManagedProcess] = {}
@@ -76,6 +78,8 @@ class FakeWorld:
         self._pids = itertools.count(100)
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self.ready_after: float | None = None  # seconds until a check holds; None for never
+        self.probes = FakeProbes(self)
         self.facts = Facts()
         self.waits = WaitDesk(self.now)
         self.campaign = Campaign(Pace(warmup_delay), self.now, self.note, self.why)
@@ -85,6 +89,7 @@ class FakeWorld:
             FakeSignals(self),
             SimpleNamespace(ask=self.ask_hook),
             FakeOutputs(self),
+            self.probes,
             self,
             self,
             self.waits,
@@ -144,7 +149,8 @@ class FakeWorld:
         self.abandoned.append(process.pid)
 
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: Any) -> None:
-        self.events.append((self.clock, watcher.name, action, {"cause": cause.text, **payload}))
+        row = (self.clock, watcher.name, action, {"cause": cause.text, **payload})
+        (self.readiness if action in ("ready", "unready") else self.events).append(row)
         if action == "reap":
             self.reaped.append(payload["process_pid"])
 
@@ -282,6 +288,8 @@ class FakeWorld:
         before = [*self.roster._watchers.values(), *self.roster._leaving]
         self.facts = Facts()
         self.listening.clear()
+        self.probes.watched.clear()
+        self.probes.live.clear()
         self.roster = self.another_roster(Pace(), self.facts)
         self.ports, self.campaign = self.roster.ports, self.roster.campaign
         after = self.roster.restore(state)
@@ -305,6 +313,13 @@ class FakeWorld:
         """Somebody connects to its socket."""
         if watcher in self.listening:
             self.facts.append(Connected(watcher))
+
+    def probed(self, pid: int, failure: str = "", is_live: bool = False) -> None:
+        """The verdict on the checks of a process has changed, if it still has any."""
+        process = (self.probes.live if is_live else self.probes.watched).get(pid)
+        if process is not None:
+            self.facts.append(Probed(self.owner[pid], process, is_live, failure))
+            self.roster.take_facts()
 
     def hooks_asked(self, name: str = "web") -> list[str]:
         """The hooks of a watcher in the order in which they were asked."""

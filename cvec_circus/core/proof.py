@@ -1,0 +1,102 @@
+"""Proof: when a process counts as ready, and what happens if it does not become so.
+
+A process is *proved* the first time that all its checks of `ready` hold, or, without any, when it
+has lived `min_uptime`; in both cases only after after_spawn has said yes. A `respawn = False` one
+that ends with 0 is proved as well. Until then a rollout does not give up an old process for it, and
+what depends on its watcher waits.
+
+One that has not been proved within `ready_timeout` is kept, unless a rollout fails with it. After
+the proof only `live` stops a process; a check of `ready` that does not hold any more is said.
+"""
+
+from __future__ import annotations
+
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.rollout import Roller
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import LIVE, READY
+
+LONGEST_EXTENSION = 3600.0
+"""Seconds that a process may ask for at a time."""
+
+
+class Prover(Roller):
+    """Judges whether processes are ready. Owned by the supervisor thread."""
+
+    def begin_proof(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin to judge a process that was spawned just now."""
+        options = watcher.options
+        process.checked = bool(options.ready)
+        if process.checked:
+            watcher.places.due(process, Purpose.READY_BY, self.now() + options.ready_timeout)
+            self.watch(watcher, process)
+        elif options.min_uptime:
+            watcher.places.due(process, Purpose.READY_BY, self.now() + options.min_uptime)
+        else:
+            self.prove(watcher, process)
+
+    def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin the checks of a process that runs."""
+        if process.checked:
+            self.ports.probes.watch(watcher, process)
+        if process.proved and watcher.options.live:
+            self.ports.probes.proved(watcher, process)
+
+    def ready_by(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Act on the deadline of the proof."""
+        if not process.checked:
+            self.prove(watcher, process)
+            return
+        seconds = self.now() - process.spawned_at
+        unmet = self.ports.probes.unmet(process)
+        text = f"process {process.pid} was not ready within {seconds:.3g} s: {unmet}"
+        if self.judges(watcher, process):
+            self.fail_rollout(watcher, process, text)
+        else:
+            self._is_unready(watcher, process, text)
+
+    def prove(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Count a process as ready from now on."""
+        process.unready = ""
+        if not process.proved:
+            process.proved = True
+            watcher.places.due(process, Purpose.READY_BY, None)
+            if watcher.options.live:
+                self.ports.probes.proved(watcher, process)
+        watcher.places.prove(process)
+
+    def probed(
+        self, watcher: Watcher, process: ManagedProcess, is_live: bool, failure: str
+    ) -> None:
+        """Take the verdict on the checks of a process."""
+        if process.state is not ProcessState.RUNNING or not watcher.is_running:
+            return
+        if not failure:
+            self.prove(watcher, process)
+            return
+        if not process.proved:
+            return  # its time is not up
+        self._is_unready(watcher, process, f"process {process.pid}: {failure}")
+        if is_live and watcher.options.live_action == "restart" and watcher.goes_on:
+            self.stop(watcher, process, LIVE._replace(why=failure))
+
+    def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:
+        """Give a process more time to become ready, or to stop."""
+        places, until = watcher.places, self.now() + min(seconds, LONGEST_EXTENSION)
+        for purpose in (Purpose.READY_BY, Purpose.KILL):
+            due_at = places.deadline(process, purpose)
+            is_asked = purpose is Purpose.READY_BY or watcher.goal.patience is None
+            if due_at is not None and due_at < until and is_asked and process.checked:
+                places.due(process, purpose, until)
+
+    def _is_unready(self, watcher: Watcher, process: ManagedProcess, text: str) -> None:
+        process.unready = text
+        watcher.is_told_ready = False
+        told = {"process_pid": process.pid, "wid": process.wid, "reason": text}
+        self.publish(watcher, "unready", READY, **told)
+
+    def tell_ready(self, watcher: Watcher) -> None:
+        """Publish once that a watcher is ready, in each life and whenever it was not."""
+        if not watcher.is_told_ready and watcher.is_ready:
+            watcher.is_told_ready = True
+            self.publish(watcher, "ready", READY)

@@ -1,0 +1,260 @@
+"""Rollouts: processes are replaced by those of the next generation, or everything goes back.
+
+A rollout begins with the processes that run: they become *stale*. It goes on as two numbers allow:
+at most `surge` processes start beside the stale ones, and at most `unavailable` places are without
+a process that is good enough. So a stale process is asked to stop when there is one too many of
+them and of those that have been proved. A watcher whose processes cannot run beside each other has
+a surge of 0: one place at a time, first the old process ends, then its successor starts.
+
+**It fails** when a new process exits before it is proved, cannot be started, is refused by a hook,
+or is not ready in time. Then what still runs of the stale processes is kept, and the new ones that
+are not proved are stopped. If an order has changed options, these go back, and the places that have
+been replaced already follow; otherwise they stay: code on disk cannot be brought back. All of this
+needs a stale process that was proved when the rollout began. Without one there is nothing to go
+back to: new processes count as good as soon as they run, and fail as they do at a start.
+
+A new order to replace the processes overtakes a rollout: what is not proved ends, and the same
+processes and options as before stay the way back. They keep their places until they are gone, so
+that a storm of orders has no more than two processes for each place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from cvec_circus.core.ending import Ender
+from cvec_circus.core.goal import Failed, Rollout
+from cvec_circus.core.life import DOWN, OPENING, WAITING
+from cvec_circus.core.process import ManagedProcess, Purpose
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import processes_of
+from cvec_circus.options.generation import Undo
+from cvec_circus.options.stream import OUTPUT_OPTIONS
+from cvec_circus.wire.cause import MAX_AGE, ROLLBACK, Cause
+
+FIRST_RETRY = 60.0
+"""Seconds until a process that is too old is replaced after an attempt that failed; twice as many
+after the next one, up to `max_age`."""
+
+
+class Roller(Ender):
+    """Begins, ends and takes back rollouts. Owned by the supervisor thread."""
+
+    def order_rollout(
+        self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False
+    ) -> None:
+        """Want every running process replaced by one of the next generation.
+
+        Args:
+            undo: The options of before.
+            sequential: One place after the other, the old process first.
+        """
+        places, before = watcher.places, watcher.rollout
+        way_back = any(process.proved for process in places.fresh)
+        if before is not None and before.undo is not None:
+            way_back, undo = True, before.undo.merged(undo)
+        if before is not None:
+            for process in list(places.unproved):
+                self.stop(watcher, process, cause)
+        watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
+        self.roll_out(watcher, cause, undo if way_back else None, list(places.fresh), sequential)
+        places.awaited.update(places.pending)
+
+    def replace_expired(self, watcher: Watcher) -> None:
+        """Begin the rollout of a process that is older than `max_age`, one of a watcher at a time,
+        when no other rollout is under way."""
+        places = watcher.places
+        while places.expired and watcher.rollout is None and not places.being_replaced():
+            process = places.expired.pop(0)
+            if process in places.fresh:
+                undo = watcher.settings.undo_nothing() if process.proved else None
+                self.roll_out(watcher, MAX_AGE, undo, [process])
+
+    def roll_out(
+        self,
+        watcher: Watcher,
+        cause: Cause,
+        undo: Undo | None,
+        processes: Iterable[ManagedProcess],
+        sequential: bool = False,
+    ) -> None:
+        """Begin a rollout of these processes."""
+        olds = list(processes)
+        options, size = watcher.options, watcher.goal.numprocesses
+        surge: int | None = None
+        if options.max_surge is not None:
+            surge = processes_of(options.max_surge, size, up=True)
+        unavailable = processes_of(options.max_unavailable or 0, size, up=False)
+        if sequential or options.singleton or options.rollout == "recreate":
+            surge, unavailable = 0, max(1, unavailable)
+        elif surge == 0:
+            unavailable = max(1, unavailable)
+        may_retry = (
+            options.rollout == "auto"
+            and surge != 0
+            and not (options.use_sockets or options.stdin_socket or options.ready)
+        )
+        watcher.rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        for process in olds:
+            watcher.make_stale(process, cause)
+
+    # -- as it goes on
+
+    def make_room(self, watcher: Watcher) -> None:
+        """Let successors start beside the stale processes, as many as the surge allows."""
+        places, rollout = watcher.places, watcher.rollout
+        if rollout is None or not places.stale or watcher.stops_first:
+            return
+        slots = [one for one in places.stale if one.holds_place]
+        if rollout.surge is not None and slots:
+            beside = sum(p.stale and not p.holds_place for p in (*places.stale, *places.ending))
+            slots = slots[: max(0, rollout.surge - beside)]
+        for process in slots:
+            places.release(process)
+
+    def spare(self, watcher: Watcher) -> int:
+        """Return how many stale processes may be stopped now."""
+        places, rollout = watcher.places, watcher.rollout
+        is_checked = rollout is not None and rollout.is_checked
+        good = places.proved_count() if is_checked else len(places.fresh) - len(places.trials)
+        unavailable = rollout.unavailable if rollout is not None else 0
+        need = watcher.goal.numprocesses - max(unavailable, watcher.stops_first)
+        if watcher.one_shot:  # what has done its work is not replaced
+            need = min(need, len(places.fresh) + len(places.pending) + places.grants)
+        need -= sum(process.holds_place for process in places.unkillable())
+        return max(0, min(len(places.stale), len(places.stale) + good - max(0, need)))
+
+    def end_rollout(self, watcher: Watcher) -> bool:
+        """End the rollout when all that it replaces is gone and what replaces it is good enough;
+        return whether another one can begin.
+
+        What cannot be killed keeps an ordered rollout from having succeeded, but not the next one
+        from beginning.
+        """
+        places, rollout = watcher.places, watcher.rollout
+        if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:
+            return False
+        is_ordered = rollout.cause.text not in (MAX_AGE.text, ROLLBACK.text)
+        left = places.stale_count if is_ordered else places.being_replaced()
+        if left or (rollout.is_checked and places.unproved):
+            return False
+        watcher.rollout = None
+        if is_ordered:
+            gap = {"gap": True} if rollout.has_gap else {}
+            self.publish(watcher, "reload", rollout.cause, **gap)
+        else:
+            watcher.age_retry = 0.0
+        return bool(places.expired)
+
+    # -- if it fails
+
+    def judges(self, watcher: Watcher, process: ManagedProcess) -> bool:
+        """Tell whether a failure of that process is one of the rollout that is under way."""
+        rollout = watcher.rollout
+        if rollout is None or rollout.undo is None or not watcher.wants_to_run:
+            return False
+        return not (process.proved or process.stale) and process.holds_place
+
+    def fail_rollout(
+        self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
+    ) -> None:
+        """Keep what still runs of the stale processes, and stop the new ones that are not proved.
+
+        Args:
+            process: The one that failed.
+            text: Which one that is, and how it failed; a sentence.
+            has_exited: It became its program and ended by itself: it may be one that cannot run
+                beside the old one, and is then tried once more without it.
+        """
+        places, rollout = watcher.places, watcher.rollout
+        assert rollout is not None and rollout.undo is not None
+        cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
+        kept, is_aged = list(places.stale), rollout.cause.text == MAX_AGE.text
+        failed = [one for one in places.unproved if one is process or not is_aged]
+        if places.asked_for:
+            watcher.withdraw("before_spawn", places.asked_for)
+        places.drop_pending()
+        for one in kept:
+            places.keep(one)
+        for one in failed:
+            places.make_stale(one, cause)
+            places.release(one)
+            self.stop(watcher, one, cause)
+        if watcher.one_shot:
+            places.grants = 0
+        places.hasten(self.now())
+        if has_exited and rollout.may_retry:
+            self.note(watcher, f"{text}; tried again with the old process stopped first")
+            self.roll_out(watcher, rollout.cause, rollout.undo, kept, sequential=True)
+            watcher.rollout = watcher.rollout and watcher.rollout._replace(has_gap=True)
+            return
+        watcher.rollout = None
+        news = [one for one in places.fresh if one not in kept]
+        watcher.undo(rollout.undo)
+        if rollout.undo.names:
+            self.take_over(watcher, rollout.undo.names)
+            left = "the options of before are back"
+        elif replaced:
+            left = f"stopped at {replaced} of {rollout.total}"
+        else:
+            left = "the old processes were kept" if kept else "no old process was left"
+        number = watcher.failed.number + 1 if watcher.failed else 1
+        watcher.failed = Failed(number, f"{text}; {left}")
+        pids = [one.pid for one in kept]
+        self.publish(watcher, "rollback", rollout.cause, reason=watcher.failed.text, kept=pids)
+        if is_aged:
+            self._put_off(watcher)
+        elif rollout.undo.names and news:
+            self.roll_out(watcher, cause, None, news)
+
+    def _put_off(self, watcher: Watcher) -> None:
+        """Try again later to replace what is too old."""
+        places, longest = watcher.places, max(FIRST_RETRY, watcher.options.max_age)
+        watcher.age_retry = min(longest, 2 * watcher.age_retry or FIRST_RETRY)
+        for process in places.fresh:
+            if places.deadline(process, Purpose.EXPIRE) is None:
+                places.due(process, Purpose.EXPIRE, self.now() + watcher.age_retry)
+        places.expired.clear()
+
+    # -- options that count at once
+
+    def take_over(self, watcher: Watcher, changed: Collection[str]) -> None:
+        """Let options that have been changed count for what is under way already."""
+        places = watcher.places
+        if watcher.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
+            missing = max(0, watcher.goal.numprocesses - places.held)
+            stale = sum(p.holds_place for p in places.slots.values() if p.stale)
+            places.grants = missing + stale
+        if "warmup_delay" in changed:
+            soonest = self.now() + watcher.options.warmup_delay
+            places.next_spawn_at = min(places.next_spawn_at, soonest)
+        if "max_age" in changed or "max_age_variance" in changed:
+            places.expired.clear()
+            for process in places.fresh:
+                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+        if "singleton" in changed and watcher.options.singleton and any(places.leaders()):
+            places.drop_pending()  # it starts when what runs has ended
+        self._judge_anew(watcher, changed)
+        is_open = watcher.life not in (DOWN, WAITING, OPENING)
+        if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):
+            self.ports.outputs.open(watcher)
+
+    def _judge_anew(self, watcher: Watcher, changed: Collection[str]) -> None:
+        """Let changed hooks and checks count for what runs."""
+        places = watcher.places
+        if "hooks" in changed and not watcher.has_hook("after_spawn"):
+            for process in list(places.trials):
+                del places.trials[process]
+                places.prove(process)
+        if any(name.startswith("live") for name in changed):
+            for process in (*places.stale, *places.fresh):
+                if process.proved:
+                    self.ports.probes.proved(watcher, process)
+
+    def expiry(self, watcher: Watcher, process: ManagedProcess) -> float | None:
+        """Return the instant at which the process is older than `max_age`, None for never."""
+        options = watcher.options
+        if not options.max_age:
+            return None
+        variance = options.max_age_variance * self.random()
+        return process.spawned_at + options.max_age + variance
