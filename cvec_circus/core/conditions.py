@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from cvec_circus.core.life import DOWN
+from cvec_circus.core.life import DOWN, WAITING
+from cvec_circus.core.phase import phase
 
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
@@ -106,15 +107,30 @@ class Dependency(NamedTuple):
         return watcher is None or (watcher.life is DOWN and not watcher.goal.up)
 
     def why(self, explain: Explain) -> str:
-        watcher = self.find(self.name)
+        """Name the other one, and at the end of a chain the one that all wait for."""
+        first, last = self, self
+        seen = []
+        while (watcher := last.find(last.name)) is not None and watcher.life is WAITING:
+            following = watcher.unmet()
+            if not isinstance(following, Dependency) or watcher in seen:
+                break
+            seen.append(watcher)
+            last = following
+        text = f"waits for {first.name} to {first._verb}"
+        if watcher in seen:
+            return f"{text}, which waits for itself: a circle of depends_on"
+        if last is not first:
+            text += f", which waits for {last.name} to {last._verb}"
         if watcher is None:
-            return f"waits for {self.name}, which does not exist"
+            return f"{text}; there is no watcher {last.name}"
         told = explain(watcher)
-        if not told and self.is_hopeless():
+        if not told and last.is_hopeless():
             told = "it is stopped" + watcher.goal.cause.sentence
-        because = f": {told}" if told else f", which is {watcher.status}"
-        verb = "be" if self.need == "ready" else "have"
-        return f"waits for {watcher.name} to {verb} {self.need}{because}"
+        return f"{text}: {told}" if told else f"{text}; it is {phase(watcher)}"
+
+    @property
+    def _verb(self) -> str:
+        return f"{'be' if self.need == 'ready' else 'have'} {self.need}"
 
 
 class Question(NamedTuple):

@@ -97,9 +97,15 @@ class Steps(Spawner):
         watcher.conditions = [*others, *own]
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
 
-    def waiting_for(self, watcher: Watcher) -> Iterable[Watcher]:
-        """Return the watchers that wait for this one, once: they wait again if they still do."""
-        return self._waiting_for.pop(fold(watcher.name), ()) if self._waiting_for else ()
+    def released_by(self, watcher: Watcher) -> list[Watcher]:
+        """Return the watchers that have waited for this one and need not any more, or would wait
+        for ever."""
+        name = fold(watcher.name)
+        waiting = self._waiting_for.get(name, {})
+        released = [one for one in waiting if not waits_for(one, name)]
+        for one in released:
+            del waiting[one]
+        return [*released, *waiting] if watcher.life is DOWN else released
 
     def _listen(self, watcher: Watcher) -> None:
         """Wait for the first client of a watcher with `on_demand`."""
@@ -250,3 +256,9 @@ class Steps(Spawner):
                 if self.turn_is_over():
                     return places.held > watcher.goal.numprocesses
         return False
+
+
+def waits_for(watcher: Watcher, name: str) -> bool:
+    """Tell whether a watcher waits for the one of that folded name, before all others."""
+    condition = watcher.unmet() if watcher.life is WAITING else None
+    return isinstance(condition, Dependency) and fold(condition.name) == name

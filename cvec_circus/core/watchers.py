@@ -11,10 +11,11 @@ from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
 from cvec_circus.core.facts import Facts, Recorder
 from cvec_circus.core.goal import THE_END
-from cvec_circus.core.life import WAITING
+from cvec_circus.core.life import CLOSING, DOWN, STOPPING, WAITING
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import EXIT
 from cvec_circus.wire.topics import fold
 
 
@@ -155,8 +156,8 @@ class Watchers:
             self._agenda.set(watcher, watcher.next_deadline())
         if self._facts:  # strays of what was given up just now belong in the replies
             self.take_facts()
-        self.touch(*self.steps.waiting_for(watcher))
-        if watcher.goal.cycle or not watcher.goal.up:
+        self.touch(*self.steps.released_by(watcher))
+        if watcher.life in (CLOSING, STOPPING, DOWN):
             self._take_parts_down(watcher)
         self.campaign.saw(watcher)
         self.ports.waits.settle(watcher)
@@ -166,7 +167,7 @@ class Watchers:
     def _take_parts_down(self, watcher: Watcher) -> None:
         """Take down what is part of a watcher that was stopped or restarted by an order, or has
         given up; they stay wanted up, and wait for it."""
-        if watcher.goal.word in ("", THE_END) or watcher.is_gone:
+        if watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
             return
         name, cause = fold(watcher.name), watcher.goal.cause
         for part in self._watchers.values():

@@ -1,0 +1,72 @@
+"""The phase of a watcher: what a person wants to know, beside the words of the wire.
+
+===========  ======================================================================
+phase        meaning
+===========  ======================================================================
+up           every place has a process that is proved and ready
+starting     processes start, or are not proved yet
+unready      a process was not ready in time, or does not pass a check any more
+backoff      a process has died too early, or could not be started: it waits
+waiting      it is to be up, and waits for something else: see `conditions`
+reloading    a rollout replaces its processes
+stopping     its processes are being ended
+stopped      it is not wanted up
+completed    its processes have done their work, and are not replaced
+failed       it gave up, or its work ended with a code other than 0
+invalid      its section of the configuration cannot be used
+===========  ======================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
+from cvec_circus.wire.cause import MAX_AGE
+
+PHASES = (
+    "up starting unready backoff waiting reloading stopping stopped completed failed invalid"
+).split()
+
+
+def phase(watcher: Any) -> str:
+    """Return the phase of a `core.watcher.Watcher`."""
+    life = watcher.life
+    if life in (CLOSING, STOPPING):
+        return "stopping"
+    if life is WAITING:
+        return "waiting"
+    if life is not DOWN:
+        return _of_running(watcher)
+    if watcher.reason:
+        return "failed"
+    if watcher.has_completed:
+        return "failed" if watcher.failed_exits else "completed"
+    return "stopped"
+
+
+def _of_running(watcher: Any) -> str:
+    places, rollout = watcher.places, watcher.rollout
+    if watcher.life is OPENING or not places.slots:
+        return "up" if watcher.is_ready else "starting"
+    if any(process.unready for process in places.fresh):
+        return "unready"
+    if any(_backs_off(watcher, wid) for wid, memory in places.backoffs.items() if memory.deaths):
+        return "backoff"
+    if rollout is not None and rollout.cause.text != MAX_AGE.text and watcher.life is not FILLING:
+        return "reloading"
+    return "up" if watcher.is_ready or _ages(watcher) else "starting"
+
+
+def _backs_off(watcher: Any, wid: int) -> bool:
+    """Tell whether a slot whose processes have died too early has none that is proved."""
+    process = watcher.places.slots.get(wid)
+    return process is not None and not process.proved
+
+
+def _ages(watcher: Any) -> bool:
+    """Tell whether all that is not proved replaces something too old, which still serves."""
+    places, rollout = watcher.places, watcher.rollout
+    if rollout is None or rollout.cause.text != MAX_AGE.text:
+        return False
+    return len(places.pending) + len(places.unproved) <= len(places.stale)

@@ -1,0 +1,300 @@
+"""Rollouts: an old process goes when a new one is proved, and all goes back when one fails."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.outcome import Outcome
+from tests.support.world import FakeWorld
+
+
+class RolloutCase(unittest.TestCase):
+    """A watcher whose processes have been proved. Owned by the test's thread."""
+
+    def setUp(self) -> None:
+        self.world = FakeWorld()
+        self.world.stop_delay = 0.2
+
+    def up(self, **options: Any) -> Watcher:
+        watcher = self.world.up(**options)
+        self.world.probed_all()
+        self.world.advance(60)
+        self.assertTrue(watcher.is_ready)
+        return watcher
+
+    def reload(self, watcher: Watcher, sequential: bool = False) -> list[Outcome]:
+        outcomes, wait = self.world.wait()
+        self.world.reload([watcher], "command:reload", sequential, wait)
+        self.world.settle()
+        return outcomes
+
+    def set(self, watcher: Watcher, **options: Any) -> list[Outcome]:
+        outcomes, wait = self.world.wait()
+        self.world.set_options(watcher, options, "command:set", wait)
+        self.world.settle()
+        return outcomes
+
+    def error(self, outcomes: list[Outcome]) -> str:
+        self.assertEqual(len(outcomes), 1)
+        self.assertIsNotNone(outcomes[0].error)
+        return str(outcomes[0].error)
+
+
+class TestSurge(RolloutCase):
+    def test_each_old_one_goes_when_a_new_one_is_proved(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"})
+        outcomes = self.reload(watcher)
+        self.assertEqual(self.world.pids(watcher), [100, 101, 102, 103, 104, 105])
+        for number, pid in enumerate((103, 104, 105), 1):
+            self.world.probed(pid)
+            self.world.advance(0.5)
+            self.assertEqual(self.world.reaped, [100, 101, 102][:number])
+            self.assertEqual(watcher.replaced if number < 3 else 3, number)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(self.world.actions()[-1], "reload")
+
+    def test_a_limited_surge(self) -> None:
+        for surge, most in ((1, 5), ("50%", 6), ("30%", 6), (None, 8)):
+            with self.subTest(surge):
+                self.setUp()
+                watcher = self.up(numprocesses=4, max_surge=surge)
+                self.reload(watcher)
+                seen = 0
+                for _ in range(100):
+                    seen = max(seen, len(self.world.alive))
+                    self.assertGreaterEqual(len(self.world.pids(watcher)), 4)
+                    self.world.advance(0.1)
+                self.assertEqual(seen, most)
+                self.assertIsNone(watcher.rollout)
+                self.assertEqual(sorted(watcher.places.pids()), [104, 105, 106, 107])
+
+    def test_some_unavailable(self) -> None:
+        watcher = self.up(numprocesses=4, max_surge=0, max_unavailable=2)
+        self.reload(watcher)
+        self.assertEqual(len(self.world.pids(watcher)), 2)
+        least = 4
+        for _ in range(60):
+            self.world.advance(0.1)
+            least = min(least, len(self.world.pids(watcher)))
+        self.assertEqual(least, 2)
+        self.assertIsNone(watcher.rollout)
+
+    def test_an_old_one_that_dies_is_not_replaced_twice(self) -> None:
+        watcher = self.up(numprocesses=2)
+        self.reload(watcher)
+        self.world.die(100)
+        self.world.advance(5)
+        self.assertEqual(self.world.spawned, [100, 101, 102, 103])
+        self.assertIsNone(watcher.rollout)
+
+
+class TestRollback(RolloutCase):
+    def test_of_code_keeps_the_old_ones(self) -> None:
+        watcher = self.up(numprocesses=2, use_sockets=True)
+        outcomes = self.reload(watcher)
+        self.world.advance(0.4)
+        self.world.die(102, 1)
+        self.world.advance(60)
+        said = "process 102 exited with code 1 after 0.4 s, before it was ready"
+        said = f"{said}; the old processes were kept"
+        self.assertEqual(self.error(outcomes), f"reload of web: {said}")
+        self.assertEqual(watcher.places.pids(), [100, 101])
+        self.assertEqual(self.world.reaped, [102, 103])
+        (told,) = self.world.payloads("rollback")
+        self.assertEqual(told, {"cause": "command:reload", "reason": said, "kept": [100, 101]})
+        self.assertNotIn("reload", self.world.actions())
+        self.assertTrue(watcher.is_ready)
+
+    def test_one_that_is_not_ready_in_time(self) -> None:
+        watcher = self.up(ready={"a": "notify"}, ready_timeout=5)
+        outcomes = self.reload(watcher)
+        self.world.advance(5.5)
+        said = "process 101 was not ready within 5 s: check a: no answer"
+        self.assertEqual(
+            self.error(outcomes), f"reload of web: {said}; the old processes were kept"
+        )
+        self.assertEqual(watcher.places.pids(), [100])
+
+    def test_of_options_brings_them_back(self) -> None:
+        watcher = self.up(numprocesses=2, use_sockets=True)
+        outcomes = self.set(watcher, cmd="broken", graceful_timeout=7.0)
+        self.assertEqual(watcher.options.cmd, "broken")
+        self.world.die(102, -11)
+        self.world.advance(60)
+        self.assertIn("process 102 was killed by SIGSEGV after 0 s", self.error(outcomes))
+        self.assertEqual((watcher.options.cmd, watcher.options.graceful_timeout), ("run", 30.0))
+        self.assertEqual(watcher.settings.configured().cmd, "run")
+        self.assertEqual(watcher.places.pids(), [100, 101])
+        self.assertEqual(watcher.goal.generation, watcher.settings.generation.number)
+
+    def test_places_that_were_replaced_follow(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"})
+        outcomes = self.set(watcher, cmd="broken")
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.assertEqual(self.world.reaped, [100])
+        self.world.die(104, 1)
+        self.world.settle()
+        self.assertIn("the options of before are back", self.error(outcomes))
+        self.world.probed_all()
+        self.world.advance(5)
+        self.assertEqual(sorted(watcher.places.pids()), [101, 102, 106])
+        self.assertEqual({p.generation for p in watcher.places.fresh}, {1})
+        self.assertIsNone(watcher.rollout)
+
+    def test_but_where_only_the_code_is_new_they_stay(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"})
+        outcomes = self.reload(watcher)
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.world.die(104, 1)
+        self.world.advance(5)
+        self.assertTrue(self.error(outcomes).endswith("; stopped at 1 of 3"))
+        self.assertEqual(sorted(watcher.places.pids()), [101, 102, 103])
+
+    def test_a_hook_that_says_no(self) -> None:
+        for hook in ("before_spawn", "after_spawn"):
+            with self.subTest(hook):
+                self.setUp()
+                watcher = self.up(numprocesses=2, hooks=[hook])
+                self.world.answers[hook] = f"{hook} has refused"
+                outcomes = self.reload(watcher)
+                self.world.advance(5)
+                self.assertIn(f"{hook} has refused; the old processes", self.error(outcomes))
+                self.assertEqual((watcher.places.pids(), watcher.reason), ([100, 101], ""))
+
+    def test_with_nothing_proved_there_is_nothing_to_go_back_to(self) -> None:
+        watcher = self.world.up(use_sockets=True)
+        outcomes = self.reload(watcher)
+        self.world.die(101, 1)
+        self.world.advance(5)
+        self.assertNotIn("rollback", self.world.actions())
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(watcher.places.pids(), [102])
+
+    def test_the_next_order_forgets_it(self) -> None:
+        watcher = self.up(use_sockets=True)
+        self.reload(watcher)
+        self.world.die(101, 1)
+        self.world.settle()
+        outcomes = self.reload(watcher)
+        self.world.advance(5)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(watcher.failed and watcher.failed.text, "")
+
+
+class TestRecreate(RolloutCase):
+    def test_the_old_options_are_spawned_again(self) -> None:
+        watcher = self.up(singleton=True)
+        outcomes = self.set(watcher, cmd="broken")
+        self.world.advance(0.5)
+        self.assertEqual(self.world.pids(watcher), [101])
+        self.world.die(101, 1)
+        self.world.settle()
+        self.assertIn("the options of before are back", self.error(outcomes))
+        self.assertEqual((self.world.pids(watcher), watcher.options.cmd), ([102], "run"))
+
+    def test_one_place_at_a_time_and_the_first_failure_ends_it(self) -> None:
+        watcher = self.up(numprocesses=3, rollout="recreate")
+        outcomes = self.reload(watcher)
+        self.world.advance(0.5)
+        self.world.die(103, 1)
+        self.world.settle()
+        self.assertTrue(self.error(outcomes).endswith("; the old processes were kept"))
+        self.world.advance(5)
+        self.assertEqual(self.world.pids(watcher)[:2], [101, 102])
+        self.assertEqual(self.world.reaped, [100, 103])
+
+    def test_a_program_that_cannot_run_beside_itself_is_tried_once_more(self) -> None:
+        watcher = self.up()
+        outcomes = self.reload(watcher)
+        self.world.advance(0.3)
+        self.world.die(101, 1)  # Address already in use
+        self.world.advance(0.3)
+        self.assertEqual((self.world.pids(watcher), self.world.reaped), ([102], [101, 100]))
+        self.assertEqual(outcomes, [])
+        self.world.advance(1)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(self.world.payloads("reload"), [{"cause": "command:reload", "gap": True}])
+
+    def test_once(self) -> None:
+        watcher = self.up()
+        outcomes = self.reload(watcher)
+        self.world.die(101, 1)
+        self.world.advance(0.3)
+        self.world.die(102, 1)
+        self.world.settle()
+        self.assertTrue(self.error(outcomes).endswith("no old process was left"))
+        self.assertIsNone(watcher.rollout)
+
+    def test_never_where_it_can_run_beside_itself(self) -> None:
+        for options in ({"use_sockets": True}, {"ready": {"a": "notify"}}, {"rollout": "surge"}):
+            with self.subTest(options):
+                self.setUp()
+                watcher = self.up(**options)
+                self.reload(watcher)
+                self.world.die(101, 1)
+                self.world.advance(5)
+                self.assertEqual(self.world.pids(watcher), [100])
+
+
+class TestInterplay(RolloutCase):
+    def test_a_stop_overtakes_it(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        outcomes = self.reload(watcher)
+        self.world.stop([watcher], "command:stop", None)
+        self.world.advance(5)
+        self.assertIn("overtaken by stop", self.error(outcomes))
+        self.assertEqual(watcher.status, "stopped")
+
+    def test_a_newer_one_keeps_the_same_way_back(self) -> None:
+        watcher = self.up(numprocesses=2, use_sockets=True)
+        self.set(watcher, cmd="a")
+        self.world.advance(0.1)
+        second = self.set(watcher, env={"A": "1"})
+        self.world.advance(0.3)
+        self.assertEqual(self.world.reaped, [102, 103])
+        self.world.die(104, 1)
+        self.world.advance(5)
+        self.assertIn("the options of before are back", self.error(second))
+        self.assertEqual((watcher.options.cmd, watcher.options.env), ("run", {}))
+        self.assertEqual(watcher.places.pids(), [100, 101])
+
+    def test_another_size_meanwhile(self) -> None:
+        watcher = self.up(numprocesses=2)
+        self.reload(watcher)
+        self.world.resize(watcher, 4, "command:incr", None)
+        self.world.advance(5)
+        self.assertEqual(watcher.places.pids(), [102, 103, 104, 105])
+        self.assertEqual(self.world.reaped, [100, 101])
+
+    def test_a_failed_max_age_is_tried_again_later_and_later(self) -> None:
+        watcher = self.up(max_age=300, max_age_variance=0, use_sockets=True)
+        self.world.advance(240)
+        tried = []
+        for pid in range(101, 107):
+            self.assertEqual(self.world.spawned[-1], pid)
+            tried.append(self.world.now())
+            self.world.die(pid, 1)
+            self.world.settle()
+            self.assertEqual(self.world.pids(watcher), [100])
+            spawned = len(self.world.spawned)
+            while len(self.world.spawned) == spawned:
+                self.world.advance(1)
+        self.assertEqual([b - a for a, b in zip(tried, tried[1:])], [60, 120, 240, 300, 300])
+        self.world.advance(5)
+        self.assertEqual(self.world.pids(watcher), [107])
+
+    def test_a_neighbour_that_crashes_stays_a_neighbour(self) -> None:
+        watcher = self.up(numprocesses=2, max_age=300, max_age_variance=0, use_sockets=True)
+        self.world.die(101)
+        self.world.advance(240.5)
+        self.assertEqual(self.world.pids(watcher), [100, 102, 103])
+        self.world.advance(5)
+        self.assertEqual(sorted(self.world.pids(watcher)), [102, 103])
+
+
+if __name__ == "__main__":
+    unittest.main()
