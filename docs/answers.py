@@ -7,15 +7,19 @@ from __future__ import annotations
 
 MOVED = "With `waiting`: pids of the processes that were `started`, and that were there: `kept`."
 
+SIZED = {
+    "numprocesses": "With `waiting`, and of singletons: how many it is to have now. Of several, a "
+    "number for each, by watcher.",
+    "singleton": "True for a singleton, whose number does not change.",
+    "singletons": "Of several: the names of those whose number does not change.",
+}
+
 ANSWERS: dict[str, dict[str, str]] = {
     "add": {
         "started": "With `start` and `waiting`: the pids of its processes.",
         "kept": "With `start` and `waiting`: pids of processes that were there.",
     },
-    "decr": {
-        "numprocesses": "With `waiting`, and of a singleton: how many it is to have now.",
-        "singleton": "True for a singleton, whose number does not change.",
-    },
+    "decr": SIZED,
     "dstats": {"info": "The figures of the daemon's process: see below."},
     "events": {
         "events": "The events, oldest first: pairs of topic and payload, both as text.",
@@ -26,14 +30,11 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "get": {"options": "The options that were asked for, by name."},
     "globaloptions": {"options": "The options, by name."},
-    "incr": {
-        "numprocesses": "With `waiting`, and of a singleton: how many it is to have now.",
-        "singleton": "True for a singleton, whose number does not change.",
-    },
+    "incr": SIZED,
     "kill": {},
     "list": {
         "watchers": "Without `name`: the names of all watchers, in lower case and in order.",
-        "pids": "With `name`: the pids of its processes.",
+        "pids": "With `name`: the pids of its processes. Of several, a list for each, by watcher.",
     },
     "listsockets": {
         "sockets": "For each socket an object with `fd`, `name` and `backlog`; with `host` and "
@@ -49,7 +50,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "numprocesses": {
         "numprocesses": "How many processes there are.",
-        "watcher_name": "With `name`: that name.",
+        "watcher_name": "With one `name`: that name.",
     },
     "numwatchers": {"numwatchers": "How many watchers there are."},
     "options": {"options": "Every option, by name, those of your own too."},
@@ -81,18 +82,21 @@ ANSWERS: dict[str, dict[str, str]] = {
     "signal": {},
     "start": {"info": MOVED},
     "stats": {
-        "infos": "Without `name`: the figures of all processes, by watcher and pid: see below.",
-        "name": "With `name`: that name.",
-        "info": "With `name`: the figures of its processes, by pid. With `process`: its figures.",
+        "infos": "Without `name`, and of several: the figures of the processes, by watcher and "
+        "pid: see below.",
+        "name": "With one `name`: that name.",
+        "info": "With one `name`: the figures of its processes, by pid. With `process`: those of "
+        "that one.",
         "process": "With `process`: that pid.",
     },
     "status": {
-        "statuses": "Without `name`: the state of each watcher: active, stopped, starting or "
-        "stopping. With `name`, `status` itself is the state.",
-        "reasons": "Without `name`: a sentence for each watcher that is not simply running.",
-        "reason": "With `name`: that sentence, if there is one.",
-        "watchers": "With `details`: more about each watcher, by name: see below.",
-        "watcher": "With `details` and `name`: more about that one.",
+        "statuses": "Without `name`, and of several: the state of each watcher: active, stopped, "
+        "starting or stopping. With one `name`, `status` itself is the state.",
+        "reasons": "Without `name`, and of several: a sentence for each watcher that is not simply "
+        "running.",
+        "reason": "With one `name`: that sentence, if there is one.",
+        "watchers": "With `details`, and of several: more about each watcher, by name: see below.",
+        "watcher": "With `details` and one `name`: more about that one.",
     },
     "stop": {"info": "With `waiting`: null."},
 }

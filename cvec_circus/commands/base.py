@@ -10,11 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
-from cvec_circus.commands.kinds import to_match_method, to_reason
+from cvec_circus.commands.kinds import to_match_method, to_reason, to_watchers
+from cvec_circus.commands.naming import one_or_more
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.messages import COMMAND_FAILED
+from cvec_circus.wire.orders import Configure
+from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.render import Table
@@ -69,10 +72,14 @@ class Property(NamedTuple):
 
 
 NAME = Property("name", to_text, mandatory=True, null=False, doc="The watcher's name.")
-ANY_NAME = Property("name", to_text, null=False, doc="A watcher's name; all watchers without it.")
-PID = Property("pid", to_integer, low=1, doc="The process; all of the watcher's without it.")
+_NAMES = "The watchers, by name or pattern: one, or a list"
+NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
+ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; all without it.")
+PID = Property("pid", to_integer, low=1, doc="The process of one watcher; all without it.")
+MOST_PATTERNS = 20
+"""In a list: each one is compared with the name of every watcher."""
 MATCH = Property(
-    "match", to_match_method, switch=True, doc="How the name matches: glob, simple or regex."
+    "match", to_match_method, switch=True, doc="How names match: glob, simple or regex."
 )
 COMMON = (
     Property("waiting", to_boolean, default=False, switch=True, doc="Answer when it is done."),
@@ -138,8 +145,9 @@ class CommandTarget(Protocol):
 
     def watchers(self) -> Watchers: ...
     def find(self, name: str) -> TargetWatcher: ...
-    def known(self, name: str | None = None) -> Watchers: ...
-    def matching(self, pattern: str, match: str) -> Watchers: ...
+    def known(self) -> Watchers: ...
+    def matching(self, pattern: str, match: str, known: bool = False) -> Watchers: ...
+    def to_start(self, watchers: Any) -> Watchers: ...
     def reason(self, watcher: Any) -> str: ...
     def detail(self, watcher: Any) -> Fields: ...
     def pids(self, watcher: Any) -> list[int]: ...
@@ -181,29 +189,56 @@ class Call(NamedTuple):
         return self.answer.cause(f"command:{self.command}", self.props["reason"])
 
     def one(self) -> TargetWatcher:
-        """Find the one watcher that `name` names or matches.
+        """Find the one watcher that `name` names; with `match`, or as a list, also by a pattern.
 
         Raises:
-            MessageError: There is none, or the pattern matches several.
+            MessageError: There is none, or there are several.
         """
-        name, match = self.props["name"], self.props.get("match")
-        if match is None:
+        name = self.props["name"]
+        if isinstance(name, str) and self.props.get("match") is None:
             return self.target.find(name)
-        found = self.target.matching(name, match)
+        found = self.each()
         if len(found) > 1:
+            text = name if isinstance(name, str) else ", ".join(name)[:200]
             names = ", ".join(sorted(watcher.name for watcher in found))[:200]
-            raise MessageError(f"{name} matches {len(found)} programs; name one: {names}")
+            raise MessageError(f"{text} matches {len(found)} programs; name one: {names}")
         return found[0]
 
-    def several(self) -> Watchers | None:
-        """Find the watchers that `name` matches; None stands for all.
+    def each(self, known: bool = False, starts: bool = False) -> Watchers:
+        """Find the watchers that the names and patterns in `name` stand for, each once, in order.
+
+        Args:
+            known: Whether those count that were left out.
+            starts: Whether the order starts them: of several that one pattern matches, stopped ones
+                without `autostart` are left alone.
 
         Raises:
-            MessageError: No name matches.
+            MessageError: A name or pattern matches none, or there are too many patterns.
         """
-        if self.props["name"] is None:
-            return None
-        return self.target.matching(self.props["name"], self.props["match"] or "glob")
+        given, match = self.props["name"], self.props["match"] or "glob"
+        chosen: dict[TargetWatcher, None] = {}
+        patterns = 0
+        for name in [given] if isinstance(given, str) else given:
+            found = self.target.matching(name, match, known)
+            patterns += not is_name(name, found)
+            if patterns > MOST_PATTERNS:
+                raise MessageError(f"message invalid: name: more than {MOST_PATTERNS} patterns")
+            some = self.target.to_start(found) if starts and len(found) > 1 else found
+            chosen.update(dict.fromkeys(some))
+        return list(chosen)
+
+    def several(self, starts: bool = False) -> Watchers | None:
+        """Find the watchers, as `each`; None stands for all."""
+        return None if self.props["name"] is None else self.each(starts=starts)
+
+    def names(self, watchers: Watchers) -> bool:
+        """Tell whether `name` is the very name of the one watcher found.
+
+        Then the reply is that of Circus. A list or a pattern gets a reply whose form does not
+        depend on how many watchers it stands for.
+        """
+        name = self.props["name"]
+        return isinstance(name, str) and is_name(name, watchers)
 
     def give(self, order: Order, shape: Shape = lambda outcome: {}) -> Fields | None:
         """Give an order; if the sender waits, answer at its end with what `shape` makes of it.
@@ -214,6 +249,10 @@ class Call(NamedTuple):
         wait = self.answer.wait(shape) if self.props["waiting"] else None
         self.target.give(order, wait)
         return None if wait else {}
+
+    def as_one(self, each: Sequence[Order]) -> Order:
+        """Make one order of orders to one watcher each."""
+        return each[0] if len(each) == 1 else Configure(each, (), self.cause)
 
 
 class Command:
@@ -312,15 +351,14 @@ class Command:
         names, values = [prop.name for prop in self.arguments.values()], list[Any](args)
         last = len(names) - 1
         if self.usage.endswith("...]") and len(args) > last:
-            values[last:] = [args[last:]]
+            rest = args[last:]
+            values[last:] = [one_or_more(rest) if names[last] == "name" else rest]
         elif len(args) > len(names):
             raise ArgumentError(f"too many arguments: {' '.join(args[len(names) :])}")
-        local = {switch.prop for switch in self.local}
-        wire = {key: switches[key] for key in switches if key not in local}
-        return self.typed({**dict(zip(names, values)), **wire})
+        return self.typed({**dict(zip(names, values)), **switches})
 
     def typed(self, given: Mapping[str, Any]) -> Fields:
-        """Convert what a command line gives, and add nothing to it.
+        """Convert what a command line gives, less the switches that the daemon does not get.
 
         Raises:
             ArgumentError: Something is missing or wrong.
@@ -328,8 +366,10 @@ class Command:
         for word, prop in self.arguments.items():
             if prop.mandatory and prop.name not in given:
                 raise ArgumentError(f"{word} is missing")
+        local = {switch.prop for switch in self.local}
+        wire = {key: value for key, value in given.items() if key not in local}
         try:
-            return {key: self.by_name[key].convert(value) for key, value in given.items()}
+            return {key: self.by_name[key].convert(value) for key, value in wire.items()}
         except MessageError as problem:
             raise ArgumentError(str(problem).replace("message invalid: ", "")) from None
 
@@ -337,6 +377,11 @@ class Command:
         """Render a reply that is no error for people."""
         lost = "{watcher}: process {pid} is left behind: {command}".format_map
         return "\n".join(["ok", *map(lost, reply.get("strays", ()))])
+
+
+def is_name(text: str, found: Watchers) -> bool:
+    """Tell whether a text is the very name of the one watcher found by it, and no pattern."""
+    return [fold(one.name) for one in found] == [fold(text)]
 
 
 def strays(outcome: Outcome) -> Fields:

@@ -2,38 +2,73 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvec_circus.commands.base import (
+    MATCH,
+    NAMES,
+    Call,
+    Command,
+    Fields,
+    Property,
+)
+from cvec_circus.commands.naming import names_and_numbers
+from cvec_circus.commands.render import by_name
 from cvec_circus.options.kinds import to_integer
 from cvec_circus.wire.orders import Resize
 
-_NUMBER = Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more.")
+_NUMBER = Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more, of each.")
+_SINGLETON = "a singleton: the number of processes stays as it is"
 
 
 class Incr(Command):
     name = "incr"
-    doc = "Raise the number of processes of a watcher."
-    properties = (NAME, _NUMBER)
-    usage = "NAME [NUMBER]"
+    doc = "Raise the number of processes of watchers."
+    properties = (NAMES, MATCH, _NUMBER)
+    usage = "NAME [NAME ...] [NUMBER]"
     named = (("NUMBER", "nb"),)
     mutating = True
     sign = 1
 
     def execute(self, call: Call) -> Fields | None:
-        watcher = call.one()
-        size = watcher.options["numprocesses"]
-        if watcher.options["singleton"]:
-            return {"numprocesses": size, "singleton": True}
-        order = Resize(watcher, max(0, size + self.sign * call.props["nb"]), call.cause)
-        return call.give(order, lambda _: {"numprocesses": watcher.options["numprocesses"]})
+        watchers, by = call.each(), self.sign * call.props["nb"]
+        sizes = {one.name: one.options["numprocesses"] for one in watchers}
+        each = [one for one in watchers if not one.options["singleton"]]
+        if call.names(watchers) and not each:
+            return {"numprocesses": sizes[watchers[0].name], "singleton": True}
+        rest = [one.name for one in watchers if one.options["singleton"]]
+        kept: Fields = {"singletons": rest} if rest else {}
+        if not each:
+            return {"numprocesses": sizes, **kept}
+
+        def shape(_: object) -> Fields:
+            now = {one.name: one.options["numprocesses"] for one in watchers}
+            if call.names(watchers):
+                return {"numprocesses": now[watchers[0].name]}
+            return {"numprocesses": now, **kept}
+
+        cause = call.cause
+        orders = [Resize(one, max(0, sizes[one.name] + by), cause) for one in each]
+        given = call.give(call.as_one(orders), shape)
+        return None if given is None else {**given, **kept}
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        return self.typed({**names_and_numbers(args, "nb", of_one=False), **switches})
 
     def words(self, reply: Fields) -> str:
         if reply.get("singleton"):
-            return "a singleton: the number of processes stays as it is"
-        return str(reply.get("numprocesses", "ok"))
+            return _SINGLETON
+        sizes, kept = reply.get("numprocesses", "ok"), reply.get("singletons", ())
+        if isinstance(sizes, Mapping):
+            lines = [f"{name}: {n}" for name, n in by_name(sizes) if name not in kept]
+        else:
+            lines = [str(sizes)]
+        return "\n".join([*lines, *(f"{name}: {_SINGLETON}" for name in kept)])
 
 
 class Decr(Incr):
     name = "decr"
-    doc = "Lower the number of processes of a watcher."
-    properties = (NAME, _NUMBER._replace(doc="How many fewer."))
+    doc = "Lower the number of processes of watchers."
+    properties = (NAMES, MATCH, _NUMBER._replace(doc="How many fewer, of each."))
     sign = -1

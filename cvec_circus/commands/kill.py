@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import NAME, PID, Call, Command, Fields, Property
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvec_circus.commands.base import (
+    MATCH,
+    NAMES,
+    PID,
+    Call,
+    Command,
+    Fields,
+    Property,
+)
+from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.options.kinds import to_seconds, to_signal
 from cvec_circus.wire import orders
 
@@ -12,18 +24,23 @@ _TIMEOUT = "Seconds until SIGKILL, instead of graceful_timeout."
 
 class Kill(Command):
     name = "kill"
-    doc = "End processes of a watcher; it replaces them."
+    doc = "End processes of watchers, which replace them."
     properties = (
-        NAME,
+        NAMES,
+        MATCH,
         PID,
         Property("signum", to_signal, switch=True, doc=_SIGNUM),
         Property("graceful_timeout", to_seconds, low=0, switch=True, doc=_TIMEOUT),
     )
-    usage = "NAME [PID]"
+    usage = "NAME [NAME ...] [PID]"
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        watcher, props = call.one(), call.props
-        processes = call.target.processes(watcher, props["pid"])
-        how = props["signum"], props["graceful_timeout"]
-        return call.give(orders.Kill(watcher, processes, call.cause, *how))
+        props, cause, found = call.props, call.cause, call.target.processes
+        pid, how = props["pid"], (props["signum"], props["graceful_timeout"])
+        watchers = call.each() if pid is None else [call.one()]
+        each = [orders.Kill(one, found(one, pid), cause, *how) for one in watchers]
+        return call.give(call.as_one(each))
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        return self.typed({**names_and_numbers(args, "pid"), **switches})

@@ -18,6 +18,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME = 200
 MAX_REASON = 500
+MOST_NAMES = 1000
 
 
 def to_new_name(value: Any) -> str:
@@ -52,6 +53,17 @@ def to_marker(value: Any) -> str:
     if isinstance(value, str) and _MARKER.fullmatch(value):
         return value
     raise ValueError(f"{shown(value)} is not made of 1 to 64 letters, digits, - and _")
+
+
+def to_watchers(value: Any) -> str | list[str]:
+    """Take a watcher's name or pattern, or a list of them; an empty one must not mean all."""
+    if not isinstance(value, (list, tuple)):
+        return to_text(value)
+    if not value:
+        raise ValueError("an empty list names no watcher")
+    if len(value) > MOST_NAMES:
+        raise ValueError(f"{len(value)} names are more than {MOST_NAMES}")
+    return [to_text(name) for name in value]
 
 
 def to_names(value: Any) -> list[str]:

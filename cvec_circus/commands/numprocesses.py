@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import ANY_NAME, Call, Command, Fields
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields
 
 
 class NumProcesses(Command):
     name = "numprocesses"
-    doc = "Show the number of processes, of all watchers or of one."
-    properties = (ANY_NAME,)
-    usage = "[NAME]"
+    doc = "Show the number of processes, of all watchers or of some."
+    properties = (ANY_NAMES, MATCH)
+    usage = "[NAME ...]"
 
     def execute(self, call: Call) -> Fields | None:
         target = call.target
-        if call.props["name"] is None:
-            return {"numprocesses": sum(len(target.pids(w)) for w in target.watchers())}
-        watcher = call.one()
-        return {"numprocesses": len(target.pids(watcher)), "watcher_name": watcher.name}
+        found = call.several()
+        watchers = target.watchers() if found is None else found
+        reply: Fields = {"numprocesses": sum(len(target.pids(one)) for one in watchers)}
+        return {**reply, "watcher_name": watchers[0].name} if call.names(watchers) else reply
 
     def words(self, reply: Fields) -> str:
         return str(reply["numprocesses"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import (
-    ANY_NAME,
+    ANY_NAMES,
     MATCH,
     Call,
     Command,
@@ -20,17 +20,18 @@ class Reload(Command):
     name = "reload"
     doc = "Replace processes without a gap in service; start watchers that are stopped."
     properties = (
-        ANY_NAME,
+        ANY_NAMES,
         MATCH,
         Property("graceful", to_boolean, default=True, doc="New ones first; else like a restart."),
         Property(
             "sequential", to_boolean, default=False, switch=True, doc="One process after the other."
         ),
     )
-    usage = "[NAME]"
+    usage = "[NAME ...]"
     switches = (Switch("terminate", "graceful", False, "Stop the old ones first."),)
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        how = call.props["sequential"], call.props["graceful"]
-        return call.give(orders.Reload(call.several(), call.cause, *how), replaced)
+        watchers, props = call.several(starts=True), call.props
+        order = orders.Reload(watchers, call.cause, props["sequential"], props["graceful"])
+        return call.give(order, replaced)

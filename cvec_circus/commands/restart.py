@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import ANY_NAME, MATCH, Call, Command, Fields, replaced, strays
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, replaced, strays
 from cvec_circus.wire import orders
 
 
 class Restart(Command):
     name = "restart"
     doc = "Stop watchers, then start them; all of them without a name."
-    properties = (ANY_NAME, MATCH)
-    usage = "[NAME]"
+    properties = (ANY_NAMES, MATCH)
+    usage = "[NAME ...]"
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        order = orders.Restart(call.several(), call.cause)
+        order = orders.Restart(call.several(starts=True), call.cause)
         return call.give(order, lambda outcome: {**replaced(outcome), **strays(outcome)})

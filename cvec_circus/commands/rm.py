@@ -1,20 +1,25 @@
-"""rm: remove a watcher."""
+"""rm: remove watchers."""
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import NAME, Call, Command, Fields, Property, strays
+from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields, Property, strays
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire.orders import Remove
 
-_NOSTOP = "Leave its processes running, unsupervised."
+_NOSTOP = "Leave the processes running, unsupervised."
 
 
 class Rm(Command):
     name = "rm"
-    doc = "Remove a watcher."
-    properties = (NAME, Property("nostop", to_boolean, default=False, switch=True, doc=_NOSTOP))
-    usage = "NAME"
+    doc = "Remove watchers."
+    properties = (
+        NAMES,
+        MATCH,
+        Property("nostop", to_boolean, default=False, switch=True, doc=_NOSTOP),
+    )
+    usage = "NAME [NAME ...]"
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        return call.give(Remove(call.one(), call.cause, call.props["nostop"]), strays)
+        cause, nostop = call.cause, call.props["nostop"]
+        return call.give(call.as_one([Remove(one, cause, nostop) for one in call.each()]), strays)

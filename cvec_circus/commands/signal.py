@@ -1,11 +1,20 @@
-"""signal: send a signal to processes of a watcher."""
+"""signal: send a signal to processes of watchers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import NAME, PID, Call, Command, Fields, Property
+from cvec_circus.commands.base import (
+    MATCH,
+    NAMES,
+    PID,
+    Call,
+    Command,
+    Fields,
+    Property,
+)
+from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.exc import ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_signal
 from cvec_circus.wire import orders
@@ -15,9 +24,10 @@ _CHILDREN = "The children, not the processes."
 
 class Signal(Command):
     name = "signal"
-    doc = "Send a signal to processes of a watcher."
+    doc = "Send a signal to processes of watchers."
     properties = (
-        NAME,
+        NAMES,
+        MATCH,
         Property("signum", to_signal, mandatory=True, doc="The signal, by number or name."),
         PID,
         Property("childpid", to_integer, low=1, doc="A child of the process `pid`."),
@@ -26,7 +36,7 @@ class Signal(Command):
             "recursive", to_boolean, default=False, switch=True, doc="Their descendants as well."
         ),
     )
-    usage = "NAME [PID [CHILDPID]] SIGNAL"
+    usage = "NAME [NAME ...] [PID [CHILDPID]] SIGNAL"
     named = (("SIGNAL", "signum"),)
     mutating = True
 
@@ -34,17 +44,16 @@ class Signal(Command):
         props = call.props
         if props["childpid"] is not None and props["pid"] is None:
             raise MessageError("message invalid: childpid: pid is missing")
-        watcher = call.one()
-        processes = call.target.processes(watcher, props["pid"])
-        which = props["childpid"], props["children"], props["recursive"]
+        pid, cause, found = props["pid"], call.cause, call.target.processes
+        how = props["signum"], cause, props["childpid"], props["children"], props["recursive"]
+        watchers = call.each() if pid is None else [call.one()]
         # No wait: a signal that is sent has no end to wait for.
-        call.target.give(orders.Signal(watcher, processes, props["signum"], call.cause, *which))
+        each = [orders.Signal(one, found(one, pid), *how) for one in watchers]
+        call.target.give(call.as_one(each))
         return {}
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
-        if not 2 <= len(args) <= 4:
-            raise ArgumentError("give NAME SIGNAL, NAME PID SIGNAL or NAME PID CHILDPID SIGNAL")
-        name, *pids, signum = args
-        return self.typed(
-            {"name": name, "signum": signum, **dict(zip(("pid", "childpid"), pids)), **switches}
-        )
+        if len(args) < 2:
+            raise ArgumentError("give NAME ... SIGNAL, NAME PID SIGNAL or NAME PID CHILDPID SIGNAL")
+        given = names_and_numbers(args[:-1], "pid", "childpid")
+        return self.typed({**given, "signum": args[-1], **switches})

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import ANY_NAME, Call, Command, Fields, Property
+from cvec_circus.commands.base import (
+    ANY_NAMES,
+    MATCH,
+    Call,
+    Command,
+    Fields,
+    Property,
+    Watchers,
+)
+from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.commands.render import Table, process_table
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer
@@ -16,25 +26,30 @@ _EXTENDED = "With what the hook `extended_stats` adds."
 
 class Stats(Command):
     name = "stats"
-    doc = "Show the resources that processes use, of all watchers or of one."
+    doc = "Show the resources that processes use, of all watchers or of some."
     properties = (
-        ANY_NAME,
+        ANY_NAMES,
+        MATCH,
         Property("process", to_integer, low=1, doc=_PROCESS),
         Property("extended", to_boolean, default=False, switch=True, doc=_EXTENDED),
     )
-    usage = "[NAME [PID]]"
+    usage = "[NAME [NAME ...] [PID]]"
     named = (("PID", "process"),)
 
     def execute(self, call: Call) -> Fields | None:
         target, answer = call.target, call.answer
         pid, extended = call.props["process"], call.props["extended"]
-        if call.props["name"] is None:
-            if pid is not None:
+        if pid is not None:
+            if call.props["name"] is None:
                 raise MessageError("message invalid: process: name is missing")
-            every = target.watchers()
-            target.sample(every, None, lambda s: answer.ok(infos=s), answer.fail, extended)
-            return None
-        watcher = call.one()
+            watchers: Watchers = [call.one()]
+        else:
+            found = call.several()
+            watchers = target.watchers() if found is None else found
+            if found is None or not call.names(found):
+                target.sample(watchers, None, lambda s: answer.ok(infos=s), answer.fail, extended)
+                return None
+        [watcher] = watchers
         missing = f"process {pid} not found in {watcher.name!r}"
         if pid is not None and pid not in target.pids(watcher):
             raise MessageError(missing)
@@ -50,6 +65,9 @@ class Stats(Command):
 
         target.sample([watcher], pid, then, answer.fail, extended)
         return None
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        return self.typed({**names_and_numbers(args, "process"), **switches})
 
     def words(self, reply: Fields) -> Table:
         if "infos" in reply:

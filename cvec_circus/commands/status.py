@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import ANY_NAME, Call, Command, Fields, Property
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, Property
 from cvec_circus.commands.render import Table, by_name, duration, ending
 from cvec_circus.options.kinds import to_boolean
 
@@ -15,31 +15,33 @@ _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "RE
 
 class Status(Command):
     name = "status"
-    doc = "Show the states of all watchers, or of one."
+    doc = "Show the states of all watchers, or of some."
     properties = (
-        ANY_NAME,
+        ANY_NAMES,
+        MATCH,
         Property("details", to_boolean, default=False, switch=True, doc=_DETAILS),
     )
-    usage = "[NAME]"
+    usage = "[NAME ...]"
 
     def execute(self, call: Call) -> Fields | None:
         """Look them up; for one watcher, the state stands in the place of "ok"."""
         target, details = call.target, call.props["details"]
-        if call.props["name"] is not None:
-            [watcher] = target.known(call.props["name"])
+        is_all = call.props["name"] is None
+        watchers = target.known() if is_all else call.each(known=True)
+        if not is_all and call.names(watchers):
+            [watcher] = watchers
             reason = target.reason(watcher)
             return {
                 "status": watcher.status,
                 **({"reason": reason} if reason else {}),
                 **({"watcher": target.detail(watcher)} if details else {}),
             }
-        watchers = target.known()
         reasons = {watcher.name: target.reason(watcher) for watcher in watchers}
         reply: Fields = {
             "statuses": {watcher.name: watcher.status for watcher in watchers},
             "reasons": {name: reason for name, reason in reasons.items() if reason},
         }
-        if details:
+        if details or not is_all:
             reply["watchers"] = {watcher.name: target.detail(watcher) for watcher in watchers}
         return reply
 

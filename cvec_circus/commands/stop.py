@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import ANY_NAME, MATCH, Call, Command, Fields, strays
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, strays
 from cvec_circus.wire import orders
 
 
 class Stop(Command):
     name = "stop"
     doc = "Stop watchers; all of them without a name."
-    properties = (ANY_NAME, MATCH)
-    usage = "[NAME]"
+    properties = (ANY_NAMES, MATCH)
+    usage = "[NAME ...]"
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from cvec_circus import logger
@@ -103,7 +104,9 @@ class Dispatcher:
                 now(problem)
 
         accounts = partial(command.accounts, call)
-        self.deferred.carry_out(reply.client, props.get("name"), Pending(accounts, now, later))
+        given = props.get("name")
+        names = () if given is None else (given,) if isinstance(given, str) else given
+        self.deferred.carry_out(reply.client, names, Pending(accounts, now, later))
 
 
 @contextlib.contextmanager
@@ -180,81 +183,102 @@ class Pending(NamedTuple):
     later: Callable[[Problem], object]  # carries it out, or answers why not: with a given problem
 
 
+class Queued:
+    """A message in the line of each of its names. Owned by the supervisor thread."""
+
+    __slots__ = ("is_looked_up", "keys", "message")
+
+    def __init__(self, keys: Sequence[Hashable], message: Pending) -> None:
+        self.keys = keys
+        self.message = message
+        self.is_looked_up = False  # its accounts are being looked up
+
+
 class Deferred:
     """The messages whose users and groups are being looked up. Owned by the supervisor thread.
 
     A look-up may take long. Only messages that need one wait, and what the same client sends about
-    the same watcher afterwards: that keeps its place.
+    the same watcher afterwards: that keeps its place. A message about several watchers keeps it
+    among the messages about each of them.
     """
 
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
-        self._lines: dict[Hashable, deque[Pending]] = {}
+        self._lines: dict[Hashable, deque[Queued]] = {}
         self._count = 0
 
-    def carry_out(self, client: Hashable, name: str | None, message: Pending) -> None:
-        """Carry out a message about a watcher, now or in its turn; one about all never waits.
+    def carry_out(self, client: Hashable, names: Sequence[str], message: Pending) -> None:
+        """Carry out a message about watchers, now or in its turn; one about all never waits.
 
         Raises:
             Exception: Why it cannot be carried out now.
         """
-        key = client, fold(name or "")
-        if name is not None and key in self._lines:
-            self._admit()
-            self._lines[key].append(message)
+        queued = Queued(list(dict.fromkeys((client, fold(name)) for name in names)), message)
+        if not self._lines.keys().isdisjoint(queued.keys):
+            self._admit(queued)
             return
         accounts = message.accounts()
         if accounts is None:
             message.now()
             return
-        self._admit()
-        self._lines[key] = deque([message])
+        self._admit(queued)
         try:
-            self._begin(key, message, accounts)
+            self._begin(queued, accounts)
         except CircusError:
-            self._pop(key)
+            self._pop(queued)
             raise
 
-    def _admit(self) -> None:
+    def _admit(self, queued: Queued) -> None:
         if self._count >= MOST:
             raise CircusError("too many messages wait for names already; ask again later")
         self._count += 1
+        for key in queued.keys:
+            self._lines.setdefault(key, deque()).append(queued)
 
     def refuse_all(self) -> None:
         """Refuse all that wait, after the loop, which brings the names, has ended."""
         lines, self._lines = self._lines, {}
         self._count = 0
-        for line in lines.values():
-            for message in line:
-                message.later(SupervisorStopped("the supervisor has stopped"))
+        for queued in dict.fromkeys(chain.from_iterable(lines.values())):
+            queued.message.later(SupervisorStopped("the supervisor has stopped"))
 
-    def _begin(self, key: Hashable, message: Pending, accounts: Accounts) -> None:
-        self._look_up(accounts, lambda problem: self._looked_up(key, message, problem))
+    def _begin(self, queued: Queued, accounts: Accounts) -> None:
+        queued.is_looked_up = True
+        self._look_up(accounts, lambda problem: self._looked_up(queued, problem))
 
-    def _looked_up(self, key: Hashable, message: Pending, problem: OptionError | None) -> None:
-        line = self._lines.get(key)
-        if line and line[0] is message:  # else refused meanwhile
-            message.later(problem)
-            self._pop(key)
-            self._go_on(key)
+    def _looked_up(self, queued: Queued, problem: OptionError | None) -> None:
+        if self._is_next(queued):  # else refused meanwhile
+            queued.message.later(problem)
+            self._pop(queued)
+            self._go_on(queued.keys)
 
-    def _go_on(self, key: Hashable) -> None:
-        """Carry out what follows, up to the next one that needs a look-up."""
-        while key in self._lines:
-            message = self._lines[key][0]
+    def _is_next(self, queued: Queued) -> bool:
+        return all(key in self._lines and self._lines[key][0] is queued for key in queued.keys)
+
+    def _go_on(self, keys: Sequence[Hashable]) -> None:
+        """Carry out what follows in these lines, up to what needs a look-up, or has to wait for
+        another line as well."""
+        lines = dict.fromkeys(keys)
+        while lines:
+            key, _ = lines.popitem()
+            queued = self._lines[key][0] if key in self._lines else None
+            if queued is None or queued.is_looked_up or not self._is_next(queued):
+                continue
             problem = None
             try:
-                accounts = message.accounts()
+                accounts = queued.message.accounts()
                 if accounts is not None:
-                    self._begin(key, message, accounts)
-                    return
+                    self._begin(queued, accounts)
+                    continue
             except CircusError as error:
                 problem = error
-            message.later(problem)
-            self._pop(key)
+            queued.message.later(problem)
+            self._pop(queued)
+            lines.update(dict.fromkeys(queued.keys))
 
-    def _pop(self, key: Hashable) -> None:
-        self._lines[key].popleft()
+    def _pop(self, queued: Queued) -> None:
         self._count -= 1
-        if not self._lines[key]:
-            del self._lines[key]
+        for key in queued.keys:
+            self._lines[key].popleft()
+            if not self._lines[key]:
+                del self._lines[key]

@@ -52,10 +52,9 @@ class Roster(Watchers):
 
     def _chosen_of(self, watchers: orders.Chosen) -> list[Watcher]:
         """Return the watchers an order is for: see `wire.orders`."""
-        if watchers is not None and len(watchers) == 1:
+        if watchers is not None:
             return list(watchers)
-        named = self.watchers() if watchers is None else watchers
-        return [watcher for watcher in named if watcher.options.autostart or watcher.goal.up]
+        return [watcher for watcher in self.watchers() if starts_with_others(watcher)]
 
     def _with_dependencies(self, chosen: list[Watcher]) -> list[Watcher]:
         """Return watchers to start, and what they depend on: what is down without an order to stop
@@ -272,6 +271,11 @@ class Roster(Watchers):
         watcher.goal = watcher.goal._replace(patience=patience, mute=mute)
         for process in watcher.places.ending:
             watcher.places.end_by(process, self.now() + watcher.patience())
+
+
+def starts_with_others(watcher: Watcher) -> bool:
+    """Tell whether an order to start that does not name this watcher starts it."""
+    return watcher.options.autostart or watcher.goal.up
 
 
 CARRIED_OUT: dict[type, Callable[[Roster, Any, Wait | None], None]] = {

@@ -18,6 +18,7 @@ from cvec_circus.client import Client
 from cvec_circus.client.connect import endpoint_from
 from cvec_circus.commands import table
 from cvec_circus.commands.base import Command
+from cvec_circus.commands.naming import NUMBER
 from cvec_circus.ctl.arguments import PROG, add_switches, main_parser
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -43,7 +44,7 @@ class Candidates:
         """Return the next arguments that a command may have after those `before`."""
         if command.name == "add":
             return []  # a new name, and a program
-        places = _places(command, len(before))
+        places = _places(command, before)
         return [one for place in places for one in self._for(place, command, before)]
 
     def names(self) -> list[str]:
@@ -57,7 +58,7 @@ class Candidates:
     def _for(self, word: str, command: Command, before: Sequence[str]) -> list[str]:
         """Return what a word of the usage may stand for."""
         if word in ("NAME", "TOPIC"):
-            return self.names()
+            return [name for name in self.names() if word == "TOPIC" or name not in before]
         if word == "PID":
             return [str(pid) for pid in self._ask("list", name=before[0]).get("pids", ())]
         if word == "SIGNAL":
@@ -81,11 +82,13 @@ class Candidates:
                 return {}
 
 
-def _places(command: Command, index: int) -> list[str]:
-    """Return the words of the usage that the argument number `index` may stand for."""
-    words = re.findall("[A-Z]+", command.usage)
-    if command.name == "signal" and index:
-        return ["PID", "SIGNAL"] if index == 1 else ["SIGNAL"]
+def _places(command: Command, before: Sequence[str]) -> list[str]:
+    """Return the words of the usage that the argument behind those `before` may stand for."""
+    words, index = re.findall("[A-Z]+", command.usage), len(before)
+    if index and "NAME ..." in command.usage:
+        has_number = any(map(NUMBER.fullmatch, before[1:]))
+        possible = {"NAME": not has_number, "PID": index == 1, "SIGNAL": True}
+        return [word for word in reversed(dict.fromkeys(words)) if possible.get(word)]
     if index < len(words):
         return [words[index]]
     repeated = re.findall("[A-Z]+", command.usage.rpartition("[")[2])

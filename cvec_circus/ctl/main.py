@@ -30,7 +30,7 @@ GRACE = 1.0
 
 ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
 
-NOT_FOUND = re.compile("program .* not found")
+NOT_FOUND = re.compile("program (.*) not found")
 """The daemon's answer to a name that no watcher has."""
 
 
@@ -120,10 +120,11 @@ def run(line: Line) -> int:
             show(command, reply, options.json, options.prettify)
         return exc.EXIT_OK
     hint = ""
-    if NOT_FOUND.fullmatch(str(reply.get("reason"))) and not (options.json or options.prettify):
+    missing = NOT_FOUND.fullmatch(str(reply.get("reason")))
+    if missing and not (options.json or options.prettify):
         from cvec_circus.ctl.reach import near_watcher
 
-        hint = near_watcher(str(properties.get("name")), endpoint)
+        hint = near_watcher(missing[1], endpoint)
     show(command, reply, options.json, options.prettify, hint)
     return exc.EXIT_REFUSED
 

@@ -139,8 +139,12 @@ class Completer:
 
     def matches(self, before: str, text: str) -> list[str]:
         """Return the words that may continue `text`, after the line `before`, quoted as needed."""
+        try:
+            words = shlex.split(before)
+        except ValueError:
+            return []  # inside a quotation
         start = text.lstrip("'\"").lower()
-        found = (word for word in self._all(_words(before), text) if word.lower().startswith(start))
+        found = (word for word in self._all(words, text) if word.lower().startswith(start))
         return [f"{shlex.quote(word)} " for word in dict.fromkeys(found)]
 
     def _all(self, before: list[str], text: str) -> Sequence[str]:
@@ -155,13 +159,6 @@ class Completer:
         if text.startswith("-"):
             return self._candidates.switches(command)
         return self._candidates.words(command, words[1:])
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()  # inside a quotation
 
 
 def _without_options(words: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import __version__, exc
 from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
@@ -17,7 +18,7 @@ from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
-from cvec_circus.wire.orders import Add, Order, Quit, Reload, Resize, Restart, SetOptions
+from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Resize, Restart, SetOptions
 from cvec_circus.wire.outcome import Death, Outcome, Wait
 from cvec_circus.wire.topics import fold
 
@@ -87,31 +88,40 @@ class Target:
             raise exc.MessageError(f"program {name} not found")
         return watcher
 
-    def known(self, name: str | None = None) -> list[Watcher]:
-        """Return the watcher of that name, or all by name, with those that were left out."""
-        if name is None:
-            absent = [w for w in self._loaded.left_out.values() if self._roster.get(w.name) is None]
-            return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
-        return [self._roster.get(name) or self._loaded.left_out.get(fold(name)) or self.find(name)]
+    def known(self) -> list[Watcher]:
+        """Return all watchers by name, with those that were left out."""
+        absent = [w for w in self._loaded.left_out.values() if self._roster.get(w.name) is None]
+        return sorted([*self.watchers(), *absent], key=lambda watcher: watcher.name)
 
     def _refuse_left_out(self, name: str) -> None:
         watcher = self._loaded.left_out.get(fold(name))
         if watcher is not None:
             raise exc.MessageError(f"{watcher.name} was {watcher.reason}", COMMAND_FAILED)
 
-    def matching(self, pattern: str, match: str) -> list[Watcher]:
-        """Return the watchers whose names match; an exact name stands for that watcher alone."""
+    def matching(self, pattern: str, match: str, known: bool = False) -> list[Watcher]:
+        """Return the watchers whose names match; an exact name stands for that watcher alone.
+
+        With `known` these are also those that were left out.
+        """
         exact = self._roster.get(pattern)
+        if exact is None and known:
+            exact = self._loaded.left_out.get(fold(pattern))
         if exact is not None or match == "simple":
-            return [self.find(pattern)]
+            return [exact or self.find(pattern)]
         expression = compile_pattern(pattern, match)
-        found = [watcher for watcher in self.watchers() if expression.match(watcher.name)]
+        there = self.known() if known else self.watchers()
+        found = [watcher for watcher in there if expression.match(watcher.name)]
         if not found:
+            self._refuse_left_out(pattern)
             for watcher in self._loaded.left_out.values():
                 if expression.match(watcher.name):
                     self._refuse_left_out(watcher.name)
             raise exc.MessageError(f"program {pattern} not found")
         return found
+
+    def to_start(self, watchers: list[Watcher]) -> list[Watcher]:
+        """Return those that an order to start them starts, which names none of them."""
+        return list(filter(starts_with_others, watchers))
 
     def reason(self, watcher: Watcher) -> str:
         """Return why it is in its state; "" when there is nothing to explain."""
@@ -206,7 +216,8 @@ class Target:
         Raises:
             OptionError: It wants more processes than a watcher may have.
         """
-        self._check_size(order)
+        for one in order.orders if isinstance(order, Configure) else (order,):
+            self._check_size(one)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:

@@ -1,8 +1,8 @@
 """Orders to the watchers, as values.
 
 Names and patterns are resolved before an order is made. `watchers` of None means all of them, in
-the sequence of a campaign; of several, stopped ones without `autostart` are left alone. `cause`
-says who gave the order, and why.
+the sequence of a campaign; stopped ones without `autostart` are left alone then. `cause` says who
+gave the order, and why.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Signal(NamedTuple):
 
 
 class Configure(NamedTuple):
-    """Apply a configuration that was read again: several orders as one. Immutable."""
+    """Several orders as one: of a configuration, or to several watchers. Immutable."""
 
     orders: Sequence[Any]  # in the order in which they are given
     bases: Sequence[tuple[Watcher, Mapping[str, Any]]]  # each watcher's configured options

@@ -32,6 +32,16 @@ class TestCircusClient(ClientCase):
         self.circus_client().send_message("list", name="web", timeout=3)
         self.assertEqual(self.daemon.requests[-1]["properties"], {"name": "web", "timeout": 3})
 
+    def test_several_names(self) -> None:
+        client = self.circus_client()
+        for names in (["web", "db*"], ("web", "db*")):
+            client.send_message("stop", name=names)
+            client.call({"command": "stop", "properties": {"name": names}})
+            sent = [one["properties"]["name"] for one in self.daemon.requests[-2:]]
+            self.assertEqual(sent, [["web", "db*"]] * 2)
+        with self.assertRaisesRegex(exc.CallError, "This cannot be sent"):
+            client.send_message("stop", name={"web"})
+
     def test_cast(self) -> None:
         client = self.circus_client()
         client.cast("incr", name="web")

@@ -15,6 +15,7 @@ from cvec_circus.control.server import ControlServer, Request
 from tests.control.fake_target import FakeTarget
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.logs import silent
 
 #: Milliseconds after which a test gives up on an answer.
 PATIENCE = 20_000
@@ -97,3 +98,26 @@ class ControlCase(LeakCheckedTestCase):
         self.assertEqual((reply["status"], reply["errno"], reply["tb"]), ("error", errno, None))
         self.assertIn(reason, reply["reason"])
         self.assertNotIn("Traceback", reply["reason"])
+
+
+class AnsweringCase(ControlCase):
+    """Compares replies, and what has reached the target."""
+
+    def answers(self, expected: dict[str, Any], command: str, **properties: Any) -> dict[str, Any]:
+        """Check a reply: `time` after the status, `id` at the end, `expected` between."""
+        reply = self.ask(command, **properties)
+        self.assertIsInstance(reply.pop("time"), float)
+        self.assertEqual(reply.pop("id"), "x")
+        self.assertEqual(reply, {"status": "ok", **expected})
+        return reply
+
+    def orders(self, *expected: tuple[Any, ...]) -> None:
+        """Check what has reached the target since the last time."""
+        orders = self.loop.ask(lambda: self.target.orders)
+        self.assertEqual(orders, list(expected))
+        self.loop.ask(orders.clear)
+
+    def refuses(self, errno: int, reason: str, command: str, **properties: Any) -> None:
+        with self.subTest(command=command, properties=str(properties)[:80]), silent(self):
+            self.assert_refused(self.ask(command, **properties), errno, reason)
+            self.assertEqual(self.loop.ask(lambda: self.target.orders), [])

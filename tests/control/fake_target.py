@@ -85,11 +85,14 @@ class FakeTarget:
         except KeyError:
             raise MessageError(f"program {name} not found") from None
 
-    def known(self, name: str | None = None) -> list[FakeWatcher]:
-        return self.watchers() if name is None else [self.find(name)]
+    def known(self) -> list[FakeWatcher]:
+        return self.watchers()
 
-    def matching(self, pattern: str, match: str) -> list[FakeWatcher]:
-        if match == "simple":
+    def to_start(self, watchers: list[FakeWatcher]) -> list[FakeWatcher]:
+        return [one for one in watchers if one.options.autostart or one.pids]
+
+    def matching(self, pattern: str, match: str, known: bool = False) -> list[FakeWatcher]:
+        if match == "simple" or pattern.lower() in self.all:
             return [self.find(pattern)]
         found = [w for key, w in self.all.items() if fnmatch.fnmatchcase(key, pattern.lower())]
         if not found:
@@ -150,8 +153,9 @@ class FakeTarget:
         if isinstance(order, orders.Add) and order.watcher.name.lower() in self.all:
             raise AlreadyExist(f"{order.watcher.name!r} already exist")
         shown = told(order)
-        if isinstance(order, orders.Resize):
-            order.watcher.resize(order.numprocesses)
+        for one in order.orders if isinstance(order, orders.Configure) else [order]:
+            if isinstance(one, orders.Resize):
+                one.watcher.resize(one.numprocesses)
         self.causes.append(order.cause)
         self._order(shown, wait)
 
@@ -227,6 +231,8 @@ def told(order: orders.Order) -> tuple[Any, ...]:
             value = None if value is None else [watcher.name for watcher in value]
         elif key == "watcher":
             value = value.name
+        elif key == "orders":
+            value = [told(one) for one in value]
         elif key == "options":
             now = order.watcher.options
             value = {name: value[name] for name in value if now.get(name) != value[name]}
@@ -237,5 +243,5 @@ def told(order: orders.Order) -> tuple[Any, ...]:
     return (*shown, *filter(None, [order.cause.why]))
 
 
-UNSHOWN = {"cause", "beside", "fresh", "dropped"}
+UNSHOWN = {"cause", "beside", "fresh", "dropped", "bases"}
 """What a command cannot say, and the cause, of which only the reason is shown."""

@@ -254,7 +254,8 @@ class TestDeferred(unittest.TestCase):
         def later(problem: Any) -> None:
             self.done.append(what if problem is None else f"{what}: {problem}")
 
-        self.deferred.carry_out(client, name, Pending(accounts, now, later))
+        names = () if name is None else name.split()
+        self.deferred.carry_out(client, names, Pending(accounts, now, later))
 
     def answer(self, problem: OptionError | None = None) -> None:
         """End the first look-up."""
@@ -289,12 +290,40 @@ class TestDeferred(unittest.TestCase):
         )
         self.assertEqual((self.deferred._lines, self.deferred._count), ({}, 0))
 
+    def test_one_about_several_keeps_its_place_in_each_line(self) -> None:
+        self.send("set v", "v", needs=SLOW)
+        self.send("set w", "w", needs=SLOW)
+        self.send("stop", "v w x W")
+        self.send("start v", "v")
+        self.send("start x", "x")
+        self.send("set x", "x", needs=SLOW)
+        self.send("start y", "y")
+        self.send("restart", "y z")
+        self.assertEqual(self.done, ["start y", "restart"])
+        self.answer()
+        self.assertEqual(self.done[2:], ["set v"])
+        self.answer()
+        self.assertEqual(self.done[3:], ["set w", "stop", "start x", "start v"])
+        self.assertEqual(len(self.asked), 1)  # for x, and once
+        self.answer()
+        self.assertEqual(self.done[7:], ["set x"])
+        self.assertEqual((self.deferred._lines, self.deferred._count), ({}, 0))
+
+    def test_two_about_several_in_each_others_lines(self) -> None:
+        self.send("set", "v", needs=SLOW)
+        self.send("first", "w v")
+        self.send("second", "x w")
+        self.send("third", "v x")
+        self.answer()
+        self.assertEqual(self.done, ["set", "first", "second", "third"])
+        self.assertEqual((self.deferred._lines, self.deferred._count), ({}, 0))
+
     def test_what_cannot_begin(self) -> None:
         with self.assertRaisesRegex(exc.MessageError, "nonsense"):
             self.send("set", needs=exc.MessageError("nonsense"))
         broken = Deferred(mock.Mock(side_effect=exc.CircusError("no thread")))
         with self.assertRaisesRegex(exc.CircusError, "no thread"):
-            broken.carry_out("me", "w", Pending(lambda: SLOW, print, print))
+            broken.carry_out("me", ["w"], Pending(lambda: SLOW, print, print))
         self.assertEqual((broken._lines, broken._count), ({}, 0))
 
     def test_one_that_cannot_begin_in_its_turn(self) -> None:
@@ -318,7 +347,7 @@ class TestDeferred(unittest.TestCase):
 
     def test_the_end(self) -> None:
         self.send("set", needs=SLOW)
-        self.send("stop")
+        self.send("stop", "w v")
         self.deferred.refuse_all()
         reason = "the supervisor has stopped"
         self.assertEqual(self.done, [f"set: {reason}", f"stop: {reason}"])

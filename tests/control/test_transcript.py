@@ -7,27 +7,12 @@ from typing import Any
 
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome
-from tests.control.control_case import ControlCase
-from tests.support.logs import silent
+from tests.control.control_case import AnsweringCase
 
 TIME = float
 
 
-class TestReplies(ControlCase):
-    def answers(self, expected: dict[str, Any], command: str, **properties: Any) -> dict[str, Any]:
-        """Check a reply: `time` after the status, `id` at the end, `expected` between."""
-        reply = self.ask(command, **properties)
-        self.assertIsInstance(reply.pop("time"), float)
-        self.assertEqual(reply.pop("id"), "x")
-        self.assertEqual(reply, {"status": "ok", **expected})
-        return reply
-
-    def orders(self, *expected: tuple[Any, ...]) -> None:
-        """Check what has reached the target since the last time."""
-        orders = self.loop.ask(lambda: self.target.orders)
-        self.assertEqual(orders, list(expected))
-        self.loop.ask(orders.clear)
-
+class TestReplies(AnsweringCase):
     def test_key_order(self) -> None:
         self.assertEqual(list(self.ask("list")), ["status", "time", "watchers", "id"])
 
@@ -213,12 +198,7 @@ class TestReplies(ControlCase):
         self.assert_refused(reply, 5, "start of web overtaken")
 
 
-class TestRefusals(ControlCase):
-    def refuses(self, errno: int, reason: str, command: str, **properties: Any) -> None:
-        with self.subTest(command=command, properties=str(properties)[:80]), silent(self):
-            self.assert_refused(self.ask(command, **properties), errno, reason)
-            self.assertEqual(self.loop.ask(lambda: self.target.orders), [])
-
+class TestRefusals(AnsweringCase):
     def test_words_of_circus(self) -> None:
         self.assertEqual(self.ask("list", name="no")["reason"], "program no not found")
         reason = self.ask("get", name="web", keys=["nokey"])["reason"]
@@ -309,7 +289,13 @@ class TestRefusals(ControlCase):
         self.assertEqual(self.ask_message(message)["status"], "ok")
 
     def test_a_pattern_where_one_is_wanted(self) -> None:
-        self.refuses(3, "matches 2 programs; name one", "rm", name="[sw]*", match="glob")
+        one = "[sw]* matches 2 programs; name one: solo, web"
+        self.refuses(3, one, "set", name="[sw]*", match="glob", options={"priority": 2})
+        for command, pid in (("kill", "pid"), ("signal", "pid"), ("stats", "process")):
+            given = {pid: 42, **({"signum": 1} if command == "signal" else {})}
+            self.refuses(3, one, command, name="[sw]*", match="glob", **given)
+            two = "web, solo matches 2 programs; name one: solo, web"
+            self.refuses(3, two, command, name=["web", "solo"], **given)
 
     def test_what_this_version_does_not_have(self) -> None:
         self.refuses(5, "listen: subscribe to the pubsub_endpoint instead", "listen")

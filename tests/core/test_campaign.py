@@ -97,12 +97,14 @@ class TestStartAll(CampaignCase):
         self.start_all()
         self.assertEqual(stopped.status, "stopped")
         self.assertEqual(running.status, "active")
-        self.world.start([stopped, running], "command:start", None)
-        self.world.settle()
-        self.assertEqual(stopped.status, "stopped")
-        self.world.start([stopped], "command:start", None)
-        self.world.settle()
-        self.assertEqual(stopped.status, "active")
+
+    def test_an_order_that_names_them_starts_them(self) -> None:
+        for order in ("start", "restart"):
+            with self.subTest(order):
+                named = [self.world.add(f"{order}{n}", autostart=False) for n in range(2)]
+                getattr(self.world, order)(named, f"command:{order}", None)
+                self.world.settle()
+                self.assertEqual([watcher.status for watcher in named], ["active", "active"])
 
     def test_a_named_order_goes_ahead_of_the_queue(self) -> None:
         self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)

@@ -49,16 +49,29 @@ class TestWords(CtlCase):
             name, *before = line.split()
             return Candidates(self.address).words(table.load_all()[name], before)
 
+        others = ["One Shot", "solo"]
         for line in ("kill web", "stats web"):
-            self.assertEqual(words(line), ["6178", "6179"])
-        self.assertEqual(words("signal web")[:3], ["6178", "6179", "HUP"])
-        self.assertIn("TERM", words("signal web 6178"))
+            self.assertEqual(words(line), ["6178", "6179", *others])
+        self.assertEqual(words("signal web"), [*completion.SIGNALS, "6178", "6179", *others])
+        self.assertEqual(words("signal web 6178"), list(completion.SIGNALS))
+        self.assertEqual(words("signal web solo"), [*completion.SIGNALS, "One Shot"])
+        for command in ("stop", "start", "restart", "reload", "rm", "status", "incr", "list"):
+            self.assertEqual(words(f"{command} web"), others)
+            self.assertEqual(words(f"{command} web solo"), ["One Shot"])
+        self.assertEqual(words("kill web solo"), ["One Shot"])
         for line in ("get web", "get web cmd", "get web cmd cmd"):
             self.assertEqual(words(line), ["cmd", "flapping.max_retry", "numprocesses"])
         for line in ("set web", "set web cmd x", "set web cmd x cmd y"):
             self.assertIn("graceful_timeout", words(line))
             self.assertIn("flapping.max_retry", words(line))
-        for line in ("set web cmd", "set web cmd x cmd", "status web", "incr web 1", "add a b"):
+        for line in (
+            "set web cmd",
+            "set web cmd x cmd",
+            "options web",
+            "incr web 1",
+            "kill web 1",
+            "add a b",
+        ):
             self.assertEqual(words(line), [])
         self.assertEqual(words("listen web"), ["One Shot", "solo", "web"])
 
@@ -75,6 +88,8 @@ class TestWords(CtlCase):
             ("stop --match ", "", ["glob ", "simple ", "regex "]),
             ("stop --match glob ", "w", ["web "]),
             ("status 'One ", "s", []),
+            ("status web ", "", ["'One Shot' ", "solo "]),
+            ("status 'One Shot' ", "", ["solo ", "web "]),
             ("reload ", "--s", ["--sequential "]),
             ("zork ", "", []),
         ):
@@ -118,6 +133,8 @@ class TestShells(CtlCase):
             (f"{PROG} numw", ["numwatchers "]),
             (f"{PROG} status w", ["web "]),
             (f"{PROG} status O", ["One\\ Shot "]),
+            (f"{PROG} stop web s", ["solo "]),
+            (f"{PROG} kill web 617", ["6178", "6179"]),
             (f"{PROG} stop --match ", ["glob", "simple", "regex"]),
             (f"{PROG} get web flap", ["flapping.max_retry "]),
             (f"{PROG} help numw", ["numwatchers "]),

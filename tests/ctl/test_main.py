@@ -196,12 +196,15 @@ class TestWithoutADaemon(unittest.TestCase):
         self.usage("unknown option --verison; did you mean --version?", "--verison")
         self.usage("--waitin; did you mean --waiting?", "stop", "--waitin")
         self.usage("-c; words of a program stand after --", "add", "new", "sh", "-c", "x")
-        self.usage("too many arguments: b", "stop", "a", "b")
+        self.usage("too many arguments: b", "options", "a", "b")
+        self.usage("too many arguments: 3", "incr", "web", "2", "3")
+        for line in ("kill a b 7", "stats a b 7", "signal a b 7 HUP"):
+            self.usage("PID 7 belongs to one watcher: give one NAME", *line.split())
         self.usage("NAME is missing", "incr")
-        self.usage("nb: 'z' is not a whole number", "incr", "web", "z")
+        self.usage("nb: '1.5' is not a whole number", "incr", "web", "1.5")
         self.usage("nb: -1 is less than 0", "incr", "web", "-1")
         self.usage("signum: ", "signal", "web", "usr9")
-        self.usage("give NAME SIGNAL", "signal", "web")
+        self.usage("give NAME ... SIGNAL", "signal", "web")
         self.usage("OPTION", "get", "web")
         self.usage("pairs", "set", "web", "cmd")
         self.usage("CMD is missing", "add", "new")
@@ -232,7 +235,7 @@ class TestWithoutADaemon(unittest.TestCase):
                 self.assertRegex(result.out, rf"\n  {word} +{re.escape(prop.help)}")
 
     def test_a_help_names_defaults(self) -> None:
-        self.assertIn("How many more. `1` by default.", run("help", "incr").out)
+        self.assertIn("How many more, of each. `1` by default.", run("help", "incr").out)
         self.assertIn("How many at most. `500` by default.", run("help", "events").out)
 
     def test_every_word_of_a_usage_is_explained(self) -> None:

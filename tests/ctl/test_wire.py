@@ -126,6 +126,24 @@ class TestTheWire(CtlCase):
         self.ctl("STOP")
         self.assert_sent("stop", {})
 
+    def test_a_list_only_of_several_names(self) -> None:
+        for command in "list numprocesses reload restart rm start stats status stop".split():
+            self.ctl(command, "web", "s*", "One Shot")
+            self.assert_sent(command, {"name": ["web", "s*", "One Shot"]})
+        for command in ("kill", "incr", "decr"):
+            self.ctl(command, "web", "solo")
+            self.assert_sent(command, {"name": ["web", "solo"]})
+        self.ctl("incr", "web", "solo", "2")
+        self.assert_sent("incr", {"name": ["web", "solo"], "nb": 2})
+        self.ctl("signal", "web", "solo", "HUP")
+        self.assert_sent("signal", {"name": ["web", "solo"], "signum": 1})
+        self.ctl("kill", "web")
+        self.assert_sent("kill", {"name": "web"})
+        self.fails(3, "--json", "stop", "7", "8")
+        self.assert_sent("stop", {"name": ["7", "8"]})
+        self.fails(3, "--json", "incr", "7")
+        self.assert_sent("incr", {"name": "7"})
+
     def test_a_timeout_goes_with_waiting(self) -> None:
         self.ctl("stop", "web", "--waiting", "--timeout", "2")
         self.assert_sent("stop", {"name": "web", "waiting": True, "timeout": 2.0})

@@ -83,6 +83,7 @@ class TestCommands(DaemonCase):
         self.ups_and_downs()
         self.signals()
         self.comings_and_goings()
+        self.several()
         self.refusals()
         self.the_end()
         self.assertEqual(set(table.NAMES) - self.typed, {"listen"})
@@ -179,6 +180,35 @@ class TestCommands(DaemonCase):
         self.prints("list", "broken,one shot,solo,web")
         self.assertTrue(alive(int(other)))
         self.nostop = int(other)
+
+    def several(self) -> None:
+        for name in ("idle1", "idle2", "idle3"):
+            self.prints(f"add {name} 'sleep 1000'", "ok")
+            self.prints(f"set {name} autostart False", "ok")
+        self.prints("start idle2 IDLE1 idle2 --waiting", "ok")
+        self.prints("start 'idle*' --waiting", "ok")  # not the third, which nobody has named
+        head, *rows = self.says("status 'idle*' web").splitlines()
+        self.assertEqual(head.split()[0], "NAME")
+        states = [row.split()[:2] for row in rows]
+        up = [[name, "active"] for name in ("idle1", "idle2")]
+        self.assertEqual(states, [*up, ["idle3", "stopped"], ["web", "active"]])
+        (one,), (two,) = self.pids("idle1"), self.pids("idle2")
+        self.prints("list 'idle*'", f"idle1: {one}\nidle2: {two}\nidle3:")
+        self.prints("numprocesses 'idle[12]' web", "3")
+        self.says("stats idle1 idle2", one, two)
+        seen = int(json.loads(self.ctl("--json events").out)["seq"])
+        self.refused("stop idle1 solp idle2", "program solp not found; did you mean solo?")
+        self.refused("incr idle1 'idl[4]'", "program idl[4] not found")
+        self.assertEqual(json.loads(self.ctl("--json events").out)["seq"], seen)
+        self.prints("incr idle1 'idle[12]' 2 --waiting", "idle1: 3\nidle2: 3")
+        self.prints("decr idle1 idle2 2 --waiting", "idle1: 1\nidle2: 1")
+        self.prints("kill idle1 idle2 --waiting", "ok")
+        self.prints("signal idle1 idle2 CONT", "ok")
+        self.prints("restart 'idle[12]' web --waiting", "ok")
+        self.prints("stop idle1 'idle(2|3)' --match regex --waiting", "ok")
+        self.prints("status idle2", "stopped")
+        self.prints("rm 'idle*' --waiting", "ok")
+        self.prints("list", "broken,one shot,solo,web")
 
     def refusals(self) -> None:
         self.refused("status nope", "program nope not found")

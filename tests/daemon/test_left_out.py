@@ -35,6 +35,11 @@ class TestLeftOut(DaemonCase):
         self.assertIn(f"left out: {broken}", status["reasons"]["plugin:broken"])
         one = daemon.wire.client.call("status", name="bad one")
         self.assertEqual((one["status"], one["reason"]), ("stopped", f"left out: {bad}"))
+        for name in (["Bad_One", "good"], ["*d*", "plugin:*"], "[bg]*"):
+            several = daemon.call("status", name=name)
+            self.assertEqual(several["reasons"]["Bad One"], f"left out: {bad}")
+            self.assertIn("good", several["statuses"])
+            self.assertEqual(several["watchers"]["Bad One"]["state"], "stopped")
         details = daemon.call("status", details=True)["watchers"]["Bad One"]
         self.assertEqual((details["state"], details["reason"]), ("stopped", f"left out: {bad}"))
         self.assertEqual((details["processes"], details["numprocesses"]), (0, 0))
@@ -44,6 +49,9 @@ class TestLeftOut(DaemonCase):
         for command, properties in (
             ("start", {"name": "bad one"}),
             ("stop", {"name": "Bad*"}),
+            ("stop", {"name": "Bad_One"}),
+            ("stop", {"name": ["good", "Bad One"]}),
+            ("kill", {"name": ["good", "Bad*"]}),
             ("options", {"name": "Bad One"}),
             ("incr", {"name": "Bad One"}),
             ("set", {"name": "Bad One", "options": {"max_retry": 1}}),

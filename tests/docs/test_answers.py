@@ -55,6 +55,7 @@ class TestAnswers(EmbeddedCase):
         for command in ("incr", "decr"):
             self.ask(command, name="web", waiting=True)
             self.ask(command, name="one")
+            self.ask(command, name=["one"])
         for command in ("kill", "reload", "restart", "start", "stop"):
             self.ask(command, name="web", waiting=True)
         self.ask("signal", name="one", signum="CONT")

@@ -1,0 +1,145 @@
+"""Lists of names, and patterns: one order, and a reply whose form they decide."""
+
+from __future__ import annotations
+
+from cvec_circus.commands.base import MOST_PATTERNS
+from tests.control.control_case import AnsweringCase
+from tests.control.fake_target import FakeWatcher
+
+SEVERAL = (
+    "decr incr kill list numprocesses reload restart rm signal start stats status stop".split()
+)
+"""The commands that take lists."""
+
+
+class TestSeveral(AnsweringCase):
+    def test_one_order_for_all_of_them(self) -> None:
+        three = {"info": {"stopped": [3], "started": [1, 2], "kept": [4]}}
+        self.answers({}, "start", name=["solo", "WEB"])
+        self.answers({"info": None}, "stop", name=["w*", "solo"], waiting=True)
+        self.answers(three, "restart", name=["solo", "w*", "web", "Solo"], waiting=True)
+        self.answers({}, "reload", name=["web", "[ws]*"], sequential=True)
+        self.orders(
+            ("start", ["solo", "web"]),
+            ("stop", ["web", "solo"]),
+            ("restart", ["solo", "web"]),
+            ("reload", ["web", "solo"], True, True),
+        )
+
+    def test_one_order_to_each_of_them(self) -> None:
+        self.answers({}, "rm", name=["solo", "web"], nostop=True, waiting=True)
+        self.answers({}, "kill", name="[ws]*", signum=9)
+        self.answers({}, "signal", name=["web", "solo"], signum=1, children=True)
+        self.orders(
+            ("configure", [("remove", "solo", True), ("remove", "web", True)]),
+            (
+                "configure",
+                [("kill", "web", [6178, 6179], 9, None), ("kill", "solo", [42], 9, None)],
+            ),
+            (
+                "configure",
+                [
+                    ("signal", "web", [6178, 6179], 1, None, True, False),
+                    ("signal", "solo", [42], 1, None, True, False),
+                ],
+            ),
+        )
+
+    def test_match_holds_for_each(self) -> None:
+        self.answers({}, "stop", name=["web", "solo"], match="simple")
+        self.orders(("stop", ["web", "solo"]))
+        reply = self.ask("stop", name=["web", "s*"], match="simple")
+        self.assert_refused(reply, 3, "program s* not found")
+        self.orders()
+
+    def test_a_list_of_one(self) -> None:
+        self.answers({"pids": {"web": [6178, 6179]}}, "list", name=["web"])
+        self.answers({}, "stop", name=["web"])
+        self.answers({}, "kill", name=["web"], pid=6178)
+        self.orders(("stop", ["web"]), ("kill", "web", [6178], None, None))
+
+    def test_stopped_ones_without_autostart(self) -> None:
+        self.loop.ask(self.add_idle, "idle1", "idle2", "idle3")
+        self.answers({}, "start", name="*")
+        self.answers({}, "start", name="idle*")
+        self.answers({}, "restart", name="idle1*")
+        self.answers({}, "reload", name=["idle*", "idle3"])
+        self.answers({}, "start", name=["idle2", "idle1"])
+        self.answers({}, "stop", name="idle*")
+        self.orders(
+            ("start", ["One Shot", "web", "solo"]),
+            ("start", []),
+            ("restart", ["idle1"]),
+            ("reload", ["idle3"], False, True),
+            ("start", ["idle2", "idle1"]),
+            ("stop", ["idle1", "idle2", "idle3"]),
+        )
+
+    def add_idle(self, *names: str) -> None:
+        """Add stopped watchers without `autostart`, on the loop."""
+        for name in names:
+            self.target.all[name] = FakeWatcher(name, [], autostart=False)
+
+    def test_numbers(self) -> None:
+        self.answers({}, "incr", name=["web", "One Shot"], nb=2)
+        sizes = {"web": 4, "One Shot": 3, "solo": 1}
+        kept = {"singletons": ["solo"]}
+        self.answers({"numprocesses": sizes, **kept}, "incr", name=["w*", "*"], nb=0, waiting=True)
+        self.answers(kept, "decr", name=["web", "solo"])
+        self.answers({"numprocesses": {"solo": 1}, **kept}, "decr", name=["solo"])
+        self.answers({"numprocesses": {"web": 2}}, "decr", name="we*", waiting=True)
+        self.orders(
+            ("configure", [("resize", "web", 4), ("resize", "One Shot", 3)]),
+            ("configure", [("resize", "web", 4), ("resize", "One Shot", 3)]),
+            ("resize", "web", 3),
+            ("resize", "web", 2),
+        )
+        self.answers({"numprocesses": 3}, "numprocesses", name=["web", "solo"])
+
+    def test_questions_about_several(self) -> None:
+        pids = {"solo": [42], "web": [6178, 6179]}
+        self.answers({"pids": pids}, "list", name=["solo", "web", "solo"])
+        infos = self.ask("stats", name="[ws]*")["infos"]
+        self.assertEqual(
+            {name: list(rows) for name, rows in infos.items()},
+            {
+                "solo": ["42"],
+                "web": ["6178", "6179"],
+            },
+        )
+        for details in (False, True):
+            reply = self.ask("status", name=["One Shot", "WEB"], details=details)
+            self.assertEqual(reply["status"], "ok")
+            self.assertEqual(reply["statuses"], {"One Shot": "stopped", "web": "active"})
+            self.assertEqual(reply["reasons"], {"One Shot": "exited with 3"})
+            self.assertEqual(list(reply["watchers"]), ["One Shot", "web"])
+        self.assertEqual(self.ask("status", name="we*")["statuses"], {"web": "active"})
+
+
+class TestRefusals(AnsweringCase):
+    def test_a_list_where_one_is_wanted(self) -> None:
+        for command, given in (("options", {}), ("get", {"keys": "cmd"}), ("logs", {})):
+            self.refuses(3, "name: a list is not text", command, name=["web"], **given)
+        self.refuses(3, "name: ", "set", name=["web"], options={"priority": 2})
+        self.refuses(3, "name: ", "add", name=["web"], cmd="sleep 5")
+
+    def test_one_of_several_that_is_not_there(self) -> None:
+        for command in SEVERAL:
+            given = {"signum": 1} if command == "signal" else {}
+            self.refuses(3, "program w2 not found", command, name=["web", "w2", "x*"], **given)
+            self.refuses(3, "program x* not found", command, name=["web", "x*"], **given)
+
+    def test_lists_that_name_nothing(self) -> None:
+        for command in SEVERAL:
+            given = {"signum": 1} if command == "signal" else {}
+            self.refuses(3, "name: an empty list names no watcher", command, name=[], **given)
+            for value in ([None], [5], [["web"]], [{}], ["a\0"]):
+                self.refuses(3, "name: ", command, name=value, **given)
+
+    def test_too_many_names(self) -> None:
+        self.refuses(3, "name: 1001 names are more than 1000", "stop", name=["web"] * 1001)
+        patterns = ["w*"] * (MOST_PATTERNS + 1)
+        self.refuses(3, "name: more than 20 patterns", "stop", name=patterns)
+        self.assertEqual(self.ask("stop", name=patterns[1:])["status"], "ok")
+        self.loop.ask(self.target.orders.clear)
+        self.assertEqual(self.ask("status", name=["web"] * 1000)["statuses"], {"web": "active"})
