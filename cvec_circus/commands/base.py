@@ -106,6 +106,9 @@ class Switch(NamedTuple):
     doc: str = ""
 
 
+YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
+
+
 class Answer(Protocol):
     """The one answer to a request: `Reply` in control. Owned by the supervisor thread."""
 

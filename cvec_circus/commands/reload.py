@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvec_circus.commands.base import (
     ANY_NAMES,
     MATCH,
+    YES,
     Call,
     Command,
     Fields,
@@ -29,6 +30,7 @@ class Reload(Command):
     )
     usage = "[NAME ...]"
     switches = (Switch("terminate", "graceful", False, "Stop the old ones first."),)
+    local = (YES,)
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, replaced, strays
+from cvec_circus.commands.base import ANY_NAMES, MATCH, YES, Call, Command, Fields, replaced, strays
 from cvec_circus.wire import orders
 
 
@@ -11,6 +11,7 @@ class Restart(Command):
     doc = "Stop watchers, then start them; all of them without a name."
     properties = (ANY_NAMES, MATCH)
     usage = "[NAME ...]"
+    local = (YES,)
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
+from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property
 from cvec_circus.exc import ArgumentError, MessageError, OptionError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS, accounts_of
@@ -28,6 +28,7 @@ class Set(Command):
     )
     usage = "NAME OPTION VALUE [OPTION VALUE ...]"
     named = (("OPTION", "options"),)
+    local = (YES,)
     mutating = True
 
     def accounts(self, call: Call) -> Accounts | None:

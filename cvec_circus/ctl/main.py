@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Callable
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
 from cvec_circus.client.connect import endpoint_from
+from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
 from cvec_circus.wire import messages
@@ -81,7 +82,8 @@ def over_ssh(line: Line) -> int:
 def carry_out(line: Line) -> int:
     """Carry a line out and return the exit code; without a command, run a shell."""
     if line.command is not None:
-        return run(line)
+        # A shell that a person types into gives each command a process group, a script does not.
+        return run(line, by_script=os.getpgrp() != os.getpid())
     if line.options.completion:
         from cvec_circus.ctl.completion import print_script
 
@@ -91,8 +93,8 @@ def carry_out(line: Line) -> int:
     return Shell(line.options, run).run()
 
 
-def run(line: Line) -> int:
-    """Carry out a command.
+def run(line: Line, by_script: bool = False) -> int:
+    """Carry out a command, unless a person is asked first and does not say yes.
 
     Returns:
         The exit code, as `main`.
@@ -107,6 +109,8 @@ def run(line: Line) -> int:
         main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
     try:
+        if not (by_script or is_sure(endpoint, line)):
+            return exc.EXIT_PROBLEM
         stream = stream_of(command, options)
         if stream is None:
             reply = ask(endpoint, command, properties, options.timeout)
@@ -127,6 +131,27 @@ def run(line: Line) -> int:
         hint = near_watcher(missing[1], endpoint)
     show(command, reply, options.json, options.prettify, hint)
     return exc.EXIT_REFUSED
+
+
+def is_sure(endpoint: str, line: Line) -> bool:
+    """Ask the person at the terminal, if there is one, before what that person should be sure of.
+
+    Raises:
+        CallError: There is no usable reply.
+    """
+    options, command, properties = line
+    assert command is not None
+    if YES not in command.local or YES.prop in options.local or options.json or options.prettify:
+        return True
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+        return True
+    from cvec_circus.ctl.asking import NOT_DONE, is_agreed
+
+    with Client(endpoint, timeout=options.timeout or CALL_TIMEOUT, name=PROG) as client:
+        agreed = is_agreed(client, command.name, properties)
+    if not agreed:
+        complain(NOT_DONE)
+    return agreed
 
 
 def stream_of(

@@ -63,7 +63,7 @@ def _words(command: Command, reply: Fields) -> str:
         return json.dumps(reply)
 
 
-def say(text: str) -> bool:
+def say(text: str, end: str = "\n") -> bool:
     """Print to the standard output; escape what its encoding cannot show.
 
     Returns:
@@ -76,7 +76,7 @@ def say(text: str) -> bool:
         return False
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=True)
     except OSError as problem:
         # Flushing the rest at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

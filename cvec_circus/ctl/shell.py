@@ -54,7 +54,7 @@ class Shell:
                 words = shlex.split(read(), comments=True)
                 if words == ["exit"]:
                     return self._code
-                if words and (words != ["quit"] or ask is None or ask(_SURE)[:1] in "yY"):
+                if words and (words != ["quit"] or ask is None or ask(_SURE)[:1] in ("y", "Y")):
                     self._line(words)
             except EOFError:
                 if ask is not None:

@@ -90,6 +90,7 @@ class TestWords(CtlCase):
             ("status 'One ", "s", []),
             ("status web ", "", ["'One Shot' ", "solo "]),
             ("status 'One Shot' ", "", ["solo ", "web "]),
+            ("stop ", "--y", ["--yes "]),
             ("reload ", "--s", ["--sequential "]),
             ("zork ", "", []),
         ):

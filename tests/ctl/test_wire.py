@@ -144,6 +144,11 @@ class TestTheWire(CtlCase):
         self.fails(3, "--json", "incr", "7")
         self.assert_sent("incr", {"name": "7"})
 
+    def test_yes_stays_here(self) -> None:
+        for line in ("stop", "restart", "reload", "set web max_retry 3"):
+            self.ctl(*line.split(), "--yes")
+            self.assertNotIn("yes", self.sent()["properties"])
+
     def test_a_timeout_goes_with_waiting(self) -> None:
         self.ctl("stop", "web", "--waiting", "--timeout", "2")
         self.assert_sent("stop", {"name": "web", "waiting": True, "timeout": 2.0})

@@ -1,0 +1,84 @@
+"""Asking the person at a terminal before an order that reaches further than one may have meant.
+
+These are an order to all watchers, and a `set` that replaces processes. Who pipes, wants JSON or
+runs a script is not asked: see `is_sure`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cvec_circus import exc
+from cvec_circus.ctl.output import plain, say
+from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
+
+if TYPE_CHECKING:
+    from cvec_circus.client import Client
+    from cvec_circus.commands.base import Fields
+
+NOT_DONE = "nothing was done: the answer was not yes"
+
+
+def is_agreed(client: Client, command: str, properties: Fields) -> bool:
+    """Ask whether to send a command, if it is one to ask about.
+
+    Raises:
+        CallError: The daemon does not say how much the command would reach.
+    """
+    question = question_of(client, command, properties)
+    return not question or says_yes(question)
+
+
+def question_of(client: Client, command: str, properties: Fields) -> str:
+    """Make the question to ask before a command; "" if there is nothing to ask.
+
+    Raises:
+        CallError: The daemon gives no usable reply.
+    """
+    if command == "set":
+        return _of_set(client, properties["name"], properties["options"])
+    if "name" in properties:
+        return ""
+    watchers = client.call("numwatchers").get("numwatchers")
+    processes = client.call("numprocesses").get("numprocesses")
+    if watchers == 0:
+        return ""
+    if watchers is None or processes is None:  # refused: the command itself may be, too
+        return f"{command} all watchers? [y/N] "
+    which = "1 watcher" if watchers == 1 else f"all {watchers} watchers"
+    return f"{command} {which} ({_processes(processes)})? [y/N] "
+
+
+def _of_set(client: Client, name: str, options: Fields) -> str:
+    shown = client.call("options", name=name).get("options", {})
+    fresh = [key for key in options if needs_fresh(key) and _differs(key, options[key], shown)]
+    count = client.call("numprocesses", name=name).get("numprocesses") if fresh else 0
+    if not count:  # none runs, or there is no such watcher
+        return ""
+    return f"set {', '.join(fresh)} of {name} and replace its {_processes(count)}? [y/N] "
+
+
+def _differs(key: str, value: Any, shown: Fields) -> bool:
+    """Tell whether an option gets another value than the daemon shows."""
+    try:
+        return key not in shown or WATCHER_OPTIONS.convert({key: shown[key]})[key] != value
+    except exc.OptionError:
+        return True
+
+
+def _processes(count: int) -> str:
+    return f"{count} process" if count == 1 else f"{count} processes"
+
+
+def says_yes(question: str) -> bool:
+    """Ask a question at the terminal; anything but yes means no, Ctrl-C and Ctrl-D too."""
+    answer = ""
+    try:
+        say(plain(question), end="")
+        answer = sys.stdin.readline()
+    except (KeyboardInterrupt, OSError, UnicodeError):  # the last two: the terminal is gone, or odd
+        answer = ""
+    if not answer.endswith("\n"):
+        say("")
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,196 @@
+"""Asking first: a person at a terminal, with the command line or its shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import tempfile
+import unittest
+from typing import Any
+
+from cvec_circus.client import Client
+from cvec_circus.ctl.asking import NOT_DONE, question_of
+from cvec_circus.ctl.shell import PROMPT
+from tests.ctl.ctl_case import CtlCase
+from tests.ctl.test_shell import Terminal
+from tests.support.daemon import script
+from tests.support.wire import TIMEOUT
+
+ASKED = "[y/N] "
+ALL = "stop all 3 watchers (3 processes)? [y/N] "
+
+
+class AskingCase(CtlCase):
+    """Looks at what a command came to."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.home = folder.name
+
+    def terminal(self, *words: str) -> Terminal:
+        return Terminal(self, self.address, self.home, *words)
+
+    def ordered(self) -> list[tuple[Any, ...]]:
+        """What has been asked of the daemon since the last time."""
+
+        def take() -> list[tuple[Any, ...]]:
+            found, self.target.orders = self.target.orders, []
+            return found
+
+        return self.loop.ask(take)
+
+
+class TestTheQuestion(AskingCase):
+    def question(self, command: str, **properties: Any) -> str:
+        with Client(self.address) as client:
+            return question_of(client, command, properties)
+
+    def test_orders_to_all(self) -> None:
+        for command in ("stop", "restart", "reload"):
+            said = f"{command} all 3 watchers (3 processes)? [y/N] "
+            self.assertEqual(self.question(command), said)
+            self.assertEqual(self.question(command, waiting=True), said)
+            for name in ("web", ["web", "solo"], "*"):
+                self.assertEqual(self.question(command, name=name), "")
+
+    def test_numbers(self) -> None:
+        self.loop.ask(self.target.all.pop, "web")
+        self.loop.ask(self.target.all.pop, "one shot")
+        self.assertEqual(self.question("stop"), "stop 1 watcher (1 process)? [y/N] ")
+        self.loop.ask(self.target.all.clear)
+        self.assertEqual(self.question("stop"), "")
+
+    def test_a_daemon_that_refuses_to_count(self) -> None:
+        def refuse(request: Any) -> None:
+            known = json.loads(request.frames[0])["id"]
+            request.send(json.dumps({"status": "error", "id": known}).encode())
+
+        self.loop.ask(setattr, self, "dispatch", refuse)
+        self.assertEqual(self.question("stop"), "stop all watchers? [y/N] ")
+
+    def test_set(self) -> None:
+        def asked(name: str = "web", **options: Any) -> str:
+            return self.question("set", name=name, options=options)
+
+        said = "set cmd of web and replace its 2 processes? [y/N] "
+        self.assertEqual(asked(cmd="sleep 5"), said)
+        self.assertEqual(asked(cmd="sleep 5", numprocesses=3, **{"flapping.x": "1"}), said)
+        said = "set cmd, env of solo and replace its 1 process? [y/N] "
+        self.assertEqual(asked("solo", cmd="sleep 5", env={"A": "1"}), said)
+        for options in ({"numprocesses": 1}, {"graceful_timeout": 3.0}, {"cmd": "sleep 1000"}):
+            self.assertEqual(asked(**options), "")
+        self.assertEqual(asked("One Shot", cmd="sleep 5"), "")
+        self.assertEqual(asked("nope", cmd="sleep 5"), "")
+
+
+class TestOnATerminal(AskingCase):
+    def test_yes(self) -> None:
+        for answer in ("y", "Yes", " YES "):
+            terminal = self.terminal("stop")
+            self.assertTrue(terminal.until(ASKED).endswith(ALL))
+            self.assertEqual(self.ordered(), [])
+            terminal.type(f"{answer}\n")
+            terminal.until("ok\r\n")
+            self.assertEqual(terminal.ended(), 0)
+            self.assertEqual(self.ordered(), [("stop", None)])
+
+    def test_no(self) -> None:
+        for keys in ("\n", "n\n", "yo\n", "\x03", "\x04"):
+            with self.subTest(keys):
+                terminal = self.terminal("reload", "--waiting")
+                terminal.until(ASKED)
+                terminal.type(keys)
+                terminal.until(f"\n{NOT_DONE}\r\n")
+                self.assertEqual(terminal.ended(), 1)
+                self.assertEqual(self.ordered(), [])
+
+    def test_a_set_that_replaces(self) -> None:
+        terminal = self.terminal("set", "web", "cmd", "sleep 5")
+        terminal.until("set cmd of web and replace its 2 processes? [y/N] ")
+        terminal.type("y\n")
+        terminal.until("ok\r\n")
+        self.assertEqual(self.ordered(), [("setoptions", "web", {"cmd": "sleep 5"})])
+
+    def test_what_is_not_asked_about(self) -> None:
+        for line, order in (
+            ("stop --yes", ("stop", None)),
+            ("restart --json", ("restart", None)),
+            ("--prettify stop", ("stop", None)),
+            ("start", ("start", None)),
+            ("stop web", ("stop", ["web"])),
+            ("reload web solo", ("reload", ["web", "solo"], False, True)),
+            ("set web cmd 'sleep 5' --yes", ("setoptions", "web", {"cmd": "sleep 5"})),
+            ("set web max_retry 3", ("setoptions", "web", {"max_retry": 3})),
+            ("quit", ("quit",)),
+        ):
+            with self.subTest(line):
+                terminal = self.terminal(*shlex.split(line))
+                self.assertNotIn("?", terminal.until("ok"))
+                self.assertEqual(terminal.ended(), 0)
+                self.assertEqual(self.ordered(), [order])
+
+    def test_in_the_shell(self) -> None:
+        terminal = self.terminal()
+        terminal.until(PROMPT)
+        for keys in ("n\n", "\x03", "\x04"):
+            terminal.type("stop\n")
+            self.assertTrue(terminal.until(ASKED).endswith(ALL))
+            terminal.type(keys)
+            self.assertIn(f"{NOT_DONE}\r\n", terminal.until(PROMPT))
+            self.assertEqual(self.ordered(), [])
+        self.assertEqual(terminal.enter("stop --yes"), ["ok"])
+        terminal.type("restart\n")
+        terminal.until(ASKED)
+        self.assertEqual(terminal.enter("y"), ["ok"])
+        self.assertEqual(self.ordered(), [("stop", None), ("restart", None)])
+        terminal.type("stop\n")
+        terminal.until(ASKED)
+        terminal.enter("n")
+        terminal.type("exit\n")
+        self.assertEqual(terminal.ended(), 1)
+        with open(f"{self.home}/.local/state/cvec_circus/ctl_history", encoding="utf-8") as file:
+            self.assertNotIn("y", file.read().split())
+
+    def test_enter_does_not_mean_yes_to_quit(self) -> None:
+        terminal = self.terminal()
+        terminal.until(PROMPT)
+        terminal.type("quit\n")
+        terminal.until(ASKED)
+        self.assertEqual(terminal.enter(""), [])
+        self.assertEqual(self.ordered(), [])
+
+
+class TestElsewhere(AskingCase):
+    """Where nobody is asked, as with Circus."""
+
+    def started(self, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        line = [*words, *script("cvec_circusctl", "--endpoint", self.address, "stop")]
+        kept = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
+        done = subprocess.run(line, timeout=TIMEOUT, check=False, start_new_session=True, **kept)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.ordered(), [("stop", None)])
+        return done
+
+    def test_one_of_the_two_is_no_terminal(self) -> None:
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        self.assertEqual(self.started(stdin=theirs).stdout, b"ok\n")
+        self.started(stdout=theirs)
+        self.assertEqual(os.read(ours, 100), b"ok\r\n")
+
+    def test_a_script(self) -> None:
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        self.started("sh", "-c", '"$@"; exit $?', "sh", stdin=theirs, stdout=theirs)
+        self.assertEqual(os.read(ours, 100), b"ok\r\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
