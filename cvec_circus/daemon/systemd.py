@@ -8,10 +8,11 @@ from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.supervisor.supervisor import WRITE_TIMEOUT
 from cvec_circus.system.notify import Notifier
 
-END_TIMEOUT = 5.0
-"""Seconds beyond the bound of a shutdown for closing what is open."""
+END_TIMEOUT = WRITE_TIMEOUT + 5.0
+"""Seconds beyond the bound of a shutdown: for output, and for closing what is open."""
 
 
 class Unit:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import sys
+import termios
 from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,12 +56,21 @@ class Pipe:
         self.larger = False
         self.part_at: float | None = None
 
+    @property
+    def filled(self) -> int:
+        """Bytes that are in it. Any thread may ask."""
+        size = bytearray(4)
+        with contextlib.suppress(OSError):  # its reader has just closed it
+            fcntl.ioctl(self.fd, termios.FIONREAD, size)
+        return int.from_bytes(size, sys.byteorder)
+
 
 class Output:
     """What a key of the pump stands for; it is called as a `Stream`. Owned by the pump thread.
 
     Attributes:
         key, conf, history: See `Wanted`.
+        about: Its name in the log, such as "stdout of web".
         pipes: The pipes that have not ended, by file descriptor.
         deadline: When it is closed although some have not; None while it is not being closed.
         thens: What is called when it is closed.
@@ -71,6 +84,8 @@ class Output:
         self.thens: list[Then] = []
         self._stream = stream
         self._has_raised = False
+        self._at_hand = 0
+        self.about = f"{source.channel} of {source.watcher or self.key}"
         self._name = f"{source.watcher or self.key}: its stream for {source.channel}"
         self._channel = source.channel
         self._lost_before = 0  # by streams that this one has replaced
@@ -80,6 +95,11 @@ class Output:
     def lost(self) -> int:
         """Bytes lost so far. Any thread may read it."""
         return self._lost_before + self._stream.lost
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes in its pipes, and in the block that it writes just now. Any thread may read it."""
+        return self._at_hand + sum(pipe.filled for pipe in list(self.pipes.values()))
 
     @property
     def waiting(self) -> bool:
@@ -95,7 +115,9 @@ class Output:
     def write(self, block: bytes, pid: int) -> None:
         if self.history is not None:
             self.history.append(block, pid)
+        self._at_hand = len(block)
         self._guard(len(block), self._stream.write, block, pid)
+        self._at_hand = 0
 
     def finish(self, pid: int) -> None:
         if self.history is not None:

@@ -66,6 +66,7 @@ class Pump:
         self._orders: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._done = threading.Event()
         self._obeyed_at = 0.0
+        self._obeyed = 0
         self._thread: Thread | None = None
         self._running = False
         self._has_run = False
@@ -83,6 +84,22 @@ class Pump:
         """Whether it hangs, and has enough to do already."""
         is_late = self._clock.monotonic() > self._obeyed_at + BEHIND_DELAY
         return len(self._orders) > MOST_ORDERS and is_late
+
+    @property
+    def steps(self) -> int:
+        """A number that grows while it gets on."""
+        return self._obeyed + self.reader.steps
+
+    @property
+    def unwritten(self) -> dict[str, int]:
+        """Bytes that it has not written, about, by output: "stdout of web"."""
+        found = self.reader.unwritten
+        for _, args in tuple(self._orders):
+            if args and isinstance(args[0], Pipe):
+                watcher, channel, _ = args[0].source
+                about = f"{channel} of {watcher or args[0].key}"
+                found[about] = found.get(about, 0) + args[0].filled
+        return {about: size for about, size in found.items() if size}
 
     @property
     def has_ended(self) -> bool:
@@ -210,6 +227,7 @@ class Pump:
         while self._orders:
             fn, args = self._orders.popleft()
             self._obeyed_at = self._clock.monotonic()
+            self._obeyed += 1
             try:
                 fn(*args)
             except Exception:

@@ -44,6 +44,10 @@ class Route(NamedTuple):
     is_closing: bool = False
 
 
+MOST_NAMED = 5
+"""How many outputs of a thread that hangs are named."""
+
+
 class Pumps:
     """Every pump of a daemon. Safe from any thread; the methods are those of a pump.
 
@@ -105,19 +109,37 @@ class Pumps:
             self._main.do(self._stop, drain_timeout)
         return self._main.stop(drain_timeout)
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of all threads, `timeout` seconds in all; return whether it came."""
-        ends_at = None if timeout is None else self._clock.monotonic() + timeout
-        ended = self._main.join(timeout)
+    def join(self, patience: float, timeout: float | None = None) -> bool:
+        """Wait for the end of all threads, as long as one of them gets on; return whether it came.
+
+        Args:
+            patience: Seconds for which nothing may be written.
+            timeout: Seconds in all.
+        """
+        clock = self._clock.monotonic
+        ends_at = float("inf") if timeout is None else clock() + timeout
+        steps, moved_at = self._steps(), clock()
+        while not self._join(min(clock() + patience / 10, ends_at)):
+            before, steps = steps, self._steps()
+            if steps != before:
+                moved_at = clock()
+            if clock() >= min(moved_at + patience, ends_at):
+                return False
+        return True
+
+    def _join(self, ends_at: float) -> bool:
+        ended = self._main.join(max(ends_at - self._clock.monotonic(), 0.0))
         for pump in self._all():  # listed only now, for `pump` makes the others
-            left = None if ends_at is None else max(ends_at - self._clock.monotonic(), 0.0)
-            ended &= pump.join(left)
+            ended &= pump.join(max(ends_at - self._clock.monotonic(), 0.0))
         return ended
+
+    def _steps(self) -> int:
+        return sum(pump.steps for pump in self._all())
 
     @property
     def hanging(self) -> list[str]:
-        """What has not ended, as "THREAD (STREAMS)"."""
-        return [f"{pump.name} ({pump.about})" for pump in self._all() if not pump.join(0)]
+        """What has not ended, as "THREAD (STREAMS; not written: ...)"."""
+        return [_told(pump) for pump in self._all() if not pump.join(0)]
 
     def _all(self) -> list[Pump]:
         with self._lock:
@@ -245,3 +267,12 @@ class Pumps:
         """End the thread of a single stream."""
         if pump is not self._main and pump not in self._lanes.values():
             pump.stop(drain_timeout)
+
+
+def _told(pump: Pump) -> str:
+    left = sorted(pump.unwritten.items(), key=lambda one: -one[1])
+    said = [f"{size} bytes of {about}" for about, size in left[:MOST_NAMED]]
+    if others := left[MOST_NAMED:]:
+        said.append(f"{sum(size for _, size in others)} bytes of {len(others)} others")
+    lost = f"; not written: {', '.join(said)}" if said else ""
+    return f"{pump.name} ({pump.about}{lost})"

@@ -48,12 +48,15 @@ LAST_BLOCKS = 16
 
 
 class PipeReader:
-    """The pipes and the outputs they lead to. Owned by the pump thread, except for `lost`.
+    """The pipes and the outputs they lead to. Owned by the pump thread, but for the properties.
 
     Args:
         context: What the streams work with.
         spill: Takes each pipe that its output is done with before it has ended; without it such a
             pipe is closed.
+
+    Attributes:
+        steps: How many blocks were written, and outputs closed. Any thread may read it.
     """
 
     _epoll: select.epoll
@@ -72,11 +75,17 @@ class PipeReader:
         self._larger_pipes = 0
         self._look_at: float | None = None
         self._is_ending = False
+        self.steps = 0
 
     @property
     def lost(self) -> dict[Hashable, int]:
         """Bytes lost by each output that is not being closed. Safe from any thread."""
         return {key: output.lost for key, output in list(self._outputs.items())}
+
+    @property
+    def unwritten(self) -> dict[str, int]:
+        """Bytes that wait to be written, by output. Safe from any thread."""
+        return {output.about: output.unwritten for output in self._all()}
 
     @property
     def has_ended(self) -> bool:
@@ -301,6 +310,7 @@ class PipeReader:
         output = pipe.output
         assert output is not None
         output.write(block, pipe.pid)
+        self.steps += 1
         self._attend(output)
         return True
 
@@ -366,3 +376,4 @@ class PipeReader:
         if output in self._closing:
             self._closing.remove(output)
         output.close()
+        self.steps += 1

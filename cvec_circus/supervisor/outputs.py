@@ -107,14 +107,17 @@ class OutputDesk:
         """Drain and close everything. Does not wait."""
         self.pumps.stop()
 
-    def join(self, timeout: float) -> list[str]:
-        """Wait that many seconds at most for the end of the pumps after `end`, and answer the last
-        followers of outputs.
+    def join(self, patience: float, timeout: float) -> list[str]:
+        """Wait for the end of the pumps after `end`, and answer the last followers of outputs.
+
+        Args:
+            patience: Seconds for which nothing may be written.
+            timeout: Seconds in all.
 
         Returns:
-            What hangs, as "THREAD (STREAMS)".
+            What hangs, as "THREAD (STREAMS; not written: NUMBER bytes of OUTPUT)".
         """
-        hanging = [] if self.pumps.join(timeout) else self.pumps.hanging
+        hanging = [] if self.pumps.join(patience, timeout) else self.pumps.hanging
         if self._histories is not None:
             self._histories.end()
         return hanging

@@ -31,10 +31,10 @@ class TestFrozen(DaemonCase):
 
     disk: FileSystem
 
-    def frozen(self) -> Daemon:
+    def frozen(self, text: str = TEXT, patience: float = 0.3) -> Daemon:
         """Start the daemon; freeze the file system when both watchers have written something."""
-        wrapper = hurried({"supervisor.supervisor.JOIN_TIMEOUT": 0.3})
-        daemon = self.daemon(TEXT, prepare=self.mount, wrapper=wrapper)
+        wrapper = hurried({"supervisor.supervisor.WRITE_PATIENCE": patience})
+        daemon = self.daemon(text, prepare=self.mount, wrapper=wrapper)
         self.logs = {"stuck": self.disk.path / "log", "free": daemon.folder / "log"}
         for name in self.logs:
             self.grows(name)
@@ -104,10 +104,21 @@ class TestFrozen(DaemonCase):
         daemon.signal(signal.SIGTERM)
         self.assertTrue(gone(*pids))
         said = daemon.log.containing("pump threads abandoned, still blocked")
-        self.assertIn(f"pump:{self.disk.path} (files)", said)
+        where = f"pump:{self.disk.path} (files; not written: "
+        self.assertRegex(said, rf"{re.escape(where)}\d+ bytes of stdout of stuck\)")
         # Of a thread that the kernel holds, only the kernel can let go.
         self.disk.thaw()
         daemon.ended()
+
+    def test_the_last_words_of_a_process_are_written_when_it_thaws(self) -> None:
+        daemon = self.frozen(TEXT.replace("i=0;", 'trap "echo last; exit" TERM; i=0;'), 20.0)
+        pids = daemon.wire.pids("stuck") + daemon.wire.pids("free")
+        daemon.signal(signal.SIGTERM)
+        self.assertTrue(gone(*pids))
+        self.disk.thaw()
+        self.assertNotIn("abandoned", "\n".join(daemon.ended()))
+        for name in self.logs:
+            self.assertTrue(self.logs[name].read_text().endswith("\nlast\n"), name)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class TestService(DaemonCase):
 
         daemon.signal(signal.SIGTERM)
         told = self.told()
-        self.assertEqual(int(told.pop("EXTEND_TIMEOUT_USEC")), 110_000_000)
+        self.assertEqual(int(told.pop("EXTEND_TIMEOUT_USEC")), 130_000_000)
         self.assertEqual(told, {"STOPPING": "1", "STATUS": "stopping (signal:TERM)"})
         daemon.ended()
         self.server.setblocking(False)

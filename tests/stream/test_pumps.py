@@ -3,12 +3,14 @@
 import contextlib
 import fcntl
 import os
+import re
 import sys
 import termios
 import threading
 from unittest import mock
 
 from cvec_circus.stream import stdout
+from cvec_circus.stream.appendfile import AppendFile
 from cvec_circus.stream.base import Source
 from cvec_circus.stream.history import History
 from cvec_circus.stream.pumps import Pumps
@@ -96,7 +98,8 @@ class PumpsTest(PumpsTestCase):
         self.assertEqual(self.text("x/log"), b"")
         self.pump.stop(0)
         self.assertFalse(self.pump.join(0.2))
-        self.assertEqual(self.pump.hanging, [f"pump:{self.path('x')} (files)"])
+        lost = "not written: 5 bytes of stdout of x"
+        self.assertEqual(self.pump.hanging, [f"pump:{self.path('x')} (files; {lost})"])
         gate.set()
         self.assertTrue(self.pump.join(30))
         self.assertEqual(self.text("x/log"), b"late\n")
@@ -186,6 +189,61 @@ class PumpsTest(PumpsTestCase):
         pipe.write(b"second\n")
         self.assert_shows(b"second\n", "y/log")
         self.assertIn(f"pump:{self.path('y')}", threads())
+
+    def slow_writes(self, seconds):
+        """Let each write to a file take a while, as on a disk that others keep busy."""
+        append, device = AppendFile.append, threading.Event()
+
+        def slow(file, buffers, size):
+            device.wait(seconds)
+            return append(file, buffers, size)
+
+        patch = mock.patch.object(AppendFile, "append", slow)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def fill(self, count):
+        """Give that many pipes, each with a line, to a thread that is held; return what lets go."""
+        self.open("x", "x/log")
+        self.flush()
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        self.pump._lanes["0:2"].do(gate.wait, 60)
+        for pid in range(1, count + 1):
+            with self.pipe("x", pid) as writer:
+                writer.write(b"last words\n")
+        self.pump.stop()
+        return gate
+
+    def test_the_end_waits_while_something_is_written(self):
+        self.slow_writes(0.1)
+        self.fill(25).set()
+        self.assertTrue(self.pump.join(1.0, 60))
+        self.assertEqual(self.text("x/log"), b"last words\n" * 25)
+
+    def test_the_end_waits_so_long_in_all(self):
+        self.slow_writes(0.05)
+        self.fill(100).set()
+        self.assertFalse(self.pump.join(30, 0.5))
+        (said,) = self.pump.hanging
+        found = re.fullmatch(r".* \(files; not written: (\d+) bytes of stdout of x\)", said)
+        self.assertIn(int(found[1]), range(1, 1100))
+
+    def test_the_outputs_that_lose_most_are_named(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        for name in "abcdefgh":
+            self.open(name, f"x/{name}")
+        self.flush()
+        self.pump._lanes["0:2"].do(gate.wait, 60)
+        for number, name in enumerate("abcdefgh", 1):
+            self.pipe(name, number).write(b"x" * number)
+        self.pump.stop(0)
+        self.assertFalse(self.pump.join(0.1))
+        (said,) = self.pump.hanging
+        most = zip((8, 7, 6, 5, 4), "hgfed")
+        named = ", ".join(f"{n} bytes of stdout of {name}" for n, name in most)
+        self.assertIn(f"; not written: {named}, 6 bytes of 3 others)", said)
 
     def test_after_the_end(self):
         self.open("key")

@@ -62,14 +62,14 @@ class TestOwn(EmbeddedCase):
         Kept.gate.set()
 
     def test_one_that_hangs_at_the_end_is_named(self) -> None:
-        hurry(self, {"supervisor.supervisor.JOIN_TIMEOUT": 0.1})
+        hurry(self, {"supervisor.supervisor.WRITE_PATIENCE": 0.1})
         Kept.blocks = "a"
         self.arbit(self.own("a", "echo word; exec sleep 1000"))
         self.assertTrue(eventually(lambda: "a" in Kept.texts))
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.arbiter.stop()
-        said = f"pump threads abandoned, still blocked: pump:a ({MODULE}.Kept for stdout of a)"
-        self.assertIn(said, "\n".join(logs.output))
+        said = f"pump threads abandoned, still blocked: pump:a ({MODULE}.Kept for stdout of a; "
+        self.assertIn(f"{said}not written: 5 bytes of stdout of a)", "\n".join(logs.output))
         Kept.gate.set()
 
     def test_a_class_in_the_pythonpath_of_its_watcher(self) -> None:
