@@ -28,6 +28,12 @@ def parser() -> argparse.ArgumentParser:
         help="report everything wrong or odd in configuration files, without running them; "
         "exit with code 1 if there is a problem",
     )
+    made.add_argument(
+        "--elsewhere",
+        action="store_true",
+        help="with --check: the files are for another machine, so what is missing on this one is "
+        "no matter",
+    )
     mode.add_argument(
         "--print-config",
         metavar="FILE",
@@ -75,6 +81,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = made.parse_args(argv)
     if not (arguments.config or arguments.demo or arguments.check or arguments.print_config):
         made.error("no configuration: name a file, or give --demo")
+    if arguments.elsewhere and not arguments.check:
+        made.error("--elsewhere goes with --check")
     if arguments.demo and arguments.daemon:
         made.error("--demo runs in a terminal and cannot be combined with --daemon")
     return arguments

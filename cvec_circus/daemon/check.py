@@ -25,6 +25,7 @@ from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.section import CIRCUS, WATCHER, Finding, Findings, Section
 from cvec_circus.control import endpoints
 from cvec_circus.ctl.output import say
+from cvec_circus.daemon import machine
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
@@ -47,13 +48,16 @@ class _Inspection(NamedTuple):
     report: IO[bytes]
 
 
-def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
+def check(
+    paths: Sequence[str], environ: Mapping[str, str], cwd: str, elsewhere: bool = False
+) -> int:
     """Print every problem in files, each a configuration of its own, and every likely slip.
 
     Args:
         paths: The files.
         environ: The environment that variables in them, and plugins, are taken from.
         cwd: The directory that relative paths start in.
+        elsewhere: Whether the files are for another machine, so that nothing of this one counts.
 
     Returns:
         The exit code: 1 if a file has a problem, else 0.
@@ -65,6 +69,8 @@ def check(paths: Sequence[str], environ: Mapping[str, str], cwd: str) -> int:
     for path in paths:
         examination = _check_endpoints(examine(path, environ, cwd))
         _check_plugins(examination, environ, cwd)
+        if not elsewhere:
+            machine.look(examination.build, environ, cwd)
         found = examination.build.findings.everything()
         if any(finding.is_problem for finding in found):
             code = EXIT_PROBLEM

@@ -56,7 +56,7 @@ class Template:
         # Not reusable where it depends on folders: something may be installed there at any time.
         self.is_reusable = not (options.virtualenv or options.copy_path)
         self._name, self._run = name, run
-        self._env = _environment(options, withheld)
+        self._env = environment(options, os.environ, withheld)
         self._texts = command_texts(options)
         self._has_names = any(map(has_names, self._texts))
         self._values: dict[str, str] | None = None
@@ -127,19 +127,31 @@ class Template:
         """
         if not self._has_names:
             if self._words is None:
-                self._words = _command(self.options, {})
+                self._words = command(self.options, {})
             return self._words
         if self._values is None:
             self._values = watcher_values(self.options, env, {}, name=self._name)
         values = {**self._values, "wid": str(wid), f"env.{MARK.lower()}": env[MARK]}
         if self.options.use_sockets:
             values.update({f"sockets.{n.lower()}": str(fd) for n, fd in sockets.fds().items()})
-        return _command(self.options, values)
+        return command(self.options, values)
 
 
-def _environment(options: WatcherOptions, withheld: Collection[str]) -> dict[str, str]:
-    """Return the environment of a watcher's processes, without the mark."""
-    env = dict(os.environ) if options.copy_env else {}
+def environment(
+    options: WatcherOptions, ours: Mapping[str, str], withheld: Collection[str] = ()
+) -> dict[str, str]:
+    """Return the environment of a watcher's processes, without the mark.
+
+    Args:
+        options: All options of the watcher.
+        ours: The environment of the daemon.
+        withheld: Variables in it that the processes do not get.
+
+    Raises:
+        OSError: The `virtualenv` cannot be read.
+        ValueError: It is no Python environment.
+    """
+    env = dict(ours) if options.copy_env else {}
     for name in withheld:
         env.pop(name, None)
     if options.copy_path:
@@ -175,8 +187,12 @@ def listen_fds(fds: Mapping[str, int]) -> tuple[list[int], dict[str, str]]:
     return order, {"LISTEN_FDS": str(len(order)), "LISTEN_FDNAMES": shown}
 
 
-def _command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:
-    """Return the words of a command with the names in it replaced."""
+def command(options: WatcherOptions, values: Mapping[str, str]) -> list[str]:
+    """Return the words of a command with the names in it replaced.
+
+    Raises:
+        ValueError: There are none, or they cannot be split.
+    """
     words = [*_expanded(options, "cmd", values), *_expanded(options, "args", values)]
     if not words:
         raise ValueError("cmd is empty")

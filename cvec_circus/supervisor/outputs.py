@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from cvec_circus.supervisor.chores import Chore
     from cvec_circus.supervisor.histories import Histories
 
+WRITE_PATIENCE = 5.0
+"""Seconds for which the threads that write output may get nowhere at the end: the journal of a busy
+file system is often written for that long."""
+
+WRITE_TIMEOUT = 20.0
+"""Seconds that the end waits for them in all. A pipe holds 64 KiB, so that the output of a hundred
+processes needs 0.3 MB/s; and with the default graceful_timeout the whole end stays within the 90 s
+that systemd allows."""
+
 
 class OutputDesk:
     """The streams of watchers, and the pipes of their processes. Owned by the supervisor thread.
@@ -107,17 +116,13 @@ class OutputDesk:
         """Drain and close everything. Does not wait."""
         self.pumps.stop()
 
-    def join(self, patience: float, timeout: float) -> list[str]:
+    def join(self) -> list[str]:
         """Wait for the end of the pumps after `end`, and answer the last followers of outputs.
-
-        Args:
-            patience: Seconds for which nothing may be written.
-            timeout: Seconds in all.
 
         Returns:
             What hangs, as "THREAD (STREAMS; not written: NUMBER bytes of OUTPUT)".
         """
-        hanging = [] if self.pumps.join(patience, timeout) else self.pumps.hanging
+        hanging = [] if self.pumps.join(WRITE_PATIENCE, WRITE_TIMEOUT) else self.pumps.hanging
         if self._histories is not None:
             self._histories.end()
         return hanging

@@ -35,15 +35,6 @@ Facades = Callable[["Supervisor", Watcher, Any], Any]
 RETRY_DELAY = 1.0
 """Seconds after a turn that has failed until every watcher is looked at again."""
 
-WRITE_PATIENCE = 5.0
-"""Seconds for which the threads that write output may get nowhere at the end: the journal of a busy
-file system is often written for that long."""
-
-WRITE_TIMEOUT = 20.0
-"""Seconds that the end waits for them in all. A pipe holds 64 KiB, so that the output of a hundred
-processes needs 0.3 MB/s; and with the default graceful_timeout the whole end stays within the 90 s
-that systemd allows."""
-
 JOIN_TIMEOUT = 2.0
 """Seconds that it waits for the threads that read /proc."""
 
@@ -213,7 +204,7 @@ class Supervisor:
         self._dispatcher.deferred.refuse_all()
         desks.waits.refuse_all("the supervisor has stopped")
         desks.outputs.end()
-        if hanging := desks.outputs.join(WRITE_PATIENCE, WRITE_TIMEOUT):
+        if hanging := desks.outputs.join():
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
         desks.hooks.close()
         desks.endings.walker.stop()

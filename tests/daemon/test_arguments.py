@@ -20,6 +20,7 @@ DAEMON: dict[str, tuple[list[str], Any]] = {
     "allow_remote": (["a.ini", "--allow-remote"], True),
     "demo": (["--demo"], True),
     "check": (["--check", "a.ini", "b.ini"], ["a.ini", "b.ini"]),
+    "elsewhere": (["--check", "a.ini", "--elsewhere"], True),
     "print_config": (["--print-config", "a.ini"], "a.ini"),
 }
 """What each argument is given as, and comes to."""
@@ -58,6 +59,7 @@ class TestArguments(unittest.TestCase):
             ["a.ini", "--log-level", "loud"],
             ["--check"],
             ["--check", "a.ini", "--demo"],
+            ["a.ini", "--elsewhere"],
         ):
             with self.subTest(words), contextlib.redirect_stderr(io.StringIO()):
                 with self.assertRaises(SystemExit) as caught:

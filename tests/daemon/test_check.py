@@ -15,7 +15,7 @@ from tests.support.daemon import folder, script
 BROKEN = Path(__file__).resolve().parents[2] / "docs" / "examples" / "broken"
 
 RIGHT = "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\n[plugin:p]\nuse = flapping\n"
-LEFT_OUT = f"{RIGHT}[watcher:bad]\ncmd = x\nnumprocesses = two\n"
+LEFT_OUT = f"{RIGHT}[watcher:bad]\ncmd = sleep\nnumprocesses = two\n"
 
 
 class TestBrokenExamples(unittest.TestCase):
@@ -32,7 +32,7 @@ class TestBrokenExamples(unittest.TestCase):
         environ = {"HOME": "/root"}
         for path in sorted(BROKEN.glob("*.ini")):
             with self.subTest(path.name), contextlib.redirect_stdout(io.StringIO()) as said:
-                code = check([path.name], environ, str(BROKEN))
+                code = check([path.name], environ, str(BROKEN), elsewhere=True)
             expected = path.with_suffix(".txt").read_text()
             self.assertEqual(said.getvalue(), expected)
             self.assertEqual(code, int(" problem: " in expected), path.name)
@@ -89,7 +89,7 @@ class TestCommandLine(unittest.TestCase):
 
     def test_check_several(self) -> None:
         files = (
-            self.write("a.ini", f"{RIGHT}[watcher:x]\ncmd = x\nsignleton = 1\n"),
+            self.write("a.ini", f"{RIGHT}[watcher:x]\ncmd = sleep\nsignleton = 1\n"),
             self.write("b.ini", LEFT_OUT),
             "missing.ini",
             self.write("c.ini", "[circus]\ncheck_delay = x\n[watcher:w]\nnumproceses = 1\n"),
@@ -116,11 +116,11 @@ class TestCommandLine(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (1, ""))
 
     def test_endpoints(self) -> None:
-        head = "[watcher:x]\ncmd = x\n[circus]\nendpoint = tcp://0.0.0.0:5555\n"
+        head = "[watcher:x]\ncmd = sleep\n[circus]\nendpoint = tcp://0.0.0.0:5555\n"
         files = (
             self.write("a.ini", f"{head}pubsub_endpoint = tcp://*:5556\n"),
             self.write("b.ini", f"{head}allow_remote = True\n"),
-            self.write("c.ini", "[watcher:x]\ncmd = x\n[circus]\nendpoint_owner = nobodyx\n"),
+            self.write("c.ini", "[watcher:x]\ncmd = sleep\n[circus]\nendpoint_owner = nobodyx\n"),
         )
         lines = self.run_daemon("--check", *files).stdout.splitlines()
         self.assertIn("a.ini:4: problem: [circus] endpoint: tcp://0.0.0.0:5555: refused", lines[0])
@@ -145,7 +145,7 @@ class TestCommandLine(unittest.TestCase):
         )
 
     def test_addresses_that_a_start_refuses(self) -> None:
-        head = "[watcher:x]\ncmd = x\n"
+        head = "[watcher:x]\ncmd = sleep\n"
         long_path = "/" + "x" * 107
         for text, key, reason in (
             (

@@ -168,8 +168,8 @@ class TemplateTest(LauncherCase):
 
     def setUp(self) -> None:
         super().setUp()
-        real = launching._environment
-        patch = mock.patch.object(launching, "_environment", side_effect=real)
+        real = launching.environment
+        patch = mock.patch.object(launching, "environment", side_effect=real)
         self.made = patch.start()
         self.addCleanup(patch.stop)
 

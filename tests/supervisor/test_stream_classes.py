@@ -62,7 +62,7 @@ class TestOwn(EmbeddedCase):
         Kept.gate.set()
 
     def test_one_that_hangs_at_the_end_is_named(self) -> None:
-        hurry(self, {"supervisor.supervisor.WRITE_PATIENCE": 0.1})
+        hurry(self, {"supervisor.outputs.WRITE_PATIENCE": 0.1})
         Kept.blocks = "a"
         self.arbit(self.own("a", "echo word; exec sleep 1000"))
         self.assertTrue(eventually(lambda: "a" in Kept.texts))

@@ -1,0 +1,217 @@
+"""What files say that is not so on this machine: programs, folders, modules.
+
+`--check` warns of it, and no more: a file may be for another machine, and what is missing may be
+there tomorrow. Nothing is run or imported, and each thing is looked at once.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cvec_circus.config.build import Build
+from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.section import Section
+from cvec_circus.options.expand import has_names, watcher_values
+from cvec_circus.options.stream import STREAMS
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.words import split
+from cvec_circus.sockets.registry import command_texts
+from cvec_circus.stream.base import FILES, lane_of
+from cvec_circus.supervisor.launching import command, environment
+from cvec_circus.system import executables, modules
+
+FIRST_WID = "1"
+
+_IPC = "ipc://"
+
+MAKE_IT = "make it before the daemon starts"
+
+
+def look(build: Build, environ: Mapping[str, str], cwd: str) -> None:
+    """Add what is missing on this machine to the findings of a build. It may block.
+
+    Args:
+        build: What a file says.
+        environ: The environment that the daemon will have.
+        cwd: The folder that it will run in.
+    """
+    _Machine(build, environ, cwd).look()
+
+
+class _Machine:
+    """This machine, as one file needs it. Owned by the thread that checks."""
+
+    def __init__(self, build: Build, environ: Mapping[str, str], cwd: str) -> None:
+        self._build = build
+        self._environ = environ
+        self._cwd = cwd
+        self._known: dict[tuple[object, ...], str] = {}
+        self._said: dict[tuple[str, str], list[Section]] = {}
+        self._pythonpath: list[str] = []
+
+    def look(self) -> None:
+        everything = self._build.everything
+        self._look_at_daemon(everything.circus)
+        for socket in everything.sockets:
+            if socket.options["path"]:
+                self._look_at_socket(socket.section, "path", socket.options["path"])
+        runs: list[WatcherConfig | PluginConfig]
+        runs = [*everything.watchers, *everything.plugins]
+        envs = [self._environment(one.section, one.options) for one in runs]
+        # What one watcher adds to the daemon's path is there for all.
+        paths = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
+        folders = [folder for path in paths for folder in path.split(os.pathsep) if folder]
+        self._pythonpath = [os.path.join(self._cwd, folder) for folder in folders]
+        for one, env in zip(runs, envs):
+            self._look_at_watcher(one.section, one.name, one.options, env)
+        for (key, text), sections in self._said.items():
+            more = len({section.place(key) for section in sections}) - 1
+            said = f"{text} (the same {more} times more)" if more else text
+            self._build.findings.warn(sections[0], key, said)
+
+    def _environment(self, section: Section, options: WatcherOptions) -> dict[str, str]:
+        try:
+            return environment(options, self._environ)
+        except (OSError, ValueError) as error:
+            self._warn(section, "virtualenv", f"{error}; {MAKE_IT}")
+            return environment(options.replace({"virtualenv": None}), self._environ)
+
+    def _warn(self, section: Section, key: str, text: str) -> None:
+        """Warn at the end, if there is a text: once, whatever the number of sections."""
+        if text:
+            self._said.setdefault((key, text), []).append(section)
+
+    # -- the daemon
+
+    def _look_at_daemon(self, circus: Mapping[str, Any]) -> None:
+        section = self._build.circus
+        for key in ("pidfile", "logoutput"):
+            path = circus[key] or "-"
+            if path != "-" and "://" not in path:
+                self._look_at_file(section, key, path)
+        config = circus["loggerconfig"]
+        if isinstance(config, str) and not os.path.exists(os.path.join(self._cwd, config)):
+            self._warn(section, "loggerconfig", f"there is no {config}; {MAKE_IT}")
+        for key in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
+            if circus[key].startswith(_IPC):
+                self._look_at_socket(section, key, circus[key][len(_IPC) :])
+
+    def _look_at_socket(self, section: Section, key: str, path: str) -> None:
+        folder = os.path.dirname(os.path.join(self._cwd, path))
+        self._warn(section, key, self._once(_why_not_within, folder))
+
+    def _look_at_file(self, section: Section, key: str, path: str) -> None:
+        self._warn(section, key, self._once(_why_no_file, os.path.join(self._cwd, path)))
+
+    def _once(self, look: Callable[..., str], *about: Any) -> str:
+        """Return what a look says, or said when it was the same."""
+        key = (look, *about)
+        if key not in self._known:
+            self._known[key] = look(*about)
+        return self._known[key]
+
+    # -- what runs
+
+    def _look_at_watcher(
+        self, section: Section, name: str, options: WatcherOptions, env: dict[str, str]
+    ) -> None:
+        folder = os.path.join(self._cwd, options.working_dir or "")
+        trouble = self._once(_why_no_folder, folder)
+        self._warn(section, "working_dir", trouble)
+        if not trouble and options.cmd:
+            self._look_at_command(section, name, options, env, folder)
+        for moment, hook in options.hooks.items():
+            if not hook.command:
+                self._look_at_module(section, f"hooks.{moment}", hook.target)
+            elif not trouble:
+                inherited = {**self._environ, **env}
+                program = split(hook.command)[0]
+                reason = self._why_not_run(program, inherited, folder)
+                self._warn(section, f"hooks.{moment}", reason)
+        for stream in STREAMS:
+            self._look_at_stream(section, stream, options[stream])
+
+    def _look_at_command(
+        self,
+        section: Section,
+        name: str,
+        options: WatcherOptions,
+        env: dict[str, str],
+        folder: str,
+    ) -> None:
+        values = {}
+        if any(map(has_names, command_texts(options))):
+            values = watcher_values(options, env, {}, name=name, wid=FIRST_WID)
+        try:
+            words = command(options, values)
+            programs = [("cmd", words[0])]
+            if options.executable:
+                programs = [("executable", options.executable)]
+            if options.shell:
+                # A word without a slash may be a command of the shell's own.
+                programs += [("cmd", word) for word in split(words[2])[:1] if "/" in word]
+        except ValueError:
+            return  # it is a problem, which is reported already
+        as_us = options.uid is None and options.gid is None
+        for key, program in programs:
+            if not has_names(program):
+                reason = self._why_not_run(program, env, folder, as_us)
+                if reason:
+                    inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
+                    if not self._why_not_run(program, inherited, folder, as_us):
+                        reason += "; copy_env = True gives it the daemon's PATH, which has it"
+                    elif "/" not in program:
+                        reason += "; install it, or write its path"
+                self._warn(section, key, reason)
+
+    def _why_not_run(
+        self, program: str, env: Mapping[str, str], folder: str, as_us: bool = True
+    ) -> str:
+        path = tuple(os.get_exec_path(dict(env)))
+        return self._once(executables.why_not, program, path, folder, as_us)
+
+    def _look_at_stream(self, section: Section, stream: str, conf: Mapping[str, Any]) -> None:
+        cls = conf.get("class", "")
+        if "." in cls:
+            self._look_at_module(section, f"{stream}.class", cls)
+        elif conf.get("filename") and lane_of(conf) == FILES:
+            self._look_at_file(section, f"{stream}.filename", conf["filename"])
+
+    def _look_at_module(self, section: Section, key: str, dotted: str) -> None:
+        reason = self._once(modules.why_not, dotted, tuple(self._pythonpath))
+        if reason.startswith("there is no module"):
+            reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
+        self._warn(section, key, reason)
+
+
+def _why_no_folder(folder: str) -> str:
+    try:
+        mode = os.stat(folder).st_mode
+    except FileNotFoundError:
+        return f"there is no folder {folder}; {MAKE_IT}"
+    except OSError as error:
+        return f"{folder} cannot be reached: {error.strerror}"
+    return "" if stat.S_ISDIR(mode) else f"{folder} is not a folder"
+
+
+def _why_not_within(folder: str) -> str:
+    """Return why no file can be made in a folder, "" if one can."""
+    if reason := _why_no_folder(folder):
+        return reason
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    return f"user {os.geteuid()} cannot make files in {folder}; change its owner or mode"
+
+
+def _why_no_file(path: str) -> str:
+    """Return why a file cannot be written, "" if it can."""
+    if os.path.isdir(path):
+        return f"{path} is a folder; name a file in it"
+    if not os.path.lexists(path):
+        return _why_not_within(os.path.dirname(path))
+    if os.access(path, os.W_OK):
+        return ""
+    return f"user {os.geteuid()} cannot write to {path}; change its owner or mode"

@@ -1,0 +1,221 @@
+"""What `--check` says of the machine that it runs on."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import unittest
+from unittest import mock
+
+from cvec_circus.daemon.check import check
+from cvec_circus.system import executables
+from tests.support.daemon import folder
+
+WEB = "[watcher:web]\ncmd = sleep 10\n"
+MAKE = "make it before the daemon starts"
+
+
+class MachineCase(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = folder(self)
+
+    def program(self, name: str, text: str = "#!/bin/sh\n") -> None:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def found(self, text: str, elsewhere: bool = False, **environ: str) -> list[str]:
+        """The warnings, without the file's name and the verdict. No warning is a failure."""
+        (self.folder / "a.ini").write_text(text)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            code = check(["a.ini"], environ, str(self.folder), elsewhere)
+        self.assertEqual(code, 0, said.getvalue())
+        *lines, verdict = said.getvalue().replace(str(self.folder), "HERE").splitlines()
+        self.assertTrue(verdict.startswith("a.ini: ok"), verdict)
+        return [line.replace("a.ini:", "", 1).replace(" warning: ", " ") for line in lines]
+
+    def says(self, text: str, *expected: str, **environ: str) -> None:
+        self.assertEqual(self.found(text, **environ), list(expected))
+        self.assertEqual(self.found(text, elsewhere=True, **environ), [])
+
+    def silent(self, *texts: str, **environ: str) -> None:
+        for text in texts:
+            with self.subTest(text):
+                self.assertEqual(self.found(text, **environ), [])
+
+
+class TestPrograms(MachineCase):
+    def test_the_path_is_that_of_the_child(self) -> None:
+        self.program("bin/here")
+        path = {"PATH": f"{self.folder}/bin:/bin"}
+        self.says(
+            "[watcher:web]\ncmd = here\n",
+            "2: [watcher:web] cmd: there is no program here in /bin:/usr/bin; copy_env = True "
+            "gives it the daemon's PATH, which has it",
+            **path,
+        )
+        self.says(
+            "[watcher:web]\ncmd = herre\ncopy_env = True\n",
+            "2: [watcher:web] cmd: there is no program herre in HERE/bin:/bin; install it, or "
+            "write its path",
+            **path,
+        )
+        self.silent(
+            "[watcher:web]\ncmd = here\ncopy_env = True\n",
+            "[watcher:web]\ncmd = here\n[env:web]\nPATH = $PATH\n",
+            "[watcher:web]\ncmd = here\nworking_dir = bin\n[env]\nPATH = .\n",
+            **path,
+        )
+
+    def test_an_interpreter_in_the_path(self) -> None:
+        self.program("bin/herepython")
+        self.program("x", "#!/usr/bin/env herepython\n")
+        self.says(
+            "[watcher:web]\ncmd = ./x\n",
+            "2: [watcher:web] cmd: herepython, the interpreter of HERE/x, is not in /bin:/usr/bin; "
+            "copy_env = True gives it the daemon's PATH, which has it",
+            PATH=f"{self.folder}/bin",
+        )
+
+    def test_names_in_the_command(self) -> None:
+        self.program("run1")
+        self.silent(
+            "[watcher:web]\ncmd = ./$(circus.prog)$(circus.wid) x\nprog = run\n",
+            "[watcher:web]\ncmd = $(circus.env.P) x\n",
+            "[watcher:web]\ncmd = ./a$(circus.sockets.s)\nuse_sockets = True\n[socket:s]\n",
+            P="./run1",
+        )
+        said = "2: [watcher:web] cmd: there is no HERE/run"
+        self.says("[watcher:web]\ncmd = ./$(circus.prog) x\nprog = run\n", said)
+
+    def test_shells(self) -> None:
+        self.silent("[watcher:web]\ncmd = whatever\nshell = True\n")
+        said = "2: [watcher:web] cmd: there is no HERE/no"
+        self.says("[watcher:web]\ncmd = ./no way\nshell = True\n", said)
+        said = "3: [watcher:web] executable: there is no /no/sh"
+        self.says("[watcher:web]\ncmd = sleep 1\nexecutable = /no/sh\nshell = True\n", said)
+
+    def test_a_program_in_the_working_dir(self) -> None:
+        self.program("sub/x")
+        self.silent("[watcher:web]\ncmd = ./x\nworking_dir = sub\n")
+        self.says("[watcher:web]\ncmd = ./x\n", "2: [watcher:web] cmd: there is no HERE/x")
+        # What is relative to a folder that is not there is not there either.
+        said = f"3: [watcher:web] working_dir: there is no folder HERE/no; {MAKE}"
+        self.says("[watcher:web]\ncmd = ./x\nworking_dir = no\n", said)
+        said = "3: [watcher:web] working_dir: HERE/sub/x is not a folder"
+        self.says("[watcher:web]\ncmd = ./x\nworking_dir = sub/x\n", said)
+
+    def test_virtual_environments(self) -> None:
+        text = "[watcher:web]\ncmd = sleep 1\ncopy_env = True\nvirtualenv = {DIR}/venv\n"
+        text = text.replace("{DIR}", str(self.folder))
+        (said,) = self.found(text, PATH="/bin")
+        self.assertIn("4: [watcher:web] virtualenv: virtualenv HERE/venv: there is no HERE/", said)
+        version = "venv/lib/python3.99/site-packages"
+        os.makedirs(self.folder / version)
+        self.program("venv/bin/here")
+        right = text.replace("sleep 1", "here")
+        self.silent(f"{right}virtualenv_py_ver = 3.99\n", PATH="/bin")
+
+    def test_each_thing_is_looked_at_once(self) -> None:
+        text = "".join(f"[watcher:w{number}]\ncmd = sleep {number}\n" for number in range(50))
+        with mock.patch.object(executables, "why_not", return_value="") as look:
+            self.silent(text)
+        self.assertEqual(look.call_count, 1)
+
+    def test_many_sections_with_one_fault(self) -> None:
+        text = "".join(f"[watcher:{name}]\ncmd = nosuch {name}\n" for name in "abc")
+        self.says(
+            text,
+            "2: [watcher:a] cmd: there is no program nosuch in /bin:/usr/bin; install it, or write "
+            "its path (the same 2 times more)",
+        )
+        (said,) = self.found("[DEFAULT]\nworking_dir = no\n" + text.replace("nosuch", "sleep"))
+        self.assertEqual(said, f"2: [watcher:a] working_dir: there is no folder HERE/no; {MAKE}")
+
+
+class TestFiles(MachineCase):
+    def test_log_files(self) -> None:
+        (self.folder / "sub").mkdir()
+        for cls in ("FileStream", "WatchedFileStream", "TimedRotatingFileStream"):
+            text = f"{WEB}stdout_stream.class = {cls}\nstdout_stream.rotate_when = D\n"
+            if cls != "TimedRotatingFileStream":
+                text = f"{WEB}stdout_stream.class = {cls}\n"
+            key = "[watcher:web] stdout_stream.filename"
+            line = text.count("\n") + 1
+            missing = f"{line}: {key}: there is no folder HERE/no; {MAKE}"
+            self.says(f"{text}stdout_stream.filename = no/x\n", missing)
+            folder_said = f"{line}: {key}: HERE/sub is a folder; name a file in it"
+            self.says(f"{text}stdout_stream.filename = sub\n", folder_said)
+            self.silent(f"{text}stdout_stream.filename = sub/x\n")
+        self.silent(f"{WEB}stderr_stream.filename = /dev/null\n")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
+    def test_log_files_that_are_not_ours(self) -> None:
+        (self.folder / "sub").mkdir(0o555)
+        (said,) = self.found(f"{WEB}stdout_stream.filename = sub/x\n")
+        self.assertIn(f"user {os.geteuid()} cannot make files in HERE/sub", said)
+        (self.folder / "x").touch(0o444)
+        (said,) = self.found(f"{WEB}stdout_stream.filename = x\n")
+        self.assertIn(f"user {os.geteuid()} cannot write to HERE/x", said)
+
+    def test_files_of_the_daemon(self) -> None:
+        text = f"{WEB}[circus]\npidfile = no/pid\nlogoutput = nolog/x\nloggerconfig = log.json\n"
+        self.says(
+            f"{text}endpoint = ipc://{self.folder}/noep/x\n[socket:s]\npath = nos/s\n",
+            f"4: [circus] pidfile: there is no folder HERE/no; {MAKE}",
+            f"5: [circus] logoutput: there is no folder HERE/nolog; {MAKE}",
+            f"6: [circus] loggerconfig: there is no log.json; {MAKE}",
+            f"7: [circus] endpoint: there is no folder HERE/noep; {MAKE}",
+            f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
+        )
+        self.silent(
+            f"{WEB}[circus]\npidfile = pid\nlogoutput = log\n",
+            f"{WEB}[circus]\nlogoutput = -\nendpoint = ipc://x\n[socket:s]\npath = s\n",
+            f"{WEB}[circus]\nlogoutput = syslog://127.0.0.1\n",
+        )
+
+
+class TestModules(MachineCase):
+    def test_hooks_and_streams(self) -> None:
+        (self.folder / "lib").mkdir()
+        (self.folder / "lib" / "here_hooks.py").write_text("raise SystemExit\ndef hook(): pass\n")
+        env = "[env]\nPYTHONPATH = lib\n"
+        hook = f"{WEB}hooks.before_start = here_hooks.hook\n"
+        stream = f"{WEB}stdout_stream.class = here_hooks.hook\n"
+        self.silent(hook + env, stream + env, f"{hook}[env:other]\nPYTHONPATH = lib\n" + other())
+        add = "add its folder to PYTHONPATH in [env]"
+        none = f"there is no module here_hooks where the daemon looks; {add}"
+        self.says(hook, f"3: [watcher:web] hooks.before_start: {none}")
+        self.says(stream, f"3: [watcher:web] stdout_stream.class: {none}")
+        self.says(
+            hook.replace(".hook\n", ".hok\n") + env,
+            "3: [watcher:web] hooks.before_start: there is no hok in HERE/lib/here_hooks.py",
+        )
+
+    def test_hooks_that_are_programs(self) -> None:
+        self.program("bin/here")
+        self.silent(
+            f"{WEB}hooks.before_start = exec:here x\n",
+            f"{WEB}hooks.before_start = exec:./here\nworking_dir = bin\n",
+            PATH=f"{self.folder}/bin",
+        )
+        said = "3: [watcher:web] hooks.before_start: there is no HERE/here"
+        self.says(f"{WEB}hooks.before_start = exec:./here\n", said)
+
+    def test_plugins(self) -> None:
+        text = "[plugin:p]\nuse = flapping\nworking_dir = no\nstdout_stream.filename = nolog/x\n"
+        found = self.found(WEB + text)
+        self.assertIn(f"5: [plugin:p] working_dir: there is no folder HERE/no; {MAKE}", found)
+        log = f"6: [plugin:p] stdout_stream.filename: there is no folder HERE/nolog; {MAKE}"
+        self.assertIn(log, found)
+
+
+def other() -> str:
+    """Another watcher, whose path is there for the first one too."""
+    return WEB.replace("web", "other")
+
+
+if __name__ == "__main__":
+    unittest.main()
