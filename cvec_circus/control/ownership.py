@@ -8,6 +8,8 @@ from typing import Any, Callable
 
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_account
+from cvec_circus.options.stream import STREAMS
+from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system.accounts import Account, known, look_up
 
 Guard = Callable[[str, Mapping[str, Any]], None]
@@ -25,24 +27,6 @@ FILES = "the daemon itself writes to that file: endpoint_owner may not choose it
 ANOTHER_FILE = "endpoint_owner may only reload the file that the daemon was started with"
 """Another file could run anything as any user. Even an error message shows what is in a file, which
 the owner may not be allowed to read."""
-
-STREAMS = ("stdout_stream", "stderr_stream")
-
-HARMLESS = frozenset(
-    "numprocesses singleton autostart priority warmup_delay respawn max_retry max_age"
-    " max_age_variance min_uptime respawn_delay backoff backoff_max backoff_reset on_demand"
-    " stop_signal stop_children graceful_timeout leftover_timeout strays send_hup log_history"
-    " close_child_stdin close_child_stdout close_child_stderr use_sockets listen_fds use_papa"
-    " hook_timeout ready_timeout ready_interval live_interval live_timeout live_failures"
-    " live_action depends_on part_of rollout max_surge max_unavailable".split()
-)
-"""Options that decide neither which program runs, nor as whom, with what, or who can write its
-files. An option that is not listed here is protected."""
-
-HARMLESS_PARTS = frozenset(
-    "max_bytes backup_count compress json color rotate_when rotate_interval utc".split()
-)
-"""The parts of a stream that decide neither where output goes nor what it contains."""
 
 
 def guard(endpoint: str, owner: int | str | None) -> Guard | None:
@@ -82,7 +66,7 @@ def _runs_in_the_daemon(key: object, value: object) -> bool:
     name = str(key)
     if name == "hooks" or name.startswith("hooks."):
         return True
-    if name in ("stdout_stream", "stderr_stream"):
+    if name in STREAMS:
         value = value.get("class") if isinstance(value, Mapping) else value
     elif name not in ("stdout_stream.class", "stderr_stream.class"):
         return False
@@ -102,11 +86,8 @@ def _is_a_file(key: object, value: object) -> bool:
 
 def _is_protected(key: object) -> bool:
     """Return whether an option may not be set. A command may use a freeform key: `$(circus.k)`."""
-    name = str(key)
-    stream, dot, part = name.partition(".")
-    if dot and stream in STREAMS:
-        return part not in HARMLESS_PARTS
-    return name not in HARMLESS
+    option = WATCHER_OPTIONS.find(str(key))
+    return option is None or not option.harmless
 
 
 def _is_in(options: Mapping[str, Any]) -> bool:

@@ -40,33 +40,31 @@ OUTPUT_OPTIONS = frozenset({*STREAMS, HISTORY})
 _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
 
-def stream_rows(stream: str) -> list[Option]:
-    """Return the rows of one of the streams."""
+def _row(part: str, kind: str, default: Any, **rest: Any) -> Option:
+    return Option(f".{part}", kind, default, reloads=True, **rest)
 
-    def row(key: str, kind: str, default: Any, **rest: Any) -> Option:
-        return Option(f"{stream}.{key}", kind, default, reloads=True, **rest)
 
-    return [
-        Option(stream, "stream", {}, reloads=True),
-        row("class", "stream_class", "FileStream"),
-        row("filename", "text", None),
-        row("max_bytes", "size", 0, low=0),
-        row("backup_count", "integer", 0, low=0),
-        row("time_format", "text", None),
-        row("compress", "boolean", False),
-        row("json", "boolean", False),
-        row("rotate_when", "choice", None, choices=WHENS),
-        row("rotate_interval", "integer", 1, low=1),
-        row("utc", "boolean", False),
-        row("color", "text", None),
-        row("address", "text", "/dev/log"),
-        row("facility", "choice", "user", choices=FACILITIES),
-        row("level", "choice", "info", choices=SEVERITIES),
-        row("ident", "text", None),
-        row(IGNORED, "number", None, warning="nothing waits to be written; leave it out"),
-        row("stream", "stream_object", None),
-        row("*", "part", None),
-    ]
+PART_ROWS = (
+    _row("class", "stream_class", "FileStream"),
+    _row("filename", "text", None),
+    _row("max_bytes", "size", 0, low=0, harmless=True),
+    _row("backup_count", "integer", 0, low=0, harmless=True),
+    _row("time_format", "text", None),
+    _row("compress", "boolean", False, harmless=True),
+    _row("json", "boolean", False, harmless=True),
+    _row("rotate_when", "choice", None, choices=WHENS, harmless=True),
+    _row("rotate_interval", "integer", 1, low=1, harmless=True),
+    _row("utc", "boolean", False, harmless=True),
+    _row("color", "text", None, harmless=True),
+    _row("address", "text", "/dev/log"),
+    _row("facility", "choice", "user", choices=FACILITIES),
+    _row("level", "choice", "info", choices=SEVERITIES),
+    _row("ident", "text", None),
+    _row(IGNORED, "number", None, warning="nothing waits to be written; leave it out"),
+    _row("stream", "stream_object", None),
+    _row("*", "part", None),
+)
+"""The rows of the parts of a stream, without the name of the stream."""
 
 
 def history_size(full: Mapping[str, Any], channel: str) -> int:
@@ -143,7 +141,7 @@ def syslog_address(address: str) -> tuple[str, int, str]:
     return host, int(digits), ""
 
 
-PARTS = [row.name.partition(".")[2] for row in stream_rows("")[1:-1]]
+PARTS = [row.name[1:] for row in PART_ROWS[:-1]]
 """The parts of the built-in streams."""
 
 

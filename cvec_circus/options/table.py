@@ -27,6 +27,9 @@ class Option(NamedTuple):
     choices: tuple[str, ...] = ()  # the values that a `choice` may have
     available: bool = True  # False if this version lacks it: only the default is accepted
     warning: str = ""  # for an option without effect: what to say when it is given
+    # Whether the user named by `endpoint_owner` may set it. True only of what decides neither which
+    # program runs, nor as whom, nor with what, nor who can write its files.
+    harmless: bool = False
 
     @property
     def is_family(self) -> bool:

@@ -1,4 +1,4 @@
-"""The options of a watcher as a typed object, made from the rows of `options.watcher`."""
+"""The options of a watcher: their rows, and a typed object with their values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Optional, Union
 
+from cvec_circus.options.rights import LIMIT
+from cvec_circus.options.stream import PART_ROWS
+from cvec_circus.options.table import Option
+
 Account = Optional[Union[int, str]]
 Words = Union[str, list[str]]
 Share = Union[int, str, None]
@@ -14,79 +18,94 @@ Share = Union[int, str, None]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class WatcherOptions(Mapping[str, Any]):
-    """Every option of a watcher. Immutable, so safe from any thread.
+def _row(kind: str, default: Any, *parts: Option, **rest: Any) -> Any:
+    """Declare an attribute by its row, and the rows of the keys that begin with its name."""
+    return (Option("", kind, default, **rest), *parts)
 
-    An attribute for each row of the table, with a value of the row's kind; times are seconds. It is
-    a mapping too: of the rows by name, and of the freeform options and `rlimit_*` in `extra`.
 
-    The attributes are declared once, as annotations, for people, for mypy and for the slots. It is
-    no dataclass, because that module adds 8 ms to every start of the daemon.
+class _Rows:
+    """Every option of a watcher, in the order of the reference: a row each. Immutable.
+
+    A row is the one place of an option. The name and the annotation are for mypy and for people;
+    times are seconds. The rest is as in `Option`.
     """
 
-    cmd: Words | None
-    args: Words
-    shell: bool
-    shell_args: Words | None
-    executable: str | None
-    working_dir: str | None
-    env: dict[str, str]
-    copy_env: bool
-    copy_path: bool
-    virtualenv: str | None
-    virtualenv_py_ver: str | None
-    uid: Account
-    gid: Account
-    umask: int | None
-    numprocesses: int
-    singleton: bool
-    autostart: bool
-    priority: int
-    warmup_delay: float
-    respawn: bool
-    max_retry: int
-    max_age: float
-    max_age_variance: float
-    min_uptime: float
-    respawn_delay: float
-    backoff: bool
-    backoff_max: float
-    backoff_reset: float
-    on_demand: bool
-    ready: Mapping[str, Any]
-    ready_timeout: float
-    ready_interval: float
-    live: Mapping[str, Any]
-    live_interval: float
-    live_timeout: float
-    live_failures: int
-    live_action: str
-    depends_on: Mapping[str, str]
-    part_of: list[str]
-    rollout: str
-    max_surge: Share
-    max_unavailable: Share
-    stop_signal: int
-    stop_children: bool
-    graceful_timeout: float
-    leftover_timeout: float
-    strays: str
-    send_hup: bool
-    stdout_stream: Mapping[str, Any]
-    stderr_stream: Mapping[str, Any]
-    log_history: int | None
-    close_child_stdin: bool
-    close_child_stdout: bool
-    close_child_stderr: bool
-    use_sockets: bool
-    listen_fds: bool
-    stdin_socket: str | None
-    use_papa: bool
-    hooks: Mapping[str, Any]
-    hook_timeout: float | None
+    __slots__ = ()
+
+    cmd: Words | None = _row("command", None, reloads=True)
+    args: Words = _row("args", "", reloads=True)
+    shell: bool = _row("boolean", False, reloads=True)
+    shell_args: Words | None = _row("args", None, reloads=True)
+    executable: str | None = _row("text", None, reloads=True)
+    working_dir: str | None = _row("text", None, reloads=True)
+    env: dict[str, str] = _row("environment", {}, reloads=True)
+    copy_env: bool = _row("boolean", False, reloads=True)
+    copy_path: bool = _row("boolean", False, reloads=True)
+    virtualenv: str | None = _row("text", None, reloads=True)
+    virtualenv_py_ver: str | None = _row("text", None, reloads=True)
+    uid: Account = _row("account", None, reloads=True)
+    gid: Account = _row("account", None, reloads=True)
+    umask: int | None = _row("umask", None, reloads=True)
+    _limits = (Option(f"{LIMIT}*", "limit", "", reloads=True),)
+    numprocesses: int = _row("integer", 1, low=0, harmless=True)
+    singleton: bool = _row("boolean", False, harmless=True)
+    autostart: bool = _row("boolean", True, harmless=True)
+    priority: int = _row("integer", 0, harmless=True)
+    warmup_delay: float = _row("number", 0, low=0, harmless=True)
+    respawn: bool = _row("boolean", True, harmless=True)
+    max_retry: int = _row("integer", 5, low=-1, harmless=True)
+    max_age: float = _row("number", 0, low=0, harmless=True)
+    max_age_variance: float = _row("number", 30, low=0, harmless=True)
+    min_uptime: float = _row("seconds", 1.0, low=0, harmless=True)
+    respawn_delay: float = _row("seconds", 0.0, low=0, harmless=True)
+    backoff: bool = _row("boolean", True, harmless=True)
+    backoff_max: float = _row("seconds", 1.0, low=0, harmless=True)
+    backoff_reset: float = _row("seconds", 10.0, low=0, harmless=True)
+    on_demand: bool = _row("boolean", False, harmless=True)
+    ready: Mapping[str, Any] = _row("checks", {}, Option(".*", "check", None))
+    ready_timeout: float = _row("seconds", 30.0, low=0.001, harmless=True)
+    ready_interval: float = _row("seconds", 1.0, low=0.01, harmless=True)
+    live: Mapping[str, Any] = _row("live_checks", {}, Option(".*", "live_check", None))
+    live_interval: float = _row("seconds", 10.0, low=0.01, harmless=True)
+    live_timeout: float = _row("seconds", 1.0, low=0.01, harmless=True)
+    live_failures: int = _row("integer", 3, low=1, harmless=True)
+    live_action: str = _row("choice", "restart", choices=("restart", "report"), harmless=True)
+    depends_on: Mapping[str, str] = _row("dependencies", {}, harmless=True)
+    part_of: list[str] = _row("watcher_names", [], harmless=True)
+    rollout: str = _row("choice", "auto", choices=("auto", "surge", "recreate"), harmless=True)
+    max_surge: Share = _row("share", None, harmless=True)
+    max_unavailable: Share = _row("share", None, harmless=True)
+    stop_signal: int = _row("signal", 15, harmless=True)
+    stop_children: bool = _row("boolean", False, harmless=True)
+    graceful_timeout: float = _row("seconds", 30.0, low=0, harmless=True)
+    leftover_timeout: float = _row("seconds", 5.0, low=0, harmless=True)
+    strays: str = _row("choice", "report", choices=("report", "kill", "ignore"), harmless=True)
+    send_hup: bool = _row("boolean", False, harmless=True)
+    stdout_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)
+    stderr_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)
+    log_history: int | None = _row("size", None, low=0, high=2**30, harmless=True)
+    close_child_stdin: bool = _row("boolean", True, reloads=True, harmless=True)
+    close_child_stdout: bool = _row("boolean", False, reloads=True, harmless=True)
+    close_child_stderr: bool = _row("boolean", False, reloads=True, harmless=True)
+    use_sockets: bool = _row("boolean", False, reloads=True, harmless=True)
+    listen_fds: bool = _row("boolean", False, reloads=True, harmless=True)
+    stdin_socket: str | None = _row("text", None, reloads=True)
+    use_papa: bool = _row("boolean", False, reloads=True, available=False, harmless=True)
+    hooks: Mapping[str, Any] = _row("hooks", {}, Option(".*", "hook", None))
+    hook_timeout: float | None = _row("seconds", None, low=0.001, harmless=True)
+
+
+class WatcherOptions(_Rows, Mapping[str, Any]):
+    """The value of every option of a watcher. Immutable, so safe from any thread.
+
+    An attribute for each row. It is a mapping too: of the rows by name, and of the freeform options
+    and `rlimit_*` in `extra`. It is no dataclass, because that module adds 8 ms to every start of
+    the daemon.
+    """
+
     extra: Mapping[str, Any]
 
-    __slots__ = tuple(__annotations__)
+    __slots__ = ("extra", *(name for name in vars(_Rows) if not name.startswith("_")))
 
     def __init__(self, full: Mapping[str, Any]) -> None:
         """Make it from a full set of options by name."""
@@ -139,8 +158,16 @@ class WatcherOptions(Mapping[str, Any]):
         return f"<options of {self.cmd!r}>"
 
 
-ROWS: dict[str, None] = dict.fromkeys(name for name in WatcherOptions.__slots__ if name != "extra")
-"""The names of the rows, in the order of the table."""
+ROWS: dict[str, None] = dict.fromkeys(WatcherOptions.__slots__[1:])
+"""The names of the attributes but `extra`, in the order of the table."""
+
+TABLE = [
+    option._replace(name=f"{name}{option.name}") if option.name[:1] in ("", ".") else option
+    for name, rows in vars(_Rows).items()
+    if not name.startswith("__")
+    for option in rows
+]
+"""All rows, those of parts and families after what they are parts of."""
 
 _rows = attrgetter(*ROWS)
 

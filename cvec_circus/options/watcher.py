@@ -1,4 +1,4 @@
-"""The options of a watcher: the rows, and the checks of what belongs together."""
+"""The table of a watcher's options, and the checks of what belongs together."""
 
 from __future__ import annotations
 
@@ -8,83 +8,9 @@ from typing import Any
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.rights import LIMIT, why_no_limit
-from cvec_circus.options.stream import (
-    HISTORY,
-    STREAMS,
-    shown_stream,
-    stream_problems,
-    stream_rows,
-    take_parts,
-)
+from cvec_circus.options.stream import STREAMS, shown_stream, stream_problems, take_parts
 from cvec_circus.options.table import Option, OptionTable
-from cvec_circus.options.typed import WatcherOptions, as_dict
-
-_ROWS = [
-    Option("cmd", "command", None, reloads=True),
-    Option("args", "args", "", reloads=True),
-    Option("shell", "boolean", False, reloads=True),
-    Option("shell_args", "args", None, reloads=True),
-    Option("executable", "text", None, reloads=True),
-    Option("working_dir", "text", None, reloads=True),
-    Option("env", "environment", {}, reloads=True),
-    Option("copy_env", "boolean", False, reloads=True),
-    Option("copy_path", "boolean", False, reloads=True),
-    Option("virtualenv", "text", None, reloads=True),
-    Option("virtualenv_py_ver", "text", None, reloads=True),
-    Option("uid", "account", None, reloads=True),
-    Option("gid", "account", None, reloads=True),
-    Option("umask", "umask", None, reloads=True),
-    Option(f"{LIMIT}*", "limit", "", reloads=True),
-    Option("numprocesses", "integer", 1, low=0),
-    Option("singleton", "boolean", False),
-    Option("autostart", "boolean", True),
-    Option("priority", "integer", 0),
-    Option("warmup_delay", "number", 0, low=0),
-    Option("respawn", "boolean", True),
-    Option("max_retry", "integer", 5, low=-1),
-    Option("max_age", "number", 0, low=0),
-    Option("max_age_variance", "number", 30, low=0),
-    Option("min_uptime", "seconds", 1.0, low=0),
-    Option("respawn_delay", "seconds", 0.0, low=0),
-    Option("backoff", "boolean", True),
-    Option("backoff_max", "seconds", 1.0, low=0),
-    Option("backoff_reset", "seconds", 10.0, low=0),
-    Option("on_demand", "boolean", False),
-    Option("ready", "checks", {}),
-    Option("ready.*", "check", None),
-    Option("ready_timeout", "seconds", 30.0, low=0.001),
-    Option("ready_interval", "seconds", 1.0, low=0.01),
-    Option("live", "live_checks", {}),
-    Option("live.*", "live_check", None),
-    Option("live_interval", "seconds", 10.0, low=0.01),
-    Option("live_timeout", "seconds", 1.0, low=0.01),
-    Option("live_failures", "integer", 3, low=1),
-    Option("live_action", "choice", "restart", choices=("restart", "report")),
-    Option("depends_on", "dependencies", {}),
-    Option("part_of", "watcher_names", []),
-    Option("rollout", "choice", "auto", choices=("auto", "surge", "recreate")),
-    Option("max_surge", "share", None),
-    Option("max_unavailable", "share", None),
-    Option("stop_signal", "signal", 15),
-    Option("stop_children", "boolean", False),
-    Option("graceful_timeout", "seconds", 30.0, low=0),
-    Option("leftover_timeout", "seconds", 5.0, low=0),
-    Option("strays", "choice", "report", choices=("report", "kill", "ignore")),
-    Option("send_hup", "boolean", False),
-    *stream_rows("stdout_stream"),
-    *stream_rows("stderr_stream"),
-    Option(HISTORY, "size", None, low=0, high=2**30),
-    Option("close_child_stdin", "boolean", True, reloads=True),
-    Option("close_child_stdout", "boolean", False, reloads=True),
-    Option("close_child_stderr", "boolean", False, reloads=True),
-    Option("use_sockets", "boolean", False, reloads=True),
-    Option("listen_fds", "boolean", False, reloads=True),
-    Option("stdin_socket", "text", None, reloads=True),
-    Option("use_papa", "boolean", False, reloads=True, available=False),
-    Option("hooks", "hooks", {}),
-    Option("hooks.*", "hook", None),
-    Option("hook_timeout", "seconds", None, low=0.001),
-]
+from cvec_circus.options.typed import TABLE, WatcherOptions, as_dict
 
 _HOOK = "hooks."
 _CHECKS = ("ready.", "live.")
@@ -199,7 +125,7 @@ def _checks() -> Any:
     return checks
 
 
-WATCHER_OPTIONS = WatcherTable(_ROWS)
+WATCHER_OPTIONS = WatcherTable(TABLE)
 """Everything that can be configured of a watcher."""
 
 _OF_THE_RUNNER = frozenset(
@@ -211,7 +137,7 @@ PLUGIN_OPTIONS = WatcherTable(
     [
         Option("use", "text", None),
         Option("active", "boolean", True),
-        *(option for option in _ROWS if option.name not in _OF_THE_RUNNER),
+        *(option for option in TABLE if option.name not in _OF_THE_RUNNER),
     ]
 )
 """What the daemon reads in a plugin's section, since a plugin runs as a watcher. All other options

@@ -10,6 +10,8 @@ from unittest import mock
 
 from cvec_circus.control import ownership
 from cvec_circus.exc import MessageError
+from cvec_circus.options.stream import STREAMS
+from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.system import accounts
 
@@ -90,12 +92,17 @@ class TestGuard(unittest.TestCase):
         self.look("set", {"options": {"stdout_stream.max_bytes": 1, "numprocesses": 2}})
 
     def test_an_option_that_nobody_has_judged_is_protected(self) -> None:
-        names = {option.name for option in WATCHER_OPTIONS}
-        self.assertLessEqual(ownership.HARMLESS, names)
-        for name in names - ownership.HARMLESS | {"an_option_of_tomorrow"}:
-            if name.partition(".")[0] not in ownership.STREAMS:
-                with self.subTest(name=name):
-                    self.refuses(ownership.REFUSED, "set", options={name: "x"})
+        self.assertFalse(Option("of_tomorrow", "text", None).harmless)
+        protected = {option.name for option in WATCHER_OPTIONS if not option.harmless}
+        for name in protected - {f"{stream}.filename" for stream in STREAMS} | {"of_tomorrow"}:
+            with self.subTest(name=name):
+                self.refuses(ownership.REFUSED, "set", options={name: "x"})
+
+    def test_no_kind_that_runs_or_opens_something_is_harmless(self) -> None:
+        kinds = {option.kind for option in WATCHER_OPTIONS if option.harmless}
+        named = {"command", "args", "environment", "account", "limit", "umask", "hook", "hooks"}
+        named |= {"check", "checks", "live_check", "live_checks", "stream", "stream_class", "part"}
+        self.assertEqual(kinds & named, set())
 
 
 if __name__ == "__main__":

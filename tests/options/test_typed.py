@@ -35,6 +35,32 @@ class TestEquality(unittest.TestCase):
         self.assertNotEqual(options, list(mapping.items()))
 
 
+class TestRows(unittest.TestCase):
+    """An attribute for each row that is no part or family of another one."""
+
+    def test_names(self) -> None:
+        whole = [one.name for one in WATCHER_OPTIONS if not one.is_family and "." not in one.name]
+        self.assertEqual(list(ROWS), whole)
+
+    def test_parts_and_families_come_after_their_option(self) -> None:
+        names = list(WATCHER_OPTIONS.by_name)
+        for name, after in (
+            ("hooks.*", "hooks"),
+            ("ready.*", "ready"),
+            ("stdout_stream.class", "stdout_stream"),
+            ("stderr_stream.class", "stderr_stream"),
+            ("rlimit_*", "umask"),
+        ):
+            self.assertEqual(names[names.index(name) - 1], after)
+
+    def test_values_hide_the_rows(self) -> None:
+        options = WatcherOptions(full(numprocesses=3))
+        for name in ROWS:
+            self.assertIs(getattr(options, name), options[name])
+        with self.assertRaises(AttributeError):
+            options.numprocesses = 4
+
+
 class TestReplace(unittest.TestCase):
     """`replace`."""
 
