@@ -6,14 +6,16 @@ there tomorrow. Nothing is run or imported, and each thing is looked at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.section import Section
+from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.expand import has_names, watcher_values
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.typed import WatcherOptions
@@ -121,20 +123,19 @@ class _Machine:
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(_why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
-        if not trouble and options.cmd:
-            self._look_at_command(section, name, options, env, folder)
+        if not trouble:
+            self._look_at_programs(section, name, options, env, folder)
         for moment, hook in options.hooks.items():
             if not hook.command:
                 self._look_at_module(section, f"hooks.{moment}", hook.target)
-            elif not trouble:
-                inherited = {**self._environ, **env}
+            elif not trouble:  # it gets the daemon's environment too
                 program = split(hook.command)[0]
-                reason = self._why_not_run(program, inherited, folder)
+                reason = self._why_not_run(program, {**self._environ, **env}, folder)
                 self._warn(section, f"hooks.{moment}", reason)
         for stream in STREAMS:
             self._look_at_stream(section, stream, options[stream])
 
-    def _look_at_command(
+    def _look_at_programs(
         self,
         section: Section,
         name: str,
@@ -142,30 +143,19 @@ class _Machine:
         env: dict[str, str],
         folder: str,
     ) -> None:
-        values = {}
-        if any(map(has_names, command_texts(options))):
-            values = watcher_values(options, env, {}, name=name, wid=FIRST_WID)
-        try:
-            words = command(options, values)
-            programs = [("cmd", words[0])]
-            if options.executable:
-                programs = [("executable", options.executable)]
-            if options.shell:
-                # A word without a slash may be a command of the shell's own.
-                programs += [("cmd", word) for word in split(words[2])[:1] if "/" in word]
-        except ValueError:
-            return  # it is a problem, which is reported already
         as_us = options.uid is None and options.gid is None
-        for key, program in programs:
-            if not has_names(program):
-                reason = self._why_not_run(program, env, folder, as_us)
-                if reason:
-                    inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
-                    if not self._why_not_run(program, inherited, folder, as_us):
-                        reason += "; copy_env = True gives it the daemon's PATH, which has it"
-                    elif "/" not in program:
-                        reason += "; install it, or write its path"
-                self._warn(section, key, reason)
+        for key, program in _programs(name, options, env):
+            if has_names(program):
+                continue
+            reason = self._why_not_run(program, env, folder, as_us)
+            if reason:
+                inherited = {**env, "PATH": self._environ.get("PATH", os.defpath)}
+                would_get = not options.copy_env and "PATH" not in options.env
+                if would_get and not self._why_not_run(program, inherited, folder, as_us):
+                    reason += "; copy_env = True gives it the daemon's PATH, which has it"
+                elif "/" not in program:
+                    reason += "; install it, or write its path"
+            self._warn(section, key, reason)
 
     def _why_not_run(
         self, program: str, env: Mapping[str, str], folder: str, as_us: bool = True
@@ -185,6 +175,25 @@ class _Machine:
         if reason.startswith("there is no module"):
             reason += " where the daemon looks; add its folder to PYTHONPATH in [env]"
         self._warn(section, key, reason)
+
+
+def _programs(
+    name: str, options: WatcherOptions, env: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what runs in the environment of a watcher: the key, and the program as it is given."""
+    values = {}
+    if any(map(has_names, command_texts(options))):
+        values = watcher_values(options, env, {}, name=name, wid=FIRST_WID)
+    with contextlib.suppress(ValueError):  # there is no command, or a problem that is reported
+        words = command(options, values)
+        yield ("executable", options.executable) if options.executable else ("cmd", words[0])
+        if options.shell:
+            # A word without a slash may be a command of the shell's own.
+            yield from (("cmd", word) for word in split(words[2])[:1] if "/" in word)
+    for family in FAMILIES:
+        for check, one in options[family].items():
+            if one.kind == "exec":
+                yield f"{family}.{check}", split(one.target)[0]
 
 
 def _why_no_folder(folder: str) -> str:

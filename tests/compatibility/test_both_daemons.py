@@ -283,6 +283,20 @@ def without_numbers(line: str) -> str:
     return json.dumps(facts, sort_keys=True)
 
 
+class TestChild(unittest.TestCase):
+    """The child of this script, whose last words are counted."""
+
+    def test_it_tells_a_signal_that_comes_with_its_first_words(self) -> None:
+        for _ in range(10):
+            argv, pipe, null = child_command("facts"), subprocess.PIPE, subprocess.DEVNULL
+            with subprocess.Popen(argv, stdout=pipe, stderr=null, env={}) as child:
+                assert child.stdout is not None
+                first = os.read(child.stdout.fileno(), 65536)
+                child.send_signal(signal.SIGINT)
+                self.assertTrue((first + child.stdout.read()).endswith(b'{"signal": "SIGINT"}\n'))
+            self.assertEqual(child.returncode, 3)
+
+
 @unittest.skipUnless(importlib.util.find_spec("circus"), "the published circus is not installed")
 class TestBothDaemons(unittest.TestCase):
     maxDiff = None

@@ -62,6 +62,11 @@ class TestPrograms(MachineCase):
             "write its path",
             **path,
         )
+        self.says(
+            "[watcher:web]\ncmd = here\n[env:web]\nPATH = /bin\n",
+            "2: [watcher:web] cmd: there is no program here in /bin; install it, or write its path",
+            **path,
+        )
         self.silent(
             "[watcher:web]\ncmd = here\ncopy_env = True\n",
             "[watcher:web]\ncmd = here\n[env:web]\nPATH = $PATH\n",
@@ -203,6 +208,20 @@ class TestModules(MachineCase):
         )
         said = "3: [watcher:web] hooks.before_start: there is no HERE/here"
         self.says(f"{WEB}hooks.before_start = exec:./here\n", said)
+
+    def test_checks_that_are_programs(self) -> None:
+        self.program("bin/here")
+        self.silent(
+            f"{WEB}ready.up = exec:./bin/here $(circus.pid)\nlive.up = exec:true\n",
+            f"{WEB}ready.up = exec:$(circus.wid)\nlive.up = tcp://127.0.0.1:1\n",
+        )
+        self.says(
+            f"{WEB}ready.up = exec:here x\nlive.up = exec:./nothere\n",
+            "3: [watcher:web] ready.up: there is no program here in /bin:/usr/bin; copy_env = True "
+            "gives it the daemon's PATH, which has it",
+            "4: [watcher:web] live.up: there is no HERE/nothere",
+            PATH=f"{self.folder}/bin",
+        )
 
     def test_plugins(self) -> None:
         text = "[plugin:p]\nuse = flapping\nworking_dir = no\nstdout_stream.filename = nolog/x\n"
