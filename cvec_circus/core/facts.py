@@ -14,9 +14,9 @@ from cvec_circus.core.conditions import Connection
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.system.collecting import Exit
+from cvec_circus.system.collecting import Exit, ended
 from cvec_circus.wire.cause import EXIT, SIGNALLED
-from cvec_circus.wire.outcome import Death, Stray, ended
+from cvec_circus.wire.outcome import Death, Stray
 
 
 class Exited(NamedTuple):

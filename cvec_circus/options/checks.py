@@ -156,7 +156,8 @@ def to_share(value: Any) -> int | str:
         try:
             return to_integer(value, low=0)
         except ValueError:
-            raise ValueError(f"{shown(value)} is no number of processes such as 2 or 25%") from None
+            reason = "is neither a number of processes nor a share such as 25%"
+            raise ValueError(f"{shown(value)} {reason}") from None
     if int(found[1]) > 100:
         raise ValueError(f"{shown(value)} is more than 100%")
     return f"{int(found[1])}%"

@@ -9,6 +9,7 @@ from cvec_circus import logger
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import deaths_in_a_row
+from cvec_circus.system.collecting import ended
 from cvec_circus.system.signals import to_name
 from cvec_circus.wire.cause import Cause
 
@@ -98,23 +99,28 @@ def narrate(
         size = payload.get("numprocesses")
         change = "options changed" if size is None else f"{size} processes wanted"
         return logging.INFO, change + because(cause)
-    if action == "hook_success":
-        return logging.DEBUG, f"hook {payload.get('name')} answered"
-    if action == "hook_failure":
-        return logging.DEBUG, ""  # it was logged with its traceback
+    if action in ("ready", "unready", "rollback"):
+        return of_readiness(watcher, action, payload)
+    if action.startswith("hook_"):  # a failure was logged with its traceback
+        told = action == "hook_success"
+        return logging.DEBUG, f"hook {payload.get('name')} answered" if told else ""
     level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
     return level, VERBS[action] + because(cause)
+
+
+def of_readiness(watcher: Watcher, action: str, payload: dict[str, Any]) -> tuple[int, str]:
+    """Return the level and the sentence for news of readiness."""
+    if action == "ready":
+        is_checked = watcher.options.ready or watcher.options.live
+        return logging.INFO if is_checked else logging.DEBUG, "ready"
+    told = "not ready: " if action == "unready" else "reload failed: "
+    return logging.WARNING, f"{told}{payload['reason']}"
 
 
 def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
     """Return the level and the sentence for a process that has ended."""
     code = payload.get("exit_code")
-    if payload.get("status_lost"):
-        how = "ended; other code in this program collected its exit status"
-    elif isinstance(code, int) and code < 0:
-        how = f"was killed by SIG{to_name(-code)}"
-    else:
-        how = f"exited with {code}"
+    how = ended(None if payload.get("status_lost") else code)
     level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
     return level, f"process {payload.get('process_pid')} {how}{brief(cause, 'exit')}"
 

@@ -11,6 +11,16 @@ import os
 from typing import NamedTuple
 
 from cvec_circus.system import pidfd
+from cvec_circus.system.signals import to_name
+
+
+def ended(exit_code: int | None) -> str:
+    """Say how a process has ended, as a predicate; None stands for a status that is lost."""
+    if exit_code is None:
+        return "ended; other code in this program collected its exit status"
+    if exit_code < 0:
+        return f"was killed by SIG{to_name(-exit_code)}"
+    return f"exited with {exit_code}"
 
 
 class Exit(NamedTuple):

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Callable, NamedTuple
 
-from cvec_circus.system.signals import to_name
-
 
 class Outcome:
     """What an order did. Immutable by convention: made by the core, read by the command.
@@ -80,15 +78,6 @@ class Death(NamedTuple):
     exit_code: int | None  # negative for a signal; None if other code here has collected it
     cause: str  # what ended it, as published
     at: float  # when that became known
-
-
-def ended(exit_code: int | None) -> str:
-    """Say how a process has ended, as a predicate."""
-    if exit_code is None:
-        return "ended, its status is lost"
-    if exit_code >= 0:
-        return f"exited with code {exit_code}"
-    return f"was killed by SIG{to_name(-exit_code)}"
 
 
 class Stray(NamedTuple):

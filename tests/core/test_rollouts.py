@@ -97,7 +97,7 @@ class TestRollback(RolloutCase):
         self.world.advance(0.4)
         self.world.die(102, 1)
         self.world.advance(60)
-        said = "process 102 exited with code 1 after 0.4 s, before it was ready"
+        said = "process 102 exited with 1 after 0.4 s, before it was ready"
         said = f"{said}; the old processes were kept"
         self.assertEqual(self.error(outcomes), f"reload of web: {said}")
         self.assertEqual(watcher.places.pids(), [100, 101])

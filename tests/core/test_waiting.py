@@ -219,7 +219,7 @@ class TestReload(WaitingCase):
         self.world.advance(0.5)
         self.world.die(102, 1)
         self.world.settle()
-        said = "process 102 exited with code 1 after 0.5 s, before it was ready"
+        said = "process 102 exited with 1 after 0.5 s, before it was ready"
         self.assert_fails(outcomes, f"reload of web: {said}; the old processes were kept")
         self.assertEqual(outcomes[0].kept, [100, 101])
 
