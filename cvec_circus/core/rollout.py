@@ -55,6 +55,7 @@ class Roller(Ender):
             way_back, undo = True, before.undo.merged(undo)
         if before is not None:
             for process in list(places.unproved):
+                places.grants += watcher.one_shot
                 self.stop(watcher, process, cause)
         watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
         self.roll_out(watcher, cause, undo if way_back else None, list(places.fresh), sequential)
