@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 NAMES = tuple(
     "add decr dstats events get globaloptions incr kill list listen listsockets logs numprocesses "
-    "numwatchers options ping quit reload reloadconfig restart rm set signal start stats status "
-    "stop".split()
+    "numwatchers options ping quit reload reloadconfig reopen restart rm set signal start stats "
+    "status stop".split()
 )
 """Each is the name of a module here, but for `decr`, and of a class in it, whatever the case."""
 

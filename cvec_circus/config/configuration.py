@@ -105,6 +105,7 @@ class Origin(NamedTuple):
         environ: The environment that it was read with; None for that of the process.
         cwd: The folder that it was read in; None for that of the process.
         set_level: Sets the level of the log; None if the configuration does not decide on it.
+        reopen: Opens the daemon's log anew; None if the program that embeds it has the log.
         examine: Called with a configuration before it is used; it may warn.
     """
 
@@ -112,6 +113,7 @@ class Origin(NamedTuple):
     environ: Mapping[str, str] | None = None
     cwd: str | None = None
     set_level: Callable[[str], object] | None = None
+    reopen: Callable[[], object] | None = None
     examine: Callable[[Configuration], object] | None = None
 
 

@@ -124,8 +124,9 @@ class Roster(Watchers):
         if not (given.graceful or given.sequential):
             self._restart(orders.Restart(given.watchers, given.cause), wait)
             return
-        chosen = self._chosen_of(given.watchers)
-        is_all = given.watchers is None
+        is_all, chosen = given.watchers is None, list(given.watchers or ())
+        if is_all:  # what an order has stopped stays stopped, and what gave up is tried again
+            chosen = [one for one in self.watchers() if one.goal.up or one.reason]
         hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
         self._expect(given, wait, hung_up)

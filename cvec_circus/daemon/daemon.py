@@ -67,7 +67,9 @@ class Daemon:
         self._arbiters: list[RunningArbiter] = []
         decides = not (arguments.log_level or circus["debug"] or self._logger_config)
         self._origin = origin._replace(
-            set_level=set_level if decides else None, examine=check_files
+            set_level=set_level if decides else None,
+            reopen=lambda: self._log.reopen(),
+            examine=check_files,
         )
         self._signals = Signals()
         self._log: QueuedLog
@@ -141,6 +143,9 @@ class Daemon:
             cause = Cause(f"signal:{name}", f"signal:{name}")
             if action is Action.STOP:
                 supervisor.stop(cause)
+            elif action is Action.REOPEN:
+                logger.info("opening log files anew (signal:%s)", name)
+                supervisor.target.reopen(None)
             else:
                 self._reload(supervisor, cause)
 

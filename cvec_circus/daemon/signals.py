@@ -28,7 +28,8 @@ class Action(enum.Enum):
     """What the daemon does with a signal."""
 
     STOP = "stops everything in order, then itself"
-    RELOAD = "reopens its log files and reloads every watcher"
+    RELOAD = "reopens log files and reloads every watcher that is wanted up or gave up"
+    REOPEN = "reopens log files"
     COLLECT = "reaps the children that have exited"
     LOG = "logs the signal, at most once in ten seconds"
     IGNORE = "ignores it; the system call that caused it fails instead"
@@ -44,13 +45,14 @@ class Row(NamedTuple):
 
 
 UNUSED = Row("", Action.LOG, "")
-"""The row of every signal that is in no other: USR1, USR2, IO, STKFLT, the real-time ones."""
+"""The row of every signal that is in no other: USR2, IO, STKFLT, the real-time ones."""
 
 TABLE = (
     Row("TERM INT QUIT", Action.STOP, "an operator or a service manager stops the daemon"),
     Row("PWR", Action.STOP, "the power fails, or a container manager stops the container"),
     Row("XCPU", Action.STOP, "its processor time is used up; SIGKILL follows at the hard limit"),
     Row("HUP", Action.RELOAD, "the usual signal for that"),
+    Row("USR1", Action.REOPEN, "the usual signal for that, as of nginx: after a rotation"),
     Row("ALRM VTALRM PROF", Action.LOG, "a timer that the daemon did not set"),
     Row("SYS", Action.LOG, "a system call does not exist, or a filter (seccomp) forbids it"),
     Row("TRAP", Action.LOG, "a breakpoint without a debugger"),

@@ -263,6 +263,12 @@ class Target:
             raise exc.MessageError(f"process {pid} not found in {watcher.name}")
         return chosen
 
+    def reopen(self, watchers: list[Watcher] | None) -> None:
+        """Open the log files of watchers anew; of all, and the daemon's, for None."""
+        self._desks.outputs.reopen(watchers)
+        if watchers is None and self._loaded.origin.reopen is not None:
+            self._loaded.origin.reopen()
+
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
         """Read the configuration again, and apply what differs."""
         if self.reloading is None:

@@ -44,7 +44,10 @@ class Restart(NamedTuple):
 
 
 class Reload(NamedTuple):
-    """Replace every process, or send it SIGHUP where `send_hup` is set. Immutable."""
+    """Replace every process, or send it SIGHUP where `send_hup` is set. Immutable.
+
+    Of all watchers, those that are wanted up or have given up; named ones start if they are down.
+    """
 
     watchers: Chosen
     cause: Cause

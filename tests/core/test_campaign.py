@@ -171,14 +171,30 @@ class TestStartAll(CampaignCase):
         self.world.advance(60)
         self.assertEqual(low.status, "active")
 
-    def test_a_reload_of_all_starts_the_stopped_ones_by_priority(self) -> None:
-        self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
+    def test_a_reload_of_all_starts_those_that_gave_up_by_priority(self) -> None:
+        high = self.world.add("high", priority=1, numprocesses=2, warmup_delay=5)
         low = self.world.add("low")
+        for watcher in (high, low):
+            watcher.give_up("no such file")
         self.world.reload(None, "signal:HUP", False, None)
         self.world.advance(4)
         self.assertEqual(low.status, "stopped")
         self.world.advance(60)
         self.assertEqual(low.status, "active")
+
+
+    def test_a_reload_of_all_starts_nothing_that_is_not_wanted(self) -> None:
+        self.world.add("never", autostart=False)
+        stopped = self.world.up("stopped")
+        self.world.stop([stopped], "command:stop", None)
+        self.world.advance(5)
+        mark = self.mark()
+        self.world.reload(None, "signal:HUP", False, None)
+        self.world.advance(5)
+        self.assertEqual(self.world.since(mark), [])
+        self.world.reload([stopped], "command:reload", False, None)
+        self.world.advance(5)
+        self.assertEqual(stopped.status, "active")
 
 
 class TestStopAll(CampaignCase):

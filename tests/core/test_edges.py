@@ -111,14 +111,14 @@ class TestCampaigns(EdgeCase):
         self.world.settle()
         self.assertEqual(third.status, "active")
 
-    def test_a_reload_of_all_that_are_stopping_keeps_the_sequence(self) -> None:
+    def test_a_restart_of_all_that_are_stopping_keeps_the_sequence(self) -> None:
         self.world.stop_delay = 2.0
         low, high = self.world.up("low"), self.world.up("high", priority=5)
         self.world.stop(None, "command:stop", None)
         self.world.settle()
         self.world.answers["before_start"] = None
         self.world.set_options(high, {"hooks": {"before_start": None}}, "x", None)
-        self.world.reload(None, "command:reload", False, None)
+        self.world.restart(None, "command:restart", None)
         self.world.advance(5)
         self.assertEqual((high.status, low.status), ("starting", "stopped"))
         self.world.answer("before_start")

@@ -249,6 +249,30 @@ class TestReload(DaemonCase):
         self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
 
 
+    def test_log_files_are_reopened_and_nothing_else_is_done(self) -> None:
+        daemon = self.daemon(
+            f"[watcher:a]\ncmd = {child('wait')}\nstdout_stream.filename = {{DIR}}/a.log\n",
+            "--log-output",
+            "log",
+            up=False,
+        )
+        log, stream = daemon.folder / "log", daemon.folder / "a.log"
+        self.assertTrue(eventually(lambda: stream.exists() and "ready" in stream.read_text()))
+        daemon.connect()
+        pids = daemon.wire.pids("a")
+        for number, reopen in enumerate((self.by_signal, lambda daemon: daemon.call("reopen"))):
+            log.rename(log.with_suffix(f".{number}"))
+            stream.rename(stream.with_suffix(f".{number}"))
+            reopen(daemon)
+            self.assertTrue(eventually(lambda: log.exists() and stream.exists()))
+        daemon.call("signal", name="a", signum="USR1")
+        self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
+        self.assertEqual(daemon.wire.pids("a"), pids)
+
+    def by_signal(self, daemon: Daemon) -> None:
+        daemon.signal(signal.SIGUSR1)
+
+
 class TestInherited(DaemonCase):
     """What the daemon was started with does not reach its children."""
 

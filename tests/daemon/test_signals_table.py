@@ -93,8 +93,8 @@ class TestLog(unittest.TestCase):
     def test_each_signal_has_lines_of_its_own(self) -> None:
         self.signals.hold()
         self.signals.install(self.loop, self.deal)
-        two = self.lines(signal.SIGUSR1, signal.SIGRTMIN + 2, signal.SIGUSR1)
-        self.assertEqual(two, ["ignored SIGUSR1", "ignored SIGRTMIN+2"])
+        two = self.lines(signal.SIGUSR2, signal.SIGRTMIN + 2, signal.SIGUSR2)
+        self.assertEqual(two, ["ignored SIGUSR2", "ignored SIGRTMIN+2"])
 
     def test_what_came_too_early_is_dealt_with_in_its_order(self) -> None:
         self.signals.hold()
@@ -144,8 +144,8 @@ class TestDaemon(DaemonCase):
         silent = {"CHLD", "URG", "WINCH", "CONT"}
         for signum in [*signums(Action.IGNORE), *map(to_signum, silent)]:
             daemon.signal(signum)
-        daemon.signal(signal.SIGUSR1)
-        daemon.log.containing("ignored SIGUSR1")
+        daemon.signal(signal.SIGUSR2)
+        daemon.log.containing("ignored SIGUSR2")
         self.assertEqual(daemon.wire.pids("a"), pids)
 
     def test_those_that_end_it(self) -> None:

@@ -1,0 +1,17 @@
+"""reopen: open log files anew."""
+
+from __future__ import annotations
+
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields
+
+
+class Reopen(Command):
+    name = "reopen"
+    doc = "Open log files anew, because they were moved away; the daemon's own too without a name."
+    properties = (ANY_NAMES, MATCH)
+    usage = "[NAME ...]"
+    mutating = True
+
+    def execute(self, call: Call) -> Fields | None:
+        call.target.reopen(call.several())
+        return {}
