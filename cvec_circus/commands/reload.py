@@ -13,8 +13,11 @@ from cvec_circus.commands.base import (
     Switch,
     replaced,
 )
+from cvec_circus.commands.render import Table
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
+
+_DRY_RUN = "Say how it would go on, and change nothing."
 
 
 class Reload(Command):
@@ -27,6 +30,7 @@ class Reload(Command):
         Property(
             "sequential", to_boolean, default=False, switch=True, doc="One process after the other."
         ),
+        Property("dry_run", to_boolean, default=False, switch=True, doc=_DRY_RUN),
     )
     usage = "[NAME ...]"
     switches = (Switch("terminate", "graceful", False, "Stop the old ones first."),)
@@ -34,6 +38,42 @@ class Reload(Command):
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        watchers, props = call.several(starts=True), call.props
-        order = orders.Reload(watchers, call.cause, props["sequential"], props["graceful"])
-        return call.give(order, replaced)
+        watchers, sequential = call.several(starts=True), call.props["sequential"]
+        if call.props["dry_run"]:
+            return {"plan": call.target.rehearse(watchers, sequential)}
+        how = sequential, call.props["graceful"]
+        return call.give(orders.Reload(watchers, call.cause, *how), replaced)
+
+    def words(self, reply: Fields) -> str | Table:
+        plan = reply.get("plan")
+        if plan is None:
+            return super().words(reply)
+        lines = [f"{step['name']}: {_step(step)}" for step in plan] or [
+            "there is nothing to reload"
+        ]
+        return "\n".join([*lines, "nothing was changed: this was a dry run"])
+
+
+def _step(step: Fields) -> str:
+    """Say how the reload of one watcher goes on."""
+    if step["action"] == "start":
+        return "is started"
+    pids = step["processes"]
+    many = f"{len(pids)} processes" if len(pids) != 1 else "1 process"
+    named = f"{many} ({', '.join(map(str, pids[:5]))}{', ...' if len(pids) > 5 else ''})"
+    if step["action"] == "hup":
+        return f"{named}: SIGHUP"
+    checks = ", ".join(f"{name}: {check}" for name, check in step["ready"].items())
+    ready = (
+        f"ready ({checks}; {step['seconds']:g} s at most)"
+        if checks
+        else (f"{step['seconds']:g} s old" if step["seconds"] else "there")
+    )
+    if step["surge"] == 0:
+        text = f"{step['unavailable']} at a time, the next when its successor is {ready}"
+    else:
+        beside = "all" if step["surge"] is None else f"at most {step['surge']} at a time"
+        text = f"new ones beside them, {beside}; each old one is stopped when a new one is {ready}"
+    back = "the old ones stay" if step["goes_back"] else "nothing to go back to: none is ready"
+    retry = ", once more with the old one stopped first" if step["may_retry"] else ""
+    return f"{named}: {text}; if one fails{retry}: {back}"

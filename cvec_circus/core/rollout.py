@@ -21,6 +21,7 @@ that a storm of orders has no more than two processes for each place.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from cvec_circus.core.ending import Ender
 from cvec_circus.core.goal import Failed, Rollout
@@ -30,11 +31,34 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.checks import processes_of
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.wire.cause import MAX_AGE, ROLLBACK, Cause
 
 FIRST_RETRY = 60.0
 """Seconds until a process that is too old is replaced after an attempt that failed; twice as many
 after the next one, up to `max_age`."""
+
+
+class Shape(NamedTuple):
+    """How a rollout goes on. Immutable; `goal.Rollout` has the same."""
+
+    surge: int | None
+    unavailable: int
+    may_retry: bool
+
+
+def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Shape:
+    """Return how a rollout of so many processes goes on."""
+    surge: int | None = None
+    if options.max_surge is not None:
+        surge = processes_of(options.max_surge, size, up=True)
+    unavailable = processes_of(options.max_unavailable or 0, size, up=False)
+    if sequential or options.singleton or options.rollout == "recreate":
+        surge = 0
+    if surge == 0:
+        return Shape(0, max(1, unavailable), may_retry=False)
+    runs_beside = options.use_sockets or options.stdin_socket or options.ready
+    return Shape(surge, unavailable, options.rollout == "auto" and not runs_beside)
 
 
 class Roller(Ender):
@@ -81,20 +105,8 @@ class Roller(Ender):
     ) -> None:
         """Begin a rollout of these processes."""
         olds = list(processes)
-        options, size = watcher.options, watcher.goal.numprocesses
-        surge: int | None = None
-        if options.max_surge is not None:
-            surge = processes_of(options.max_surge, size, up=True)
-        unavailable = processes_of(options.max_unavailable or 0, size, up=False)
-        if sequential or options.singleton or options.rollout == "recreate":
-            surge, unavailable = 0, max(1, unavailable)
-        elif surge == 0:
-            unavailable = max(1, unavailable)
-        may_retry = (
-            options.rollout == "auto"
-            and surge != 0
-            and not (options.use_sockets or options.stdin_socket or options.ready)
-        )
+        shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
+        surge, unavailable, may_retry = shape
         watcher.rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
         for process in olds:
             watcher.make_stale(process, cause)
@@ -184,6 +196,7 @@ class Roller(Ender):
         if watcher.one_shot:
             places.grants = 0
         places.hasten(self.now())
+        places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(watcher, rollout.cause, rollout.undo, kept, sequential=True)

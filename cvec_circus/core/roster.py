@@ -124,9 +124,8 @@ class Roster(Watchers):
         if not (given.graceful or given.sequential):
             self._restart(orders.Restart(given.watchers, given.cause), wait)
             return
-        is_all, chosen = given.watchers is None, list(given.watchers or ())
-        if is_all:  # what an order has stopped stays stopped, and what gave up is tried again
-            chosen = [one for one in self.watchers() if one.goal.up or one.reason]
+        is_all = given.watchers is None
+        chosen = self.to_reload() if given.watchers is None else list(given.watchers)
         hung_up = [w for w in chosen if w.options.send_hup and w.is_running and not w.goal.cycle]
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
         self._expect(given, wait, hung_up)
@@ -155,6 +154,11 @@ class Roster(Watchers):
         for watcher in self._with_dependencies(watchers)[len(watchers) :]:
             self._want(watcher, "start", cause, up=True)
             self.touch(watcher)
+
+    def to_reload(self) -> list[Watcher]:
+        """Return the watchers that a reload of all is for: what an order has stopped stays stopped,
+        and what gave up is tried again."""
+        return [one for one in self.watchers() if one.goal.up or one.reason]
 
     def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""

@@ -16,6 +16,7 @@ from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
+from cvec_circus.supervisor.rehearsal import rehearse
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Resize, Restart, SetOptions
@@ -262,6 +263,11 @@ class Target:
         if pid is not None and not chosen:
             raise exc.MessageError(f"process {pid} not found in {watcher.name}")
         return chosen
+
+    def rehearse(self, watchers: list[Watcher] | None, sequential: bool) -> list[Fields]:
+        """Return what a reload would do, watcher by watcher."""
+        chosen = self._roster.to_reload() if watchers is None else watchers
+        return [rehearse(watcher, sequential) for watcher in chosen]
 
     def reopen(self, watchers: list[Watcher] | None) -> None:
         """Open the log files of watchers anew; of all, and the daemon's, for None."""

@@ -182,7 +182,6 @@ class TestStartAll(CampaignCase):
         self.world.advance(60)
         self.assertEqual(low.status, "active")
 
-
     def test_a_reload_of_all_starts_nothing_that_is_not_wanted(self) -> None:
         self.world.add("never", autostart=False)
         stopped = self.world.up("stopped")

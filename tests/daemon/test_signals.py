@@ -248,7 +248,6 @@ class TestReload(DaemonCase):
         daemon.call("signal", name="a", signum="USR1")
         self.assertTrue(eventually(lambda: "signal USR1" in stream.read_text()))
 
-
     def test_log_files_are_reopened_and_nothing_else_is_done(self) -> None:
         daemon = self.daemon(
             f"[watcher:a]\ncmd = {child('wait')}\nstdout_stream.filename = {{DIR}}/a.log\n",
