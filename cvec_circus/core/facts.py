@@ -134,7 +134,8 @@ class Recorder(Spawner):
         places.has_run |= failure is None
         is_new = by_itself and wanted and self.judges(watcher, process)
         is_new = is_new and not (watcher.one_shot and exit_code == 0)
-        self.ports.probes.release(watcher, process)
+        if process.checked or watcher.options.live:
+            self.ports.probes.release(watcher, process)
         lived = self.now() - process.spawned_at
         if (
             failure
