@@ -18,6 +18,9 @@ REPORT_DELAY = 60.0
 FILES = "files"
 STDOUT = "stdout"
 OWN = "own"
+PASSED = ":passed"
+"""The lane, and in a configuration the key, of output that goes where the daemon's own goes; its
+value is a `passing.Outlet`. No option has such a name."""
 
 
 def call(fn: Callable[..., object], *args: Any) -> None:
@@ -32,11 +35,15 @@ class Source(NamedTuple):
         watcher: The name of the watcher.
         channel: `stdout` or `stderr`.
         pythonpath: The watcher's PYTHONPATH, where its own stream classes may be.
+        wid: The slot of the process, for the pipe of one; else 0.
+        has_others: Whether the watcher has other slots, so that a name alone does not tell.
     """
 
     watcher: str = ""
     channel: str = "stdout"
     pythonpath: str = ""
+    wid: int = 0
+    has_others: bool = False
 
 
 UNKNOWN = Source()
@@ -144,6 +151,9 @@ class Stream:
         """Whether `look` is to be called in a second."""
         return self.losses.waiting
 
+    def begin(self, pid: int, source: Source) -> None:
+        """Take note whose pipe is read from now on, before anything of it is written."""
+
     def write(self, block: bytes, pid: int) -> None:
         """Take what was read from the pipe of a process, up to 64 KiB, cut anywhere."""
         raise NotImplementedError
@@ -204,6 +214,9 @@ def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
     """
     if not conf:
         return Nowhere(context)
+    if PASSED in conf:
+        passing = importlib.import_module("cvec_circus.stream.passing")
+        return passing.PassedStream(conf[PASSED], context)  # type: ignore[no-any-return]
     options = {name: value for name, value in conf.items() if value is not None}
     if lane_of(conf) == OWN and conf.get("class") != "SyslogStream":
         own = importlib.import_module("cvec_circus.stream.own")
@@ -214,6 +227,8 @@ def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
 
 def lane_of(conf: Mapping[str, Any]) -> str:
     """Return which streams may share a thread with the one of that configuration."""
+    if PASSED in conf:
+        return PASSED
     name = conf.get("class") or "FileStream"
     module = STREAM_CLASSES.get(name)
     if module in ("own", "syslog") or "." in name or conf.get("stream") is not None:

@@ -87,12 +87,80 @@ class Lines:
         return [part]
 
 
-class StampedLines(Lines):
-    """Lines that begin with `<time> [<pid>] | `. Owned by the stream's thread.
+class Tail:
+    """How an output ends that several `PrefixedLines` go to. Owned by the thread of their streams.
 
-    When an unfinished line ends the file, its process continues it there. When another process
-    writes first, the line is broken off, and the rest of it is marked: `<time> [<pid>] |+ `.
+    Attributes:
+        open: Whose line is not finished: which lines, and the process.
     """
+
+    open: tuple[PrefixedLines, int] | None = None
+
+
+class PrefixedLines(Lines):
+    """Lines that begin with something. Owned by the stream's thread.
+
+    When an unfinished line ends the output, its process continues it there. When another process
+    writes first, the line is broken off, and the rest of it begins anew, with a mark.
+    """
+
+    def __init__(self, tail: Tail | None = None) -> None:
+        super().__init__()
+        self.tail = tail or Tail()
+        self._broken: set[int] = set()
+
+    def finish(self, pid: int) -> list[Buffer]:
+        buffers = super().finish(pid)
+        if self.tail.open == (self, pid):
+            self.tail.open = None
+            buffers.append(b"\n")
+        self._broken.discard(pid)
+        return buffers
+
+    def interrupt(self) -> bool:
+        if self.tail.open is None:
+            return False
+        self._break_off()
+        self.tail.open = None
+        return True
+
+    def _prefix(self, pid: int, is_rest: bool = False) -> bytes:
+        """Return what a line begins with; `is_rest` if its beginning was broken off."""
+        raise NotImplementedError
+
+    def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
+        prefix = self._prefix(pid)
+        lead = self._lead(prefix, pid)
+        self.tail.open = None
+        if not prefix:
+            return [lead, part, lines]
+        return [lead, part, bytes(lines[:-1]).replace(b"\n", b"\n" + prefix), b"\n"]
+
+    def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
+        lead = self._lead(self._prefix(pid), pid)
+        self.tail.open = self, pid
+        return [lead, part]
+
+    def _lead(self, prefix: bytes, pid: int) -> bytes:
+        """Return what goes before the next output of the process."""
+        if self.tail.open == (self, pid):
+            return b""
+        if pid in self._broken:
+            self._broken.discard(pid)
+            prefix = self._prefix(pid, is_rest=True)
+        if self.tail.open is None:
+            return prefix
+        self._break_off()
+        return b"\n" + prefix
+
+    def _break_off(self) -> None:
+        assert self.tail.open is not None
+        lines, pid = self.tail.open
+        lines._broken.add(pid)
+
+
+class StampedLines(PrefixedLines):
+    """Lines that begin with `<time> [<pid>] | `, marked `|+ `. Owned by the stream's thread."""
 
     def __init__(self, time_format: str, clock: Clock) -> None:
         """Make it for one stream; the format is for strftime, in local time.
@@ -107,48 +175,10 @@ class StampedLines(Lines):
         self._resolution = 1_000_000 if "%f" in time_format else 1
         self._tick = -1
         self._time = b""
-        self._open: int | None = None
-        self._broken: set[int] = set()
         self._now()
 
-    def finish(self, pid: int) -> list[Buffer]:
-        buffers = super().finish(pid)
-        if self._open == pid:
-            self._open = None
-            buffers.append(b"\n")
-        self._broken.discard(pid)
-        return buffers
-
-    def interrupt(self) -> bool:
-        if self._open is None:
-            return False
-        self._broken.add(self._open)
-        self._open = None
-        return True
-
-    def _finished(self, part: Buffer, lines: memoryview, pid: int) -> list[Buffer]:
-        prefix = b"%s [%d] | " % (self._now(), pid)
-        lead = self._lead(prefix, pid)
-        self._open = None
-        stamped = bytes(lines[:-1]).replace(b"\n", b"\n" + prefix)
-        return [lead, part, stamped, b"\n"]
-
-    def _unfinished(self, part: Buffer, pid: int) -> list[Buffer]:
-        lead = self._lead(b"%s [%d] | " % (self._now(), pid), pid)
-        self._open = pid
-        return [lead, part]
-
-    def _lead(self, prefix: bytes, pid: int) -> bytes:
-        """Return what goes before the next output of the process."""
-        if self._open == pid:
-            return b""
-        if pid in self._broken:
-            self._broken.discard(pid)
-            prefix = prefix[:-1] + b"+ "
-        if self._open is None:
-            return prefix
-        self._broken.add(self._open)
-        return b"\n" + prefix
+    def _prefix(self, pid: int, is_rest: bool = False) -> bytes:
+        return b"%s [%d] |%s " % (self._now(), pid, b"+" if is_rest else b"")
 
     def _now(self) -> bytes:
         now = self._clock.time()

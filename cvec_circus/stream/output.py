@@ -111,18 +111,24 @@ class Output:
         self._lost_before += self._stream.lost
         self.conf, self._stream = conf, stream
         self.reopen()
+        for pipe in self.pipes.values():
+            self._guard(0, stream.begin, pipe.pid, pipe.source)
 
-    def write(self, block: bytes, pid: int) -> None:
+    def begin(self, pipe: Pipe) -> None:
+        self.pipes[pipe.fd] = pipe
+        self._guard(0, self._stream.begin, pipe.pid, pipe.source)
+
+    def write(self, block: bytes, pipe: Pipe) -> None:
         if self.history is not None:
-            self.history.append(block, pid)
+            self.history.append(block, pipe.pid, pipe.source.wid)
         self._at_hand = len(block)
-        self._guard(len(block), self._stream.write, block, pid)
+        self._guard(len(block), self._stream.write, block, pipe.pid)
         self._at_hand = 0
 
-    def finish(self, pid: int) -> None:
+    def finish(self, pipe: Pipe) -> None:
         if self.history is not None:
-            self.history.finish(pid)
-        self._guard(0, self._stream.finish, pid)
+            self.history.finish(pipe.pid, pipe.source.wid)
+        self._guard(0, self._stream.finish, pipe.pid)
 
     def look(self) -> None:
         self._guard(0, self._stream.look)

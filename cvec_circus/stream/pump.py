@@ -96,7 +96,7 @@ class Pump:
         found = self.reader.unwritten
         for _, args in tuple(self._orders):
             if args and isinstance(args[0], Pipe):
-                watcher, channel, _ = args[0].source
+                watcher, channel, *_ = args[0].source
                 about = f"{channel} of {watcher or args[0].key}"
                 found[about] = found.get(about, 0) + args[0].filled
         return {about: size for about, size in found.items() if size}

@@ -4,13 +4,14 @@
                       ┌─ pump:/          streams to files on the file system mounted at /
  supervisor ──► pump ─┼─ pump:/var/log   streams to files on that one
                       ├─ pump:stdout     StdoutStream, FancyStdoutStream
+                      ├─ pump:daemon     what goes where the daemon's own output goes
                       └─ pump:web        one of web's: a syslog, a queue, a class of one's own
 ```
 
 `pump` takes every order and passes it on. It writes nowhere, so nothing holds it up. It finds out
-which file system a file is on; it reads output that is only kept in memory; and it reads and drops
-what comes from pipes that no stream is open for: of processes whose stream was taken away, and of
-strays. So a file system that hangs holds up what writes to it, and nothing else.
+which file system a file is on; and it reads and drops what comes from pipes that no stream is open
+for: of processes whose stream was taken away, and of strays. So a file system that hangs holds up
+what writes to it, and nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cvec_circus.stream.base import FILES, OWN, UNKNOWN, Context, Nowhere, Source, lane_of
+from cvec_circus.stream.base import FILES, OWN, PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then, Wanted
 from cvec_circus.stream.pump import Later, Pump
 from cvec_circus.system import mounts
@@ -244,6 +245,8 @@ class Pumps:
             about = f"{conf.get('class', 'the stream')} for {source.channel} of {source.watcher}"
             return self._make(f"pump:{source.watcher}", about)
         name, about = lane, "standard output"
+        if lane == PASSED:
+            name, about = "daemon", "the daemon's own output"
         if lane == FILES:
             about = "files"
             mount = self._mount(str(conf.get("filename", "")))

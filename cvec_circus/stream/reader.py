@@ -148,7 +148,7 @@ class PipeReader:
                 self._part_later(pipe)
             return
         said = "%s: no stream is open for the %s of process %d; what it writes is lost"
-        watcher, channel, _ = pipe.source
+        watcher, channel, *_ = pipe.source
         logger.error(said, watcher or pipe.key, channel, pipe.pid)
         self._give(pipe)
 
@@ -246,7 +246,7 @@ class PipeReader:
         self._by_writer[pipe.key, pipe.pid] = pipe
         self._larger_pipes += pipe.larger
         pipe.output = output
-        output.pipes[pipe.fd] = pipe
+        output.begin(pipe)
 
     def _part_later(self, pipe: Pipe) -> None:
         pipe.part_at = self._clock.monotonic() + STRAY_DELAY
@@ -309,7 +309,7 @@ class PipeReader:
                 fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
         output = pipe.output
         assert output is not None
-        output.write(block, pipe.pid)
+        output.write(block, pipe)
         self.steps += 1
         self._attend(output)
         return True
@@ -335,7 +335,7 @@ class PipeReader:
 
     def _finish(self, pipe: Pipe) -> None:
         assert pipe.output is not None
-        pipe.output.finish(pipe.pid)
+        pipe.output.finish(pipe)
         self._attend(pipe.output)
 
     def _give(self, pipe: Pipe) -> None:
@@ -350,7 +350,7 @@ class PipeReader:
         if len(self._strays) > MOST_STRAYS:
             oldest = next(iter(self._strays.values()))
             said = "%s: closing the %s that process %d has left to its strays: %d are open already"
-            watcher, channel, _ = oldest.source
+            watcher, channel, *_ = oldest.source
             logger.warning(said, watcher, channel, oldest.pid, MOST_STRAYS)
             self._drop(oldest)
 
