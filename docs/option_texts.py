@@ -26,6 +26,8 @@ DAEMON = {
     "max_processes": "The largest `numprocesses` of a watcher: a slip there must not bring the "
     "machine down.",
     "event_history": "How many past events the daemon keeps for clients that ask later.",
+    "log_history": "The `log_history` of all watchers that have none of their own, but for "
+    "plugins. 0 keeps nothing; not given, 65536 of each output that has a stream are kept.",
     "umask": "The file mode mask of the daemon and its processes, in octal.",
     "pidfile": "The file that holds the daemon's pid while it runs.",
     "loglevel": "The lowest level of the lines in the daemon's log.",
@@ -146,10 +148,11 @@ WATCHER = {
     "log; `kill` ends them; `ignore` does neither.",
     "send_hup": "Whether a reload sends SIGHUP to the processes instead of replacing them.",
     "log_history": "How many bytes of each output of the processes are kept in memory for "
-    "`cvec_circusctl logs`, the last ones. Not given: 65536 of an output that has a stream, "
-    "nothing of others. Given, outputs without a stream are kept too, and go nowhere else; of a "
-    "process that runs already, only if its output was kept or had a stream at its start. 0 "
-    "keeps nothing.",
+    "`cvec_circusctl logs`, the last ones. Not given: the `log_history` of `[circus]`; without "
+    "that, 65536 of an output that has a stream, nothing of others. Given, outputs without a "
+    "stream are kept too, and passed on to the daemon's own standard output and error; of a "
+    "process that runs already, only if its output was kept or had a stream at its start. 0 keeps "
+    "nothing.",
     "close_child_stdin": "Whether standard input is /dev/null instead of the daemon's.",
     "close_child_stdout": "Whether standard output goes to /dev/null; wins over `stdout_stream`.",
     "close_child_stderr": "Whether standard error goes to /dev/null; wins over `stderr_stream`.",

@@ -10,12 +10,13 @@ import re
 from typing import Any
 
 from cvec_circus.exc import MessageError
-from cvec_circus.options.kinds import shown, to_text
+from cvec_circus.options.kinds import shown, to_integer, to_text
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What a name must not hold: control characters, line separators, half surrogates."""
 
 _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLACE = re.compile("[0-9a-f]{1,32}:[0-9]{1,20}")
 _MAX_NAME = 200
 MAX_REASON = 500
 MOST_NAMES = 1000
@@ -64,6 +65,14 @@ def to_watchers(value: Any) -> str | list[str]:
     if len(value) > MOST_NAMES:
         raise ValueError(f"{len(value)} names are more than {MOST_NAMES}")
     return [to_text(name) for name in value]
+
+
+def to_place(value: Any) -> int | str:
+    """Take the place that an answer of `logs` has as `next`: of one output a number, of several a
+    text."""
+    if isinstance(value, str) and _PLACE.fullmatch(value):
+        return value
+    return to_integer(value, 0)
 
 
 def to_names(value: Any) -> list[str]:

@@ -37,7 +37,9 @@ UP, IDLE, FINISHED, FAILED, STOPPED = "up", "idle", "finished", "failed", "stopp
 """Where a watcher stands: it is up or on its way; it was never started; all its processes have done
 their work; it gave up; an order has stopped it."""
 
-LIVE_OPTIONS = frozenset({"check_delay", "event_history", "loglevel", "warmup_delay"})
+LIVE_OPTIONS = frozenset(
+    {"check_delay", "event_history", "log_history", "loglevel", "warmup_delay"}
+)
 """Options of the daemon that it takes over while it runs."""
 
 SILENT_OPTIONS = frozenset(

@@ -40,6 +40,12 @@ def parser() -> argparse.ArgumentParser:
         help="print a configuration with every option and its origin, without running it",
     )
     mode.add_argument("--demo", action="store_true", help="run the bundled demonstration")
+    made.add_argument(
+        "--prefix",
+        action="store_true",
+        help="capture the output of watchers without a stream: keep the last of it for `logs`, and "
+        "pass it on line by line, each behind the name of its watcher",
+    )
     made.add_argument("--daemon", action="store_true", help="go to the background once up")
     made.add_argument("--log-level", choices=LEVELS, type=str.lower, help="default: info")
     made.add_argument(

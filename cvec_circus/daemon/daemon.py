@@ -17,6 +17,7 @@ from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
+from cvec_circus.options.stream import CHANNELS, is_captured
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, prctl
 from cvec_circus.wire.cause import Cause
@@ -69,7 +70,7 @@ class Daemon:
         self._origin = origin._replace(
             set_level=set_level if decides else None,
             reopen=lambda: self._log.reopen(),
-            examine=check_files,
+            examine=self._check_files,
         )
         self._signals = Signals()
         self._log: QueuedLog
@@ -118,9 +119,12 @@ class Daemon:
         for name, problems in self._configuration.left_out:
             for problem in problems:
                 logger.warning("%s is left out: %s", name, problem)
-        check_files(self._configuration)
+        self._check_files(self._configuration)
         if self._arguments.daemon and self._log.fileno() == 2:
             logger.warning("this log is lost in the background: set logoutput or --log-output")
+
+    def _check_files(self, configuration: Configuration) -> None:
+        check_files(configuration, self._arguments.prefix)
 
     def _supervise(self) -> int:
         """Run a supervisor on this thread, with signals."""
@@ -134,6 +138,7 @@ class Daemon:
             facades=self._facades,
             origin=self._origin,
             is_subreaper=True,
+            captures_output=self._arguments.prefix,
         )
 
         def on_signal(name: str, action: Action) -> None:
@@ -245,13 +250,16 @@ def set_level(level: str) -> None:
     logger.setLevel(level.upper())
 
 
-def check_files(configuration: Configuration) -> None:
+def check_files(configuration: Configuration, captures_all: bool = False) -> None:
     """Warn when the limit on open files is too low for a configuration."""
+    default = configuration.circus["log_history"]
     limit = files.limit()
     needed = FILES_OF_OURS + len(configuration.sockets)
     for watcher in configuration.watchers:
-        pipes = bool(watcher.options.stdout_stream) + bool(watcher.options.stderr_stream)
-        needed += watcher.options.numprocesses * (1 + pipes) + pipes
+        options = watcher.options
+        pipes = sum(is_captured(options, one, default, captures_all) for one in CHANNELS)
+        streams = bool(options.stdout_stream) + bool(options.stderr_stream)
+        needed += options.numprocesses * (1 + pipes) + streams
     if needed > limit:
         logger.warning(
             "all processes need about %d open files, but only %d are allowed: raise ulimit -n",

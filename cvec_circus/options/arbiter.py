@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.stream import HISTORY, MOST_HISTORY
 from cvec_circus.options.table import Option, OptionTable
 
 CHECK_DELAY_IN_FILES = 5.0
@@ -29,6 +30,7 @@ ARBITER_OPTIONS = OptionTable(
         Option("shutdown_timeout", "seconds", None, low=0),
         Option("max_processes", "integer", 10_000, low=1),
         Option("event_history", "integer", 10_000, low=0, high=1_000_000),
+        Option(HISTORY, "size", None, low=0, high=MOST_HISTORY),
         Option("umask", "umask", None),
         Option("pidfile", "text", None),
         Option("loglevel", "choice", "info", choices=_LEVELS),

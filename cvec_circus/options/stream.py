@@ -34,6 +34,8 @@ HISTORY = "log_history"
 HISTORY_SIZE = 64 * 1024
 """Bytes that are kept of a stream's output for `logs`, unless the option says otherwise."""
 
+MOST_HISTORY = 2**30
+
 OUTPUT_OPTIONS = frozenset({*STREAMS, HISTORY})
 """What decides where output goes."""
 
@@ -67,19 +69,43 @@ PART_ROWS = (
 """The rows of the parts of a stream, without the name of the stream."""
 
 
-def history_size(full: Mapping[str, Any], channel: str) -> int:
+def history_size(
+    full: Mapping[str, Any],
+    channel: str,
+    default: int | None = None,
+    is_captured: bool = False,
+) -> int:
     """Return how many bytes of an output are kept.
 
     Args:
         full: A full set of a watcher's options.
         channel: `stdout` or `stderr`.
+        default: How many, for a watcher that does not say; None if nothing does.
+        is_captured: Whether the output is read although it has no stream.
     """
     if full[f"close_child_{channel}"]:
         return 0
-    size: int | None = full[HISTORY]
+    size: int | None = default if full[HISTORY] is None else full[HISTORY]
     if size is None:
-        return HISTORY_SIZE if full[f"{channel}_stream"] else 0
+        return HISTORY_SIZE if full[f"{channel}_stream"] or is_captured else 0
     return size
+
+
+def is_captured(
+    full: Mapping[str, Any],
+    channel: str,
+    default: int | None = None,
+    captures_all: bool = False,
+) -> bool:
+    """Tell whether an output is read from a pipe, rather than the daemon's own file.
+
+    Args:
+        full, channel, default: As for `history_size`.
+        captures_all: Whether it is even though it has no stream, and is not kept.
+    """
+    if full[f"close_child_{channel}"]:
+        return False
+    return bool(captures_all or full[f"{channel}_stream"] or history_size(full, channel, default))
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:

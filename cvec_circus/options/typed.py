@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Optional, Union
 
 from cvec_circus.options.rights import LIMIT
-from cvec_circus.options.stream import PART_ROWS
+from cvec_circus.options.stream import MOST_HISTORY, PART_ROWS
 from cvec_circus.options.table import Option
 
 Account = Optional[Union[int, str]]
@@ -83,7 +83,7 @@ class _Rows:
     send_hup: bool = _row("boolean", False, harmless=True)
     stdout_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)
     stderr_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)
-    log_history: int | None = _row("size", None, low=0, high=2**30, harmless=True)
+    log_history: int | None = _row("size", None, low=0, high=MOST_HISTORY, harmless=True)
     close_child_stdin: bool = _row("boolean", True, reloads=True, harmless=True)
     close_child_stdout: bool = _row("boolean", False, reloads=True, harmless=True)
     close_child_stderr: bool = _row("boolean", False, reloads=True, harmless=True)

@@ -64,6 +64,7 @@ class Surroundings(NamedTuple):
     sockets: Sequence[CircusSocket]
     facades: Facades
     is_subreaper: bool  # never in a program that embeds the supervisor
+    captures_output: bool  # see `OutputDesk`
 
 
 class Desks:
@@ -126,7 +127,9 @@ class Desks:
 
         facts = Facts()
         announcer = Announcer(self.events)
-        self.outputs = outputs = OutputDesk(loop, self.chores.packing)
+        self.outputs = outputs = OutputDesk(
+            loop, self.chores.packing, circus["log_history"], around.captures_output
+        )
         nofile = files.given_limit()
 
         def variables(name: str) -> dict[str, str]:
@@ -212,6 +215,8 @@ class Loaded:
             self._desks.helpers.log_level = live["loglevel"]
         if "event_history" in live:
             self._desks.events.keep(live["event_history"])
+        if "log_history" in live:
+            self._desks.outputs.set_default_size(live["log_history"])
         wanted.circus = {**self.configuration.circus, **live}
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)

@@ -8,6 +8,7 @@ come, once for each answer.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,8 +17,8 @@ from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import HISTORY, HISTORY_SIZE, history_size
-from cvec_circus.stream.history import History, Line
+from cvec_circus.options.stream import CHANNELS, HISTORY, history_size
+from cvec_circus.stream.history import Arrivals, History, Line
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire.messages import COMMAND_FAILED
 
@@ -40,6 +41,11 @@ PAGE_BYTES = 64 * 1024
 twenty of them a second: other clients do not notice."""
 
 STOPPED = "the daemon has stopped"
+
+GONE_DELAY = 5.0
+MOST_GONE = 64
+"""For so many seconds what a removed watcher has written last is kept for those that follow many;
+that of so many outputs, at most."""
 
 WORDS = {"stdout": "standard output", "stderr": "standard error"}
 
@@ -69,15 +75,32 @@ class Follower:
         self.then(fields)
 
 
+def _own_size(watcher: Watcher, channel: str) -> int:
+    return history_size(watcher.options, channel)
+
+
 class Histories:
     """The history of every output that is kept. Owned by the supervisor thread.
 
     A history is there from the first start of its watcher on, and as long as the watcher.
+
+    Args:
+        loop: The supervisor's loop.
+        size: Returns how many bytes are kept of an output of a watcher.
+
+    Attributes:
+        arrivals: Puts what comes to all of them in order.
+        gone: The outputs of watchers that have just been removed.
+        followed_until: Until when what is gone is kept for those that follow many.
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, size: Callable[[Watcher, str], int] = _own_size) -> None:
         self._loop = loop
         self._clock = loop.clock
+        self._size = size
+        self.arrivals = Arrivals()
+        self.gone: dict[tuple[Watcher, str], History] = {}
+        self.followed_until = 0.0
         self._histories: dict[tuple[Watcher, str], History] = {}
         self._followers: dict[History, dict[Follower, None]] = {}
         self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
@@ -93,14 +116,20 @@ class Histories:
             return None
         history = self._histories.get(key)
         if history is None:
-            history = self._histories[key] = History(size, self._clock)
+            history = self._histories[key] = History(size, self._clock, self.arrivals)
         history.limit = size
         return history
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what a watcher's processes have written: it is gone."""
-        for channel in WORDS:
-            self._drop((watcher, channel), f"{watcher.name} was removed")
+        linger = self._clock.monotonic() < self.followed_until
+        for channel in CHANNELS:
+            key = watcher, channel
+            history = self._histories.get(key)
+            if linger and history is not None and len(self.gone) < MOST_GONE:
+                self.gone[key] = history
+                self._loop.call_later(GONE_DELAY, self.gone.pop, key, None)
+            self._drop(key, f"{watcher.name} was removed")
 
     def end(self) -> None:
         """Answer all followers, and those that still ask, that nothing more will come."""
@@ -122,14 +151,30 @@ class Histories:
                 most = MOST_LINES if self._clock.monotonic() < until else 0
                 follower.answer(last_page(history, follower.since, why, most))
 
-    def last(self, watcher: Watcher, channel: str, count: int) -> Fields:
-        """Return the last lines of an output.
+    def items(self) -> list[tuple[tuple[Watcher, str], History]]:
+        """Return every history, with those of watchers that are just gone."""
+        return [*self._histories.items(), *self.gone.items()]
+
+    def last_output(self, watcher: Watcher, pid: int, count: int) -> list[str] | None:
+        """Return the last lines that a process has written, of both its outputs in the order in
+        which they were read; None if neither is kept."""
+        outputs = ((watcher, channel) for channel in CHANNELS)
+        kept = [self._histories[key] for key in outputs if key in self._histories]
+        lines = [line for history in kept for line in history.last(count, pid=pid)[1]]
+        lines.sort(key=lambda line: line.number)
+        return [text_of(line) for line in lines[max(0, len(lines) - count) :]] if kept else None
+
+    def last(self, watcher: Watcher, channel: str, count: int, age: float | None = None) -> Fields:
+        """Return the last lines of an output; with an age, those that are no older.
 
         Raises:
             MessageError: Nothing of it is kept.
         """
         history = self._find(watcher, channel)
         end, lines = (0, []) if history is None else history.last(min(count, MOST_LINES))
+        if age is not None:
+            not_before = self._clock.time() - age
+            lines = [line for line in lines if line.at >= not_before]
         size = 0
         rows: list[Fields] = []
         for line in reversed(lines):
@@ -139,21 +184,33 @@ class Histories:
             rows.insert(0, row(line))
         return {"lines": rows, "next": end, "more": False, "missed": 0}
 
-    def after(self, watcher: Watcher, channel: str, since: int, timeout: float, then: Then) -> None:
+    def after(
+        self,
+        watcher: Watcher,
+        channel: str,
+        since: int,
+        timeout: float,
+        then: Then,
+        age: float | None = None,
+    ) -> None:
         """Call `then`, once, with the lines behind a place: now, or within `timeout` seconds.
+
+        With an age and no timeout, only with those that are no older.
 
         Raises:
             MessageError: Nothing of it is kept.
         """
         history = self._find(watcher, channel)
         if history is None and timeout:
-            history = self.keep(watcher, channel, history_size(watcher.options, channel))
+            history = self.keep(watcher, channel, self._size(watcher, channel))
         if history is None:
             then({"lines": [], "next": 0, "more": False, "missed": 0})
             return
         if not timeout or self._has_ended:
             is_last = timeout and self._has_ended
-            then(last_page(history, since, STOPPED) if is_last else page(history, since, True))
+            not_before = 0.0 if age is None else self._clock.time() - age
+            found = page(history, since, True, not_before=not_before)
+            then(last_page(history, since, STOPPED) if is_last else found)
             return
         follower = Follower(since, then)
         follower.timer = self._loop.call_later(timeout, self._expire, history, follower)
@@ -161,9 +218,33 @@ class Histories:
         self._wait(history, since)
 
     def _find(self, watcher: Watcher, channel: str) -> History | None:
-        if not history_size(watcher.options, channel):
-            raise exc.MessageError(why_not(watcher, channel), COMMAND_FAILED)
+        if not self._size(watcher, channel):
+            raise exc.MessageError(self.why_not(watcher, channel), COMMAND_FAILED)
         return self._histories.get((watcher, channel))
+
+    def why_not(self, watcher: Watcher, channel: str | None) -> str:
+        """Say why nothing of an output is kept, or of both, and what to do about it."""
+        name, options = watcher.name, watcher.options
+        what = "output" if channel is None else WORDS[channel]
+        hint = ""
+        other = "stderr" if channel == "stdout" else "stdout"
+        if channel is not None and self._size(watcher, other):
+            flag = "with --stderr" if channel == "stdout" else "without --stderr"
+            hint = f"; its {WORDS[other]} is there, {flag}"
+        closers = [f"close_child_{one}" for one in (CHANNELS if channel is None else [channel])]
+        if all(options[closer] for closer in closers):
+            return f"{name}: its {what} is closed ({', '.join(closers)}){hint}"
+        cure = f"`cvec_circusctl set {shlex.quote(name)} {HISTORY} 64k` keeps it"
+        if channel is None or not options[f"{channel}_stream"]:
+            cure += " from the next start on"
+        if options[HISTORY] == 0:
+            return f"{name}: its {what} is not kept, because {HISTORY} is 0; {cure}{hint}"
+        goes = (
+            "the daemon's log"
+            if watcher.kind.is_helper
+            else f"the daemon's own {channel or 'stdout and stderr'}"
+        )
+        return f"{name}: its {what} goes to {goes} and is not kept; {cure}{hint}"
 
     def _wait(self, history: History, place: int) -> None:
         """Serve the followers a moment after something has come behind a place."""
@@ -231,14 +312,15 @@ def page(
     with_rest: bool = False,
     most_lines: int = PAGE_LINES,
     most_bytes: int = PAGE_BYTES,
+    not_before: float = 0.0,
 ) -> Fields:
-    """Return the lines behind a place, as many as an answer may have; `with_rest`, with those that
-    have no end yet."""
+    """Return the lines behind a place, as many as an answer may have, and none that has begun
+    earlier than `not_before`; `with_rest`, with those that have no end yet."""
     missed, end, lines = history.after(since)
     rows: list[Fields] = []
     size, place = 0, since
     for line in lines:
-        if not (line.has_end or with_rest):
+        if line.at < not_before or not (line.has_end or with_rest):
             continue
         size += len(line.text)
         if rows and (len(rows) == most_lines or size > most_bytes):
@@ -250,8 +332,7 @@ def page(
 
 def row(line: Line) -> Fields:
     """Return a line as the wire shows it."""
-    text = line.text.decode("utf-8", "backslashreplace")
-    shown: Fields = {"time": line.at, "pid": line.pid, "text": text}
+    shown: Fields = {"time": line.at, "pid": line.pid, "text": text_of(line)}
     if line.is_cut:
         shown["cut"] = True
     if not line.has_end:
@@ -259,17 +340,6 @@ def row(line: Line) -> Fields:
     return shown
 
 
-def why_not(watcher: Watcher, channel: str) -> str:
-    """Say why nothing of an output is kept, and what to do about it."""
-    name, options = watcher.name, watcher.options
-    other = "stderr" if channel == "stdout" else "stdout"
-    hint = ""
-    if history_size(options, other):
-        flag = "with --stderr" if channel == "stdout" else "without --stderr"
-        hint = f"; its {WORDS[other]} is there, {flag}"
-    if options[f"close_child_{channel}"]:
-        return f"{name}: its {WORDS[channel]} is closed (close_child_{channel}){hint}"
-    if options[HISTORY] == 0:
-        return f"{name}: nothing is kept of its output, because {HISTORY} is 0{hint}"
-    cure = f"`set {name} {HISTORY} {HISTORY_SIZE}` keeps it"
-    return f"{name}: nothing is kept of its {WORDS[channel]}, which has no stream; {cure}{hint}"
+def text_of(line: Line) -> str:
+    """Return the text of a line; what is no UTF-8 is shown as ``\\xff``."""
+    return line.text.decode("utf-8", "backslashreplace")

@@ -6,7 +6,7 @@ import errno
 import os
 import select
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from cvec_circus import logger
@@ -14,7 +14,7 @@ from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import CHANNELS, history_size
+from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.endings import Reaper
@@ -79,7 +79,9 @@ class Launcher:
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         template = self._template(watcher)
         inherited = self._log_fd() if watcher.kind.is_helper else None
-        with Loan(self._sockets) as loan, StandardFiles(template.options, inherited) as standard:
+        captured = [name for name in CHANNELS if self._outputs.is_captured(watcher, name)]
+        made = StandardFiles(template.options, inherited, captured)
+        with made as standard, Loan(self._sockets) as loan:
             with self._helpers.prepare(watcher, process) as extra:
                 spec = template.spec(process.wid, loan, extra.env, extra.fds, **standard.files)
                 pid, report_fd = launch(spec)
@@ -117,10 +119,12 @@ class StandardFiles:
 
     A context, at whose end the child's ends of pipes are closed, and ours that were not taken.
     Their keys are those of a LaunchSpec. A helper that writes to the daemon's own log has that
-    `inherited`, which is None for our stdout and stderr.
+    `inherited`, which is None for our stdout and stderr. Those `captured` become pipes.
     """
 
-    def __init__(self, options: WatcherOptions, inherited: int | None) -> None:
+    def __init__(
+        self, options: WatcherOptions, inherited: int | None, captured: Collection[str]
+    ) -> None:
         self._theirs: list[int] = []
         self._ours: dict[str, int] = {}
         self.files = {"stdin": subprocess.DEVNULL if options.close_child_stdin else None}
@@ -128,7 +132,7 @@ class StandardFiles:
             for name in CHANNELS:
                 if options[f"close_child_{name}"]:
                     self.files[name] = subprocess.DEVNULL
-                elif options[f"{name}_stream"] or history_size(options, name):
+                elif name in captured:
                     self.files[name] = self._pipe(name)
                 else:
                     self.files[name] = inherited

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.commands.base import MOST_PATTERNS
 from cvec_circus.exc import MessageError, OptionError
 from cvec_circus.options.rights import Accounts, judge
 from cvec_circus.supervisor.chores import Chore
+from cvec_circus.wire.topics import fold
 
 LONGEST = 1000
 MOST_REPEATS = 3
+_GLOB = re.compile(r"[*?\[]")
+_REGEX = re.compile(r"[][.*+?^$\\|(){}]")
+"""What makes a pattern of a name."""
 
 # None of these is compiled before a client gives a pattern.
 #: What stands for one character.
@@ -47,6 +52,23 @@ def compile_pattern(text: str, match: str) -> re.Pattern[str]:
         return re.compile(text, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         raise MessageError(f"{text!r} is not a regular expression: {error}") from None
+
+
+def names_filter(names: Sequence[str] | None, match: str) -> Callable[[str], bool]:
+    """Return what tells whether a watcher has one of some names, or matches a pattern among them.
+
+    Raises:
+        MessageError: A pattern might take too long, or there are too many.
+    """
+    if names is None:
+        return lambda name: True
+    exact = set(map(fold, names))
+    sign = {"glob": _GLOB, "regex": _REGEX}.get(match)
+    texts = [one for one in names if sign and sign.search(one)]
+    if len(texts) > MOST_PATTERNS:
+        raise MessageError(f"message invalid: name: more than {MOST_PATTERNS} patterns")
+    patterns = [compile_pattern(one, match) for one in texts]
+    return lambda name: fold(name) in exact or any(one.match(name) for one in patterns)
 
 
 class NameDesk:

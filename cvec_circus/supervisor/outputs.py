@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cvec_circus import logger
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import CHANNELS, history_size
-from cvec_circus.stream.base import Context, Source
+from cvec_circus.options.stream import CHANNELS, history_size, is_captured
+from cvec_circus.stream.base import PASSED, Context, Source
 from cvec_circus.stream.pumps import Pumps
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
+    from cvec_circus.stream.passing import Outlet, Outlets
+    from cvec_circus.supervisor.all_outputs import AllOutputs
     from cvec_circus.supervisor.chores import Chore
     from cvec_circus.supervisor.histories import Histories
 
@@ -26,6 +30,9 @@ WRITE_TIMEOUT = 20.0
 processes needs 0.3 MB/s; and with the default graceful_timeout the whole end stays within the 90 s
 that systemd allows."""
 
+FLUSH_TIMEOUT = 1.0
+"""Seconds at the end for what is still to be passed on."""
+
 
 class OutputDesk:
     """The streams of watchers, and the pipes of their processes. Owned by the supervisor thread.
@@ -35,13 +42,30 @@ class OutputDesk:
     Args:
         loop: The supervisor's loop.
         chore: For what takes long, such as compressing.
+        default_size: How many bytes are kept of each output of a watcher that does not say; None
+            for `HISTORY_SIZE` of what has a stream, and nothing else.
+        captures_all: Whether output without a stream is captured anyway, to be passed on with the
+            name of its watcher. That of helpers is not: it goes to the daemon's log.
     """
 
-    def __init__(self, loop: Loop, chore: Chore) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        chore: Chore,
+        default_size: int | None = None,
+        captures_all: bool = False,
+    ) -> None:
         self._loop = loop
         self._chore = chore
-        self.pumps = Pumps(Context(loop.clock, do=self._do), self._later)
+        self._default_size = default_size
+        self._captures_all = captures_all
+        self._context = Context(loop.clock, do=self._do)
+        self.pumps = Pumps(self._context, self._later)
+        self._watchers: set[Watcher] = set()  # those that are open
         self._open: set[tuple[Watcher, str]] = set()
+        self._passed: set[tuple[Watcher, str]] = set()
+        self._outlets: Outlets | None = None
+        self._all: AllOutputs | None = None
         self._captured: dict[ManagedProcess, tuple[int, list[str]]] = {}
         self._histories: Histories | None = None
 
@@ -51,33 +75,103 @@ class OutputDesk:
         if self._histories is None:
             from cvec_circus.supervisor.histories import Histories
 
-            self._histories = Histories(self._loop)
+            self._histories = Histories(self._loop, self.size)
         return self._histories
+
+    @property
+    def all(self) -> AllOutputs:
+        """The same of many watchers, in one order."""
+        if self._all is None:
+            from cvec_circus.supervisor.all_outputs import AllOutputs
+
+            self._all = AllOutputs(self._loop, self.histories)
+        return self._all
+
+    def last_output(self, watcher: Watcher, pid: int, count: int) -> list[str] | None:
+        """See `Histories.last_output`."""
+        if self._histories is None:
+            return None
+        return self._histories.last_output(watcher, pid, count)
+
+    def size(self, watcher: Watcher, channel: str) -> int:
+        """Return how many bytes are kept of an output."""
+        if watcher.kind.is_helper:
+            return history_size(watcher.options, channel)
+        return history_size(watcher.options, channel, self._default_size, self._captures_all)
+
+    def is_captured(self, watcher: Watcher, channel: str) -> bool:
+        """Tell whether the processes that start now get a pipe for an output."""
+        if watcher.kind.is_helper:
+            return is_captured(watcher.options, channel)
+        return is_captured(watcher.options, channel, self._default_size, self._captures_all)
+
+    def unread(self, watcher: Watcher, channels: Collection[str]) -> str:
+        """Say which processes write where nothing is read of it, because they are older than the
+        option that has it kept; "" if there is none."""
+        pids = [
+            str(process.pid)
+            for process in watcher.places.leaders()
+            if any(
+                self.size(watcher, channel)
+                and channel not in self._captured.get(process, (0, ()))[1]
+                for channel in channels
+            )
+        ]
+        if not pids:
+            return ""
+        name = shlex.quote(watcher.name)
+        which = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes"
+        return (
+            f"{watcher.name}: {which} started before the output was kept; it is kept from the next "
+            f"start on: `cvec_circusctl restart {name}`"
+        )
+
+    def set_default_size(self, size: int | None) -> None:
+        """Keep another number of bytes for watchers that do not say how many."""
+        self._default_size = size
+        for watcher in list(self._watchers):
+            self.open(watcher)
 
     def open(self, watcher: Watcher) -> None:
         """Make a watcher's streams ready, and take over changed options of theirs.
 
-        What is captured already goes where the options say, or nowhere; what is not is captured
-        from the next start of a process on.
+        What is captured already goes where the options say. Without a stream it is passed on to
+        where the daemon's own output goes; but if it went to a stream until now, and is not kept,
+        nowhere. What is not captured is from the next start of a process on.
         """
+        self._watchers.add(watcher)
         for channel in CHANNELS:
             key = watcher, channel
-            size = history_size(watcher.options, channel)
+            size = self.size(watcher, channel)
             kept = size or self._histories is not None
             history = self.histories.keep(watcher, channel, size) if kept else None
             conf = watcher.options[f"{channel}_stream"]
-            if conf or history is not None:
+            if conf:
+                self._passed.discard(key)
+            elif key in self._passed or self.is_captured(watcher, channel):
+                self._passed.add(key)
+                conf = {PASSED: self._outlet(channel)}
+            if conf:
                 self._open.add(key)
                 self.pumps.open(key, conf, _source(watcher, channel), history)
             else:
                 self._close(key)
 
+    def _outlet(self, channel: str) -> Outlet:
+        if self._outlets is None:
+            from cvec_circus.stream.passing import Outlets
+
+            self._outlets = Outlets(self._context, self._captures_all)
+        return self._outlets.to(channel)
+
     def close(self, watcher: Watcher) -> None:
         """Drain and close a watcher's streams. What is written after that is discarded."""
+        self._watchers.discard(watcher)
         for channel in CHANNELS:
             self._close((watcher, channel))
 
     def _close(self, key: tuple[Watcher, str]) -> None:
+        self._passed.discard(key)
         if key in self._open:
             self._open.discard(key)
             self.pumps.close(key)
@@ -98,7 +192,12 @@ class OutputDesk:
         """Read the pipe of a process that was just started; the desk closes the read end `fd`."""
         known, channels = self._captured.get(process, (pid, []))
         self._captured[process] = pid, [*(channels if known == pid else ()), channel]
-        self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel))
+        if (watcher, channel) not in self._open:
+            self.open(watcher)  # it is closed no longer (close_child_stdout)
+        source = _source(watcher, channel)
+        several = watcher.goal.numprocesses > 1
+        source = source._replace(wid=process.wid, has_others=several)
+        self.pumps.add((watcher, channel), fd, pid, source)
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Discard soon what is left in the pipes of a process that is gone, or is not waited for
@@ -125,6 +224,10 @@ class OutputDesk:
         hanging = [] if self.pumps.join(WRITE_PATIENCE, WRITE_TIMEOUT) else self.pumps.hanging
         if self._histories is not None:
             self._histories.end()
+        if self._all is not None:
+            self._all.end()
+        if self._outlets is not None and (rest := self._outlets.end(FLUSH_TIMEOUT)):
+            logger.warning("output of watchers was not passed on in time: %s", rest)
         return hanging
 
     def _do(self, fn: Callable[..., object], *args: object) -> None:

@@ -66,6 +66,8 @@ class Supervisor:
             the supervisor, the watcher and the `Caller` of the hooks.
         origin: Where the configuration comes from.
         is_subreaper: Whether orphans become children of this process.
+        captures_output: Whether output without a stream is captured, and passed on with the name
+            of its watcher.
 
     Attributes:
         target: The commands' view of it all.
@@ -85,13 +87,15 @@ class Supervisor:
         facades: Facades = _no_facades,
         origin: Origin = FROM_PROGRAM,
         is_subreaper: bool = False,
+        captures_output: bool = False,
     ) -> None:
         self.clock = clock
         self.leftover_pids: list[int] = []
         self._timer: Timer | None = None
         self._when_started = when_started
         made = partial(facades, self)
-        around = Surroundings(clock, log_level, log_url, log_fd, sockets, made, is_subreaper)
+        log = log_level, log_url, log_fd
+        around = Surroundings(clock, *log, sockets, made, is_subreaper, captures_output)
         self.desks = Desks(configuration, around, self._dispatch)
         self.loop = self.desks.loop
         self.roster = self.desks.roster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -25,6 +25,7 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Answer
+    from cvec_circus.supervisor.all_outputs import AllOutputs
     from cvec_circus.supervisor.reloading import Reloading
 
 Fields = dict[str, Any]
@@ -159,7 +160,7 @@ class Target:
         return found
 
     @property
-    def last_lines(self) -> Callable[[Watcher, str, int], Fields]:
+    def last_lines(self) -> Callable[..., Fields]:
         """See `Histories.last`."""
         return self._desks.outputs.histories.last
 
@@ -167,6 +168,30 @@ class Target:
     def next_lines(self) -> Callable[..., None]:
         """See `Histories.after`."""
         return self._desks.outputs.histories.after
+
+    def all_outputs(self) -> AllOutputs:
+        """What the processes of many watchers have written, in one order."""
+        return self._desks.outputs.all
+
+    def unkept(
+        self, watchers: list[Watcher] | None, channels: Sequence[str]
+    ) -> tuple[bool, dict[str, str]]:
+        """Return whether any of these outputs is kept, and by name why those of others are not, or
+        not yet; for None, which is all watchers, without those that are turned off."""
+        desk, is_kept = self._desks.outputs, False
+        unkept: dict[str, str] = {}
+        off: dict[str, str] = {}
+        for watcher in self.watchers() if watchers is None else watchers:
+            if any(desk.size(watcher, channel) for channel in channels):
+                is_kept = True
+                if text := desk.unread(watcher, channels):
+                    unkept[watcher.name] = text
+            elif watchers is not None or not watcher.kind.is_helper:
+                channel = channels[0] if len(channels) == 1 else None
+                is_off = watchers is None and watcher.options.log_history == 0
+                reasons = off if is_off else unkept
+                reasons[watcher.name] = desk.histories.why_not(watcher, channel)
+        return is_kept, unkept if is_kept else {**unkept, **off}
 
     def sample(
         self,

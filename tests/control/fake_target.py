@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+from collections.abc import Sequence
 from typing import Any, Callable
 
 from cvec_circus.exc import AlreadyExist, MessageError
@@ -139,15 +140,42 @@ class FakeTarget:
         self.orders.append(("events", since, limit, marker))
         return {"events": [], "more": False, "lost": 0, "seq": 9, "run": "ab"}
 
-    def last_lines(self, watcher: Any, channel: str, count: int) -> dict[str, Any]:
+    def last_lines(
+        self, watcher: Any, channel: str, count: int, age: float | None
+    ) -> dict[str, Any]:
         self.orders.append(("last_lines", watcher.name, channel, count))
         return {"lines": [], "next": 7, "more": False, "missed": 0}
 
     def next_lines(
-        self, watcher: Any, channel: str, since: int, timeout: float, then: Callable[..., None]
+        self,
+        watcher: Any,
+        channel: str,
+        since: int,
+        timeout: float,
+        then: Callable[..., None],
+        age: float | None,
     ) -> None:
         self.orders.append(("next_lines", watcher.name, channel, since, timeout))
         then({"lines": [], "next": 7, "more": False, "missed": 0})
+
+    def all_outputs(self) -> FakeTarget:
+        return self
+
+    def wanted(self, names: list[str] | None, match: str, channels: Sequence[str]) -> Any:
+        return names, tuple(channels)
+
+    def unkept(self, watchers: Any, channels: Sequence[str]) -> tuple[bool, dict[str, str]]:
+        return True, {}
+
+    def last(self, wanted: Any, count: int, age: float | None, then: Callable[..., None]) -> None:
+        self.orders.append(("last", wanted, count, age))
+        then({"lines": [], "next": "ab:7", "more": False, "missed": [], "several": []})
+
+    def after(
+        self, wanted: Any, since: str, timeout: float, age: float | None, then: Callable[..., None]
+    ) -> None:
+        self.orders.append(("after", wanted, since, timeout, age))
+        then({"lines": [], "next": "ab:7", "more": False, "missed": [], "several": []})
 
     def give(self, order: orders.Order, wait: Wait | None = None) -> None:
         if isinstance(order, orders.Add) and order.watcher.name.lower() in self.all:

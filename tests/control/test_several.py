@@ -118,19 +118,19 @@ class TestSeveral(AnsweringCase):
 
 class TestRefusals(AnsweringCase):
     def test_a_list_where_one_is_wanted(self) -> None:
-        for command, given in (("options", {}), ("get", {"keys": "cmd"}), ("logs", {})):
+        for command, given in (("options", {}), ("get", {"keys": "cmd"})):
             self.refuses(3, "name: a list is not text", command, name=["web"], **given)
         self.refuses(3, "name: ", "set", name=["web"], options={"priority": 2})
         self.refuses(3, "name: ", "add", name=["web"], cmd="sleep 5")
 
     def test_one_of_several_that_is_not_there(self) -> None:
-        for command in SEVERAL:
+        for command in (*SEVERAL, "logs"):
             given = {"signum": 1} if command == "signal" else {}
             self.refuses(3, "program w2 not found", command, name=["web", "w2", "x*"], **given)
             self.refuses(3, "program x* not found", command, name=["web", "x*"], **given)
 
     def test_lists_that_name_nothing(self) -> None:
-        for command in SEVERAL:
+        for command in (*SEVERAL, "logs"):
             given = {"signum": 1} if command == "signal" else {}
             self.refuses(3, "name: an empty list names no watcher", command, name=[], **given)
             for value in ([None], [5], [["web"]], [{}], ["a\0"]):

@@ -75,13 +75,13 @@ class TestLogs(LogsCase):
 
     def test_grep(self) -> None:
         self.say(b"".join(b"%d\n" % n for n in range(3000)))
-        found = self.logs("web", "--grep", "^29?9$").splitlines()
-        self.assertEqual([line.rpartition(" ")[2] for line in found], ["29", "299"])
+        found = self.logs("web", "--grep", "999").splitlines()
+        self.assertEqual([line.rpartition(" ")[2] for line in found], ["999", "1999", "2999"])
         found = self.logs("web", "--grep", "9", "--lines", "2").splitlines()
         self.assertEqual([line.rpartition(" ")[2] for line in found], ["2998", "2999"])
-        code, text = self.fails("web", "--grep", "(")
-        self.assertEqual(code, 2)
-        self.assertIn("--grep (: missing )", text)
+        self.say(b"a line with ^( in it\n")
+        [line] = self.logs("web", "--grep", "^(").splitlines()
+        self.assertTrue(line.endswith("a line with ^( in it"))
 
     def test_json(self) -> None:
         self.say(b"one\n")
@@ -98,7 +98,7 @@ class TestLogs(LogsCase):
     def test_refusals(self) -> None:
         code, text = self.fails("quiet")
         self.assertEqual((code, text.count("\n")), (3, 1))
-        self.assertIn("`set quiet log_history 65536`", text)
+        self.assertIn("`cvec_circusctl set quiet log_history 64k`", text)
         code, text = self.fails("wbe")
         self.assertEqual((code, text), (3, "error: program wbe not found; did you mean web?\n"))
         self.assertEqual(self.fails("quiet", "--follow")[0], 3)

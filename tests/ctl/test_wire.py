@@ -28,7 +28,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "reloadconfig": ("my.ini", {"path": os.path.abspath("my.ini")}),
     "restart": ("web", {"name": "web"}),
     "rm": ("web", {"name": "web"}),
-    "logs": ("web", {"name": "web"}),
+    "logs": ("web solo", {"name": ["web", "solo"]}),
     "set": (
         "web numprocesses 3 stop_signal 2",
         {"name": "web", "options": {"numprocesses": 3, "stop_signal": 2}},
@@ -52,6 +52,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "lines": ("10", 10),
     "reason": ("sale", "sale"),
 }
+
+# What a switch adds beside its own property.
+MORE: dict[tuple[str, str], dict[str, Any]] = {("logs", "age"): {"since": 0}}
 
 
 class TestTheWire(CtlCase):
@@ -90,7 +93,8 @@ class TestTheWire(CtlCase):
             words.append(word)
         for line in ([*words, *typed.split()], [*typed.split(), *words]):
             self.fails(0, command, *line)
-            self.assert_sent(command, {**properties, switch.prop: value})
+            more = MORE.get((command, switch.prop), {})
+            self.assert_sent(command, {**properties, switch.prop: value, **more})
 
     def test_circusctls_switches_are_all_there(self) -> None:
         # Read off `circusctl COMMAND --help` of 0.19, less the commands that are not here.

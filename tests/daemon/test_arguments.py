@@ -16,6 +16,7 @@ DAEMON: dict[str, tuple[list[str], Any]] = {
     "log_output": (["a.ini", "--log-output", "-"], "-"),
     "logger_config": (["a.ini", "--logger-config", "log.json"], "log.json"),
     "daemon": (["--daemon", "a.ini"], True),
+    "prefix": (["a.ini", "--prefix"], True),
     "pidfile": (["a.ini", "--pidfile", "p"], "p"),
     "allow_remote": (["a.ini", "--allow-remote"], True),
     "demo": (["--demo"], True),

@@ -115,8 +115,8 @@ class TestCommands(DaemonCase):
         self.says("--json status solo", '"status": "active"')
         self.refused(
             "logs web",
-            "web: nothing is kept of its standard output, which has no stream;"
-            " `set web log_history 65536` keeps it",
+            "web: its standard output goes to the daemon's own stdout and is not kept;"
+            " `cvec_circusctl set web log_history 64k` keeps it from the next start on",
         )
 
     def numbers_and_options(self) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.core.watcher import PROGRAM
+from cvec_circus.options.stream import is_captured
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
@@ -99,6 +100,9 @@ class Outputs:
 
     def __init__(self, case: LauncherCase) -> None:
         self.case = case
+
+    def is_captured(self, watcher: Program, channel: str) -> bool:
+        return is_captured(watcher.options, channel)
 
     def add(self, watcher: Program, process: Slot, name: str, fd: int, pid: int) -> None:
         self.case.given[name] = fd

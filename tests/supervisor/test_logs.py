@@ -61,20 +61,23 @@ class TestWhatIsKept(LogsCase):
         self.assertTrue(part["partial"])
         self.assertEqual(
             self.refusal(stream="stderr"),
-            "a: nothing is kept of its standard error, which has no stream; "
-            "`set a log_history 65536` keeps it; its standard output is there, without --stderr",
+            "a: its standard error goes to the daemon's own stderr and is not kept; "
+            "`cvec_circusctl set a log_history 64k` keeps it from the next start on; "
+            "its standard output is there, without --stderr",
         )
 
     def test_without_a_stream(self) -> None:
         self.arbit(self.shell(LAST))
-        self.assertIn("`set a log_history 65536` keeps it", self.refusal())
+        self.assertIn("`cvec_circusctl set a log_history 64k` keeps it", self.refusal())
         args = ["-c", f"echo one; echo two >&2; {LAST}"]
         self.wire.order("set", name="a", options={"log_history": 1000, "args": args})
         self.assertTrue(self.shows(["one"]))
         self.assertTrue(self.shows(["two"], stream="stderr"))
         self.wire.order("set", name="a", options={"log_history": 0, "args": ["-c", LAST]})
         self.assertEqual(
-            self.refusal(), "a: nothing is kept of its output, because log_history is 0"
+            self.refusal(),
+            "a: its standard output is not kept, because log_history is 0; "
+            "`cvec_circusctl set a log_history 64k` keeps it from the next start on",
         )
 
     def test_what_is_closed(self) -> None:

@@ -78,9 +78,20 @@ class PipesCase(EmbeddedCase):
     def has_written(self, pid: int) -> None:
         """Have the process write 4 MiB, which it cannot when nothing reads."""
         self.assertTrue(eventually(lambda: pid in self.dropped()))
+        self.writes(pid)
+
+    def writes(self, pid: int) -> None:
         os.write(self.asking, b"x")
         self.assertEqual(int(self.lines.until("written")), pid)
         self.assertTrue(alive(pid))
+
+    def silence(self) -> None:
+        """Lead to nowhere what is passed on to the standard output of this process."""
+        former = os.dup(1)
+        self.addCleanup(os.close, former)
+        self.addCleanup(os.dup2, former, 1)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
 
     def bury(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
@@ -100,11 +111,12 @@ class TestOptions(PipesCase):
         self.has_written(pid)
 
     def test_a_history_that_is_kept_no_longer(self) -> None:
+        self.silence()
         self.arbit(self.talker(log_history=1000))
         pid = int(self.lines.until("ready"))
         self.addCleanup(self.bury, pid)
         self.wire.order("set", name="a", options={"log_history": 0})
-        self.has_written(pid)
+        self.writes(pid)
         self.assertEqual(self.wire.pids("a"), [pid])
         self.wire.order("set", name="a", options={"log_history": 500})
 

@@ -84,7 +84,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
-    "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
+    "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again
     "control.endpoints": None,  # what only ipc endpoints need
