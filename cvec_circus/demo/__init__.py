@@ -41,8 +41,10 @@ One worker more, one less:
     {ctl} decr web
 Replace the workers one at a time while the socket goes on accepting:
     {ctl} reload web --sequential
-Follow what the ticking worker prints:
-    {ctl} logs tick --follow
+Follow what all of them write (Ctrl-C ends it):
+    {ctl} logs --follow
+Look for something in what they wrote:
+    {ctl} logs --since 10m --grep "GET /pid"
 Stop everything; Ctrl-C in this terminal does the same:
     {ctl} quit
 """

@@ -28,7 +28,7 @@ DEADLINE = 30.0
 PORT = "8000"
 """The port of the pages' web servers; a test takes one that is free."""
 
-ASKING = {"status", "list", "get", "options", "numprocesses", "stats", "cat", "grep"}
+ASKING = {"status", "list", "get", "options", "numprocesses", "stats", "cat", "grep", "logs"}
 """Words of commands that change nothing, which are repeated until the time has come."""
 
 COUNTING = {"numprocesses", "grep"}
