@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("exc",),
     ("base",),
     ("system", "options", "wire"),
-    ("commands", "config", "sockets", "stream"),
+    ("commands", "config", "probes", "sockets", "stream"),
     ("logs",),
     ("core",),
     ("control",),
@@ -87,6 +87,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again
+    "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "ctl.completion": "argcomplete",  # an extra
