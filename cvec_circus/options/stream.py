@@ -82,6 +82,18 @@ def history_size(full: Mapping[str, Any], channel: str) -> int:
     return size
 
 
+def is_captured(full: Mapping[str, Any], channel: str) -> bool:
+    """Tell whether an output is read: for its stream, to be kept, or to look for a text in it.
+
+    The arguments are as for `history_size`.
+    """
+    if full[f"close_child_{channel}"]:
+        return False
+    if full[f"{channel}_stream"] or history_size(full, channel):
+        return True
+    return any(check.kind == "log" for check in full["ready"].values())
+
+
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Merge the given parts of streams into the streams of a full set of options."""
     for key in given:
