@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.stream import CHANNELS, history_size
+from cvec_circus.options.stream import CHANNELS, history_size, is_captured
 from cvec_circus.stream.base import Context, Source
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.stream.search import Search, Sought
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -66,7 +67,7 @@ class OutputDesk:
             kept = size or self._histories is not None
             history = self.histories.keep(watcher, channel, size) if kept else None
             conf = watcher.options[f"{channel}_stream"]
-            if conf or history is not None:
+            if history is not None or is_captured(watcher.options, channel):
                 self._open.add(key)
                 self.pumps.open(key, conf, _source(watcher, channel), history)
             else:
@@ -93,12 +94,22 @@ class OutputDesk:
                     self.pumps.reopen((watcher, channel))
 
     def add(
-        self, watcher: Watcher, process: ManagedProcess, channel: str, fd: int, pid: int
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        channel: str,
+        fd: int,
+        pid: int,
+        sought: Sought | None = None,
     ) -> None:
-        """Read the pipe of a process that was just started; the desk closes the read end `fd`."""
+        """Read the pipe of a process that was just started; the desk closes the read end `fd`.
+
+        Texts that are `sought` are looked for in it.
+        """
         known, channels = self._captured.get(process, (pid, []))
         self._captured[process] = pid, [*(channels if known == pid else ()), channel]
-        self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel))
+        search = None if sought is None else Search(sought)
+        self.pumps.add((watcher, channel), fd, pid, _source(watcher, channel), search)
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Discard soon what is left in the pipes of a process that is gone, or is not waited for
