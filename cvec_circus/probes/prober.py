@@ -78,7 +78,7 @@ class Prober:
         self._orders: deque[Probe] = deque()
         self._found: deque[tuple[tuple[str, int], list[Host], str]] = deque()
         self._stopping = False
-        self._resolver = Worker("names of probes", self._crashed)
+        self._resolver = Worker("probe names", self._crashed)
         # What follows belongs to the prober's thread.
         self._epoll: Any = None
         self._open: dict[int, tuple[Connection, Probe]] = {}
@@ -283,7 +283,7 @@ class Prober:
             wakeup.set()
 
     def _crashed(self, error: BaseException, name: str) -> None:
-        logger.error("names of probes: %s failed", name, exc_info=error)
+        logger.error("probe names: %s failed", name, exc_info=error)
 
 
 def _hand_out(results: list[tuple[Probe, Result]]) -> None:

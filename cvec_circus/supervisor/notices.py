@@ -119,6 +119,8 @@ class Notices:
             self.close(inbox)
         if self._folder:
             with contextlib.suppress(OSError):
+                for name in os.listdir(self._folder):  # what a life that was killed has left
+                    os.unlink(os.path.join(self._folder, name))
                 os.rmdir(self._folder)
             self._folder = ""
 
