@@ -33,8 +33,9 @@ LONGEST_EXTENSION = 3600.0
 """Seconds from now that a process can ask for at most."""
 
 FD_BLOCK = 4096
-MOST_BEFORE_NEWLINE = 64 * 1024
-"""Bytes that may come on `fd:N` before the newline."""
+MOST_IN_PIPE = 64 * 1024
+"""Bytes that may come on `fd:N`. What comes after the newline is dropped: closing the pipe at once
+would end a program by SIGPIPE that says one word too many."""
 
 STOPPING = (ProcessState.STOPPING, ProcessState.KILLED)
 
@@ -247,15 +248,15 @@ class ProbeDesk:
             return
         size += len(block)
         watched.pipes[name] = fd, size
+        record = watched.ready[name]
         if b"\n" in block:
-            self._close_pipe(watched, name)
             self._came(watched, name, "a newline came")
-        elif not block or size > MOST_BEFORE_NEWLINE:
+        if not block or size > MOST_IN_PIPE:
             self._close_pipe(watched, name)
-            number = watched.ready[name].check.target
-            what = "was closed" if not block else f"had {MOST_BEFORE_NEWLINE} bytes"
-            text = f"file descriptor {number} {what} without a newline"
-            self._take(watched, watched.ready[name], Result(text, text, 0.0))
+            if record.holds is None:
+                what = "was closed" if not block else f"had {MOST_IN_PIPE} bytes"
+                text = f"file descriptor {record.check.target} {what} without a newline"
+                self._take(watched, record, Result(text, text, 0.0))
 
     def _close_pipe(self, watched: Watched, name: str) -> None:
         fd, _ = watched.pipes.pop(name)

@@ -125,7 +125,7 @@ class ProbeCase(EndingCase):
 
     def _end_outputs(self) -> None:
         self.outputs.end()
-        self.assertEqual(self.outputs.join(TIMEOUT), [])
+        self.assertEqual(self.outputs.join(), [])
 
     def append(self, fact: Any) -> None:
         """The case stands for the mailbox."""
