@@ -22,7 +22,6 @@ from cvec_circus.config.environment import Environments
 from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Findings, Section
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
-from cvec_circus.options.checks import is_meant
 from cvec_circus.options.expand import expand
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.rights import accounts_of, judge
@@ -166,6 +165,8 @@ class Build:
 
     def _keep_freeform(self, section: Section, key: str, reason: str) -> None:
         """Warn of a value that a newer option cannot read: a file for Circus may mean anything."""
+        from cvec_circus.options.checks import is_meant
+
         what = "an option of your own"
         if "." not in key:
             said = f"{reason}; so its default counts"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cvec_circus.options.checks import NETWORK_KINDS, Check
+if TYPE_CHECKING:
+    from cvec_circus.options.checks import Check
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "", "*"})
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -41,7 +42,7 @@ def _is_at(check: Check, socket: Mapping[str, Any]) -> bool:
     """Tell whether a check asks at a socket."""
     if check.kind == "unix":
         return bool(check.target == socket.get("path"))
-    if check.kind not in NETWORK_KINDS or socket.get("path"):
+    if check.kind not in ("tcp", "http", "https") or socket.get("path"):
         return False
     authority = check.target.partition("/")[0].partition("?")[0]
     host, _, port = authority.rpartition(":")

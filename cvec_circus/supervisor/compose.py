@@ -21,7 +21,6 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.probes.prober import Prober
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
@@ -34,9 +33,7 @@ from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.probe_programs import Programs
-from cvec_circus.supervisor.probe_runs import Surroundings as RunsAround
-from cvec_circus.supervisor.probes import ProbeDesk
+from cvec_circus.supervisor.probes import Around, ProbeDesk
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
@@ -144,9 +141,8 @@ class Desks:
         )
         stack.callback(ends.signals.close)
         templates = Templates(run, hooks.withheld, nofile)
-        prober, programs = Prober(clock, loop.post), Programs(loop, readers, ends.reaper)
-        runs = RunsAround(loop, prober, programs, templates, variables)
-        self.probes = probes = ProbeDesk(loop, facts, readers, runs, address, ends.leader_of)
+        checks = (ends.reaper, templates, variables, address, ends.leader_of)
+        self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
         stack.callback(probes.close)
         launcher = Launcher(
             loop,

@@ -206,8 +206,7 @@ class Supervisor:
         desks.outputs.end()
         if hanging := desks.outputs.join():
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
-        desks.probes.end()
-        if not desks.probes.join(JOIN_TIMEOUT):
+        if not desks.probes.end(JOIN_TIMEOUT):
             logger.warning("the thread that probes addresses has not ended")
         desks.hooks.close()
         desks.endings.walker.stop()

@@ -84,6 +84,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
+    "supervisor.probes": "cvec_circus.supervisor.checking",  # most daemons have no checks
+    "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": "cvec_circus.supervisor.histories",  # most daemons keep no output
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again

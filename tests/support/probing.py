@@ -12,16 +12,13 @@ from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.probes.prober import Prober
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import notices
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
-from cvec_circus.supervisor.probe_programs import Programs
-from cvec_circus.supervisor.probe_runs import Surroundings
-from cvec_circus.supervisor.probes import ProbeDesk
+from cvec_circus.supervisor.probes import Around, ProbeDesk
 from cvec_circus.system.launch import MARK
 from tests.support.endings import TIMEOUT, EndingCase, Process
 from tests.support.hurry import hurry
@@ -83,24 +80,19 @@ class ProbeCase(EndingCase):
         self.extended: list[float] = []
         self.readers = Readers(self.loop)
         self.addCleanup(self.readers.close)
-        self.prober = Prober(SYSTEM, self.loop.post)
-        self.programs = Programs(self.loop, self.readers, self.reaper)
         self.templates = Templates(self.life, lambda watcher: frozenset())
-        around = Surroundings(
-            self.loop,
-            self.prober,
-            self.programs,
-            self.templates,
-            lambda name: {MARK: f"{self.life}:{name}:hook"},
-        )
-        self.desk: Any = ProbeDesk(
+        around = Around(
             self.loop,
             self,  # type: ignore[arg-type]
             self.readers,
-            around,
+            self.reaper,
+            self.templates,
+            lambda name: {MARK: f"{self.life}:{name}:hook"},
             self.life,
             self.leader_of,
         )
+        self.probes: Any = ProbeDesk(around)
+        self.desk: Any = self.probes._checking
         self.addCleanup(self._end_desk)
         self.outputs: Any = OutputDesk(self.loop, self)  # type: ignore[arg-type]
         self.addCleanup(self._end_outputs)
@@ -114,14 +106,13 @@ class ProbeCase(EndingCase):
             self.outputs,
             self.reaper,
             NoHelpers(),
-            self.desk,
+            self.probes,
             reports,
         )
 
     def _end_desk(self) -> None:
-        self.desk.end()
-        self.desk.close()
-        self.assertTrue(self.desk.join(TIMEOUT))
+        self.assertTrue(self.probes.end(TIMEOUT))
+        self.probes.close()
 
     def _end_outputs(self) -> None:
         self.outputs.end()
