@@ -28,7 +28,11 @@ def doubts(
         text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
         yield "ready_timeout", text
     shared = [one for one in sockets if str(one["name"]).lower() in used]
+    free = 3 + len(shared) if options["listen_fds"] else 3
     for name, check in checks.items():
+        if check.kind == "fd" and int(check.target) < free:
+            text = f"{check} is where listen_fds puts a socket; write a number from {free} to 9"
+            yield f"ready.{name}", text
         for one in shared:
             if _is_at(check, one):
                 text = (

@@ -178,6 +178,8 @@ class Programs:
 
     def _ended(self, run: ProgramRun, ended: Exit) -> None:
         """It has been collected, and nothing is left in its group."""
+        if run.is_over:
+            return  # it could not be read, and was given up at its start
         run.is_over = True
         self._running.discard(run)
         if run.timer is not None:

@@ -38,6 +38,13 @@ class DoubtsTest(SlipsCase):
             f"{SOCKET.replace('0.0.0.0', '10.0.0.1')}{USES}ready.a = tcp://127.0.0.1:8080\n",
         )
 
+    def test_the_place_of_a_socket(self) -> None:
+        for number, said in ((3, True), (4, False)):
+            found = self.found(f"{SOCKET}{USES}listen_fds = True\nready.a = fd:{number}\n")
+            text = "fd:3 is where listen_fds puts a socket; write a number from 4 to 9"
+            self.assertEqual(found, [f"8: [watcher:web] ready.a: {text}"] if said else [])
+        self.silent(f"{SOCKET}{USES}ready.a = fd:3\n")
+
     def test_a_check_that_runs_once(self) -> None:
         self.says(
             f"{WEB}ready.a = exec:true\nready_timeout = 2s\nready_interval = 5s\n",

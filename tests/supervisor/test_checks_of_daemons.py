@@ -105,3 +105,21 @@ class ChecksTest(DaemonCase):
         daemon.order("quit")
         daemon.ended()
         self.assertFalse(os.path.exists(os.path.dirname(address)))
+
+    def test_orders_are_judged(self) -> None:
+        text = (
+            "[socket:front]\nhost = 127.0.0.1\nport = 0\n"
+            "[watcher:web]\ncmd = sleep 1000 $(circus.sockets.front)\nuse_sockets = True\n"
+            "autostart = False\n"
+        )
+        daemon = self.daemon(text)
+        port = daemon.call("listsockets")["sockets"][0]["port"]
+        check = f"tcp://127.0.0.1:{port}"
+        self.assertEqual(daemon.ctl("set", "web", "ready.a", check).returncode, 0)
+        said = daemon.ctl("set", "web", "ready.b", "fd:3", "ready.c", "fd:3")
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn("ready.c: fd:3 is that of ready.b already; write another number", said.stderr)
+        daemon.order("quit")
+        log = "\n".join(daemon.ended())
+        self.assertIn(f"web: ready.a: {check} is the socket front, where old processes", log)
+        self.assertNotIn("Traceback", log)

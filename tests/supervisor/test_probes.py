@@ -10,8 +10,11 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor import probe_programs
-from cvec_circus.system import accounts
+from cvec_circus.supervisor.launching import Template
+from cvec_circus.system import accounts, exits
 from tests.support.answering import Answering, says
 from tests.support.daemon import alive
 from tests.support.probing import ProbeCase, Program, python, shell
@@ -230,6 +233,18 @@ class LineTest(ProbeCase):
         process = self.start(Program(**shell("echo no; exec sleep 1000"), **{"ready.a": "log:yes"}))
         self.assertEqual(self.desk.unmet(process), "check a: no line with 'yes' came")
 
+    def test_a_number_that_a_socket_has(self) -> None:
+        sockets = SocketRegistry()
+        self.addCleanup(sockets.close_all)
+        sockets.add(CircusSocket(name="front", host="127.0.0.1", port=0))
+        sockets.bind_all()
+        given = {"cmd": "x $(circus.sockets.front)", "use_sockets": True, "listen_fds": True}
+        template = Template("web", Program(**given).options, "run")
+        with Loan(sockets) as loan:
+            with self.assertRaisesRegex(ValueError, "file descriptor 3 is that of socket front"):
+                template.spec(1, loan, places={3: 0})
+            self.assertEqual(template.spec(1, loan, places={4: 0}).places, {4: 0})
+
 
 class ExecTest(ProbeCase):
     def check(self, command: str, **more: Any) -> Program:
@@ -352,3 +367,11 @@ class ExecTest(ProbeCase):
         accounts.look_up(65534, None)
         self.probe(self.check("sh -c 'test $(id -u) = 65534'", uid=65534))
         self.assertEqual(self.probed, [(1, False, "")])
+
+
+class ExecWithoutPidfdsTest(ExecTest):
+    """The same on a kernel that has no pidfds."""
+
+    def setUp(self) -> None:
+        with mock.patch.object(exits, "choose", exits.WaitThreadExitWatcher):
+            super().setUp()
