@@ -144,7 +144,8 @@ class Watchdog(Runs):
         is_first, self._began = not self._began, self._around.loop.clock.monotonic()
         self._wait()
         if not is_first and watched.inbox is not None:
-            text = f"no WATCHDOG=1 for {self.interval:g} s"
+            silence = self.interval * (self._record.failures + 1)
+            text = f"no WATCHDOG=1 for {silence:g} s"
             self._take(watched, self._record, Result(text, text, self.interval))
 
     def heard(self, value: str) -> None:

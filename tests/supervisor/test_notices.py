@@ -128,7 +128,7 @@ class TimeTest(NotifyCase):
         self.assertEqual(self.probed, [(1, False, "")])
         hang.touch()
         self.until(lambda: len(self.probed) > 1)
-        self.assertEqual(self.probed[1:], [(1, True, "check d: no WATCHDOG=1 for 0.2 s")])
+        self.assertEqual(self.probed[1:], [(1, True, "check d: no WATCHDOG=1 for 0.4 s")])
         self.assertEqual(self.row(process, "d")["failures"], 2)
         go_on.touch()
         self.until(lambda: len(self.probed) > 2)
