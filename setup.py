@@ -24,7 +24,7 @@ def version() -> str:
 REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
-TEST = ["aiosmtpd", "circus==0.19.*", "gunicorn", "hypothesis", *COMPLETION, *REDIS]
+TEST = ["aiosmtpd", "circus==0.19.*", "gunicorn", "hypothesis", "sdnotify", *COMPLETION, *REDIS]
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 

@@ -91,11 +91,11 @@ def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Ac
 
 
 def _typed_if_possible(key: str, value: str) -> Any:
-    """Convert an option of a command line; keep as text what the table refuses, and hooks.
+    """Convert an option of a command line; keep as text what the table refuses, hooks and checks.
 
     The daemon refuses it then, in its own words: its version may differ from the command line's.
     """
-    if key.partition(".")[0] == "hooks":
+    if key.partition(".")[0] in ("hooks", "ready", "live"):
         return value
     try:
         return WATCHER_OPTIONS.convert({key: value})[key]

@@ -28,7 +28,12 @@ from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
-from cvec_circus.options.watcher import PLUGIN_OPTIONS, PLUGIN_WATCHER_DEFAULTS, WATCHER_OPTIONS
+from cvec_circus.options.watcher import (
+    NEWER,
+    PLUGIN_OPTIONS,
+    PLUGIN_WATCHER_DEFAULTS,
+    WATCHER_OPTIONS,
+)
 from cvec_circus.wire.topics import fold
 
 TABLES: Mapping[str, OptionTable] = {
@@ -150,8 +155,26 @@ class Build:
             try:
                 typed[key] = table.convert_one(key, value)
             except OptionError as error:
-                self.findings.problem(section, error.option, error.reason)
+                if not (self._is_file and key.partition(".")[0] in NEWER):
+                    self.findings.problem(section, error.option, error.reason)
+                    continue
+                self._keep_freeform(section, key, error.reason)
+                if "." in key:
+                    typed[key] = value
         return typed
+
+    def _keep_freeform(self, section: Section, key: str, reason: str) -> None:
+        """Warn of a value that a newer option cannot read: a file for Circus may mean anything."""
+        from cvec_circus.options.checks import is_meant
+
+        what = "an option of your own"
+        if "." not in key:
+            said = f"{reason}; so its default counts"
+        elif is_meant(section.values[key]):
+            said = f"{reason}; as it stands it is {what}, and nothing is checked"
+        else:
+            said = f"{reason}; it is kept as {what}"
+        self.findings.warn(section, key, said)
 
     def _refuse_unknown(self, section: Section, key: str, table: OptionTable) -> None:
         near = table.near(key)

@@ -20,6 +20,8 @@ from cvec_circus.config.readers.lines import Entry
 from cvec_circus.config.section import ENV, Findings, Place, Section
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
+from cvec_circus.options.checks import FAMILIES
+from cvec_circus.options.doubts import doubts
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.stream import IGNORED, STREAMS
@@ -172,6 +174,24 @@ class _Slips:
             if key in section.own_keys():
                 self._warn(section, key, said)
         self._look_at_command_names(section, options)
+        self._look_at_checks(section, options)
+
+    def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
+        used = {str(options["stdin_socket"]).lower()}
+        if options["use_sockets"]:
+            names = (name.lower().partition("sockets.") for _, name in _names_in_command(options))
+            used.update(name for before, _, name in names if not before)
+        sockets = [{**one.options, "name": one.name} for one in self._build.everything.sockets]
+        for key, said in doubts(options, used, sockets):
+            self._warn(section, key, said)
+        known = {name.lower() for name in options} | {"wid", "name", "pid"}
+        for family in FAMILIES:
+            for check, one in options[family].items():
+                for name in names_in(one.target):
+                    if not (name.lower() in known or name.lower().startswith("env.")):
+                        near = did_you_mean(name, known)
+                        said = f"$(circus.{name}) means nothing and stays as it is{near}"
+                        self._warn(section, f"{family}.{check}", said)
 
     def _complain_of(self, section: Section, key: str, trouble: str) -> None:
         place = section.place(key)

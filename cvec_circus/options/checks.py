@@ -41,6 +41,9 @@ _SYNONYMS = {
 }
 """The words of process-compose."""
 
+LONGEST_TEXT = 4096
+"""Bytes of a line in which a text is looked for."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHARE = re.compile(r"([0-9]{1,3})\s*%")
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
@@ -112,8 +115,32 @@ def take_checks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None
         checks = dict((current or {}).get(family) or {})
         checks.update(full.get(family) or {})
         for key in [key for key in full if key.startswith(f"{family}.")]:
+            if isinstance(full[key], str):
+                continue  # a file had it for something else: see `config.build`
             checks[key.partition(".")[2]] = full.pop(key)
         full[family] = {name: check for name, check in checks.items() if check is not None}
+
+
+def problems(full: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what contradicts the checks in a full set of options, as pairs of key and reason."""
+    found: list[tuple[str, str]] = []
+    by_number: dict[str, str] = {}
+    is_silent = full["close_child_stdout"] and full["close_child_stderr"]
+    for name, check in full["ready"].items():
+        other = by_number.setdefault(check.target, name) if check.kind == "fd" else name
+        if other != name:
+            reason = f"{check} is that of ready.{other} already; write another number"
+            found.append((f"ready.{name}", reason))
+        if check.kind == "log" and is_silent:
+            reason = "needs output to look in; leave out close_child_stdout or close_child_stderr"
+            found.append((f"ready.{name}", reason))
+    return found
+
+
+def is_meant(value: Any) -> bool:
+    """Tell whether a value was meant as a check, even if it cannot be read as one."""
+    kind, colon, _ = str(value).strip().partition(":")
+    return kind.strip().lower() in READY_KINDS and (bool(colon) or kind.strip() == "notify")
 
 
 def to_dependencies(value: Any) -> dict[str, str]:
@@ -180,12 +207,14 @@ def _why_not(kind: str, target: str) -> str:
     """Say what is wrong with the target of a check, "" for nothing."""
     if kind == "fd" and not (len(target) == 1 and "3" <= target <= "9"):
         return f"{shown(target)} is no file descriptor: write fd:3 to fd:9"
-    if kind == "log" and not target:
-        return "log: needs the text to look for"
+    if kind == "log" and not 0 < len(target.encode()) <= LONGEST_TEXT:
+        return f"log: needs the text to look for, {LONGEST_TEXT} bytes at most"
     if kind == "unix" and not target.startswith("/"):
         return f"{shown(target)} is no path: write {FORMS[kind]}"
     if kind == "tcp" and not _ADDRESS.fullmatch(target):
         return f"{shown(target)} is no address: write {FORMS[kind]}"
+    if kind in ("http", "https") and "@" in target.partition("/")[0]:
+        return f"a user in the address is not supported: write {FORMS[kind]}"
     if kind in ("http", "https") and not target.partition("/")[0]:
         return f"{kind}:// needs a host: write {FORMS[kind]}"
     if kind == "exec":

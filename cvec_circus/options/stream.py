@@ -99,13 +99,17 @@ def is_captured(
 ) -> bool:
     """Tell whether an output is read from a pipe, rather than the daemon's own file.
 
+    It is for its stream, to be kept, or to look for a text in it.
+
     Args:
         full, channel, default: As for `history_size`.
         captures_all: Whether it is even though it has no stream, and is not kept.
     """
     if full[f"close_child_{channel}"]:
         return False
-    return bool(captures_all or full[f"{channel}_stream"] or history_size(full, channel, default))
+    if captures_all or full[f"{channel}_stream"] or history_size(full, channel, default):
+        return True
+    return any(check.kind == "log" for check in full["ready"].values())
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:

@@ -12,6 +12,13 @@ from cvec_circus.options.stream import STREAMS, shown_stream, stream_problems, t
 from cvec_circus.options.table import Option, OptionTable
 from cvec_circus.options.typed import TABLE, WatcherOptions, as_dict
 
+NEWER = (
+    *("ready", "ready_timeout", "ready_interval", "live", "live_interval", "live_timeout"),
+    *("live_failures", "live_action", "depends_on", "part_of", "rollout", "max_surge"),
+    "max_unavailable",
+)
+"""Options that Circus does not have. A file that gives one a value of its own keeps working."""
+
 _HOOK = "hooks."
 _CHECKS = ("ready.", "live.")
 
@@ -88,6 +95,8 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key in ("copy_path", "virtualenv"):
         if full[key] and not full["copy_env"]:
             found.append((key, "only with copy_env = True"))
+    if full["ready"]:
+        found += _checks().problems(full)
     for stream in STREAMS:
         found += stream_problems(stream, full[stream])
     return found

@@ -14,6 +14,7 @@ from cvec_circus.stream.base import UNKNOWN, Source, Stream
 
 if TYPE_CHECKING:
     from cvec_circus.stream.history import History
+    from cvec_circus.stream.search import Search
 
 Then = Callable[[], object]
 
@@ -43,11 +44,14 @@ class Pipe:
         larger: Whether it has been enlarged.
         part_at: When it is taken from its output, because only strays hold it open; None while the
             process lives, or something is left in its group.
+        search: Looks for texts; None when there is none to look for.
     """
 
-    __slots__ = ("fd", "key", "larger", "output", "part_at", "pid", "source")
+    __slots__ = ("fd", "key", "larger", "output", "part_at", "pid", "search", "source")
 
-    def __init__(self, key: Hashable, fd: int, pid: int, source: Source) -> None:
+    def __init__(
+        self, key: Hashable, fd: int, pid: int, source: Source, search: Search | None = None
+    ) -> None:
         self.key = key
         self.fd = fd
         self.pid = pid
@@ -55,6 +59,7 @@ class Pipe:
         self.output: Output | None = None
         self.larger = False
         self.part_at: float | None = None
+        self.search = search
 
     @property
     def filled(self) -> int:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cvec_circus.stream.base import FILES, OWN, PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then, Wanted
 from cvec_circus.stream.pump import Later, Pump
+from cvec_circus.stream.search import Search
 from cvec_circus.system import mounts
 from cvec_circus.system.mounts import Mount
 
@@ -83,9 +84,17 @@ class Pumps:
         """Open a stream under a key; its pipes move to another thread if they have to."""
         return self._main.do(self._open, Wanted(key, dict(conf), source, history))
 
-    def add(self, key: Hashable, fd: int, pid: int, source: Source = UNKNOWN) -> bool:
-        """Read a pipe to its end, for the stream of that key as long as that is open."""
-        return self._main.do_with(Pipe(key, fd, pid, source), self._take)
+    def add(
+        self,
+        key: Hashable,
+        fd: int,
+        pid: int,
+        source: Source = UNKNOWN,
+        search: Search | None = None,
+    ) -> bool:
+        """Read a pipe to its end, for the stream of that key as long as that is open, and look for
+        texts in it."""
+        return self._main.do_with(Pipe(key, fd, pid, source, search), self._take)
 
     def release(self, key: Hashable, pid: int) -> bool:
         """Discard the output of a process soon, if it does not end.

@@ -307,6 +307,8 @@ class PipeReader:
             self._larger_pipes += 1
             with contextlib.suppress(OSError):  # the user's limit of pages is reached
                 fcntl.fcntl(pipe.fd, F_SETPIPE_SZ, LARGER_PIPE)
+        if pipe.search is not None and not pipe.search.feed(block):
+            pipe.search = None
         output = pipe.output
         assert output is not None
         output.write(block, pipe)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.readers import Readers
 from cvec_circus.config.configuration import Configuration, LeftOut, Origin
 from cvec_circus.control import endpoints
 from cvec_circus.control.events import EventStream
@@ -30,7 +31,9 @@ from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.launcher import Launcher, Reports
+from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.probes import Around, ProbeDesk
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.sampler import SampleDesk
 from cvec_circus.supervisor.turn import Turn
@@ -44,14 +47,6 @@ if TYPE_CHECKING:
 
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
-
-
-class NoProbes:
-    def watch(self, watcher: Watcher, process: ManagedProcess) -> None: ...
-    def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
-    def release(self, watcher: Watcher, process: ManagedProcess) -> None: ...
-    def unmet(self, process: ManagedProcess) -> str:
-        return ""
 
 
 class Surroundings(NamedTuple):
@@ -136,7 +131,9 @@ class Desks:
             return {"CVEC_CIRCUSCTL_ENDPOINT": address, MARK: f"{run}:{name}:hook"}
 
         self.hooks = hooks = HookDesk(loop, facts, announcer, around.facades, variables, nofile)
-        reports = Reports(loop)
+        readers = Readers(loop)
+        stack.callback(readers.close)
+        reports = Reports(readers)
         stack.callback(reports.close)
 
         def explain(watcher: Watcher, process: ManagedProcess) -> tuple[str, Exception | None]:
@@ -146,23 +143,26 @@ class Desks:
             loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code
         )
         stack.callback(ends.signals.close)
+        templates = Templates(run, hooks.withheld, nofile)
+        checks = (ends.reaper, templates, variables, address, ends.leader_of)
+        self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
+        stack.callback(probes.close)
         launcher = Launcher(
             loop,
             clock,
-            run,
+            templates,
             sockets,
             outputs,
             ends.reaper,
             helpers,
-            hooks,
+            probes,
             reports,
             around.log_fd,
-            nofile,
         )
         doorbell = Doorbell(loop, sockets, facts)
 
         def forget(watcher: Watcher) -> None:
-            for desk in (ends.signals, helpers, launcher, outputs, hooks):
+            for desk in (ends.signals, helpers, launcher, outputs, hooks, probes):
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)
@@ -178,7 +178,7 @@ class Desks:
             ends.signals,
             hooks,
             outputs,
-            NoProbes(),
+            probes,
             doorbell,
             announcer,
             self.waits,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from cvec_circus import logger
+from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Exited, Facts
 from cvec_circus.core.process import ManagedProcess, ProcessState
@@ -184,6 +187,7 @@ class Reaper:
         self._loop, self._exits, self._facts = loop, exits, facts
         self._families, self._outsiders, self._finder = families, outsiders, finder
         self._signals, self._exited, self._explain = signals, exited, explain
+        self._attended: dict[int, Callable[[collecting.Exit], object]] = {}
         self._listed = 0  # of them, those that were dead before the finder's last look
         self._has_news = False  # SIGCHLD has arrived since the last turn
         loop.add_reader(exits, self._see)
@@ -195,17 +199,62 @@ class Reaper:
             OSError: There is nothing left to watch it with. The child has been killed and
                 collected again: what cannot be watched must not run.
         """
+        is_watched = self._watch(pid)
+        self._families.add(Family(watcher, process, pid))
+        if not is_watched:
+            self._loop.post(self._exited.append, pid)
+
+    def _watch(self, pid: int) -> bool:
+        """Watch a new child; return False if it has ended, and other code in this program has
+        collected it, or SIGCHLD is ignored in it: nothing will ever be seen of it."""
         try:
-            is_watched = self._exits.add(pid)
+            return self._exits.add(pid)
         except OSError:
             os.killpg(pid, signal.SIGKILL)  # not collected, so the number is its own
             os.waitid(os.P_PID, pid, os.WEXITED)  # soon: it has only just begun
             raise
-        self._families.add(Family(watcher, process, pid))
+
+    def attend(self, pid: int, then: Callable[[collecting.Exit], object]) -> None:
+        """Watch a new child that is in no slot; `then` gets its end.
+
+        What it leaves in its process group is killed by then.
+
+        Raises:
+            OSError: See `add`.
+        """
+        is_watched = self._watch(pid)
+        self._families.attended.add(pid)
+        self._attended[pid] = then
         if not is_watched:
-            # It has ended, and other code in this program has collected it, or SIGCHLD is ignored
-            # in it: nothing will ever be seen of it.
             self._loop.post(self._exited.append, pid)
+
+    def kill_attended(self, pid: int) -> None:
+        """Send SIGKILL to the process group of a child that is attended."""
+        if pid in self._attended:
+            with contextlib.suppress(PermissionError):  # all of it has become somebody else's
+                self._exits.send_to_group(pid, signal.SIGKILL)
+
+    def end_attended(self, pid: int, timeout: float) -> None:
+        """Kill a child that is attended, and wait for its end, when the loop has ended."""
+        self.kill_attended(pid)
+        poll = select.poll()
+        poll.register(self._exits, select.POLLIN)
+        ends_at = self._loop.clock.monotonic() + timeout
+        while pid in self._attended:
+            left = ends_at - self._loop.clock.monotonic()
+            if left <= 0 or not poll.poll(poll_milliseconds(left)):
+                return
+            if pid in self._exits.ready():
+                self._attended_ended(pid)
+
+    def _attended_ended(self, pid: int) -> None:
+        self.kill_attended(pid)
+        then = self._attended.pop(pid)
+        self._families.attended.discard(pid)
+        fd = self._exits.release(pid)
+        if fd is not None:
+            os.close(fd)
+        then(collecting.collect(pid))
 
     def _see(self) -> None:
         self._exited.extend(self._exits.ready())
@@ -235,6 +284,9 @@ class Reaper:
         self._has_news = True
 
     def _collect(self, pid: int) -> None:
+        if pid in self._attended:
+            self._attended_ended(pid)
+            return
         family = self._families.by_pid.get(pid)
         if family is None or not family.is_alive:
             self._outsider_exited(pid)
@@ -265,6 +317,7 @@ class Endings(NamedTuple):
     signals: SignalDesk  # closed with the supervisor
     reaper: Reaper
     walker: Walker  # its threads are stopped with the supervisor
+    leader_of: Callable[[int], ManagedProcess | None]  # the slot whose leader has that session
 
 
 def build(
@@ -295,7 +348,12 @@ def build(
         finder = Search(loop, walker, families, outsiders)
     signals = SignalDesk(loop, exits, facts, families, outsiders, finder, walker, refusals)
     reaper = Reaper(loop, exits, facts, families, outsiders, finder, signals, exited, explain)
-    return Endings(signals, reaper, walker)
+
+    def leader_of(session: int) -> ManagedProcess | None:
+        family = families.by_pid.get(session)
+        return None if family is None else family.process
+
+    return Endings(signals, reaper, walker, leader_of)
 
 
 def _become_subreaper() -> bool:

@@ -56,8 +56,7 @@ class Family:
         self.is_alive = True
         self.stopping = self.killed = self.looking = self.changed = False
         self.is_bare = self.is_listed = False
-        self.group = self._start_time = None
-        self.signum = 0
+        self.signum, self.group, self._start_time = 0, None, None
         self.tree, self.signalled, self.seen = {}, {}, []
 
     @property
@@ -80,11 +79,12 @@ class Families:
     """Finds the family that a process descends from. Owned by the supervisor thread.
 
     Attributes:
-        by_pid: The families by the pids of their leaders, which may be dead.
-        by_process: The same by their slots.
+        by_pid, by_process: The families by the pids of their leaders, dead or not; by their slots.
+        attended: The pids of children in no slot that the reaper waits for.
     """
 
     def __init__(self) -> None:
+        self.attended: set[int] = set()
         self.by_pid: dict[int, Family] = {}
         self.by_process: dict[ManagedProcess, Family] = {}
         self._by_slot: dict[tuple[str, str], Family] = {}
@@ -190,8 +190,8 @@ class Outsiders:
         self._changed: set[Watcher] = set()
 
     def knows(self, pid: int) -> bool:
-        """Whether that process is kept here, and its exit will be seen."""
-        return pid in self._by_pid
+        """Whether that process is kept here or attended, and its exit will be seen."""
+        return pid in self._by_pid or pid in self._families.attended
 
     def has_origin(self, session: int) -> bool:
         """Whether it is known from which watcher the members of a session come."""
@@ -203,7 +203,7 @@ class Outsiders:
 
     def take(self, found: Found) -> None:
         """Take in a process that was found: a member of a group, or one that is outside."""
-        if found.pid in self._by_pid or found.pid in self._families.by_pid:
+        if self.knows(found.pid) or found.pid in self._families.by_pid:
             return
         family, watcher = self._families.origin(found)
         leader = self._by_pid.get(found.session)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import subprocess
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import NamedTuple
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
+from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS
@@ -19,9 +20,9 @@ from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
-from cvec_circus.supervisor.hooks import HookDesk
-from cvec_circus.supervisor.launching import Template
+from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.probes import ProbeDesk
 from cvec_circus.system import files
 from cvec_circus.system.launch import REPORT_SIZE, LaunchError, LaunchSpec, explain, launch
 
@@ -30,32 +31,29 @@ class Launcher:
     """Starts the processes of watchers. Owned by the supervisor thread, which waits for none.
 
     Args:
-        run: The id of the daemon's life.
+        templates: What the processes of each watcher have in common.
         helpers: Tells what plugins get in addition.
-        hooks: Tells which variables hooks have taken away.
+        probes: Tells what processes with checks get in addition.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
-        nofile: The soft limit of open files for processes; None for ours, unless it was changed.
     """
 
     def __init__(
         self,
         loop: Loop,
         clock: Clock,
-        run: str,
+        templates: Templates,
         sockets: SocketRegistry,
         outputs: OutputDesk,
         reaper: Reaper,
         helpers: Helpers,
-        hooks: HookDesk,
+        probes: ProbeDesk,
         reports: Reports,
         log_fd: Callable[[], int | None] = lambda: None,
-        nofile: int | None = None,
     ) -> None:
-        self._loop, self._clock = loop, clock
-        self._run, self._nofile, self._log_fd = run, nofile, log_fd
-        self._sockets, self._outputs, self._reaper = sockets, outputs, reaper
-        self._helpers, self._hooks, self._reports = helpers, hooks, reports
-        self._templates: dict[Watcher, Template] = {}
+        self._loop, self._clock, self._log_fd = loop, clock, log_fd
+        self._templates, self._sockets = templates, sockets
+        self._outputs, self._reaper = outputs, reaper
+        self._helpers, self._probes, self._reports = helpers, probes, reports
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in a slot of the watcher.
@@ -77,13 +75,16 @@ class Launcher:
             raise LaunchError(error.errno, f"cannot start a process: {error.strerror}") from error
 
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
-        template = self._template(watcher)
+        template = self._templates.of(watcher)
         inherited = self._log_fd() if watcher.kind.is_helper else None
         captured = [name for name in CHANNELS if self._outputs.is_captured(watcher, name)]
         made = StandardFiles(template.options, inherited, captured)
         with made as standard, Loan(self._sockets) as loan:
-            with self._helpers.prepare(watcher, process) as extra:
-                spec = template.spec(process.wid, loan, extra.env, extra.fds, **standard.files)
+            helped, probed = self._helpers.prepare, self._probes.prepare
+            with helped(watcher, process) as extra, probed(watcher, process) as checked:
+                env = {**extra.env, **checked.env}
+                fds, places = extra.fds, checked.places
+                spec = template.spec(process.wid, loan, env, fds, places, standard.files)
                 pid, report_fd = launch(spec)
             try:
                 self._reaper.add(watcher, process, pid)
@@ -94,23 +95,13 @@ class Launcher:
             if report_fd is not None:
                 self._reports.add(watcher, process, spec, report_fd)
             for name, fd in standard.take().items():
-                self._outputs.add(watcher, process, name, fd, pid)
+                self._outputs.add(watcher, process, name, fd, pid, checked.sought)
         process.started = self._clock.time()
         return pid
 
-    def _template(self, watcher: Watcher) -> Template:
-        options, withheld = watcher.options, self._hooks.withheld(watcher)
-        kept = self._templates.get(watcher)
-        if kept is not None and kept.options is options and kept.withheld == withheld:
-            return kept
-        made = Template(watcher.name, options, self._run, withheld, self._nofile)
-        if made.is_reusable:
-            self._templates[watcher] = made
-        return made
-
     def forget(self, watcher: Watcher) -> None:
         """Drop what is kept for a watcher that is gone for good; it may be called twice."""
-        self._templates.pop(watcher, None)
+        self._templates.forget(watcher)
         self._reports.forget(watcher)
 
 
@@ -169,36 +160,23 @@ class _Report(NamedTuple):
 
 
 class Reports:
-    """Listens to processes that have not become their programs yet. Owned by the supervisor thread.
+    """Listens to processes that are not their programs yet. Owned by the supervisor thread."""
 
-    Their pipes are in one epoll, which most daemons never need: a thousand that start at once are
-    one file to the loop.
-    """
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._epoll: select.epoll | None = None
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
         self._open: dict[int, _Report] = {}
         self._failed: dict[ManagedProcess, LaunchError] = {}
         self._told: dict[Watcher, set[str]] = {}
 
     def add(self, watcher: Watcher, process: ManagedProcess, spec: LaunchSpec, fd: int) -> None:
         """Listen to a new one; the pipe is owned here from now on."""
-        self._open[fd] = _Report(watcher, process, spec, fd)
+        self._open[fd] = report = _Report(watcher, process, spec, fd)
         try:
-            if self._epoll is None:
-                self._epoll = select.epoll()
-                self._loop.add_reader(self._epoll, self._see)
-            self._epoll.register(fd, select.EPOLLIN)
+            self._readers.add(fd, partial(self._read, report))
         except OSError as error:
             # It is read when the process has ended.
             reason = f"{error.strerror}; a failure shows when it has ended"
             logger.warning("%s: cannot watch slot %d start: %s", process.name, process.wid, reason)
-
-    def _see(self) -> None:
-        assert self._epoll is not None
-        for fd, _ in self._epoll.poll(0):
-            self._read(self._open[fd])
 
     def _read(self, report: _Report) -> None:
         """Take what there is: it has been written at once."""
@@ -210,7 +188,7 @@ class Reports:
         except BlockingIOError:
             pass  # a process that a hook has forked has the other end as well
         finally:
-            self._ignore(fd)
+            self._readers.remove(fd)
             os.close(fd)
         failed, remarks = explain(spec, text)
         if failed is not None:
@@ -220,14 +198,6 @@ class Reports:
             if remark not in told:
                 told.add(remark)
                 logger.warning("%s: %s", watcher.name, remark)
-
-    def _ignore(self, fd: int) -> None:
-        """Stop listening to a pipe; closing it is not enough where a hook has forked."""
-        try:
-            if self._epoll is not None:
-                self._epoll.unregister(fd)
-        except FileNotFoundError:
-            pass  # it was never registered: see `add`
 
     def failure(self, process: ManagedProcess) -> LaunchError | None:
         """Return why a process that has ended never became its program, None if it did."""
@@ -242,7 +212,6 @@ class Reports:
     def close(self) -> None:
         """Close all pipes, after the loop has been closed."""
         for fd in self._open:
+            self._readers.remove(fd)
             os.close(fd)
         self._open.clear()
-        if self._epoll is not None:
-            self._epoll.close()

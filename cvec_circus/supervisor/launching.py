@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
@@ -18,6 +19,8 @@ from cvec_circus.sockets.registry import Loan, command_texts, texts
 from cvec_circus.system.launch import MARK, LaunchSpec
 
 if TYPE_CHECKING:
+    from cvec_circus.core.process import ManagedProcess
+    from cvec_circus.core.watcher import Watcher
     from cvec_circus.system.accounts import Identity
 
 SHELL = "/bin/sh"
@@ -55,7 +58,7 @@ class Template:
         self.options, self.withheld = options, withheld
         # Not reusable where it depends on folders: something may be installed there at any time.
         self.is_reusable = not (options.virtualenv or options.copy_path)
-        self._name, self._run = name, run
+        self._name, self._run, self._nofile = name, run, nofile
         self._env = environment(options, os.environ, withheld)
         self._texts = command_texts(options)
         self._has_names = any(map(has_names, self._texts))
@@ -78,7 +81,8 @@ class Template:
         sockets: Loan,
         env: Mapping[str, str] = {},
         fds: Collection[int] = (),
-        **standard: Any,
+        places: Mapping[int, int] = {},
+        standard: Mapping[str, Any] = {},
     ) -> LaunchSpec:
         """Return what starts the process in a slot.
 
@@ -87,7 +91,8 @@ class Template:
             sockets: Lends the listening sockets that the command refers to.
             env: Variables for this process beside those of the watcher.
             fds: Files for this process beside the sockets.
-            **standard: Its stdin, stdout and stderr; `stdin_socket` takes precedence.
+            places: More of them, by the number under which it finds each.
+            standard: Its stdin, stdout and stderr; `stdin_socket` takes precedence.
 
         Raises:
             ValueError: The command refers to an unknown socket, cannot be split into words, or is
@@ -103,7 +108,8 @@ class Template:
                 listening = sockets.used_by("\n".join(self._texts))
             argv = self._argv(variables, wid, sockets)
             if options.stdin_socket:
-                standard["stdin"] = sockets.fd("stdin_socket", options.stdin_socket)
+                stdin = sockets.fd("stdin_socket", options.stdin_socket)
+                standard = {**standard, "stdin": stdin}
         except exc.OptionError as error:
             raise ValueError(str(error)) from error
         listen: list[int] = []
@@ -111,13 +117,36 @@ class Template:
             listen, shown = listen_fds(listening)
             variables.update(shown)
         variables.update(env)
+        taken = {fd: name for name, fd in listening.items()}
+        taken.update({number: taken[fd] for number, fd in enumerate(listen, LISTEN_FIRST)})
+        for number in places:
+            if number in taken:
+                raise ValueError(f"file descriptor {number} is that of socket {taken[number]}")
         return self._spec._replace(
             argv=argv,
             env=variables,
-            pass_fds=(*listening.values(), *fds),
+            pass_fds=(*listening.values(), *fds, *places.values()),
             listen=listen,
+            places=places,
             **standard,
         )
+
+    def names(self, process: ManagedProcess) -> dict[str, str]:
+        """Return what the names in the checks of a process stand for, once it runs."""
+        own = {"name": self._name, "wid": process.wid, "pid": process.pid}
+        return watcher_values(self.options, self._env, {}, **own)
+
+    def check_spec(self, argv: Sequence[str], env: Mapping[str, str]) -> LaunchSpec:
+        """Return what starts a program that checks a process: as its user, in its folder.
+
+        Args:
+            argv: The program.
+            env: Variables beside those of the watcher.
+        """
+        variables = {**self._env, **env}
+        nofile = self._nofile
+        spec = self._spec._replace(argv=argv, env=variables, executable=None)
+        return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL)
 
     def _argv(self, env: Mapping[str, str], wid: int, sockets: Loan) -> list[str]:
         """Return the words of the command.
@@ -135,6 +164,37 @@ class Template:
         if self.options.use_sockets:
             values.update({f"sockets.{n.lower()}": str(fd) for n, fd in sockets.fds().items()})
         return command(self.options, values)
+
+
+class Templates:
+    """The templates of all watchers. Owned by the supervisor thread.
+
+    Args:
+        run: The id of the daemon's life.
+        withheld: Tells which variables the hooks of a watcher have taken away.
+        nofile: See `Template`.
+    """
+
+    def __init__(
+        self, run: str, withheld: Callable[[Watcher], frozenset[str]], nofile: int | None = None
+    ) -> None:
+        self._run, self._withheld, self._nofile = run, withheld, nofile
+        self._kept: dict[Watcher, Template] = {}
+
+    def of(self, watcher: Watcher) -> Template:
+        """Return the template of a watcher as its options are now. Raises: see `Template`."""
+        options, withheld = watcher.options, self._withheld(watcher)
+        kept = self._kept.get(watcher)
+        if kept is not None and kept.options is options and kept.withheld == withheld:
+            return kept
+        made = Template(watcher.name, options, self._run, withheld, self._nofile)
+        if made.is_reusable:
+            self._kept[watcher] = made
+        return made
+
+    def forget(self, watcher: Watcher) -> None:
+        """Drop what is kept for a watcher that is gone for good; it may be called twice."""
+        self._kept.pop(watcher, None)
 
 
 def environment(

@@ -13,6 +13,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size, is_captured
 from cvec_circus.stream.base import PASSED, Context, Source
 from cvec_circus.stream.pumps import Pumps
+from cvec_circus.stream.search import Search, Sought
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -187,9 +188,18 @@ class OutputDesk:
                     self.pumps.reopen((watcher, channel))
 
     def add(
-        self, watcher: Watcher, process: ManagedProcess, channel: str, fd: int, pid: int
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        channel: str,
+        fd: int,
+        pid: int,
+        sought: Sought | None = None,
     ) -> None:
-        """Read the pipe of a process that was just started; the desk closes the read end `fd`."""
+        """Read the pipe of a process that was just started; the desk closes the read end `fd`.
+
+        Texts that are `sought` are looked for in it.
+        """
         known, channels = self._captured.get(process, (pid, []))
         self._captured[process] = pid, [*(channels if known == pid else ()), channel]
         if (watcher, channel) not in self._open:
@@ -197,7 +207,8 @@ class OutputDesk:
         source = _source(watcher, channel)
         several = watcher.goal.numprocesses > 1
         source = source._replace(wid=process.wid, has_others=several)
-        self.pumps.add((watcher, channel), fd, pid, source)
+        search = None if sought is None else Search(sought)
+        self.pumps.add((watcher, channel), fd, pid, source, search)
 
     def release(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Discard soon what is left in the pipes of a process that is gone, or is not waited for

@@ -210,6 +210,8 @@ class Supervisor:
         desks.outputs.end()
         if hanging := desks.outputs.join():
             logger.warning("pump threads abandoned, still blocked: %s", ", ".join(hanging))
+        if not desks.probes.end(JOIN_TIMEOUT):
+            logger.warning("the thread that probes addresses has not ended")
         desks.hooks.close()
         desks.endings.walker.stop()
         if not desks.endings.walker.join(JOIN_TIMEOUT):

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
-from cvec_circus import __version__, exc
+from cvec_circus import __version__, exc, logger
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
+from cvec_circus.options.doubts import doubts
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
+from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
@@ -244,6 +246,7 @@ class Target:
         """
         for one in order.orders if isinstance(order, Configure) else (order,):
             self._check_size(one)
+            self._doubt(one)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
         elif isinstance(order, Reload) and self.before_reload is not None:
@@ -253,6 +256,18 @@ class Target:
             self.reloading.restart(partial(self._give_late, order, wait))
         else:
             self._roster.give(order, wait)
+
+    def _doubt(self, order: Order) -> None:
+        """Log what is doubtful about checks that an order gives."""
+        if isinstance(order, Add):
+            watcher, options = order.watcher, order.watcher.options
+        elif isinstance(order, SetOptions) and any(n.startswith("ready") for n in order.options):
+            watcher, options = order.watcher, order.watcher.options.replace(order.options)
+        else:
+            return
+        if options.ready:
+            for key, said in doubts(options, references(options), self.sockets()):
+                logger.warning("%s: %s: %s", watcher.name, key, said)
 
     def _check_size(self, order: Order) -> None:
         most = self._loaded.configuration.circus["max_processes"]

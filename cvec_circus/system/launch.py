@@ -54,6 +54,8 @@ class LaunchSpec(NamedTuple):
     # Files among `pass_fds` that it finds at 3, 4, ... as well, with its own pid in LISTEN_PID: see
     # sd_listen_fds(3). The caller sets the protocol's other variables.
     listen: Sequence[int] = ()
+    # Files among `pass_fds` that it finds under other numbers as well: number to file.
+    places: Mapping[int, int] = _NOTHING  # type: ignore[assignment]
     nofile: int | None = None  # the soft limit of open files
     oom_score_adj: int | None = None  # -1000 to 1000: how soon the kernel kills it for memory
     nice: int | None = None  # -20 to 19
@@ -70,6 +72,7 @@ class LaunchSpec(NamedTuple):
         return bool(
             self.limits
             or self.listen
+            or self.places
             or self.pdeathsig
             or self.nice is not None
             or self.oom_score_adj is not None
@@ -212,6 +215,7 @@ def _task(spec: LaunchSpec, report: int) -> bytes:
     task = {
         "report": report,
         "listen": list(spec.listen),
+        "places": list(spec.places.items()),
         "limits": dict(spec.limits),
         "nofile": spec.nofile,
         "oom_score_adj": spec.oom_score_adj,
@@ -272,6 +276,8 @@ def _failed_stage(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
         return f"cannot become {name}: {os.strerror(number or errno.EPERM)}"
     if stage == "listen":
         return f"cannot pass on the sockets: {text}"
+    if stage == "places":
+        return f"cannot pass on its files: {text}"
     return f"cannot set {stage}: {text}"
 
 

@@ -4,9 +4,9 @@ It delays the start of a child, so it imports nothing of this package and little
 `signal` would take half as long again as all the rest. Its one argument is the number of a file
 with its task in JSON, as `launch` writes it; each character of a text there is a byte.
 
-The steps, in this order: move the listening sockets to their places; set the OOM score, the nice
-value and the limits, which only root may raise; become the user; ask for the signal at the death of
-the parent, which a change of the user would undo; execute the program.
+The steps, in this order: move the listening sockets, then other files, to their places; set the
+OOM score, the nice value and the limits, which only root may raise; become the user; ask for the
+signal at the death of the parent, which a change of the user would undo; execute the program.
 
 Errors are written to the file `report` of the task, one line each: step, error number and text,
 separated by NULs. That file is closed when the program is executed, so its end without a line means
@@ -75,6 +75,9 @@ class Start:
         if task["listen"]:
             env[b"LISTEN_PID"] = b"%d" % os.getpid()
             self._listen(task["listen"])
+        if task["places"]:
+            self.step = "places"
+            self._place(task["places"])
         libc = None
         if task["pdeathsig"]:
             self.step = "pdeathsig"
@@ -106,6 +109,19 @@ class Start:
         for target, source in enumerate(files, FIRST):
             if source != target:
                 os.dup2(source, target)
+
+    def _place(self, files: list[list[int]]) -> None:
+        """Move files to the numbers where the program expects them, which may be those of others
+        that are to be moved, or the report's."""
+        end = max(target for target, _ in files) + 1
+        if self.report < end:
+            self.report = fcntl.fcntl(self.report, fcntl.F_DUPFD_CLOEXEC, end)
+        moved = {}
+        for target, source in files:
+            moved[target] = fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, end)
+            os.close(source)
+        for target, source in moved.items():
+            os.dup2(source, target)
 
     def _set_scores(self, oom_score_adj: int | None, nice: int | None) -> None:
         if oom_score_adj is not None:

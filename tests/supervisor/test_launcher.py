@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.readers import Readers
 from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.options.stream import is_captured
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -21,6 +22,8 @@ from cvec_circus.supervisor import launcher as desk
 from cvec_circus.supervisor import launching
 from cvec_circus.supervisor.helpers import Extra
 from cvec_circus.supervisor.launcher import Launcher, Reports
+from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.probes import Given
 from cvec_circus.system import files
 from cvec_circus.system.launch import LaunchError
 from tests.support.children import TIMEOUT
@@ -64,15 +67,25 @@ class LauncherCase(LoopTestCase):
         self.watched: list[int] = []
         self.taken_away: frozenset[str] = frozenset()
         self.extra = Extra({})
-        self.reports = Reports(self.loop)
+        self.readers = Readers(self.loop)
+        self.reports = Reports(self.readers)
         self.launcher: Any = Launcher(
-            self.loop, SYSTEM, "run7", self.sockets, Outputs(self), self, self, self, self.reports
+            self.loop,
+            SYSTEM,
+            Templates("run7", lambda watcher: self.withheld(watcher)),  # type: ignore[arg-type]
+            self.sockets,
+            Outputs(self),
+            self,
+            self,
+            Checks(),
+            self.reports,
         )
         self.addCleanup(self.close)
 
     def close(self) -> None:
         self.loop.close()
         self.reports.close()
+        self.readers.close()
         for fd in self.given.values():
             os.close(fd)
         for pid in self.watched:
@@ -95,6 +108,16 @@ class LauncherCase(LoopTestCase):
             return file.read().decode()
 
 
+class Checks:
+    """Stands for the desk of probes."""
+
+    given = Given()
+
+    @contextmanager
+    def prepare(self, watcher: Program, process: Slot) -> Any:
+        yield self.given
+
+
 class Outputs:
     """Takes the read ends of pipes."""
 
@@ -104,7 +127,9 @@ class Outputs:
     def is_captured(self, watcher: Program, channel: str) -> bool:
         return is_captured(watcher.options, channel)
 
-    def add(self, watcher: Program, process: Slot, name: str, fd: int, pid: int) -> None:
+    def add(
+        self, watcher: Program, process: Slot, name: str, fd: int, pid: int, sought: Any
+    ) -> None:
         self.case.given[name] = fd
 
 
@@ -212,7 +237,7 @@ class TemplateTest(LauncherCase):
         self.says(program)
         self.launcher.forget(program)
         self.launcher.forget(program)
-        self.assertEqual(self.launcher._templates, {})
+        self.assertEqual(self.launcher._templates._kept, {})
 
     def test_variables_of_one_process_are_not_the_next_one_s(self) -> None:
         self.extra = Extra({"GIVEN": "this"})
@@ -265,7 +290,7 @@ class FailureTest(LauncherCase):
     def test_a_report_that_the_loop_cannot_listen_to(self) -> None:
         slot = Slot()
         broken = mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files"))
-        with mock.patch.object(desk.select, "epoll", broken):
+        with mock.patch.object(select, "epoll", broken):
             with self.assertLogs("cvec_circus", "WARNING"):
                 self.launcher.spawn(Program(cmd="/no/such", rlimit_core=0), slot)
         self.assertIn("/no/such", str(self.end(slot)))

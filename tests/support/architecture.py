@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("exc",),
     ("base",),
     ("system", "options", "wire"),
-    ("commands", "config", "sockets", "stream"),
+    ("commands", "config", "probes", "sockets", "stream"),
     ("logs",),
     ("core",),
     ("control",),
@@ -84,9 +84,12 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
+    "supervisor.probes": "cvec_circus.supervisor.checking",  # most daemons have no checks
+    "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again
+    "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "ctl.completion": "argcomplete",  # an extra

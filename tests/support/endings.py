@@ -86,7 +86,7 @@ class EndingCase(LeakCheckedTestCase):
             self.is_subreaper,
             lambda: self.runs_user_code,
         )
-        self.signals, self.reaper, self.walker = built
+        self.signals, self.reaper, self.walker, self.leader_of = built
         self.spawned: list[Process] = []
         self.loop.each_turn(lambda: self.reaper.work(lambda: False))
         self.addCleanup(self._end)

@@ -85,6 +85,20 @@ class GivenTest(ShimTestCase):
         lines = self.said(shell(script, pass_fds=given, listen=given))
         self.assertEqual(sorted(map(int, lines)), sorted({0, 1, 2, 3, 4, *given}))
 
+    def test_other_files_at_their_places(self) -> None:
+        """Even where one stands at the place of another."""
+        pipes = [os.pipe() for _ in range(2)]
+        for fd in (fd for pair in pipes for fd in pair):
+            self.addCleanup(os.close, fd)
+        (one, _), (two, _) = pipes
+        links = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in (one, two)}
+        for places in ({7: one, 4: two}, {two: one, one: two}, {3: one, 9: two}):
+            script = 'for n in "$@"; do readlink /proc/$$/fd/$n; done; ls /proc/$$/fd'
+            words = ["sh", *map(str, places)]
+            lines = self.said(shell(script, *words, pass_fds=(one, two), places=places))
+            self.assertEqual(lines[:2], [links[fd] for fd in places.values()])
+            self.assertEqual(sorted(map(int, lines[2:])), sorted({0, 1, 2, *places}))
+
     def test_nice(self) -> None:
         before = os.getpriority(os.PRIO_PROCESS, 0)
         self.assertEqual(self.said(shell("nice", nice=before + 3)), [str(before + 3)])

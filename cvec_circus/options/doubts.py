@@ -1,0 +1,57 @@
+"""What can be meant of checks, and seldom is: for warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvec_circus.options.checks import Check
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::", "", "*"})
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def doubts(
+    options: Mapping[str, Any], used: Collection[str], sockets: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is doubtful about the checks of a watcher, as pairs of key and text.
+
+    Args:
+        options: All its options.
+        used: The names of the sockets that its processes get, in lower case.
+        sockets: The sockets, each with its `name`, and its `path` or its `host` and `port`.
+    """
+    interval, timeout = options["ready_interval"], options["ready_timeout"]
+    checks: Mapping[str, Check] = options["ready"]
+    if checks and timeout < interval:
+        text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
+        yield "ready_timeout", text
+    shared = [one for one in sockets if str(one["name"]).lower() in used]
+    free = 3 + len(shared) if options["listen_fds"] else 3
+    for name, check in checks.items():
+        if check.kind == "fd" and int(check.target) < free:
+            text = f"{check} is where listen_fds puts a socket; write a number from {free} to 9"
+            yield f"ready.{name}", text
+        for one in shared:
+            if _is_at(check, one):
+                text = (
+                    f"{check} is the socket {one['name']}, where old processes answer for the new "
+                    "one, so it proves nothing; write notify, fd:N, log:TEXT or exec:COMMAND"
+                )
+                yield f"ready.{name}", text
+
+
+def _is_at(check: Check, socket: Mapping[str, Any]) -> bool:
+    """Tell whether a check asks at a socket."""
+    if check.kind == "unix":
+        return bool(check.target == socket.get("path"))
+    if check.kind not in ("tcp", "http", "https") or socket.get("path"):
+        return False
+    authority = check.target.partition("/")[0].partition("?")[0]
+    host, _, port = authority.rpartition(":")
+    if not host:
+        host, port = authority, {"http": "80", "https": "443"}.get(check.kind, "")
+    hosts = {host.strip("[]").lower(), str(socket.get("host")).lower()}
+    is_one = len(hosts) == 1 or bool(hosts & _EVERYWHERE) or hosts <= _HERE
+    return is_one and port == str(socket.get("port"))

@@ -1,0 +1,85 @@
+"""What is known of the checks of a process, and the verdict on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from cvec_circus.options.checks import Check
+from cvec_circus.probes.connection import Result
+
+
+class Record:
+    """One check of one process. Owned by one thread.
+
+    Attributes:
+        holds: None while it is not known yet.
+        answer: What the last run has said, in a line; "" before that.
+        failure: Why it does not hold, "" if it does or has not run.
+        took: Seconds of the last run; None for what comes by itself.
+        since: The instant from which on it holds, or does not.
+        failures: How many runs in a row have failed.
+    """
+
+    __slots__ = (
+        "answer", "check", "failure", "failures", "family", "holds", "name", "since", "took"
+    )  # fmt: skip
+
+    def __init__(self, family: str, name: str, check: Check, now: float) -> None:
+        self.family, self.name, self.check = family, name, check
+        self.holds: bool | None = None
+        self.answer = self.failure = ""
+        self.took: float | None = None
+        self.since = now
+        self.failures = 0
+
+    def take(self, result: Result, threshold: int, now: float) -> None:
+        """Take what a run has come to; a failure counts when it is the `threshold`th in a row."""
+        self.answer, self.took = result.answer, result.took
+        if result.is_void:
+            return
+        self.failure = result.failure
+        self.failures = self.failures + 1 if result.failure else 0
+        holds = not result.failure
+        if self.holds is not holds and (holds or self.failures >= threshold):
+            self.holds, self.since = holds, now
+
+    @property
+    def trouble(self) -> str:
+        """Say in a line that it does not hold, and why."""
+        return f"check {self.name}: {self.failure or self.answer or 'no answer yet'}"
+
+    def row(self, now: float) -> dict[str, Any]:
+        """Return what people see of it, in JSON's types."""
+        states = {None: "not yet", True: "holds", False: "fails"}
+        return {
+            "name": self.name,
+            "family": self.family,
+            "check": str(self.check),
+            "state": states[self.holds],
+            "answer": self.answer,
+            "failures": self.failures,
+            "took": None if self.took is None else round(self.took, 6),
+            "for": round(now - self.since, 3),
+        }
+
+
+class Verdict:
+    """The verdict on the checks of one family. Owned by one thread.
+
+    Of `ready` there is none until all have held at once; of `live` it is good from the beginning.
+    """
+
+    def __init__(self, is_live: bool) -> None:
+        self.is_good: bool | None = True if is_live else None
+
+    def look(self, records: Collection[Record]) -> str | None:
+        """Return why not all hold, "" if they do; None if that is no news."""
+        failing = [record for record in records if record.holds is False]
+        if self.is_good is None and any(not record.holds for record in records):
+            return None
+        is_good = not failing
+        if is_good is self.is_good:
+            return None
+        self.is_good = is_good
+        return failing[0].trouble if failing else ""

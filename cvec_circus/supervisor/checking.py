@@ -1,0 +1,316 @@
+"""Checking processes: the part of the desk of probes that most daemons never need.
+
+Each check of each process has a record. What decides it depends on its kind: a line that comes by
+itself (`notify`, `fd`, `log`), which is waited for from before the process starts; or runs, one
+after the other (addresses and programs), each with its time. The core hears only when the verdict
+on all checks of a family changes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from cvec_circus.core.facts import Extended, Probed
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.checks import NETWORK_KINDS, Check
+from cvec_circus.probes.connection import Result
+from cvec_circus.probes.notify import microseconds, one_line, variables
+from cvec_circus.probes.prober import Prober
+from cvec_circus.probes.record import Record
+from cvec_circus.stream.search import Sought
+from cvec_circus.supervisor.notices import Inbox, Notices
+from cvec_circus.supervisor.probe_programs import Programs
+from cvec_circus.supervisor.probe_runs import Runs, Surroundings, Watchdog
+from cvec_circus.supervisor.probes import Around, Given
+from cvec_circus.supervisor.watched import Watched
+from cvec_circus.system import files
+
+LONGEST_EXTENSION = 3600.0
+"""Seconds from now that a process can ask for at most."""
+
+FD_BLOCK = 4096
+MOST_IN_PIPE = 64 * 1024
+"""Bytes that may come on `fd:N`. What comes after the newline is dropped: closing the pipe at once
+would end a program by SIGPIPE that says one word too many."""
+
+STOPPING = (ProcessState.STOPPING, ProcessState.KILLED)
+
+
+class Checking:
+    """Checks whether processes are ready, and whether they are alive. See `core.ports.Probes`.
+
+    Owned by the supervisor thread, which waits for none of them.
+    """
+
+    def __init__(self, around: Around) -> None:
+        loop = self._loop = around.loop
+        self._facts, self._readers = around.facts, around.readers
+        self._now = loop.clock.monotonic
+        prober, programs = (
+            Prober(loop.clock, loop.post),
+            Programs(loop, around.readers, around.reaper),
+        )
+        self._runs_with = Surroundings(loop, prober, programs, around.templates, around.variables)
+        self._notices = Notices(
+            loop, around.readers, around.identity, around.leader_of, self._heard
+        )
+        self._by_process: dict[ManagedProcess, Watched] = {}
+        self._runs: dict[Record, Runs] = {}
+
+    # -- the start of a process
+
+    @contextmanager
+    def prepare(self, watcher: Watcher, process: ManagedProcess) -> Iterator[Given]:
+        """Return what a process gets that is started in this context.
+
+        Raises:
+            OSError: The system refused it a socket or a pipe.
+            ValueError: The user of the process was not found.
+        """
+        self._drop(process)
+        watched = Watched(watcher, process, watcher.options.ready, self._now())
+        with ExitStack() as undone, ExitStack() as theirs:
+            undone.callback(self._close, watched)
+            yield self._given(watched, theirs)
+            undone.pop_all()
+        self._by_process[process] = watched
+
+    def _given(self, watched: Watched, theirs: ExitStack) -> Given:
+        watcher, env, places = watched.watcher, {}, {}
+        live = any(one.kind == "notify" for one in watcher.options.live.values())
+        if live or watched.of_kind("notify"):
+            watched.inbox = self._notices.open(watcher, watched.process)
+            env = variables(watched.inbox.path, watcher.options.live_interval if live else None)
+        for record in watched.of_kind("fd"):
+            ours, their = os.pipe2(os.O_CLOEXEC)
+            theirs.callback(os.close, their)
+            watched.pipes[record.name] = files.moved_up(ours), 0
+            os.set_blocking(watched.pipes[record.name][0], False)
+            places[int(record.check.target)] = their
+        texts = {one.name: one.check.target.encode() for one in watched.of_kind("log")}
+        found = partial(self._loop.post, self._came, watched)
+        return Given(env, places, Sought(texts, found) if texts else None)
+
+    def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin the checks of `ready` of a process that was spawned just now."""
+        watched = self._by_process.get(process)
+        if watched is None:
+            ready = watcher.options.ready
+            watched = self._by_process[process] = Watched(watcher, process, ready, self._now())
+        watched.is_begun = True
+        for name, (fd, _) in watched.pipes.items():
+            self._readers.add(fd, partial(self._read_pipe, watched, name))
+        for record in watched.ready.values():
+            self._begin_runs(watched, record)
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Begin its checks of `live` too, as it has been ready; or take over what is new of them,
+        if they have begun."""
+        watched = self._by_process.get(process)
+        if watched is None:
+            watched = self._by_process[process] = Watched(watcher, process, {}, self._now())
+        watched.is_begun = True
+        live, now = watched.live, self._now()
+        wanted: Mapping[str, Check] = watcher.options.live
+        for name, record in list(live.items()):
+            if wanted.get(name) != record.check:
+                del live[name]
+                self._end_runs(record)
+        watched.live = {n: live.get(n) or Record("live", n, wanted[n], now) for n in wanted}
+        for record in watched.live.values():
+            runs = self._runs.get(record)
+            if runs is None:
+                self._begin_runs(watched, record)
+            else:
+                runs.retime()
+        self._judge(watched, True)
+
+    # -- the end
+
+    def release(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """End all checks of a process, which is being stopped or has ended.
+
+        While it is being stopped it may still ask for more time.
+        """
+        watched = self._by_process.get(process)
+        if watched is None:
+            return
+        inbox = watched.inbox
+        is_stopping = process.state in STOPPING and process.exit_code is None
+        if is_stopping and inbox is not None:
+            watched.inbox = None
+            self._close(watched)
+            watched.inbox = inbox
+        else:
+            self._drop(process)
+
+    def forget(self, watcher: Watcher) -> None:
+        """Let go of the processes of a watcher that is gone for good; it may be called twice."""
+        for watched in self._of(watcher):
+            self._drop(watched.process)
+
+    def _of(self, watcher: Watcher) -> list[Watched]:
+        return [one for one in self._by_process.values() if one.watcher is watcher]
+
+    def _drop(self, process: ManagedProcess) -> None:
+        watched = self._by_process.pop(process, None)
+        if watched is not None:
+            self._close(watched)
+
+    def _close(self, watched: Watched) -> None:
+        watched.is_begun = False
+        for record in (*watched.ready.values(), *watched.live.values()):
+            self._end_runs(record)
+        for name in list(watched.pipes):
+            self._close_pipe(watched, name)
+        if watched.inbox is not None:
+            self._notices.close(watched.inbox)
+            watched.inbox = None
+
+    def end(self, timeout: float) -> bool:
+        """See `ProbeDesk.end`."""
+        self._runs_with.prober.stop()
+        return self._runs_with.prober.join(timeout)
+
+    def close(self) -> None:
+        """Let go of everything, after the loop has ended."""
+        for process in list(self._by_process):
+            self._drop(process)
+        self._runs_with.programs.close()
+        self._notices.close_all()
+        self._runs_with.prober.stop()
+
+    # -- what comes
+
+    def _begin_runs(self, watched: Watched, record: Record) -> None:
+        if record.check.kind in NETWORK_KINDS or record.check.kind == "exec":
+            self._runs[record] = Runs(self._runs_with, watched, record, self._take)
+        elif record.family == "live":
+            record.answer = "" if watched.inbox else "from the next process on"
+            self._runs[record] = Watchdog(self._runs_with, watched, record, self._take)
+        else:
+            return
+        self._runs[record].begin()
+
+    def _end_runs(self, record: Record) -> None:
+        runs = self._runs.pop(record, None)
+        if runs is not None:
+            runs.end()
+
+    def _take(self, watched: Watched, record: Record, result: Result) -> None:
+        """Take what a run has come to, and report what that changes."""
+        is_live = record.family == "live"
+        threshold = watched.watcher.options.live_failures if is_live else 1
+        record.take(result, threshold, self._now())
+        self._judge(watched, is_live)
+
+    def _judge(self, watched: Watched, is_live: bool) -> None:
+        news = watched.verdicts[is_live].look(watched.records(is_live))
+        if news is not None and watched.is_begun:
+            self._facts.append(Probed(watched.watcher, watched.process, is_live, news))
+
+    def _came(self, watched: Watched, name: str, answer: str = "") -> None:
+        """A process has said by itself that a check holds: it stays so."""
+        record = watched.ready[name]
+        if watched.is_begun and record.holds is None:
+            said = answer or f"a line with {record.check.target!r} came"
+            self._take(watched, record, Result("", said, self._now() - record.since))
+
+    def _read_pipe(self, watched: Watched, name: str) -> None:
+        fd, size = watched.pipes[name]
+        try:
+            block = os.read(fd, FD_BLOCK)
+        except BlockingIOError:
+            return
+        size += len(block)
+        watched.pipes[name] = fd, size
+        record = watched.ready[name]
+        if b"\n" in block:
+            self._came(watched, name, "a newline came")
+        if not block or size > MOST_IN_PIPE:
+            self._close_pipe(watched, name)
+            if record.holds is None:
+                what = "was closed" if not block else f"had {MOST_IN_PIPE} bytes"
+                text = f"file descriptor {record.check.target} {what} without a newline"
+                self._take(watched, record, Result(text, text, 0.0))
+
+    def _close_pipe(self, watched: Watched, name: str) -> None:
+        fd, _ = watched.pipes.pop(name)
+        self._readers.remove(fd)
+        os.close(fd)
+
+    def _heard(self, inbox: Inbox, fields: dict[str, str]) -> None:
+        """Take what a process has said of itself."""
+        watched = self._by_process.get(inbox.process)
+        if watched is None or watched.inbox is not inbox:
+            return
+        if "STATUS" in fields:
+            watched.status = one_line(fields["STATUS"])
+        if "EXTEND_TIMEOUT_USEC" in fields:
+            seconds = microseconds(fields["EXTEND_TIMEOUT_USEC"], LONGEST_EXTENSION)
+            if seconds is None:
+                inbox.tell_once("extension", "sends an EXTEND_TIMEOUT_USEC that is no number")
+            else:
+                self._facts.append(Extended(watched.watcher, watched.process, seconds))
+        if fields.get("FDSTORE") == "1":
+            inbox.tell_once("fdstore", "sends files to be stored, which is not supported")
+        if not watched.is_begun:
+            return
+        for record in watched.of_kind("notify"):
+            self._heard_ready(watched, record, fields)
+        for record in watched.live.values() if "WATCHDOG" in fields else ():
+            runs = self._runs[record]
+            if isinstance(runs, Watchdog):
+                runs.heard(fields["WATCHDOG"])
+
+    def _heard_ready(self, watched: Watched, record: Record, fields: dict[str, str]) -> None:
+        said = [f"{n}={one_line(fields[n])}" for n in SHOWN if n in fields]
+        if fields.get("READY") == "1":
+            self._came(watched, record.name, "READY=1")
+        if said:
+            record.answer = ", ".join(said)
+
+    # -- what people see
+
+    def unmet(self, process: ManagedProcess) -> str:
+        """Say which check of `ready` does not hold, and what it last answered."""
+        watched = self._by_process.get(process)
+        records = [] if watched is None else watched.records(False)
+        return next((_unmet(one) for one in records if not one.holds), "")
+
+    def details(self, process: ManagedProcess) -> list[dict[str, Any]]:
+        """Return a row for each check of a process, in JSON's types."""
+        watched = self._by_process.get(process)
+        if watched is None:
+            return []
+        now = self._now()
+        return [one.row(now) for is_live in (False, True) for one in watched.records(is_live)]
+
+    def status(self, process: ManagedProcess) -> str:
+        """Return what a process has said of itself last, "" for nothing."""
+        watched = self._by_process.get(process)
+        return "" if watched is None else watched.status
+
+
+SHOWN = ("READY", "STATUS", "RELOADING", "STOPPING", "ERRNO")
+"""What is shown of a notification."""
+
+_MISSING = {
+    "notify": "no READY=1 came on NOTIFY_SOCKET",
+    "fd": "no newline came on file descriptor {}",
+    "log": "no line with {!r} came",
+}
+
+
+def _unmet(record: Record) -> str:
+    missing = _MISSING.get(record.check.kind)
+    if missing is None or record.failure:
+        return record.trouble
+    text = missing.format(record.check.target)
+    more = f"; it did send {record.answer}" if record.answer else ""
+    return f"check {record.name}: {text}{more}"

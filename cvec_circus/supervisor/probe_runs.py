@@ -1,0 +1,160 @@
+"""The runs of one check of one process, one after the other, each at its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from cvec_circus.base.loop import Loop
+from cvec_circus.base.timers import Timer
+from cvec_circus.options.expand import expand
+from cvec_circus.options.words import split
+from cvec_circus.probes.address import Address, parse
+from cvec_circus.probes.connection import Result
+from cvec_circus.probes.prober import Probe, Prober
+from cvec_circus.probes.record import Record
+from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.probe_programs import Order, ProgramRun, Programs
+from cvec_circus.supervisor.watched import Watched
+from cvec_circus.system.launch import LaunchSpec
+
+SHORTEST_TIMEOUT = 1.0
+"""Seconds that a run of a check of `ready` has at least."""
+
+Take = Callable[[Watched, Record, Result], object]
+
+
+class Surroundings(NamedTuple):
+    """What runs work with. Immutable."""
+
+    loop: Loop
+    prober: Prober
+    programs: Programs
+    templates: Templates
+    variables: Callable[[str], Mapping[str, str]]
+    """Returns what a program gets beside the environment of the watcher of that name."""
+
+
+class Runs:
+    """The runs of a check of an address, or by a program. Owned by the supervisor thread.
+
+    A run begins an interval after the last one has begun, but never before that is over.
+    """
+
+    def __init__(self, around: Surroundings, watched: Watched, record: Record, take: Take) -> None:
+        self._around, self._watched, self._record, self._take = around, watched, record, take
+        self._timer: Timer | None = None
+        self._run: Probe | ProgramRun | None = None
+        self._address: Address | None = None
+        self._began = 0.0
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one beginning to the next."""
+        is_live = self._record.family == "live"
+        options = self._watched.watcher.options
+        return options.live_interval if is_live else self._watched.ready_interval
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a run may take."""
+        if self._record.family == "live":
+            return self._watched.watcher.options.live_timeout
+        return max(SHORTEST_TIMEOUT, self._watched.ready_interval)
+
+    def begin(self) -> None:
+        """Begin the first run."""
+        self._tick()
+
+    def retime(self) -> None:
+        """Take over a changed interval."""
+        self._wait()
+
+    def end(self) -> None:
+        """Begin no further run, and want nothing of the last one."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._run is not None:
+            self._run.cancel()
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = self._around.loop
+        at = max(self._began + self.interval, loop.clock.monotonic())
+        self._timer = loop.call_at(at, self._tick)
+
+    def _tick(self) -> None:
+        self._began = self._around.loop.clock.monotonic()
+        self._wait()
+        run = self._run
+        if run is None:
+            try:
+                self._run = self._start()
+            except (OSError, RuntimeError) as error:
+                self._done(Result("", f"cannot check: {error}", 0.0, True))
+            except ValueError as error:
+                self._done(Result(str(error), str(error), 0.0))
+        elif isinstance(run, ProgramRun) and run.has_answered:
+            text = f"process {run.pid} of the last run has not ended, although it was killed"
+            self._take(self._watched, self._record, Result(text, text, 0.0))
+
+    def _done(self, result: Result) -> None:
+        run = self._run
+        if not isinstance(run, ProgramRun) or run.is_over:
+            self._run = None
+        self._take(self._watched, self._record, result)
+
+    def _start(self) -> Probe | ProgramRun:
+        if self._record.check.kind == "exec":
+            order = Order(self._spec, self.timeout, self._done, self._over)
+            return self._around.programs.begin(order)
+        if self._address is None:
+            template = self._around.templates.of(self._watched.watcher)
+            target = expand(self._record.check.target, template.names(self._watched.process))
+            self._address = parse(self._record.check.kind, target)
+        probe = Probe(self._address, self.timeout, self._done)
+        self._around.prober.begin(probe)
+        return probe
+
+    def _over(self) -> None:
+        """Nothing is left of a program that had its answer before."""
+        self._run = None
+
+    def _spec(self) -> LaunchSpec:
+        watcher, process = self._watched.watcher, self._watched.process
+        template = self._around.templates.of(watcher)
+        names = template.names(process)
+        env = {
+            **self._around.variables(watcher.name),
+            "CVEC_CIRCUS_WATCHER": watcher.name,
+            "CVEC_CIRCUS_WID": str(process.wid),
+            "CVEC_CIRCUS_PID": str(process.pid),
+        }
+        words = [expand(word, names) for word in split(self._record.check.target)]
+        return template.check_spec(words, env)
+
+
+class Watchdog(Runs):
+    """Waits for WATCHDOG=1, once an interval at least. Owned by the supervisor thread."""
+
+    def _tick(self) -> None:
+        watched = self._watched
+        is_first, self._began = not self._began, self._around.loop.clock.monotonic()
+        self._wait()
+        if not is_first and watched.inbox is not None:
+            silence = self.interval * (self._record.failures + 1)
+            text = f"no WATCHDOG=1 for {silence:g} s"
+            self._take(watched, self._record, Result(text, text, self.interval))
+
+    def heard(self, value: str) -> None:
+        """Take what came after `WATCHDOG=`."""
+        self._began = self._around.loop.clock.monotonic()
+        self._wait()
+        if value == "1":
+            self._take(self._watched, self._record, Result("", "WATCHDOG=1", 0.0))
+        elif value == "trigger":
+            text = "WATCHDOG=trigger came"
+            for _ in range(self._watched.watcher.options.live_failures):
+                self._take(self._watched, self._record, Result(text, text, 0.0))

@@ -1,0 +1,125 @@
+"""Checks from end to end: a daemon, its file, its events, and what it does about them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import unittest
+from pathlib import Path
+
+from tests.support.daemon import Daemon, DaemonCase
+from tests.support.probing import NOTIFY
+from tests.test_docs import DOCS
+
+EXAMPLE = DOCS / "examples" / "ready"
+
+
+def script(folder: Path, text: str) -> None:
+    """Write a program that the file runs as `python3 -I program.py`."""
+    (folder / "program.py").write_text(f"import os, socket, sys, time\n{NOTIFY}\n{text}\n")
+
+
+PROGRAM = f"{shlex.quote(sys.executable)} -I program.py"
+
+
+class ChecksTest(DaemonCase):
+    def until(self, daemon: Daemon, name: str, action: str) -> dict[str, object]:
+        """Wait for an event of a watcher; return its payload."""
+        return daemon.wire.events.next(f"watcher.{name}.{action}")
+
+    @unittest.skipUnless(shutil.which("python3"), "the page runs python3")
+    def test_the_example_of_the_page(self) -> None:
+        text = (EXAMPLE / "ready.ini").read_text()
+
+        def prepare(folder: Path) -> None:
+            shutil.copy(EXAMPLE / "worker.py", folder)
+
+        daemon = self.daemon(text, prepare=prepare, circus="warmup_delay = 0\n")
+        waiting = {"worker", "queue", "cache", "web", "batch"}
+        while waiting:
+            waiting.discard(daemon.wire.events.next("ready")["topic"].split(".")[1])
+        self.assertEqual(daemon.wire.events.of("unready"), [])
+        daemon.order("quit")
+        daemon.ended()
+
+    def test_one_that_is_not_ready_in_time_says_what_it_did_say(self) -> None:
+        text = f"[watcher:web]\ncmd = {PROGRAM}\nready.up = notify\nready_timeout = 1s\n"
+        says = "notify('STATUS=warming up')\ntime.sleep(1000)"
+        daemon = self.daemon(text, prepare=lambda folder: script(folder, says))
+        told = self.until(daemon, "web", "unready")
+        said = "no READY=1 came on NOTIFY_SOCKET; it did send STATUS=warming up"
+        self.assertIn(f"check up: {said}", str(told["reason"]))
+        daemon.order("quit")
+        daemon.ended()
+
+    def test_one_that_is_not_alive_is_replaced(self) -> None:
+        text = (
+            "[watcher:web]\ncmd = sleep 1000\nmin_uptime = 0\nlive.x = exec:test ! -e bad\n"
+            "live_interval = 20ms\nlive_failures = 2\n"
+        )
+        daemon = self.daemon(text)
+        first = self.until(daemon, "web", "spawn")["process_pid"]
+        (daemon.folder / "bad").touch()
+        told = self.until(daemon, "web", "kill")
+        self.assertEqual((told["process_pid"], told["cause"]), (first, "live"))
+        self.assertIn("check x: exit code 1", str(told["why"]))
+        (daemon.folder / "bad").unlink()
+        self.assertNotEqual(self.until(daemon, "web", "spawn")["process_pid"], first)
+        daemon.order("quit")
+        daemon.ended()
+
+    def test_a_reload_waits_for_the_new_process(self) -> None:
+        text = (
+            "[watcher:web]\ncmd = sh -c 'while ! test -e go; do sleep 0.01; done; echo up;"
+            " exec sleep 1000'\nready.up = log:up\n"
+        )
+        daemon = self.daemon(text, prepare=lambda folder: (folder / "go").touch())
+        first = self.until(daemon, "web", "spawn")["process_pid"]
+        self.until(daemon, "web", "ready")
+        (daemon.folder / "go").unlink()
+        daemon.call("reload", name="web")
+        second = self.until(daemon, "web", "spawn")["process_pid"]
+        os.kill(int(str(first)), 0)
+        (daemon.folder / "go").touch()
+        self.assertEqual(self.until(daemon, "web", "kill")["process_pid"], first)
+        self.assertNotEqual(first, second)
+        daemon.order("quit")
+        daemon.ended()
+
+    def test_nothing_of_it_is_left(self) -> None:
+        text = (
+            "[watcher:web]\ncmd = sleep 1000\nready.a = notify\nready.b = fd:3\n"
+            "ready.c = exec:sleep 1000\nready.d = tcp://127.0.0.1:1\nready.e = log:x\n"
+            "numprocesses = 3\n"
+        )
+        daemon = self.daemon(text)
+        environ = Path(f"/proc/{self.until(daemon, 'web', 'spawn')['process_pid']}/environ")
+        (address,) = (
+            entry.partition("=")[2]
+            for entry in environ.read_text().split("\0")
+            if entry.startswith("NOTIFY_SOCKET=")
+        )
+        self.assertTrue(os.path.exists(address))
+        daemon.order("quit")
+        daemon.ended()
+        self.assertFalse(os.path.exists(os.path.dirname(address)))
+
+    def test_orders_are_judged(self) -> None:
+        text = (
+            "[socket:front]\nhost = 127.0.0.1\nport = 0\n"
+            "[watcher:web]\ncmd = sleep 1000 $(circus.sockets.front)\nuse_sockets = True\n"
+            "autostart = False\n"
+        )
+        daemon = self.daemon(text)
+        port = daemon.call("listsockets")["sockets"][0]["port"]
+        check = f"tcp://127.0.0.1:{port}"
+        self.assertEqual(daemon.ctl("set", "web", "ready.a", check).returncode, 0)
+        said = daemon.ctl("set", "web", "ready.b", "fd:3", "ready.c", "fd:3")
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn("ready.c: fd:3 is that of ready.b already; write another number", said.stderr)
+        daemon.order("quit")
+        log = "\n".join(daemon.ended())
+        self.assertIn(f"web: ready.a: {check} is the socket front, where old processes", log)
+        self.assertNotIn("Traceback", log)

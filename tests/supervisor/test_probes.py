@@ -1,0 +1,377 @@
+"""The desk of probes: checks of each kind, of real processes, and what is reported when."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.sockets.registry import Loan, SocketRegistry
+from cvec_circus.supervisor import probe_programs
+from cvec_circus.supervisor.launching import Template
+from cvec_circus.system import accounts, exits
+from tests.support.answering import Answering, says
+from tests.support.daemon import alive
+from tests.support.probing import ProbeCase, Program, python, shell
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+BROKEN = b"HTTP/1.1 503 No\r\n\r\n"
+FAST = {"ready_interval": 0.01}
+
+
+class AddressTest(ProbeCase):
+    def serve(self, text: bytes = OK) -> Answering:
+        self.text = text
+
+        def answer(connection: socket.socket) -> None:
+            says(self.text)(connection)
+
+        server = Answering(answer)
+        self.addCleanup(server.close)
+        return server
+
+    def test_ready_unready_and_ready_again(self) -> None:
+        server = self.serve()
+        watcher = Program(**{"ready.http": f"http://127.0.0.1:{server.port}/", **FAST})
+        process = self.probe(watcher)
+        self.assertEqual(self.probed, [(1, False, "")])
+        self.assertEqual(self.state(process, "http"), "holds")
+        asked = server.accepted
+        self.until(lambda: server.accepted > asked + 3)
+        self.text = BROKEN
+        self.until(lambda: len(self.probed) > 1)
+        asked = server.accepted
+        self.until(lambda: server.accepted > asked + 3)
+        failure = f"check http: HTTP 503 from http://127.0.0.1:{server.port}/"
+        self.assertEqual(self.probed[1:], [(1, False, failure)])
+        self.assertEqual(self.desk.unmet(process), failure)
+        self.text = OK
+        self.until(lambda: len(self.probed) > 2)
+        self.assertEqual(self.probed[2:], [(1, False, "")])
+        self.assertEqual(self.desk.unmet(process), "")
+
+    def test_all_of_them(self) -> None:
+        server, port = self.serve(), 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        checks = {
+            "ready.http": f"http://127.0.0.1:{server.port}/",
+            "ready.tcp": f"tcp://127.0.0.1:{port}",
+        }
+        process = self.start(Program(**checks, **FAST))
+        self.until(lambda: self.state(process, "http") == "holds" and server.accepted > 3)
+        self.until(lambda: self.state(process, "tcp") == "fails")
+        self.assertEqual(self.probed, [])
+        said = f"check tcp: tcp://127.0.0.1:{port}: connection refused"
+        self.assertEqual(self.desk.unmet(process), said)
+        with socket.socket() as late:
+            late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            late.bind(("127.0.0.1", port))
+            late.listen(8)
+            self.until(lambda: self.probed)
+        self.assertEqual(self.probed[0], (1, False, ""))
+
+    def test_names_are_replaced(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            script = "s = socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1] % os.getpid())\n"
+            options = python(f"{script}s.listen()\ntime.sleep(1000)")
+            options["args"].append(f"{folder}/$(circus.wid).%d.s")
+            where = f"unix://{folder}/$(circus.wid).$(circus.pid).s"
+            process = self.probe(Program(**options, **{"ready.unix": where, **FAST}), wid=3)
+            self.assertEqual(self.probed, [(3, False, "")])
+            self.assertEqual(os.listdir(folder), [f"3.{process.pid}.s"])
+
+    def test_what_is_no_address_says_so(self) -> None:
+        process = self.start(Program(**{"ready.a": "tcp://127.0.0.1:9$(circus.port)", **FAST}))
+        self.until(lambda: self.state(process, "a") == "fails")
+        self.assertIn("is no address of a host and a port", self.desk.unmet(process))
+
+    def test_live_is_reported_at_its_threshold_and_healed_at_once(self) -> None:
+        server = self.serve(BROKEN)
+        url = f"http://127.0.0.1:{server.port}/"
+        options = {"live.http": url, "live_interval": 0.02, "live_failures": 3}
+        watcher = Program(**options)
+        process = self.start(watcher)
+        self.desk.proved(watcher, process)
+        self.until(lambda: self.probed)
+        self.assertEqual(self.probed, [(1, True, f"check http: HTTP 503 from {url}")])
+        self.assertEqual(self.row(process, "http")["failures"], 3)
+        self.until(lambda: self.row(process, "http")["failures"] > 5)
+        self.assertEqual(len(self.probed), 1)
+        self.text = OK
+        self.until(lambda: len(self.probed) > 1)
+        self.assertEqual(self.probed[1:], [(1, True, "")])
+        self.assertEqual(self.row(process, "http")["failures"], 0)
+
+    def test_live_begins_with_the_proof(self) -> None:
+        server = self.serve()
+        url = f"http://127.0.0.1:{server.port}/"
+        watcher = Program(**{"ready.it": "log:never", "live.http": url, "live_interval": 0.01})
+        process = self.start(watcher)
+        self.assertEqual([row["name"] for row in self.desk.details(process)], ["it"])
+        self.desk.proved(watcher, process)
+        self.until(lambda: server.accepted > 2)
+        self.assertEqual(self.probed, [])  # it was good before, and is
+
+    def test_changed_checks_of_live(self) -> None:
+        server = self.serve(BROKEN)
+        url = f"http://127.0.0.1:{server.port}"
+        watcher = Program(**{"live.a": f"{url}/a", "live_interval": 0.01, "live_failures": 1})
+        process = self.start(watcher)
+        self.desk.proved(watcher, process)
+        self.until(lambda: self.probed)
+        watcher.set(**{"live.b": f"{url}/b"})
+        self.desk.proved(watcher, process)
+        self.until(lambda: self.state(process, "b") == "fails")
+        watcher.set(**{"live.a": None})
+        self.desk.proved(watcher, process)
+        self.assertEqual([row["name"] for row in self.desk.details(process)], ["b"])
+        self.assertEqual(len(self.probed), 1)
+        watcher.set(**{"live.b": None})
+        self.desk.proved(watcher, process)
+        self.assertEqual(self.probed[1:], [(1, True, "")])
+
+    def test_nothing_more_after_the_release(self) -> None:
+        server = self.serve()
+        watcher = Program(**{"ready.http": f"http://127.0.0.1:{server.port}/", **FAST})
+        process = self.probe(watcher)
+        self.text = BROKEN
+        self.release(watcher, process)
+        self.release(watcher, process, has_ended=True)
+        asked = server.accepted
+        deadline = SYSTEM.monotonic() + 0.1
+        self.until(lambda: SYSTEM.monotonic() > deadline)
+        self.assertLessEqual(server.accepted, asked + 1)
+        self.assertEqual(self.probed, [(1, False, "")])
+        self.assertEqual(self.desk.details(process), [])
+
+    def test_never_two_runs_at_once(self) -> None:
+        open_now: list[int] = []
+
+        def slow(connection: socket.socket) -> None:
+            open_now.append(1)
+            connection.recv(65536)
+            connection.settimeout(20)
+            connection.recv(1)  # until the probe gives up
+
+        server = Answering(slow)
+        self.addCleanup(server.close)
+        url = f"http://127.0.0.1:{server.port}/"
+        watcher = Program(**{"live.a": url, "live_interval": 0.01, "live_timeout": 0.1})
+        process = self.start(watcher)
+        self.desk.proved(watcher, process)
+        self.until(lambda: self.probed)
+        took = self.row(process, "a")["took"]
+        self.assertGreaterEqual(took, 0.1)
+        self.assertLessEqual(len(open_now), 4)
+        self.assertIn("no answer within 0.1 s", self.probed[0][2])
+
+
+class LineTest(ProbeCase):
+    """What a process says by itself."""
+
+    def test_a_newline(self) -> None:
+        for number in (3, 9):
+            with self.subTest(number):
+                script = f"os.write({number}, b'ready\\n')\nos.close({number})\ntime.sleep(1000)"
+                process = self.probe(Program(**python(script), **{"ready.a": f"fd:{number}"}))
+                self.assertEqual(self.probed.pop(), (1, False, ""))
+                self.assertEqual(self.row(process, "a")["answer"], "a newline came")
+                self.desk.release(None, process)
+
+    def test_two_at_once_and_nothing_else_is_open(self) -> None:
+        script = (
+            "found = sorted(int(n) for n in os.listdir('/proc/self/fd') if int(n) > 2)\n"
+            "assert found == [3, 4, 5], found  # the first one is that of the list\n"
+            "for _ in range(9): os.write(4, b'ready\\n')  # once would do\n"
+            "os.write(5, b'\\n')\ntime.sleep(1000)"
+        )
+        process = self.probe(Program(**python(script), **{"ready.a": "fd:5", "ready.b": "fd:4"}))
+        self.assertEqual(self.probed, [(1, False, "")])
+        self.assertEqual(self.state(process, "b"), "holds")
+
+    def test_without_a_newline(self) -> None:
+        for script, said in (
+            ("os.write(4, b'ready')\nos.close(4)", "was closed without a newline"),
+            ("os.write(4, b'x' * 65537)\n", "had 65536 bytes without a newline"),
+        ):
+            process = self.start(
+                Program(**python(f"{script}\ntime.sleep(1000)"), **{"ready.a": "fd:4"})
+            )
+            self.assertEqual(
+                self.desk.unmet(process), "check a: no newline came on file descriptor 4"
+            )
+            self.until(lambda: self.state(process, "a") == "fails")  # noqa: B023
+            self.assertEqual(self.desk.unmet(process), f"check a: file descriptor 4 {said}")
+            self.assertEqual(self.probed, [])
+            self.desk.release(None, process)
+
+    def test_an_exec_error_is_still_known(self) -> None:
+        watcher = Program(cmd="/no/such/program", **{"ready.a": "fd:4"})
+        process = self.start(watcher)
+        self.until(lambda: self.have("exited", process))
+
+    def test_a_text_in_either_output(self) -> None:
+        for redirection in ("", ">&2"):
+            for more in ({}, {"stdout_stream.filename": os.devnull}, {"log_history": 0}):
+                script = shell(f"echo no; echo It listens now {redirection}; exec sleep 1000")
+                watcher = Program(**script, **{"ready.a": "log:It listens", **more})
+                with self.subTest(redirection=redirection, more=more):
+                    process = self.probe(watcher)
+                    self.assertEqual(self.probed.pop(), (1, False, ""))
+                    answer = self.row(process, "a")["answer"]
+                    self.assertEqual(answer, "a line with 'It listens' came")
+                    self.desk.release(watcher, process)
+
+    def test_a_text_that_does_not_come(self) -> None:
+        process = self.start(Program(**shell("echo no; exec sleep 1000"), **{"ready.a": "log:yes"}))
+        self.assertEqual(self.desk.unmet(process), "check a: no line with 'yes' came")
+
+    def test_a_number_that_a_socket_has(self) -> None:
+        sockets = SocketRegistry()
+        self.addCleanup(sockets.close_all)
+        sockets.add(CircusSocket(name="front", host="127.0.0.1", port=0))
+        sockets.bind_all()
+        given = {"cmd": "x $(circus.sockets.front)", "use_sockets": True, "listen_fds": True}
+        template = Template("web", Program(**given).options, "run")
+        with Loan(sockets) as loan:
+            with self.assertRaisesRegex(ValueError, "file descriptor 3 is that of socket front"):
+                template.spec(1, loan, places={3: 0})
+            self.assertEqual(template.spec(1, loan, places={4: 0}).places, {4: 0})
+
+
+class ExecTest(ProbeCase):
+    def check(self, command: str, **more: Any) -> Program:
+        return Program(**{"ready.a": f"exec:{command}", **FAST, **more})
+
+    def test_exit_codes(self) -> None:
+        for command, said in (
+            ("true", ""),
+            ("sh -c 'echo fine'", ""),
+            ("false", "exit code 1"),
+            ("sh -c 'echo one; echo two >&2; echo; exit 3'", "exit code 3: two"),
+            ("sh -c 'kill -9 $$$$'", "killed by SIGKILL"),
+            ("/no/such/program", "cannot run /no/such/program: No such file or directory"),
+        ):
+            with self.subTest(command):
+                command = command.replace("$$$$", "$$")
+                watcher = self.check(command)
+                process = self.start(watcher)
+                self.until(lambda: self.state(process, "a") != "not yet")  # noqa: B023
+                self.assertEqual(self.desk.unmet(process), f"check a: {said}" if said else "")
+                self.desk.release(watcher, process)
+
+    def test_what_it_gets(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            script = (
+                'test "$1 $2" = "$CVEC_CIRCUS_WID $CVEC_CIRCUS_PID" && test "$MINE" = "a b"'
+                ' && test "$PWD" = "$3" && test "$4" = "x y" && test "$CVEC_CIRCUS_WATCHER" = web'
+                " && test $# = 4"
+            )
+            command = f"sh -c '{script}' sh $(circus.wid) $(circus.pid) $(circus.working_dir)"
+            watcher = self.check(
+                f"{command} $(circus.mine)",
+                working_dir=os.path.realpath(folder),
+                env={"MINE": "a b"},
+                **{"mine.x": "y"},
+            )
+            watcher.options = watcher.options.replace({"mine": "x y"})
+            self.probe(watcher, wid=7)
+        self.assertEqual(self.probed, [(7, False, "")])
+
+    def test_one_that_hangs_is_killed_with_its_group(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pids")
+            script = f"sleep 1000 & echo $! $$ > {path}.new; mv {path}.new {path}; echo busy; wait"
+            options = {"live.a": f"exec:sh -c '{script}'", "live_timeout": 0.3}
+            watcher = Program(**options, live_interval=1000, live_failures=1)
+            process = self.start(watcher)
+            self.desk.proved(watcher, process)
+            self.until(lambda: self.probed)
+            said = "check a: no exit within 0.3 s, so it was killed; it said: busy"
+            self.assertEqual(self.probed, [(1, True, said)])
+            pids = [int(word) for word in path.read_text().split()]
+        self.until(lambda: not any(map(alive, pids)))
+
+    def test_what_it_leaves_in_its_group_is_killed(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pid")
+            watcher = self.check(f"sh -c 'sleep 1000 & echo $! > {path}'", ready_interval=1000)
+            self.probe(watcher)
+            self.assertEqual(self.probed, [(1, False, "")])
+            pid = int(path.read_text())
+        self.until(lambda: not alive(pid))
+
+    def test_one_that_writes_without_end(self) -> None:
+        process = self.start(self.check("yes", ready_interval=1000))
+        self.until(lambda: self.state(process, "a") == "fails")
+        self.assertEqual(
+            self.desk.unmet(process), "check a: it wrote more than 1 MiB and was killed"
+        )
+
+    def test_the_release_kills_it(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pid")
+            watcher = self.check(f"sh -c 'echo $$ > {path}.new; mv {path}.new {path}; sleep 1000'")
+            process = self.start(watcher)
+            self.until(path.exists)
+            pid = int(path.read_text())
+            self.release(watcher, process)
+            self.until(lambda: not alive(pid))
+        self.assertEqual(self.probed, [])
+
+    def test_the_end_of_the_daemon_kills_it(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pid")
+            watcher = self.check(f"sh -c 'echo $$ > {path}.new; mv {path}.new {path}; sleep 1000'")
+            self.start(watcher)
+            self.until(path.exists)
+            pid = int(path.read_text())
+            self.desk.close()
+            self.assertFalse(alive(pid))
+
+    def test_many_at_a_time(self) -> None:
+        checks = {f"ready.a{number}": "exec:true" for number in range(50)}
+        self.probe(Program(**checks, ready_interval=1000))
+        self.assertEqual(self.probed, [(1, False, "")])
+
+    def test_no_orphan_of_ours_is_taken_from_us(self) -> None:
+        watcher = self.check("sh -c 'sleep 0.1; exit 3'")
+        process = self.start(watcher)
+        self.until(lambda: self.reaper._attended)
+        while self.state(process, "a") == "not yet":
+            self.signals._finder.look(lambda: None)
+            self.signals._finder.new_batch()
+            self.until(lambda: True)
+        self.assertEqual(self.desk.unmet(process), "check a: exit code 3")
+
+    def test_a_shortage_of_ours_says_nothing(self) -> None:
+        trouble = OSError(24, "Too many open files")
+        with mock.patch.object(probe_programs, "launch", side_effect=trouble):
+            process = self.start(self.check("true"))
+            self.until(lambda: self.row(process, "a")["answer"])
+            self.assertEqual(self.state(process, "a"), "not yet")
+            self.assertIn("Too many open files", self.desk.unmet(process))
+        self.until(lambda: self.probed)
+        self.assertEqual(self.probed, [(1, False, "")])
+
+    def test_its_user(self) -> None:
+        if os.getuid():
+            self.skipTest("only root changes users")
+        accounts.look_up(65534, None)
+        self.probe(self.check("sh -c 'test $(id -u) = 65534'", uid=65534))
+        self.assertEqual(self.probed, [(1, False, "")])
+
+
+class ExecWithoutPidfdsTest(ExecTest):
+    """The same on a kernel that has no pidfds."""
+
+    def setUp(self) -> None:
+        with mock.patch.object(exits, "choose", exits.WaitThreadExitWatcher):
+            super().setUp()
