@@ -63,7 +63,12 @@ ANSWERS: dict[str, dict[str, str]] = {
     "quit": {},
     "reload": {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
-        "that were there and still are: `kept`."
+        "that were there and still are: `kept`.",
+        "plan": "With `dry_run`: for each watcher its `name`; `action`, which is `start`, `hup` or "
+        "`replace`; the pids in `processes`, the oldest first; and for `replace`: `surge` (null "
+        "for all) and `unavailable`, `may_retry` (once more with the old one stopped first), "
+        "`ready` (checks by name), `seconds` (to become ready, or to live without a check) and "
+        "`goes_back`, whether the old ones stay if one fails.",
     },
     "reloadconfig": {
         "file": "The file that was read.",
@@ -73,6 +78,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are, of the watchers that it changed: `kept`.",
     },
+    "reopen": {},
     "restart": {
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`."

@@ -205,7 +205,7 @@ class OutputDesk:
         if (watcher, channel) not in self._open:
             self.open(watcher)  # it is closed no longer (close_child_stdout)
         source = _source(watcher, channel)
-        several = watcher.goal.numprocesses > 1
+        several = watcher.options.numprocesses > 1
         source = source._replace(wid=process.wid, has_others=several)
         search = None if sought is None else Search(sought)
         self.pumps.add((watcher, channel), fd, pid, source, search)

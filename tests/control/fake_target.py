@@ -219,6 +219,13 @@ class FakeTarget:
     def sample_daemon(self, then: Callable[[Any], None], refuse: Callable[[str], None]) -> None:
         self._sampled(lambda: then({"pid": 1, "cpu": 0.0, "cmdline": "python3", "children": []}))
 
+    def reopen(self, watchers: Any) -> None:
+        self._order(("reopen", watchers and [watcher.name for watcher in watchers]), None)
+
+    def rehearse(self, watchers: Any, sequential: bool) -> list[dict[str, Any]]:
+        names = [watcher.name for watcher in (self.watchers() if watchers is None else watchers)]
+        return [{"name": name, "action": "start", "processes": []} for name in names]
+
     def reload_configuration(self, props: dict[str, Any], answer: Any) -> None:
         self._order(("reload_configuration", props), None)
         plan = {"changes": False, "watchers": [], "plugins": [], "sockets": [], "circus": []}

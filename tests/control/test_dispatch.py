@@ -26,6 +26,7 @@ MUTATING = {
     "kill": {"name": "web"},
     "reload": {},
     "reloadconfig": {},
+    "reopen": {},
     "restart": {},
     "rm": {"name": "web"},
     "set": {"name": "web", "options": {}},

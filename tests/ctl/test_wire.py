@@ -26,6 +26,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "quit": ("", {}),
     "reload": ("web", {"name": "web"}),
     "reloadconfig": ("my.ini", {"path": os.path.abspath("my.ini")}),
+    "reopen": ("web", {"name": "web"}),
     "restart": ("web", {"name": "web"}),
     "rm": ("web", {"name": "web"}),
     "logs": ("web solo", {"name": ["web", "solo"]}),

@@ -161,6 +161,7 @@ class TestCommands(DaemonCase):
         self.assertEqual(self.daemon_.out.until("signal"), "USR2")
         self.prints("signal solo SIGHUP --children", "ok")
         self.assertEqual(self.daemon_.out.until("signal"), "HUP")
+        self.prints("reopen solo", "ok")
         self.prints("kill solo --waiting", "ok")
         self.assertFalse(alive(int(pid)) or alive(int(worker)))
         self.daemon_.out.until("ready")

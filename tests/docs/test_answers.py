@@ -58,6 +58,8 @@ class TestAnswers(EmbeddedCase):
             self.ask(command, name=["one"])
         for command in ("kill", "reload", "restart", "start", "stop"):
             self.ask(command, name="web", waiting=True)
+        self.ask("reload", dry_run=True)
+        self.ask("reopen")
         self.ask("signal", name="one", signum="CONT")
         self.ask("set", name="one", options={"max_age": 1000}, waiting=True)
         self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
