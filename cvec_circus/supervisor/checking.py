@@ -51,10 +51,8 @@ class Checking:
         loop = self._loop = around.loop
         self._facts, self._readers = around.facts, around.readers
         self._now = loop.clock.monotonic
-        prober, programs = (
-            Prober(loop.clock, loop.post),
-            Programs(loop, around.readers, around.reaper),
-        )
+        prober = Prober(loop.clock, loop.post)
+        programs = Programs(loop, around.readers, around.reaper)
         self._runs_with = Surroundings(loop, prober, programs, around.templates, around.variables)
         self._notices = Notices(
             loop, around.readers, around.identity, around.leader_of, self._heard
@@ -104,7 +102,11 @@ class Checking:
             watched = self._by_process[process] = Watched(watcher, process, ready, self._now())
         watched.is_begun = True
         for name, (fd, _) in watched.pipes.items():
-            self._readers.add(fd, partial(self._read_pipe, watched, name))
+            try:
+                self._readers.add(fd, partial(self._read_pipe, watched, name))
+            except OSError as error:
+                text = f"cannot be read: {error.strerror}"
+                watched.ready[name].take(Result("", text, 0.0, True), 1, self._now())
         for record in watched.ready.values():
             self._begin_runs(watched, record)
 
@@ -312,5 +314,6 @@ def _unmet(record: Record) -> str:
     if missing is None or record.failure:
         return record.trouble
     text = missing.format(record.check.target)
-    more = f"; it did send {record.answer}" if record.answer else ""
+    verb = "it did send " if record.check.kind == "notify" else ""
+    more = f"; {verb}{record.answer}" if record.answer else ""
     return f"check {record.name}: {text}{more}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -211,6 +212,14 @@ class LineTest(ProbeCase):
             self.assertEqual(self.desk.unmet(process), f"check a: file descriptor 4 {said}")
             self.assertEqual(self.probed, [])
             self.desk.release(None, process)
+
+    def test_a_pipe_that_cannot_be_polled(self) -> None:
+        watcher = Program(**shell("echo >&3; exec sleep 1000"), **{"ready.a": "fd:3"})
+        trouble = OSError(errno.ENOMEM, "Cannot allocate memory")
+        with mock.patch.object(self.readers, "add", side_effect=trouble):
+            process = self.start(watcher)
+        said = "no newline came on file descriptor 3; cannot be read: Cannot allocate memory"
+        self.assertEqual(self.desk.unmet(process), f"check a: {said}")
 
     def test_an_exec_error_is_still_known(self) -> None:
         watcher = Program(cmd="/no/such/program", **{"ready.a": "fd:4"})
