@@ -28,6 +28,9 @@ from cvec_circus.system.exits import ExitWatcher
 LIST_TIMEOUT = 1.0
 """Seconds until a tree is signalled without the list of its members."""
 
+MOST_REMEMBERED = 1024
+"""Children in no slot whose sessions are remembered when they have ended."""
+
 Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
 
 
@@ -223,8 +226,14 @@ class Reaper:
             OSError: See `add`.
         """
         is_watched = self._watch(pid)
-        self._families.attended.add(pid)
+        attended = self._families.attended
+        attended.pop(pid, None)
+        attended[pid] = True
         self._attended[pid] = then
+        if len(attended) > MOST_REMEMBERED:
+            oldest = next(iter(attended))
+            if attended.pop(oldest):
+                attended[oldest] = True  # it has not ended
         if not is_watched:
             self._loop.post(self._exited.append, pid)
 
@@ -250,7 +259,7 @@ class Reaper:
     def _attended_ended(self, pid: int) -> None:
         self.kill_attended(pid)
         then = self._attended.pop(pid)
-        self._families.attended.discard(pid)
+        self._families.attended[pid] = False  # what it has left may be seen, dying, a little later
         fd = self._exits.release(pid)
         if fd is not None:
             os.close(fd)

@@ -80,11 +80,11 @@ class Families:
 
     Attributes:
         by_pid, by_process: The families by the pids of their leaders, dead or not; by their slots.
-        attended: The pids of children in no slot that the reaper waits for.
+        attended: Children in no slot, by pid: whether the reaper still waits for each.
     """
 
     def __init__(self) -> None:
-        self.attended: set[int] = set()
+        self.attended: dict[int, bool] = {}
         self.by_pid: dict[int, Family] = {}
         self.by_process: dict[ManagedProcess, Family] = {}
         self._by_slot: dict[tuple[str, str], Family] = {}
@@ -191,7 +191,7 @@ class Outsiders:
 
     def knows(self, pid: int) -> bool:
         """Whether that process is kept here or attended, and its exit will be seen."""
-        return pid in self._by_pid or pid in self._families.attended
+        return pid in self._by_pid or self._families.attended.get(pid, False)
 
     def has_origin(self, session: int) -> bool:
         """Whether it is known from which watcher the members of a session come."""
@@ -215,7 +215,7 @@ class Outsiders:
         if not self._watch(outsider) or found.is_of_hook:
             return
         if watcher is None:
-            if self._adopts:
+            if self._adopts and found.session not in self._families.attended:
                 logger.warning("%s was left by an unknown program and is left alone", outsider.name)
         elif family is not None and family.is_alive:
             outsider.role = Role.ORPHAN

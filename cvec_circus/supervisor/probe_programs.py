@@ -189,7 +189,8 @@ class Programs:
                 break
         self._close_output(run)
         run.order.over()
-        run.answer(*self._judge(run, ended))
+        failure, answer = self._judge(run, ended)
+        run.answer(failure, answer, is_void=ended.status_lost)
         self._go_on()
 
     def _judge(self, run: ProgramRun, ended: Exit) -> tuple[str, str]:
@@ -205,7 +206,7 @@ class Programs:
         code, said = ended.exit_code, self._last_line(run)
         how = f"killed by SIG{to_name(-code)}" if code < 0 else f"exit code {code}"
         if ended.status_lost:
-            how = "its exit code is lost"
+            how = "other code in this program collected its exit code"
         text = f"{how}: {said}" if said else how
         return ("", text) if not code else (text, text)
 

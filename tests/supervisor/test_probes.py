@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Loan, SocketRegistry
-from cvec_circus.supervisor import probe_programs
+from cvec_circus.supervisor import endings, probe_programs
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.system import accounts, exits
 from tests.support.answering import Answering, says
@@ -359,6 +360,31 @@ class ExecTest(ProbeCase):
             self.signals._finder.new_batch()
             self.until(lambda: True)
         self.assertEqual(self.desk.unmet(process), "check a: exit code 3")
+
+    def test_what_it_leaves_is_no_riddle(self) -> None:
+        watcher = self.check("sh -c 'sleep 0.01 & sleep 0.02 & exit 0'")
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.start(watcher)
+            for _ in range(20):
+                ended = self.reaper._families.attended.copy()
+                self.until(lambda: len(self.reaper._families.attended) > len(ended))  # noqa: B023
+                self.signals._finder.new_batch()
+                self.signals._finder.look(lambda: None)
+            logger.warning("the end")
+        self.assertEqual([line for line in logs.output if "unknown" in line], [])
+
+    def test_old_ones_are_forgotten(self) -> None:
+        with mock.patch.object(endings, "MOST_REMEMBERED", 3):
+            watcher = self.check("true")
+            self.start(watcher)
+            seen: set[int] = set()
+
+            def many() -> bool:
+                seen.update(self.reaper._families.attended)
+                return len(seen) > 9
+
+            self.until(many)
+            self.assertLessEqual(len(self.reaper._families.attended), 3)
 
     def test_a_shortage_of_ours_says_nothing(self) -> None:
         trouble = OSError(24, "Too many open files")
