@@ -147,7 +147,8 @@ class Build:
             is_open: Whether the section may have keys that are no options.
         """
         table = TABLES[section.kind]
-        typed = {}
+        typed: dict[str, Any] = {}
+        freeform: dict[str, str] = {}
         for key, value in section.values.items():
             if not is_open and table.find(key) is None:
                 self._refuse_unknown(section, key, table)
@@ -161,6 +162,11 @@ class Build:
                 self._keep_freeform(section, key, error.reason)
                 if "." in key:
                     typed[key] = value
+                else:
+                    freeform[key] = value
+        for key in ("cmd", "args", "shell_args"):
+            if freeform and isinstance(typed.get(key), str):
+                typed[key] = expand(typed[key], freeform)
         return typed
 
     def _keep_freeform(self, section: Section, key: str, reason: str) -> None:
@@ -169,7 +175,7 @@ class Build:
 
         what = "an option of your own"
         if "." not in key:
-            said = f"{reason}; so its default counts"
+            said = f"{reason}; its default counts, and $(circus.{key}) is what is written here"
         elif is_meant(section.values[key]):
             said = f"{reason}; as it stands it is {what}, and nothing is checked"
         else:

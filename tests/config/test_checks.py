@@ -117,9 +117,20 @@ class FreeformTest(SlipsCase):
         ):
             with self.subTest(text):
                 (said,) = self.found(f"{WEB}{text}\n")
-                self.assertTrue(said.endswith("; so its default counts"), said)
                 name = text.partition(" ")[0]
+                more = f"; its default counts, and $(circus.{name}) is what is written here"
+                self.assertTrue(said.endswith(more), said)
                 self.assertEqual(self.options(f"{text}\n")[name], default)  # type: ignore[index]
+
+    def test_commands_see_what_is_written(self) -> None:
+        self.write(
+            "main.ini",
+            "[watcher:web]\ncmd = x $(circus.rollout) $(circus.wid)\nargs = ((circus.Rollout))\n"
+            "rollout = blue\n",
+        )
+        (watcher,) = load("main.ini", ENVIRON, str(self.folder)).watchers
+        self.assertEqual(watcher.options.cmd, "x blue $(circus.wid)")
+        self.assertEqual(watcher.options.args, "blue")
 
     def test_it_outlives_changes(self) -> None:
         options = self.options("ready.color = green\n")
