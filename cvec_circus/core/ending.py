@@ -40,8 +40,7 @@ class Ender(Asker):
         if process in places.trials:
             watcher.withdraw("after_spawn", wid, pid)  # it goes anyway
         places.ends(process, ProcessState.STOPPING)
-        if process.checked or watcher.options.live:
-            self.ports.probes.release(watcher, process)
+        self.ports.probes.release(watcher, process)
         kill_at = self.now() + watcher.patience(graceful_timeout)
         places.due(process, Purpose.KILL, kill_at)
         self.publish(watcher, "kill", cause, process_pid=pid, wid=wid, signum=signum)

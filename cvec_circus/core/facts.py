@@ -123,6 +123,7 @@ class Recorder(Spawner):
         if lost:
             told["status_lost"] = True
         self.publish(watcher, "reap", cause, **told)
+        self.ports.probes.release(watcher, process)
         if watcher.is_abandoned:
             self.let_go(watcher, process)
             return
@@ -134,8 +135,6 @@ class Recorder(Spawner):
         places.has_run |= failure is None
         is_new = by_itself and wanted and self.judges(watcher, process)
         is_new = is_new and not (watcher.one_shot and exit_code == 0)
-        if process.checked or watcher.options.live:
-            self.ports.probes.release(watcher, process)
         lived = self.now() - process.spawned_at
         if (
             failure

@@ -44,6 +44,8 @@ class Prover(Roller):
 
     def ready_by(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Act on the deadline of the proof."""
+        if process.state is not ProcessState.RUNNING:
+            return  # one that came due at the same moment has failed the rollout of both
         if not process.checked:
             self.prove(watcher, process)
             return
@@ -86,7 +88,7 @@ class Prover(Roller):
         for purpose in (Purpose.READY_BY, Purpose.KILL):
             due_at = places.deadline(process, purpose)
             is_asked = purpose is Purpose.READY_BY or watcher.goal.patience is None
-            if due_at is not None and due_at < until and is_asked and process.checked:
+            if due_at is not None and due_at < until and is_asked:
                 places.due(process, purpose, until)
 
     def _is_unready(self, watcher: Watcher, process: ManagedProcess, text: str) -> None:

@@ -129,7 +129,10 @@ class Watcher:
     def is_ready(self) -> bool:
         """Whether every place has a process that is proved, and ready still."""
         places = self.places
-        if self.life is not UP or not self.is_full or places.pending or places.unproved:
+        if self.life is not UP or places.pending or places.unproved:
+            return False
+        is_full = self.is_full if self.one_shot else len(places.fresh) >= self.goal.numprocesses
+        if not is_full:
             return False
         return not any(process.unready for process in places.fresh)
 

@@ -143,6 +143,9 @@ class TestLive(ProofCase):
         (kill,) = self.world.payloads("kill")
         self.assertEqual((kill["cause"], kill["process_pid"]), ("live", 100))
         self.assertEqual(self.world.pids(watcher), [101])
+        self.assertEqual([action for _, action in self.told()], ["ready", "unready"])
+        self.world.advance(1)
+        self.assertEqual([action for _, action in self.told()], ["ready", "unready", "ready"])
 
     def test_or_is_only_said(self) -> None:
         watcher = self.up(live_action="report")

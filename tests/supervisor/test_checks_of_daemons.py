@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from tests.support.daemon import Daemon, DaemonCase
+from tests.support.eventually import eventually
 from tests.support.probing import NOTIFY
 from tests.test_docs import DOCS
 
@@ -96,6 +97,8 @@ class ChecksTest(DaemonCase):
         )
         daemon = self.daemon(text)
         environ = Path(f"/proc/{self.until(daemon, 'web', 'spawn')['process_pid']}/environ")
+        # The launch shim has another environment until it is the program.
+        self.assertTrue(eventually(lambda: "NOTIFY_SOCKET=" in environ.read_text()))
         (address,) = (
             entry.partition("=")[2]
             for entry in environ.read_text().split("\0")

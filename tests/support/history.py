@@ -341,7 +341,7 @@ class History:
             )
             rolls = watcher.rollout is not None and watcher.rollout.cause.text != "max_age"
             assert not rolls, f"{watcher!r}: a reload that does not end"
-            aging = watcher.options.max_age and watcher.places.stale_count
+            aging = watcher.options.max_age and (watcher.places.stale_count or watcher.rollout)
             if up and not watcher.one_shot and not aging:
                 assert len(watcher.places.fresh) == watcher.goal.numprocesses, (
                     f"{watcher!r}: not filled"
