@@ -80,21 +80,15 @@ def narrate(
     watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
 ) -> tuple[int, str]:
     """Return the level and the sentence for an event; one that is not worth a line has none."""
-    pid = payload.get("process_pid")
-    if action == "spawn":
-        return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
-    if action == "reap":
-        return reaped(cause, payload)
-    if action == "kill":
-        name = to_name(payload["signum"])
-        return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
-    if action == "backoff" and cause.text == "exec":
-        return logging.DEBUG, ""  # the error was logged
-    if action == "backoff":
-        row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
-        return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
+    if "process_pid" in payload or "wid" in payload:
+        return of_process(watcher, action, cause, payload)
     if action == "giveup":
-        return logging.WARNING, f"given up: {payload.get('reason')}"
+        return logging.WARNING, f"given up{by(cause)}: {payload.get('reason')}"
+    if action == "ready":
+        is_checked = watcher.options.ready or watcher.options.live
+        return logging.INFO if is_checked else logging.DEBUG, "ready"
+    if action == "rollback":
+        return logging.WARNING, f"rollout failed{because(cause)}: {payload['reason']}"
     if action == "updated":
         size = payload.get("numprocesses")
         change = "options changed" if size is None else f"{size} processes wanted"
@@ -105,7 +99,28 @@ def narrate(
         told = action == "hook_success"
         return logging.DEBUG, f"hook {payload.get('name')} answered" if told else ""
     level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
-    return level, VERBS[action] + because(cause)
+    gap = ", with a gap: the old process was stopped first" if payload.get("gap") else ""
+    return level, VERBS[action] + gap + because(cause)
+
+
+def of_process(
+    watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
+) -> tuple[int, str]:
+    """Return the level and the sentence for an event of one process, or of its slot."""
+    pid = payload.get("process_pid")
+    if action == "spawn":
+        return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
+    if action == "reap":
+        return reaped(cause, payload)
+    if action == "kill":
+        name = to_name(payload["signum"])
+        return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
+    if action == "unready":
+        return logging.WARNING, f"unready: {payload['reason']}"
+    if cause.text == "exec":
+        return logging.DEBUG, ""  # the error was logged
+    row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
+    return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
 
 
 def of_readiness(watcher: Watcher, action: str, payload: dict[str, Any]) -> tuple[int, str]:
@@ -122,7 +137,9 @@ def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
     code = payload.get("exit_code")
     how = ended(None if payload.get("status_lost") else code)
     level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
-    return level, f"process {payload.get('process_pid')} {how}{brief(cause, 'exit')}"
+    is_alone = cause.text in ("command:kill", "live")  # else the line for the watcher says why
+    why = because(cause) if is_alone else brief(cause, "exit")
+    return level, f"process {payload.get('process_pid')} {how}{why}"
 
 
 def brief(cause: Cause, silent: str = "") -> str:
@@ -134,5 +151,9 @@ def because(cause: Cause) -> str:
     """Return the cause in brackets, and the actor and its reason if a person would wonder."""
     if not cause.is_worth_telling:
         return brief(cause)
-    actor = f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
-    return f"{actor} ({cause.text})" + (f": {cause.reason}" if cause.why else "")
+    return f"{by(cause)} ({cause.text})" + (f": {cause.reason}" if cause.why else "")
+
+
+def by(cause: Cause) -> str:
+    """Name the actor if a person would wonder: a plugin or a hook."""
+    return f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
