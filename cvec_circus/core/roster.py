@@ -107,7 +107,15 @@ class Roster(Watchers):
         self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
+            if given.failed:
+                self._give_up(watcher, given.cause)
         self.begin(chosen, stops=is_all)
+
+    def _give_up(self, watcher: Watcher, cause: Cause) -> None:
+        """Call a watcher that is to stop one that cannot run, because a client says so."""
+        told = (cause.actor, cause.reason or "gave up")
+        watcher.reason = ": ".join(filter(None, told))
+        self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
 
     def _restart(self, given: orders.Restart, wait: Wait | None) -> None:
         chosen = self._chosen_of(given.watchers)

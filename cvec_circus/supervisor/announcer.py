@@ -11,7 +11,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import deaths_in_a_row
 from cvec_circus.system.collecting import ended
 from cvec_circus.system.signals import to_name
-from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.cause import GIVE_UP, Cause
 
 MOST_REFUSALS = 4096
 """Refusals remembered; beyond that the oldest ones may be logged again."""
@@ -82,8 +82,9 @@ def narrate(
     """Return the level and the sentence for an event; one that is not worth a line has none."""
     if "process_pid" in payload or "wid" in payload:
         return of_process(watcher, action, cause, payload)
-    if action == "giveup":
-        return logging.WARNING, f"given up{by(cause)}: {payload.get('reason')}"
+    if action == "giveup":  # the line for the stop says it too if that was an order
+        sentence = f"given up: {payload['reason']}" if cause.text == GIVE_UP.text else ""
+        return logging.WARNING, sentence
     if action == "ready":
         is_checked = watcher.options.ready or watcher.options.live
         return logging.INFO if is_checked else logging.DEBUG, "ready"
@@ -151,9 +152,5 @@ def because(cause: Cause) -> str:
     """Return the cause in brackets, and the actor and its reason if a person would wonder."""
     if not cause.is_worth_telling:
         return brief(cause)
-    return f"{by(cause)} ({cause.text})" + (f": {cause.reason}" if cause.why else "")
-
-
-def by(cause: Cause) -> str:
-    """Name the actor if a person would wonder: a plugin or a hook."""
-    return f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
+    actor = f" by {cause.actor}" if cause.actor.startswith(("plugin:", "hook:")) else ""
+    return f"{actor} ({cause.text})" + (f": {cause.reason}" if cause.why else "")

@@ -34,6 +34,7 @@ class Stop(NamedTuple):
 
     watchers: Chosen
     cause: Cause
+    failed: bool = False  # the sender gives them up
 
 
 class Restart(NamedTuple):

@@ -99,7 +99,7 @@ class TestReplies(AnsweringCase):
             self.answers({}, command)
         self.orders(
             ("start", None),
-            ("stop", None),
+            ("stop", None, False),
             ("restart", None),
             ("quit",),
             ("reload", None, False, True),
@@ -114,6 +114,7 @@ class TestReplies(AnsweringCase):
         started = {"started": [1, 2], "kept": [4]}
         self.answers({"info": started}, "start", name="web", waiting=True)
         self.answers({"info": None}, "stop", name="web", waiting=True)
+        self.answers({"info": None}, "stop", name="web", failed=True, waiting=True)
         for command in ("kill", "rm"):
             self.answers({}, command, name="web", waiting=True)
         self.answers({}, "quit", waiting=True)
@@ -123,7 +124,8 @@ class TestReplies(AnsweringCase):
             ("reload", ["web"], True, True),
             ("reload", ["web"], False, False),
             ("start", ["web"]),
-            ("stop", ["web"]),
+            ("stop", ["web"], False),
+            ("stop", ["web"], True),
             ("kill", "web", [6178, 6179], None, None),
             ("remove", "web", False),
             ("quit",),
@@ -180,7 +182,9 @@ class TestReplies(AnsweringCase):
         self.answers({"info": None}, "stop", name="w*", match="glob", waiting=True)
         self.answers({}, "stop", name="[sw]*")
         self.answers({}, "rm", name="w*", match="glob")
-        self.orders(("stop", ["web"]), ("stop", ["web", "solo"]), ("remove", "web", False))
+        self.orders(
+            ("stop", ["web"], False), ("stop", ["web", "solo"], False), ("remove", "web", False)
+        )
 
     def test_names_in_any_case(self) -> None:
         for command in ("STATUS", "Status", "sTaTuS"):

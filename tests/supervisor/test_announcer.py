@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus.plugins.selection import ACTIONS
 from cvec_circus.supervisor.announcer import narrate
-from cvec_circus.wire.cause import LIVE, READY, Cause
+from cvec_circus.wire.cause import GIVE_UP, LIVE, READY, Cause
 from tests.support.world import FakeWorld
 
 WHY = {"reason": "process 7 is too slow"}
@@ -33,8 +33,13 @@ class TestNarrate(unittest.TestCase):
     def test_there_is_a_line_for_every_action(self) -> None:
         for action in ACTIONS:
             with self.subTest(action):
-                level, sentence = self.narrate(action)
+                cause = GIVE_UP if action == "giveup" else READY
+                level, sentence = self.narrate(action, cause)
                 self.assertTrue(sentence or level == logging.DEBUG)
+
+    def test_one_that_gave_up_and_one_that_was_given_up(self) -> None:
+        self.assertEqual(self.narrate("giveup", GIVE_UP)[1], "given up: process 7 is too slow")
+        self.assertEqual(self.narrate("giveup", Cause("command:stop", "plugin:flapping"))[1], "")
 
     def test_that_it_is_ready_is_news_where_that_is_checked(self) -> None:
         self.assertEqual(self.narrate("ready"), (logging.DEBUG, "ready"))
