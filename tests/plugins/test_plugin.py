@@ -268,7 +268,7 @@ class TestOrder(PluginCase):
             plugin.loop.periodic(self.fail, 1).start()
 
         plugin.on_stop = ask
-        with mock.patch.object(plugin.loop, "_log_error") as logged:
+        with mock.patch.object(plugin.loop._complaints, "tell") as logged:
             self.end(plugin, thread)
         logged.assert_not_called()
 
