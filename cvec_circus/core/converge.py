@@ -18,8 +18,8 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
-from cvec_circus.wire.outcome import ended
 from cvec_circus.wire.topics import fold
 
 

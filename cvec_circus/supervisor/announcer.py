@@ -80,22 +80,17 @@ def narrate(
     watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
 ) -> tuple[int, str]:
     """Return the level and the sentence for an event; one that is not worth a line has none."""
-    if "process_pid" in payload or "wid" in payload:
+    if action in ("ready", "unready", "rollback"):
+        return of_readiness(watcher, action, cause, payload)
+    if "wid" in payload:
         return of_process(watcher, action, cause, payload)
     if action == "giveup":  # the line for the stop says it too if that was an order
         sentence = f"given up: {payload['reason']}" if cause.text == GIVE_UP.text else ""
         return logging.WARNING, sentence
-    if action == "ready":
-        is_checked = watcher.options.ready or watcher.options.live
-        return logging.INFO if is_checked else logging.DEBUG, "ready"
-    if action == "rollback":
-        return logging.WARNING, f"rollout failed{because(cause)}: {payload['reason']}"
     if action == "updated":
         size = payload.get("numprocesses")
         change = "options changed" if size is None else f"{size} processes wanted"
         return logging.INFO, change + because(cause)
-    if action in ("ready", "unready", "rollback"):
-        return of_readiness(watcher, action, payload)
     if action.startswith("hook_"):  # a failure was logged with its traceback
         told = action == "hook_success"
         return logging.DEBUG, f"hook {payload.get('name')} answered" if told else ""
@@ -116,21 +111,21 @@ def of_process(
     if action == "kill":
         name = to_name(payload["signum"])
         return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
-    if action == "unready":
-        return logging.WARNING, f"unready: {payload['reason']}"
     if cause.text == "exec":
         return logging.DEBUG, ""  # the error was logged
     row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
     return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
 
 
-def of_readiness(watcher: Watcher, action: str, payload: dict[str, Any]) -> tuple[int, str]:
+def of_readiness(
+    watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
+) -> tuple[int, str]:
     """Return the level and the sentence for news of readiness."""
     if action == "ready":
         is_checked = watcher.options.ready or watcher.options.live
         return logging.INFO if is_checked else logging.DEBUG, "ready"
-    told = "not ready: " if action == "unready" else "reload failed: "
-    return logging.WARNING, f"{told}{payload['reason']}"
+    told = "not ready" if action == "unready" else f"reload failed{because(cause)}"
+    return logging.WARNING, f"{told}: {payload['reason']}"
 
 
 def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:

@@ -52,7 +52,7 @@ class TestReason(unittest.TestCase):
         self.assert_reason(watcher, "")
 
     def test_one_shots_that_have_failed(self) -> None:
-        for number, text in ((1, "process 100 exited with code 3"), (2, "2 processes ended with")):
+        for number, text in ((1, "process 100 exited with 3"), (2, "2 processes ended with")):
             with self.subTest(number):
                 self.setUp()
                 watcher = self.world.up(respawn=False, numprocesses=number)

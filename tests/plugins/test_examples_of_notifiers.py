@@ -129,7 +129,7 @@ class TestExamples(DaemonCase):
         self.assertRegex(subjects[0], pattern + "cvec_circusctl start web$")
         self.assertRegex(text, r"\n    Last death: .*  process \d+ exited with 3\n")
         self.assertRegex(text, r"\[\d+\] \| the database is gone\n$")
-        self.assertRegex(subjects[1], r"migrate is down for good: process \d+ exited with code 3$")
+        self.assertRegex(subjects[1], r"migrate is down for good: process \d+ exited with 3$")
 
     def test_autoscaler(self) -> None:
         changes = {

@@ -205,7 +205,7 @@ class TestRetrying(FlappingCase):
             ),
         ):
             with self.subTest(said):
-                self.flapping(**config)
+                self.flapping(since=self.daemon.seq, **config)
                 self.died(100, 100, name=name)
                 self.verdict()
                 (order,) = self.ordered_of("stop", name)

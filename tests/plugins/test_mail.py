@@ -208,8 +208,8 @@ class TestDownForGood(MailCase):
         self.notifier(lines=0, prefix="", actions="giveup")
         self.daemon.publish("good", "stop", cause="exit")
         self.died("migrate", exit_code=3)
-        self.daemon.publish("migrate", "stop", cause="exit", why="process 7 exited with code 3")
-        said = "migrate is down for good: process 7 exited with code 3"
+        self.daemon.publish("migrate", "stop", cause="exit", why="process 7 exited with 3")
+        said = "migrate is down for good: process 7 exited with 3"
         self.assertEqual(self.subjects(1), [said])
 
     def test_it_stands_before_other_incidents(self) -> None:

@@ -48,11 +48,11 @@ class TestNarrate(unittest.TestCase):
 
     def test_that_it_is_not_ready(self) -> None:
         told = self.narrate("unready")
-        self.assertEqual(told, (logging.WARNING, "unready: process 7 is too slow"))
+        self.assertEqual(told, (logging.WARNING, "not ready: process 7 is too slow"))
 
     def test_a_rollout_that_failed(self) -> None:
         cause = Cause("command:reload", "client", "new version")
-        told = "rollout failed (command:reload): new version: process 7 is too slow"
+        told = "reload failed (command:reload): new version: process 7 is too slow"
         self.assertEqual(self.narrate("rollback", cause), (logging.WARNING, told))
 
     def test_a_reload_with_a_gap(self) -> None:
@@ -63,7 +63,7 @@ class TestNarrate(unittest.TestCase):
     def test_one_process_that_an_order_ends(self) -> None:
         cause = Cause("command:kill", "plugin:fat", "pid 7 used 185 MB, limit 120 MB")
         why = " by plugin:fat (command:kill): pid 7 used 185 MB, limit 120 MB"
-        killed = {"process_pid": 7, "exit_code": -15}
+        killed = {"process_pid": 7, "wid": 1, "exit_code": -15}
         told = self.narrate("reap", cause, killed)
         self.assertEqual(told, (logging.INFO, f"process 7 was killed by SIGTERM{why}"))
         live = LIVE._replace(why="no answer")
