@@ -93,7 +93,7 @@ class Mail:
             [(name, event)] = self.down.items()
             more = "1 more incident" if number == 2 else f"{number - 1} more incidents"
             others = f" (and {more})" if number > 1 else ""
-            text = f"{name} {sentence(event)}"
+            text = f"{name} is {sentence(event)}"
             room = LONGEST_SUBJECT - len(f"{prefix} {others}")
             text = shortened(printable(text), max(0, room)) + others
         elif self.down:
@@ -110,14 +110,15 @@ class Mail:
         """Return the text of the mail, with the last lines of output of some watchers."""
         lines = [f"On {host}:", ""]
         for name, event in list(self.down.items())[:LONGEST_DIGEST]:
-            lines.append(f"{name} {sentence(event)}")
+            lines.append(f"{name} is {sentence(event)}")
             death = event.get("last_death")
             told = f"{moment(death)}  {sentence(death)}" if death else "none is known"
-            lines += [f"    Last death: {told}", ""]
+            lines += [f"    Since:      {moment(event)}", f"    Last death: {told}", ""]
         if self.older:
             lines.append(f"({self.older} earlier incidents are left out)")
         for event in self._incidents:
-            lines.append(f"{moment(event)}  {event['watcher']}: {sentence(event)}")
+            if event is not self.down.get(event["watcher"]):
+                lines.append(f"{moment(event)}  {event['watcher']}: {sentence(event)}")
         for watcher, last in last_lines.items():
             lines += ["", f"The last lines of {watcher}:", "", *(f"    {line}" for line in last)]
         return "\n".join(printable(line)[:LONGEST_LINE] for line in lines) + "\n"
@@ -127,7 +128,7 @@ def sentence(event: Event) -> str:
     """Describe an event in words."""
     action, reason = event["action"], event.get("reason")
     if action == "giveup":
-        return f"is down for good: {reason}"
+        return f"down for good: {reason}"
     if action == "rollback":
         return f"rollout failed: {reason}"
     if action == "unready":

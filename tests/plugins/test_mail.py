@@ -196,7 +196,8 @@ class TestDownForGood(MailCase):
         subject = " ".join(message["Subject"].split())
         self.assertEqual(subject, f"[cvec_circus] web is down for good: {why}")
         text = message.get_content()
-        self.assertIn(f"\nweb is down for good: {why}\n    Last death: ", text)
+        self.assertIn(f"\nweb is down for good: {why}\n    Since:      ", text)
+        self.assertEqual(text.count("down for good"), 1)
         self.assertRegex(text, r"Last death: \d{4}-\S+ \S+ \S+  process 77 was killed by SIGKILL\n")
 
     def test_one_that_never_ran(self) -> None:
