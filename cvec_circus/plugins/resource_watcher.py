@@ -82,6 +82,13 @@ class ResourceWatcher(BaseObserver):
         self._leaving: set[int] = set()  # processes that were asked to end, and are there still
         self._counts: dict[Index, dict[str, tuple[int, str]]] = {}  # how often, and the last why
 
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Judge a process again that stays because its successor has failed."""
+        _, action, msg = self.split_data(data)
+        event = self.load_message(msg)
+        if action == "rollback" and event["watcher"].lower() == self.watcher.lower():
+            self._leaving.difference_update(event["kept"])
+
     def look_after(self) -> None:
         """Judge the watcher, and each of its processes' children if that is configured."""
         reply = self._ask("stats", name=self.watcher)
@@ -179,12 +186,12 @@ class ResourceWatcher(BaseObserver):
         self._count("restarting")
 
     def _replace(self, pid: int, why: str) -> bool:
-        """End a process of a watcher that is active, and so replaces it; return whether it is."""
+        """Replace a process of a watcher, if that is active; return whether it is."""
         if self._ask("status", name=self.watcher)["status"] != "active":
             return False
         self._leaving.add(pid)
         logger.warning("%s: process %d replaced: %s", self.watcher, pid, why)
-        self.cast("kill", name=self.watcher, pid=pid, reason=why[:MAX_REASON])
+        self.cast("kill", name=self.watcher, pid=pid, surge=True, reason=why[:MAX_REASON])
         return True
 
     def _count(self, what: str) -> None:

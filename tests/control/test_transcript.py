@@ -126,7 +126,7 @@ class TestReplies(AnsweringCase):
             ("start", ["web"]),
             ("stop", ["web"], False),
             ("stop", ["web"], True),
-            ("kill", "web", [6178, 6179], None, None),
+            ("kill", "web", [6178, 6179], None, None, False),
             ("remove", "web", False),
             ("quit",),
         )
@@ -176,7 +176,17 @@ class TestReplies(AnsweringCase):
             self.orders(("signal", "web", [6178, 6179], number, None, False, False))
         self.answers({}, "signal", name="web", signum=1, pid=6178, childpid="6", recursive=True)
         self.answers({}, "kill", name="web", pid="6179", signum="usr1", graceful_timeout="0.5")
-        self.orders(("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5))
+        self.orders(
+            ("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5, False)
+        )
+
+    def test_a_surge_has_no_signal_of_its_own(self) -> None:
+        self.answers({}, "kill", name="web", pid=6178, surge=True)
+        self.orders(("kill", "web", [6178], None, None, True))
+        for more in ({"signum": 9}, {"graceful_timeout": 0}):
+            answer = self.ask("kill", name="web", surge=True, **more)
+            said = "message invalid: surge: not with signum or graceful_timeout"
+            self.assertEqual((answer["reason"], answer["errno"]), (said, 3))
 
     def test_names_that_match(self) -> None:
         self.answers({"info": None}, "stop", name="w*", match="glob", waiting=True)

@@ -186,7 +186,7 @@ class TestPerProcess(WatcherCase):
             self.assertEqual(self.seen(plugin, fat, thin), ["over_memory", "restarting"])
         why = "pid 7 used 185 MB, limit 120 MB, 2 checks in a row"
         self.assertTrue(eventually(self.kills, TIMEOUT))
-        self.assertEqual(self.kills(), [{"name": "web", "pid": 7, "reason": why}])
+        self.assertEqual(self.kills(), [{"name": "web", "pid": 7, "surge": True, "reason": why}])
         self.assertIn(f"web: process 7 replaced: {why}", logs.output[0])
         self.assertEqual(self.restarts(), [])
 
@@ -207,6 +207,17 @@ class TestPerProcess(WatcherCase):
         self.assertEqual(self.seen(plugin, rows[1], process(9)), ["over_memory", "restarting"])
         self.assertTrue(eventually(lambda: len(self.kills()) == 2, TIMEOUT))
         self.assertEqual([kill["pid"] for kill in self.kills()], [7, 8])
+
+    def test_one_that_stays_is_judged_again(self) -> None:
+        plugin = self.watch(per_process="1", max_mem="120M")
+        row = process(7, size="185.00M")
+        self.assertEqual(self.seen(plugin, row), ["over_memory", "restarting"])
+        self.assertEqual(self.seen(plugin, row), [])
+        for name, kept in (("other", [7]), ("web", [6]), ("Web", [6, 7])):
+            self.assertEqual(self.seen(plugin, row), [])
+            self.daemon.publish(name, "rollback", reason="no", kept=kept)
+        self.assertTrue(eventually(lambda: not plugin._leaving, TIMEOUT))
+        self.assertEqual(self.seen(plugin, row), ["over_memory", "restarting"])
 
     def test_a_watcher_on_its_way_down_is_left_alone(self) -> None:
         self.state = "stopping"
@@ -314,7 +325,8 @@ class TestWithRealProcesses(DaemonCase):
             rf"pid {reap['process_pid']} used 1[5-9]\d(\.\d)? MB, limit 100 MB, 2 checks in a row"
         )
         self.assertRegex(reap["why"], pattern)
-        events.wait("watcher.w.spawn", 3)
+        spawned = events.wait("watcher.w.spawn", 3)[2]
+        self.assertLess(spawned["seq"], reap["seq"])  # no place was ever empty
         daemon.log.containing(f"process {reap['process_pid']} was killed by SIGTERM by plugin:fat")
         self.assertEqual(events.of("watcher.w.stop"), [])
 
