@@ -117,7 +117,10 @@ class Roller(Ender):
         olds = list(processes)
         shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
         surge, unavailable, may_retry = shape
-        watcher.rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        if rollout.is_partial and len(olds) < watcher.goal.numprocesses:
+            rollout = rollout._replace(may_retry=False)  # they do run beside each other
+        watcher.rollout = rollout
         for process in olds:
             watcher.make_stale(process, cause)
 

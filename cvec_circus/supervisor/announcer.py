@@ -124,7 +124,7 @@ def of_readiness(
     if action == "ready":
         is_checked = watcher.options.ready or watcher.options.live
         return logging.INFO if is_checked else logging.DEBUG, "ready"
-    told = "not ready" if action == "unready" else f"reload failed{because(cause)}"
+    told = "not ready" if action == "unready" else f"rollout failed{because(cause)}"
     return logging.WARNING, f"{told}: {payload['reason']}"
 
 

@@ -353,6 +353,9 @@ def is_replaced(part: Part) -> Verdict:
     """`kill` with `surge`: those processes are gone, and their successors are proved."""
     if (failure := failed_since(part)) is not None:
         return failure
+    rollout = part.watcher.rollout
+    if rollout is not None and rollout.cause.text == "command:kill":
+        return stuck(part, part.watcher)
     return is_killed(part)
 
 

@@ -80,6 +80,24 @@ class TestSome(RolloutCase):
         self.assertEqual(len(self.world.pids(watcher)), 2)
         self.assertIn("rollback", self.world.actions())
 
+    def test_the_answer_waits_for_the_proof(self) -> None:
+        watcher = self.up(numprocesses=1)
+        outcomes = self.kill(watcher, 1)
+        self.world.die(101, 3)  # as if the port were taken
+        self.world.advance(0.5)
+        self.assertEqual((self.world.reaped, outcomes), ([101, 100], []))
+        self.world.die(102, 3)
+        self.world.advance(0.5)
+        self.assertIn("kill of web: process 102 exited with 3", self.error(outcomes))
+
+    def test_where_others_run_the_old_one_is_not_stopped_first(self) -> None:
+        watcher = self.up(numprocesses=2)
+        outcomes = self.kill(watcher, 1)
+        self.world.die(102, 3)
+        self.world.advance(5)
+        self.assertIn("the old processes were kept", self.error(outcomes))
+        self.assertEqual((self.world.reaped, self.world.pids(watcher)), ([102], [101, 100]))
+
     def test_beside_another_rollout(self) -> None:
         watcher = self.up(numprocesses=2, ready={"a": "notify"})
         reloaded = self.reload(watcher)

@@ -52,7 +52,7 @@ class TestNarrate(unittest.TestCase):
 
     def test_a_rollout_that_failed(self) -> None:
         cause = Cause("command:reload", "client", "new version")
-        told = "reload failed (command:reload): new version: process 7 is too slow"
+        told = "rollout failed (command:reload): new version: process 7 is too slow"
         self.assertEqual(self.narrate("rollback", cause), (logging.WARNING, told))
 
     def test_a_reload_with_a_gap(self) -> None:
