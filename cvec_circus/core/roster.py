@@ -166,7 +166,7 @@ class Roster(Watchers):
     def to_reload(self) -> list[Watcher]:
         """Return the watchers that a reload of all is for: what an order has stopped stays stopped,
         and what gave up is tried again."""
-        return [one for one in self.watchers() if one.goal.up or one.reason]
+        return [one for one in self.watchers() if one.goal.up or one.goal.word == "giveup"]
 
     def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""

@@ -98,6 +98,9 @@ class TestReason(unittest.TestCase):
                 self.world.advance(2)
                 self.assert_reason(watcher, f"plugin:flapping{text}")
                 self.assertEqual((watcher.status, phase(watcher)), ("stopped", "failed"))
+                self.world.reload(None, "signal:HUP", False, None)
+                self.world.settle()
+                self.assertEqual(watcher.status, "stopped")  # it was an order
                 self.world.roster.give(Start([watcher], Cause("command:start")))
                 self.world.settle()
                 self.assert_reason(watcher, "")
