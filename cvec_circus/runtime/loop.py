@@ -13,8 +13,8 @@ from typing import Any, Union
 
 from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.complaints import Complaints
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.runtime.complaints import Complaints
 from cvec_circus.runtime.jobs import Jobs
 
 Deadline = Union[float, timedelta]

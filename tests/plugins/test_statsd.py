@@ -8,10 +8,10 @@ import unittest
 from typing import ClassVar
 from unittest import mock
 
+from cvec_circus.base import complaints
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import statsd
 from cvec_circus.plugins.statsd import BaseObserver, FullStats, StatsdClient, StatsdEmitter
-from cvec_circus.runtime import complaints
 from cvec_circus.runtime.catalogue import load_class
 from tests.plugins.case import TIMEOUT
 from tests.plugins.observing import ObserverCase, needs_circus, process

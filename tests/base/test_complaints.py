@@ -5,8 +5,8 @@ from __future__ import annotations
 import unittest
 from typing import Any, Callable
 
-from cvec_circus.runtime import complaints
-from cvec_circus.runtime.complaints import Complaints
+from cvec_circus.base import complaints
+from cvec_circus.base.complaints import Complaints
 from tests.runtime.loop_case import LoopCase
 
 
@@ -68,7 +68,7 @@ class TestComplaints(unittest.TestCase):
             self.complaints.tell_rest()
         self.assertEqual(len(logs.output), 6)
         self.assertIn(
-            "look raised once more: tests.runtime.test_complaints.BrokenError", logs.output[5]
+            "look raised once more: tests.base.test_complaints.BrokenError", logs.output[5]
         )
 
     def test_the_end_tells_the_rest_once(self) -> None:

@@ -1,4 +1,4 @@
-"""What the code of a plugin raises, in the log: whole the first time, then counted."""
+"""What is raised again and again, in the log: whole the first time, then counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Complaints:
     line afterwards are counted, and a line says how many there were.
 
     Args:
-        name: The plugin's name in the log.
+        name: Whose they are, in the log.
         call_later: Calls a function after so many seconds.
     """
 
@@ -34,8 +34,8 @@ class Complaints:
         self._lock = threading.Lock()
         self._kinds: dict[object, Kind] = {}
 
-    def tell(self, error: BaseException, place: str) -> None:
-        """Log an error that a callback has raised, or count it."""
+    def tell(self, error: BaseException, place: str, verb: str = "raised") -> None:
+        """Log an error that was raised in some function, or count it."""
         where = None
         for frame, number in traceback.walk_tb(error.__traceback__):
             where = frame.f_code.co_filename, number
@@ -45,17 +45,17 @@ class Complaints:
             if kind is None:
                 if len(self._kinds) >= MOST:
                     self._kinds.clear()
-                self._kinds[place, type(error), where] = Kind(place)
+                self._kinds[place, type(error), where] = Kind(f"{place} {verb}")
             else:
                 kind.repeated += 1
                 kind.text = " ".join(text.split())[:LONGEST_TEXT]
         if kind is None:
-            logger.error("%s: %s raised", self._name, place, exc_info=error)
+            logger.error("%s: %s %s", self._name, place, verb, exc_info=error)
         elif kind.repeated == 1:
             self._call_later(INTERVAL, self._tell_count, kind)
 
     def tell_rest(self) -> None:
-        """Log what was only counted until now, because the plugin ends."""
+        """Log what was only counted until now: nothing will be raised any more."""
         with self._lock:
             kinds = list(self._kinds.values())
         for kind in kinds:
@@ -66,13 +66,13 @@ class Complaints:
             count, kind.repeated = kind.repeated, 0
         if count:
             times = "once more" if count == 1 else f"{count} more times"
-            logger.error("%s: %s raised %s: %s", self._name, kind.place, times, kind.text)
+            logger.error("%s: %s %s: %s", self._name, kind.what, times, kind.text)
 
 
 class Kind:
     """Errors that are raised at the same line. Guarded by the lock of `Complaints`."""
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, what: str) -> None:
+        self.what = what
         self.repeated = 0  # since that was last logged
         self.text = ""
