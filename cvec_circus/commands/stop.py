@@ -29,5 +29,5 @@ class Stop(Command):
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        order = orders.Stop(call.several(), call.cause, call.props["failed"])
+        order = orders.Stop(call.several(), call.cause, failed=call.props["failed"])
         return call.give(order, lambda outcome: {"info": None, **strays(outcome)})
