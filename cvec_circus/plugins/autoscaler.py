@@ -141,15 +141,16 @@ class Autoscaler(CircusPlugin):
         state, phase = reply["status"], reply.get("phase", "")  # Circus tells no phase
         if state != "active":
             raise MeasurementError(f"it is {state}")
-        wanted = self.ask("numprocesses")["numprocesses"]
+        # The command `numprocesses` counts those that run: fewer after a crash, more in a rollout.
+        wanted = self.ask("get", keys=["numprocesses"])["options"]["numprocesses"]
         load = None if phase in CHANGING else self.measure()
         if load is not None and self.config["per_process"]:
             load /= max(1, wanted)
         return wanted, load, phase
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str, **properties: Any) -> dict[str, Any]:
         """Ask about the watcher; raises MeasurementError for an error."""
-        reply = self.call(command, name=self.watcher)
+        reply = self.call(command, name=self.watcher, **properties)
         if reply.get("status") == "error":
             raise MeasurementError(reply["reason"])
         return reply

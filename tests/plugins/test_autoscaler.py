@@ -53,7 +53,7 @@ class AutoscalerCase(PluginCase):
         self.daemon.answers.update(
             {
                 "status": lambda properties: {"status": self.state, "phase": self.phase},
-                "numprocesses": lambda properties: {"numprocesses": self.number},
+                "get": lambda properties: {"options": {"numprocesses": self.number}},
                 "incr": lambda properties: self.change(1, properties),
                 "decr": lambda properties: self.change(-1, properties),
             }
@@ -259,7 +259,7 @@ class TestOthers(AutoscalerCase):
         self.assertIn("web: not scaled: unknown command", logs.output[0])
 
     def test_one_that_goes_meanwhile(self) -> None:
-        del self.daemon.answers["numprocesses"]
+        del self.daemon.answers["get"]
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.autoscaler()
             self.looked(2)
