@@ -134,7 +134,7 @@ def sentence(event: Event) -> str:
     if action == "unready":
         return f"not ready: {reason}"
     if action == "ready":
-        return "ready again"
+        return "ready now"
     if action == "backoff":
         slot, deaths, delay = event.get("wid"), event.get("deaths"), event.get("delay")
         return f"flapping: slot {slot} has died {deaths} times in a row; next start in {delay:g} s"

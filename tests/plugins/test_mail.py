@@ -232,7 +232,7 @@ class TestDownForGood(MailCase):
             self.daemon.publish("b", "ready")
             (message,) = self.mails(1)
         self.assertEqual(message["Subject"], "[cvec_circus] 2 watchers are down for good: a, c")
-        self.assertIn("  b: ready again\n", message.get_content())
+        self.assertIn("  b: ready now\n", message.get_content())
 
 
 class TestReadiness(MailCase):
@@ -262,7 +262,7 @@ class TestReadiness(MailCase):
         self.assertEqual(self.subjects(1), ["web: not ready: process 7: no answer"])
         self.daemon.publish("web", "ready")
         self.daemon.publish("web", "ready")
-        self.assertEqual(self.subjects(2)[1], "web: ready again")
+        self.assertEqual(self.subjects(2)[1], "web: ready now")
         self.daemon.publish("web", "unready", reason="again")
         self.assertEqual(self.subjects(3)[2], "web: not ready: again")
         self.daemon.publish("web", "remove")
