@@ -48,7 +48,7 @@ class Flapping(CircusPlugin):
         _, action, msg = self.split_data(data)
         event = self.load_message(msg)
         name = event["watcher"]
-        if action == "reap" and event["cause"] == "exit":
+        if action == "reap" and event["cause"] == "exit" and not event.get("rollout"):
             self.count(name, self.records.setdefault(name, Record()), event["time"])
         elif action == "updated" and name in self.records:
             self.records[name].options = None

@@ -90,6 +90,16 @@ class TestSome(RolloutCase):
         self.world.advance(0.5)
         self.assertIn("kill of web: process 102 exited with 3", self.error(outcomes))
 
+    def test_the_death_of_a_new_process_is_marked(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        self.reload(watcher)
+        self.world.die(102, 3)
+        self.world.advance(1)
+        self.world.die(100, 3)
+        self.world.settle()
+        marked = [(one["process_pid"], one.get("rollout")) for one in self.world.payloads("reap")]
+        self.assertEqual(marked, [(102, True), (103, None), (100, None)])
+
     def test_where_others_run_the_old_one_is_not_stopped_first(self) -> None:
         watcher = self.up(numprocesses=2)
         outcomes = self.kill(watcher, 1)

@@ -111,6 +111,12 @@ class TestCounting(FlappingCase):
             self.died(100, 100, 100, cause=cause)
         self.assertEqual(self.stopped(), 0)
 
+    def test_new_processes_of_a_rollout(self) -> None:
+        self.flapping()
+        for _ in range(3):
+            self.daemon.publish("web", "reap", cause="exit", time=100, exit_code=1, rollout=True)
+        self.assertEqual(self.stopped(), 0)
+
     def test_one_shots_do_not_flap(self) -> None:
         self.options["web"] = {"respawn": False}
         self.flapping()
@@ -341,6 +347,24 @@ class TestWithRealChildren(DaemonCase):
         events.wait("watcher.a.stop", 1)
         self.assertGreaterEqual(len(events.of("watcher.a.reap")), 4)
         self.assertEqual(len(events.of("watcher.a.start")), 1)
+
+    def test_a_rollout_that_fails_leaves_the_old_processes(self) -> None:
+        flag = "test ! -e {DIR}/bad || exit 3; exec sleep 1000"
+        daemon = self.flapping(
+            f"[watcher:a]\ncmd = sh -c '{flag}'\nnumprocesses = 4\nmin_uptime = 0.2\n"
+            "rollout = surge\n[watcher:b]\ncmd = /bin/false\nautostart = False\n",
+            "attempts = 1\nmax_retry = 0",
+        )
+        events = daemon.wire.events
+        events.wait("watcher.a.ready", 1)
+        before = daemon.wire.pids("a")
+        (daemon.folder / "bad").touch()
+        reply = daemon.wire.client.call("reload", name="a", waiting=True)
+        self.assertEqual(reply["status"], "error")
+        daemon.order("start", name="b")
+        events.wait("watcher.b.giveup", 1)  # so all about a has been looked at, too
+        self.assertEqual(events.of("watcher.a.stop"), [])
+        self.assertEqual(daemon.wire.pids("a"), before)
 
     def test_the_plugin_ends_while_a_watcher_waits(self) -> None:
         daemon = self.flapping(f"[watcher:a]\n{FAILING}", "retry_in = 1000")
