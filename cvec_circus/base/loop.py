@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock, poll_milliseconds
+from cvec_circus.base.complaints import Complaints
 from cvec_circus.base.timers import Timer, TimerQueue
 from cvec_circus.base.wakeup import Wakeup
 
@@ -105,6 +106,7 @@ class Loop:
         self.wakeup = Wakeup()
         self.thread_id: int | None = None
         self.on_error: Callable[[BaseException, str], object] = self._log_error
+        self._complaints = Complaints(name, self.call_later)
         self._timers = TimerQueue()
         self._poller: Any = select.poll()
         self._readers: dict[Key, Callable[[], object]] = {}
@@ -240,6 +242,7 @@ class Loop:
         Sources stay open: their owners close them.
         """
         self._closed = True
+        self._complaints.tell_rest()
         self.thread_id = None  # thread ids are used again
         self._drop_posts()
         for key in list(self._readers):
@@ -360,7 +363,7 @@ class Loop:
             logger.error("%s: %s could not go on: %s", self.name, name, error or "no memory")
             logger.debug("where %s could not go on", name, exc_info=error)
         else:
-            logger.error("%s: %s raised", self.name, name, exc_info=error)
+            self._complaints.tell(error, name)
 
 
 def _stopped() -> exc.SupervisorStopped:

@@ -15,10 +15,12 @@ from cvec_circus.commands.base import (
     Property,
 )
 from cvec_circus.commands.naming import names_and_numbers
-from cvec_circus.options.kinds import to_seconds, to_signal
+from cvec_circus.exc import MessageError
+from cvec_circus.options.kinds import to_boolean, to_seconds, to_signal
 from cvec_circus.wire import orders
 
 _SIGNUM = "The signal to begin with, instead of stop_signal."
+_SURGE = "Start the successor of each first, and end it when that is ready."
 _TIMEOUT = "Seconds until SIGKILL, instead of graceful_timeout."
 
 
@@ -31,13 +33,16 @@ class Kill(Command):
         PID,
         Property("signum", to_signal, switch=True, doc=_SIGNUM),
         Property("graceful_timeout", to_seconds, low=0, switch=True, doc=_TIMEOUT),
+        Property("surge", to_boolean, default=False, switch=True, doc=_SURGE),
     )
     usage = "NAME [NAME ...] [PID]"
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
         props, cause, found = call.props, call.cause, call.target.processes
-        pid, how = props["pid"], (props["signum"], props["graceful_timeout"])
+        pid, how = props["pid"], (props["signum"], props["graceful_timeout"], props["surge"])
+        if props["surge"] and how[:2] != (None, None):
+            raise MessageError("message invalid: surge: not with signum or graceful_timeout")
         watchers = call.each() if pid is None else [call.one()]
         each = [orders.Kill(one, found(one, pid), cause, *how) for one in watchers]
         return call.give(call.as_one(each))

@@ -18,6 +18,7 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
 from cvec_circus.wire.topics import fold
 
@@ -161,7 +162,7 @@ class Steps(Spawner):
                 if watcher.options.on_demand:
                     watcher.goal = watcher.goal._replace(cause=EXIT)
                 else:
-                    watcher.ordered(THE_END, EXIT, up=False)
+                    watcher.ordered(THE_END, EXIT._replace(why=failure(watcher)), up=False)
             self._close(watcher)
         return more
 
@@ -256,6 +257,14 @@ class Steps(Spawner):
                 if self.turn_is_over():
                     return places.held > watcher.goal.numprocesses
         return False
+
+
+def failure(watcher: Watcher) -> str:
+    """Say how the processes of a watcher have failed that are not replaced, "" if none has."""
+    failed, death = watcher.failed_exits, watcher.places.last_death
+    if failed == 1 and death is not None and death.exit_code != 0:
+        return f"process {death.pid} {ended(death.exit_code)}"
+    return f"{failed} processes ended with a code other than 0" if failed else ""
 
 
 def waits_for(watcher: Watcher, name: str) -> bool:

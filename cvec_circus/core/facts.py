@@ -120,8 +120,9 @@ class Recorder(Spawner):
         cause, lost, now = process.cause, status.status_lost, self.now()
         places.last_death = Death(wid, pid, None if lost else exit_code, cause.text, now)
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
-        if lost:
-            told["status_lost"] = True
+        # The end of a rollout says nothing of the old processes, which may stay.
+        marks = {"status_lost": lost, "rollout": by_itself and self.judges(watcher, process)}
+        told.update((mark, True) for mark, is_so in marks.items() if is_so)
         self.publish(watcher, "reap", cause, **told)
         self.ports.probes.release(watcher, process)
         if watcher.is_abandoned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cvec_circus.options.generation import Undo
-from cvec_circus.wire.cause import NONE, ROLLBACK, Cause
+from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
 
 THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
@@ -36,6 +36,11 @@ class Rollout(NamedTuple):
     undo: Undo | None = None  # the way back; None if no process was proved when it began
     may_retry: bool = False  # once more with a surge of 0, if a new process exits
     has_gap: bool = False  # that was done: for a while fewer processes ran than wanted
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it replaces some processes of the generation that is wanted, and no others."""
+        return self.cause.text in (MAX_AGE.text, "command:kill")
 
     @property
     def is_checked(self) -> bool:

@@ -22,7 +22,6 @@ from __future__ import annotations
 from typing import Any
 
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
-from cvec_circus.wire.cause import MAX_AGE
 
 PHASES = (
     "up starting unready backoff waiting reloading stopping stopped completed failed invalid"
@@ -53,9 +52,9 @@ def _of_running(watcher: Any) -> str:
         return "unready"
     if any(_backs_off(watcher, wid) for wid, memory in places.backoffs.items() if memory.deaths):
         return "backoff"
-    if rollout is not None and rollout.cause.text != MAX_AGE.text and watcher.life is not FILLING:
+    if rollout is not None and not rollout.is_partial and watcher.life is not FILLING:
         return "reloading"
-    return "up" if watcher.is_ready or _ages(watcher) else "starting"
+    return "up" if watcher.is_ready or _still_serves(watcher) else "starting"
 
 
 def _backs_off(watcher: Any, wid: int) -> bool:
@@ -64,9 +63,9 @@ def _backs_off(watcher: Any, wid: int) -> bool:
     return process is not None and not process.proved
 
 
-def _ages(watcher: Any) -> bool:
-    """Tell whether all that is not proved replaces something too old, which still serves."""
+def _still_serves(watcher: Any) -> bool:
+    """Tell whether all that is not proved replaces something that still serves."""
     places, rollout = watcher.places, watcher.rollout
-    if rollout is None or rollout.cause.text != MAX_AGE.text:
+    if rollout is None or not rollout.is_partial:
         return False
     return len(places.pending) + len(places.unproved) <= len(places.stale)

@@ -85,6 +85,17 @@ class Roller(Ender):
         self.roll_out(watcher, cause, undo if way_back else None, list(places.fresh), sequential)
         places.awaited.update(places.pending)
 
+    def replace_some(
+        self, watcher: Watcher, processes: Iterable[ManagedProcess], cause: Cause
+    ) -> None:
+        """Begin a rollout of some processes of the generation that is wanted, when no other rollout
+        is under way."""
+        olds = list(processes)
+        if not olds:
+            return
+        way_back = any(process.proved for process in olds)
+        self.roll_out(watcher, cause, watcher.settings.undo_nothing() if way_back else None, olds)
+
     def replace_expired(self, watcher: Watcher) -> None:
         """Begin the rollout of a process that is older than `max_age`, one of a watcher at a time,
         when no other rollout is under way."""
@@ -92,8 +103,7 @@ class Roller(Ender):
         while places.expired and watcher.rollout is None and not places.being_replaced():
             process = places.expired.pop(0)
             if process in places.fresh:
-                undo = watcher.settings.undo_nothing() if process.proved else None
-                self.roll_out(watcher, MAX_AGE, undo, [process])
+                self.replace_some(watcher, [process], MAX_AGE)
 
     def roll_out(
         self,
@@ -107,7 +117,10 @@ class Roller(Ender):
         olds = list(processes)
         shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
         surge, unavailable, may_retry = shape
-        watcher.rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        if rollout.is_partial and len(olds) < watcher.goal.numprocesses:
+            rollout = rollout._replace(may_retry=False)  # they do run beside each other
+        watcher.rollout = rollout
         for process in olds:
             watcher.make_stale(process, cause)
 
@@ -147,7 +160,7 @@ class Roller(Ender):
         places, rollout = watcher.places, watcher.rollout
         if rollout is None or places.stale or places.awaited or places.trials or not watcher.is_up:
             return False
-        is_ordered = rollout.cause.text not in (MAX_AGE.text, ROLLBACK.text)
+        is_ordered = not (rollout.is_partial or rollout.cause.text == ROLLBACK.text)
         left = places.stale_count if is_ordered else places.being_replaced()
         if left or (rollout.is_checked and places.unproved):
             return False
@@ -155,7 +168,7 @@ class Roller(Ender):
         if is_ordered:
             gap = {"gap": True} if rollout.has_gap else {}
             self.publish(watcher, "reload", rollout.cause, **gap)
-        else:
+        elif rollout.cause.text == MAX_AGE.text:
             watcher.age_retry = 0.0
         return bool(places.expired)
 
@@ -182,8 +195,8 @@ class Roller(Ender):
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None and rollout.undo is not None
         cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
-        kept, is_aged = list(places.stale), rollout.cause.text == MAX_AGE.text
-        failed = [one for one in places.unproved if one is process or not is_aged]
+        kept, is_partial = list(places.stale), rollout.is_partial
+        failed = [one for one in places.unproved if one is process or not is_partial]
         if places.asked_for:
             watcher.withdraw("before_spawn", places.asked_for)
         places.drop_pending()
@@ -208,7 +221,7 @@ class Roller(Ender):
         if rollout.undo.names:
             self.take_over(watcher, rollout.undo.names)
             left = "the options of before are back"
-        elif replaced:
+        elif replaced and not is_partial:
             left = f"stopped at {replaced} of {rollout.total}"
         else:
             left = "the old processes were kept" if kept else "no old process was left"
@@ -216,7 +229,7 @@ class Roller(Ender):
         watcher.failed = Failed(number, f"{text}; {left}")
         pids = [one.pid for one in kept]
         self.publish(watcher, "rollback", rollout.cause, reason=watcher.failed.text, kept=pids)
-        if is_aged:
+        if rollout.cause.text == MAX_AGE.text:
             self._put_off(watcher)
         elif rollout.undo.names and news:
             self.roll_out(watcher, cause, None, news)

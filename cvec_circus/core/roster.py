@@ -13,7 +13,7 @@ from typing import Any
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import CLOSING, STOPPING, WAITING
 from cvec_circus.core.ports import Ends
-from cvec_circus.core.process import ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.generation import Undo
@@ -107,7 +107,15 @@ class Roster(Watchers):
         self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
+            if given.failed:
+                self._give_up(watcher, given.cause)
         self.begin(chosen, stops=is_all)
+
+    def _give_up(self, watcher: Watcher, cause: Cause) -> None:
+        """Call a watcher that is to stop one that cannot run, because a client says so."""
+        told = (cause.actor, cause.reason or "gave up")
+        watcher.reason = ": ".join(filter(None, told))
+        self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
 
     def _restart(self, given: orders.Restart, wait: Wait | None) -> None:
         chosen = self._chosen_of(given.watchers)
@@ -158,7 +166,7 @@ class Roster(Watchers):
     def to_reload(self) -> list[Watcher]:
         """Return the watchers that a reload of all is for: what an order has stopped stays stopped,
         and what gave up is tried again."""
-        return [one for one in self.watchers() if one.goal.up or one.reason]
+        return [one for one in self.watchers() if one.goal.up or one.goal.word == "giveup"]
 
     def _roll(self, watcher: Watcher, cause: Cause, undo: Undo, sequential: bool = False) -> None:
         """Want a watcher up, with every process of now replaced by one of the next generation."""
@@ -226,16 +234,25 @@ class Roster(Watchers):
         chosen = [process for process in given.processes if process.has_leader]
         if chosen:
             self._expect(given, wait, [watcher], chosen)
+        if given.surge:
+            chosen = [process for process in chosen if process in watcher.places.fresh]
+        if given.surge and watcher.rollout is None and watcher.is_up and watcher.wants_to_run:
+            self.steps.replace_some(watcher, chosen, given.cause)
+        else:
+            self._end(given, chosen)
+        self.touch(watcher)
+
+    def _end(self, given: orders.Kill, processes: list[ManagedProcess]) -> None:
+        """End processes before their successors start."""
+        watcher, limit, signum = given.watcher, given.graceful_timeout, given.signum
         watcher.places.hasten(self.now())
-        limit, signum = given.graceful_timeout, given.signum
-        for process in chosen:
+        for process in processes:
             if process.state is ProcessState.RUNNING:
                 self.steps.stop(watcher, process, given.cause, signum, limit)
             elif signum is not None:
                 self.steps.signal(watcher, process, signum)
             if limit is not None:
                 watcher.places.end_by(process, self.now() + limit)
-        self.touch(watcher)
 
     def _signal(self, given: orders.Signal, wait: Wait | None) -> None:
         signals = self.ports.signals

@@ -21,7 +21,13 @@ from cvec_circus.plugins import CircusPlugin
 from cvec_circus.plugins.web import PIECE, fetch, request
 from cvec_circus.runtime.life import printable
 
-Result = tuple[int, Optional[float]]
+Result = tuple[int, Optional[float], str]
+
+CHANGING = ("starting", "reloading")
+"""Phases in which the load says nothing yet: what was started last is not ready."""
+
+TROUBLED = ("unready", "backoff")
+"""Phases in which more processes would not help."""
 
 QUESTIONS = 3
 """Calls of the daemon in one measurement, at most. Their time-outs and `timeout` bound it."""
@@ -129,19 +135,22 @@ class Autoscaler(CircusPlugin):
             self.log_trouble("there is no number yet, and no error either")
 
     def measure_all(self) -> Result:
-        """Return the number of processes wanted now, and the load. Not on the plugin thread."""
-        state = self.ask("status")["status"]
+        """Return the number of processes wanted now, the load if it says something, and the phase
+        of the watcher. Not on the plugin thread."""
+        reply = self.ask("status")
+        state, phase = reply["status"], reply.get("phase", "")  # Circus tells no phase
         if state != "active":
             raise MeasurementError(f"it is {state}")
-        wanted = self.ask("numprocesses")["numprocesses"]
-        load = self.measure()
+        # The command `numprocesses` counts those that run: fewer after a crash, more in a rollout.
+        wanted = self.ask("get", keys=["numprocesses"])["options"]["numprocesses"]
+        load = None if phase in CHANGING else self.measure()
         if load is not None and self.config["per_process"]:
             load /= max(1, wanted)
-        return wanted, load
+        return wanted, load, phase
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str, **properties: Any) -> dict[str, Any]:
         """Ask about the watcher; raises MeasurementError for an error."""
-        reply = self.call(command, name=self.watcher)
+        reply = self.call(command, name=self.watcher, **properties)
         if reply.get("status") == "error":
             raise MeasurementError(reply["reason"])
         return reply
@@ -152,16 +161,19 @@ class Autoscaler(CircusPlugin):
         if result is None:
             self.log_trouble(error)
             return
+        number, load, phase = result
+        change = 0 if load is None else decision(number, load, self.config)
+        if change > 0 and phase in TROUBLED:
+            self.log_trouble(f"the load wants more processes, but its phase is {phase}")
+            return
         if self.trouble:
-            logger.info("%s: measured again", self.watcher)
+            logger.info("%s: scaled again", self.watcher)
         self.trouble = ""
-        number, load = result
         if load is None or self.overtaken:
             return
         if self.wanted is not None and number != self.wanted:
             self.leave_alone(number)
         self.wanted = number
-        change = decision(number, load, self.config)
         if change and self.loop.monotonic() >= self.ready_at:
             self.scale(number, change, load)
 

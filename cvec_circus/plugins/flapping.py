@@ -5,11 +5,16 @@ It is an example for authors, too: no locks, timers of its loop, and no needless
 
 from __future__ import annotations
 
+import shlex
+from datetime import datetime
 from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
+from cvec_circus.commands.render import duration
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.runtime.schema import typed_value
+
+A_DAY = 86400.0
 
 
 class Flapping(CircusPlugin):
@@ -43,7 +48,7 @@ class Flapping(CircusPlugin):
         _, action, msg = self.split_data(data)
         event = self.load_message(msg)
         name = event["watcher"]
-        if action == "reap" and event["cause"] == "exit":
+        if action == "reap" and event["cause"] == "exit" and not event.get("rollout"):
             self.count(name, self.records.setdefault(name, Record()), event["time"])
         elif action == "updated" and name in self.records:
             self.records[name].options = None
@@ -58,6 +63,7 @@ class Flapping(CircusPlugin):
         """Start the stopped watchers now, since nothing would do so later."""
         for name, record in self.records.items():
             if record.timer is not None:
+                record.reason += ", early: the plugin ends"
                 self.retry(name, record)
 
     def count(self, name: str, record: Record, died_at: float) -> None:
@@ -71,21 +77,39 @@ class Flapping(CircusPlugin):
         record.deaths = [*record.deaths, died_at][-options["attempts"] :]
         if len(record.deaths) < options["attempts"] or abs(died_at - record.deaths[0]) > window:
             return
+        self.stop_flapping(name, record, options, f"{len(record.deaths)} deaths in {window:g} s")
+
+    def stop_flapping(
+        self, name: str, record: Record, options: dict[str, Any], deaths: str
+    ) -> None:
+        """Stop a watcher: until a retry, or for good."""
+        if not record.tries:
+            record.total, record.since = 0, record.deaths[0]
+        record.total += len(record.deaths)
+        span = duration(record.deaths[-1] - record.since)
         record.stopping, record.deaths = True, []
-        why = f"{options['attempts']} deaths in {window:g} s"
-        self.cast("stop", name=name, match="simple", reason=why)
-        if 0 <= options["max_retry"] <= record.tries:
-            logger.warning("%s: flapping, stopped after %d retries", name, record.tries)
+        most, delay = options["max_retry"], options["retry_in"]
+        gives_up = 0 <= most <= record.tries
+        if gives_up:
+            tries = f"after {record.tries} retr{'y' if record.tries == 1 else 'ies'}"
+            all_deaths = f"{record.total} deaths in {span}" if record.tries else deaths
+            again = f"start it with cvec_circusctl start {shlex.quote(name)}"
+            why = f"gave up {tries}: {all_deaths}; {again}"
             record.tries = 0
-            return
-        record.tries += 1
-        logger.warning("%s: flapping, retry %d in %g s", name, record.tries, options["retry_in"])
-        record.timer = self.loop.call_later(options["retry_in"], self.retry, name, record)
+        else:
+            record.tries += 1
+            nth = f"retry {record.tries}" + (f" of {most}" if most > 0 else "")
+            record.reason = f"{nth} after {deaths}"
+            why = f"{deaths}; {nth} {until(self.loop.time(), delay)}"
+            record.timer = self.loop.call_later(delay, self.retry, name, record)
+        logger.warning("%s: flapping: %s", name, why)
+        told = {"failed": True} if gives_up else {}
+        self.cast("stop", name=name, match="simple", reason=why, **told)
 
     def retry(self, name: str, record: Record) -> None:
         """Start a watcher again."""
         record.timer = None
-        self.cast("start", name=name, match="simple", reason=f"retry {record.tries}")
+        self.cast("start", name=name, match="simple", reason=record.reason)
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Return the options for a watcher: its own `flapping.*` over those of the plugin."""
@@ -108,6 +132,8 @@ class Record:
         self.options: dict[str, Any] | None = None  # asked for when needed
         self.deaths: list[float] = []  # when, the latest ones
         self.tries, self.started_at = 0, 0.0
+        self.total, self.since = 0, 0.0  # the deaths of all tries
+        self.reason = ""  # the reason of the next start
         self.stopping = False  # no death counts until it is down
         self.timer: Timer | None = None
 
@@ -117,3 +143,9 @@ class Record:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+def until(now: float, delay: float) -> str:
+    """Say when something is due; in status, only the time of day stays true."""
+    at = f", at {datetime.fromtimestamp(now + delay):%H:%M:%S}" if delay < A_DAY else ""
+    return f"in {delay:g} s{at}"

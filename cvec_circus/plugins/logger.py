@@ -59,7 +59,7 @@ class Logger(CircusPlugin):
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Write a line."""
         record = self.selection.record(data)
-        if record is not None:
+        if self.selection.takes(record):
             self.file({"data": f"{json.dumps(record)}\n"})
 
     def handle_stop(self) -> None:

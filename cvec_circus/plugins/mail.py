@@ -6,9 +6,7 @@ import contextlib
 import email.policy
 import smtplib
 import socket
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
@@ -18,11 +16,11 @@ from cvec_circus import logger
 from cvec_circus.commands.logs import log_line
 from cvec_circus.exc import CallError, OptionError
 from cvec_circus.plugins import CircusPlugin, Timer
+from cvec_circus.plugins.incidents import Mail, Story
 from cvec_circus.plugins.outbox import RETRIES, Outbox, Refused
 from cvec_circus.plugins.selection import SELECTION, Selection
 from cvec_circus.plugins.web import TLS, tls_context
 from cvec_circus.runtime.life import printable
-from cvec_circus.system.signals import to_name
 
 GATHER_DELAY = 0.5
 """Seconds from an incident to its mail, which includes its consequences and their output."""
@@ -33,75 +31,14 @@ MOST_WATCHERS = 20
 LAST_CALL_TIMEOUT = 1.0
 """Seconds for a call of a daemon that may be gone, when the plugin ends."""
 
-LONGEST_DIGEST = 200
-"""Incidents that a mail lists; earlier ones are only counted."""
-
-LONGEST_SUBJECT = 150
-LONGEST_LINE = 2000
-
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that may get a password without TLS."""
 
-Event = Mapping[str, Any]
-
-
-class Mail:
-    """Incidents that go into one mail. Owned by the plugin thread, then by the one that sends it.
-
-    Attributes:
-        watchers: The watchers concerned, with the number of incidents.
-        older: How many incidents are only counted.
-        message: The mail; made by the first attempt to send it.
-    """
-
-    def __init__(self) -> None:
-        self.watchers: Counter[str] = Counter()
-        self.older = 0
-        self.message: EmailMessage | None = None
-        self._incidents: deque[Event] = deque()
-
-    def __bool__(self) -> bool:
-        """Tell whether there are incidents."""
-        return bool(self.watchers)
-
-    def add(self, event: Event) -> None:
-        """Add an incident."""
-        self.watchers[event["watcher"]] += 1
-        self._incidents.append(event)
-        if len(self._incidents) > LONGEST_DIGEST:
-            self._incidents.popleft()
-            self.older += 1
-
-    def subject(self, prefix: str) -> str:
-        """Return the subject of the mail, one line."""
-        names = list(self.watchers)
-        number = sum(self.watchers.values())
-        if number == 1:
-            text = f"{names[0]}: {sentence(self._incidents[0])}"
-        elif len(names) == 1:
-            text = f"{names[0]}: {number} incidents"
-        else:
-            text = f"{number} incidents of {len(names)} watchers: {', '.join(names)}"
-        line = printable(f"{prefix} {text}".strip())
-        return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 3] + "..."
-
-    def text(self, host: str, last_lines: Mapping[str, Sequence[str]]) -> str:
-        """Return the text of the mail, with the last lines of output of some watchers."""
-        lines = [f"On {host}:", ""]
-        if self.older:
-            lines.append(f"({self.older} earlier incidents are left out)")
-        for event in self._incidents:
-            at = datetime.fromtimestamp(event.get("time") or 0).astimezone()
-            lines.append(f"{at:%Y-%m-%d %H:%M:%S %z}  {event['watcher']}: {sentence(event)}")
-        for watcher, last in last_lines.items():
-            lines += ["", f"The last lines of {watcher}:", "", *(f"    {line}" for line in last)]
-        return "\n".join(printable(line)[:LONGEST_LINE] for line in lines) + "\n"
-
 
 class MailNotifier(CircusPlugin):
-    """Sends a mail when a watcher flaps, gives up or dies. Lives on the plugin thread.
+    """Sends a mail when a watcher dies, flaps or is down for good. Lives on the plugin thread.
 
     The first incident is sent soon, those of the next `interval` seconds together in one mail.
     `send` does so on another thread.
@@ -121,7 +58,9 @@ class MailNotifier(CircusPlugin):
         lines: How many of a watcher's last lines of output are in a mail.
         dry_run: Whether mails are only shown, in the log.
         watchers: Patterns of names; `!web*` excludes.
-        actions: Patterns of events: `reap` is an unexpected death, `backoff` is flapping.
+        actions: Patterns of events: `reap` is an unexpected death, `backoff` is flapping, `giveup`
+            is being down for good, `rollback` is a rollout that failed, `unready` is a process that
+            is not ready, `ready` is that of a watcher that was not, or was down for good.
         timeout: How long the server may take to answer, in seconds.
         retries: How often a failed mail is tried again.
         retry_delay: After how many seconds; each time it takes twice as long.
@@ -142,7 +81,7 @@ class MailNotifier(CircusPlugin):
         "lines": "integer(min=0, max=1000, default=20)",
         "dry_run": "boolean(default=False)",
         **SELECTION,
-        "actions": "list(default=list('reap', 'backoff', 'giveup'))",
+        "actions": "list(default=list('reap', 'backoff', 'giveup', 'rollback'))",
         **RETRIES,
     }
 
@@ -156,6 +95,7 @@ class MailNotifier(CircusPlugin):
             "From": addresses("sender", [config["sender"]]),
             "To": addresses("to", config["to"]),
         }
+        self.stories: dict[str, Story] = {}
         self.next_mail = Mail()
         self.next_at = self.loop.monotonic()
         self.timer: Timer | None = None
@@ -170,10 +110,14 @@ class MailNotifier(CircusPlugin):
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Collect an incident."""
         event = self.selection.record(data)
-        if event is not None and is_incident(event):
+        name = event["watcher"]
+        told = self.stories.setdefault(name, Story()).told(event)
+        if event["action"] == "remove":
+            del self.stories[name]
+        if told is not None and self.selection.takes(told):
             if not self.next_mail:
                 self.next_at = max(self.next_at, self.loop.monotonic() + GATHER_DELAY)
-            self.next_mail.add(event)
+            self.next_mail.add(told)
             self.send_if_due()
 
     def send_if_due(self) -> None:
@@ -312,31 +256,6 @@ class MailServer:
         finally:
             session.close()
         return refused
-
-
-def is_incident(event: Event) -> bool:
-    """Tell whether an event is unexpected."""
-    if event["action"] != "reap":
-        return True
-    return event.get("cause") == "exit" and event.get("exit_code") != 0
-
-
-def sentence(event: Event) -> str:
-    """Describe an event in words."""
-    action = event["action"]
-    if action == "giveup":
-        return f"given up: {event.get('reason')}"
-    if action == "backoff":
-        slot, deaths, delay = event.get("wid"), event.get("deaths"), event.get("delay")
-        return f"flapping: slot {slot} has died {deaths} times in a row; next start in {delay:g} s"
-    if action != "reap":
-        return f"{action} ({event.get('cause')})"
-    code = event.get("exit_code")
-    if event.get("status_lost") or not isinstance(code, int):
-        end = "has ended; its exit code is unknown"
-    else:
-        end = f"was killed by SIG{to_name(-code)}" if code < 0 else f"exited with {code}"
-    return f"process {event.get('process_pid')} {end}"
 
 
 def listed(refused: Mapping[str, tuple[int, bytes]]) -> str:

@@ -1,18 +1,23 @@
-"""ResourceWatcher: restarts a watcher whose processes use too much, or too little, for too long."""
+"""ResourceWatcher: restarts a watcher whose processes use too much, or too little, for too long; or
+replaces only the process that does."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Union
 
 from cvec_circus import logger
+from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins.statsd import BaseObserver, Figures, Number, tree
 
 PARENT = "parent"
-"""Stands for the processes of the watcher together, beside the pids of single children."""
+"""Stands for the processes of the watcher together."""
+
+Index = Union[int, str]
+"""What is judged: `PARENT`, or the pid of a process or child."""
 
 
 class ResourceWatcher(BaseObserver):
@@ -35,6 +40,7 @@ class ResourceWatcher(BaseObserver):
             each by itself. A child that exceeds a limit gets a signal instead of a restart.
         child_signal: That signal, by name or number.
         sum_children: Whether the figures of a process include those of all below it.
+        per_process: Whether each process is judged by itself, and replaced alone.
 
     Attributes:
         watcher: The watcher to look after.
@@ -56,6 +62,7 @@ class ResourceWatcher(BaseObserver):
         "process_children": "boolean(default=False)",
         "child_signal": "signal(default=TERM)",
         "sum_children": "boolean(default=False)",
+        "per_process": "boolean(default=False)",
     }
 
     def __init__(self, *args: Any, **config: Any) -> None:
@@ -71,8 +78,16 @@ class ResourceWatcher(BaseObserver):
         least = given["min_mem"]
         self.min_mem = None if least is None else Memory.read("min_mem", least)
         self.child_signal: int = given["child_signal"]
-        self._known: set[int] = set()
-        self._counts: dict[object, dict[str, tuple[int, str]]] = {}  # how often, and the last why
+        self._known: set[Index] = set()
+        self._leaving: set[int] = set()  # processes that were asked to end, and are there still
+        self._counts: dict[Index, dict[str, tuple[int, str]]] = {}  # how often, and the last why
+
+    def handle_recv(self, data: tuple[bytes, bytes]) -> None:
+        """Judge a process again that stays because its successor has failed."""
+        _, action, msg = self.split_data(data)
+        event = self.load_message(msg)
+        if action == "rollback" and event["watcher"].lower() == self.watcher.lower():
+            self._leaving.difference_update(event["kept"])
 
     def look_after(self) -> None:
         """Judge the watcher, and each of its processes' children if that is configured."""
@@ -83,23 +98,34 @@ class ResourceWatcher(BaseObserver):
             return
         self._tell(None)
         rows = [row for row in reply["info"].values() if isinstance(row, dict)]
-        self._judge(PARENT, rows)
-        parents = {}
-        if self.config["process_children"]:
-            for row in rows:
-                for child in tree(row):
-                    if child is not row:
-                        parents[child["pid"]] = row["pid"]
-                        self._judge(child["pid"], [child])
+        pids: set[int] = {row["pid"] for row in rows}
+        self._leaving &= pids
+        parents = self._judge_all(rows)
+        self._known = {*pids, *parents}
+        left = {PARENT, *self._known}
+        self._counts = {index: one for index, one in self._counts.items() if index in left}
         most = self.config["max_count"]
         for index, counts in list(self._counts.items()):
             if any(count > most for count, _ in counts.values()):
                 self._act(index, parents.get(index))
-        self._known = {row["pid"] for row in rows} | set(parents)
-        left = {PARENT, *parents} & self._counts.keys()
-        self._counts = {index: self._counts[index] for index in left}
 
-    def _judge(self, index: object, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _judge_all(self, rows: Sequence[Mapping[str, Any]]) -> dict[Index, int]:
+        """Judge all that is to be judged, and return the parents of the children among it."""
+        if self.config["per_process"]:
+            for row in rows:
+                if row["pid"] not in self._leaving:
+                    self._judge(row["pid"], [row])
+        else:
+            self._judge(PARENT, rows)
+        parents: dict[Index, int] = {}
+        for row in rows if self.config["process_children"] else ():
+            for child in tree(row):
+                if child is not row:
+                    parents[child["pid"]] = row["pid"]
+                    self._judge(child["pid"], [child])
+        return parents
+
+    def _judge(self, index: Index, rows: Sequence[Mapping[str, Any]]) -> None:
         """Count the limits that some processes exceed, and forget the others."""
         before = self._counts.get(index, {})
         self._counts[index] = now = {}
@@ -135,12 +161,17 @@ class ResourceWatcher(BaseObserver):
             found["over_health"] = f"used {worst}, limit {health:g} % on average"
         return found
 
-    def _act(self, index: object, parent: int | None) -> None:
-        """Restart the watcher, or send a signal to a child of one of its processes."""
+    def _act(self, index: Index, parent: int | None) -> None:
+        """Restart the watcher, replace a process, or send a signal to a child of one."""
+        if index != PARENT and parent is None and self._leaving:
+            return  # one after the other: those that are left have to do the work
         counts = self._counts.pop(index)
-        why = "; ".join(f"{why}, {count} checks in a row" for count, why in counts.values())
-        if index == PARENT:
+        why = "; ".join(f"{why}, {checks(count)}" for count, why in counts.values())
+        if isinstance(index, str):
             if not self._restart(self.watcher, why):
+                return
+        elif parent is None:
+            if not self._replace(index, why):
                 return
         else:
             logger.warning("%s: child %s signalled: %s", self.watcher, index, why)
@@ -150,9 +181,18 @@ class ResourceWatcher(BaseObserver):
                 signum=self.child_signal,
                 pid=parent,
                 childpid=index,
-                reason=f"child {index}: {why}",
+                reason=f"child {index}: {why}"[:MAX_REASON],
             )
         self._count("restarting")
+
+    def _replace(self, pid: int, why: str) -> bool:
+        """Replace a process of a watcher, if that is active; return whether it is."""
+        if self._ask("status", name=self.watcher)["status"] != "active":
+            return False
+        self._leaving.add(pid)
+        logger.warning("%s: process %d replaced: %s", self.watcher, pid, why)
+        self.cast("kill", name=self.watcher, pid=pid, surge=True, reason=why[:MAX_REASON])
+        return True
 
     def _count(self, what: str) -> None:
         self.statsd.increment(f"_resource_watcher.{self.watcher}.{what}")
@@ -185,6 +225,11 @@ class Memory(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.amount:g} % memory" if self.is_share else f"{self.amount / 2**20:.4g} MB"
+
+
+def checks(count: int) -> str:
+    """Say how often in a row a limit was exceeded."""
+    return "1 check" if count == 1 else f"{count} checks in a row"
 
 
 def _known(pairs: Iterable[tuple[Number | None, int]]) -> list[tuple[Number, int]]:

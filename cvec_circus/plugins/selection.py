@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,7 +15,8 @@ SELECTION = {"watchers": "list(default=list('*'))", "actions": "list(default=lis
 """The options of a schema for a selection."""
 
 ACTIONS = (
-    "add backoff giveup hook_failure hook_success kill reap reload remove spawn start stop updated"
+    "add backoff giveup hook_failure hook_success kill ready reap reload remove rollback spawn "
+    "start stop unready updated"
 ).split()
 
 
@@ -31,14 +32,17 @@ class Selection:
                 near = did_you_mean(pattern, ACTIONS)
                 raise OptionError("actions", f"{pattern!r} is no action{near}")
 
-    def record(self, data: tuple[bytes, bytes]) -> dict[str, Any] | None:
-        """Return a selected event as one mapping, None for one that is not selected."""
+    def takes(self, event: Mapping[str, Any]) -> bool:
+        """Tell whether an event is selected."""
+        watcher, action = event["watcher"].lower(), event["action"]
+        return _fits(watcher, self._watchers) and _fits(action, self._actions)
+
+    @staticmethod
+    def record(data: tuple[bytes, bytes]) -> dict[str, Any]:
+        """Return an event as one mapping."""
         name, action, payload = CircusPlugin.split_data(data)
         event = CircusPlugin.load_message(payload)
-        watcher = event.get("watcher", name)
-        if not (_fits(watcher.lower(), self._watchers) and _fits(action, self._actions)):
-            return None
-        head = {"time": event.get("time"), "watcher": watcher, "action": action}
+        head = {"time": event.get("time"), "watcher": event.get("watcher", name), "action": action}
         return {**head, "topic": data[0].decode("utf-8", "replace"), **event}
 
 

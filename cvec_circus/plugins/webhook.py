@@ -82,7 +82,7 @@ class Webhook(CircusPlugin):
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Put a selected event into the outbox."""
         record = self.selection.record(data)
-        if record is not None:
+        if self.selection.takes(record):
             self.outbox.put(record)
 
     def handle_stop(self) -> None:

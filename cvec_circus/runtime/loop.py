@@ -11,9 +11,9 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Union
 
-from cvec_circus import logger
 from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.complaints import Complaints
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.runtime.jobs import Jobs
 
@@ -59,9 +59,9 @@ class PluginLoop:
 
     It makes all calls on the plugin thread, after `handle_init` and never during or after
     `handle_stop`. Calls that are asked for before the plugin runs wait until then; those that are
-    left when it is stopped are dropped. An exception in a callback is logged with its traceback,
-    and the loop goes on. A callback that a callback adds waits for the next turn, so that callbacks
-    that add themselves cannot keep events waiting.
+    left when it is stopped are dropped. An exception in a callback is logged, the first one of a
+    line with its traceback, and the loop goes on. A callback that a callback adds waits for the
+    next turn, so that callbacks that add themselves cannot keep events waiting.
 
     It offers what plugins written for Circus use of tornado's loop, but it is none: it runs no
     coroutines, and tornado's own classes do not work with it.
@@ -77,7 +77,8 @@ class PluginLoop:
         self._thread_id: int | None = None
         self._ended = False
         self._wind_down: Callable[[Callable[[], None]], object] | None = None
-        self._jobs = Jobs(name, self._log_error)
+        self._complaints = Complaints(name, self.call_later)
+        self._jobs = Jobs(name, self._complaints.tell)
         announce(self)
 
     # -- for plugins ------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ class PluginLoop:
             if self._inner is None:
                 self._thread_id = threading.get_ident()
                 self._inner = ZmqLoop(self._clock, self._name)
-                self._inner.on_error = self._log_error
+                self._inner.on_error = self._complaints.tell
                 for fn, args in self._early:
                     self._inner.post(fn, *args)
                 self._early.clear()
@@ -213,6 +214,7 @@ class PluginLoop:
     def _end(self) -> None:
         """Call nothing any more."""
         self._ended = True
+        self._complaints.tell_rest()
         self._jobs.stop()
         if self._inner is not None:
             self._inner.stop()
@@ -252,12 +254,13 @@ class PluginLoop:
             return
         try:
             result = call()
-        except BaseException as error:  # nor may sys.exit() in a callback end the loop
-            self._log_error(error, _name(call))
+        except BaseException as raised:  # nor may sys.exit() in a callback end the loop
+            self._complaints.tell(raised, _name(call))
         else:
             if isinstance(result, CoroutineType):
                 result.close()
-                logger.error("%s: %s is a coroutine, which no loop runs", self._name, _name(call))
+                error = TypeError(f"{_name(call)} is a coroutine, which no loop runs")
+                self._complaints.tell(error, _name(call))
 
     def _work(self, fn: Callable[..., object], args: tuple[Any, ...], then: Then) -> None:
         """Do a job and report its result. A worker's thread."""
@@ -274,9 +277,6 @@ class PluginLoop:
             self._end()
         else:
             self._wind_down(self._end)
-
-    def _log_error(self, error: BaseException, name: str) -> None:
-        logger.error("%s: %s raised", self._name, name, exc_info=error)
 
 
 class PeriodicCallback:

@@ -121,7 +121,8 @@ class CircusPlugin:
     def handle_recv(self, data: tuple[bytes, bytes]) -> None:
         """Called on the plugin thread for every event, in the order of publication.
 
-        Must be implemented. An exception is logged with its traceback, and the plugin goes on.
+        Must be implemented. An exception is logged with its traceback, and the plugin goes on. If
+        the same line raises again, a line of the log has the number, at most one a minute.
 
         Args:
             data: The topic and the payload as they were published, for `split_data` and

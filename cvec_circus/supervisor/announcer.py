@@ -11,7 +11,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import deaths_in_a_row
 from cvec_circus.system.collecting import ended
 from cvec_circus.system.signals import to_name
-from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.cause import GIVE_UP, Cause
 
 MOST_REFUSALS = 4096
 """Refusals remembered; beyond that the oldest ones may be logged again."""
@@ -80,6 +80,29 @@ def narrate(
     watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
 ) -> tuple[int, str]:
     """Return the level and the sentence for an event; one that is not worth a line has none."""
+    if action in ("ready", "unready", "rollback"):
+        return of_readiness(watcher, action, cause, payload)
+    if "wid" in payload:
+        return of_process(watcher, action, cause, payload)
+    if action == "giveup":  # the line for the stop says it too if that was an order
+        sentence = f"given up: {payload['reason']}" if cause.text == GIVE_UP.text else ""
+        return logging.WARNING, sentence
+    if action == "updated":
+        size = payload.get("numprocesses")
+        change = "options changed" if size is None else f"{size} processes wanted"
+        return logging.INFO, change + because(cause)
+    if action.startswith("hook_"):  # a failure was logged with its traceback
+        told = action == "hook_success"
+        return logging.DEBUG, f"hook {payload.get('name')} answered" if told else ""
+    level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
+    gap = ", with a gap: the old process was stopped first" if payload.get("gap") else ""
+    return level, VERBS[action] + gap + because(cause)
+
+
+def of_process(
+    watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
+) -> tuple[int, str]:
+    """Return the level and the sentence for an event of one process, or of its slot."""
     pid = payload.get("process_pid")
     if action == "spawn":
         return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
@@ -88,33 +111,21 @@ def narrate(
     if action == "kill":
         name = to_name(payload["signum"])
         return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
-    if action == "backoff" and cause.text == "exec":
+    if cause.text == "exec":
         return logging.DEBUG, ""  # the error was logged
-    if action == "backoff":
-        row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
-        return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
-    if action == "giveup":
-        return logging.WARNING, f"given up: {payload.get('reason')}"
-    if action == "updated":
-        size = payload.get("numprocesses")
-        change = "options changed" if size is None else f"{size} processes wanted"
-        return logging.INFO, change + because(cause)
-    if action in ("ready", "unready", "rollback"):
-        return of_readiness(watcher, action, payload)
-    if action.startswith("hook_"):  # a failure was logged with its traceback
-        told = action == "hook_success"
-        return logging.DEBUG, f"hook {payload.get('name')} answered" if told else ""
-    level = logging.DEBUG if action == "add" and cause.text == "config" else logging.INFO
-    return level, VERBS[action] + because(cause)
+    row = deaths_in_a_row(watcher, payload["wid"], payload["deaths"])
+    return logging.WARNING, f"{row}; next start in {payload['delay']:g} s"
 
 
-def of_readiness(watcher: Watcher, action: str, payload: dict[str, Any]) -> tuple[int, str]:
+def of_readiness(
+    watcher: Watcher, action: str, cause: Cause, payload: dict[str, Any]
+) -> tuple[int, str]:
     """Return the level and the sentence for news of readiness."""
     if action == "ready":
         is_checked = watcher.options.ready or watcher.options.live
         return logging.INFO if is_checked else logging.DEBUG, "ready"
-    told = "not ready: " if action == "unready" else "reload failed: "
-    return logging.WARNING, f"{told}{payload['reason']}"
+    told = "not ready" if action == "unready" else f"rollout failed{because(cause)}"
+    return logging.WARNING, f"{told}: {payload['reason']}"
 
 
 def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
@@ -122,7 +133,9 @@ def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
     code = payload.get("exit_code")
     how = ended(None if payload.get("status_lost") else code)
     level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
-    return level, f"process {payload.get('process_pid')} {how}{brief(cause, 'exit')}"
+    is_alone = cause.text in ("command:kill", "live")  # else the line for the watcher says why
+    why = because(cause) if is_alone else brief(cause, "exit")
+    return level, f"process {payload.get('process_pid')} {how}{why}"
 
 
 def brief(cause: Cause, silent: str = "") -> str:

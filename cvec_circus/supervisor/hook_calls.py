@@ -9,9 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Callable, NamedTuple, NoReturn, Protocol
 
 from cvec_circus import logger
+from cvec_circus.base.complaints import Complaints
+from cvec_circus.base.loop import Loop
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.control.server import FAULT
 from cvec_circus.core.watcher import Watcher
@@ -114,10 +117,11 @@ class Caller:
 
     fault = Answer(False, error=FAULT, message=FAULT)
 
-    def __init__(self, watcher: Watcher, facades: Facades) -> None:
+    def __init__(self, watcher: Watcher, facades: Facades, loop: Loop) -> None:
         self._watcher = watcher
         self._name = watcher.name
         self._facades = facades
+        self._complaints = Complaints(watcher.name, partial(loop.post, loop.call_later))
         self._running = ""
         self._made: tuple[WatcherFacade, Any] | None = None
         self._found: dict[str, tuple[Hook, Any]] = {}
@@ -153,7 +157,7 @@ class Caller:
             if os.getpid() != pid:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
-                logger.error("%s: hook %s failed", self._name, name, exc_info=error)
+                self._complaints.tell(error, f"hook {name}", "failed")
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
         finally:

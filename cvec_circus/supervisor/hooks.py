@@ -178,11 +178,11 @@ class HookDesk:
             self._loop.post(then, rows)
 
     def _new(self, watcher: Watcher, name: str) -> Call:
-        runner = self._runners.get(watcher)
-        if runner is None:
+        if (runner := self._runners.get(watcher)) is None:
             from cvec_circus.supervisor.hook_calls import Caller  # most daemons have no hooks
 
-            runner = self._runners[watcher] = Runner(watcher, Caller(watcher, self._facades))
+            caller = Caller(watcher, self._facades, self._loop)
+            runner = self._runners[watcher] = Runner(watcher, caller)
         return Call(runner, name, watcher.options.hooks[name], self._loop.clock.monotonic())
 
     def _put(self, call: Call) -> bool:

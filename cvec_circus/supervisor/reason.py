@@ -47,7 +47,9 @@ def explained(watcher: Watcher, now: float) -> str:
 def stopped(watcher: Watcher) -> str:
     """Say who stopped it, where a person would wonder; "" for nothing."""
     cause = watcher.goal.cause
-    return "" if watcher.goal.up or not cause.is_worth_telling else f"stopped{cause.sentence}"
+    if watcher.goal.up or not cause.is_worth_telling:
+        return ""
+    return f"stopped{cause.sentence}" if cause.actor else cause.reason
 
 
 def left_behind(watcher: Watcher) -> str:

@@ -20,7 +20,6 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire import orders
-from cvec_circus.wire.cause import MAX_AGE
 from cvec_circus.wire.outcome import Outcome, Wait
 
 SHARE = 0.003
@@ -64,6 +63,8 @@ class Part:
         self.order, self.reached = ENDS[type(order)]
         if ends is not None and type(order) is orders.SetOptions:
             self.reached = is_reloaded
+        if type(order) is orders.Kill and order.surge:
+            self.reached = is_replaced
         self.watcher = watcher
         self.life = watcher.lives if stays_up else watcher.lives + 1
         self.before = before
@@ -311,7 +312,7 @@ def is_reloaded(part: Part) -> Verdict:
     if watcher.listens:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
-    is_rolling = watcher.rollout is not None and watcher.rollout.cause.text != MAX_AGE.text
+    is_rolling = watcher.rollout is not None and not watcher.rollout.is_partial
     if is_filled and not (left_of(part) or is_rolling or places.awaited or places.trials):
         return DONE
     return exhausted(part) or stuck(part, watcher)
@@ -346,6 +347,16 @@ def is_killed(part: Part) -> Verdict:
     if not left:
         return DONE
     return stuck(part, part.watcher) if any(process.unkillable for process in left) else None
+
+
+def is_replaced(part: Part) -> Verdict:
+    """`kill` with `surge`: those processes are gone, and their successors are proved."""
+    if (failure := failed_since(part)) is not None:
+        return failure
+    rollout = part.watcher.rollout
+    if rollout is not None and rollout.cause.text == "command:kill":
+        return stuck(part, part.watcher)
+    return is_killed(part)
 
 
 def failed_since(part: Part) -> Verdict:

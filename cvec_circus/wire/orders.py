@@ -34,6 +34,7 @@ class Stop(NamedTuple):
 
     watchers: Chosen
     cause: Cause
+    failed: bool = False  # the sender gives them up
 
 
 class Restart(NamedTuple):
@@ -96,6 +97,7 @@ class Kill(NamedTuple):
     cause: Cause
     signum: int | None = None  # the first signal; None for the watcher's own
     graceful_timeout: float | None = None  # seconds until SIGKILL; None for the watcher's own
+    surge: bool = False  # a rollout of these alone, if no other one is under way
 
 
 class Signal(NamedTuple):

@@ -96,7 +96,7 @@ class TestClients(ControlCase):
             message = {"id": "c", "command": command, "msg_type": "cast", "properties": {}}
             self.send(json.dumps(message).encode())
         self.assert_silent()
-        self.assertEqual(self.loop.ask(lambda: self.target.orders), [("stop", None)])
+        self.assertEqual(self.loop.ask(lambda: self.target.orders), [("stop", None, False)])
 
     def test_another_msg_type_is_answered(self) -> None:
         for kind in ("call", None, 5, [], {}):

@@ -21,7 +21,7 @@ class TestSeveral(AnsweringCase):
         self.answers({}, "reload", name=["web", "[ws]*"], sequential=True)
         self.orders(
             ("start", ["solo", "web"]),
-            ("stop", ["web", "solo"]),
+            ("stop", ["web", "solo"], False),
             ("restart", ["solo", "web"]),
             ("reload", ["web", "solo"], True, True),
         )
@@ -34,7 +34,10 @@ class TestSeveral(AnsweringCase):
             ("configure", [("remove", "solo", True), ("remove", "web", True)]),
             (
                 "configure",
-                [("kill", "web", [6178, 6179], 9, None), ("kill", "solo", [42], 9, None)],
+                [
+                    ("kill", "web", [6178, 6179], 9, None, False),
+                    ("kill", "solo", [42], 9, None, False),
+                ],
             ),
             (
                 "configure",
@@ -47,7 +50,7 @@ class TestSeveral(AnsweringCase):
 
     def test_match_holds_for_each(self) -> None:
         self.answers({}, "stop", name=["web", "solo"], match="simple")
-        self.orders(("stop", ["web", "solo"]))
+        self.orders(("stop", ["web", "solo"], False))
         reply = self.ask("stop", name=["web", "s*"], match="simple")
         self.assert_refused(reply, 3, "program s* not found")
         self.orders()
@@ -56,7 +59,7 @@ class TestSeveral(AnsweringCase):
         self.answers({"pids": {"web": [6178, 6179]}}, "list", name=["web"])
         self.answers({}, "stop", name=["web"])
         self.answers({}, "kill", name=["web"], pid=6178)
-        self.orders(("stop", ["web"]), ("kill", "web", [6178], None, None))
+        self.orders(("stop", ["web"], False), ("kill", "web", [6178], None, None, False))
 
     def test_stopped_ones_without_autostart(self) -> None:
         self.loop.ask(self.add_idle, "idle1", "idle2", "idle3")
@@ -72,7 +75,7 @@ class TestSeveral(AnsweringCase):
             ("restart", ["idle1"]),
             ("reload", ["idle3"], False, True),
             ("start", ["idle2", "idle1"]),
-            ("stop", ["idle1", "idle2", "idle3"]),
+            ("stop", ["idle1", "idle2", "idle3"], False),
         )
 
     def add_idle(self, *names: str) -> None:

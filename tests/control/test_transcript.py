@@ -99,7 +99,7 @@ class TestReplies(AnsweringCase):
             self.answers({}, command)
         self.orders(
             ("start", None),
-            ("stop", None),
+            ("stop", None, False),
             ("restart", None),
             ("quit",),
             ("reload", None, False, True),
@@ -114,6 +114,7 @@ class TestReplies(AnsweringCase):
         started = {"started": [1, 2], "kept": [4]}
         self.answers({"info": started}, "start", name="web", waiting=True)
         self.answers({"info": None}, "stop", name="web", waiting=True)
+        self.answers({"info": None}, "stop", name="web", failed=True, waiting=True)
         for command in ("kill", "rm"):
             self.answers({}, command, name="web", waiting=True)
         self.answers({}, "quit", waiting=True)
@@ -123,8 +124,9 @@ class TestReplies(AnsweringCase):
             ("reload", ["web"], True, True),
             ("reload", ["web"], False, False),
             ("start", ["web"]),
-            ("stop", ["web"]),
-            ("kill", "web", [6178, 6179], None, None),
+            ("stop", ["web"], False),
+            ("stop", ["web"], True),
+            ("kill", "web", [6178, 6179], None, None, False),
             ("remove", "web", False),
             ("quit",),
         )
@@ -174,13 +176,25 @@ class TestReplies(AnsweringCase):
             self.orders(("signal", "web", [6178, 6179], number, None, False, False))
         self.answers({}, "signal", name="web", signum=1, pid=6178, childpid="6", recursive=True)
         self.answers({}, "kill", name="web", pid="6179", signum="usr1", graceful_timeout="0.5")
-        self.orders(("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5))
+        self.orders(
+            ("signal", "web", [6178], 1, 6, False, True), ("kill", "web", [6179], 10, 0.5, False)
+        )
+
+    def test_a_surge_has_no_signal_of_its_own(self) -> None:
+        self.answers({}, "kill", name="web", pid=6178, surge=True)
+        self.orders(("kill", "web", [6178], None, None, True))
+        for more in ({"signum": 9}, {"graceful_timeout": 0}):
+            answer = self.ask("kill", name="web", surge=True, **more)
+            said = "message invalid: surge: not with signum or graceful_timeout"
+            self.assertEqual((answer["reason"], answer["errno"]), (said, 3))
 
     def test_names_that_match(self) -> None:
         self.answers({"info": None}, "stop", name="w*", match="glob", waiting=True)
         self.answers({}, "stop", name="[sw]*")
         self.answers({}, "rm", name="w*", match="glob")
-        self.orders(("stop", ["web"]), ("stop", ["web", "solo"]), ("remove", "web", False))
+        self.orders(
+            ("stop", ["web"], False), ("stop", ["web", "solo"], False), ("remove", "web", False)
+        )
 
     def test_names_in_any_case(self) -> None:
         for command in ("STATUS", "Status", "sTaTuS"):

@@ -6,6 +6,7 @@ import errno
 import unittest
 
 from cvec_circus.core.facts import Strayed
+from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.campaign import Pace
 from cvec_circus.wire.cause import Cause
@@ -50,6 +51,17 @@ class TestReason(unittest.TestCase):
         self.world.advance(1)
         self.assert_reason(watcher, "")
 
+    def test_one_shots_that_have_failed(self) -> None:
+        for number, text in ((1, "process 100 exited with 3"), (2, "2 processes ended with")):
+            with self.subTest(number):
+                self.setUp()
+                watcher = self.world.up(respawn=False, numprocesses=number)
+                for pid in range(100, 100 + number):
+                    self.world.die(pid, 3)
+                self.world.advance(1)
+                self.assertTrue(self.world.why(watcher).startswith(text))
+                self.assertEqual(phase(watcher), "failed")
+
     # -- what is left of it
 
     def test_strays_are_named(self) -> None:
@@ -72,6 +84,26 @@ class TestReason(unittest.TestCase):
         watcher = self.world.up()
         self.stop(watcher, FLAPPING)
         self.assert_reason(watcher, "stopped by plugin:flapping: 5 deaths in 10 s")
+
+    def test_one_that_a_plugin_has_given_up(self) -> None:
+        for cause, text in (
+            (FLAPPING._replace(why="gave up after 5 retries"), ": gave up after 5 retries"),
+            (FLAPPING._replace(why=""), ": gave up"),
+        ):
+            with self.subTest(text):
+                self.setUp()
+                watcher = self.world.up()
+                self.world.roster.give(Stop([watcher], cause, failed=True))
+                self.assertEqual(self.world.actions().count("giveup"), 1)
+                self.world.advance(2)
+                self.assert_reason(watcher, f"plugin:flapping{text}")
+                self.assertEqual((watcher.status, phase(watcher)), ("stopped", "failed"))
+                self.world.reload(None, "signal:HUP", False, None)
+                self.world.settle()
+                self.assertEqual(watcher.status, "stopped")  # it was an order
+                self.world.roster.give(Start([watcher], Cause("command:start")))
+                self.world.settle()
+                self.assert_reason(watcher, "")
 
     def test_one_that_a_plugin_has_stopped_without_a_word(self) -> None:
         watcher = self.world.up()

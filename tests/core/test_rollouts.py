@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
+from cvec_circus.core.phase import phase
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome
 from tests.support.world import FakeWorld
@@ -40,6 +41,107 @@ class RolloutCase(unittest.TestCase):
         self.assertEqual(len(outcomes), 1)
         self.assertIsNotNone(outcomes[0].error)
         return str(outcomes[0].error)
+
+
+class TestSome(RolloutCase):
+    """`kill` with `surge`: a rollout of some processes alone."""
+
+    def kill(self, watcher: Watcher, *wids: int) -> list[Outcome]:
+        outcomes, wait = self.world.wait()
+        chosen = [watcher.places.slots[wid] for wid in wids]
+        self.world.kill(watcher, chosen, None, None, wait, surge=True)
+        self.world.settle()
+        return outcomes
+
+    def test_one_goes_when_its_successor_is_proved(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"})
+        outcomes = self.kill(watcher, 2)
+        self.assertEqual(sorted(self.world.pids(watcher)), [100, 101, 102, 103])
+        self.assertEqual(phase(watcher), "up")
+        self.world.advance(5)
+        self.assertEqual((self.world.reaped, outcomes), ([], []))
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.assertEqual(self.world.reaped, [101])
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertIsNone(watcher.rollout)
+        self.assertNotIn("reload", self.world.actions())
+        (reap,) = self.world.payloads("reap")
+        self.assertEqual((reap["cause"], watcher.goal.generation), ("command:kill", 1))
+
+    def test_it_stays_when_its_successor_fails(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        outcomes = self.kill(watcher, 1)
+        self.world.die(102, 3)
+        self.world.advance(0)
+        self.world.die(103, 3)  # once more, alone
+        self.world.advance(60)
+        self.assertIn("exited with 3", self.error(outcomes))
+        self.assertEqual(len(self.world.pids(watcher)), 2)
+        self.assertIn("rollback", self.world.actions())
+
+    def test_the_answer_waits_for_the_proof(self) -> None:
+        watcher = self.up(numprocesses=1)
+        outcomes = self.kill(watcher, 1)
+        self.world.die(101, 3)  # as if the port were taken
+        self.world.advance(0.5)
+        self.assertEqual((self.world.reaped, outcomes), ([101, 100], []))
+        self.world.die(102, 3)
+        self.world.advance(0.5)
+        self.assertIn("kill of web: process 102 exited with 3", self.error(outcomes))
+
+    def test_the_death_of_a_new_process_is_marked(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        self.reload(watcher)
+        self.world.die(102, 3)
+        self.world.advance(1)
+        self.world.die(100, 3)
+        self.world.settle()
+        marked = [(one["process_pid"], one.get("rollout")) for one in self.world.payloads("reap")]
+        self.assertEqual(marked, [(102, True), (103, None), (100, None)])
+
+    def test_where_others_run_the_old_one_is_not_stopped_first(self) -> None:
+        watcher = self.up(numprocesses=2)
+        outcomes = self.kill(watcher, 1)
+        self.world.die(102, 3)
+        self.world.advance(5)
+        self.assertIn("the old processes were kept", self.error(outcomes))
+        self.assertEqual((self.world.reaped, self.world.pids(watcher)), ([102], [101, 100]))
+
+    def test_beside_another_rollout(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"})
+        reloaded = self.reload(watcher)
+        self.world.probed(102)
+        self.world.advance(0.5)
+        wids = {process.pid: wid for wid, process in watcher.places.slots.items()}
+        stale, fresh = self.kill(watcher, wids[101]), self.kill(watcher, wids[102])
+        self.world.advance(0.5)
+        self.assertEqual(self.world.reaped, [100, 102])
+        self.assertEqual([outcome.error for outcome in fresh], [None])
+        for pid in (103, 104):
+            self.world.probed(pid)
+        self.world.advance(0.5)
+        self.assertEqual(self.world.pids(watcher), [103, 104])
+        self.assertEqual([outcome.error for outcome in [*stale, *reloaded]], [None, None])
+
+    def test_of_one_that_is_down_or_starts(self) -> None:
+        watcher = self.up(numprocesses=1)
+        process = watcher.places.slots[1]
+        self.world.stop([watcher], "command:stop", None)
+        self.world.settle()
+        outcomes, wait = self.world.wait()
+        self.world.kill(watcher, [process], None, None, wait, surge=True)
+        self.world.advance(1)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(watcher.status, "stopped")
+        self.assertIsNone(watcher.rollout)
+
+    def test_a_singleton_has_a_gap(self) -> None:
+        watcher = self.up(numprocesses=1, singleton=True)
+        outcomes = self.kill(watcher, 1)
+        self.world.advance(3)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual(self.world.pids(watcher), [101])
 
 
 class TestSurge(RolloutCase):

@@ -97,7 +97,7 @@ class TestOnATerminal(AskingCase):
             terminal.type(f"{answer}\n")
             terminal.until("ok\r\n")
             self.assertEqual(terminal.ended(), 0)
-            self.assertEqual(self.ordered(), [("stop", None)])
+            self.assertEqual(self.ordered(), [("stop", None, False)])
 
     def test_no(self) -> None:
         for keys in ("\n", "n\n", "yo\n", "\x03", "\x04"):
@@ -118,11 +118,11 @@ class TestOnATerminal(AskingCase):
 
     def test_what_is_not_asked_about(self) -> None:
         for line, order in (
-            ("stop --yes", ("stop", None)),
+            ("stop --yes", ("stop", None, False)),
             ("restart --json", ("restart", None)),
-            ("--prettify stop", ("stop", None)),
+            ("--prettify stop", ("stop", None, False)),
             ("start", ("start", None)),
-            ("stop web", ("stop", ["web"])),
+            ("stop web", ("stop", ["web"], False)),
             ("reload web solo", ("reload", ["web", "solo"], False, True)),
             ("set web cmd 'sleep 5' --yes", ("setoptions", "web", {"cmd": "sleep 5"})),
             ("set web max_retry 3", ("setoptions", "web", {"max_retry": 3})),
@@ -147,7 +147,7 @@ class TestOnATerminal(AskingCase):
         terminal.type("restart\n")
         terminal.until(ASKED)
         self.assertEqual(terminal.enter("y"), ["ok"])
-        self.assertEqual(self.ordered(), [("stop", None), ("restart", None)])
+        self.assertEqual(self.ordered(), [("stop", None, False), ("restart", None)])
         terminal.type("stop\n")
         terminal.until(ASKED)
         terminal.enter("n")
@@ -173,7 +173,7 @@ class TestElsewhere(AskingCase):
         kept = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
         done = subprocess.run(line, timeout=TIMEOUT, check=False, start_new_session=True, **kept)
         self.assertEqual(done.returncode, 0)
-        self.assertEqual(self.ordered(), [("stop", None)])
+        self.assertEqual(self.ordered(), [("stop", None, False)])
         return done
 
     def test_one_of_the_two_is_no_terminal(self) -> None:

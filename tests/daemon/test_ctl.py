@@ -93,10 +93,11 @@ class TestCommands(DaemonCase):
         head, *rows = self.ctl("status").out.splitlines()
         self.assertEqual(head.split()[:4], ["NAME", "STATE", "PROCESSES", "RESTARTS"])
         self.assertRegex(rows[0], rf"^broken    stopped  0/1 +0 +- +- +{re.escape(BROKEN)}$")
-        self.assertRegex(rows[1], r"^One Shot  stopped  0/1 +0 +exit 3, \d+ s ago +-$")
+        why = r"process \d+ exited with 3"
+        self.assertRegex(rows[1], rf"^One Shot  stopped  0/1 +0 +exit 3, \d+ s ago +- +{why}$")
         self.assertRegex(rows[2], r"^solo      active   1/1 +0 +- +\d+ s$")
         self.prints("status WEB", "active")
-        self.prints("status 'one shot'", "stopped")
+        self.assertRegex(self.ctl("status 'one shot'").out, rf"^stopped \({why}\)\n$")
         self.prints("numwatchers", "4")
         self.prints("numprocesses", "3")
         self.prints("numprocesses web", "2")

@@ -43,7 +43,7 @@ INFO once: started (config)
 WARNING broken: given up: {MISSING} (2 attempts)
 INFO broken: stopped (giveup)
 WARNING once: process P2 exited with 3
-INFO once: stopped (exit)
+INFO once: stopped (exit): process P2 exited with 3
 WARNING web: process P1 was killed by SIGKILL
 INFO web: process P3 started
 INFO web: process P3 was killed by SIGTERM (command:stop)

@@ -49,10 +49,11 @@ class AutoscalerCase(PluginCase):
         self.addCleanup(self.server.close)
         self.number = 4
         self.state = "active"
+        self.phase = "up"
         self.daemon.answers.update(
             {
-                "status": lambda properties: {"status": self.state},
-                "numprocesses": lambda properties: {"numprocesses": self.number},
+                "status": lambda properties: {"status": self.state, "phase": self.phase},
+                "get": lambda properties: {"options": {"numprocesses": self.number}},
                 "incr": lambda properties: self.change(1, properties),
                 "decr": lambda properties: self.change(-1, properties),
             }
@@ -126,6 +127,42 @@ class TestScaling(AutoscalerCase):
         self.looked()
         self.assertEqual(self.number, 5)
         self.assertEqual(self.reasons(), ["plugin:scale: url is 112.5 per process, above 100"])
+
+    def test_what_it_has_started_becomes_ready_first(self) -> None:
+        for phase in ("starting", "reloading"):
+            with self.subTest(phase):
+                self.phase, self.server.page = phase, "1000"
+                plugin, thread = self.autoscaler(max=5)
+                self.looked()
+                self.assertEqual((self.number, self.server.requests), (4, []))
+                self.phase = "up"
+                self.becomes(5)
+                self.end(plugin, thread)
+                self.number = 4
+                self.server.requests.clear()
+
+    def test_what_is_in_trouble_gets_no_more_processes(self) -> None:
+        for phase in ("unready", "backoff"):
+            with self.subTest(phase), self.assertLogs("cvec_circus", "INFO") as logs:
+                self.phase, self.server.page = phase, "1000"
+                plugin, thread = self.autoscaler(max=5)
+                self.looked(10)
+                self.assertEqual(self.number, 4)
+                self.server.page = "5"
+                self.becomes(3)
+                self.phase, self.server.page = "up", "1000"
+                self.becomes(5)
+                self.end(plugin, thread)
+                why = f"web: not scaled: the load wants more processes, but its phase is {phase}"
+                self.assertEqual([why in line for line in logs.output].count(True), 1)
+                self.assertEqual(["scaled again" in line for line in logs.output].count(True), 1)
+                self.number = 4
+
+    def test_a_daemon_that_tells_no_phase(self) -> None:
+        self.daemon.answers["status"] = lambda properties: {"status": "active"}
+        self.server.page = "1000"
+        self.autoscaler()
+        self.becomes(8)
 
     def test_a_pause_after_each_change(self) -> None:
         self.server.page = "1000"
@@ -211,7 +248,7 @@ class TestOthers(AutoscalerCase):
             self.state = "active"
             self.becomes(8)
         self.assertIn("web: not scaled: it is stopped", logs.output[0])
-        self.assertIn("web: measured again", logs.output[1])
+        self.assertIn("web: scaled again", logs.output[1])
 
     def test_one_that_is_not_there(self) -> None:
         del self.daemon.answers["status"]
@@ -222,7 +259,7 @@ class TestOthers(AutoscalerCase):
         self.assertIn("web: not scaled: unknown command", logs.output[0])
 
     def test_one_that_goes_meanwhile(self) -> None:
-        del self.daemon.answers["numprocesses"]
+        del self.daemon.answers["get"]
         with self.assertLogs("cvec_circus", "WARNING") as logs:
             self.autoscaler()
             self.looked(2)
@@ -262,13 +299,13 @@ class TestTrouble(AutoscalerCase):
             self.server.page = "nan"
             self.looked()
             self.server.page = "50"
-            self.assertTrue(eventually(lambda: "measured again" in logs.output[-1], TIMEOUT))
+            self.assertTrue(eventually(lambda: "scaled again" in logs.output[-1], TIMEOUT))
         said = [line.partition("web: ")[2] for line in logs.output]
         expected = [
             "not scaled: 'out of order' is not a number",
             "not scaled: 503 Service Unavailable",
             "not scaled: 'nan' is not a number",
-            "measured again",
+            "scaled again",
         ]
         self.assertEqual(said, expected)
         self.assertEqual(self.number, 4)

@@ -37,7 +37,7 @@ class TestWithTheDaemon(DaemonCase):
         self.server = WebServer()
         self.server.page = "50"
         self.addCleanup(self.server.close)
-        watcher = f"[watcher:worker]\ncmd = {child('wait')}\ncopy_env = True\n"
+        watcher = f"[watcher:worker]\ncmd = {child('wait')}\ncopy_env = True\nmin_uptime = 0\n"
         plugin = (
             f"[plugin:scale]\nuse = autoscaler\nwatcher = worker\nby = url\nmax = 10\n{options}"
         )
@@ -81,6 +81,22 @@ class TestWithTheDaemon(DaemonCase):
         self.assertRegex(
             update["reason"], r"^plugin:busy: cpu is [\d.]+ % of a processor, above 0.5$"
         )
+
+    def test_what_has_died_is_not_a_change_by_others(self) -> None:
+        self.server = WebServer()
+        self.addCleanup(self.server.close)
+        self.server.page = "50"
+        daemon = self.daemon(
+            "[watcher:w]\ncmd = sh -c 'sleep 0.2; exit 3'\n"
+            "[plugin:scale]\nuse = autoscaler\nwatcher = w\n"
+            f"by = url\nurl = {self.server.url}\nup = 100\ndown = -1\nmax = 3\ninterval = 0.02\n"
+        )
+        self.assertTrue(eventually(lambda: self.server.visits, TIMEOUT))
+        daemon.wire.events.wait("watcher.w.reap", 4)
+        visits = self.server.visits + 3
+        self.assertTrue(eventually(lambda: self.server.visits >= visits, TIMEOUT))
+        daemon.order("quit")
+        self.assertNotIn("by others", "\n".join(daemon.ended()))
 
     def test_it_does_not_fight_with_people(self) -> None:
         daemon = self.scaled("up = 100\ndown = 20\ncooldown = 1000")

@@ -106,6 +106,31 @@ class TestExamples(DaemonCase):
         self.assertEqual(len(server.mails), 2)  # the other one holds all that came later
         self.assertIn("flapping: slot 1 has died", server.messages()[1].get_content())
 
+    @unittest.skipUnless(importlib.util.find_spec("aiosmtpd"), "aiosmtpd is not installed")
+    def test_the_mail_that_says_that_it_is_down_for_good(self) -> None:
+        from tests.support.mailserver import MailServer
+
+        server = MailServer()
+        self.addCleanup(server.close)
+        mail = "to = ops@example.com\nsender = circus@example.com\nactions = giveup\ninterval = 0"
+        daemon = self.daemon(
+            f"[watcher:web]\ncmd = {FAILS}\nlog_history = 65536\n"
+            f"[watcher:migrate]\ncmd = {FAILS}\nrespawn = False\nautostart = False\n"
+            "[plugin:flapping]\nuse = flapping\nretry_in = 0.1\nmax_retry = 1\n"
+            f"[plugin:mail]\nuse = mail\n{mail}\nhost = localhost\nport = {server.port}\n"
+        )
+        self.assertTrue(eventually(lambda: server.mails, TIMEOUT))
+        daemon.order("start", name="migrate")
+        self.assertTrue(eventually(lambda: len(server.mails) == 2, TIMEOUT))
+        messages = server.messages()
+        subjects = [" ".join(message["Subject"].split()) for message in messages]
+        text = messages[0].get_content()
+        pattern = r"web is down for good: gave up after 1 retry: 4 deaths in \d+ s; start it with "
+        self.assertRegex(subjects[0], pattern + "cvec_circusctl start web$")
+        self.assertRegex(text, r"\n    Last death: .*  process \d+ exited with 3\n")
+        self.assertRegex(text, r"\[\d+\] \| the database is gone\n$")
+        self.assertRegex(subjects[1], r"migrate is down for good: process \d+ exited with 3$")
+
     def test_autoscaler(self) -> None:
         changes = {
             "redis-cli llen jobs": "cat {DIR}/jobs",

@@ -58,6 +58,11 @@ class FlappingCase(PluginCase):
             if message["command"] in ("start", "stop")
         ]
 
+    def ordered_of(self, command: str, name: str) -> list[dict[str, Any]]:
+        """The properties of every such order for a watcher so far."""
+        found = (message["properties"] for message in self.daemon.commands(command))
+        return [properties for properties in found if properties["name"] == name]
+
     def stopped(self, name: str = "web") -> int:
         """How often the watcher has been stopped, once everything published is looked at."""
         self.verdict()
@@ -104,6 +109,12 @@ class TestCounting(FlappingCase):
         self.flapping()
         for cause in ("command:kill", "command:signal", "command:stop", "max_age", "signal:HUP"):
             self.died(100, 100, 100, cause=cause)
+        self.assertEqual(self.stopped(), 0)
+
+    def test_new_processes_of_a_rollout(self) -> None:
+        self.flapping()
+        for _ in range(3):
+            self.daemon.publish("web", "reap", cause="exit", time=100, exit_code=1, rollout=True)
         self.assertEqual(self.stopped(), 0)
 
     def test_one_shots_do_not_flap(self) -> None:
@@ -160,7 +171,18 @@ class TestRetrying(FlappingCase):
                     self.come_back(at=instant + 99.5)
             self.assertEqual(self.stopped(), 3)
         self.assertEqual(self.orders().count(("start", "web")), 2)
-        self.assertIn("web: flapping, stopped after 2 retries", "\n".join(logs.output))
+        stops = self.ordered_of("stop", "web")
+        told = [one["reason"] for one in stops]
+        again = [one["reason"] for one in self.ordered_of("start", "web")]
+        pattern = r"2 deaths in 2 s; retry 1 of 2 in 0\.05 s, at \d\d:\d\d:\d\d"
+        self.assertRegex(told[0], pattern)
+        self.assertIn("; retry 2 of 2 in 0.05 s", told[1])
+        wanted = [f"retry {number} of 2 after 2 deaths in 2 s" for number in (1, 2)]
+        self.assertEqual(again, wanted)
+        gave_up = "gave up after 2 retries: 6 deaths in 3 m; start it with cvec_circusctl start web"
+        self.assertEqual(told[2], gave_up)
+        self.assertEqual([one.get("failed") for one in stops], [None, None, True])
+        self.assertIn(f"web: flapping: {gave_up}", "\n".join(logs.output))
 
     def test_for_ever_if_told_so(self) -> None:
         self.flapping(retry_in=0, max_retry=-1)
@@ -176,6 +198,25 @@ class TestRetrying(FlappingCase):
             self.come_back(at=instant + 50)
         self.verdict()
         self.assertEqual(self.plugin.records["web"].tries, 1)
+
+    def test_what_it_says(self) -> None:
+        for config, name, said in (
+            ({"max_retry": -1}, "web", r"2 deaths in 2 s; retry 1 in 3600 s, at [0-9:]{8}"),
+            ({"retry_in": 1e300}, "other", r"2 deaths in 2 s; retry 1 of 5 in 1e\+300 s"),
+            (
+                {"max_retry": 0, "window": 9},
+                "My web",
+                "gave up after 0 retries: 2 deaths in 10 s; "
+                "start it with cvec_circusctl start 'My web'",
+            ),
+        ):
+            with self.subTest(said):
+                self.flapping(since=self.daemon.seq, **config)
+                self.died(100, 100, name=name)
+                self.verdict()
+                (order,) = self.ordered_of("stop", name)
+                self.assertRegex(order["reason"], said)
+                self.end(self.plugin, self.thread)
 
     def test_whoever_starts_it_meanwhile_has_done_it(self) -> None:
         self.flapping()
@@ -194,6 +235,8 @@ class TestRetrying(FlappingCase):
         self.verdict()
         self.end(self.plugin, self.thread)
         self.assertTrue(eventually(lambda: ("start", "web") in self.orders(), TIMEOUT))
+        why = "retry 1 of 5 after 2 deaths in 2 s, early: the plugin ends"
+        self.assertEqual(self.daemon.commands("start")[0]["properties"]["reason"], why)
 
 
 class TestOptions(FlappingCase):
@@ -259,7 +302,7 @@ class TestOptions(FlappingCase):
 
     def test_it_is_short_enough_to_be_read(self) -> None:
         lines = Path(flapping.__file__).read_text(encoding="utf-8").splitlines()
-        self.assertLessEqual(len(lines), 120)
+        self.assertLessEqual(len(lines), 160)
 
 
 PLUGIN = "[plugin:flapping]\nuse = cvec_circus.plugins.flapping.Flapping\n"
@@ -278,10 +321,16 @@ class TestWithRealChildren(DaemonCase):
             "retry_in = 0.2\nmax_retry = 2",
         )
         events = daemon.wire.events
-        daemon.log.containing("a: flapping, retry 1 in 0.2 s")
-        daemon.log.containing("a: flapping, retry 2 in 0.2 s")
-        daemon.log.containing("a: flapping, stopped after 2 retries")
+        daemon.log.containing("; retry 1 of 2 in 0.2 s, at ")
+        daemon.log.containing("; retry 2 of 2 in 0.2 s, at ")
+        daemon.log.containing("a: flapping: gave up after 2 retries: 6 deaths in ")
         stops = events.wait("watcher.a.stop", 3)
+        (given_up,) = events.wait("watcher.a.giveup", 1)
+        self.assertEqual(given_up["actor"], "plugin:flapping")
+        self.assertTrue(given_up["reason"].startswith("gave up after 2 retries: 6 deaths in "))
+        reason = daemon.wire.call("status", name="a")["reason"]
+        self.assertEqual(reason, f"plugin:flapping: {given_up['reason']}")
+        self.assertTrue(reason.endswith("; start it with cvec_circusctl start a"))
         starts = events.of("watcher.a.start")
         self.assertEqual(len(starts), 3)
         for stop, start in zip(stops, starts[1:]):
@@ -299,6 +348,24 @@ class TestWithRealChildren(DaemonCase):
         self.assertGreaterEqual(len(events.of("watcher.a.reap")), 4)
         self.assertEqual(len(events.of("watcher.a.start")), 1)
 
+    def test_a_rollout_that_fails_leaves_the_old_processes(self) -> None:
+        flag = "test ! -e {DIR}/bad || exit 3; exec sleep 1000"
+        daemon = self.flapping(
+            f"[watcher:a]\ncmd = sh -c '{flag}'\nnumprocesses = 4\nmin_uptime = 0.2\n"
+            "rollout = surge\n[watcher:b]\ncmd = /bin/false\nautostart = False\n",
+            "attempts = 1\nmax_retry = 0",
+        )
+        events = daemon.wire.events
+        events.wait("watcher.a.ready", 1)
+        before = daemon.wire.pids("a")
+        (daemon.folder / "bad").touch()
+        reply = daemon.wire.client.call("reload", name="a", waiting=True)
+        self.assertEqual(reply["status"], "error")
+        daemon.order("start", name="b")
+        events.wait("watcher.b.giveup", 1)  # so all about a has been looked at, too
+        self.assertEqual(events.of("watcher.a.stop"), [])
+        self.assertEqual(daemon.wire.pids("a"), before)
+
     def test_the_plugin_ends_while_a_watcher_waits(self) -> None:
         daemon = self.flapping(f"[watcher:a]\n{FAILING}", "retry_in = 1000")
         events = daemon.wire.events
@@ -309,7 +376,9 @@ class TestWithRealChildren(DaemonCase):
         daemon.signal(signal.SIGTERM)
         daemon.ended()
         told = [text for level, text in daemon.told() if level in ("WARNING", "ERROR")]
-        expected = re.compile(r"a: (process \d+ exited with 1|flapping, retry 1 in 1000 s)")
+        expected = re.compile(
+            r"a: (process \d+ exited with 1|flapping: .*; retry 1 of 5 in 1000 s, at .*)"
+        )
         self.assertEqual([text for text in told if not expected.fullmatch(text)], [])
 
     def test_a_process_that_is_killed_by_command(self) -> None:

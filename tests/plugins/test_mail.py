@@ -110,7 +110,7 @@ class TestMessages(MailCase):
         self.died("d", exit_code=-11)
         self.assertEqual(self.subjects(1), ["d: process 7 was killed by SIGSEGV"])
         self.daemon.publish("e", "giveup", reason="no such file: /bin/nothing")
-        self.assertEqual(self.subjects(2)[1], "e: given up: no such file: /bin/nothing")
+        self.assertEqual(self.subjects(2)[1], "e is down for good: no such file: /bin/nothing")
         self.daemon.publish("f", "backoff", wid=2, deaths=9, delay=1.5)
         said = "f: flapping: slot 2 has died 9 times in a row; next start in 1.5 s"
         self.assertEqual(self.subjects(3)[2], said)
@@ -179,6 +179,98 @@ class TestMessages(MailCase):
         self.assertIn("The last lines of 24:", text)
 
 
+class TestDownForGood(MailCase):
+    """The mail that says that nothing will happen any more without a person."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def test_it_has_the_reason_and_the_last_death(self) -> None:
+        self.notifier(lines=0, actions="giveup")
+        self.died("web", exit_code=-9, pid=77)
+        why = "gave up after 5 retries: 12 deaths in 2 m; start it with cvec_circusctl start web"
+        self.daemon.publish("web", "giveup", cause="command:stop", reason=why)
+        self.daemon.publish("web", "stop", cause="command:stop", why=why)
+        (message,) = self.mails(1)
+        subject = " ".join(message["Subject"].split())
+        self.assertEqual(subject, f"[cvec_circus] web is down for good: {why}")
+        text = message.get_content()
+        self.assertIn(f"\nweb is down for good: {why}\n    Since:      ", text)
+        self.assertEqual(text.count("down for good"), 1)
+        self.assertRegex(text, r"Last death: \d{4}-\S+ \S+ \S+  process 77 was killed by SIGKILL\n")
+
+    def test_one_that_never_ran(self) -> None:
+        self.notifier(lines=0)
+        self.daemon.publish("web", "giveup", reason="no such file: /bin/nothing")
+        self.assertIn("Last death: none is known\n", self.mails(1)[0].get_content())
+
+    def test_what_runs_once_and_has_failed(self) -> None:
+        self.notifier(lines=0, prefix="", actions="giveup")
+        self.daemon.publish("good", "stop", cause="exit")
+        self.died("migrate", exit_code=3)
+        self.daemon.publish("migrate", "stop", cause="exit", why="process 7 exited with 3")
+        said = "migrate is down for good: process 7 exited with 3"
+        self.assertEqual(self.subjects(1), [said])
+
+    def test_it_stands_before_other_incidents(self) -> None:
+        with mock.patch.object(mail, "GATHER_DELAY", 0.5):
+            self.notifier(lines=0)
+            self.died("db", "web", "web")
+            self.daemon.publish("web", "giveup", reason="x" * 200)
+            (message,) = self.mails(1)
+        subject = " ".join(message["Subject"].split())
+        self.assertTrue(subject.startswith("[cvec_circus] web is down for good: xxx"), subject)
+        self.assertTrue(subject.endswith("... (and 3 more incidents)"), subject)
+        self.assertLessEqual(len(subject), 150)
+
+    def test_several_and_one_that_is_up_again(self) -> None:
+        with mock.patch.object(mail, "GATHER_DELAY", 0.5):
+            self.notifier(lines=0, actions="giveup, ready")
+            for name in "abc":
+                self.daemon.publish(name, "giveup", reason="no")
+            self.daemon.publish("b", "ready")
+            (message,) = self.mails(1)
+        self.assertEqual(message["Subject"], "[cvec_circus] 2 watchers are down for good: a, c")
+        self.assertIn("  b: ready now\n", message.get_content())
+
+
+class TestReadiness(MailCase):
+    """Rollouts that fail, and processes that are not ready."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def test_a_rollout_that_failed(self) -> None:
+        self.notifier(lines=0, prefix="")
+        why = "process 9 exited with code 1 after 0.2 s, before it was ready; the old were kept"
+        self.daemon.publish("web", "rollback", reason=why, kept=[7])
+        self.assertEqual(self.subjects(1), [f"web: rollout failed: {why}"])
+
+    def test_that_it_is_not_ready_is_told_only_if_that_is_wanted(self) -> None:
+        self.notifier(lines=0, prefix="")
+        self.daemon.publish("web", "unready", reason="process 7: no answer")
+        self.daemon.publish("web", "ready")
+        self.died("last")
+        self.assertEqual(self.subjects(1), ["last: process 7 exited with 1"])
+
+    def test_that_it_is_ready_again_is_told_once(self) -> None:
+        self.notifier(lines=0, prefix="", actions="unready, ready")
+        self.daemon.publish("web", "ready")  # as at every start
+        self.daemon.publish("web", "unready", reason="process 7: no answer")
+        self.assertEqual(self.subjects(1), ["web: not ready: process 7: no answer"])
+        self.daemon.publish("web", "ready")
+        self.daemon.publish("web", "ready")
+        self.assertEqual(self.subjects(2)[1], "web: ready now")
+        self.daemon.publish("web", "unready", reason="again")
+        self.assertEqual(self.subjects(3)[2], "web: not ready: again")
+        self.daemon.publish("web", "remove")
+        self.daemon.publish("web", "ready")  # of another one of that name
+        self.daemon.publish("other", "unready", reason="no")
+        self.assertEqual(self.subjects(4)[3:], ["other: not ready: no"])
+
+
 class TestRate(MailCase):
     """How many mails there are."""
 
@@ -218,7 +310,8 @@ class TestRate(MailCase):
             self.notifier()
             self.died("a")
             self.daemon.publish("a", "giveup", reason="no")
-            self.assertEqual(self.subjects(1), ["[cvec_circus] a: 2 incidents"])
+            said = "[cvec_circus] a is down for good: no (and 1 more incident)"
+            self.assertEqual(self.subjects(1), [said])
 
     def test_what_happens_while_a_mail_cannot_be_sent(self) -> None:
         self.server.answers.extend(["451 later"] * 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import unittest
 from typing import Any
 
@@ -165,6 +166,75 @@ class TestConsequences(WatcherCase):
         self.assertIn("web: there are no figures: unknown command", logs.output[0])
 
 
+class TestPerProcess(WatcherCase):
+    """Each process by itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.state = "active"
+        self.daemon.answers["status"] = lambda properties: {"status": self.state}
+
+    def kills(self) -> list[dict]:
+        """The properties of every kill so far."""
+        return [message["properties"] for message in self.daemon.commands("kill")]
+
+    def test_only_the_one_that_uses_too_much_is_replaced(self) -> None:
+        plugin = self.watch(per_process="1", max_count=1, max_mem="120M")
+        fat, thin = process(7, size="185.00M"), process(8, size="30.00M")
+        self.assertEqual(self.seen(plugin, fat, thin), ["over_memory"])
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            self.assertEqual(self.seen(plugin, fat, thin), ["over_memory", "restarting"])
+        why = "pid 7 used 185 MB, limit 120 MB, 2 checks in a row"
+        self.assertTrue(eventually(self.kills, TIMEOUT))
+        self.assertEqual(self.kills(), [{"name": "web", "pid": 7, "surge": True, "reason": why}])
+        self.assertIn(f"web: process 7 replaced: {why}", logs.output[0])
+        self.assertEqual(self.restarts(), [])
+
+    def test_figures_of_different_processes_do_not_add_up(self) -> None:
+        plugin = self.watch(per_process="1", max_count=1, health_threshold=70)
+        for pid in (7, 8, 7, 8):
+            other = 15 - pid
+            rows = process(pid, cpu=80, mem=80), process(other, cpu=85, mem=5)
+            self.assertEqual(self.seen(plugin, *rows), ["over_health"])
+        self.assertEqual(self.kills(), [])
+
+    def test_one_after_the_other(self) -> None:
+        plugin = self.watch(per_process="1", max_mem="120M")
+        rows = [process(pid, size="185.00M") for pid in (7, 8)]
+        self.assertEqual(self.seen(plugin, *rows), ["over_memory"] * 2 + ["restarting"])
+        self.assertEqual(self.seen(plugin, *rows), ["over_memory"])  # 7 takes its time to end
+        self.assertEqual([kill["pid"] for kill in self.kills()], [7])
+        self.assertEqual(self.seen(plugin, rows[1], process(9)), ["over_memory", "restarting"])
+        self.assertTrue(eventually(lambda: len(self.kills()) == 2, TIMEOUT))
+        self.assertEqual([kill["pid"] for kill in self.kills()], [7, 8])
+
+    def test_one_that_stays_is_judged_again(self) -> None:
+        plugin = self.watch(per_process="1", max_mem="120M")
+        row = process(7, size="185.00M")
+        self.assertEqual(self.seen(plugin, row), ["over_memory", "restarting"])
+        self.assertEqual(self.seen(plugin, row), [])
+        for name, kept in (("other", [7]), ("web", [6]), ("Web", [6, 7])):
+            self.assertEqual(self.seen(plugin, row), [])
+            self.daemon.publish(name, "rollback", reason="no", kept=kept)
+        self.assertTrue(eventually(lambda: not plugin._leaving, TIMEOUT))
+        self.assertEqual(self.seen(plugin, row), ["over_memory", "restarting"])
+
+    def test_a_watcher_on_its_way_down_is_left_alone(self) -> None:
+        self.state = "stopping"
+        plugin = self.watch(per_process="1")
+        self.assertEqual(self.seen(plugin, process(7, cpu=99)), ["over_cpu"])
+        self.assertEqual(self.kills(), [])
+
+    def test_children_get_their_signals_all_the_same(self) -> None:
+        plugin = self.watch(per_process="1", process_children="1", max_cpu=50, health_threshold=0)
+        row = process(7, cpu=60, children=[process(71, cpu=70)])
+        expected = ["over_cpu", "over_cpu", "restarting", "restarting"]
+        self.assertEqual(sorted(self.seen(plugin, row)), expected)
+        self.assertTrue(eventually(lambda: self.daemon.commands("signal"), TIMEOUT))
+        self.assertEqual(self.daemon.commands("signal")[0]["properties"]["childpid"], 71)
+        self.assertEqual([kill["pid"] for kill in self.kills()], [7])
+
+
 class TestOptions(WatcherCase):
     """What can be configured."""
 
@@ -174,6 +244,7 @@ class TestOptions(WatcherCase):
         self.assertEqual((given["max_cpu"], given["health_threshold"]), (90, 75))
         self.assertEqual((plugin.max_mem, plugin.min_mem), (Memory(90, True), None))
         self.assertEqual((given["min_cpu"], given["process_children"]), (None, False))
+        self.assertFalse(given["per_process"])
         self.assertEqual(plugin.child_signal, signal.SIGTERM)
 
     def test_its_old_name(self) -> None:
@@ -238,6 +309,26 @@ class TestWithRealProcesses(DaemonCase):
         daemon.log.containing(" % CPU, limit 1 %, 2 checks in a row")
         statsd.up_to("circus.app.watcher._resource_watcher.busy.restarting:1|c")
         events.wait("watcher.busy.spawn", 2)
+
+    def test_the_one_process_that_is_too_fat_is_replaced(self) -> None:
+        plugin = "[plugin:fat]\nuse = resource-watcher\nper_process = True\n"
+        options = "watcher = w\nmax_mem = 100M\nmax_count = 1\nloop_rate = 0.2\nmax_cpu = 0\n"
+        grow = "import sys, signal; fat = b'x' * (int(sys.argv[1]) % 2 * 150 << 20); signal.pause()"
+        program = f'{sys.executable} -c "{grow}" $(circus.wid)'
+        daemon = self.daemon(
+            f"[watcher:w]\ncmd = {program}\nnumprocesses = 2\ncopy_env = True\n{plugin}{options}"
+        )
+        events = daemon.wire.events
+        (reap,) = events.wait("watcher.w.reap", 1, cause="command:kill")[:1]
+        self.assertEqual((reap["wid"], reap["actor"]), (1, "plugin:fat"))
+        pattern = (
+            rf"pid {reap['process_pid']} used 1[5-9]\d(\.\d)? MB, limit 100 MB, 2 checks in a row"
+        )
+        self.assertRegex(reap["why"], pattern)
+        spawned = events.wait("watcher.w.spawn", 3)[2]
+        self.assertLess(spawned["seq"], reap["seq"])  # no place was ever empty
+        daemon.log.containing(f"process {reap['process_pid']} was killed by SIGTERM by plugin:fat")
+        self.assertEqual(events.of("watcher.w.stop"), [])
 
     def test_a_busy_child_gets_a_signal(self) -> None:
         plugin = "[plugin:r]\nuse = cvec_circus.plugins.resource_watcher.ResourceWatcher\n"

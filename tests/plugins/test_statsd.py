@@ -8,6 +8,7 @@ import unittest
 from typing import ClassVar
 from unittest import mock
 
+from cvec_circus.base import complaints
 from cvec_circus.exc import OptionError
 from cvec_circus.plugins import statsd
 from cvec_circus.plugins.statsd import BaseObserver, FullStats, StatsdClient, StatsdEmitter
@@ -299,11 +300,15 @@ class TestBaseObserver(ObserverCase):
         self.assertEqual((plugin.loop_rate, plugin.app), (60, "own"))
 
     def test_a_look_that_fails(self) -> None:
+        sooner = mock.patch.object(complaints, "INTERVAL", 0.05)
         plugin = self.observer(BaseObserver, loop_rate=0.01)
-        with self.assertLogs("cvec_circus", "ERROR") as logs:
+        with sooner, self.assertLogs("cvec_circus", "ERROR") as logs:
             self.assertTrue(eventually(lambda: len(logs.output) > 1, TIMEOUT))
             plugin.period.stop()
         self.assertIn("BaseObserver does not implement look_after", logs.output[0])
+        self.assertRegex(
+            logs.output[1], r" raised (once more|\d+ more times): NotImplementedError: "
+        )
 
     def test_a_rate_that_cannot_be(self) -> None:
         with self.assertRaisesRegex(OptionError, "^loop_rate: "):

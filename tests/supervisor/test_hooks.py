@@ -10,6 +10,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
+from cvec_circus.base import complaints
 from cvec_circus.base.thread import Worker
 from cvec_circus.core.facts import Answered
 from cvec_circus.sockets.registry import Loan, SocketRegistry
@@ -129,6 +130,20 @@ class TestAnswers(HooksCase):
                 self.assertEqual((event["action"], event["name"]), ("hook_failure", "before_start"))
                 self.assertIn(error, event["error"])
                 self.assertIn("web: hook before_start failed", caught.output[0])
+
+    def test_a_traceback_is_logged_once(self) -> None:
+        def fail(**_: Any) -> Any:
+            raise OSError("no disk")
+
+        sooner = mock.patch.object(complaints, "INTERVAL", 0.05)
+        with sooner, self.assertLogs("cvec_circus", "ERROR") as caught:
+            watcher = self.watcher(hooks={"after_spawn": fail})
+            for _ in range(5):
+                self.assertIn("OSError: no disk", self.asked(watcher, "after_spawn"))
+            self.assertTrue(eventually(lambda: len(caught.output) > 1, PATIENCE))
+        self.assertEqual(["Traceback" in line for line in caught.output].count(True), 1)
+        self.assertIn("web: hook after_spawn failed ", caught.output[1])
+        self.assertIn("OSError: no disk", caught.output[1])
 
     def test_failures_that_are_ignored(self) -> None:
         def fail(**_: Any) -> Any:

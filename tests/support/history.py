@@ -241,10 +241,10 @@ class History:
             self.world.resize(watcher, size, "command:incr", wait)
         elif word == "kill":
             processes = list(watcher.places.leaders())[: rng.randint(1, 3)]
-            self.log.append(f"kill {processes}")
-            self.world.kill(
-                watcher, processes, rng.choice([None, 9]), rng.choice([None, 0.5]), wait
-            )
+            surge = self.more.random() < 0.3
+            self.log.append(f"kill {processes} {surge}")
+            how = rng.choice([None, 9]), rng.choice([None, 0.5])
+            self.world.kill(watcher, processes, *how, wait, surge)
         else:
             changes = rng.choice(
                 [

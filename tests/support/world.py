@@ -242,10 +242,10 @@ class FakeWorld:
         signum: int | None,
         graceful_timeout: float | None,
         wait: Wait | None,
+        surge: bool = False,
     ) -> None:
-        order = orders.Kill(
-            watcher, list(processes), Cause("command:kill"), signum, graceful_timeout
-        )
+        cause = Cause("command:kill")
+        order = orders.Kill(watcher, list(processes), cause, signum, graceful_timeout, surge)
         self.roster.give(order, wait)
 
     def signal(self, watcher: Watcher, process: ManagedProcess, signum: int) -> None:

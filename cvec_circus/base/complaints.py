@@ -1,0 +1,78 @@
+"""What is raised again and again, in the log: whole the first time, then counted."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+
+from cvec_circus import logger
+
+INTERVAL = 60.0
+"""Seconds from one line about repeated errors to the next one."""
+
+MOST = 100
+"""Different errors that are remembered."""
+
+LONGEST_TEXT = 200
+
+
+class Complaints:
+    """Logs errors. Safe from any thread.
+
+    The first of a kind is logged at once, with its traceback. Those that are raised at the same
+    line afterwards are counted, and a line says how many there were.
+
+    Args:
+        name: Whose they are, in the log.
+        call_later: Calls a function after so many seconds.
+    """
+
+    def __init__(self, name: str, call_later: Callable[..., object]) -> None:
+        self._name = name
+        self._call_later = call_later
+        self._lock = threading.Lock()
+        self._kinds: dict[object, Kind] = {}
+
+    def tell(self, error: BaseException, place: str, verb: str = "raised") -> None:
+        """Log an error that was raised in some function, or count it."""
+        where = None
+        for frame, number in traceback.walk_tb(error.__traceback__):
+            where = frame.f_code.co_filename, number
+        text = traceback.format_exception_only(type(error), error)[-1]
+        with self._lock:
+            kind = self._kinds.get((place, type(error), where))
+            if kind is None:
+                if len(self._kinds) >= MOST:
+                    self._kinds.clear()
+                self._kinds[place, type(error), where] = Kind(f"{place} {verb}")
+            else:
+                kind.repeated += 1
+                kind.text = " ".join(text.split())[:LONGEST_TEXT]
+        if kind is None:
+            logger.error("%s: %s %s", self._name, place, verb, exc_info=error)
+        elif kind.repeated == 1:
+            self._call_later(INTERVAL, self._tell_count, kind)
+
+    def tell_rest(self) -> None:
+        """Log what was only counted until now: nothing will be raised any more."""
+        with self._lock:
+            kinds = list(self._kinds.values())
+        for kind in kinds:
+            self._tell_count(kind)
+
+    def _tell_count(self, kind: Kind) -> None:
+        with self._lock:
+            count, kind.repeated = kind.repeated, 0
+        if count:
+            times = "once more" if count == 1 else f"{count} more times"
+            logger.error("%s: %s %s: %s", self._name, kind.what, times, kind.text)
+
+
+class Kind:
+    """Errors that are raised at the same line. Guarded by the lock of `Complaints`."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.repeated = 0  # since that was last logged
+        self.text = ""
