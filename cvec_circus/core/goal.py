@@ -33,7 +33,8 @@ class Rollout(NamedTuple):
     unavailable: int  # how many places may be without a process that is good enough
     total: int  # how many processes it replaces
     began_at: float
-    undo: Undo | None = None  # the way back; None if no process was proved when it began
+    undo: Undo  # the options of before
+    way_back: bool = False  # a process was proved when it began
     may_retry: bool = False  # once more with a surge of 0, if a new process exits
     has_gap: bool = False  # that was done: for a while fewer processes ran than wanted
 
@@ -45,7 +46,7 @@ class Rollout(NamedTuple):
     @property
     def is_checked(self) -> bool:
         """Whether a new process counts only when it is proved."""
-        return self.undo is not None or self.cause.text == ROLLBACK.text
+        return self.way_back or self.cause.text == ROLLBACK.text
 
 
 class Failed(NamedTuple):

@@ -207,6 +207,12 @@ class Places:
         self.stale_count += 1
         self.stale_cause = cause
 
+    def disown(self, process: ManagedProcess) -> None:
+        """Make room for another process beside what a dead one has left behind."""
+        self.stale_count += not process.stale
+        process.stale = True
+        self.release(process)
+
     def keep(self, process: ManagedProcess) -> None:
         """Keep a stale process after all, in a place of its own."""
         self.fresh[process] = self.stale.pop(process)

@@ -74,15 +74,14 @@ class Roller(Ender):
             sequential: One place after the other, the old process first.
         """
         places, before = watcher.places, watcher.rollout
-        way_back = any(process.proved for process in places.fresh)
-        if before is not None and before.undo is not None:
-            way_back, undo = True, before.undo.merged(undo)
+        way_back = any(process.proved for process in (*places.fresh, *places.stale))
         if before is not None:
+            undo = before.undo.merged(undo)
             for process in list(places.unproved):
                 places.grants += watcher.one_shot
                 self.stop(watcher, process, cause)
         watcher.goal = watcher.goal._replace(generation=watcher.settings.renew(cause))
-        self.roll_out(watcher, cause, undo if way_back else None, list(places.fresh), sequential)
+        self.roll_out(watcher, cause, undo, way_back, list(places.fresh), sequential)
         places.awaited.update(places.pending)
 
     def replace_some(
@@ -94,7 +93,7 @@ class Roller(Ender):
         if not olds:
             return
         way_back = any(process.proved for process in olds)
-        self.roll_out(watcher, cause, watcher.settings.undo_nothing() if way_back else None, olds)
+        self.roll_out(watcher, cause, watcher.settings.undo_nothing(), way_back, olds)
 
     def replace_expired(self, watcher: Watcher) -> None:
         """Begin the rollout of a process that is older than `max_age`, one of a watcher at a time,
@@ -109,7 +108,8 @@ class Roller(Ender):
         self,
         watcher: Watcher,
         cause: Cause,
-        undo: Undo | None,
+        undo: Undo,
+        way_back: bool,
         processes: Iterable[ManagedProcess],
         sequential: bool = False,
     ) -> None:
@@ -117,7 +117,8 @@ class Roller(Ender):
         olds = list(processes)
         shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
         surge, unavailable, may_retry = shape
-        rollout = Rollout(cause, surge, unavailable, len(olds), self.now(), undo, may_retry)
+        now, total = self.now(), len(olds)
+        rollout = Rollout(cause, surge, unavailable, total, now, undo, way_back, may_retry)
         if rollout.is_partial and len(olds) < watcher.goal.numprocesses:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
         watcher.rollout = rollout
@@ -177,7 +178,7 @@ class Roller(Ender):
     def judges(self, watcher: Watcher, process: ManagedProcess) -> bool:
         """Tell whether a failure of that process is one of the rollout that is under way."""
         rollout = watcher.rollout
-        if rollout is None or rollout.undo is None or not watcher.wants_to_run:
+        if rollout is None or not rollout.way_back or not watcher.wants_to_run:
             return False
         return not (process.proved or process.stale) and process.holds_place
 
@@ -193,7 +194,7 @@ class Roller(Ender):
                 beside the old one, and is then tried once more without it.
         """
         places, rollout = watcher.places, watcher.rollout
-        assert rollout is not None and rollout.undo is not None
+        assert rollout is not None and rollout.way_back
         cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
         kept, is_partial = list(places.stale), rollout.is_partial
         failed = [one for one in places.unproved if one is process or not is_partial]
@@ -202,6 +203,8 @@ class Roller(Ender):
         places.drop_pending()
         for one in kept:
             places.keep(one)
+        if process in places.ending:
+            places.disown(process)
         for one in failed:
             places.make_stale(one, cause)
             places.release(one)
@@ -212,11 +215,11 @@ class Roller(Ender):
         places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
-            self.roll_out(watcher, rollout.cause, rollout.undo, kept, sequential=True)
+            self.roll_out(watcher, rollout.cause, rollout.undo, True, kept, sequential=True)
             watcher.rollout = watcher.rollout and watcher.rollout._replace(has_gap=True)
             return
         watcher.rollout = None
-        news = [one for one in places.fresh if one not in kept]
+        news = [one for one in places.fresh if one.generation > rollout.undo.number]
         watcher.undo(rollout.undo)
         if rollout.undo.names:
             self.take_over(watcher, rollout.undo.names)
@@ -232,7 +235,7 @@ class Roller(Ender):
         if rollout.cause.text == MAX_AGE.text:
             self._put_off(watcher)
         elif rollout.undo.names and news:
-            self.roll_out(watcher, cause, None, news)
+            self.roll_out(watcher, cause, watcher.settings.undo_nothing(), False, news)
 
     def _put_off(self, watcher: Watcher) -> None:
         """Try again later to replace what is too old."""

@@ -65,8 +65,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
 
 
 def _rollout_state(rollout: Rollout) -> list[Any]:
-    undo = rollout.undo and rollout.undo.to_state()
-    return list(rollout._replace(undo=undo))  # type: ignore[arg-type]
+    return list(rollout._replace(undo=rollout.undo.to_state()))  # type: ignore[arg-type]
 
 
 def restore_watcher(state: State) -> Watcher:
@@ -82,7 +81,7 @@ def restore_watcher(state: State) -> Watcher:
     watcher.goal = goal._replace(cause=Cause(*goal.cause), size_cause=Cause(*goal.size_cause))
     if state["rollout"] is not None:
         rollout = Rollout(*state["rollout"])
-        undo = rollout.undo and Undo.restored(rollout.undo)
+        undo = Undo.restored(rollout.undo)
         watcher.rollout = rollout._replace(cause=Cause(*rollout.cause), undo=undo)
     watcher.failed = state["failed"] and Failed(*state["failed"])
     restore_places(watcher.places, state["places"])

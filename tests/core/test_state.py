@@ -169,7 +169,7 @@ class TestRoundTrips(StateCase):
                 self.world.set_options(watcher, {"cmd": "other"}, "command:set", None)
                 self.world.reload([watcher], "command:reload", sequential, None)
                 self.world.settle()
-                self.assertEqual(watcher.rollout.undo is not None, again)
+                self.assertEqual(watcher.rollout.way_back, again)
                 (new,) = self.restored().watchers()
                 self.assertEqual(new.rollout, watcher.rollout)
                 self.assertEqual(new.settings.newest, 3)

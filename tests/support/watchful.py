@@ -51,7 +51,7 @@ class WatchfulWorld(FakeWorld):
         for pid, other in [*self.alive.items(), *self.groups.items()]:
             owner = self.owner[pid]
             if owner is watcher:
-                crowd += other.holds_place
+                crowd += not other.stale
                 assert other.wid != process.wid, f"{process!r}: {other!r} is still there"
             elif fold(owner.name) == fold(watcher.name):
                 assert owner.is_abandoned, f"{process!r}: a predecessor is still there: {other!r}"
