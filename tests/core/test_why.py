@@ -352,6 +352,13 @@ class TestStopped(WhyCase):
         said = "web is stopped: stop was ordered by plugin:flapping: 5 deaths in 10 s"
         self.assert_why(watcher, said)
 
+    def test_flapping_gave_it_up(self) -> None:
+        watcher = self.up()
+        self.world.roster.give(Stop([watcher], FLAPPING, failed=True))
+        self.world.advance(2)
+        said = "web has failed: it gave up: plugin:flapping: 5 deaths in 10 s"
+        self.assert_why(watcher, said)
+
     def test_with_something_left_behind(self) -> None:
         watcher = self.up()
         self.stop(watcher, Cause("command:stop", "client"))
