@@ -14,6 +14,9 @@ from cvec_circus.options.nearest import did_you_mean
 MISSING = "missing"
 """Stands for the phase of a watcher that others depend on and that is not there."""
 
+PART = "part of it"
+"""What a watcher needs of one that it is part of."""
+
 _FORMAT = "How to draw it: text, mermaid, dot or json. `text` by default."
 
 
@@ -55,7 +58,7 @@ def edges(watchers: Watchers) -> Iterator[Edge]:
         for other, need in row["depends_on"].items():
             yield Edge(name, other, need)
         for other in row["part_of"]:
-            yield Edge(name, other, "part of it")
+            yield Edge(name, other, PART)
 
 
 def _phases(watchers: Watchers) -> dict[str, str]:
@@ -74,26 +77,31 @@ def draw_text(watchers: Watchers) -> str:
         below.setdefault(edge.other, []).append(edge)
         needy.add(edge.name)
     shown: set[str] = set()
+    text: list[str] = []
 
-    def lines(name: str, before: str, own: str, need: str) -> Iterator[str]:
-        told = f"{own}{name} ({phases[name]})" + (f": {need}" if need else "")
-        rows = below.get(name, [])
-        if name in shown:
-            yield f"{told}, as above" if rows else told
-            return
-        yield told
-        shown.add(name)
-        for number, edge in enumerate(rows):
-            is_last = number == len(rows) - 1
-            inner = f"{before}{'`-- ' if is_last else '|-- '}"
-            how = edge.need if edge.need == "part of it" else f"when {name} is {edge.need}"
-            yield from lines(edge.name, before + ("    " if is_last else "|   "), inner, how)
+    def draw(root: str) -> None:
+        rows = [(root, "", "", "")]  # the name, what stands before it and before those below, why
+        while rows:
+            name, own, before, need = rows.pop()
+            told = f"{own}{name} ({phases[name]})" + (f": {need}" if need else "")
+            edges_below = below.get(name, [])
+            if name in shown:
+                text.append(f"{told}, as above" if edges_below else told)
+                continue
+            text.append(told)
+            shown.add(name)
+            for number, edge in reversed(list(enumerate(edges_below, 1))):
+                is_last = number == len(edges_below)
+                how = edge.need if edge.need == PART else f"when {name} is {edge.need}"
+                branch, rest = ("`-- ", "    ") if is_last else ("|-- ", "|   ")
+                rows.append((edge.name, before + branch, before + rest, how))
 
-    roots = [name for name in phases if name not in needy]
-    text = [line for root in roots for line in lines(root, "", "", "")]
+    for name in phases:
+        if name not in needy:
+            draw(name)
     for name in phases:  # those in a circle
         if name not in shown:
-            text += lines(name, "", "", "")
+            draw(name)
     return "\n".join(text) or "no watchers"
 
 

@@ -7,6 +7,7 @@ moment later. Of each watcher, the last deaths are looked at, all those of a mom
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts, Written
@@ -14,9 +15,13 @@ from cvec_circus.core.places import DEATHS
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.turn import Backlog
 
 GATHER_DELAY = 0.05
 """Seconds after a death in which the rest of the output is read."""
+
+SHARE = 0.003
+"""Seconds of a turn that this may take: thousands may end at once."""
 
 LINES = 5
 LONGEST_LINE = 300
@@ -29,6 +34,7 @@ class LastWords:
     def __init__(self, loop: Loop, facts: Facts, outputs: OutputDesk) -> None:
         self._loop, self._facts, self._outputs = loop, facts, outputs
         self._due: dict[Watcher, deque[int]] = {}
+        self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
 
     def keeps(self, watcher: Watcher) -> bool:
         """Tell whether anything is kept of what the processes of a watcher write."""
@@ -41,7 +47,8 @@ class LastWords:
             return False
         if watcher not in self._due:
             self._due[watcher] = deque(maxlen=DEATHS)
-            self._loop.call_later(GATHER_DELAY, self._gather, watcher)
+            looks = [partial(self._gather, watcher)]
+            self._loop.call_later(GATHER_DELAY, self._backlog.add, looks)
         self._due[watcher].append(pid)
         return True
 

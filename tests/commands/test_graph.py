@@ -51,8 +51,8 @@ class TestGraph(unittest.TestCase):
         )
 
     def test_a_long_chain(self) -> None:
-        watchers = {f"w{n}": node("up", **{f"w{n + 1}": "ready"}) for n in range(300)}
-        self.assertEqual(len(FORMATS["text"](watchers).splitlines()), 301)
+        watchers = {f"w{n}": node("up", **{f"w{n + 1}": "ready"}) for n in range(3000)}
+        self.assertEqual(len(FORMATS["text"](watchers).splitlines()), 3001)
 
     def test_nothing(self) -> None:
         self.assertEqual(FORMATS["text"]({}), "no watchers")
