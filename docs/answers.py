@@ -30,7 +30,15 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "get": {"options": "The options that were asked for, by name."},
     "globaloptions": {"options": "The options, by name."},
+    "graph": {
+        "watchers": "For each watcher, by name: its `phase`; `depends_on`, the condition by the "
+        "name of each; `part_of`, names; and `waits_for`, a sentence if it waits for anything."
+    },
     "incr": SIZED,
+    "is-active": {
+        "active": "Whether all of them are up; a rollout under way does not count against it.",
+        "phases": "The phase of each, by name.",
+    },
     "kill": {},
     "list": {
         "watchers": "Without `name`: the names of all watchers, in lower case and in order.",
@@ -98,13 +106,36 @@ ANSWERS: dict[str, dict[str, str]] = {
     "status": {
         "statuses": "Without `name`, and of several: the state of each watcher: active, stopped, "
         "starting or stopping. With one `name`, `status` itself is the state.",
+        "phases": "Without `name`, and of several: the phase of each watcher, by name: see "
+        ":ref:`phases`.",
+        "phase": "With one `name`: its phase.",
         "reasons": "Without `name`, and of several: a sentence for each watcher that is not simply "
         "running.",
         "reason": "With one `name`: that sentence, if there is one.",
         "watchers": "With `details`, and of several: more about each watcher, by name: see below.",
         "watcher": "With `details` and one `name`: more about that one.",
     },
-    "stop": {"info": "With `waiting`: null."},
+    "stop": {
+        "info": "With `waiting`: null.",
+        "dependants": "The names of watchers that depend on them and go on, if there are any.",
+    },
+    "wait": {"phases": "The phase of each, by name; of none for `gone`."},
+    "why": {
+        "name": "The watcher's name.",
+        "state": "Its state, as in `status`.",
+        "phase": "Its phase.",
+        "sentence": "Where it stands, and why.",
+        "deaths": "Its last 20 deaths, the latest first: see :ref:`why`.",
+        "waits_for": "What it waits for, and what that waits for in its turn: objects with "
+        "`watcher` and `why`; of a dependency `waits_for`, `need` and `phase` as well.",
+        "rollout": "The rollout that is under way: `replaced`, `total`, `cause`, `actor` and `for` "
+        "(seconds); or null.",
+        "failed_rollout": "How the last rollout has failed, until the next order.",
+        "checks": "The checks of its processes, by pid.",
+        "strays": "What its processes left behind: `pid` and `command` of each.",
+        "unkept": "Why nothing is kept of what its processes write, and how to change that; empty "
+        "if it is kept.",
+    },
 }
 
 FIGURES = {

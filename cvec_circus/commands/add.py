@@ -29,6 +29,7 @@ class Add(Command):
     usage = "NAME CMD [ARG ...]"
     named = (("ARG", "args"),)
     mutating = True
+    proves = True
 
     def accounts(self, call: Call) -> Accounts | None:
         return convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))

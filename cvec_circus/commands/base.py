@@ -1,4 +1,4 @@
-"""What a command is made of, and what it asks of the daemon that carries it out.
+"""What a command is made of; what it asks of the daemon that carries it out is in `target`.
 
 A command is a schema (its properties), `execute` for the daemon, and `message` and `words` for the
 command line. It holds no state: one object of each class serves all requests.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from cvec_circus.commands.kinds import to_match_method, to_reason, to_watchers
+from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
 from cvec_circus.commands.naming import one_or_more
-from cvec_circus.exc import ArgumentError, MessageError
+from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
+from cvec_circus.exc import EXIT_OK, EXIT_REFUSED, ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Configure
 from cvec_circus.wire.topics import fold
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from cvec_circus.options.rights import Accounts
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
-    from cvec_circus.wire.outcome import Outcome, Wait
+    from cvec_circus.wire.outcome import Outcome
 
 Fields = dict[str, Any]
-Shape = Callable[["Outcome"], Fields]
 
 
 class Property(NamedTuple):
@@ -81,8 +80,9 @@ MOST_PATTERNS = 20
 MATCH = Property(
     "match", to_match_method, switch=True, doc="How names match: glob, simple or regex."
 )
+_WAITING = 'Answer when it is done; with "proved", when what was started is ready, too.'
 COMMON = (
-    Property("waiting", to_boolean, default=False, switch=True, doc="Answer when it is done."),
+    Property("waiting", to_waiting, default=False, doc=_WAITING),
     Property("timeout", to_seconds, low=0, doc="Seconds after which a waiting answer gives up."),
     Property("reason", to_reason, default="", switch=True, doc="Why: for the event and the log."),
     MATCH._replace(switch=False),
@@ -109,75 +109,7 @@ class Switch(NamedTuple):
 YES = Switch("yes", "yes", True, "Do not ask first, which happens at a terminal only.")
 
 
-class Answer(Protocol):
-    """The one answer to a request: `Reply` in control. Owned by the supervisor thread."""
-
-    def ok(self, **fields: Any) -> None: ...
-    def fail(self, reason: str, errno: int = COMMAND_FAILED) -> None: ...
-    def cause(self, text: str, why: str = "") -> Cause: ...
-    def wait(self, shape: Shape) -> Wait: ...
-
-
-class TargetWatcher(Protocol):
-    """What a command may read of a watcher. Owned by the supervisor thread."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-
-
-Watchers = Sequence[TargetWatcher]
-
-
-class CommandTarget(Protocol):
-    """What the commands ask of the supervisor: see `supervisor.target.Target` for each method.
-
-    Owned by the supervisor thread. Look-ups raise `MessageError` ("program web not found"). `then`
-    is called once with the result, now or later, or `refuse` with the reason why there is none.
-    """
-
-    @property
-    def stopping(self) -> bool: ...
-    def description(self) -> Fields: ...
-    def global_options(self) -> Fields: ...
-    def sockets(self) -> list[Fields]: ...
-    def events(self, since: int, limit: int, marker: str | None) -> Fields: ...
-
-    def watchers(self) -> Watchers: ...
-    def find(self, name: str) -> TargetWatcher: ...
-    def known(self) -> Watchers: ...
-    def matching(self, pattern: str, match: str, known: bool = False) -> Watchers: ...
-    def to_start(self, watchers: Any) -> Watchers: ...
-    def reason(self, watcher: Any) -> str: ...
-    def detail(self, watcher: Any) -> Fields: ...
-    def pids(self, watcher: Any) -> list[int]: ...
-    def processes(self, watcher: Any, pid: int | None) -> list[Any]: ...
-    def options(self, watcher: Any) -> Fields: ...
-    def last_lines(self, watcher: Any, channel: str, count: int, age: float | None) -> Fields: ...
-    def next_lines(self, watcher: Any, channel: str, *rest: Any) -> None: ...
-    def all_outputs(self) -> Any: ...
-    def unkept(self, watchers: Any, channels: Sequence[str]) -> tuple[bool, dict[str, str]]: ...
-
-    def sample(
-        self,
-        watchers: Any,
-        pid: int | None,
-        then: Callable[[Fields], None],
-        refuse: Callable[[str], None],
-        extended: bool = False,
-    ) -> None: ...
-    def sample_daemon(
-        self, then: Callable[[Fields], None], refuse: Callable[[str], None]
-    ) -> None: ...
-
-    def new_watcher(self, name: str, options: Fields) -> Any: ...
-    def give(self, order: Order, wait: Wait | None = None) -> None: ...
-    def reopen(self, watchers: Any) -> None: ...
-    def rehearse(self, watchers: Any, sequential: bool) -> list[Fields]: ...
-    def reload_configuration(self, props: Fields, answer: Any) -> None: ...
+_UNTIL = ("Answer when it is done.", "Answer when it is done and ready.")
 
 
 class Call(NamedTuple):
@@ -193,16 +125,18 @@ class Call(NamedTuple):
         """The cause of what the request orders."""
         return self.answer.cause(f"command:{self.command}", self.props["reason"])
 
-    def one(self) -> TargetWatcher:
+    def one(self, known: bool = False) -> TargetWatcher:
         """Find the one watcher that `name` names; with `match`, or as a list, also by a pattern.
+
+        With `known` it may be one that was left out.
 
         Raises:
             MessageError: There is none, or there are several.
         """
         name = self.props["name"]
-        if isinstance(name, str) and self.props.get("match") is None:
+        if isinstance(name, str) and self.props.get("match") is None and not known:
             return self.target.find(name)
-        found = self.each()
+        found = self.each(known)
         if len(found) > 1:
             text = name if isinstance(name, str) else ", ".join(name)[:200]
             names = ", ".join(sorted(watcher.name for watcher in found))[:200]
@@ -251,7 +185,8 @@ class Call(NamedTuple):
         Returns:
             The result of `Command.execute`.
         """
-        wait = self.answer.wait(shape) if self.props["waiting"] else None
+        waiting = self.props["waiting"]
+        wait = self.answer.wait(shape, waiting == PROVED) if waiting else None
         self.target.give(order, wait)
         return None if wait else {}
 
@@ -272,6 +207,8 @@ class Command:
         local: Switches that the command line itself follows; the daemon does not get them.
         mutating: Whether it changes anything: refused while the daemon is stopping.
         urgent: Answered while the daemon is stopping although it changes something.
+        proves: Whether `--waiting` waits until what it has started is ready.
+        waits: Whether its answer may take any time.
     """
 
     name = ""
@@ -283,6 +220,8 @@ class Command:
     local: tuple[Switch, ...] = ()
     mutating = False
     urgent = False
+    proves = False
+    waits = False
 
     def __init__(self) -> None:
         properties = (*(COMMON if self.mutating else ()), *self.properties)
@@ -294,7 +233,8 @@ class Command:
         self.arguments = {w: self.by_name[key] for w, key in words.items() if key in self.by_name}
         own = (one for one in self.by_name.values() if one.switch)
         flags = (Switch(one.name, one.name, one.kind is to_boolean or None) for one in own)
-        self.all_switches = (*flags, *self.switches)
+        waiting = Switch("waiting", "waiting", PROVED if self.proves else True, _UNTIL[self.proves])
+        self.all_switches = (*((waiting,) if self.mutating else ()), *flags, *self.switches)
         self.switches_shown = (*self.all_switches, *self.local)
 
     # -- the daemon's side, on the supervisor thread
@@ -377,6 +317,14 @@ class Command:
             return {key: self.by_name[key].convert(value) for key, value in wire.items()}
         except MessageError as problem:
             raise ArgumentError(str(problem).replace("message invalid: ", "")) from None
+
+    def exit_code(self, reply: Fields) -> int:
+        """Return the exit code of the command line for a reply."""
+        return EXIT_REFUSED if reply.get("status") == "error" else EXIT_OK
+
+    def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
+        """Return what of a reply to show a person, by the switches of the command line."""
+        return reply
 
     def words(self, reply: Fields) -> str | Table:
         """Render a reply that is no error for people."""

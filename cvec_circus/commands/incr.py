@@ -29,6 +29,7 @@ class Incr(Command):
     usage = "NAME [NAME ...] [NUMBER]"
     named = (("NUMBER", "nb"),)
     mutating = True
+    proves = True
     sign = 1
 
     def execute(self, call: Call) -> Fields | None:

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from cvec_circus.exc import MessageError
-from cvec_circus.options.kinds import shown, to_integer, to_text
+from cvec_circus.options.kinds import shown, to_boolean, to_integer, to_text
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What a name must not hold: control characters, line separators, half surrogates."""
@@ -19,6 +19,9 @@ _MARKER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLACE = re.compile("[0-9a-f]{1,32}:[0-9]{1,20}")
 _MAX_NAME = 200
 MAX_REASON = 500
+
+PROVED = "proved"
+"""The value of `waiting` that waits for the proof as well: see `core.proof`."""
 MOST_NAMES = 1000
 
 
@@ -47,6 +50,11 @@ def to_match_method(value: Any) -> str:
     if value in ("glob", "simple", "regex"):
         return str(value)
     raise MessageError(f"unknown match method {value[:60] if type(value) is str else shown(value)}")
+
+
+def to_waiting(value: Any) -> bool | str:
+    """Take whether to wait for the end of an order: a boolean, or "proved"."""
+    return PROVED if value == PROVED else to_boolean(value)
 
 
 def to_marker(value: Any) -> str:

@@ -14,10 +14,9 @@ from cvec_circus.commands.base import (
     Fields,
     Property,
     Switch,
-    TargetWatcher,
-    Watchers,
 )
 from cvec_circus.commands.kinds import to_place
+from cvec_circus.commands.target import TargetWatcher, Watchers
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_choice, to_integer, to_seconds
 from cvec_circus.wire.messages import COMMAND_FAILED

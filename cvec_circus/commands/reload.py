@@ -36,6 +36,7 @@ class Reload(Command):
     switches = (Switch("terminate", "graceful", False, "Stop the old ones first."),)
     local = (YES,)
     mutating = True
+    proves = True
 
     def execute(self, call: Call) -> Fields | None:
         watchers, sequential = call.several(starts=True), call.props["sequential"]

@@ -34,6 +34,7 @@ class ReloadConfig(Command):
     usage = "[FILE]"
     named = (("FILE", "path"),)
     mutating = True
+    proves = True
 
     def execute(self, call: Call) -> Fields | None:
         call.target.reload_configuration(call.props, call.answer)

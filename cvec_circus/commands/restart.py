@@ -13,6 +13,7 @@ class Restart(Command):
     usage = "[NAME ...]"
     local = (YES,)
     mutating = True
+    proves = True
 
     def execute(self, call: Call) -> Fields | None:
         order = orders.Restart(call.several(starts=True), call.cause)

@@ -30,6 +30,7 @@ class Set(Command):
     named = (("OPTION", "options"),)
     local = (YES,)
     mutating = True
+    proves = True
 
     def accounts(self, call: Call) -> Accounts | None:
         if call.props["options"].keys().isdisjoint(ACCOUNTS):

@@ -13,6 +13,7 @@ class Start(Command):
     properties = (ANY_NAMES, MATCH)
     usage = "[NAME ...]"
     mutating = True
+    proves = True
 
     def execute(self, call: Call) -> Fields | None:
         return call.give(orders.Start(call.several(starts=True), call.cause), _started)

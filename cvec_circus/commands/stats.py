@@ -12,10 +12,10 @@ from cvec_circus.commands.base import (
     Command,
     Fields,
     Property,
-    Watchers,
 )
 from cvec_circus.commands.naming import names_and_numbers
 from cvec_circus.commands.render import Table, process_table
+from cvec_circus.commands.target import Watchers
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer
 from cvec_circus.wire.messages import BAD_MESSAGE

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, Property
+from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, Property, Switch
 from cvec_circus.commands.render import Table, by_name, duration, ending
 from cvec_circus.options.kinds import to_boolean
 
 _DETAILS = "With the processes, restarts, last death and uptime of each."
+_DEATHS = "With `details`: the last 20 deaths of each as well."
+_PHASE = "Show phases in a pipe too, where the words of Circus stand otherwise."
 _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "REASON")
 
 
@@ -20,12 +23,15 @@ class Status(Command):
         ANY_NAMES,
         MATCH,
         Property("details", to_boolean, default=False, switch=True, doc=_DETAILS),
+        Property("deaths", to_boolean, default=False, doc=_DEATHS),
     )
+    local = (Switch("phase", "phase", True, _PHASE),)
     usage = "[NAME ...]"
 
     def execute(self, call: Call) -> Fields | None:
         """Look them up; for one watcher, the state stands in the place of "ok"."""
         target, details = call.target, call.props["details"]
+        tell = partial(target.detail, deaths=call.props["deaths"])
         is_all = call.props["name"] is None
         watchers = target.known() if is_all else call.each(known=True)
         if not is_all and call.names(watchers):
@@ -33,21 +39,40 @@ class Status(Command):
             reason = target.reason(watcher)
             return {
                 "status": watcher.status,
+                "phase": target.phase(watcher),
                 **({"reason": reason} if reason else {}),
-                **({"watcher": target.detail(watcher)} if details else {}),
+                **({"watcher": tell(watcher)} if details else {}),
             }
         reasons = {watcher.name: target.reason(watcher) for watcher in watchers}
         reply: Fields = {
             "statuses": {watcher.name: watcher.status for watcher in watchers},
+            "phases": {watcher.name: target.phase(watcher) for watcher in watchers},
             "reasons": {name: reason for name, reason in reasons.items() if reason},
         }
         if details or not is_all:
-            reply["watchers"] = {watcher.name: target.detail(watcher) for watcher in watchers}
+            reply["watchers"] = {watcher.name: tell(watcher) for watcher in watchers}
         return reply
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         """Ask for details unless there is a name: then the state alone, for scripts."""
-        return super().message(args, switches if args else {"details": True, **switches})
+        more = {"deaths": True} if switches.get("details") else {}
+        if not args:
+            more["details"] = True
+        return super().message(args, {**more, **switches})
+
+    def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
+        """Show phases on a terminal, or if that is wanted; an old daemon does not know them."""
+        if not (is_terminal or "phase" in local):
+            return reply
+        if "phases" in reply:
+            details = reply.get("watchers") or {}
+            shown = {
+                name: phase_cell(phase, details.get(name) or {})
+                for name, phase in reply["phases"].items()
+            }
+            return {**reply, "statuses": shown}
+        known = reply.get("watcher") or {}
+        return {**reply, "status": phase_cell(reply.get("phase") or reply["status"], known)}
 
     def words(self, reply: Fields) -> str | Table:
         if "statuses" not in reply:
@@ -68,6 +93,14 @@ def _one(reply: Fields) -> str | Table:
     if known is None:
         return f"{state} ({reason})" if reason else str(state)
     return Table(_TITLES[1:], [(state, *_numbers(known), reason)], marked=0, note=True)
+
+
+def phase_cell(phase: str, known: Mapping[str, Any]) -> str:
+    """Render a phase: how far a rollout is, if one is under way."""
+    rollout = known.get("rollout")
+    if phase == "reloading" and rollout:
+        return f"{phase} {rollout['replaced']}/{rollout['total']}"
+    return phase
 
 
 def _numbers(known: Fields) -> tuple[str, str, str, str]:

@@ -15,6 +15,8 @@ from cvec_circus.commands.base import (
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.wire import orders
 
+_WITH = "Stop what depends on them first, and wait for its end before they are asked."
+
 
 class Stop(Command):
     name = "stop"
@@ -23,11 +25,29 @@ class Stop(Command):
         ANY_NAMES,
         MATCH,
         Property("failed", to_boolean, default=False, doc="Give them up: they cannot run."),
+        Property("with_dependants", to_boolean, default=False, switch=True, doc=_WITH),
     )
     usage = "[NAME ...]"
     local = (YES,)
     mutating = True
 
     def execute(self, call: Call) -> Fields | None:
-        order = orders.Stop(call.several(), call.cause, failed=call.props["failed"])
-        return call.give(order, lambda outcome: {"info": None, **strays(outcome)})
+        chosen, with_dependants = call.several(), call.props["with_dependants"]
+        order = orders.Stop(
+            chosen,
+            call.cause,
+            failed=call.props["failed"],
+            with_dependants=with_dependants and chosen is not None,
+        )
+        left = [] if chosen is None or with_dependants else call.target.dependants(chosen)
+        more: Fields = {"dependants": left} if left else {}
+        reply = call.give(order, lambda outcome: {"info": None, **strays(outcome), **more})
+        return None if reply is None else {**reply, **more}
+
+    def words(self, reply: Fields) -> str:
+        names = reply.get("dependants", ())
+        if not names:
+            return str(super().words(reply))
+        verb = "depends on it and goes" if len(names) == 1 else "depend on it and go"
+        left = f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too"
+        return f"{super().words(reply)}\n{left}"

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from cvec_circus.commands.base import Command
 
 NAMES = tuple(
-    "add decr dstats events get globaloptions incr kill list listen listsockets logs numprocesses "
-    "numwatchers options ping quit reload reloadconfig reopen restart rm set signal start stats "
-    "status stop".split()
+    "add decr dstats events get globaloptions graph incr is-active kill list listen listsockets "
+    "logs numprocesses numwatchers options ping quit reload reloadconfig reopen restart rm set "
+    "signal start stats status stop wait why".split()
 )
-"""Each is the name of a module here, but for `decr`, and of a class in it, whatever the case."""
+"""Each is the name of a module here, but for `decr`, and of a class in it, whatever the case and
+without dashes."""
 
 _loaded: dict[str, Command] = {}
 
@@ -36,8 +37,9 @@ def load_all() -> dict[str, Command]:
 
 
 def _load(name: str) -> Command:
-    module = importlib.import_module(f"cvec_circus.commands.{'incr' if name == 'decr' else name}")
+    file = "incr" if name == "decr" else name.replace("-", "_")
+    module = importlib.import_module(f"cvec_circus.commands.{file}")
     classes = {key.lower(): value for key, value in vars(module).items() if key[0].isupper()}
-    command: Command = classes[name]()
+    command: Command = classes[name.replace("-", "")]()
     _loaded[name] = command
     return command

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from cvec_circus.config import dependencies
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
@@ -262,6 +263,7 @@ class _Slips:
             self._warn(self._build.circus, "check_delay", said)
         names = [one.name for one in everything.watchers]
         names += [one.name for one in everything.plugins]
+        dependencies.look(everything.watchers, names, self._findings)
         for section in self._build.sections:
             if section.kind == ENV and section.name:
                 self._look_at_patterns(section, names)

@@ -20,7 +20,8 @@ from cvec_circus.wire import messages
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
-    from cvec_circus.commands.base import Command, CommandTarget
+    from cvec_circus.commands.base import Command
+    from cvec_circus.commands.target import CommandTarget
     from cvec_circus.control.ownership import Guard
     from cvec_circus.control.server import Request
 
@@ -85,7 +86,7 @@ class Dispatcher:
         reply.label = command.name
         props = command.validate(properties_of(message, command))
         reply.timeout = props.get("timeout")
-        reply.keep(bool(props.get("waiting")))
+        reply.keep(bool(props.get("waiting")) or command.waits)
         call = command.call(self._target, props, reply)
 
         def now(problem: CircusError | None = None) -> None:

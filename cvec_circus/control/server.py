@@ -174,28 +174,29 @@ class Reply:
         """Report success."""
         self.give(messages.ok(fields, self._clock.time()))
 
-    def fail(self, reason: str, errno: int = messages.COMMAND_FAILED) -> None:
+    def fail(self, reason: str, errno: int = messages.COMMAND_FAILED, **more: Any) -> None:
         """Report a failure in a sentence."""
-        self.give(messages.error(reason, errno, self._clock.time()))
+        self.give({**messages.error(reason, errno, self._clock.time()), **more})
 
     def cause(self, text: str, why: str = "") -> Cause:
         """Make the cause of what the request orders."""
         return Cause(text, self.actor, why)
 
-    def wait(self, shape: Callable[[Outcome], dict[str, Any]]) -> Wait:
+    def wait(self, shape: Callable[[Outcome], dict[str, Any]], proved: bool = False) -> Wait:
         """Make what the core calls at the end of an order; its `gone` is called if the client goes.
 
         Args:
             shape: Turns the outcome of a finished order into the reply's fields.
+            proved: Whether the end of the order includes its proof.
         """
 
         def then(outcome: Outcome) -> None:
             if outcome.error is not None:
-                self.fail(outcome.error)
+                self.fail(outcome.error, **({"timed_out": True} if outcome.timed_out else {}))
             else:
                 self.ok(**shape(outcome))
 
-        wait = Wait(then, self.timeout)
+        wait = Wait(then, self.timeout, proved)
         self.when_gone = wait.gone
         return wait
 

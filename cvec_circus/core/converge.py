@@ -129,7 +129,7 @@ class Steps(Spawner):
         now = self.now()
         watcher.enter(OPENING)
         watcher.lives += 1
-        watcher.is_told_ready = False
+        watcher.is_told_ready, watcher.ready_at = False, None
         watcher.places.begin(now, watcher.goal.numprocesses)
         watcher.goal = watcher.goal._replace(cycle=False)
         is_demanded = watcher.connection is not None

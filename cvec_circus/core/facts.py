@@ -30,6 +30,7 @@ class Exited(NamedTuple):
     not known yet; `Emptied` follows."""
     report: str = ""  # the line a plugin left to say why it cannot run
     failure: Exception | None = None  # why it never became its program; None if it did
+    is_captured: bool = False  # `Written` follows
 
 
 class Emptied(NamedTuple):
@@ -37,6 +38,14 @@ class Emptied(NamedTuple):
 
     watcher: Watcher
     process: ManagedProcess
+
+
+class Written(NamedTuple):
+    """What a process that has ended had written last. Immutable."""
+
+    watcher: Watcher
+    pid: int
+    lines: tuple[str, ...]
 
 
 class Strayed(NamedTuple):
@@ -78,7 +87,7 @@ class Connected(NamedTuple):
     watcher: Watcher
 
 
-Fact = Union[Exited, Emptied, Strayed, Answered, Probed, Extended, Connected]
+Fact = Union[Exited, Written, Emptied, Strayed, Answered, Probed, Extended, Connected]
 
 Facts = deque[Fact]
 """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""
@@ -98,6 +107,8 @@ class Recorder(Spawner):
             self.probed(*fact)
         elif isinstance(fact, Extended):
             self.extend(*fact)
+        elif isinstance(fact, Written):
+            _remember_output(watcher, fact)
         elif isinstance(fact, Strayed):
             watcher.strays = fact.strays
         elif isinstance(fact, Emptied):
@@ -108,7 +119,7 @@ class Recorder(Spawner):
             watcher.conditions.append(Connection(has_come=True))
 
     def _exited(self, fact: Exited) -> None:
-        watcher, process, status, leaves, report, failure = fact
+        watcher, process, status, leaves, report, failure, is_captured = fact
         pid, wid, exit_code, places = process.pid, process.wid, status.exit_code, watcher.places
         self.tell(watcher, "before_reap", process_pid=pid)
         by_itself = process.state is ProcessState.RUNNING
@@ -118,7 +129,24 @@ class Recorder(Spawner):
             by_client = bool(process.signalled) and exit_code == -process.signalled
             process.cause = SIGNALLED if by_client else EXIT
         cause, lost, now = process.cause, status.status_lost, self.now()
-        places.last_death = Death(wid, pid, None if lost else exit_code, cause.text, now)
+        lived = now - process.spawned_at
+        has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure
+        places.deaths.append(
+            Death(
+                wid,
+                pid,
+                None if lost else exit_code,
+                cause.text,
+                now,
+                actor=cause.actor,
+                why=cause.why,
+                lived=lived,
+                life=watcher.lives,
+                was_proved=process.proved or has_done,
+                failure="" if failure is None else str(failure) or type(failure).__name__,
+                is_awaited=is_captured,
+            )
+        )
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         # The end of a rollout says nothing of the old processes, which may stay.
         marks = {"status_lost": lost, "rollout": by_itself and self.judges(watcher, process)}
@@ -136,7 +164,6 @@ class Recorder(Spawner):
         places.has_run |= failure is None
         is_new = by_itself and wanted and self.judges(watcher, process)
         is_new = is_new and not (watcher.one_shot and exit_code == 0)
-        lived = self.now() - process.spawned_at
         if (
             failure
             and wanted
@@ -190,3 +217,11 @@ class Recorder(Spawner):
             self.after_spawn_answered(watcher, question, refusal)
         elif question.name == "before_signal":
             self.before_signal_answered(watcher, question, refusal)
+
+
+def _remember_output(watcher: Watcher, fact: Written) -> None:
+    deaths = watcher.places.deaths
+    for index, death in enumerate(deaths):
+        if death.pid == fact.pid and death.is_awaited:
+            deaths[index] = death._replace(output=fact.lines, is_awaited=False)
+            return

@@ -54,3 +54,4 @@ class Failed(NamedTuple):
 
     number: int  # 1, 2, 3 ... in the life of the watcher
     text: str  # which process failed, how, and what became of the rest; a sentence
+    pid: int = 0  # of that process; 0 if it could not be spawned

@@ -19,6 +19,9 @@ from cvec_circus.wire.outcome import Death
 EXEC_TIME = 1.0
 """Seconds in which a spawned process becomes its program, or fails to."""
 
+DEATHS = 20
+"""How many deaths a watcher remembers."""
+
 
 class Places:
     """The processes of a watcher and their counters. Owned by the supervisor thread."""
@@ -51,7 +54,7 @@ class Places:
     trouble: str  # why the last start of a process failed; "" after one that did not
     refused: str  # why a start failed for the command's own reason in this life; "" if none did
     exhausted: bool  # a slot has failed `max_retry` times since the last order
-    last_death: Death | None
+    deaths: deque[Death]  # the last ones
     backoffs: dict[int, Backoff]  # what is remembered of each slot's deaths, by wid
     free_wids: list[tuple[bool, int]]  # a heap: first those whose place is left to a successor
     next_wid: int
@@ -73,12 +76,17 @@ class Places:
         self.next_spawn_at = 0.0
         self.trouble = self.refused = ""
         self.exhausted = self.has_run = False
-        self.last_death = None
+        self.deaths = deque(maxlen=DEATHS)
         self.backoffs = {}
         self.free_wids = []
         self.next_wid = 1
 
     # -- questions
+
+    @property
+    def last_death(self) -> Death | None:
+        """The last death, None if there was none."""
+        return self.deaths[-1] if self.deaths else None
 
     def leaders(self) -> Iterator[ManagedProcess]:
         """Iterate over the processes that are there, in order of wid."""

@@ -166,6 +166,9 @@ class Turns(Protocol):
     def join(self, watchers: Sequence[Watcher]) -> None:
         """Let more watchers start with it, each before the held ones of a lower priority."""
 
+    def stop(self, watchers: Sequence[Watcher]) -> None:
+        """Stop watchers before anything else, what depends on others of them first."""
+
     @property
     def is_over(self) -> bool:
         """Whether it has asked all watchers, and waits for none."""

@@ -99,6 +99,15 @@ class Prover(Roller):
 
     def tell_ready(self, watcher: Watcher) -> None:
         """Publish once that a watcher is ready, in each life and whenever it was not."""
-        if not watcher.is_told_ready and watcher.is_ready:
-            watcher.is_told_ready = True
+        places = watcher.places
+        if not watcher.is_manned:
+            lacking = watcher.goal.numprocesses - places.proved_count()
+            if watcher.one_shot:
+                lacking = len(places.pending) + len(places.unproved)
+            if lacking > len(places.stale):
+                watcher.ready_at = None  # otherwise what is to be replaced still serves
+        elif watcher.is_told_ready:
+            watcher.ready_at = self.now() if watcher.ready_at is None else watcher.ready_at
+        elif watcher.is_ready:
+            watcher.is_told_ready, watcher.ready_at = True, self.now()
             self.publish(watcher, "ready", READY)

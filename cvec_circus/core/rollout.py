@@ -229,7 +229,7 @@ class Roller(Ender):
         else:
             left = "the old processes were kept" if kept else "no old process was left"
         number = watcher.failed.number + 1 if watcher.failed else 1
-        watcher.failed = Failed(number, f"{text}; {left}")
+        watcher.failed = Failed(number, f"{text}; {left}", process.pid)
         pids = [one.pid for one in kept]
         self.publish(watcher, "rollback", rollout.cause, reason=watcher.failed.text, kept=pids)
         if rollout.cause.text == MAX_AGE.text:

@@ -22,6 +22,7 @@ from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Order
 from cvec_circus.wire.outcome import Wait
+from cvec_circus.wire.topics import fold
 
 HELPER_TIMEOUT = 5.0
 """Seconds a helper has to stop when the daemon ends."""
@@ -74,6 +75,21 @@ class Roster(Watchers):
                     left.append(other)
         return list(found)
 
+    def with_dependants(self, chosen: Sequence[Watcher]) -> list[Watcher]:
+        """Return watchers, and what depends on them and is to be up."""
+        needed: dict[str, list[Watcher]] = {}
+        for watcher in self.watchers():
+            for name in (*watcher.options.depends_on, *watcher.options.part_of):
+                needed.setdefault(fold(name), []).append(watcher)
+        found = dict.fromkeys(chosen)
+        left = list(chosen)
+        while left:
+            for one in needed.get(fold(left.pop().name), ()):
+                if one not in found and one.goal.up:
+                    found[one] = None
+                    left.append(one)
+        return list(found)
+
     def _expect(
         self, order: Order, wait: Wait | None, watchers: Sequence[Watcher], ends: Ends = None
     ) -> None:
@@ -104,11 +120,15 @@ class Roster(Watchers):
     def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
         is_all = given.watchers is None
         chosen = self.watchers() if given.watchers is None else list(given.watchers)
+        if given.with_dependants:
+            chosen = self.with_dependants(chosen)
         self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
             if given.failed:
                 self._give_up(watcher, given.cause)
+        if given.with_dependants:
+            self.campaign.stop(chosen)
         self.begin(chosen, stops=is_all)
 
     def _give_up(self, watcher: Watcher, cause: Cause) -> None:

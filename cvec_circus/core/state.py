@@ -24,7 +24,7 @@ State = dict[str, Any]
 
 WATCHER = (
     "place is_removed is_abandoned last_token reason lives filled_life filled_at age_retry"
-    " is_told_ready"
+    " is_told_ready ready_at"
 ).split()
 PLACES = (
     "grants spawns failed_exits has_run restarts stale_cause asked_for next_spawn_at shortages"
@@ -98,7 +98,8 @@ def places_state(places: Places) -> State:
     slots, rows = places.slots.values(), {row: getattr(places, row) for row in ALL_ROWS}
     agenda = places.agenda.entries()
     return {
-        **taken(places, "last_death", "free_wids", *PLACES),
+        **taken(places, "free_wids", *PLACES),
+        "deaths": list(places.deaths),
         **{row: [p.wid for p in rows[row] if p.state is not ProcessState.REMOVED] for row in rows},
         "slots": [{**taken(p, *p.__slots__), "state": p.state.value} for p in slots],
         "agenda": [[process.wid, int(purpose), at] for (process, purpose), at in agenda],
@@ -109,7 +110,9 @@ def places_state(places: Places) -> State:
 def restore_places(places: Places, state: State) -> None:
     """Fill empty places with what was written down."""
     put(places, PLACES, state)
-    places.last_death = state["last_death"] and Death(*state["last_death"])
+    for *row, output, _ in state["deaths"]:  # what is awaited does not come any more
+        death: Death = Death(*row)
+        places.deaths.append(death._replace(output=None if output is None else tuple(output)))
     places.free_wids = [(left, wid) for left, wid in state["free_wids"]]
     for row in state["slots"]:
         process = places.slots[row["wid"]] = ManagedProcess(places.name, row["wid"], NONE)

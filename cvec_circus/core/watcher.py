@@ -46,6 +46,7 @@ class Watcher:
     failed: Failed | None  # the last rollout that failed
     age_retry: float  # seconds until what is too old is replaced, after that has failed
     is_told_ready: bool  # `ready` has been published since it began to start, or was not ready
+    ready_at: float | None  # since when every place has had a ready process; None if that is not so
     places: Places
     conditions: list[Condition]  # what it waits for before it starts, or is stopped
     gate: Gate | None  # the hook's question that its next step waits for
@@ -75,6 +76,7 @@ class Watcher:
         self.age_retry = 0.0
         self.place = self.last_token = self.lives = self.filled_life = 0
         self.filled_at = 0.0
+        self.ready_at = None
         self.reason = ""
         self.strays = ()
 
@@ -128,13 +130,15 @@ class Watcher:
     @property
     def is_ready(self) -> bool:
         """Whether every place has a process that is proved, and ready still."""
+        return self.is_manned and not any(process.unready for process in self.places.fresh)
+
+    @property
+    def is_manned(self) -> bool:
+        """Whether every place has a process that is proved."""
         places = self.places
         if self.life is not UP or places.pending or places.unproved:
             return False
-        is_full = self.is_full if self.one_shot else len(places.fresh) >= self.goal.numprocesses
-        if not is_full:
-            return False
-        return not any(process.unready for process in places.fresh)
+        return self.is_full if self.one_shot else len(places.fresh) >= self.goal.numprocesses
 
     @property
     def has_completed(self) -> bool:

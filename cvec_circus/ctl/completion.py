@@ -28,7 +28,12 @@ PATIENCE = 0.5
 """Seconds that the daemon has to answer: a key that was pressed must not hang."""
 
 SIGNALS = ("HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH")
-VALUES = {"--match": ("glob", "simple", "regex"), "--signum": SIGNALS}
+VALUES: dict[str, Sequence[str]] = {
+    "--match": ("glob", "simple", "regex"),
+    "--signum": SIGNALS,
+    "--for": ("ready", "up", "stopped", "gone", "completed"),
+    "--format": ("text", "mermaid", "dot", "json"),
+}
 OPTIONS = ("--endpoint", "--help", "--json", "--prettify", "--timeout")
 MISSING = "completion needs argcomplete: pip install 'cvec_circus[completion]'"
 

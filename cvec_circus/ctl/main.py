@@ -121,8 +121,8 @@ def run(line: Line, by_script: bool = False) -> int:
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
         if stream is None:
-            show(command, reply, options.json, options.prettify)
-        return exc.EXIT_OK
+            show(command, reply, options.json, options.prettify, local=options.local)
+        return command.exit_code(reply)
     hint = ""
     missing = NOT_FOUND.fullmatch(str(reply.get("reason")))
     if missing and not (options.json or options.prettify):
@@ -130,7 +130,7 @@ def run(line: Line, by_script: bool = False) -> int:
 
         hint = near_watcher(missing[1], endpoint)
     show(command, reply, options.json, options.prettify, hint)
-    return exc.EXIT_REFUSED
+    return command.exit_code(reply)
 
 
 def is_sure(endpoint: str, line: Line) -> bool:
@@ -179,7 +179,7 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         CallError: There is no usable reply.
     """
     limit: float | None = timeout or CALL_TIMEOUT
-    if properties.get("waiting"):
+    if properties.get("waiting") or command.waits:
         limit = None
         if timeout is not None:
             properties = {**properties, "timeout": timeout}

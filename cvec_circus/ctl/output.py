@@ -16,16 +16,24 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from cvec_circus.commands.render import Table
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
 
+NOTHING: Mapping[str, Any] = {}
+
 _GAP = "  "
 _INDENT = "    "
-_COLOURS = {"active": "32", "starting": "33", "stopping": "33", "stopped": "31"}
+_GREEN, _YELLOW, _RED = "32", "33", "31"
+_COLOURS = {
+    **dict.fromkeys(("active", "up"), _GREEN),
+    **dict.fromkeys(("starting", "stopping", "waiting", "reloading"), _YELLOW),
+    **dict.fromkeys(("stopped", "unready", "backoff", "failed", "invalid"), _RED),
+}
+"""By the state or the phase; what has completed needs none."""
 _BOLD = "1"
 _COLOURED = re.compile("\x1b\\[[0-9]+m")
 
@@ -40,25 +48,33 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 # -- streams
 
 
-def show(command: Command, reply: Fields, as_json: bool, prettify: bool, hint: str = "") -> None:
+def show(
+    command: Command,
+    reply: Fields,
+    as_json: bool,
+    prettify: bool,
+    hint: str = "",
+    local: Mapping[str, Any] = NOTHING,
+) -> None:
     """Print a reply to a command on the standard output.
 
     An error for people goes to the standard error, with `hint` behind it. `prettify` is JSON with a
-    value a line.
+    value a line. `local` are the switches that the command line itself follows.
     """
     if as_json or prettify:
         say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
     elif reply.get("status") == "error":
         complain(f"error: {reply.get('reason')}{hint}")
     else:
-        say(_words(command, reply))
+        say(_words(command, reply, local))
 
 
-def _words(command: Command, reply: Fields) -> str:
+def _words(command: Command, reply: Fields, local: Mapping[str, Any]) -> str:
     """Render a reply; as JSON if it has another shape, from another version of the daemon."""
+    page = page_of(sys.stdout)
     try:
-        words = command.words(reply)
-        return plain(words) if isinstance(words, str) else lay_out(words, page_of(sys.stdout))
+        words = command.words(command.chosen(reply, local, page.width is not None))
+        return plain(words) if isinstance(words, str) else lay_out(words, page)
     except (KeyError, TypeError, AttributeError, ValueError):
         return json.dumps(reply)
 
@@ -242,7 +258,7 @@ def _wrapped(text: str, width: int | None) -> Iterator[str]:
 
 
 def _state(state: str, page: Page) -> str:
-    return _coloured(state, _COLOURS.get(state), page)
+    return _coloured(state, _COLOURS.get(state.partition(" ")[0]), page)
 
 
 def _coloured(text: str, colour: str | None, page: Page) -> str:

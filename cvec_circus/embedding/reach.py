@@ -167,7 +167,7 @@ class PromisedReply(Reply):
         self.answered = True
         self._promise.keep(fields.get(self._field))
 
-    def fail(self, reason: str, errno: int = messages.COMMAND_FAILED) -> None:
+    def fail(self, reason: str, errno: int = messages.COMMAND_FAILED, **more: Any) -> None:
         """Report a failure in a sentence."""
         self.answered = True
         self._promise.fail(exc.CircusError(reason))

@@ -85,6 +85,16 @@ class Campaign:
         self._line = deque(one for one in line if not one.stage.starts or one.watcher not in chosen)
         self._hold(map(self._start, chosen))
 
+    def stop(self, watchers: Iterable[Watcher]) -> None:
+        """Stop watchers, what depends on others of them first; what is to start goes on after
+        that."""
+        stopped = dict.fromkeys(watchers)
+        self._line = deque(one for one in self._line if one.watcher not in stopped)
+        self._needed = {**self._needed, **_dependants(list(stopped))}
+        self._stage = None
+        self._unsettled.clear()
+        self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
+
     def _start(self, watcher: Watcher) -> Turn:
         return Turn(self, watcher, Stage(True, -watcher.options.priority))
 

@@ -30,6 +30,7 @@ from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
+from cvec_circus.supervisor.last_words import LastWords
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
@@ -136,8 +137,13 @@ class Desks:
         reports = Reports(readers)
         stack.callback(reports.close)
 
-        def explain(watcher: Watcher, process: ManagedProcess) -> tuple[str, Exception | None]:
-            return helpers.exited(watcher, process), reports.failure(process)
+        self.last_words = last_words = LastWords(loop, facts, outputs)
+
+        def explain(
+            watcher: Watcher, process: ManagedProcess
+        ) -> tuple[str, Exception | None, bool]:
+            is_captured = last_words.expect(watcher, process.pid)
+            return helpers.exited(watcher, process), reports.failure(process), is_captured
 
         self.endings = ends = endings.build(
             loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code
@@ -166,7 +172,7 @@ class Desks:
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)
-        self.waits = WaitDesk(clock.monotonic, loop.post)
+        self.waits = WaitDesk(clock.monotonic, loop.post, last_words.known)
 
         def explain_watcher(watcher: Watcher) -> str:
             return why(watcher, turn.now())

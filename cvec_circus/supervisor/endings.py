@@ -31,7 +31,7 @@ LIST_TIMEOUT = 1.0
 MOST_REMEMBERED = 1024
 """Children in no slot whose sessions are remembered when they have ended."""
 
-Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None]"]
+Explain = Callable[[Watcher, ManagedProcess], "tuple[str, Exception | None, bool]"]
 
 
 class SignalDesk(Leftovers):
@@ -171,8 +171,8 @@ class Reaper:
 
     Args:
         exited: The pids to collect; `Outsiders` adds those that it could not watch.
-        explain: Returns the line that a process has left to say why it cannot run, and why it never
-            became its program.
+        explain: Returns the line that a process has left to say why it cannot run, why it never
+            became its program, and whether `Written` will tell what it wrote last.
     """
 
     def __init__(
@@ -304,13 +304,14 @@ class Reaper:
         family.stopping = process.state is not ProcessState.RUNNING
         ended, group = collecting.end(pid, self._exits.release(pid))
         family.is_alive = False
-        leaves, report, failure = False, "", None
+        leaves, report, failure, is_captured = False, "", None, False
         try:
             leaves = self._signals.begin(family, group)
-            report, failure = self._explain(watcher, process)
+            report, failure, is_captured = self._explain(watcher, process)
         finally:
             # Whatever there is no memory or file for: an exit that is collected is never lost.
-            self._facts.append(Exited(watcher, process, ended, leaves, report, failure))
+            died = Exited(watcher, process, ended, leaves, report, failure, is_captured)
+            self._facts.append(died)
 
     def _outsider_exited(self, pid: int) -> None:
         # Its children have become ours, and are known by its session while it is kept.

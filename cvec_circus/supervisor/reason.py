@@ -7,13 +7,29 @@ from functools import partial
 from cvec_circus.core.life import DOWN, STOPPING, UP, WAITING
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.system.collecting import ended
+
+STANDING = {
+    "unready": "is not ready",
+    "backoff": "is in backoff",
+    "completed": "has completed",
+    "failed": "has failed",
+    "invalid": "cannot be used",
+}
+"""Of phases that do not follow "is"."""
+
+
+def standing(phase: str) -> str:
+    """Return the phase of a watcher as a predicate."""
+    return STANDING.get(phase, f"is {phase}")
 
 
 def why(watcher: Watcher, now: float) -> str:
     """Return the reason of its state, "" if there is nothing to explain."""
     places = watcher.places
     waits = places.pending or places.ending or places.trials or watcher.gate or watcher.strays
-    if watcher.life in (UP, DOWN) and not (waits or watcher.reason):
+    is_odd = watcher.reason or watcher.failed or (watcher.life is UP and not watcher.is_told_ready)
+    if watcher.life in (UP, DOWN) and not (waits or is_odd):
         return stopped(watcher)  # as it is with most of a thousand
     return explained(watcher, now)
 
@@ -36,12 +52,33 @@ def explained(watcher: Watcher, now: float) -> str:
         return unended(watcher, now)
     if not watcher.goal.up:
         return left_behind(watcher)
+    return trouble(watcher, now)
+
+
+def trouble(watcher: Watcher, now: float) -> str:
+    """Return the first reason why one that is to be up is not as it should be."""
+    places = watcher.places
+    if told := unready(watcher):
+        return told
+    if places.pending and (places.trouble or places.backoffs):
+        return next_start(watcher, now)
+    if watcher.failed is not None and watcher.failed.text:
+        return f"the last rollout failed: {watcher.failed.text}"
     if places.pending:
         return next_start(watcher, now)
     left = next((one for one in places.ending if one.state is ProcessState.LEFTOVER), None)
     if left is not None and watcher.is_running:
         return leftover(watcher, left, now)
     return left_behind(watcher)
+
+
+def unready(watcher: Watcher) -> str:
+    """Say which process is not ready, or not alive, of those that had their time; "" for none."""
+    found = [process for process in watcher.places.fresh if process.unready]
+    if not found:
+        return ""
+    more = f" ({len(found)} of its processes are not ready)" if len(found) > 1 else ""
+    return found[0].unready + more
 
 
 def stopped(watcher: Watcher) -> str:
@@ -95,12 +132,17 @@ def next_start(watcher: Watcher, now: float) -> str:
     process = min(places.pending, key=due_at)
     spawn_at = max(due_at(process), places.next_spawn_at, now)
     left = f"next start in {spawn_at - now:.1f} s"
-    if places.trouble:
-        return f"{places.trouble}; {left}"
     memory = places.backoffs.get(process.wid)
+    if places.trouble:
+        most = watcher.options.max_retry
+        if memory is not None and 0 < memory.failed_starts < most:
+            left = f"attempt {memory.failed_starts + 1} of {most} in {spawn_at - now:.1f} s"
+        return f"{places.trouble}; {left}"
     if memory is None or not memory.deaths:
         return left
-    return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}; {left}"
+    last = next((one for one in reversed(places.deaths) if one.wid == process.wid), None)
+    how = f": process {last.pid} {ended(last.exit_code)}" if last else ""
+    return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}{how}; {left}"
 
 
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
-from cvec_circus.commands.base import Answer
+from cvec_circus.commands.target import Answer
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.readers.ini import load

@@ -8,25 +8,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import __version__, exc, logger
+from cvec_circus.core.phase import phase
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.doubts import doubts
+from cvec_circus.options.needs import NEEDS, circle, circle_text, needed_by
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.sockets.registry import references
+from cvec_circus.supervisor import explanation
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.rehearsal import rehearse
 from cvec_circus.supervisor.shutdown import Shutdown
+from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.orders import Add, Configure, Order, Quit, Reload, Resize, Restart, SetOptions
-from cvec_circus.wire.outcome import Death, Outcome, Wait
+from cvec_circus.wire.outcome import Outcome, Wait
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
-    from cvec_circus.commands.base import Answer
+    from cvec_circus.commands.target import Answer
     from cvec_circus.supervisor.all_outputs import AllOutputs
     from cvec_circus.supervisor.reloading import Reloading
 
@@ -131,19 +135,48 @@ class Target:
         """Return why it is in its state; "" when there is nothing to explain."""
         return why(watcher, self._roster.now())
 
-    def detail(self, watcher: Watcher) -> Fields:
+    def phase(self, watcher: Watcher) -> str:
+        """Return its phase."""
+        is_left_out = self._loaded.left_out.get(fold(watcher.name)) is watcher
+        return "invalid" if is_left_out else phase(watcher)
+
+    def detail(self, watcher: Watcher, deaths: bool = False) -> Fields:
         """Return what `status` tells of it with `details`."""
-        now, places = self._roster.now(), watcher.places
+        return explanation.detail(watcher, self.phase(watcher), self._roster.now(), deaths)
+
+    def explain(self, watcher: Watcher) -> Fields:
+        """Return what `why` answers."""
+        probes, now = self._desks.probes, self._roster.now()
+        told = explanation.explanation(watcher, self.phase(watcher), probes, self.phase, now)
+        is_kept = self._desks.last_words.keeps(watcher)
+        return {**told, "unkept": "" if is_kept else self._unkept(watcher)}
+
+    def _unkept(self, watcher: Watcher) -> str:
+        """Say why nothing is kept of its output, and what to do about it."""
+        return self._desks.outputs.histories.why_not(watcher, None)
+
+    def graph(self) -> Fields:
+        """Return what `graph` answers: for each watcher, what it depends on."""
         return {
-            "state": watcher.status,
-            "processes": len(places.pids()),
-            "numprocesses": watcher.goal.numprocesses,
-            "restarts": places.restarts,
-            "last_death": places.last_death and _row(places.last_death, now),
-            "uptime": round(now - watcher.filled_at, 3) if watcher.is_up else None,
-            "reason": why(watcher, now),
-            "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
+            one.name: explanation.node(one, self.phase(one), self._roster) for one in self.known()
         }
+
+    def dependants(self, watchers: Sequence[Watcher]) -> list[str]:
+        """Return the names of what depends on watchers, and goes on without them."""
+        found = self._roster.with_dependants(watchers)[len(watchers) :]
+        names = {fold(watcher.name) for watcher in watchers}
+        return sorted(one.name for one in found if names.isdisjoint(map(fold, one.options.part_of)))
+
+    def leaving(self, name: str) -> list[Watcher]:
+        """Return the watchers of that name, and the removed ones that are not all gone."""
+        there = self._roster.all_watchers()
+        return [watcher for watcher in there if fold(watcher.name) == fold(name)]
+
+    def await_state(self, watchers: Sequence[Watcher], state: str, wait: Wait) -> None:
+        """Answer `wait` when watchers are in a state: see `verdicts.STATES`."""
+        order, waits = Await(state), self._desks.waits
+        waits.before(wait, order, watchers)
+        self._roster.touch(*waits.begin(wait, order))
 
     def pids(self, watcher: Watcher) -> list[int]:
         """Return the pids of its processes, in order of wid."""
@@ -242,10 +275,13 @@ class Target:
         """Give an order to the roster, when it is that order's turn.
 
         Raises:
-            OptionError: It wants more processes than a watcher may have.
+            OptionError: It wants more processes than a watcher may have, or by it a watcher would
+                wait for itself.
         """
         for one in order.orders if isinstance(order, Configure) else (order,):
             self._check_size(one)
+            if isinstance(one, (Add, SetOptions)):
+                self._check_circle(one)
             self._doubt(one)
         if isinstance(order, Quit):
             self._shutdown.begin(order.cause, wait)
@@ -277,6 +313,24 @@ class Target:
             check_size(order.options.get("numprocesses", 0), most)
         elif isinstance(order, Add):
             check_size(order.watcher.goal.numprocesses, most)
+
+    def _check_circle(self, order: Add | SetOptions) -> None:
+        watcher = order.watcher
+        options = watcher.options
+        if isinstance(order, SetOptions):
+            if not any(order.options.get(key) for key in NEEDS):
+                return
+            options = options.replace(order.options)
+
+        def needs(name: str) -> list[str]:
+            other = self._roster.get(name)
+            if name == fold(watcher.name):
+                return list(map(fold, needed_by(options)))
+            return [] if other is None else list(map(fold, needed_by(other.options)))
+
+        if way := circle(fold(watcher.name), needs):
+            key = next(key for key in NEEDS if way[1] in map(fold, options[key]))
+            raise exc.OptionError(key, circle_text(way))
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
@@ -330,12 +384,6 @@ def _working_dir() -> str | None:
         return os.getcwd()
     except FileNotFoundError:
         return None
-
-
-def _row(death: Death, now: float) -> Fields:
-    row = death._asdict()
-    row["age"] = round(now - row.pop("at"), 3)
-    return row
 
 
 def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:

@@ -31,11 +31,11 @@ KEYS: dict[int | str, str] = {
 }
 
 COLOURS = {
-    "active": curses.COLOR_GREEN,
-    "starting": curses.COLOR_YELLOW,
-    "stopping": curses.COLOR_YELLOW,
-    "stopped": curses.COLOR_RED,
+    **dict.fromkeys(("active", "up"), curses.COLOR_GREEN),
+    **dict.fromkeys(("starting", "stopping", "waiting", "reloading"), curses.COLOR_YELLOW),
+    **dict.fromkeys(("stopped", "unready", "backoff", "failed", "invalid"), curses.COLOR_RED),
 }
+"""By the phase, or the state that an older daemon tells."""
 
 STYLES = {
     "title": curses.A_BOLD,
@@ -140,8 +140,9 @@ class Terminal:
             # curses fails after it has written the last cell.
             with contextlib.suppress(curses.error):
                 window.addstr(number, 0, line.text, STYLES.get(line.style, curses.A_NORMAL))
-                if line.state is not None and line.state[1] in self._pairs:
-                    window.addstr(number, *line.state, self._pairs[line.state[1]])
+                pair = line.state and self._pairs.get(line.state[1].partition(" ")[0])
+                if line.state is not None and pair is not None:
+                    window.addstr(number, *line.state, pair)
         window.refresh()
 
 

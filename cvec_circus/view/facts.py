@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cvec_circus.commands.status import phase_cell
 from cvec_circus.stats.payloads import DAEMON, SOCKETS
 from cvec_circus.wire.topics import fold
 
@@ -21,8 +22,9 @@ class WatcherFacts:
         state: "" if unknown.
         wanted: The number of processes it should have.
         running: The number it has; if None, that of `rows`.
-        uptime: Seconds for which it has been active; None also if it is not.
+        uptime: Seconds for which its oldest process has run; None also if none does.
         rows: The measurements of its processes, by pid.
+        phase: The state as people read it; "" if the daemon does not tell.
     """
 
     name: str
@@ -33,6 +35,7 @@ class WatcherFacts:
     restarts: int | None = None
     uptime: float | None = None
     rows: dict[str, Row] = field(default_factory=dict)
+    phase: str = ""
 
     def total(self, key: str) -> float:
         """Sum up what its processes use."""
@@ -40,7 +43,7 @@ class WatcherFacts:
 
     @property
     def age(self) -> float | None:
-        """Seconds for which it has been active, or its oldest process has run."""
+        """Seconds for which its oldest process has run."""
         if self.uptime is not None:
             return self.uptime
         return max((number_of(row, "age") or 0.0 for row in self.rows.values()), default=None)
@@ -50,6 +53,7 @@ class WatcherFacts:
         return {
             "name": self.name,
             "state": self.state or None,
+            "phase": self.phase or None,
             "reason": self.reason,
             "numprocesses": self.wanted,
             "restarts": self.restarts,
@@ -85,12 +89,14 @@ class Facts:
     def status(self, reply: Mapping[str, Any]) -> None:
         """Take an answer to `status`, with or without details."""
         details, reasons = reply.get("watchers") or {}, reply.get("reasons") or {}
+        phases = reply.get("phases") or {}
         former = self.watchers
         self.watchers = {}
         for name, state in reply["statuses"].items():
             known = former.get(fold(name)) or WatcherFacts(name)
             detail = details.get(name) or {}
             known.name, known.state = name, str(state)
+            known.phase = phase_cell(str(phases.get(name) or ""), detail)
             known.reason = str(detail.get("reason") or reasons.get(name) or "")
             known.wanted = detail.get("numprocesses")
             known.running = detail.get("processes")

@@ -35,6 +35,7 @@ class Stop(NamedTuple):
     watchers: Chosen
     cause: Cause
     failed: bool = False  # the sender gives them up
+    with_dependants: bool = False  # what depends on them first
 
 
 class Restart(NamedTuple):

@@ -12,6 +12,7 @@ class Outcome:
 
     Attributes:
         error: Why the order was not completed, a sentence; None if it was.
+        timed_out: Whether that is only because its time was up.
         started: Pids that run now and did not when the order was given.
         stopped: Pids that ran when the order was given and are gone now.
         kept: Pids that ran then and run now.
@@ -19,7 +20,7 @@ class Outcome:
         strays: Processes left behind outside the groups: watcher, pid and command of each.
     """
 
-    __slots__ = ("error", "kept", "numprocesses", "started", "stopped", "strays")
+    __slots__ = ("error", "kept", "numprocesses", "started", "stopped", "strays", "timed_out")
 
     def __init__(
         self,
@@ -29,8 +30,10 @@ class Outcome:
         kept: Iterable[int] = (),
         numprocesses: int = 0,
         strays: Iterable[dict[str, Any]] = (),
+        timed_out: bool = False,
     ) -> None:
         self.error = error
+        self.timed_out = timed_out
         self.started = list(started)
         self.stopped = list(stopped)
         self.kept = list(kept)
@@ -44,14 +47,21 @@ class Wait:
     Attributes:
         then: Called with the outcome, once, or never if the sender is gone by then.
         timeout: Seconds after which the outcome is an error; None for no limit.
+        proved: Whether the order has to have proved itself: see `core.proof`.
         parts: What the desk of the supervisor notes before the order is applied.
     """
 
-    __slots__ = ("_gone", "parts", "then", "timeout")
+    __slots__ = ("_gone", "parts", "proved", "then", "timeout")
 
-    def __init__(self, then: Callable[[Outcome], None], timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        then: Callable[[Outcome], None],
+        timeout: float | None = None,
+        proved: bool = False,
+    ) -> None:
         self.then = then
         self.timeout = timeout
+        self.proved = proved
         self.parts: list[Any] = []
         self._gone: Callable[[], object] | None = None
 
@@ -78,6 +88,14 @@ class Death(NamedTuple):
     exit_code: int | None  # negative for a signal; None if other code here has collected it
     cause: str  # what ended it, as published
     at: float  # when that became known
+    actor: str = ""  # who ordered it; "" if nobody did
+    why: str = ""  # the reason that the actor gave
+    lived: float = 0.0  # seconds from its spawn on
+    life: int = 0  # the number of the watcher's life in which it died
+    was_proved: bool = False  # it had been ready once, or had done its work
+    failure: str = ""  # why it never became its program
+    output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
+    is_awaited: bool = False  # its output is on its way
 
 
 class Stray(NamedTuple):

@@ -35,6 +35,7 @@ class FakeWatcher:
         self.reason = rest.pop("reason", "")
         self.restarts = rest.pop("restarts", 0)
         self.last_death: dict[str, Any] | None = rest.pop("last_death", None)
+        self.rollout: dict[str, Any] | None = rest.pop("rollout", None)
         self.strays: list[dict[str, Any]] = rest.pop("strays", [])
         self.given = {"numprocesses": self.numprocesses, "cmd": "sleep 1000", **rest}
         self.options = WatcherOptions({**WATCHER_OPTIONS.defaults(), **self.given})
@@ -76,6 +77,7 @@ class FakeTarget:
         self.hold_samples = False
         self.raises: Exception | None = None
         self.stopping = False
+        self.dependants_of_solo: list[str] = []
 
     def watchers(self) -> list[FakeWatcher]:
         return sorted(self.all.values(), key=lambda watcher: watcher.name)
@@ -103,9 +105,45 @@ class FakeTarget:
     def reason(self, watcher: FakeWatcher) -> str:
         return watcher.reason
 
-    def detail(self, watcher: FakeWatcher) -> dict[str, Any]:
+    def phase(self, watcher: FakeWatcher) -> str:
+        return {"active": "up", "stopped": "failed" if watcher.reason else "stopped"}[
+            watcher.status
+        ]
+
+    def explain(self, watcher: FakeWatcher) -> dict[str, Any]:
+        return {
+            "name": watcher.name,
+            "state": watcher.status,
+            "phase": self.phase(watcher),
+            "sentence": f"{watcher.name} is {self.phase(watcher)}",
+            "deaths": [],
+            "waits_for": [],
+            "rollout": None,
+            "failed_rollout": "",
+            "checks": {},
+            "strays": watcher.strays,
+            "unkept": "",
+        }
+
+    def graph(self) -> dict[str, Any]:
+        nothing: dict[str, Any] = {"depends_on": {}, "part_of": [], "waits_for": ""}
+        return {one.name: {"phase": self.phase(one), **nothing} for one in self.watchers()}
+
+    def dependants(self, watchers: list[FakeWatcher]) -> list[str]:
+        return [] if watchers[0].name != "solo" else self.dependants_of_solo
+
+    def leaving(self, name: str) -> list[FakeWatcher]:
+        return [self.all[name.lower()]] if name.lower() in self.all else []
+
+    def await_state(self, watchers: list[FakeWatcher], state: str, wait: Wait) -> None:
+        self._order(("await", [watcher.name for watcher in watchers], state), wait)
+
+    def detail(self, watcher: FakeWatcher, deaths: bool = False) -> dict[str, Any]:
         return {
             "state": watcher.state.value,
+            "phase": self.phase(watcher),
+            **({"deaths": []} if deaths else {}),
+            "rollout": watcher.rollout,
             "processes": len(watcher.pids),
             "numprocesses": watcher.numprocesses,
             "restarts": watcher.restarts,
@@ -271,7 +309,9 @@ def told(order: orders.Order) -> tuple[Any, ...]:
         elif key == "options":
             now = order.watcher.options
             value = {name: value[name] for name in value if now.get(name) != value[name]}
-        if key not in UNSHOWN:
+        if key == "with_dependants":
+            shown += [key] if value else []
+        elif key not in UNSHOWN:
             shown.append(value)
     if isinstance(order, orders.Add):
         shown.append(order.watcher.given)

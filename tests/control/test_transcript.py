@@ -29,9 +29,12 @@ class TestReplies(AnsweringCase):
     def test_status(self) -> None:
         statuses = {"One Shot": "stopped", "web": "active", "solo": "active"}
         reasons = {"One Shot": "exited with 3"}
-        self.answers({"statuses": statuses, "reasons": reasons}, "status")
-        self.answers({"status": "active"}, "status", name="WEB")
-        self.answers({"status": "stopped", "reason": "exited with 3"}, "status", name="one shot")
+        phases = {"One Shot": "failed", "web": "up", "solo": "up"}
+        expected = {"statuses": statuses, "phases": phases, "reasons": reasons}
+        self.answers(expected, "status")
+        self.answers({"status": "active", "phase": "up"}, "status", name="WEB")
+        stopped = {"status": "stopped", "phase": "failed", "reason": "exited with 3"}
+        self.answers(stopped, "status", name="one shot")
 
     def test_options(self) -> None:
         options = {"numprocesses": 2, "cmd": "sleep 1000", "flapping.max_retry": "3"}
@@ -198,7 +201,7 @@ class TestReplies(AnsweringCase):
 
     def test_names_in_any_case(self) -> None:
         for command in ("STATUS", "Status", "sTaTuS"):
-            self.answers({"status": "active"}, command, name="WEB")
+            self.answers({"status": "active", "phase": "up"}, command, name="WEB")
 
     def test_events(self) -> None:
         nothing = {"events": [], "more": False, "lost": 0, "seq": 9, "run": "ab"}

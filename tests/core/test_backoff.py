@@ -165,7 +165,9 @@ class TestWhatIsTold(BackoffCase):
         self.world.die(watcher.places.slots[1].pid)
         self.world.advance(0.3)
         row = "slot 1 has died 7 times in a row, each within 1 s"
-        self.assertEqual(self.world.why(watcher), f"{row}; next start in 0.7 s")
+        self.assertEqual(
+            self.world.why(watcher), f"{row}: process 106 exited with 0; next start in 0.7 s"
+        )
         self.world.advance(0.7)
         self.assertEqual(self.world.why(watcher), "")
 

@@ -28,7 +28,7 @@ class TestDeaths(unittest.TestCase):
     def test_a_death_and_a_restart(self) -> None:
         at = self.world.clock
         pid = self.die(3)
-        self.assertEqual(self.watcher.places.last_death, Death(1, pid, 3, "exit", at))
+        self.assertEqual(self.watcher.places.last_death, Death(1, pid, 3, "exit", at, life=1))
         self.assertEqual(self.watcher.places.restarts, 1)
         self.die(-9)
         self.assertEqual(self.watcher.places.last_death.exit_code, -9)

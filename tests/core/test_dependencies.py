@@ -6,6 +6,9 @@ import unittest
 from typing import Any
 
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire import orders
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.outcome import Outcome
 from tests.support.world import STUBBORN, FakeWorld
 
 
@@ -261,6 +264,56 @@ class TestParts(DependencyCase):
         self.world.stop([db], "command:stop", None)
         self.world.advance(5)
         self.assertEqual(leaf.life.value, "waiting")
+
+
+class TestStopWithDependants(DependencyCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.db = self.add("db")
+        self.add("web", ["db"])
+        self.front = self.add("front", ["web"])
+        self.add("part", part_of=["db"])
+        self.add("other")
+        self.start()
+        self.world.advance(10)
+
+    def stop(self, with_dependants: bool) -> list[Outcome]:
+        outcomes, wait = self.world.wait()
+        order = orders.Stop([self.db], Cause("command:stop"), with_dependants=with_dependants)
+        self.world.roster.give(order, wait)
+        self.world.settle()
+        return outcomes
+
+    def test_each_after_what_depends_on_it(self) -> None:
+        outcomes = self.stop(True)
+        ends = [(at, name) for at, name, action, _ in self.world.events if action == "stop"]
+        self.assertEqual((ends, outcomes), ([], []))
+        self.world.advance(10)
+        ended = {name: at for at, name, action, _ in self.world.events if action == "stop"}
+        self.assertEqual(set(ended), {"db", "web", "front", "part"})
+        self.assertEqual((ended["front"], ended["web"]), (ended["part"], ended["front"] + 1))
+        self.assertEqual(ended["db"], ended["web"] + 1)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+
+    def test_one_that_is_down_is_left_alone(self) -> None:
+        self.world.stop([self.front], "command:start", None)
+        self.world.advance(5)
+        found = self.world.roster.with_dependants([self.db])
+        self.assertEqual([one.name for one in found], ["db", "part", "web"])
+
+    def test_without_them(self) -> None:
+        self.stop(False)
+        self.world.advance(10)
+        self.assertEqual(sorted(self.order("stop")), ["db", "part"])
+
+    def test_amid_a_start_of_all(self) -> None:
+        self.world.add("last", priority=-1)
+        self.world.restart(None, "command:restart", None)
+        self.world.advance(0.5)
+        self.stop(True)
+        self.world.advance(120)
+        up = {one.name for one in self.world.roster.watchers() if one.is_up}
+        self.assertEqual(up, {"other", "last"})
 
 
 if __name__ == "__main__":

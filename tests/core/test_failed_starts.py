@@ -49,7 +49,7 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = MISSING
         watcher = self.world.up()
         self.world.advance(0.25)
-        self.assertEqual(self.world.why(watcher), "[Errno 2] no such file; next start in 0.1 s")
+        self.assertEqual(self.world.why(watcher), "[Errno 2] no such file; attempt 4 of 5 in 0.1 s")
 
     def test_an_attempt_that_succeeds_ends_it(self) -> None:
         self.world.refuse = MISSING

@@ -19,7 +19,7 @@ from cvec_circus.core.process import ProcessState, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.supervisor import waiting
+from cvec_circus.supervisor import verdicts
 from cvec_circus.supervisor.campaign import Campaign
 from cvec_circus.wire.cause import EXIT
 from tests.core.test_fuzz import play
@@ -128,10 +128,10 @@ class TestControls(unittest.TestCase):
         self.assert_objects(Watchers, "restore", unseen, "waits for nothing|not where")
 
     def test_a_reply_that_is_forgotten(self) -> None:
-        self.assert_objects(waiting, "not_up", lambda part: None, "0 answers")
+        self.assert_objects(verdicts, "not_up", lambda part: None, "0 answers")
 
     def test_a_reply_to_a_restart_that_never_comes_about(self) -> None:
-        with mock.patch.object(waiting, "stayed_up", lambda part: False):
+        with mock.patch.object(verdicts, "stayed_up", lambda part: False):
             self.assertIn("0 answers", self.objection_to(102055))
 
     def test_deadlines_of_slots_that_are_gone(self) -> None:

@@ -81,7 +81,7 @@ class TestTakenAway(unittest.TestCase):
         self.world.advance(2)
         why = "waits for the end of the one that was removed: "
         why += "waits for the answer of its hook before_stop"
-        said = f"start timed out after 1 s: web is stopped ({why})"
+        said = f"start timed out after 1 s: web is waiting ({why})"
         self.assertEqual([outcome.error for outcome in outcomes], [said])
         self.world.answer("before_stop")
         self.world.advance(1)

@@ -282,7 +282,8 @@ class TestReason(unittest.TestCase):
         watcher = self.world.up(respawn_delay=3)
         self.world.die(100)
         self.world.settle()
-        self.assert_reason(watcher, "slot 1 has died once within 1 s; next start in 3.0 s")
+        died = "slot 1 has died once within 1 s: process 100 exited with 0"
+        self.assert_reason(watcher, f"{died}; next start in 3.0 s")
 
     def test_several_deaths_in_a_row(self) -> None:
         watcher = self.world.up(respawn_delay=3, min_uptime=2)
@@ -291,7 +292,7 @@ class TestReason(unittest.TestCase):
         self.world.die(101)
         self.world.advance(1)
         row = "slot 1 has died 2 times in a row, each within 2 s"
-        self.assert_reason(watcher, f"{row}; next start in 2.0 s")
+        self.assert_reason(watcher, f"{row}: process 101 exited with 0; next start in 2.0 s")
 
     def test_a_start_that_failed(self) -> None:
         self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")

@@ -118,7 +118,7 @@ class TestTimeouts(WaitingCase):
         self.assert_fails(
             outcomes,
             "start timed out after 0.25 s: "
-            "web is starting ([Errno 2] no such file; next start in 0.1 s)",
+            "web is in backoff ([Errno 2] no such file; next start in 0.1 s)",
         )
 
     def test_an_answer_that_came_in_time_leaves_no_deadline(self) -> None:

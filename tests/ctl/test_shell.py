@@ -91,7 +91,7 @@ class TestOnATerminal(CtlCase):
 
     def test_a_session(self) -> None:
         terminal = self.shell()
-        self.assertEqual(terminal.enter("status web"), ["active"])
+        self.assertEqual(terminal.enter("status web"), ["up"])
         self.assertEqual(terminal.enter("statsu"), ["statsu: did you mean status?"])
         self.assertEqual(terminal.enter("status nope"), ["error: program nope not found"])
         self.assertEqual(terminal.enter("numwatchers # of them"), ["3"])

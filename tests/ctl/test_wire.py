@@ -14,6 +14,10 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "decr": ("web 2", {"name": "web", "nb": 2}),
     "dstats": ("", {}),
     "events": ("", {}),
+    "graph": ("", {}),
+    "is-active": ("web solo", {"name": ["web", "solo"]}),
+    "wait": ("web", {"name": "web"}),
+    "why": ("web", {"name": "web"}),
     "get": ("web cmd numprocesses", {"name": "web", "keys": ["cmd", "numprocesses"]}),
     "globaloptions": ("endpoint", {"option": "endpoint"}),
     "incr": ("web 2", {"name": "web", "nb": 2}),
@@ -52,10 +56,14 @@ VALUES: dict[str, tuple[str, Any]] = {
     "limit": ("10", 10),
     "lines": ("10", 10),
     "reason": ("sale", "sale"),
+    "for": ("up", "up"),
 }
 
 # What a switch adds beside its own property.
-MORE: dict[tuple[str, str], dict[str, Any]] = {("logs", "age"): {"since": 0}}
+MORE: dict[tuple[str, str], dict[str, Any]] = {
+    ("logs", "age"): {"since": 0},
+    ("status", "details"): {"deaths": True},
+}
 
 
 class TestTheWire(CtlCase):

@@ -84,6 +84,7 @@ class TestCommands(DaemonCase):
         self.signals()
         self.comings_and_goings()
         self.several()
+        self.where_they_stand()
         self.refusals()
         self.the_end()
         self.assertEqual(set(table.NAMES) - self.typed, {"listen"})
@@ -211,6 +212,36 @@ class TestCommands(DaemonCase):
         self.prints("status idle2", "stopped")
         self.prints("rm 'idle*' --waiting", "ok")
         self.prints("list", "broken,one shot,solo,web")
+
+    def where_they_stand(self) -> None:
+        self.prints("wait web solo --for up", "solo up\nweb up")
+        self.prints("wait web", "up")
+        self.prints("is-active web solo", "solo up\nweb up")
+        self.assertEqual(self.daemon_.ctl("is-active", "web", "one shot").returncode, 1)
+        self.ctl("--timeout 0.1 wait web --for stopped", 124)
+        self.ctl("wait 'one shot' --for completed", 1)
+        self.says("why web", "web is up: 1 process, ready for ")
+        self.says("why 'one shot'", "One Shot has failed: ", "exit 3")
+        self.says("why broken", f"broken has failed: it gave up: {BROKEN}")
+        self.says("status --phase", "broken    failed", "One Shot  failed", "web       up")
+        self.prints("set web depends_on solo", "ok")
+        self.says("graph", "solo (up)\n`-- web (up): when solo is ready")
+        way = "a circle, in which each waits for the next: solo -> web -> solo"
+        self.refused("set solo depends_on web", f"depends_on: {way}")
+        self.prints(
+            "stop solo --waiting",
+            "ok\nweb depends on it and goes on; `--with-dependants` stops that, too",
+        )
+        self.prints("start solo --waiting", "ok")
+        self.daemon_.out.until("ready")
+        self.prints("stop solo --with-dependants --waiting", "ok")
+        self.prints("status web", "stopped")
+        self.prints("wait nothing --for gone", "ok")
+        late = self.ctl("start web --waiting", 3).err
+        self.assertIn("error: start of web: it waits for solo to be ready: it is stopped", late)
+        self.prints("start solo --waiting", "ok")
+        self.daemon_.out.until("ready")
+        self.prints("wait web", "up")
 
     def refusals(self) -> None:
         self.refused("status nope", "program nope not found")

@@ -23,7 +23,7 @@ class TestAnswers(EmbeddedCase):
         self.fields: dict[str, set[str]] = {}
         self.arbit(
             {"name": "web", "cmd": "sleep 1000", "numprocesses": 2, "log_history": 1000},
-            {"name": "one", "cmd": "sleep 1000", "singleton": True},
+            {"name": "one", "cmd": "sleep 1000", "singleton": True, "depends_on": "web"},
             {"name": "mailer", "cmd": "/no/such/program", "max_retry": 1},
             sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}],
         )
@@ -48,6 +48,9 @@ class TestAnswers(EmbeddedCase):
         for name in ("web", "mailer"):
             self.ask("status", name=name, details=True)
         self.ask("status", details=True)
+        for command in ("is-active", "wait", "why"):
+            self.ask(command, name="web")
+        self.ask("graph")
         self.ask("options", name="web")
         self.ask("get", name="web", keys=["cmd"])
         self.ask("events", limit=1)

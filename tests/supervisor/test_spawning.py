@@ -131,7 +131,8 @@ class TestReasons(EmbeddedCase):
 
     def test_quick_deaths_are_told(self) -> None:
         self.arbit({"name": "a", "cmd": "false", "backoff_max": 1000.0})
-        said = r"^slot 1 has died \d+ times in a row, each within 1 s; next start in \d\.\d s$"
+        row = r"slot 1 has died \d+ times in a row, each within 1 s: process \d+ exited with 1"
+        said = rf"^{row}; next start in \d\.\d s$"
         self.assertTrue(eventually(lambda: re.search(said, self.wire.status("a")[1])))
         self.assertEqual(self.wire.status("a")[0], "active")
 

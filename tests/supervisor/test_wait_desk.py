@@ -9,7 +9,7 @@ from collections.abc import Callable
 from unittest import mock
 
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor import waiting
+from cvec_circus.supervisor import verdicts
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.wire.orders import Stop
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -37,10 +37,10 @@ class TestManyWaits(unittest.TestCase):
         return sum(len(parts) for parts in kinds.values())
 
     def test_one_is_judged_for_all(self) -> None:
-        with mock.patch.dict(waiting.ENDS):
-            word, reached = waiting.ENDS[Stop]
+        with mock.patch.dict(verdicts.ENDS):
+            word, reached = verdicts.ENDS[Stop]
             judge = mock.Mock(side_effect=reached)
-            waiting.ENDS[Stop] = word, judge
+            verdicts.ENDS[Stop] = word, judge
             for _ in range(COUNT):
                 self.stop(self.watcher)
             self.world.settle()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
@@ -65,3 +65,6 @@ class FakeProbes:
     def unmet(self, process: ManagedProcess) -> str:
         assert process.pid in self.watched
         return "check a: no answer"
+
+    def details(self, process: ManagedProcess) -> list[dict[str, Any]]:
+        return [{"name": "a", "state": "not yet"}] if process.pid in self.watched else []

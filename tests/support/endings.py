@@ -82,7 +82,7 @@ class EndingCase(LeakCheckedTestCase):
             self.exits,
             self,  # type: ignore[arg-type]
             self.life,
-            lambda watcher, process: ("", None),
+            lambda watcher, process: ("", None, False),
             self.is_subreaper,
             lambda: self.runs_user_code,
         )

@@ -1,0 +1,93 @@
+"""why: where a watcher stands and why, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
+from typing import Any
+
+from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
+from cvec_circus.commands.render import duration, ending
+
+CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
+"""Signals that a program earns by a fault of its own."""
+
+
+class Why(Command):
+    name = "why"
+    doc = "Say why a watcher stands where it stands, with the evidence."
+    properties = (NAME, MATCH)
+    usage = "NAME"
+
+    def execute(self, call: Call) -> Fields | None:
+        return call.target.explain(call.one(known=True))
+
+    def words(self, reply: Fields) -> str:
+        return "\n".join([f"{reply['sentence']}.", *_evidence(reply)])
+
+
+def _evidence(reply: Fields) -> Iterator[str]:
+    deaths = reply["deaths"]
+    if reply["waits_for"]:
+        yield "it waits for:"
+        yield from (f"    {_edge(row, reply['name'])}" for row in reply["waits_for"])
+    if reply["rollout"]:
+        under_way = reply["rollout"]
+        by = f" by {under_way['actor']}" if under_way["actor"] else ""
+        count = f"{under_way['replaced']} of {under_way['total']} processes are replaced"
+        yield f"rollout ({under_way['cause']}{by}), for {duration(under_way['for'])}: {count}"
+    if reply["failed_rollout"] not in reply["sentence"]:  # "" is in each
+        yield f"the last rollout failed: {reply['failed_rollout']}"
+    for pid, checks in reply["checks"].items():
+        yield f"checks of process {pid}:"
+        yield from (f"    {_check(row)}" for row in checks)
+    if deaths:
+        yield f"last deaths ({len(deaths)}), the latest first:"
+        for row in deaths:
+            yield f"    {_death(row)}"
+            yield from (f"        | {line}" for line in row["output"] or ())
+    if deaths and reply["unkept"]:
+        yield str(reply["unkept"])
+    if reply["strays"]:
+        yield "left behind:"
+        yield from (f"    process {row['pid']}: {row['command']}" for row in reply["strays"])
+
+
+def _edge(row: Fields, name: str) -> str:
+    about = "" if row["watcher"] == name else f"{row['watcher']}: "
+    if "waits_for" not in row:
+        return f"{about}{row['why']}"
+    told = f"; {row['why']}" if row["why"] else ""
+    return f"{about}{row['waits_for']} to be {row['need']}: it is {row['phase']}{told}"
+
+
+def _check(row: Fields) -> str:
+    since = f" for {duration(row['for'])}" if row.get("for") is not None else ""
+    answer = f": {row['answer']}" if row.get("answer") else ""
+    return f"{row['family']}.{row['name']} ({row['check']}) {row['state']}{since}{answer}"
+
+
+def _death(row: Fields) -> str:
+    """Render a death in a line."""
+    what = f"{duration(row['age'])} ago: process {row['pid']} (slot {row['wid']})"
+    if row["failure"]:
+        return f"{what} could not run: {row['failure']}"
+    how = f"{what} ended after {_lived(row['lived'])}: {ending(row['exit_code'])}"
+    return f"{how}, {_by_whom(row)}" + ("" if row["ready"] else ", never ready")
+
+
+def _by_whom(row: Fields) -> str:
+    signum = -(row["exit_code"] or 0)
+    if row["cause"] == "exit" and signum > 0:
+        if signum in CRASHES:
+            return "a crash"
+        memory = ", or the kernel for want of memory" if signum == SIGKILL else ""
+        return f"sent by a person or a program{memory}, not by the daemon"
+    if row["cause"] == "exit":
+        return "by itself"
+    by = f" by {row['actor']}" if row["actor"] else ""
+    return f"{row['cause']}{by}" + (f": {row['why']}" if row["why"] else "")
+
+
+def _lived(seconds: float) -> Any:
+    return f"{seconds:.2g} s" if seconds < 60 else duration(seconds)

@@ -1,0 +1,58 @@
+"""A look at what the watchers of a file need of each other: names, circles and priorities."""
+
+from __future__ import annotations
+
+from cvec_circus.config.configuration import WatcherConfig
+from cvec_circus.config.section import Findings
+from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.needs import NEEDS, circle, circle_text, needed_by
+from cvec_circus.wire.topics import fold
+
+
+def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) -> None:
+    """Find what would wait for ever, and what starts in another order than the priorities say.
+
+    Args:
+        watchers: Those of the file.
+        names: All names that others may depend on: of watchers, and of plugins' watchers.
+        findings: Takes what is wrong.
+    """
+    by_name = {fold(one.name): one for one in watchers}
+    known = set(map(fold, names))
+    told: set[frozenset[str]] = set()
+
+    def needs(name: str) -> list[str]:
+        found = by_name.get(name)
+        return [] if found is None else list(map(fold, needed_by(found.options)))
+
+    for watcher in watchers:
+        for key in NEEDS:
+            for name in watcher.options[key]:
+                if fold(name) not in known:
+                    near = did_you_mean(name, names)
+                    said = f"there is no watcher {name}{near}"
+                    findings.problem(watcher.section, key, said)
+        way = circle(fold(watcher.name), needs)
+        if way and frozenset(way) not in told:
+            told.add(frozenset(way))
+            shown = [by_name[name].name for name in way]
+            key = next(key for key in NEEDS if way[1] in map(fold, watcher.options[key]))
+            findings.problem(watcher.section, key, circle_text(shown))
+        _look_at_priorities(watcher, by_name, findings)
+
+
+def _look_at_priorities(
+    watcher: WatcherConfig, by_name: dict[str, WatcherConfig], findings: Findings
+) -> None:
+    """Warn where a watcher has a higher priority than one that it depends on."""
+    own = watcher.options["priority"]
+    for name in needed_by(watcher.options):
+        other = by_name.get(fold(name))
+        if other is None or other is watcher or other.options["priority"] >= own:
+            continue
+        theirs = other.options["priority"]
+        said = (
+            f"{own} is higher than that of {other.name} ({theirs}), which {watcher.name} depends "
+            f"on: {other.name} starts first all the same"
+        )
+        findings.warn(watcher.section, "priority", said)

@@ -1,0 +1,43 @@
+"""What watchers need of each other, by `depends_on` and `part_of`: names, and circles of them.
+
+Names are compared by `wire.topics.fold`, which is left to the callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+NEEDS = ("depends_on", "part_of")
+"""The options."""
+
+
+def needed_by(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of the watchers that one with these options needs, each once."""
+    return list(dict.fromkeys(name for key in NEEDS for name in options[key]))
+
+
+def circle(name: str, needs: Callable[[str], Iterable[str]]) -> list[str]:
+    """Return the shortest way from a watcher over what it needs back to it, [] if there is none.
+
+    Args:
+        name: The watcher's, as `needs` writes it.
+        needs: Returns the names that a watcher needs; none for one that is not there.
+    """
+    ways = [[name]]
+    seen = set()
+    for way in ways:  # grows while it is walked
+        for other in needs(way[-1]):
+            if other == name:
+                return [*way, name]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return []
+
+
+def circle_text(way: list[str]) -> str:
+    """Say that a watcher would wait for itself."""
+    if len(way) == 2:
+        return f"{way[0]} would wait for itself"
+    return f"a circle, in which each waits for the next: {' -> '.join(way)}"

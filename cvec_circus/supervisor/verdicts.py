@@ -1,0 +1,345 @@
+"""Verdicts: whether an order has come to its end, for one watcher, or why it never will.
+
+A verdict is `DONE`, None for "not yet", or a sentence that says why not. The table `ENDS` says what
+the end of each kind of order is, and `STATES` what clients wait for without an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import NamedTuple, Optional
+
+from cvec_circus.core.conditions import Dependency, Predecessor
+from cvec_circus.core.goal import THE_END
+from cvec_circus.core.life import DOWN
+from cvec_circus.core.phase import phase
+from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.supervisor.reason import why
+from cvec_circus.system.collecting import ended
+from cvec_circus.wire import orders
+from cvec_circus.wire.cause import OWN_ENDS
+from cvec_circus.wire.outcome import Death
+
+DONE = ""
+"""It is so."""
+
+Verdict = Optional[str]
+
+
+class Part:
+    """One watcher's share of an answer, noted before the order. Owned by the supervisor thread.
+
+    Attributes:
+        before: The pids of the watcher at that time.
+        processes: Those that have to be gone.
+        life: The life of the watcher in which it has to be filled.
+        failures: How many of its rollouts had failed by then.
+        proves: Whether its processes have to be proved, too.
+        had_proved: Whether one of them was, so that a rollout which fails goes back.
+        since: The pid and the instant of its last death by then.
+        kind: Equal parts of a watcher come to their end together, and with the same verdict.
+    """
+
+    __slots__ = (
+        *("before", "failures", "had_proved", "kind", "life", "order", "processes", "proves"),
+        *("reached", "since", "wanted_up", "watcher"),
+    )
+
+    def __init__(
+        self,
+        order: orders.Order | Await,
+        watcher: Watcher,
+        before: frozenset[int],
+        ends: tuple[ManagedProcess, ...] | None,
+        proves: bool = False,
+    ) -> None:
+        goes_down = watcher.goal.cycle or type(order) is orders.Restart
+        stays_up = watcher.is_running and not goes_down
+        if isinstance(order, Await):
+            self.order, self.reached = "wait", STATES[order.state]
+        else:
+            self.order, self.reached = ENDS[type(order)]
+        if ends is not None and type(order) is orders.SetOptions:
+            self.reached = is_reloaded
+        if type(order) is orders.Kill and order.surge:
+            self.reached = is_replaced
+        self.watcher = watcher
+        self.life = watcher.lives if stays_up else watcher.lives + 1
+        self.before = before
+        self.wanted_up = watcher.goal.up
+        self.processes = ends or ()
+        self.failures = watcher.failed.number if watcher.failed else 0
+        self.proves = proves and self.reached in (is_up, is_reloaded, is_sized)
+        self.had_proved = any(process.proved for process in watcher.places.fresh)
+        self.since = _mark(watcher.places.last_death) if self.proves else None
+        same = id(self.processes)  # those of ten thousand take long to compare
+        self.kind: Hashable = (
+            *(self.order, self.reached, self.life, self.wanted_up, self.failures),
+            *(self.proves, self.had_proved, self.since),
+            same,
+        )
+
+    def judge(self) -> tuple[Verdict, int]:
+        """Return the verdict, and the pid of the process that it blames, 0 for none."""
+        if self.proves and (blamed := died_unproved(self)) is not None:
+            return blamed
+        verdict, failed = self.reached(self), self.watcher.failed
+        if verdict and failed is not None and failed.text and verdict.endswith(failed.text):
+            return verdict, failed.pid
+        return is_proved(self) if self.proves and verdict is DONE else (verdict, 0)
+
+
+# -- the end of each kind of order, for one watcher
+
+
+def is_up(part: Part) -> Verdict:
+    """`start`, `restart`: it was filled."""
+    watcher = part.watcher
+    if watcher.filled_life >= part.life or watcher.listens:
+        return DONE
+    if not watcher.goal.up or stayed_up(part):
+        return not_up(part)
+    if watcher.is_running:
+        return exhausted(part)
+    first = watcher.unmet()
+    if isinstance(first, Dependency) and first.is_hopeless():
+        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
+    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
+
+
+def is_reloaded(part: Part) -> Verdict:
+    """`reload`: every process of before is gone, and every place is filled."""
+    watcher, places = part.watcher, part.watcher.places
+    if not watcher.goal.up or stayed_up(part):
+        return not_up(part)
+    if (failure := failed_since(part)) is not None:
+        return failure
+    if watcher.listens:
+        return DONE
+    is_filled = watcher.is_up and watcher.filled_life >= part.life
+    is_rolling = watcher.rollout is not None and not watcher.rollout.is_partial
+    if is_filled and not (left_of(part) or is_rolling or places.awaited or places.trials):
+        return DONE
+    return exhausted(part) or stuck(part, watcher)
+
+
+def is_sized(part: Part) -> Verdict:
+    """`incr`, `decr`, `set`: as many processes as wanted, and none beside them."""
+    watcher, places = part.watcher, part.watcher.places
+    if not watcher.goal.up:
+        return not_up(part) if part.wanted_up else DONE
+    if watcher.listens:
+        return DONE
+    # Where processes grow old fast, there is always one that is being replaced.
+    beside = [*places.stale, *(p for p in places.ending if p.stale or not p.holds_place)]
+    settled = watcher.has_all and all(process.cause.text == "max_age" for process in beside)
+    if settled and watcher.is_up and not watcher.goal.cycle:
+        return DONE
+    return exhausted(part) or stuck(part, watcher)
+
+
+def is_down(part: Part) -> Verdict:
+    """`stop`, `quit`, `rm`: nothing runs and nothing is left, or it was to go on unwatched."""
+    watcher = part.watcher
+    if watcher.is_abandoned or (watcher.is_gone and not watcher.goal.up):
+        return DONE
+    return overtaken(part) if watcher.goal.up else stuck(part, watcher)
+
+
+def is_killed(part: Part) -> Verdict:
+    """`kill`: those processes are gone, with all that they left behind."""
+    left = left_of(part)
+    if not left:
+        return DONE
+    return stuck(part, part.watcher) if any(process.unkillable for process in left) else None
+
+
+def is_replaced(part: Part) -> Verdict:
+    """`kill` with `surge`: those processes are gone, and their successors are proved."""
+    if (failure := failed_since(part)) is not None:
+        return failure
+    rollout = part.watcher.rollout
+    if rollout is not None and rollout.cause.text == "command:kill":
+        return stuck(part, part.watcher)
+    return is_killed(part)
+
+
+def failed_since(part: Part) -> Verdict:
+    """Say why the rollout has failed since the order, None if none has."""
+    failed = part.watcher.failed
+    is_new = failed is not None and failed.number > part.failures and failed.text
+    return f"{part.order} of {part.watcher.name}: {failed.text}" if failed and is_new else None
+
+
+def left_of(part: Part) -> list[ManagedProcess]:
+    """Return the processes that have to be gone and are not."""
+    return [process for process in part.processes if process.state is not ProcessState.REMOVED]
+
+
+def stayed_up(part: Part) -> bool:
+    """Tell whether later orders in the same turn have undone a restart."""
+    watcher = part.watcher
+    return part.life > watcher.lives and watcher.is_running and not watcher.goal.cycle
+
+
+def not_up(part: Part) -> str:
+    """Say why a watcher is not on its way to where the order wanted it."""
+    watcher = part.watcher
+    return f"{watcher.name} gave up: {watcher.reason}" if watcher.reason else overtaken(part)
+
+
+def overtaken(part: Part) -> str:
+    """Say which later order has made this one void, and who gave it."""
+    cause, text = part.watcher.goal.cause, f"{part.order} of {part.watcher.name} overtaken by"
+    by = ": ".join(filter(None, (cause.actor, cause.reason)))
+    return f"{text} {part.watcher.goal.word}" + (f" ({by})" if cause.is_worth_telling else "")
+
+
+def exhausted(part: Part) -> Verdict:
+    """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
+    places = part.watcher.places
+    text = f"{part.order} of {part.watcher.name}: {places.trouble or places.refused}"
+    return text if places.exhausted else None
+
+
+def stuck(part: Part, watcher: Watcher) -> Verdict:
+    """Say which processes of that watcher do not end; "not yet" when there are none."""
+    pids = ", ".join(str(process.pid) for process in watcher.places.unkillable())
+    return f"{part.order} of {watcher.name}: process {pids} does not end" if pids else None
+
+
+# -- what is proved
+
+
+def died_unproved(part: Part) -> tuple[Verdict, int] | None:
+    """Blame the first process that has ended by itself since the order, before it was ready; None
+    if there is none, or a rollout judges them."""
+    watcher = part.watcher
+    if part.reached is not is_up and part.had_proved:
+        return None
+    found = None
+    for death in reversed(watcher.places.deaths):
+        if _mark(death) == part.since or death.life < part.life:
+            break
+        if not (death.was_proved or death.failure) and death.cause in OWN_ENDS:
+            found = death
+    if found is None:
+        return None
+    how = f"{ended(found.exit_code)} after {found.lived:.2g} s, before it was ready"
+    return f"{part.order} of {watcher.name}: process {found.pid} {how}", found.pid
+
+
+def is_proved(part: Part) -> tuple[Verdict, int]:
+    """Judge what is filled, or reloaded, or as large as wanted: whether it is ready as well."""
+    watcher = part.watcher
+    if watcher.listens or phase(watcher) == "up":
+        return DONE, 0
+    if not watcher.goal.up:
+        if part.reached is is_sized and not part.wanted_up:
+            return DONE, 0
+        if watcher.goal.word != THE_END:
+            return not_up(part), 0
+        return DONE if watcher.has_completed else None, 0
+    for process in watcher.places.fresh:
+        if process.unready:
+            return f"{part.order} of {watcher.name}: {process.unready}", process.pid
+    return exhausted(part), 0
+
+
+def _mark(death: Death | None) -> tuple[int, float] | None:
+    return None if death is None else (death.pid, death.at)
+
+
+# -- the states that clients wait for
+
+
+class Await(NamedTuple):
+    """Wait until watchers are in one of `STATES`; nothing is ordered. Immutable."""
+
+    state: str
+
+
+def stands_up(part: Part) -> Verdict:
+    """`up`: it is filled, or has done its work."""
+    watcher = part.watcher
+    return DONE if watcher.is_up or watcher.listens else lost(part)
+
+
+def stands_ready(part: Part) -> Verdict:
+    """`ready`: every place has a process that is ready, or it has done its work."""
+    is_there = phase(part.watcher) == "up" or part.watcher.listens
+    return DONE if is_there else lost(part)
+
+
+def stands_stopped(part: Part) -> Verdict:
+    """`stopped`: nothing of it runs, and it is not to run."""
+    watcher = part.watcher
+    is_down = watcher.is_abandoned or (watcher.life is DOWN and not watcher.goal.up)
+    return DONE if is_down else stuck(part, watcher)
+
+
+def has_gone(part: Part) -> Verdict:
+    """`gone`: it was removed, and nothing of it runs."""
+    watcher = part.watcher
+    is_gone = watcher.is_removed and (watcher.is_gone or watcher.is_abandoned)
+    return DONE if is_gone else stuck(part, watcher)
+
+
+def has_completed(part: Part) -> Verdict:
+    """`completed`: its processes have done their work and ended with code 0."""
+    watcher = part.watcher
+    if watcher.options.respawn or watcher.options.on_demand:
+        return f"{watcher.name} does not complete: its processes are replaced (respawn = True)"
+    return lost(part)
+
+
+def lost(part: Part) -> Verdict:
+    """Say why a watcher does not come to where it is waited for, unless something is ordered; DONE
+    if it has done its work, and "not yet" otherwise."""
+    watcher = part.watcher
+    if watcher.is_removed:
+        return f"{watcher.name} was removed"
+    if watcher.reason:
+        return f"{watcher.name} gave up: {watcher.reason}"
+    if watcher.has_completed:
+        return completed_badly(watcher)
+    first = watcher.unmet()
+    if isinstance(first, Dependency):
+        other = first.find(first.name)
+        if other is not None and phase(other) == "failed":
+            return f"{watcher.name} {first.why(partial(why, now=0.0))}"
+    return None
+
+
+def completed_badly(watcher: Watcher) -> str:
+    """Say how the last process that has not ended with code 0 has ended; DONE if all have."""
+    if not watcher.failed_exits:
+        return DONE
+    own = [one for one in watcher.places.deaths if one.exit_code and one.cause in OWN_ENDS]
+    how = f": process {own[-1].pid} {ended(own[-1].exit_code)}" if own else ""
+    return f"{watcher.name} has not done its work{how}"
+
+
+STATES: dict[str, Callable[[Part], Verdict]] = {
+    "ready": stands_ready,
+    "up": stands_up,
+    "stopped": stands_stopped,
+    "gone": has_gone,
+    "completed": has_completed,
+}
+"""By the word of a client."""
+
+ENDS: dict[type, tuple[str, Callable[[Part], Verdict]]] = {
+    orders.Start: ("start", is_up),
+    orders.Stop: ("stop", is_down),
+    orders.Restart: ("restart", is_up),
+    orders.Reload: ("reload", is_reloaded),
+    orders.Resize: ("change of numprocesses", is_sized),
+    orders.SetOptions: ("set", is_sized),  # is_reloaded, if it begins a rollout
+    orders.Remove: ("rm", is_down),
+    orders.Kill: ("kill", is_killed),
+    orders.Quit: ("quit", is_down),
+}
+"""The word for each kind of order, and what its end is."""

@@ -1,0 +1,89 @@
+"""What `why` says of real programs that cannot be run, or that end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from tests.support.embedded import EmbeddedCase
+from tests.support.eventually import eventually
+
+
+class TestWhy(EmbeddedCase):
+    def why(self, name: str = "web") -> dict[str, Any]:
+        return self.wire.call("why", name=name)
+
+    def gave_up(self, **options: Any) -> str:
+        """Start what cannot be run; return the sentence about it."""
+        self.arbit({"name": "web", "max_retry": 1, **options})
+        self.events.next("giveup")
+        self.assertTrue(eventually(lambda: self.why()["phase"] == "failed"))
+        return str(self.why()["sentence"])
+
+    def test_no_such_program(self) -> None:
+        said = "cannot run /no/such/program: No such file or directory (1 attempts)"
+        self.assertEqual(
+            self.gave_up(cmd="/no/such/program"), f"web has failed: it gave up: {said}"
+        )
+
+    def test_not_executable(self) -> None:
+        path = self.folder / "program"
+        path.write_text("#!/bin/sh\n")
+        said = f"cannot run {path}: Permission denied (1 attempts)"
+        self.assertEqual(self.gave_up(cmd=str(path)), f"web has failed: it gave up: {said}")
+
+    def test_no_such_folder(self) -> None:
+        told = self.gave_up(cmd="sleep 1000", working_dir="/no/such/folder")
+        self.assertIn("web has failed: it gave up: ", told)
+        self.assertIn("/no/such/folder", told)
+
+    def test_what_it_wrote_last(self) -> None:
+        text = "echo one; echo two >&2; exit 3"
+        self.arbit(
+            {"name": "web", "cmd": f"sh -c {shlex.quote(text)}", "respawn_delay": 1000},
+            {"name": "mute", "cmd": "sh -c 'exit 3'", "respawn_delay": 1000, "log_history": 0},
+        )
+        self.wire.call("set", name="web", options={"log_history": 1000})
+        self.wire.call("restart", name="web", waiting=True)
+        self.assertTrue(eventually(lambda: self.why()["deaths"][0]["output"]))
+        told = self.why()
+        self.assertEqual(sorted(told["deaths"][0]["output"]), ["one", "two"])
+        self.assertRegex(
+            told["sentence"], "^web is in backoff: .* exited with 3; .* last: (one|two)"
+        )
+        self.assertEqual(told["unkept"], "")
+        self.assertIn("log_history", self.why("mute")["unkept"])
+
+    def test_a_start_that_dies_at_once(self) -> None:
+        self.arbit({"name": "web", "cmd": "true", "autostart": False, "log_history": 1000})
+        text = "echo no database; exit 7"
+        self.wire.call("set", name="web", options={"cmd": f"sh -c {shlex.quote(text)}"})
+        reason = self.wire.refused("start", name="web", waiting="proved")
+        said = "exited with 7 after .* s, before it was ready; it wrote last: no database$"
+        self.assertRegex(reason, f"^start of web: process \\d+ {said}")
+
+    def test_a_circle_is_refused(self) -> None:
+        self.arbit(*({"name": name, "cmd": "sleep 1000"} for name in "abc"))
+        for name, needs in (("a", "b"), ("b", "C")):
+            options = {"depends_on": needs}
+            self.assertEqual(self.wire.call("set", name=name, options=options)["status"], "ok")
+        reason = self.wire.refused("set", name="c", options={"part_of": "a"})
+        way = "part_of: a circle, in which each waits for the next: c -> a -> b -> c"
+        self.assertEqual(reason, way)
+        options = {"depends_on": "d"}
+        reason = self.wire.refused("add", name="d", cmd="sleep 1", options=options)
+        self.assertEqual(reason, "depends_on: d would wait for itself")
+        options = {"depends_on": "later"}
+        self.assertEqual(self.wire.call("set", name="c", options=options)["status"], "ok")
+
+    def test_wait_is_answered_when_it_is_so(self) -> None:
+        self.arbit({"name": "web", "cmd": "sleep 1000", "autostart": False, "min_uptime": 0})
+        reply = self.wire.client.call("wait", name="web", timeout=0.01)
+        self.assertEqual((reply["status"], reply["timed_out"]), ("error", True))
+        self.wire.call("start", name="web")
+        self.assertEqual(self.wire.call("wait", name="web")["phases"], {"web": "up"})
+        os.kill(self.wire.pids("web")[0], 9)
+        self.wire.call("stop", name="web")
+        reply = self.wire.call("wait", name="web", state="stopped")
+        self.assertEqual(reply["phases"], {"web": "stopped"})
