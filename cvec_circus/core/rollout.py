@@ -197,22 +197,7 @@ class Roller(Ender):
         assert rollout is not None and rollout.way_back
         cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
         kept, is_partial = list(places.stale), rollout.is_partial
-        failed = [one for one in places.unproved if one is process or not is_partial]
-        if places.asked_for:
-            watcher.withdraw("before_spawn", places.asked_for)
-        places.drop_pending()
-        for one in kept:
-            places.keep(one)
-        if process in places.ending:
-            places.disown(process)
-        for one in failed:
-            places.make_stale(one, cause)
-            places.release(one)
-            self.stop(watcher, one, cause)
-        if watcher.one_shot:
-            places.grants = 0
-        places.hasten(self.now())
-        places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
+        self._keep_old(watcher, process, cause)
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(watcher, rollout.cause, rollout.undo, True, kept, sequential=True)
@@ -236,6 +221,27 @@ class Roller(Ender):
             self._put_off(watcher)
         elif rollout.undo.names and news:
             self.roll_out(watcher, cause, watcher.settings.undo_nothing(), False, news)
+
+    def _keep_old(self, watcher: Watcher, process: ManagedProcess, cause: Cause) -> None:
+        """Keep the stale processes, and stop the new ones that failed with that one."""
+        places, rollout = watcher.places, watcher.rollout
+        is_partial = rollout is not None and rollout.is_partial
+        failed = [one for one in places.unproved if one is process or not is_partial]
+        if places.asked_for:
+            watcher.withdraw("before_spawn", places.asked_for)
+        places.drop_pending()
+        for one in list(places.stale):
+            places.keep(one)
+        if process in places.ending:
+            places.disown(process)
+        for one in failed:
+            places.make_stale(one, cause)
+            places.release(one)
+            self.stop(watcher, one, cause)
+        if watcher.one_shot:
+            places.grants = 0
+        places.hasten(self.now())
+        places.backoff(process.wid).cause = cause  # of the spawn in its place, if there is one
 
     def _put_off(self, watcher: Watcher) -> None:
         """Try again later to replace what is too old."""

@@ -20,7 +20,7 @@ class RolloutCase(unittest.TestCase):
 
     def up(self, **options: Any) -> Watcher:
         watcher = self.world.up(**options)
-        self.world.probed_all()
+        self.world.probes.all_hold()
         self.world.advance(60)
         self.assertTrue(watcher.is_ready)
         return watcher
@@ -240,7 +240,7 @@ class TestRollback(RolloutCase):
         self.world.die(104, 1)
         self.world.settle()
         self.assertIn("the options of before are back", self.error(outcomes))
-        self.world.probed_all()
+        self.world.probes.all_hold()
         self.world.advance(5)
         self.assertEqual(sorted(watcher.places.pids()), [101, 102, 106])
         self.assertEqual({p.generation for p in watcher.places.fresh}, {1})
@@ -340,62 +340,6 @@ class TestRecreate(RolloutCase):
                 self.world.die(101, 1)
                 self.world.advance(5)
                 self.assertEqual(self.world.pids(watcher), [100])
-
-
-class TestInterplay(RolloutCase):
-    def test_a_stop_overtakes_it(self) -> None:
-        watcher = self.up(numprocesses=2, ready={"a": "notify"})
-        outcomes = self.reload(watcher)
-        self.world.stop([watcher], "command:stop", None)
-        self.world.advance(5)
-        self.assertIn("overtaken by stop", self.error(outcomes))
-        self.assertEqual(watcher.status, "stopped")
-
-    def test_a_newer_one_keeps_the_same_way_back(self) -> None:
-        watcher = self.up(numprocesses=2, use_sockets=True)
-        self.set(watcher, cmd="a")
-        self.world.advance(0.1)
-        second = self.set(watcher, env={"A": "1"})
-        self.world.advance(0.3)
-        self.assertEqual(self.world.reaped, [102, 103])
-        self.world.die(104, 1)
-        self.world.advance(5)
-        self.assertIn("the options of before are back", self.error(second))
-        self.assertEqual((watcher.options.cmd, watcher.options.env), ("run", {}))
-        self.assertEqual(watcher.places.pids(), [100, 101])
-
-    def test_another_size_meanwhile(self) -> None:
-        watcher = self.up(numprocesses=2)
-        self.reload(watcher)
-        self.world.resize(watcher, 4, "command:incr", None)
-        self.world.advance(5)
-        self.assertEqual(watcher.places.pids(), [102, 103, 104, 105])
-        self.assertEqual(self.world.reaped, [100, 101])
-
-    def test_a_failed_max_age_is_tried_again_later_and_later(self) -> None:
-        watcher = self.up(max_age=300, max_age_variance=0, use_sockets=True)
-        self.world.advance(240)
-        tried = []
-        for pid in range(101, 107):
-            self.assertEqual(self.world.spawned[-1], pid)
-            tried.append(self.world.now())
-            self.world.die(pid, 1)
-            self.world.settle()
-            self.assertEqual(self.world.pids(watcher), [100])
-            spawned = len(self.world.spawned)
-            while len(self.world.spawned) == spawned:
-                self.world.advance(1)
-        self.assertEqual([b - a for a, b in zip(tried, tried[1:])], [60, 120, 240, 300, 300])
-        self.world.advance(5)
-        self.assertEqual(self.world.pids(watcher), [107])
-
-    def test_a_neighbour_that_crashes_stays_a_neighbour(self) -> None:
-        watcher = self.up(numprocesses=2, max_age=300, max_age_variance=0, use_sockets=True)
-        self.world.die(101)
-        self.world.advance(240.5)
-        self.assertEqual(self.world.pids(watcher), [100, 102, 103])
-        self.world.advance(5)
-        self.assertEqual(sorted(self.world.pids(watcher)), [102, 103])
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class TestStart(ProvedCase):
         outcomes = self.proved(Start([self.world.add(ready={"a": "notify"})], CAUSE))
         self.world.advance(5)
         self.assertEqual(outcomes, [])
-        self.world.probed_all()
+        self.world.probes.all_hold()
         self.assert_done(outcomes)
 
     def test_what_is_not_ready_in_time(self) -> None:

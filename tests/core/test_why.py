@@ -110,7 +110,7 @@ class TestStarting(WhyCase):
 
     def test_a_rollout(self) -> None:
         watcher = self.up(numprocesses=2, ready={"a": "notify"}, seconds=0)
-        self.world.probed_all()
+        self.world.probes.all_hold()
         self.world.advance(60)
         self.world.reload([watcher], "command:reload", False, None)
         self.world.settle()
@@ -132,7 +132,7 @@ class TestUnready(WhyCase):
         watcher = self.up(
             ready={"a": "notify"}, live={"b": "notify"}, live_action="report", seconds=0
         )
-        self.world.probed_all()
+        self.world.probes.all_hold()
         self.world.advance(60)
         self.world.probed(100, "check b: refused", is_live=True)
         self.world.settle()

@@ -54,6 +54,12 @@ class FakeProbes:
             pid = process.pid
             self._world.at(self._world.ready_after, lambda: self._world.probed(pid))
 
+    def all_hold(self) -> None:
+        """All checks of `ready` hold."""
+        for pid in list(self.watched):
+            self._world.probed(pid)
+        self._world.settle()
+
     def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
         assert process.proved
         self.live[process.pid] = process

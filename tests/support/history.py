@@ -7,9 +7,10 @@ import random
 from typing import Any
 
 from cvec_circus.core.life import Life
-from cvec_circus.core.process import ProcessState, Purpose
+from cvec_circus.core.process import ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.outcome import Outcome, Wait
+from tests.support.counts import check_counts, check_deadlines
 from tests.support.watchful import WatchfulWorld
 from tests.support.world import IMMORTAL, OBEDIENT, STUBBORN
 
@@ -387,34 +388,3 @@ class History:
         assert sorted(world.spawned) == sorted(world.reaped), "not exactly one reap each"
         assert not world.started - {w for w in world.started if w.is_abandoned}, "a stop is missing"
         self.check_answers()
-
-
-def check_counts(watcher: Watcher) -> None:
-    """What the core counts along is what there is."""
-    slots = list(watcher.places.slots.values())
-    places = watcher.places
-    counted: dict[str, Any] = {
-        "held": sum(process.holds_place for process in slots),
-        "stale_count": sum(process.stale for process in slots),
-    }
-    for name, number in counted.items():
-        assert number == getattr(places, name), f"{watcher!r}: {number} {name}"
-    pending = [process for process in slots if process.state is ProcessState.PENDING]
-    assert set(places.pending) == set(pending), f"{watcher!r}: {pending}"
-    assert places.pending.keys() >= places.awaited.keys(), f"{watcher!r}: {places.awaited}"
-    running = [process for process in slots if process.state is ProcessState.RUNNING]
-    assert set(running) >= places.trials.keys(), f"{watcher!r}: {places.trials}"
-    assert {*watcher.places.fresh, *watcher.places.stale} == set(running), f"{watcher!r}: {running}"
-    assert set(watcher.places.ending) == set(watcher.places.spawned()) - set(running)
-
-
-def check_deadlines(watcher: Watcher) -> None:
-    """Whatever waits, waits for an instant: nothing can be forgotten."""
-    places = watcher.places
-    for process in places.slots.values():
-        due = {purpose: places.deadline(process, purpose) for purpose in Purpose}
-        if process.state is ProcessState.PENDING:
-            is_due = process in places.ready or due[Purpose.SPAWN] is not None
-            assert is_due, f"{process!r} forgotten"
-        elif process.state is not ProcessState.RUNNING and not watcher.is_abandoned:
-            assert any(at is not None for at in due.values()), f"{process!r} has no deadline"

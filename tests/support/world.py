@@ -321,12 +321,6 @@ class FakeWorld:
             self.facts.append(Probed(self.owner[pid], process, is_live, failure))
             self.roster.take_facts()
 
-    def probed_all(self) -> None:
-        """All checks of `ready` hold."""
-        for pid in list(self.probes.watched):
-            self.probed(pid)
-        self.settle()
-
     def hooks_asked(self, name: str = "web") -> list[str]:
         """The hooks of a watcher in the order in which they were asked."""
         return [hook for watcher, hook, _ in self.hook_calls if watcher == name]
