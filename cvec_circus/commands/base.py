@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
-from cvec_circus.exc import EXIT_OK, EXIT_REFUSED, ArgumentError, MessageError
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.wire.orders import Configure
@@ -320,7 +320,9 @@ class Command:
 
     def exit_code(self, reply: Fields) -> int:
         """Return the exit code of the command line for a reply."""
-        return EXIT_REFUSED if reply.get("status") == "error" else EXIT_OK
+        if reply.get("status") != "error":
+            return EXIT_OK
+        return EXIT_PROBLEM if reply.get("accepted") else EXIT_REFUSED
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
         """Return what of a reply to show a person, by the switches of the command line."""

@@ -92,7 +92,8 @@ def draw_text(watchers: Watchers) -> str:
             shown.add(name)
             for number, edge in reversed(list(enumerate(edges_below, 1))):
                 is_last = number == len(edges_below)
-                how = edge.need if edge.need == PART else f"when {name} is {edge.need}"
+                verb = "is" if edge.need == "ready" else "has"
+                how = edge.need if edge.need == PART else f"when {name} {verb} {edge.need}"
                 branch, rest = ("`-- ", "    ") if is_last else ("|-- ", "|   ")
                 rows.append((edge.name, before + branch, before + rest, how))
 

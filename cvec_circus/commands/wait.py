@@ -7,9 +7,8 @@ from typing import Any
 from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields, Property, Switch
 from cvec_circus.commands.is_active import phase_words
 from cvec_circus.commands.render import Table
-from cvec_circus.exc import EXIT_PROBLEM, EXIT_TIMED_OUT
+from cvec_circus.exc import EXIT_TIMED_OUT
 from cvec_circus.options.kinds import to_choice, to_seconds
-from cvec_circus.wire.messages import COMMAND_FAILED
 
 STATES = ("ready", "up", "stopped", "gone", "completed")
 _STATE = "What to wait for: ready, up, stopped, gone or completed."
@@ -52,8 +51,7 @@ class Wait(Command):
     def exit_code(self, reply: Fields) -> int:
         if reply.get("timed_out"):
             return EXIT_TIMED_OUT
-        is_so = reply.get("status") != "error" or reply.get("errno") != COMMAND_FAILED
-        return super().exit_code(reply) if is_so else EXIT_PROBLEM
+        return super().exit_code(reply)
 
     def words(self, reply: Fields) -> str | Table:
         return phase_words(reply)

@@ -192,7 +192,8 @@ class Reply:
 
         def then(outcome: Outcome) -> None:
             if outcome.error is not None:
-                self.fail(outcome.error, **({"timed_out": True} if outcome.timed_out else {}))
+                late = {"timed_out": True} if outcome.timed_out else {}
+                self.fail(outcome.error, accepted=True, **late)
             else:
                 self.ok(**shape(outcome))
 

@@ -125,7 +125,7 @@ class Dependency(NamedTuple):
             return f"{text}; there is no watcher {last.name}"
         told = explain(watcher)
         if not told and last.is_hopeless():
-            told = "it is stopped" + watcher.goal.cause.sentence
+            told = "it was stopped" + watcher.goal.cause.sentence
         return f"{text}: {told}" if told else f"{text}; it is {phase(watcher)}"
 
     @property

@@ -15,7 +15,7 @@ from cvec_circus.core.life import CLOSING, DOWN, STOPPING, WAITING
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.state import restore_watcher, watcher_state
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.wire.cause import EXIT
+from cvec_circus.wire.cause import EXIT, PART_OF
 from cvec_circus.wire.topics import fold
 
 
@@ -169,7 +169,7 @@ class Watchers:
         given up; they stay wanted up, and wait for it."""
         if watcher.goal.word in ("", THE_END) or watcher.goal.cause is EXIT:
             return
-        name, cause = fold(watcher.name), watcher.goal.cause
+        name, cause = fold(watcher.name), PART_OF._replace(actor=watcher.goal.cause.actor)
         for part in self._watchers.values():
             if not (part.options.part_of and part.is_running and part.wants_to_run):
                 continue

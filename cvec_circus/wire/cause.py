@@ -52,6 +52,7 @@ CONNECTION = Cause("connection")
 EXEC = Cause("exec")
 HOOK = Cause("hook")
 READY = Cause("ready")
+PART_OF = Cause("part_of")
 LIVE = Cause("live")
 ROLLBACK = Cause("rollback")
 

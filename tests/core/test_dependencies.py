@@ -134,7 +134,7 @@ class TestStart(DependencyCase):
         self.world.start([web], "command:start", wait)
         self.world.advance(5)
         self.assertEqual(db.status, "stopped")
-        said = "waits for db to be ready: it is stopped"
+        said = "waits for db to be ready: it was stopped"
         self.assertEqual(self.world.why(web), said)
         self.assertEqual(outcomes[0].error, f"start of web: it {said}")
         self.start(db)

@@ -237,8 +237,8 @@ class TestCommands(DaemonCase):
         self.prints("stop solo --with-dependants --waiting", "ok")
         self.prints("status web", "stopped")
         self.prints("wait nothing --for gone", "ok")
-        late = self.ctl("start web --waiting", 3).err
-        self.assertIn("error: start of web: it waits for solo to be ready: it is stopped", late)
+        late = self.ctl("start web --waiting", 1).err
+        self.assertIn("error: start of web: it waits for solo to be ready: it was stopped", late)
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")
         self.prints("wait web", "up")
