@@ -202,6 +202,7 @@ class Roller(Ender):
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(watcher, rollout.cause, rollout.undo, True, kept, sequential=True)
             watcher.rollout = watcher.rollout and watcher.rollout._replace(has_gap=True)
+            watcher.gaps += 1
             return
         watcher.rollout = None
         news = [one for one in places.fresh if one.generation > rollout.undo.number]

@@ -104,6 +104,7 @@ class Waiting:
                     for watcher in dict.fromkeys(watchers)
                     for stray in watcher.strays
                 ],
+                gap=[part.watcher.name for part in self.parts if part.watcher.gaps > part.gaps],
             )
         )
 

@@ -318,7 +318,7 @@ class TestRecreate(RolloutCase):
         self.assertEqual((self.world.pids(watcher), self.world.reaped), ([102], [101, 100]))
         self.assertEqual(outcomes, [])
         self.world.advance(1)
-        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertEqual([(one.error, one.gap) for one in outcomes], [(None, ["web"])])
         self.assertEqual(self.world.payloads("reload"), [{"cause": "command:reload", "gap": True}])
 
     def test_once(self) -> None:

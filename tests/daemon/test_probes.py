@@ -5,13 +5,9 @@ CVEC_CIRCUS_MEASURE=1 has the costs measured and printed, too.
 
 from __future__ import annotations
 
-import http.server
 import os
-import shlex
-import sys
 import threading
 import unittest
-from typing import Any
 
 import psutil
 
