@@ -67,15 +67,6 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
     return Shape(surge, unavailable, is_auto and not (has_sockets or options.ready))
 
 
-def what_is_left(rollout: Rollout, replaced: int, has_old: bool) -> str:
-    """Say what became of the processes that a rollout was to replace, as it has failed."""
-    if rollout.undo.names:
-        return "the options of before are back"
-    if replaced and not rollout.is_partial:
-        return f"stopped at {replaced} of {rollout.total}"
-    return "the old processes were kept" if has_old else "no old process was left"
-
-
 class Roller(Ender):
     """Begins, ends and takes back rollouts. Owned by the supervisor thread."""
 
@@ -224,7 +215,11 @@ class Roller(Ender):
         watcher.undo(rollout.undo)
         if rollout.undo.names:
             self.take_over(watcher, rollout.undo.names)
-        left = what_is_left(rollout, replaced, bool(kept))
+            left = "the options of before are back"
+        elif replaced and not is_partial:
+            left = f"stopped at {replaced} of {rollout.total}"
+        else:
+            left = "the old processes were kept" if kept else "no old process was left"
         number = watcher.failed.number + 1 if watcher.failed else 1
         watcher.failed = Failed(number, f"{text}; {left}", process.pid)
         pids = [one.pid for one in kept]
