@@ -232,7 +232,8 @@ class Roller(Ender):
     def _keep_old(self, watcher: Watcher, process: ManagedProcess, cause: Cause) -> None:
         """Keep the stale processes, and stop the new ones that failed with that one."""
         places, rollout = watcher.places, watcher.rollout
-        is_partial = rollout is not None and rollout.is_partial
+        assert rollout is not None
+        is_partial = rollout.is_partial
         failed = [one for one in places.unproved if one is process or not is_partial]
         if places.asked_for:
             watcher.withdraw("before_spawn", places.asked_for)
@@ -243,7 +244,8 @@ class Roller(Ender):
             places.disown(process)
         for one in failed:
             places.make_stale(one, cause)
-            places.release(one)
+            if rollout.surge != 0:
+                places.release(one)
             self.stop(watcher, one, cause)
         if watcher.one_shot:
             places.grants = 0

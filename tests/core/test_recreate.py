@@ -29,6 +29,22 @@ class TestRecreate(RolloutCase):
         self.assertEqual(self.world.pids(watcher)[:2], [101, 102])
         self.assertEqual(self.world.reaped, [100, 103])
 
+    def test_one_that_hangs_has_ended_before_the_old_options_are_spawned(self) -> None:
+        watcher = self.up(ready={"a": "notify"}, ready_timeout=5, rollout="recreate")
+        outcomes = self.set(watcher, cmd="broken")
+        self.world.advance(0.3)
+        self.assertEqual(self.world.pids(watcher), [101])
+        self.world.stop_delay = 2.0
+        self.world.advance(5)
+        self.assertIn("the options of before are back", self.error(outcomes))
+        self.assertEqual(self.world.spawned, [100, 101])  # it is still there
+        self.world.advance(2.5)
+        self.assertEqual((self.world.pids(watcher), watcher.options.cmd), ([102], "run"))
+        self.world.probed(102)
+        self.world.advance(1)
+        self.assertTrue(watcher.is_ready)
+        self.assertEqual(self.world.spawned, [100, 101, 102])
+
     def test_a_check_that_the_old_process_answers(self) -> None:
         """It would prove a new process that is broken, and end the old one for it."""
         watcher = self.up(ready={"a": "http://127.0.0.1:8000/"})

@@ -116,6 +116,8 @@ copy_env = True
 numprocesses = {number}
 warmup_delay = 0
 graceful_timeout = 2
+stdout_stream.filename = {{DIR}}/output
+stderr_stream.filename = {{DIR}}/output
 ready.serves = {check}
 ready.health = http://127.0.0.1:{port}$(circus.wid)/health
 ready_interval = 50ms
@@ -197,6 +199,7 @@ class UnderLoad(DaemonCase):
         self.served.order("reload", name="web")
         new = self.served.wire.pids("web")
         self.assertEqual((len(new), set(new) & set(old)), (len(old), set()))
+        self.served.log.containing("web: reloaded (command:reload)")
 
     def broken(self, how: str) -> None:
         """The old processes go on, and the answer says why."""
@@ -208,6 +211,7 @@ class UnderLoad(DaemonCase):
         wire.call("set", name="web", options={"ready_timeout": 20})
         self.assertRegex(said, CAUSES[how])
         self.assertRegex(said, "^reload of web: process [0-9]+ .*; the old processes were kept")
+        self.served.log.containing("web: rollout failed (command:reload): process ")
         self.assertTrue(eventually(lambda: wire.pids("web") == old, TIMEOUT), "new ones were left")
         ended = {one["process_pid"] for one in wire.events.of("reap")}
         self.assertEqual(ended & set(old), set())
