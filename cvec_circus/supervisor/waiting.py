@@ -192,7 +192,8 @@ class WaitDesk:
         lines = self._output(part.watcher, pid)
         if lines is None:
             return None
-        return "; it wrote last: ".join(filter(None, (verdict, " | ".join(lines[-WORDS:]))))
+        words = " | ".join([line for line in lines if line.strip()][-WORDS:])
+        return "; it wrote last: ".join(filter(None, (verdict, words)))
 
     # -- answers
 
