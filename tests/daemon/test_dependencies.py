@@ -101,7 +101,10 @@ class TestLayers(DaemonCase):
         for delay in (0, 20):
             self.up(1000, delay, lambda number: (), 120).order("quit")
             flat = self.took
-            for name, needs in (("one of", layers_of_one), ("all of", layers_of_all)):
+            for name, needs, most in (
+                ("one of", layers_of_one, 1.5),
+                ("all of", layers_of_all, 2.0),  # ninety thousand conditions
+            ):
                 daemon = self.up(1000, delay, needs, 120)
                 daemon.order("quit")
                 ratio = self.took / flat
@@ -109,7 +112,7 @@ class TestLayers(DaemonCase):
                     f"1000 watchers, ready after {delay} ms: {flat:.2f} s; in ten layers, each on "
                     f"{name} the layer below: {self.took:.2f} s, {ratio:.2f} times as long"
                 )
-                self.assertLess(ratio, 1.5)
+                self.assertLess(ratio, most)
 
 
 def chain(number: int) -> Sequence[int]:
