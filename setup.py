@@ -24,7 +24,8 @@ def version() -> str:
 REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
-TEST = ["aiosmtpd", "circus==0.19.*", "gunicorn", "hypothesis", "sdnotify", *COMPLETION, *REDIS]
+SERVERS = ["gunicorn", "uvicorn"]
+TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *COMPLETION, *REDIS]
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 

@@ -5,6 +5,10 @@ A test gives every command to a daemon and compares the fields, so nothing here 
 
 from __future__ import annotations
 
+GAP = (
+    "With `waiting`, and if there are any: the watchers that were without a process for a moment, "
+    "because their programs cannot run beside the old ones."
+)
 MOVED = "With `waiting`: pids of the processes that were `started`, and that were there: `kept`."
 
 SIZED = {
@@ -70,6 +74,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "quit": {},
     "reload": {
+        "gap": GAP,
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`.",
         "plan": "With `dry_run`: for each watcher its `name`; `action`, which is `start`, `hup` or "
@@ -79,6 +84,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "`goes_back`, whether the old ones stay if one fails.",
     },
     "reloadconfig": {
+        "gap": GAP,
         "file": "The file that was read.",
         "dry_run": "Whether nothing was changed.",
         "plan": "What changes, in the form that :doc:`reloading` has.",
@@ -92,7 +98,7 @@ ANSWERS: dict[str, dict[str, str]] = {
         "that were there and still are: `kept`."
     },
     "rm": {},
-    "set": {},
+    "set": {"gap": GAP},
     "signal": {},
     "start": {"info": MOVED},
     "stats": {

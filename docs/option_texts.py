@@ -132,7 +132,8 @@ WATCHER = {
     "rollout": "How a reload replaces processes. `surge`: the new one first; the old one stops "
     "when the new one is ready. `recreate`: the old one first, one place at a time. `auto`: "
     "`surge`, and once more by `recreate` if the new process exits before it is ready and could "
-    "not run beside the old one (no `use_sockets` and no `ready.*`).",
+    "not run beside the old one (no `use_sockets` and no `ready.*`). `recreate` from the start if "
+    "the old process would answer all `ready.*` for the new one.",
     "max_surge": "How many processes may run beside the old ones in a rollout: a number or a "
     "share such as `25%`. Without it, all.",
     "max_unavailable": "How many places may be without a ready process in a rollout: a number or "

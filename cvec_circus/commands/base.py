@@ -7,7 +7,7 @@ command line. It holds no state: one object of each class serves all requests.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cvec_circus.wire.cause import Cause
     from cvec_circus.wire.orders import Order
     from cvec_circus.wire.outcome import Outcome
+
+LEFT_BEHIND = "{watcher}: process {pid} is left behind: {command}"
+GAP = "{}: was down for a moment: its program cannot run beside the old one"
 
 Fields = dict[str, Any]
 
@@ -330,13 +333,18 @@ class Command:
 
     def words(self, reply: Fields) -> str | Table:
         """Render a reply that is no error for people."""
-        lost = "{watcher}: process {pid} is left behind: {command}".format_map
-        return "\n".join(["ok", *map(lost, reply.get("strays", ()))])
+        return "\n".join(["ok", *remarks(reply)])
 
 
 def is_name(text: str, found: Watchers) -> bool:
     """Tell whether a text is the very name of the one watcher found by it, and no pattern."""
     return [fold(one.name) for one in found] == [fold(text)]
+
+
+def remarks(reply: Fields) -> Iterator[str]:
+    """Say what beside its success a person has to know of an order."""
+    yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
+    yield from map(GAP.format, reply.get("gap", ()))
 
 
 def strays(outcome: Outcome) -> Fields:
@@ -347,4 +355,9 @@ def strays(outcome: Outcome) -> Fields:
 def replaced(outcome: Outcome) -> Fields:
     """Shape the outcome of an order that replaces processes: their pids."""
     pids = {"stopped": outcome.stopped, "started": outcome.started, "kept": outcome.kept}
-    return {"info": pids}
+    return {"info": pids, **gaps(outcome)}
+
+
+def gaps(outcome: Outcome) -> Fields:
+    """Shape the outcome of a rollout: the watchers that were without a process meanwhile."""
+    return {"gap": outcome.gap} if outcome.gap else {}

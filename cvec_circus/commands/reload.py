@@ -70,11 +70,14 @@ def _step(step: Fields) -> str:
         if checks
         else (f"{step['seconds']:g} s old" if step["seconds"] else "there")
     )
+    back = "the old ones stay"
     if step["surge"] == 0:
+        back = "it is started again, with the options of before"
         text = f"{step['unavailable']} at a time, the next when its successor is {ready}"
     else:
         beside = "all" if step["surge"] is None else f"at most {step['surge']} at a time"
         text = f"new ones beside them, {beside}; each old one is stopped when a new one is {ready}"
-    back = "the old ones stay" if step["goes_back"] else "nothing to go back to: none is ready"
+    if not step["goes_back"]:
+        back = "nothing to go back to: none is ready"
     retry = ", once more with the old one stopped first" if step["may_retry"] else ""
     return f"{named}: {text}; if one fails{retry}: {back}"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import Call, Command, Fields, Property
+from cvec_circus.commands.base import Call, Command, Fields, Property, remarks
 from cvec_circus.options.kinds import to_boolean, to_text
 
 ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
@@ -62,7 +62,7 @@ class ReloadConfig(Command):
             lines.append("nothing changes")
         elif reply.get("dry_run"):
             lines.append("nothing was changed: this was a dry run")
-        return "\n".join(lines)
+        return "\n".join([*lines, *remarks(reply)])
 
 
 def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property
+from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property, gaps
 from cvec_circus.exc import ArgumentError, MessageError, OptionError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS, accounts_of
@@ -41,7 +41,7 @@ class Set(Command):
         watcher = call.one()
         options = convert_options(call.props["options"])
         changed = WATCHER_OPTIONS.changes(options, watcher.options)
-        return call.give(SetOptions(watcher, changed, call.cause))
+        return call.give(SetOptions(watcher, changed, call.cause), gaps)
 
     def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
         if len(args) < 3 or len(args) % 2 == 0:

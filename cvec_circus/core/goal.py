@@ -36,7 +36,7 @@ class Rollout(NamedTuple):
     undo: Undo  # the options of before
     way_back: bool = False  # a process was proved when it began
     may_retry: bool = False  # once more with a surge of 0, if a new process exits
-    has_gap: bool = False  # that was done: for a while fewer processes ran than wanted
+    has_gap: bool = False  # an old process had to end before its successor: none ran meanwhile
 
     @property
     def is_partial(self) -> bool:

@@ -4,7 +4,9 @@ A rollout begins with the processes that run: they become *stale*. It goes on as
 at most `surge` processes start beside the stale ones, and at most `unavailable` places are without
 a process that is good enough. So a stale process is asked to stop when there is one too many of
 them and of those that have been proved. A watcher whose processes cannot run beside each other has
-a surge of 0: one place at a time, first the old process ends, then its successor starts.
+a surge of 0: one place at a time, first the old process ends, then its successor starts. So it is
+for one that binds an address of its own: with `rollout = auto`, one whose every check asks at the
+same address for all processes, where the old one would answer for the new.
 
 **It fails** when a new process exits before it is proved, cannot be started, is refused by a hook,
 or is not ready in time. Then what still runs of the stale processes is kept, and the new ones that
@@ -28,7 +30,7 @@ from cvec_circus.core.goal import Failed, Rollout
 from cvec_circus.core.life import DOWN, OPENING, WAITING
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.checks import processes_of
+from cvec_circus.options.checks import processes_of, prove_nothing
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
 from cvec_circus.options.typed import WatcherOptions
@@ -45,6 +47,7 @@ class Shape(NamedTuple):
     surge: int | None
     unavailable: int
     may_retry: bool
+    has_gap: bool = False
 
 
 def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Shape:
@@ -53,12 +56,15 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
     if options.max_surge is not None:
         surge = processes_of(options.max_surge, size, up=True)
     unavailable = processes_of(options.max_unavailable or 0, size, up=False)
-    if sequential or options.singleton or options.rollout == "recreate":
+    is_auto = options.rollout == "auto" and not options.singleton
+    has_sockets = options.use_sockets or options.stdin_socket
+    binds = is_auto and not has_sockets and prove_nothing(options.ready)
+    if sequential or options.singleton or options.rollout == "recreate" or binds:
         surge = 0
     if surge == 0:
-        return Shape(0, max(1, unavailable), may_retry=False)
-    runs_beside = options.use_sockets or options.stdin_socket or options.ready
-    return Shape(surge, unavailable, options.rollout == "auto" and not runs_beside)
+        has_gap = binds and size == 1 and not sequential
+        return Shape(0, max(1, unavailable), may_retry=False, has_gap=has_gap)
+    return Shape(surge, unavailable, is_auto and not (has_sockets or options.ready))
 
 
 class Roller(Ender):
@@ -116,9 +122,9 @@ class Roller(Ender):
         """Begin a rollout of these processes."""
         olds = list(processes)
         shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
-        surge, unavailable, may_retry = shape
-        now, total = self.now(), len(olds)
-        rollout = Rollout(cause, surge, unavailable, total, now, undo, way_back, may_retry)
+        began = len(olds), self.now(), undo, way_back
+        rollout = Rollout(cause, shape.surge, shape.unavailable, *began, *shape[2:])
+        watcher.gaps += rollout.has_gap
         if rollout.is_partial and len(olds) < watcher.goal.numprocesses:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
         watcher.rollout = rollout
@@ -202,6 +208,7 @@ class Roller(Ender):
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(watcher, rollout.cause, rollout.undo, True, kept, sequential=True)
             watcher.rollout = watcher.rollout and watcher.rollout._replace(has_gap=True)
+            watcher.gaps += 1
             return
         watcher.rollout = None
         news = [one for one in places.fresh if one.generation > rollout.undo.number]
@@ -225,7 +232,8 @@ class Roller(Ender):
     def _keep_old(self, watcher: Watcher, process: ManagedProcess, cause: Cause) -> None:
         """Keep the stale processes, and stop the new ones that failed with that one."""
         places, rollout = watcher.places, watcher.rollout
-        is_partial = rollout is not None and rollout.is_partial
+        assert rollout is not None
+        is_partial = rollout.is_partial
         failed = [one for one in places.unproved if one is process or not is_partial]
         if places.asked_for:
             watcher.withdraw("before_spawn", places.asked_for)
@@ -236,7 +244,8 @@ class Roller(Ender):
             places.disown(process)
         for one in failed:
             places.make_stale(one, cause)
-            places.release(one)
+            if rollout.surge != 0:
+                places.release(one)
             self.stop(watcher, one, cause)
         if watcher.one_shot:
             places.grants = 0

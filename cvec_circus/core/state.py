@@ -24,7 +24,7 @@ State = dict[str, Any]
 
 WATCHER = (
     "place is_removed is_abandoned last_token reason lives filled_life filled_at age_retry"
-    " is_told_ready ready_at"
+    " is_told_ready ready_at gaps"
 ).split()
 PLACES = (
     "grants spawns failed_exits has_run restarts stale_cause asked_for next_spawn_at shortages"

@@ -44,6 +44,7 @@ class Watcher:
     life: Life  # changed by `enter` only
     rollout: Rollout | None
     failed: Failed | None  # the last rollout that failed
+    gaps: int  # how many rollouts had to stop an old process before its successor was there
     age_retry: float  # seconds until what is too old is replaced, after that has failed
     is_told_ready: bool  # `ready` has been published since it began to start, or was not ready
     ready_at: float | None  # since when every place has had a ready process; None if that is not so
@@ -74,7 +75,7 @@ class Watcher:
         self.rollout = self.failed = self.gate = None
         self.is_told_ready = False
         self.age_retry = 0.0
-        self.place = self.last_token = self.lives = self.filled_life = 0
+        self.place = self.last_token = self.lives = self.filled_life = self.gaps = 0
         self.filled_at = 0.0
         self.ready_at = None
         self.reason = ""

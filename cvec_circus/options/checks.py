@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
+from cvec_circus.options.expand import names_in
 from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
@@ -54,6 +55,12 @@ class Check(NamedTuple):
 
     kind: str  # one of `READY_KINDS`
     target: str = ""  # what stands after the kind; names in it are expanded for each process
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all processes are asked at one address, so that any may answer for another."""
+        names = {name.lower() for name in names_in(self.target)}
+        return self.kind in NETWORK_KINDS and names.isdisjoint(("wid", "pid"))
 
     def __str__(self) -> str:
         """Return it as a file gives it."""
@@ -196,6 +203,11 @@ def processes_of(share: int | str, total: int, up: bool) -> int:
         return share
     percent = int(share[:-1])
     return -(-total * percent // 100) if up else total * percent // 100
+
+
+def prove_nothing(checks: Mapping[str, Check]) -> bool:
+    """Tell whether an old process can pass all checks of a new one in its place."""
+    return bool(checks) and all(check.is_shared for check in checks.values())
 
 
 def shown_checks(checks: Mapping[str, Check]) -> dict[str, str]:

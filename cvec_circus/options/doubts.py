@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from cvec_circus.options.checks import Check
+from cvec_circus.options.checks import Check, prove_nothing
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "", "*"})
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+_BETTER = "notify, fd:N, log:TEXT or exec:COMMAND"
 
 
 def doubts(
@@ -28,6 +30,12 @@ def doubts(
         text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
         yield "ready_timeout", text
     shared = [one for one in sockets if str(one["name"]).lower() in used]
+    if _proves_nothing(options):
+        said = "is one address for all processes, where others answer for the new one, so it proves"
+        for name, check in checks.items():
+            if not any(_is_at(check, one) for one in shared):
+                text = f"{check} {said} nothing; write $(circus.wid) into it, or {_BETTER}"
+                yield f"ready.{name}", text
     free = 3 + len(shared) if options["listen_fds"] else 3
     for name, check in checks.items():
         if check.kind == "fd" and int(check.target) < free:
@@ -37,9 +45,15 @@ def doubts(
             if _is_at(check, one):
                 text = (
                     f"{check} is the socket {one['name']}, where old processes answer for the new "
-                    "one, so it proves nothing; write notify, fd:N, log:TEXT or exec:COMMAND"
+                    f"one, so it proves nothing; write {_BETTER}"
                 )
                 yield f"ready.{name}", text
+
+
+def _proves_nothing(options: Mapping[str, Any]) -> bool:
+    """Tell whether processes that run beside a new one pass all its checks of `ready` for it."""
+    runs_beside = options["use_sockets"] or options["stdin_socket"] or options["numprocesses"] > 1
+    return (runs_beside or options["rollout"] == "surge") and prove_nothing(options["ready"])
 
 
 def _is_at(check: Check, socket: Mapping[str, Any]) -> bool:

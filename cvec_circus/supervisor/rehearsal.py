@@ -20,7 +20,7 @@ def rehearse(watcher: Watcher, sequential: bool) -> dict[str, Any]:
     plan["processes"] = [process.pid for process in (*places.stale, *places.fresh)]
     if options.send_hup:
         return {**plan, "action": "hup"}
-    surge, unavailable, may_retry = shape_of(options, watcher.goal.numprocesses, sequential)
+    surge, unavailable, may_retry, _ = shape_of(options, watcher.goal.numprocesses, sequential)
     checks = {name: str(check) for name, check in options.ready.items()}
     return {
         **plan,

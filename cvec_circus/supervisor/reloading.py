@@ -16,6 +16,7 @@ from typing import Any, Union
 
 from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
+from cvec_circus.commands.base import replaced
 from cvec_circus.commands.target import Answer
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import RESTART, Plan
@@ -262,8 +263,7 @@ def _done(order: Order, fields: dict[str, Any], outcome: Outcome) -> None:
     elif outcome.error is not None:
         order.fail(outcome.error)
     else:
-        pids = {name: sorted(getattr(outcome, name)) for name in ("started", "stopped", "kept")}
-        order.ok({**fields, "info": pids})
+        order.ok({**fields, **replaced(outcome)})
 
 
 def _log(order: Order, plan: Plan, wanted: Configuration) -> None:

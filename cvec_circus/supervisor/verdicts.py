@@ -36,6 +36,7 @@ class Part:
         processes: Those that have to be gone.
         life: The life of the watcher in which it has to be filled.
         failures: How many of its rollouts had failed by then.
+        gaps: How many had had a gap.
         proves: Whether its processes have to be proved, too.
         had_proved: Whether one of them was, so that a rollout which fails goes back.
         since: The pid and the instant of its last death by then.
@@ -43,8 +44,8 @@ class Part:
     """
 
     __slots__ = (
-        *("before", "failures", "had_proved", "kind", "life", "order", "processes", "proves"),
-        *("reached", "since", "wanted_up", "watcher"),
+        *("before", "failures", "gaps", "had_proved", "kind", "life", "order", "processes"),
+        *("proves", "reached", "since", "wanted_up", "watcher"),
     )
 
     def __init__(
@@ -70,6 +71,7 @@ class Part:
         self.before = before
         self.wanted_up = watcher.goal.up
         self.processes = ends or ()
+        self.gaps = watcher.gaps
         self.failures = watcher.failed.number if watcher.failed else 0
         self.proves = proves and self.reached in (is_up, is_reloaded, is_sized)
         self.had_proved = any(process.proved for process in watcher.places.fresh)

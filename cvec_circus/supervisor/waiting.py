@@ -104,6 +104,7 @@ class Waiting:
                     for watcher in dict.fromkeys(watchers)
                     for stray in watcher.strays
                 ],
+                gap=[part.watcher.name for part in self.parts if part.watcher.gaps > part.gaps],
             )
         )
 
@@ -191,7 +192,8 @@ class WaitDesk:
         lines = self._output(part.watcher, pid)
         if lines is None:
             return None
-        return "; it wrote last: ".join(filter(None, (verdict, " | ".join(lines[-WORDS:]))))
+        words = " | ".join([line for line in lines if line.strip()][-WORDS:])
+        return "; it wrote last: ".join(filter(None, (verdict, words)))
 
     # -- answers
 

@@ -18,9 +18,14 @@ class Outcome:
         kept: Pids that ran then and run now.
         numprocesses: How many processes are wanted now, in all watchers of the order.
         strays: Processes left behind outside the groups: watcher, pid and command of each.
+        gap: The watchers that were without a process for a moment, because their programs cannot
+            run beside the old ones.
     """
 
-    __slots__ = ("error", "kept", "numprocesses", "started", "stopped", "strays", "timed_out")
+    __slots__ = (
+        *("error", "gap", "kept", "numprocesses", "started", "stopped", "strays"),
+        "timed_out",
+    )
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Outcome:
         numprocesses: int = 0,
         strays: Iterable[dict[str, Any]] = (),
         timed_out: bool = False,
+        gap: Iterable[str] = (),
     ) -> None:
         self.error = error
         self.timed_out = timed_out
@@ -39,6 +45,7 @@ class Outcome:
         self.kept = list(kept)
         self.numprocesses = numprocesses
         self.strays = list(strays)
+        self.gap = list(gap)
 
 
 class Wait:

@@ -1,10 +1,11 @@
 """`load.py PORT RATE`: asks an HTTP server RATE times a second, until its standard input ends.
 
-It prints `ready` when the first one was answered; in the end `asked N failed M`, and what became of
-the first one that failed.
+It prints `ready` when the first one was answered; at each line that it is given, and in the end,
+`asked N failed M`, and as JSON how often each failure has come.
 """
 
-import select
+import collections
+import json
 import socket
 import sys
 import threading
@@ -23,8 +24,9 @@ def ask() -> None:
     with socket.create_connection(("127.0.0.1", PORT), timeout=20) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 200"), answer[:40]
-    assert answer.endswith(b"done\n"), answer[-40:]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head.partition(b"\r\n")[0][9:12].decode()
+    assert (status, body) == ("200", b"done\n"), f"{status} {body.decode()!r}"
 
 
 def go_on(number: int) -> None:
@@ -40,7 +42,13 @@ def go_on(number: int) -> None:
             ask()
             answered.set()
         except (OSError, AssertionError) as error:
-            failures.append(repr(error))
+            failures.append(f"{type(error).__name__}: {error}")
+
+
+def tell() -> None:
+    """Print what has come of the requests so far."""
+    counted = json.dumps(collections.Counter(failures))
+    print(f"asked {len(asked)} failed {len(failures)} {counted}", flush=True)
 
 
 threads = [threading.Thread(target=go_on, args=(number,)) for number in range(THREADS)]
@@ -48,8 +56,9 @@ for thread in threads:
     thread.start()
 answered.wait(60)
 print("ready", flush=True)
-select.select([sys.stdin], [], [])
+for _ in sys.stdin:
+    tell()
 over.set()
 for thread in threads:
     thread.join()
-print(f"asked {len(asked)} failed {len(failures)} {failures[:1]}", flush=True)
+tell()

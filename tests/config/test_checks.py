@@ -29,13 +29,28 @@ class DoubtsTest(SlipsCase):
         (said,) = self.found(f"{path}{USES}ready.a = unix:///run/s\n")
         self.assertIn("ready.a: unix:///run/s is the socket front", said)
 
+    def test_one_address_of_processes_side_by_side_proves_nothing(self) -> None:
+        check = "http://127.0.0.1:8081/"
+        for line, text in (
+            (7, f"{SOCKET}{USES}ready.a = {check}\n"),
+            (4, f"{WEB}numprocesses = 2\nready.a = {check}\n"),
+            (4, f"{WEB}rollout = surge\nready.a = {check}\n"),
+        ):
+            self.says(
+                text,
+                f"{line}: [watcher:web] ready.a: {check} is one address for all processes, where "
+                "others answer for the new one, so it proves nothing; write $(circus.wid) into "
+                "it, or notify, fd:N, log:TEXT or exec:COMMAND",
+            )
+
     def test_an_address_of_its_own_is_no_slip(self) -> None:
         self.silent(
             f"{SOCKET}{USES}ready.a = http://127.0.0.1:90$(circus.wid)/\n",
-            f"{SOCKET}{USES}ready.a = http://127.0.0.1:8081/\n",
+            f"{SOCKET}{USES}ready.a = http://127.0.0.1:8081/\nready.b = notify\n",
             f"{SOCKET}{USES}live.a = http://127.0.0.1:8080/\nready.a = notify\n",
             f"{SOCKET}{WEB}ready.a = tcp://127.0.0.1:8080\n",
-            f"{SOCKET.replace('0.0.0.0', '10.0.0.1')}{USES}ready.a = tcp://127.0.0.1:8080\n",
+            f"{SOCKET.replace('0.0.0.0', '10.0.0.1')}{USES}ready.a = tcp://127.0.0.1:8080\n"
+            "ready.b = notify\n",
         )
 
     def test_the_place_of_a_socket(self) -> None:

@@ -84,7 +84,7 @@ class TestStart(ProvedCase):
         world.facts.append(Exited(watcher, process, Exit(1), is_captured=True))
         world.settle()
         self.assertEqual(outcomes, [])
-        lines[100] = ("zero", "one", "two", "no database")
+        lines[100] = ("zero", "one", "two", "", "no database", " ")
         world.facts.append(Written(watcher, 100, lines[100]))
         world.settle()
         said = (

@@ -85,14 +85,14 @@ class TestGunicorn(DaemonCase):
         for _ in range(ROUNDS):
             self.replace(self.serving)
         asked, failed = self.told()
-        self.assertEqual(failed, "0 []", asked)
+        self.assertEqual(failed, "0 {}", asked)
         self.assertGreater(asked, 10)
 
     def test_sequential_reloads(self) -> None:
         for _ in range(ROUNDS):
             self.replace(self.serving, sequential=True)
         asked, failed = self.told()
-        self.assertEqual(failed, "0 []", asked)
+        self.assertEqual(failed, "0 {}", asked)
         self.assertGreater(asked, 10)
 
     def test_the_end_of_the_daemon_leaves_none_of_them(self) -> None:
@@ -100,6 +100,32 @@ class TestGunicorn(DaemonCase):
         self.serving.signal(signal.SIGTERM)
         self.serving.ended()
         self.assertTrue(eventually(lambda: not any(map(there, pids))))
+
+
+@unittest.skipUnless(importlib.util.find_spec("gunicorn"), "gunicorn is not installed")
+class TestPath(DaemonCase):
+    """A socket at a path, which a gunicorn that ends takes for its own without `listen_fds`."""
+
+    def reloaded(self, options: str) -> Path:
+        """Replace a gunicorn; return where it listens."""
+        text = TEXT.replace("host = 127.0.0.1\nport = 0", "path = {DIR}/socket")
+        text = text.replace("numprocesses = 4", f"numprocesses = 1\nready.up = notify\n{options}")
+        text = text.replace("-w 1", "-w 1 --preload")
+        daemon = self.daemon(text, prepare=write_application)
+        daemon.wire.events.next("ready")
+        daemon.order("reload", name="web")
+        return daemon.folder / "socket"
+
+    def test_it_stays_with_listen_fds(self) -> None:
+        path = self.reloaded("listen_fds = True\n")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(TIMEOUT)
+            client.connect(str(path))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            self.assertEqual(client.recv(7), b"HTTP/1.")
+
+    def test_it_is_gone_without(self) -> None:
+        self.assertFalse(self.reloaded("").exists())
 
 
 def write_application(folder: Path) -> None:

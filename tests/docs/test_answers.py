@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import unittest
 from typing import Any
 
@@ -21,14 +22,19 @@ class TestAnswers(EmbeddedCase):
         super().setUp()
         self.page = module_of(DOCS / "answers.py")
         self.fields: dict[str, set[str]] = {}
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        at = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        self.port = {"cmd": "sleep 1000", "ready.it": at, "min_uptime": 0}
         self.arbit(
+            {"name": "port", **self.port},
             {"name": "web", "cmd": "sleep 1000", "numprocesses": 2, "log_history": 1000},
             {"name": "one", "cmd": "sleep 1000", "singleton": True, "depends_on": "web"},
             {"name": "mailer", "cmd": "/no/such/program", "max_retry": 1},
             sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}],
         )
         self.events.wait("giveup", 1)
-        self.events.wait("start", 2)
+        self.events.wait("start", 3)
 
     def ask(self, command: str, **properties: Any) -> dict[str, Any]:
         """Give a command, which has to succeed, and note the fields of the answer."""
@@ -61,14 +67,16 @@ class TestAnswers(EmbeddedCase):
             self.ask(command, name=["one"])
         for command in ("kill", "reload", "restart", "start", "stop"):
             self.ask(command, name="web", waiting=True)
+        self.ask("reload", name="port", waiting=True)
         self.ask("reload", dry_run=True)
         self.ask("reopen")
         self.ask("signal", name="one", signum="CONT")
-        self.ask("set", name="one", options={"max_age": 1000}, waiting=True)
+        self.ask("set", name="port", options={"cmd": "sleep 1001"}, waiting=True)
         self.ask("add", name="new", cmd="sleep 1000", start=True, waiting=True)
         self.ask("rm", name="new", waiting=True)
         file = self.folder / "new.ini"
-        file.write_text("[watcher:web]\ncmd = sleep 1001\n")
+        own = "".join(f"{key} = {value}\n" for key, value in self.port.items())
+        file.write_text(f"[watcher:web]\ncmd = sleep 1001\n[watcher:port]\n{own}")
         self.ask("reloadconfig", path=str(file), waiting=True)
         self.ask("quit")
         self.assertEqual(set(self.page.ANSWERS), set(table.NAMES) - NOT_ASKED)

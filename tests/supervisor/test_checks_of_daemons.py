@@ -35,10 +35,11 @@ class ChecksTest(DaemonCase):
         text = (EXAMPLE / "ready.ini").read_text()
 
         def prepare(folder: Path) -> None:
-            shutil.copy(EXAMPLE / "worker.py", folder)
+            for name in ("worker.py", "cache.sh"):
+                shutil.copy(EXAMPLE / name, folder)
 
         daemon = self.daemon(text, prepare=prepare, circus="warmup_delay = 0\n")
-        waiting = {"worker", "queue", "cache", "web", "batch"}
+        waiting = {"worker", "queue", "cache", "web", "files", "batch"}
         while waiting:
             waiting.discard(daemon.wire.events.next("ready")["topic"].split(".")[1])
         self.assertEqual(daemon.wire.events.of("unready"), [])
