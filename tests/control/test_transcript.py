@@ -212,6 +212,7 @@ class TestReplies(AnsweringCase):
     def test_a_wait_that_fails(self) -> None:
         self.loop.ask(setattr, self.target, "outcome", Outcome(error="start of web overtaken"))
         reply = self.ask("start", name="web", waiting=True)
+        self.assertTrue(reply.pop("accepted"))
         self.assert_refused(reply, 5, "start of web overtaken")
 
 
