@@ -49,11 +49,11 @@ class Order:
         self.newcomers = Newcomers((), ())
         self.is_over = False
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, **fields: Any) -> None:
         """Answer that it cannot be done, unless it has been answered."""
         if not self.is_over:
             self.is_over = True
-            self.answer.fail(reason, COMMAND_FAILED)
+            self.answer.fail(reason, COMMAND_FAILED, **fields)
         self.forget_timer()
 
     def forget_timer(self) -> float | None:
@@ -257,11 +257,14 @@ def _told(order: Order, plan: Plan, wanted: Configuration) -> dict[str, Any]:
 
 def _done(order: Order, fields: dict[str, Any], outcome: Outcome) -> None:
     """Answer, as all consequences have come to their end."""
+    steps = (*fields["plan"]["watchers"], *fields["plan"]["plugins"])
+    applied = [step["name"] for step in steps if step["name"] not in outcome.failed]
+    told = f"{outcome.error}; applied: {', '.join(applied)}" if applied else outcome.error
     if not order.waiting or order.is_over:
         if outcome.error is not None:
-            logger.warning("reloadconfig: %s", outcome.error)
+            logger.warning("reloadconfig: %s", told)
     elif outcome.error is not None:
-        order.fail(outcome.error)
+        order.fail(str(told), accepted=True, applied=applied, failed=outcome.failed)
     else:
         order.ok({**fields, **replaced(outcome)})
 

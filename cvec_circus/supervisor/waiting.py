@@ -57,6 +57,7 @@ class Waiting:
         self.collects = collects
         self.closed = False
         self._errors: list[str] = []
+        self._failed: list[str] = []
         self._after: set[int] = set()
 
     def close(self, part: Part, verdict: str) -> None:
@@ -65,6 +66,7 @@ class Waiting:
             return
         if verdict is not DONE:
             self._errors.append(verdict)
+            self._failed.append(part.watcher.name)
             if not self.collects:
                 self.answer(verdict)
                 return
@@ -88,6 +90,7 @@ class Waiting:
         self.closed = True
         for part in self.open:
             self._after.update(part.watcher.places.pids())
+        failed = [*self._failed, *(part.watcher.name for part in self.open)]
         self.open.clear()
         before = set[int]().union(*(part.before for part in self.parts))
         watchers = [part.watcher for part in self.parts]
@@ -104,6 +107,7 @@ class Waiting:
                     for watcher in dict.fromkeys(watchers)
                     for stray in watcher.strays
                 ],
+                failed=dict.fromkeys(failed),
                 gap=[part.watcher.name for part in self.parts if part.watcher.gaps > part.gaps],
             )
         )

@@ -18,12 +18,13 @@ class Outcome:
         kept: Pids that ran then and run now.
         numprocesses: How many processes are wanted now, in all watchers of the order.
         strays: Processes left behind outside the groups: watcher, pid and command of each.
+        failed: The watchers that did not get there.
         gap: The watchers that were without a process for a moment, because their programs cannot
             run beside the old ones.
     """
 
     __slots__ = (
-        *("error", "gap", "kept", "numprocesses", "started", "stopped", "strays"),
+        *("error", "failed", "gap", "kept", "numprocesses", "started", "stopped", "strays"),
         "timed_out",
     )
 
@@ -37,8 +38,10 @@ class Outcome:
         strays: Iterable[dict[str, Any]] = (),
         timed_out: bool = False,
         gap: Iterable[str] = (),
+        failed: Iterable[str] = (),
     ) -> None:
         self.error = error
+        self.failed = list(failed)
         self.timed_out = timed_out
         self.started = list(started)
         self.stopped = list(stopped)

@@ -140,6 +140,23 @@ class TestWatchers(ReloadCase):
         self.assertIn("set of a: cannot run /no/such", reason)
         self.assertEqual(self.statuses()["a"], "active")  # what ran before runs on
 
+    def test_what_fails_goes_back_and_the_rest_is_applied(self) -> None:
+        text = "[watcher:a]\ncmd = %s\nmin_uptime = %s\n[watcher:b]\ncmd = sleep %d\n"
+        daemon = self.up(text % ("sleep 600", "0.05", 600))
+        [a], [b] = self.pids("a"), self.pids("b")
+        self.assertTrue(eventually(lambda: daemon.call("status", name="a")["phase"] == "up"))
+        self.write(text % ("sh -c 'exit 3'\nrollout = surge", "0.05", 601))
+        reply = daemon.wire.client.call("reloadconfig", waiting=True)
+        self.assertEqual((reply["applied"], reply["failed"]), (["b"], ["a"]))
+        self.assertRegex(reply["reason"], r"^set of a: process \d+ exited with 3 .*; applied: b$")
+        self.assertEqual(self.pids("a"), [a])
+        self.assertNotEqual(self.pids("b"), [b])
+        run = daemon.ctl("reloadconfig", "--waiting")  # a is tried again
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("error: set of a: process ", run.stderr)
+        self.write(text % ("sleep 602", "0.05", 601))
+        self.assertEqual([step["name"] for step in self.reload()["watchers"]], ["a"])
+
     def test_removed_keys(self) -> None:
         text = f"[watcher:a]\n{SLEEP}"
         self.up(f"{text}rlimit_nofile = 100\nmy.note = x\nstop_signal = 2\n")
