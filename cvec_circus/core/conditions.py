@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from cvec_circus.core.life import DOWN, WAITING
-from cvec_circus.core.phase import phase
+from cvec_circus.core.phase import phase, standing
 
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
@@ -126,7 +126,7 @@ class Dependency(NamedTuple):
         told = explain(watcher)
         if not told and last.is_hopeless():
             told = "it was stopped" + watcher.goal.cause.sentence
-        return f"{text}: {told}" if told else f"{text}; it is {phase(watcher)}"
+        return f"{text}: {told}" if told else f"{text}; it {standing(phase(watcher))}"
 
     @property
     def _verb(self) -> str:

@@ -121,11 +121,14 @@ class Roller(Ender):
     ) -> None:
         """Begin a rollout of these processes."""
         olds = list(processes)
-        shape = shape_of(watcher.options, watcher.goal.numprocesses, sequential)
-        began = len(olds), self.now(), undo, way_back
+        size = watcher.goal.numprocesses
+        shape = shape_of(watcher.options, size, sequential)
+        # What a rollout before this one has not replaced is stale already.
+        total = max(len(olds), min(len(watcher.places.stale) + len(olds), size))
+        began = total, self.now(), undo, way_back
         rollout = Rollout(cause, shape.surge, shape.unavailable, *began, *shape[2:])
         watcher.gaps += rollout.has_gap
-        if rollout.is_partial and len(olds) < watcher.goal.numprocesses:
+        if rollout.is_partial and len(olds) < size:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
         watcher.rollout = rollout
         for process in olds:

@@ -72,6 +72,7 @@ class Verdict:
 
     def __init__(self, is_live: bool) -> None:
         self.is_good: bool | None = True if is_live else None
+        self.trouble = ""  # why not all hold, as last returned
 
     def look(self, records: Collection[Record]) -> str | None:
         """Return why not all hold, "" if they do; None if that is no news."""
@@ -82,4 +83,5 @@ class Verdict:
         if is_good is self.is_good:
             return None
         self.is_good = is_good
-        return failing[0].trouble if failing else ""
+        self.trouble = failing[0].trouble if failing else ""
+        return self.trouble

@@ -213,6 +213,8 @@ class Checking:
 
     def _judge(self, watched: Watched, is_live: bool) -> None:
         news = watched.verdicts[is_live].look(watched.records(is_live))
+        if news == "" and (left := watched.verdicts[not is_live].trouble):
+            is_live, news = not is_live, left  # the process is not well before both families are
         if news is not None and watched.is_begun:
             self._facts.append(Probed(watched.watcher, watched.process, is_live, news))
 

@@ -12,14 +12,16 @@ from typing import Any
 from cvec_circus.commands.render import duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
+from cvec_circus.core.phase import standing
 from cvec_circus.core.ports import Probes
 from cvec_circus.core.process import Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
-from cvec_circus.supervisor.reason import standing, unended, unready, why
+from cvec_circus.supervisor.reason import unended, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
 from cvec_circus.wire.outcome import Death
+from cvec_circus.wire.topics import fold
 
 Fields = dict[str, Any]
 
@@ -271,6 +273,7 @@ def node(watcher: Watcher, phase: str, roster: Watchers) -> Fields:
 
 
 def _name(name: str, roster: Watchers) -> str:
-    """Return the name of a watcher as it was written, if it is there."""
+    """Return the name of a watcher as it was written; of one that is not there, the same for all
+    who depend on it."""
     found = roster.get(name)
-    return name if found is None else found.name
+    return fold(name) if found is None else found.name

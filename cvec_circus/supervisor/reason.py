@@ -9,20 +9,6 @@ from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import ended
 
-STANDING = {
-    "unready": "is not ready",
-    "backoff": "is in backoff",
-    "completed": "has completed",
-    "failed": "has failed",
-    "invalid": "cannot be used",
-}
-"""Of phases that do not follow "is"."""
-
-
-def standing(phase: str) -> str:
-    """Return the phase of a watcher as a predicate."""
-    return STANDING.get(phase, f"is {phase}")
-
 
 def why(watcher: Watcher, now: float) -> str:
     """Return the reason of its state, "" if there is nothing to explain."""

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cvec_circus.base.timers import Agenda
-from cvec_circus.core.phase import phase
+from cvec_circus.core.phase import phase, standing
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.reason import standing, unended, why
+from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.supervisor.verdicts import DONE, Await, Part, not_up
 from cvec_circus.wire import orders

@@ -29,6 +29,23 @@ class TestInterplay(RolloutCase):
         self.assertEqual((watcher.options.cmd, watcher.options.env), ("run", {}))
         self.assertEqual(watcher.places.pids(), [100, 101])
 
+    def test_a_newer_one_counts_what_the_one_before_has_left(self) -> None:
+        watcher = self.up(numprocesses=3, ready={"a": "notify"})
+        self.reload(watcher)
+        self.world.probed(103)
+        self.world.advance(0.5)
+        self.assertEqual((watcher.replaced, watcher.rollout and watcher.rollout.total), (1, 3))
+        self.reload(watcher)
+        self.world.advance(0.5)
+        self.assertEqual((watcher.replaced, watcher.rollout and watcher.rollout.total), (0, 3))
+        news = self.world.spawned[-3:]
+        for count, pid in enumerate(news, 1):
+            self.assertEqual(watcher.replaced, count - 1)
+            self.world.probed(pid)
+            self.world.settle()
+        self.world.advance(0.5)
+        self.assertEqual((watcher.rollout, self.world.pids(watcher)), (None, news))
+
     def test_another_size_meanwhile(self) -> None:
         watcher = self.up(numprocesses=2)
         self.reload(watcher)

@@ -207,6 +207,20 @@ class TestWaiting(WhyCase):
         self.world.advance(5)
         self.assert_why(watcher, "web waits for db to be ready; it is starting")
 
+    def test_a_dependency_that_dies_at_once(self) -> None:
+        self.world.add("db")
+        watcher = self.world.add(depends_on=["db"])
+        self.world.start(None, "config", None)
+        self.world.settle()
+        self.world.die(100, 1)
+        self.world.settle()
+        self.assert_why(watcher, "web waits for db to be ready; it is in backoff")
+
+    def test_a_missing_one_has_one_name_in_the_graph(self) -> None:
+        one, other = self.world.add(depends_on=["Db"]), self.world.add("part", part_of=["dB"])
+        rows = [explanation.node(w, phase(w), self.world.roster) for w in (one, other)]
+        self.assertEqual((rows[0]["depends_on"], rows[1]["part_of"]), ({"db": "ready"}, ["db"]))
+
     def test_a_chain(self) -> None:
         self.world.add("disk", ready={"a": "notify"}, ready_timeout=2)
         self.world.add("db", depends_on=["disk"])

@@ -105,6 +105,39 @@ class AddressTest(ProbeCase):
         self.assertEqual(self.probed[1:], [(1, True, "")])
         self.assertEqual(self.row(process, "http")["failures"], 0)
 
+    def test_a_family_that_holds_again_hides_nothing_of_the_other(self) -> None:
+        broken: set[str] = set()
+
+        def answer(connection: socket.socket) -> None:
+            path = connection.recv(65536).split()[1].decode()
+            connection.sendall(BROKEN if path in broken else OK)
+
+        server = Answering(answer)
+        self.addCleanup(server.close)
+        url = f"http://127.0.0.1:{server.port}"
+        fast = {"ready_interval": 0.02, "live_interval": 0.02, "live_failures": 1}
+        watcher = Program(**{"ready.r": f"{url}/ready", "live.l": f"{url}/live", **fast})
+        for first, second in (("ready", "live"), ("live", "ready")):
+            with self.subTest(first=first):
+                process = self.start(watcher)
+                self.until(lambda: self.probed)
+                self.desk.proved(watcher, process)
+                self.until(lambda: self.state(process, "l") == "holds")
+                self.probed.clear()
+                for family in (first, second):
+                    broken.add(f"/{family}")
+                    self.until(lambda: len(self.probed) == len(broken))
+                failures = {family: failure for _, family, failure in self.probed}
+                broken.discard(f"/{second}")
+                self.until(lambda: len(self.probed) > 2)
+                left = (first == "live", failures[first == "live"])
+                self.assertEqual(self.probed[2][1:], left)
+                broken.clear()
+                self.until(lambda: len(self.probed) > 3)
+                self.assertEqual(self.probed[3][2], "")
+                self.desk.release(watcher, process)
+                self.probed.clear()
+
     def test_live_begins_with_the_proof(self) -> None:
         server = self.serve()
         url = f"http://127.0.0.1:{server.port}/"
