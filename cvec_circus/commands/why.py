@@ -58,7 +58,8 @@ def _edge(row: Fields, name: str) -> str:
     if "waits_for" not in row:
         return f"{about}{row['why']}"
     told = f"; {row['why']}" if row["why"] else ""
-    return f"{about}{row['waits_for']} to be {row['need']}: it is {row['phase']}{told}"
+    verb = "be" if row["need"] == "ready" else "have"
+    return f"{about}{row['waits_for']} to {verb} {row['need']}: its phase is {row['phase']}{told}"
 
 
 def _check(row: Fields) -> str:

@@ -101,25 +101,36 @@ class Dependency(NamedTuple):
             return bool(watcher.is_ready)
         return bool(watcher.has_completed) and (need == "completed" or not watcher.failed_exits)
 
+    def last(self) -> tuple[Dependency | None, Watcher | None]:
+        """Return the end of the chain: the one that all wait for, and what is waited for there.
+
+        That is None in a circle; the watcher is None if it is not there.
+        """
+        last, seen = self, set()
+        while (watcher := last.find(last.name)) is not None and watcher.life is WAITING:
+            if watcher in seen:
+                return None, watcher
+            following = watcher.unmet()
+            if not isinstance(following, Dependency):
+                break
+            seen.add(watcher)
+            last = following
+        return last, watcher
+
     def is_hopeless(self) -> bool:
         """Tell whether it stays unmet unless something is ordered."""
-        watcher = self.find(self.name)
-        return watcher is None or (watcher.life is DOWN and not watcher.goal.up)
+        last, watcher = self.last()
+        if last is None or watcher is None:
+            return True
+        return watcher.life is DOWN and not watcher.goal.up
 
     def why(self, explain: Explain) -> str:
         """Name the other one, and at the end of a chain the one that all wait for."""
-        first, last = self, self
-        seen = []
-        while (watcher := last.find(last.name)) is not None and watcher.life is WAITING:
-            following = watcher.unmet()
-            if not isinstance(following, Dependency) or watcher in seen:
-                break
-            seen.append(watcher)
-            last = following
-        text = f"waits for {first.name} to {first._verb}"
-        if watcher in seen:
+        last, watcher = self.last()
+        text = f"waits for {self.name} to {self._verb}"
+        if last is None:
             return f"{text}, which waits for itself: a circle of depends_on"
-        if last is not first:
+        if last is not self:
             text += f", which waits for {last.name} to {last._verb}"
         if watcher is None:
             return f"{text}; there is no watcher {last.name}"

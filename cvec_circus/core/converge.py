@@ -31,6 +31,8 @@ class Steps(Spawner):
         self._find = find
         self._waiting_for: dict[str, dict[Watcher, None]] = {}
         """What waits for a watcher to start, or to be ready, by the folded name of that one."""
+        self._waits: dict[Watcher, str] = {}  # the other way round
+        self._newly: set[Watcher] = set()  # those whose wait has begun in this pass
         self._steps: dict[Life, Callable[[Watcher], bool | None]] = {
             DOWN: self._down,
             WAITING: self._waiting,
@@ -76,12 +78,19 @@ class Steps(Spawner):
 
     def _waiting(self, watcher: Watcher) -> None:
         """Open when all conditions are met. The connection is waited for last."""
+        condition = watcher.unmet() if watcher.goal.up else None
+        name = fold(condition.name) if isinstance(condition, Dependency) else None
+        if name is None:
+            self._waits.pop(watcher, None)
+        else:
+            self._waiting_for.setdefault(name, {})[watcher] = None
+            if self._waits.get(watcher) != name:
+                self._waits[watcher] = name
+                self._newly.add(watcher)
         if not watcher.goal.up:
             self.stop_listening(watcher)
             watcher.enter(DOWN)
-        elif (condition := watcher.unmet()) is not None:
-            if isinstance(condition, Dependency):
-                self._waiting_for.setdefault(fold(condition.name), {})[watcher] = None
+        elif condition is not None:
             if not isinstance(condition, Connection):
                 self.stop_listening(watcher)
         elif watcher.options.on_demand and watcher.connection is None:
@@ -99,14 +108,27 @@ class Steps(Spawner):
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
 
     def released_by(self, watcher: Watcher) -> list[Watcher]:
-        """Return the watchers that have waited for this one and need not any more, or would wait
-        for ever."""
+        """Return the watchers that have waited for this one and need not any more, and all behind
+        it when they would wait for ever."""
         name = fold(watcher.name)
         waiting = self._waiting_for.get(name, {})
         released = [one for one in waiting if not waits_for(one, name)]
         for one in released:
             del waiting[one]
-        return [*released, *waiting] if watcher.life is DOWN else released
+        may_be_hopeless = watcher.life is DOWN or watcher in self._newly
+        self._newly.discard(watcher)
+        return [*released, *self._all_behind(watcher)] if may_be_hopeless else released
+
+    def _all_behind(self, watcher: Watcher) -> list[Watcher]:
+        """Return the watchers that wait for this one, and what waits for these."""
+        found: dict[Watcher, None] = {}
+        left = [watcher]
+        while left:
+            waiting = self._waiting_for.get(fold(left.pop().name), {})
+            new = [one for one in waiting if one not in found]
+            found.update(dict.fromkeys(new))
+            left += new
+        return list(found)
 
     def _listen(self, watcher: Watcher) -> None:
         """Wait for the first client of a watcher with `on_demand`."""

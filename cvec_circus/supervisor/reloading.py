@@ -50,7 +50,7 @@ class Order:
         self.is_over = False
 
     def fail(self, reason: str, **fields: Any) -> None:
-        """Answer that it cannot be done, unless it has been answered."""
+        """Answer that it cannot be done or has not succeeded, unless it has been answered."""
         if not self.is_over:
             self.is_over = True
             self.answer.fail(reason, COMMAND_FAILED, **fields)
@@ -101,7 +101,8 @@ class Reloading:
         timeout = props["timeout"]
         if timeout is not None:
             text = f"reloadconfig timed out after {timeout:g} s: nothing has changed"
-            order.timer = self._loop.call_later(timeout, order.fail, text)
+            late = partial(order.fail, text, timed_out=True)
+            order.timer = self._loop.call_later(timeout, late)
         self._queue.append(order)
         self.look()
 
@@ -264,7 +265,9 @@ def _done(order: Order, fields: dict[str, Any], outcome: Outcome) -> None:
         if outcome.error is not None:
             logger.warning("reloadconfig: %s", told)
     elif outcome.error is not None:
-        order.fail(str(told), accepted=True, applied=applied, failed=outcome.failed)
+        late = {"timed_out": True} if outcome.timed_out else {}
+        told_more = {"applied": applied, "failed": outcome.failed, **late}
+        order.fail(str(told), accepted=True, **told_more)
     else:
         order.ok({**fields, **replaced(outcome)})
 

@@ -105,10 +105,7 @@ def is_up(part: Part) -> Verdict:
         return not_up(part)
     if watcher.is_running:
         return exhausted(part)
-    first = watcher.unmet()
-    if isinstance(first, Dependency) and first.is_hopeless():
-        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
-    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
+    return held_up(part)
 
 
 def is_reloaded(part: Part) -> Verdict:
@@ -124,7 +121,7 @@ def is_reloaded(part: Part) -> Verdict:
     is_rolling = watcher.rollout is not None and not watcher.rollout.is_partial
     if is_filled and not (left_of(part) or is_rolling or places.awaited or places.trials):
         return DONE
-    return exhausted(part) or stuck(part, watcher)
+    return exhausted(part) or held_up(part)
 
 
 def is_sized(part: Part) -> Verdict:
@@ -132,7 +129,7 @@ def is_sized(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up:
         return not_up(part) if part.wanted_up else DONE
-    if watcher.listens:
+    if watcher.listens or is_hopeless(watcher):
         return DONE
     # Where processes grow old fast, there is always one that is being replaced.
     beside = [*places.stale, *(p for p in places.ending if p.stale or not p.holds_place)]
@@ -199,6 +196,21 @@ def overtaken(part: Part) -> str:
     return f"{text} {part.watcher.goal.word}" + (f" ({by})" if cause.is_worth_telling else "")
 
 
+def is_hopeless(watcher: Watcher) -> bool:
+    """Tell whether a watcher waits for another one that does not start unless it is ordered."""
+    first = watcher.unmet()
+    return isinstance(first, Dependency) and first.is_hopeless()
+
+
+def held_up(part: Part) -> Verdict:
+    """Say why a watcher that is to start cannot, unless something is ordered; "not yet" if it can."""
+    watcher = part.watcher
+    first = watcher.unmet()
+    if first is not None and is_hopeless(watcher):
+        return f"{part.order} of {watcher.name}: it {first.why(partial(why, now=0.0))}"
+    return stuck(part, first.watcher if isinstance(first, Predecessor) else watcher)
+
+
 def exhausted(part: Part) -> Verdict:
     """Say why a slot cannot be filled, after as many attempts as `max_retry` says."""
     places = part.watcher.places
@@ -237,6 +249,8 @@ def is_proved(part: Part) -> tuple[Verdict, int]:
     """Judge what is filled, or reloaded, or as large as wanted: whether it is ready as well."""
     watcher = part.watcher
     if watcher.listens or phase(watcher) == "up":
+        return DONE, 0
+    if part.reached is is_sized and is_hopeless(watcher):
         return DONE, 0
     if not watcher.goal.up:
         if part.reached is is_sized and not part.wanted_up:
@@ -309,7 +323,7 @@ def lost(part: Part) -> Verdict:
         return completed_badly(watcher)
     first = watcher.unmet()
     if isinstance(first, Dependency):
-        other = first.find(first.name)
+        _, other = first.last()
         if other is not None and phase(other) == "failed":
             return f"{watcher.name} {first.why(partial(why, now=0.0))}"
     return None

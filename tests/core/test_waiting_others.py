@@ -55,6 +55,51 @@ class TestSizes(WaitingCase):
         self.assert_fails(outcomes, "change of numprocesses of web: process 100 does not end")
 
 
+class TestHopeless(WaitingCase):
+    """The end of a chain was stopped, and is not started but by an order."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db = self.world.add("db")
+        self.cache = self.world.add("cache", depends_on=["db"])
+        self.web = self.world.add("web", part_of=["cache"])
+        self.behind = "waits for cache to be ready, which waits for db to be ready"
+
+    def test_known_before(self) -> None:
+        self.order("stop", [self.db])
+        why = f"it {self.behind}: it was stopped"
+        for word in ("start", "reload", "restart"):
+            with self.subTest(word):
+                self.assert_fails(self.order(word, [self.web]), f"{word} of web: {why}")
+
+    def test_it_comes_about_meanwhile(self) -> None:
+        outcomes = self.order("start", [self.web])
+        self.assertEqual(outcomes, [])
+        self.world.remove(self.db, "command:rm", False, None)
+        self.world.advance(2)
+        why = f"it {self.behind}; there is no watcher db"
+        self.assert_fails(outcomes, f"start of web: {why}")
+
+    def test_another_size_or_option_is_taken_all_the_same(self) -> None:
+        self.order("stop", [self.db])
+        self.order("start", [self.web])
+        self.assert_done(self.resize(self.web, 3))
+        for proved in (False, True):
+            with self.subTest(proved=proved):
+                outcomes: list[Outcome] = []
+                wait = Wait(outcomes.append, proved=proved)
+                self.world.set_options(self.web, {"cmd": f"{proved}"}, "command:set", wait)
+                self.world.settle()
+                self.assert_done(outcomes)
+
+    def test_a_circle(self) -> None:
+        self.world.set_options(self.db, {"part_of": ["web"]}, "command:set", None)
+        outcomes = self.order("start", [self.web])
+        why = "it waits for cache to be ready, which waits for itself: a circle of depends_on"
+        self.assert_fails(outcomes, f"start of web: {why}")
+        self.assertFalse(self.roster.turn())
+
+
 class TestKill(WaitingCase):
     def kill(self, watcher: Watcher, *wids: int) -> list[Outcome]:
         outcomes, wait = self.world.wait()

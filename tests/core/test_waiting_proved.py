@@ -256,6 +256,18 @@ class TestStates(ProvedCase):
         said = "web waits for job to have succeeded: process 100 exited with 1"
         self.assert_fails(outcomes, said)
 
+    def test_behind_what_gave_up(self) -> None:
+        self.world.refuse = FileNotFoundError(errno.ENOENT, "none")
+        db = self.world.add("db", max_retry=1)
+        self.world.add("cache", depends_on=["db"])
+        web = self.world.add("web", depends_on=["cache"])
+        outcomes = self.wait_for("ready", web)
+        self.world.start([web], "command:start", None)
+        self.world.settle()
+        self.assertEqual(db.goal.word, "giveup")
+        why = "which waits for db to be ready: [Errno 2] none (1 attempts)"
+        self.assert_fails(outcomes, f"web waits for cache to be ready, {why}")
+
     def test_stopped_and_gone(self) -> None:
         watcher = self.world.up()
         stopped, gone = self.wait_for("stopped", watcher), self.wait_for("gone", watcher)

@@ -37,6 +37,20 @@ class TestWatchers(ReloadCase):
         self.assertEqual([topic for topic, _ in events if topic.endswith((".kill", ".reap"))], [])
         self.assertIn("watcher.a.updated", [topic for topic, _ in events])
 
+    def test_what_does_not_succeed_was_an_order(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}")
+        gone = f"[watcher:a]\n{SLEEP}[watcher:b]\ncmd = /no/such\nmax_retry = 0\n"
+        behind = f"{gone}[watcher:c]\n{SLEEP}part_of = b\n[watcher:d]\n{SLEEP}depends_on = c\n"
+        self.write(behind)
+        done = self.served.ctl("reloadconfig", "--waiting")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("b gave up", done.stderr)
+        self.assertIn("start of d: it waits for c to be ready, which waits for b", done.stderr)
+        self.write(behind.replace("part_of", "depends_on"))  # what waits takes it, and waits on
+        self.assertEqual(self.served.ctl("reloadconfig", "--waiting").returncode, 0)
+        self.write("nothing")
+        self.assertEqual(self.served.ctl("reloadconfig", "--waiting").returncode, 3)
+
     def test_added_removed_and_changed(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}[watcher:c]\n{SLEEP}")
         [a], [b], [c] = self.pids("a"), self.pids("b"), self.pids("c")

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import tempfile
+from functools import partial
 from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
@@ -13,6 +14,7 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from tests.support.answering import Answering, says
+from tests.support.endings import Process
 from tests.support.probing import ProbeCase, Program, python, shell
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -105,6 +107,9 @@ class AddressTest(ProbeCase):
         self.assertEqual(self.probed[1:], [(1, True, "")])
         self.assertEqual(self.row(process, "http")["failures"], 0)
 
+    def holds(self, process: Process, name: str) -> bool:
+        return self.state(process, name) == "holds"
+
     def test_a_family_that_holds_again_hides_nothing_of_the_other(self) -> None:
         broken: set[str] = set()
 
@@ -122,7 +127,7 @@ class AddressTest(ProbeCase):
                 process = self.start(watcher)
                 self.until(lambda: self.probed)
                 self.desk.proved(watcher, process)
-                self.until(lambda: self.state(process, "l") == "holds")
+                self.until(partial(self.holds, process, "l"))
                 self.probed.clear()
                 for family in (first, second):
                     broken.add(f"/{family}")
