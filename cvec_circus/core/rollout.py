@@ -189,7 +189,8 @@ class Roller(Ender):
         rollout = watcher.rollout
         if rollout is None or not rollout.way_back or not watcher.wants_to_run:
             return False
-        return not (process.proved or process.stale) and process.holds_place
+        is_proved = process.proved and process not in watcher.places.trials
+        return not (is_proved or process.stale) and process.holds_place
 
     def fail_rollout(
         self, watcher: Watcher, process: ManagedProcess, text: str, has_exited: bool = False
@@ -245,6 +246,7 @@ class Roller(Ender):
             places.keep(one)
         if process in places.ending:
             places.disown(process)
+        watcher.withdraw("after_spawn", process.wid, process.pid)
         for one in failed:
             places.make_stale(one, cause)
             if rollout.surge != 0:

@@ -96,15 +96,15 @@ class Spawner(Prover):
         way out anyway.
         """
         process = watcher.places.slots.get(asked.wid)
-        is_own = True
-        if process is not None and process.pid == asked.pid:
+        if process is not None and process.pid != asked.pid:
+            process = None
+        is_own = process is None or process.cause.text in OWN_ENDS
+        if refusal != YES and is_own and watcher.lives == asked.life:
+            if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
+                self._refused(watcher, process, refusal)  # on trial still
+        if process is not None:
             watcher.places.trials.pop(process, None)
             watcher.places.prove(process)
-            is_own = process.cause.text in OWN_ENDS
-        if refusal == YES or not is_own or watcher.lives != asked.life:
-            return
-        if watcher.is_running and watcher.goes_on and watcher.has_hook("after_spawn"):
-            self._refused(watcher, process, refusal)
 
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Start a process in its slot, or arrange for another attempt, or give the watcher up."""

@@ -267,6 +267,37 @@ class TestRollback(RolloutCase):
                 self.assertIn(f"{hook} has refused; the old processes", self.error(outcomes))
                 self.assertEqual((watcher.places.pids(), watcher.reason), ([100, 101], ""))
 
+    def on_trial(self) -> Watcher:
+        """A watcher whose new process has lived long enough, but after_spawn has not answered."""
+        self.setUp()
+        watcher = self.up(numprocesses=2, hooks=["after_spawn"], use_sockets=True)
+        self.world.answers["after_spawn"] = None
+        self.outcomes = self.reload(watcher)
+        return watcher
+
+    def test_an_after_spawn_that_says_no_late(self) -> None:
+        for seconds in (0.5, 1.5, 60):
+            with self.subTest(seconds):
+                watcher = self.on_trial()
+                self.world.advance(seconds)
+                self.world.answer("after_spawn", "too late")
+                self.world.advance(5)
+                self.assertIn("too late; the old processes", self.error(self.outcomes))
+                self.assertEqual((watcher.places.pids(), watcher.reason), ([100, 101], ""))
+
+    def test_one_that_dies_on_trial_whatever_after_spawn_says_then(self) -> None:
+        for seconds in (0.5, 1.5):
+            for refusal in ("", "no to a dead one"):
+                with self.subTest(seconds=seconds, refusal=refusal):
+                    watcher = self.on_trial()
+                    self.world.advance(seconds)
+                    self.world.die(102, 1)  # the first one that it was asked about
+                    self.world.settle()
+                    self.world.answer("after_spawn", refusal)
+                    self.world.advance(5)
+                    self.assertIn("exited with 1", self.error(self.outcomes))
+                    self.assertEqual((watcher.places.pids(), watcher.reason), ([100, 101], ""))
+
     def test_with_nothing_proved_there_is_nothing_to_go_back_to(self) -> None:
         watcher = self.world.up(use_sockets=True)
         outcomes = self.reload(watcher)
