@@ -203,7 +203,7 @@ def is_hopeless(watcher: Watcher) -> bool:
 
 
 def held_up(part: Part) -> Verdict:
-    """Say why a watcher that is to start cannot, unless something is ordered; "not yet" if it can."""
+    """Say why a watcher cannot start unless something is ordered; "not yet" if it can."""
     watcher = part.watcher
     first = watcher.unmet()
     if first is not None and is_hopeless(watcher):
