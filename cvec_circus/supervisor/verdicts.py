@@ -193,7 +193,7 @@ def overtaken(part: Part) -> str:
     """Say which later order has made this one void, and who gave it."""
     cause, text = part.watcher.goal.cause, f"{part.order} of {part.watcher.name} overtaken by"
     by = ": ".join(filter(None, (cause.actor, cause.reason)))
-    return f"{text} {part.watcher.goal.word}" + (f" ({by})" if cause.is_worth_telling else "")
+    return f"{text} {part.watcher.goal.word}" + (f" ({by})" if by else "")
 
 
 def is_hopeless(watcher: Watcher) -> bool:

@@ -7,6 +7,8 @@ import math
 import unittest
 
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.wire.cause import Cause
+from cvec_circus.wire.orders import Stop
 from cvec_circus.wire.outcome import Outcome, Wait
 from tests.core.waiting_case import WaitingCase
 from tests.support.world import IMMORTAL, STUBBORN
@@ -46,6 +48,20 @@ class TestSizes(WaitingCase):
         self.world.stop([watcher], "command:stop", None)
         self.world.settle()
         self.assert_fails(outcomes, "change of numprocesses of w1 overtaken by stop")
+
+    def test_by_whom(self) -> None:
+        for actor, why, by in (
+            ("client (pid 7, uid 0)", "", " (client (pid 7, uid 0))"),
+            ("plugin:flapping", "flaps", " (plugin:flapping: flaps)"),
+            ("", "", ""),
+        ):
+            with self.subTest(actor):
+                watcher = self.world.up(f"of{actor[:6]}", warmup_delay=5)
+                outcomes = self.resize(watcher, 3)
+                self.roster.give(Stop([watcher], Cause("command:stop", actor, why)))
+                self.world.settle()
+                text = f"change of numprocesses of {watcher.name} overtaken by stop{by}"
+                self.assert_fails(outcomes, text)
 
     def test_a_process_that_does_not_end_is_named(self) -> None:
         self.world.temper = IMMORTAL
