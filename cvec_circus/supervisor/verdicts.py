@@ -74,7 +74,8 @@ class Part:
         self.gaps = watcher.gaps
         self.failures = watcher.failed.number if watcher.failed else 0
         self.proves = proves and self.reached in (is_up, is_reloaded, is_sized)
-        self.had_proved = any(process.proved for process in watcher.places.fresh)
+        there = (*watcher.places.fresh, *watcher.places.stale)
+        self.had_proved = any(process.proved for process in there)
         self.since = _mark(watcher.places.last_death) if self.proves else None
         same = id(self.processes)  # those of ten thousand take long to compare
         self.kind: Hashable = (
@@ -231,7 +232,8 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
     """Blame the first process that has ended by itself since the order, before it was ready; None
     if there is none, or a rollout judges them."""
     watcher = part.watcher
-    if part.reached is not is_up and part.had_proved:
+    is_rolled = part.reached is is_reloaded or failed_since(part) or watcher.rollout is not None
+    if part.reached is not is_up and part.had_proved and is_rolled:
         return None
     found = None
     for death in reversed(watcher.places.deaths):

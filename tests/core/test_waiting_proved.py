@@ -143,6 +143,25 @@ class TestChanges(ProvedCase):
         self.world.advance(1)
         self.assertEqual(self.assert_done(outcomes).started, [101])
 
+    def test_one_more_that_dies_at_once(self) -> None:
+        watcher = self.world.up()
+        self.world.advance(60)
+        outcomes = self.proved(Resize(watcher, 2, CAUSE))
+        self.world.die(101, 3)
+        self.world.settle()
+        how = "process 101 exited with 3 after 0 s, before it was ready"
+        self.assert_fails(outcomes, f"change of numprocesses of web: {how}")
+
+    def test_what_a_rollout_judges_is_no_matter_of_another_order(self) -> None:
+        watcher = self.world.up(use_sockets=True)
+        self.world.advance(60)
+        self.world.reload([watcher], "command:reload", False, None)
+        self.world.settle()
+        outcomes = self.proved(SetOptions(watcher, {"graceful_timeout": 2}, CAUSE))
+        self.world.die(101, 3)
+        self.world.advance(2)
+        self.assert_done(outcomes)
+
     def test_of_what_is_stopped(self) -> None:
         self.assert_done(self.proved(Resize(self.world.add(), 2, CAUSE)))
 
