@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEFT_BEHIND = "{watcher}: process {pid} is left behind: {command}"
 GAP = "{}: was down for a moment: its program cannot run beside the old one"
+HUNG_UP = "{}: got SIGHUP; its processes were not replaced, and nothing can be rolled back"
 
 Fields = dict[str, Any]
 
@@ -345,6 +346,7 @@ def remarks(reply: Fields) -> Iterator[str]:
     """Say what beside its success a person has to know of an order."""
     yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
     yield from map(GAP.format, reply.get("gap", ()))
+    yield from map(HUNG_UP.format, reply.get("hup", ()))
 
 
 def strays(outcome: Outcome) -> Fields:

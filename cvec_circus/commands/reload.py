@@ -42,8 +42,15 @@ class Reload(Command):
         watchers, sequential = call.several(starts=True), call.props["sequential"]
         if call.props["dry_run"]:
             return {"plan": call.target.rehearse(watchers, sequential)}
-        how = sequential, call.props["graceful"]
-        return call.give(orders.Reload(watchers, call.cause, *how), replaced)
+        graceful = call.props["graceful"]
+        there = call.target.watchers() if watchers is None else watchers
+        hup = [one.name for one in there if one.options["send_hup"] and one.status == "active"]
+        told = {"hup": hup} if hup and (graceful or sequential) else {}
+        fields = call.give(
+            orders.Reload(watchers, call.cause, sequential, graceful),
+            lambda outcome: {**replaced(outcome), **told},
+        )
+        return None if fields is None else {**fields, **told}
 
     def words(self, reply: Fields) -> str | Table:
         plan = reply.get("plan")

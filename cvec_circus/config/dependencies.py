@@ -38,7 +38,24 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
             shown = [by_name[name].name for name in way]
             key = next(key for key in NEEDS if way[1] in map(fold, watcher.options[key]))
             findings.problem(watcher.section, key, circle_text(shown))
+        _look_at_conditions(watcher, by_name, findings)
         _look_at_priorities(watcher, by_name, findings)
+
+
+def _look_at_conditions(
+    watcher: WatcherConfig, by_name: dict[str, WatcherConfig], findings: Findings
+) -> None:
+    """Warn where a watcher waits for the end of what is started again and again."""
+    for name, condition in watcher.options["depends_on"].items():
+        other = by_name.get(fold(name))
+        if other is None or condition not in ("completed", "succeeded"):
+            continue
+        if other.options["respawn"] or other.options["on_demand"]:
+            said = (
+                f"{other.name} never has {condition}, because its processes are started again; "
+                f"write {name}:ready, or respawn = False in [watcher:{other.name}]"
+            )
+            findings.warn(watcher.section, "depends_on", said)
 
 
 def _look_at_priorities(

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig
 from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
@@ -29,7 +30,10 @@ from cvec_circus.daemon import machine
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
+from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
+from cvec_circus.options.expand import names_in
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
 
@@ -69,6 +73,7 @@ def check(
     for path in paths:
         examination = _check_endpoints(examine(path, environ, cwd))
         _check_plugins(examination, environ, cwd)
+        _check_addresses(examination.build)
         if not elsewhere:
             machine.look(examination.build, environ, cwd)
         found = examination.build.findings.everything()
@@ -140,6 +145,20 @@ def _check_endpoints(examination: Examination) -> Examination:
     if any(one.is_problem for one in judgements):
         return examination._replace(configuration=None)
     return examination
+
+
+def _check_addresses(build: Build) -> None:
+    """Add what each run of a check would say of its address, where no name in it is replaced."""
+    for watcher in build.everything.watchers:
+        for family in FAMILIES:
+            for name, one in watcher.options[family].items():
+                if one.kind not in NETWORK_KINDS or names_in(one.target):
+                    continue
+                try:
+                    parse(one.kind, one.target)
+                except ValueError as error:
+                    text = f"{error}, so it never holds; write {FORMS[one.kind]}"
+                    build.findings.warn(watcher.section, f"{family}.{name}", text)
 
 
 # -- plugins

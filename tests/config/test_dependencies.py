@@ -39,6 +39,17 @@ class TestDependencies(unittest.TestCase):
             ],
         )
 
+    def test_an_end_that_never_comes(self) -> None:
+        jobs = {"job": "respawn = False", "db": "", "web": "depends_on = job:succeeded"}
+        self.assertEqual(self.found(self.watchers(**jobs)), [])
+        for condition in ("succeeded", "completed"):
+            text = self.watchers(**{**jobs, "web": f"depends_on = job, DB:{condition}"})
+            said = (
+                f"db never has {condition}, because its processes are started again; write "
+                "DB:ready, or respawn = False in [watcher:db]"
+            )
+            self.assertEqual(self.found(text), [f"warning 9: [watcher:web] depends_on: {said}"])
+
     def test_itself(self) -> None:
         text = self.watchers(web="depends_on = WEB:started", db="part_of = db")
         self.assertEqual(

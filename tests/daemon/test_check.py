@@ -38,6 +38,33 @@ class TestBrokenExamples(unittest.TestCase):
             self.assertEqual(code, int(" problem: " in expected), path.name)
 
 
+class TestAddresses(unittest.TestCase):
+    def said(self, value: str) -> list[str]:
+        where = folder(self)
+        (where / "c.ini").write_text(f"[watcher:w]\ncmd = sleep 1\nlive.a = {value}\n")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            check(["c.ini"], {}, str(where), elsewhere=True)
+        return said.getvalue().splitlines()[:-1]
+
+    def test_what_no_run_could_use(self) -> None:
+        for value, trouble in (
+            ("tcp://127.0.0.1:99999", "tcp://127.0.0.1:99999 is no address of a host and a port"),
+            (f"unix:///{'x' * 120}", f"unix:///{'x' * 120} is not the path of a socket"),
+            ("http://localhost/ä", "the path of http://localhost has characters that no URL has"),
+        ):
+            with self.subTest(value):
+                write = {"t": "tcp://HOST:PORT", "u": "unix:///PATH", "h": "http://HOST:PORT/PATH"}
+                text = f"{trouble}, so it never holds; write {write[value[0]]}"
+                self.assertEqual(
+                    self.said(value), [f"c.ini:3: warning: [watcher:w] live.a: {text}"]
+                )
+
+    def test_what_depends_on_the_process(self) -> None:
+        for value in ("tcp://127.0.0.1:9$(circus.wid)99", "unix:///run/w.sock", "http://[::1]:80"):
+            with self.subTest(value):
+                self.assertEqual(self.said(value), [])
+
+
 class TestCommandLine(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = folder(self)

@@ -227,6 +227,12 @@ class TestReload(DaemonCase):
         daemon.signal(signal.SIGHUP)
         self.assertEqual(daemon.out.until("signal"), "HUP")
         self.assertEqual(daemon.wire.pids("a"), [pid])
+        for arguments in (("a",), ("a", "--waiting"), ("--waiting",)):
+            with self.subTest(arguments):
+                said = daemon.ctl("reload", *arguments).stdout.splitlines()
+                self.assertEqual(said[0], "ok")
+                self.assertIn("a: got SIGHUP; its processes were not replaced", said[1])
+        self.assertEqual(daemon.ctl("reload", "a", "--terminate", "--waiting").stdout, "ok\n")
 
     def test_log_files_are_reopened(self) -> None:
         daemon = self.daemon(
