@@ -158,7 +158,8 @@ class Roster(Watchers):
         replaced = [watcher for watcher in chosen if watcher not in hung_up]
         self._expect(given, wait, hung_up)
         for watcher in replaced:
-            self._expect(given, wait, [watcher], watcher.places.spawned())
+            if not (is_all and _stays_down(watcher, chosen)):
+                self._expect(given, wait, [watcher], watcher.places.spawned())
         for watcher in hung_up:
             self._want(watcher, "reload", given.cause, up=True)
             for process in watcher.places.fresh:
@@ -318,6 +319,14 @@ class Roster(Watchers):
 def starts_with_others(watcher: Watcher) -> bool:
     """Tell whether an order to start that does not name this watcher starts it."""
     return watcher.options.autostart or watcher.goal.up
+
+
+def _stays_down(watcher: Watcher, chosen: Sequence[Watcher]) -> bool:
+    """Tell whether a watcher waits for one that does not start, and is not to start now either."""
+    first = watcher.unmet()
+    if not isinstance(first, Dependency) or not first.is_hopeless():
+        return False
+    return first.last()[1] not in chosen
 
 
 CARRIED_OUT: dict[type, Callable[[Roster, Any, Wait | None], None]] = {

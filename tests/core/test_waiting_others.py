@@ -88,6 +88,31 @@ class TestHopeless(WaitingCase):
             with self.subTest(word):
                 self.assert_fails(self.order(word, [self.web]), f"{word} of web: {why}")
 
+    def test_a_reload_of_all_asks_nothing_of_what_waits(self) -> None:
+        other = self.world.up("other", min_uptime=0)
+        self.order("start", [self.web])
+        self.order("stop", [self.db])
+        self.world.advance(2)
+        self.order("stop", [self.cache])
+        self.order("start", [self.web, self.cache])
+        outcomes = self.order("reload", None)
+        self.assertEqual(outcomes, [])
+        self.world.advance(2)
+        self.assert_done(outcomes)
+        self.assertTrue(other.is_up)
+
+    def test_but_waits_for_what_it_tries_again(self) -> None:
+        self.world.refuse = MISSING
+        self.order("start", [self.web])
+        self.world.advance(60)
+        self.assertEqual(self.db.goal.word, "giveup")
+        self.world.refuse = None
+        outcomes = self.order("reload", None)
+        self.assertEqual(outcomes, [])
+        self.world.advance(20)
+        self.assert_done(outcomes)
+        self.assertTrue(self.web.is_up)
+
     def test_it_comes_about_meanwhile(self) -> None:
         outcomes = self.order("start", [self.web])
         self.assertEqual(outcomes, [])
