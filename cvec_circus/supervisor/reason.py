@@ -52,10 +52,26 @@ def trouble(watcher: Watcher, now: float) -> str:
         return f"the last rollout failed: {watcher.failed.text}"
     if places.pending:
         return next_start(watcher, now)
+    if told := replaced_first(watcher, now):
+        return told
     left = next((one for one in places.ending if one.state is ProcessState.LEFTOVER), None)
     if left is not None and watcher.is_running:
         return leftover(watcher, left, now)
     return left_behind(watcher)
+
+
+def replaced_first(watcher: Watcher, now: float) -> str:
+    """Say why a process is being stopped that leaves its place empty; "" if there is none."""
+    places = watcher.places
+    process = next((one for one in places.ending if one.has_leader and one.holds_place), None)
+    if process is None or watcher.rollout is not None or not watcher.is_running:
+        return ""
+    kill_at = places.deadline(process, Purpose.KILL) or now
+    left = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
+    cause = process.cause
+    by = f" by {cause.actor}" if cause.actor else ""
+    why = f": {cause.reason}" if cause.reason else ""
+    return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {left}"
 
 
 def unready(watcher: Watcher) -> str:

@@ -199,6 +199,28 @@ class TestBackoff(WhyCase):
         self.assertRegex(told, r"^web is starting: \[Errno 11\] none left; next start in \d\.\d s")
 
 
+class TestStopped(WhyCase):
+    def test_one_that_is_not_alive(self) -> None:
+        self.world.stop_delay = 20.0
+        watcher = self.up(numprocesses=2, live={"a": "exec:true"}, graceful_timeout=30)
+        self.world.probed(101, "check a: exit code 1", is_live=True)
+        self.world.advance(5)
+        why = "process 101 is being stopped (live): check a: exit code 1; SIGKILL in 25.0 s"
+        self.assert_why(watcher, f"web is starting: {why}")
+        self.world.advance(30)
+        self.assertEqual(self.world.why(watcher), "")
+
+    def test_one_that_was_killed(self) -> None:
+        self.world.stop_delay = 20.0
+        watcher = self.up(graceful_timeout=30)
+        cause = Cause("command:kill", "plugin:fat", "too fat")
+        process = watcher.places.slots[1]
+        self.world.roster.give(Kill(watcher, [process], cause))
+        self.world.settle()
+        why = "process 100 is being stopped (command:kill by plugin:fat): too fat"
+        self.assert_why(watcher, f"web is starting: {why}; SIGKILL in 30.0 s")
+
+
 class TestWaiting(WhyCase):
     def test_a_dependency(self) -> None:
         self.world.add("db", ready={"a": "notify"})
