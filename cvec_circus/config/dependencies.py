@@ -19,12 +19,6 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
     """
     by_name = {fold(one.name): one for one in watchers}
     known = set(map(fold, names))
-    told: set[frozenset[str]] = set()
-
-    def needs(name: str) -> list[str]:
-        found = by_name.get(name)
-        return [] if found is None else list(map(fold, needed_by(found.options)))
-
     for watcher in watchers:
         for key in NEEDS:
             for name in watcher.options[key]:
@@ -32,14 +26,27 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
                     near = did_you_mean(name, names)
                     said = f"there is no watcher {name}{near}"
                     findings.problem(watcher.section, key, said)
+        _look_at_conditions(watcher, by_name, findings)
+        _look_at_priorities(watcher, by_name, findings)
+    look_for_circles(watchers, findings)
+
+
+def look_for_circles(watchers: list[WatcherConfig], findings: Findings) -> None:
+    """Find watchers each of which waits for the next, for ever."""
+    by_name = {fold(one.name): one for one in watchers}
+    told: set[frozenset[str]] = set()
+
+    def needs(name: str) -> list[str]:
+        found = by_name.get(name)
+        return [] if found is None else list(map(fold, needed_by(found.options)))
+
+    for watcher in watchers:
         way = circle(fold(watcher.name), needs)
         if way and frozenset(way) not in told:
             told.add(frozenset(way))
             shown = [by_name[name].name for name in way]
             key = next(key for key in NEEDS if way[1] in map(fold, watcher.options[key]))
             findings.problem(watcher.section, key, circle_text(shown))
-        _look_at_conditions(watcher, by_name, findings)
-        _look_at_priorities(watcher, by_name, findings)
 
 
 def _look_at_conditions(

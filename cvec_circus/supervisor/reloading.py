@@ -19,8 +19,10 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.commands.base import replaced
 from cvec_circus.commands.target import Answer
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.dependencies import look_for_circles
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.readers.ini import load
+from cvec_circus.config.section import Findings
 from cvec_circus.control.server import FAULT
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
@@ -166,6 +168,9 @@ class Reloading:
             problems = [line for _, lines in configuration.left_out for line in lines]
             if problems:
                 raise exc.ConfigError(problems)
+            findings = Findings()
+            look_for_circles(configuration.watchers, findings)
+            findings.raise_problems()
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:

@@ -51,6 +51,20 @@ class TestWatchers(ReloadCase):
         self.write("nothing")
         self.assertEqual(self.served.ctl("reloadconfig", "--waiting").returncode, 3)
 
+    def test_a_circle_is_refused(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}depends_on = a\n")
+        before = self.pids("a")
+        self.write(f"[watcher:a]\n{SLEEP}part_of = B\n[watcher:b]\n{SLEEP}depends_on = a\n")
+        refused = self.served.ctl("reloadconfig", "--waiting")
+        self.assertEqual(refused.returncode, 3)
+        self.assertRegex(
+            refused.stderr, r"\.ini:\d+: \[watcher:a\] part_of: a circle.* a -> b -> a"
+        )
+        self.assertEqual(self.pids("a"), before)
+        self.assertEqual(
+            self.served.call("get", name="a", keys=["part_of"])["options"]["part_of"], []
+        )
+
     def test_added_removed_and_changed(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}[watcher:c]\n{SLEEP}")
         [a], [b], [c] = self.pids("a"), self.pids("b"), self.pids("c")
