@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,8 +18,11 @@ from cvec_circus.system.collecting import Exit
 from cvec_circus.system.launch import REPORT_SIZE, LaunchSpec, explain, launch
 from cvec_circus.system.signals import to_name
 
-MOST = 16
+MOST = 32
 """How many run at a time; the others begin when one has ended."""
+
+MOST_OF_ONE = 8
+"""How many of these for one watcher: when its programs hang, those of others go on."""
 
 BLOCK = 64 * 1024
 TAIL = 4096
@@ -37,6 +40,7 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 class Order(NamedTuple):
     """What is to be run. Immutable."""
 
+    owner: str  # the name of the watcher
     spec: Callable[[], LaunchSpec]  # raises OSError or ValueError
     timeout: float
     done: Callable[[Result], object]
@@ -87,20 +91,31 @@ class Programs:
         self._loop, self._readers, self._reaper = loop, readers, reaper
         self.now = loop.clock.monotonic
         self._running: set[ProgramRun] = set()
-        self._waiting: deque[ProgramRun] = deque()
+        self._waiting: dict[str, deque[ProgramRun]] = {}  # by the owner whose turn is longest ago
+        self._counts: Counter[str] = Counter()  # of those that run, by owner
 
     def begin(self, order: Order) -> ProgramRun:
         """Run a program soon; its result is given in a later turn."""
         run = ProgramRun(self, order)
-        self._waiting.append(run)
+        self._waiting.setdefault(order.owner, deque()).append(run)
         self._loop.post(self._go_on)
         return run
 
     def _go_on(self) -> None:
-        while self._waiting and len(self._running) < MOST:
-            run = self._waiting.popleft()
+        while len(self._running) < MOST and (run := self._next()) is not None:
             if not run.has_answered:
                 self._start(run)
+
+    def _next(self) -> ProgramRun | None:
+        """Take the next one out of those that wait, from one owner after the other."""
+        for owner, waiting in self._waiting.items():
+            if self._counts[owner] < MOST_OF_ONE:
+                del self._waiting[owner]
+                run = waiting.popleft()
+                if waiting:
+                    self._waiting[owner] = waiting
+                return run
+        return None
 
     def _start(self, run: ProgramRun) -> None:
         run.began = self.now()
@@ -137,6 +152,7 @@ class Programs:
             os.close(theirs)
         run.fd = ours
         self._running.add(run)
+        self._counts[run.order.owner] += 1
         run.timer = self._loop.call_later(run.order.timeout, self._time_out, run)
 
     def _read(self, run: ProgramRun) -> bool:
@@ -181,7 +197,10 @@ class Programs:
         if run.is_over:
             return  # it could not be read, and was given up at its start
         run.is_over = True
-        self._running.discard(run)
+        if run in self._running:
+            self._running.remove(run)
+            self._counts[run.order.owner] -= 1
+            self._counts += Counter()  # forgets owners of none
         if run.timer is not None:
             run.timer.cancel()
         for _ in range(MOST_OUTPUT // BLOCK):

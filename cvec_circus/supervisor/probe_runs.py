@@ -108,7 +108,9 @@ class Runs:
 
     def _start(self) -> Probe | ProgramRun:
         if self._record.check.kind == "exec":
-            order = Order(self._spec, self.timeout, self._done, self._over)
+            order = Order(
+                self._watched.watcher.name, self._spec, self.timeout, self._done, self._over
+            )
             return self._around.programs.begin(order)
         if self._address is None:
             template = self._around.templates.of(self._watched.watcher)

@@ -112,6 +112,19 @@ class ExecTest(ProbeCase):
         self.probe(Program(**checks, ready_interval=1000))
         self.assertEqual(self.probed, [(1, False, "")])
 
+    def test_those_that_hang_hold_up_no_other_watcher(self) -> None:
+        hanging = {f"ready.a{number}": "exec:sleep 1000" for number in range(50)}
+        for name in ("web", "worker"):
+            process = self.start(Program(name, **hanging, ready_interval=1000))
+            self.addCleanup(self.desk.release, None, process)
+        programs = self.desk._runs_with.programs
+        self.until(lambda: len(programs._running) == 2 * probe_programs.MOST_OF_ONE)
+        self.probe(Program("other", **{"ready.a": "exec:true", "ready_interval": 1000}), wid=2)
+        self.assertEqual(self.probed, [(2, False, "")])
+        self.assertEqual(len(programs._running), 2 * probe_programs.MOST_OF_ONE)
+        self.desk.close()
+        self.assertEqual(dict(programs._waiting), {})
+
     def test_no_orphan_of_ours_is_taken_from_us(self) -> None:
         watcher = self.check("sh -c 'sleep 0.1; exit 3'")
         process = self.start(watcher)
