@@ -69,8 +69,8 @@ class TestCommands(DaemonCase):
     def prints(self, line: str, expected: str) -> None:
         self.assertEqual(self.ctl(line).out, f"{expected}\n", line)
 
-    def refused(self, line: str, expected: str) -> None:
-        done = self.ctl(line, code=3)
+    def refused(self, line: str, expected: str, code: int = 3) -> None:
+        done = self.ctl(line, code)
         self.assertEqual(done.out, "", line)
         self.assertEqual(done.err, f"error: {expected}\n", line)
 
@@ -246,7 +246,7 @@ class TestCommands(DaemonCase):
     def refusals(self) -> None:
         self.refused("status nope", "program nope not found")
         self.refused("add web 'sleep 5'", "'web' already exist")
-        self.refused("start broken --waiting", f"broken gave up: {BROKEN}")
+        self.refused("start broken --waiting", f"broken gave up: {BROKEN}", code=1)
         self.refused("get web nokey", "'nokey' option not found")
         self.refused("stats web 1", "process 1 not found in 'web'")
         self.refused(
