@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
-from typing import Any
 
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
 from cvec_circus.commands.render import duration, ending
+from cvec_circus.wire.outcome import lasting
 
 CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 """Signals that a program earns by a fault of its own."""
@@ -89,5 +89,5 @@ def _by_whom(row: Fields) -> str:
     return f"{row['cause']}{by}" + (f": {row['why']}" if row["why"] else "")
 
 
-def _lived(seconds: float) -> Any:
-    return f"{seconds:.2g} s" if seconds < 60 else duration(seconds)
+def _lived(seconds: float) -> str:
+    return lasting(seconds) if seconds < 60 else duration(seconds)

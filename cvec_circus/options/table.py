@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import KINDS
-from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.nearest import LONGEST_WORD, did_you_mean
 
 NOT_AVAILABLE = "not available in this version; leave it out"
 
@@ -76,6 +76,11 @@ class OptionTable:
 
     def near(self, key: str) -> str:
         """Return the hint that follows an unknown key: "; did you mean NAME?" or ""."""
+        family, dot, part = key.partition(".")
+        if dot:
+            families = (prefix[:-1] for prefix, _ in self._families if prefix.endswith("."))
+            near = did_you_mean(family, families)
+            return f"{near[:-1]}.{part[:LONGEST_WORD]}?" if near else ""
         known = (option.name for option in self if option.available and not option.is_family)
         return did_you_mean(key, known)
 
