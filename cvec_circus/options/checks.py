@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.expand import names_in
@@ -42,9 +42,12 @@ _SYNONYMS = {
 }
 """The words of process-compose."""
 
+Kind = Callable[[Any], "Check | None"]
+
 LONGEST_TEXT = 4096
 """Bytes of a line in which a text is looked for."""
 
+_NAMES = "the name of a check has 1 to 64 letters, digits, - and _"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHARE = re.compile(r"([0-9]{1,3})\s*%")
 _PATH = re.compile(r"[/?#]")
@@ -98,18 +101,26 @@ def to_live_check(value: Any) -> Check | None:
 
 def to_checks(value: Any) -> dict[str, Check | None]:
     """Return the checks of `ready` by name."""
-    return {name: to_check(one) for name, one in _by_name("ready", value).items()}
+    return _by_name("ready", value, to_check)
 
 
 def to_live_checks(value: Any) -> dict[str, Check | None]:
     """Return the checks of `live` by name."""
-    return {name: to_live_check(one) for name, one in _by_name("live", value).items()}
+    return _by_name("live", value, to_live_check)
 
 
-def _by_name(family: str, value: Any) -> dict[str, Any]:
+def _by_name(family: str, value: Any, convert: Kind) -> dict[str, Check | None]:
     if isinstance(value, str):
         raise ValueError(f"a check needs a name of your choice: write {family}.NAME = {value[:60]}")
-    return to_mapping({} if value is None else value)
+    found = {}
+    for name, one in to_mapping({} if value is None else value).items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)}: {_NAMES}")
+        try:
+            found[name] = convert(one)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
 
 
 def require_name(key: str) -> None:
@@ -119,7 +130,7 @@ def require_name(key: str) -> None:
         OptionError: The name is not made of letters, digits, - and _.
     """
     if not _NAME.fullmatch(key.partition(".")[2]):
-        raise OptionError(key, "the name of a check has 1 to 64 letters, digits, - and _")
+        raise OptionError(key, _NAMES)
 
 
 def take_checks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:

@@ -98,7 +98,7 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
     if phase == "waiting":
         return f"{watcher.name} {reason or 'is about to start'}"
     if phase in ("starting", "reloading"):
-        reason = reason or unproved(watcher, probes, now)
+        reason = reason or unproved(probes, watcher, now)
         words = last_words(watcher) if watcher.places.pending else ""
     else:
         words = last_words(watcher) if phase in ("backoff", "unready") else ""
@@ -173,7 +173,7 @@ SENTENCES: dict[str, Callable[[Watcher, float], str]] = {
 """Of phases that have more to tell than the reason."""
 
 
-def unproved(watcher: Watcher, probes: Probes, now: float) -> str:
+def unproved(probes: Probes, watcher: Watcher, now: float) -> str:
     """Say which process is not ready yet, and what is missing."""
     process = next((one for one in watcher.places.unproved if one.has_leader), None)
     if process is None:

@@ -6,7 +6,7 @@ import unittest
 
 from cvec_circus.config.readers.ini import load
 from cvec_circus.exc import OptionError
-from cvec_circus.options.checks import Check
+from cvec_circus.options.checks import Check, to_checks, to_live_checks
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.config.support import ENVIRON
@@ -149,6 +149,16 @@ class FreeformTest(SlipsCase):
             self.assertIn(
                 f"a check needs a name of your choice: write {family}.NAME = notify", said
             )
+
+    def test_names_in_a_mapping(self) -> None:
+        for checks, reason in (
+            ({"a b": "notify"}, "^'a b': the name of a check has 1 to 64 letters"),
+            ({"a": 1}, "^a: 1 is not text"),
+            ({"a": "no check"}, "^a: 'no check' is no check"),
+        ):
+            for convert in (to_checks, to_live_checks):
+                with self.assertRaisesRegex(ValueError, reason):
+                    convert(checks)
 
     def test_misspelt_families(self) -> None:
         (said,) = self.found(f"{WEB}redy.up = notify\n")
