@@ -92,11 +92,11 @@ class OptionTable:
 
         Raises:
             OptionError: A value that its option does not take, an option that is not available, or
-                an unknown key without a dot.
+                an unknown key without a dot, or with one and near to that of a family.
         """
         converted = {}
         for key, value in given.items():
-            if self.find(key) is None and "." not in key:
+            if self.find(key) is None and ("." not in key or self.near(key)):
                 raise OptionError(key, f"unknown option{self.near(key)}")
             converted[key] = self.convert_one(key, value)
         return converted
