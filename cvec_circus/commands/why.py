@@ -13,6 +13,15 @@ CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 """Signals that a program earns by a fault of its own."""
 
 
+_STANDS = {
+    "backoff": "is in backoff",
+    "completed": "has completed",
+    "failed": "has failed",
+    "unready": "is not ready",
+}
+"""Phases that do not follow "is"."""
+
+
 class Why(Command):
     name = "why"
     doc = "Say why a watcher stands where it stands, with the evidence."
@@ -34,7 +43,7 @@ def _evidence(reply: Fields) -> Iterator[str]:
     if reply["rollout"]:
         under_way = reply["rollout"]
         by = f" by {under_way['actor']}" if under_way["actor"] else ""
-        count = f"{under_way['replaced']} of {under_way['total']} processes are replaced"
+        count = f"{under_way['replaced']} of {under_way['total']} processes replaced"
         yield f"rollout ({under_way['cause']}{by}), for {duration(under_way['for'])}: {count}"
     if reply["failed_rollout"] not in reply["sentence"]:  # "" is in each
         yield f"the last rollout failed: {reply['failed_rollout']}"
@@ -58,7 +67,9 @@ def _edge(row: Fields, name: str) -> str:
     if "waits_for" not in row:
         return f"{about}{row['why']}"
     told = f"; {row['why']}" if row["why"] else ""
-    return f"{about}{row['waits_for']} to be {row['need']}: it is {row['phase']}{told}"
+    need = f"be {row['need']}" if row["need"] == "ready" else f"have {row['need']}"
+    stands = _STANDS.get(row["phase"], f"is {row['phase']}")
+    return f"{about}{row['waits_for']} to {need}: it {stands}{told}"
 
 
 def _check(row: Fields) -> str:
