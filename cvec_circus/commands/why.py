@@ -17,6 +17,7 @@ _STANDS = {
     "backoff": "is in backoff",
     "completed": "has completed",
     "failed": "has failed",
+    "invalid": "cannot be used",
     "unready": "is not ready",
 }
 """Phases that do not follow "is"."""
@@ -97,7 +98,8 @@ def _by_whom(row: Fields) -> str:
     if row["cause"] == "exit":
         return "by itself"
     by = f" by {row['actor']}" if row["actor"] else ""
-    return f"{row['cause']}{by}" + (f": {row['why']}" if row["why"] else "")
+    cause = "the watcher gave up" if row["cause"] == "giveup" else row["cause"]
+    return f"{cause}{by}" + (f": {row['why']}" if row["why"] else "")
 
 
 def _lived(seconds: float) -> str:

@@ -213,6 +213,7 @@ class Loaded:
         self.configuration = configuration
         self.origin = origin
         self.left_out = {fold(one.name): _stand_in(one) for one in configuration.left_out}
+        desks.roster.left_out = self.left_out
 
     def adopt(self, wanted: Configuration, plan: Plan) -> None:
         """Take over what was loaded, but for the daemon's options that count only at its start."""
@@ -230,7 +231,7 @@ class Loaded:
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
-        self.left_out = {}
+        self.left_out = self._desks.roster.left_out = {}
         self.configuration = wanted
 
     @property

@@ -259,7 +259,7 @@ def chain(watcher: Watcher, phase_of: Callable[[Watcher], str], now: float) -> l
 def node(watcher: Watcher, phase: str, roster: Watchers) -> Fields:
     """Describe what a watcher depends on, for a graph."""
     needs = watcher.options.depends_on
-    edges = {name: Dependency(name, need, roster.get) for name, need in needs.items()}
+    edges = {name: Dependency(name, need, roster.find) for name, need in needs.items()}
     unmet = watcher.unmet() if watcher.life is WAITING else None
     explain = partial(why, now=roster.now())
     return {
@@ -272,5 +272,5 @@ def node(watcher: Watcher, phase: str, roster: Watchers) -> Fields:
 
 def _name(name: str, roster: Watchers) -> str:
     """Return the name of a watcher as it was written, if it is there."""
-    found = roster.get(name)
+    found = roster.find(name)
     return name if found is None else found.name
