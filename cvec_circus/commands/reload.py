@@ -80,6 +80,8 @@ def _step(step: Fields) -> str:
         back = "the old ones stay"
         most = "all new ones" if step["surge"] is None else f"at most {step['surge']} new at a time"
         text = f"{most} start beside the old ones; an old one is stopped when a new one {ready}"
+        if step["unavailable"]:
+            text += f", at most {step['unavailable']} before that"
     if not step["goes_back"]:
         return f"{named}: {text}; none is ready now, so there is nothing to go back to"
     if step["may_retry"]:

@@ -36,6 +36,8 @@ class TestTheDryRun(unittest.TestCase):
             "2 processes (11, 12): all new ones start beside the old ones; an old one is stopped "
             "when a new one has lived 1 s; if a new one fails, the old ones stay",
         )
+        said = self.said(surge=1, unavailable=1)
+        self.assertIn("when a new one has lived 1 s, at most 1 before that; if a", said)
         said = self.said(surge=1, ready={"up": "notify"}, seconds=30.0)
         self.assertIn("at most 1 new at a time start beside the old ones", said)
         self.assertIn("when a new one is ready (up: notify; 30 s at most)", said)
