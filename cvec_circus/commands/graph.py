@@ -133,9 +133,14 @@ def draw_json(watchers: Watchers) -> str:
     return json.dumps(watchers, indent=2, sort_keys=True)
 
 
+_ENTITIES = str.maketrans(
+    {"#": "#35;", "&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "`": "#96;"}
+)
+
+
 def _quoted(text: str) -> str:
     """Quote a label of Mermaid, which knows the entities of HTML."""
-    return '"' + text.replace('"', "#quot;") + '"'
+    return f'"{text.translate(_ENTITIES)}"'
 
 
 def _escaped(text: str) -> str:

@@ -54,7 +54,12 @@ def to_match_method(value: Any) -> str:
 
 def to_waiting(value: Any) -> bool | str:
     """Take whether to wait for the end of an order: a boolean, or "proved"."""
-    return PROVED if value == PROVED else to_boolean(value)
+    if value == PROVED:
+        return PROVED
+    try:
+        return to_boolean(value)
+    except ValueError:
+        raise ValueError(f'{shown(value)} is neither true nor false nor "{PROVED}"') from None
 
 
 def to_marker(value: Any) -> str:

@@ -67,24 +67,32 @@ def _step(step: Fields) -> str:
     if step["action"] == "start":
         return "is started"
     pids = step["processes"]
+    if not pids and step["action"] == "replace":
+        return "no process runs: the next ones are new, and there is nothing to go back to"
     many = f"{len(pids)} processes" if len(pids) != 1 else "1 process"
     named = f"{many} ({', '.join(map(str, pids[:5]))}{', ...' if len(pids) > 5 else ''})"
     if step["action"] == "hup":
         return f"{named}: SIGHUP"
     checks = ", ".join(f"{name}: {check}" for name, check in step["ready"].items())
-    ready = (
-        f"ready ({checks}; {step['seconds']:g} s at most)"
-        if checks
-        else (f"{step['seconds']:g} s old" if step["seconds"] else "there")
-    )
-    back = "the old ones stay"
+    ready = "runs"
+    if checks:
+        ready = f"is ready ({checks}; {step['seconds']:g} s at most)"
+    elif step["seconds"]:
+        ready = f"has lived {step['seconds']:g} s"
     if step["surge"] == 0:
-        back = "it is started again, with the options of before"
-        text = f"{step['unavailable']} at a time, the next when its successor is {ready}"
+        back = "a process of the old options is started again in its place"
+        most = f"{step['unavailable']} at a time, the old one first"
+        text = f"{most}; the next when a new one {ready}"
     else:
-        beside = "all" if step["surge"] is None else f"at most {step['surge']} at a time"
-        text = f"new ones beside them, {beside}; each old one is stopped when a new one is {ready}"
+        back = "the old ones stay"
+        most = "all new ones" if step["surge"] is None else f"at most {step['surge']} new at a time"
+        text = f"{most} start beside the old ones; an old one is stopped when a new one {ready}"
+        if step["unavailable"]:
+            text += f", at most {step['unavailable']} before that"
     if not step["goes_back"]:
-        back = "nothing to go back to: none is ready"
-    retry = ", once more with the old one stopped first" if step["may_retry"] else ""
-    return f"{named}: {text}; if one fails{retry}: {back}"
+        return f"{named}: {text}; none is ready now, so there is nothing to go back to"
+    if step["may_retry"]:
+        again = "a process of the old options is started in its place, and the other old ones stay"
+        back = f"it is tried once more with an old one stopped first; if that fails, {again}"
+        return f"{named}: {text}; if a new one exits before that, {back}"
+    return f"{named}: {text}; if a new one fails, {back}"

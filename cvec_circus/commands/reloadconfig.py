@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cvec_circus.commands.base import Call, Command, Fields, Property, remarks
+from cvec_circus.commands.render import option
 from cvec_circus.options.kinds import to_boolean, to_text
 
 ACTIONS = {"add": "added", "remove": "removed", "change": "changed"}
@@ -92,5 +93,7 @@ def _changes(changes: Sequence[Fields]) -> Iterator[str]:
 def _short(name: str, value: Any) -> str:
     if name in OCTAL and isinstance(value, int):
         return f"{value:03o}"
+    if isinstance(value, (Mapping, list, tuple)):
+        value = option(name, value) or None
     text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -42,9 +42,18 @@ def value(given: Any) -> str:
     return str(given)
 
 
+def option(name: str, given: Any) -> str:
+    """Render the value of an option; watchers that a watcher waits for as a file lists them."""
+    if name == "depends_on" and isinstance(given, Mapping):
+        return ", ".join(f"{one}:{need}" if need else one for one, need in given.items())
+    if name == "part_of" and isinstance(given, (list, tuple)):
+        return ", ".join(given)
+    return value(given)
+
+
 def key_lines(mapping: Mapping[str, Any]) -> Table:
     """Render ``key: value`` lines in the order of the keys."""
-    return Table((), [(f"{key}:", value(mapping[key])) for key in sorted(mapping)])
+    return Table((), [(f"{key}:", option(key, mapping[key])) for key in sorted(mapping)])
 
 
 def by_name(mapping: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -65,6 +65,8 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
     for key in given:
         if len(key) > _MAX_KEY:
             raise MessageError(f"unknown key {key[:60]!r}...: longer than {_MAX_KEY} characters")
+    if given.get("cmd", True) in (None, ""):
+        raise OptionError("cmd", "the command is empty")  # which is no default to go back to
     try:
         return WATCHER_OPTIONS.convert(given)
     except OptionError as problem:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
-from typing import Any
 
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
 from cvec_circus.commands.render import duration, ending
+from cvec_circus.wire.outcome import lasting
 
 CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 """Signals that a program earns by a fault of its own."""
+
+
+_STANDS = {
+    "backoff": "is in backoff",
+    "completed": "has completed",
+    "failed": "has failed",
+    "invalid": "cannot be used",
+    "unready": "is not ready",
+}
+"""Phases that do not follow "is"."""
 
 
 class Why(Command):
@@ -34,7 +44,7 @@ def _evidence(reply: Fields) -> Iterator[str]:
     if reply["rollout"]:
         under_way = reply["rollout"]
         by = f" by {under_way['actor']}" if under_way["actor"] else ""
-        count = f"{under_way['replaced']} of {under_way['total']} processes are replaced"
+        count = f"{under_way['replaced']} of {under_way['total']} processes replaced"
         yield f"rollout ({under_way['cause']}{by}), for {duration(under_way['for'])}: {count}"
     if reply["failed_rollout"] not in reply["sentence"]:  # "" is in each
         yield f"the last rollout failed: {reply['failed_rollout']}"
@@ -58,8 +68,9 @@ def _edge(row: Fields, name: str) -> str:
     if "waits_for" not in row:
         return f"{about}{row['why']}"
     told = f"; {row['why']}" if row["why"] else ""
-    verb = "be" if row["need"] == "ready" else "have"
-    return f"{about}{row['waits_for']} to {verb} {row['need']}: its phase is {row['phase']}{told}"
+    need = f"be {row['need']}" if row["need"] == "ready" else f"have {row['need']}"
+    stands = _STANDS.get(row["phase"], f"is {row['phase']}")
+    return f"{about}{row['waits_for']} to {need}: it {stands}{told}"
 
 
 def _check(row: Fields) -> str:
@@ -87,8 +98,9 @@ def _by_whom(row: Fields) -> str:
     if row["cause"] == "exit":
         return "by itself"
     by = f" by {row['actor']}" if row["actor"] else ""
-    return f"{row['cause']}{by}" + (f": {row['why']}" if row["why"] else "")
+    cause = "the watcher gave up" if row["cause"] == "giveup" else row["cause"]
+    return f"{cause}{by}" + (f": {row['why']}" if row["why"] else "")
 
 
-def _lived(seconds: float) -> Any:
-    return f"{seconds:.2g} s" if seconds < 60 else duration(seconds)
+def _lived(seconds: float) -> str:
+    return lasting(seconds) if seconds < 60 else duration(seconds)

@@ -175,7 +175,8 @@ class Build:
 
         what = "an option of your own"
         if "." not in key:
-            said = f"{reason}; its default counts, and $(circus.{key}) is what is written here"
+            name = f"$(circus.{key})"
+            said = f"{reason}; the default is used, and {name} stands for what is written here"
         elif is_meant(section.values[key]):
             said = f"{reason}; as it stands it is {what}, and nothing is checked"
         else:
@@ -222,7 +223,7 @@ class Build:
             option = table.find(key)
             if option is not None and option.warning:
                 self.findings.warn(section, key, option.warning)
-            elif option is None and "." not in key and (near := WATCHER_OPTIONS.near(key)):
+            elif option is None and (near := WATCHER_OPTIONS.near(key)):
                 text = f"unknown option{near} (kept for hooks and plugins)"
                 self.findings.warn(section, key, text)
 

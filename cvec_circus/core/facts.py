@@ -16,7 +16,7 @@ from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit, ended
 from cvec_circus.wire.cause import EXIT, SIGNALLED
-from cvec_circus.wire.outcome import Death, Stray
+from cvec_circus.wire.outcome import Death, Stray, lasting
 
 
 class Exited(NamedTuple):
@@ -180,7 +180,7 @@ class Recorder(Spawner):
         if is_new and failure is not None:
             self.fail_rollout(watcher, process, f"slot {wid}: {failure}")
         elif is_new:
-            how = f"{ended(None if lost else exit_code)} after {lived:.2g} s"
+            how = f"{ended(None if lost else exit_code)} after {lasting(lived)}"
             text = f"process {pid} {how}, before it was ready"
             self.fail_rollout(watcher, process, text, has_exited=True)
 

@@ -15,6 +15,7 @@ from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.rollout import Roller
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import LIVE, READY
+from cvec_circus.wire.outcome import lasting
 
 LONGEST_EXTENSION = 3600.0
 """Seconds that a process may ask for at a time."""
@@ -51,7 +52,7 @@ class Prover(Roller):
             return
         seconds = self.now() - process.spawned_at
         unmet = self.ports.probes.unmet(process)
-        text = f"process {process.pid} was not ready within {seconds:.3g} s: {unmet}"
+        text = f"process {process.pid} was not ready within {lasting(seconds)}: {unmet}"
         if self.judges(watcher, process):
             self.fail_rollout(watcher, process, text)
         else:

@@ -29,8 +29,9 @@ class Watchers:
     def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports, self.campaign, self._facts = ports, ports.campaign, facts
         self.closing = False  # the daemon is on its way out
-        self.steps, self._recorder = Steps(ports, self.get), Recorder(ports)
+        self.steps, self._recorder = Steps(ports, self.find), Recorder(ports)
         self._watchers: dict[str, Watcher] = {}
+        self.left_out: dict[str, Watcher] = {}  # stand-ins of those that cannot run, by name
         self._leaving: dict[Watcher, None] = {}
         self._dirty: dict[Watcher, None] = {}
         self._agenda: Agenda[Watcher | None] = Agenda()  # None stands for the campaign
@@ -49,6 +50,10 @@ class Watchers:
     def get(self, name: str) -> Watcher | None:
         """Return the watcher of that name in any case, None if there is none."""
         return self._watchers.get(fold(name))
+
+    def find(self, name: str) -> Watcher | None:
+        """Return what others wait for by that name: the watcher, or its stand-in."""
+        return self.get(name) or self.left_out.get(fold(name))
 
     def all_watchers(self) -> list[Watcher]:
         """Return every watcher, and the removed ones that are not all gone yet."""

@@ -38,7 +38,7 @@ def question_of(client: Client, command: str, properties: Fields) -> str:
     """
     if command == "set":
         return _of_set(client, properties["name"], properties["options"])
-    if "name" in properties:
+    if "name" in properties or properties.get("dry_run"):
         return ""
     watchers = client.call("numwatchers").get("numwatchers")
     processes = client.call("numprocesses").get("numprocesses")

@@ -38,9 +38,13 @@ _BOLD = "1"
 _COLOURED = re.compile("\x1b\\[[0-9]+m")
 
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
-_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS}
-"""What could move a terminal's cursor or change its colours, as text that only shows it: names and
-reasons come from any client of the daemon."""
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES = {
+    **{code: f"\\x{code:02x}" for code in _CONTROLS},
+    **{code: f"\\u{code:04x}" for code in _DIRECTIONS},
+}
+"""What could move a terminal's cursor, change its colours or turn the rest of a line round, as text
+that only shows it: names and reasons come from any client of the daemon."""
 
 _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 
@@ -118,12 +122,12 @@ def complain(text: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Escape control characters, but for line feeds and tabs."""
+    """Escape what controls a terminal, but for line feeds and tabs."""
     return text.translate(_ESCAPES)
 
 
 def in_a_cell(text: str) -> str:
-    """Escape control characters, with those that end a line or a cell."""
+    """Escape what controls a terminal, with what ends a line or a cell."""
     return text.translate(_IN_A_CELL)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.kinds import shown, to_integer, to_mapping, to_text
+from cvec_circus.options.kinds import LONGEST_PATH, shown, to_integer, to_mapping, to_text
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.words import split
 
@@ -42,11 +42,16 @@ _SYNONYMS = {
 }
 """The words of process-compose."""
 
+Kind = Callable[[Any], "Check | None"]
+
 LONGEST_TEXT = 4096
 """Bytes of a line in which a text is looked for."""
 
+_NAMES = "the name of a check has 1 to 64 letters, digits, - and _"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHARE = re.compile(r"([0-9]{1,3})\s*%")
+_PATH = re.compile(r"[/?#]")
+_PORT = re.compile(r"[0-9]{1,5}")
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):[^\s:/]+")
 
 
@@ -96,14 +101,26 @@ def to_live_check(value: Any) -> Check | None:
 
 def to_checks(value: Any) -> dict[str, Check | None]:
     """Return the checks of `ready` by name."""
-    return {name: to_check(one) for name, one in to_mapping({} if value is None else value).items()}
+    return _by_name("ready", value, to_check)
 
 
 def to_live_checks(value: Any) -> dict[str, Check | None]:
     """Return the checks of `live` by name."""
-    return {
-        name: to_live_check(one) for name, one in to_mapping({} if value is None else value).items()
-    }
+    return _by_name("live", value, to_live_check)
+
+
+def _by_name(family: str, value: Any, convert: Kind) -> dict[str, Check | None]:
+    if isinstance(value, str):
+        raise ValueError(f"a check needs a name of your choice: write {family}.NAME = {value[:60]}")
+    found = {}
+    for name, one in to_mapping({} if value is None else value).items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)}: {_NAMES}")
+        try:
+            found[name] = convert(one)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
 
 
 def require_name(key: str) -> None:
@@ -113,7 +130,7 @@ def require_name(key: str) -> None:
         OptionError: The name is not made of letters, digits, - and _.
     """
     if not _NAME.fullmatch(key.partition(".")[2]):
-        raise OptionError(key, "the name of a check has 1 to 64 letters, digits, - and _")
+        raise OptionError(key, _NAMES)
 
 
 def take_checks(full: dict[str, Any], current: Mapping[str, Any] | None) -> None:
@@ -221,14 +238,8 @@ def _why_not(kind: str, target: str) -> str:
         return f"{shown(target)} is no file descriptor: write fd:3 to fd:9"
     if kind == "log" and not 0 < len(target.encode()) <= LONGEST_TEXT:
         return f"log: needs the text to look for, {LONGEST_TEXT} bytes at most"
-    if kind == "unix" and not target.startswith("/"):
-        return f"{shown(target)} is no path: write {FORMS[kind]}"
-    if kind == "tcp" and not _ADDRESS.fullmatch(target):
-        return f"{shown(target)} is no address: write {FORMS[kind]}"
-    if kind in ("http", "https") and "@" in target.partition("/")[0]:
-        return f"a user in the address is not supported: write {FORMS[kind]}"
-    if kind in ("http", "https") and not target.partition("/")[0]:
-        return f"{kind}:// needs a host: write {FORMS[kind]}"
+    if kind in NETWORK_KINDS:
+        return _why_no_address(kind, target)
     if kind == "exec":
         try:
             words = split(target)
@@ -236,6 +247,30 @@ def _why_not(kind: str, target: str) -> str:
             return f"the command cannot be split into words: {error}"
         return "" if words and words[0] else "the command is empty"
     return ""
+
+
+def _why_no_address(kind: str, target: str) -> str:
+    """Say what is wrong with an address, "" for nothing."""
+    if kind == "unix" and not target.startswith("/"):
+        return f"{shown(target)} is no path: write {FORMS[kind]}"
+    if kind == "unix" and len(target.encode()) > LONGEST_PATH and not names_in(target):
+        return f"{shown(target)} is longer than the {LONGEST_PATH} bytes that a path may have here"
+    if kind == "tcp" and not _ADDRESS.fullmatch(target):
+        return f"{shown(target)} is no address: write {FORMS[kind]}"
+    if kind in ("http", "https") and "@" in target.partition("/")[0]:
+        return f"a user in the address is not supported: write {FORMS[kind]}"
+    if kind in ("http", "https") and not target.partition("/")[0]:
+        return f"{kind}:// needs a host: write {FORMS[kind]}"
+    return "" if kind == "unix" else _why_no_port(target)
+
+
+def _why_no_port(target: str) -> str:
+    """Say what is wrong with the port of an address, "" for nothing, also where it has none."""
+    authority = _PATH.split(target, maxsplit=1)[0]
+    _, colon, port = authority.rpartition("]")[2].rpartition(":")
+    if not colon or names_in(port) or (_PORT.fullmatch(port) and 0 < int(port) < 65536):
+        return ""
+    return f"{shown(port)} is no port: write a number from 1 to 65535"
 
 
 def _pair(word: str) -> tuple[str, str]:

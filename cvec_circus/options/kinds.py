@@ -378,9 +378,13 @@ def _is_finite(value: int | float) -> bool:
 
 def _check_bounds(number: int | float, low: Bound, high: Bound) -> None:
     if low is not None and number < low:
-        raise ValueError(f"{shown(number)} is less than {low:g}")
+        raise ValueError(f"{shown(number)} is less than {_bound(low)}")
     if high is not None and number > high:
-        raise ValueError(f"{shown(number)} is more than {high:g}")
+        raise ValueError(f"{shown(number)} is more than {_bound(high)}")
+
+
+def _bound(number: int | float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 def human2bytes(s: str) -> int:

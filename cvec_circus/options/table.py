@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import KINDS
-from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.nearest import LONGEST_WORD, did_you_mean
 
 NOT_AVAILABLE = "not available in this version; leave it out"
 
@@ -76,6 +76,11 @@ class OptionTable:
 
     def near(self, key: str) -> str:
         """Return the hint that follows an unknown key: "; did you mean NAME?" or ""."""
+        family, dot, part = key.partition(".")
+        if dot:
+            families = (prefix[:-1] for prefix, _ in self._families if prefix.endswith("."))
+            near = did_you_mean(family, families)
+            return f"{near[:-1]}.{part[:LONGEST_WORD]}?" if near else ""
         known = (option.name for option in self if option.available and not option.is_family)
         return did_you_mean(key, known)
 
@@ -87,11 +92,11 @@ class OptionTable:
 
         Raises:
             OptionError: A value that its option does not take, an option that is not available, or
-                an unknown key without a dot.
+                an unknown key without a dot, or with one and near to that of a family.
         """
         converted = {}
         for key, value in given.items():
-            if self.find(key) is None and "." not in key:
+            if self.find(key) is None and ("." not in key or self.near(key)):
                 raise OptionError(key, f"unknown option{self.near(key)}")
             converted[key] = self.convert_one(key, value)
         return converted

@@ -32,7 +32,9 @@ class WatcherTable(OptionTable):
 
     def near(self, key: str) -> str:
         """Return the hint that follows an unknown key."""
-        return "; did you mean cmd?" if key.lower() == "command" else super().near(key)
+        if key.lower() == "command":
+            return "; did you mean cmd?"
+        return "; did you mean env?" if key.lower().startswith("env.") else super().near(key)
 
     def convert_one(self, key: str, value: Any) -> Any:
         """Return one value as its option's kind wants it, the parts of a stream too."""

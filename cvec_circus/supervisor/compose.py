@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import logger
@@ -28,6 +29,7 @@ from cvec_circus.supervisor.announcer import Announcer
 from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
+from cvec_circus.supervisor.explanation import unproved
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.last_words import LastWords
@@ -172,7 +174,8 @@ class Desks:
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)
-        self.waits = WaitDesk(clock.monotonic, loop.post, last_words.known)
+        missing = partial(unproved, probes)
+        self.waits = WaitDesk(clock.monotonic, loop.post, last_words.known, missing)
 
         def explain_watcher(watcher: Watcher) -> str:
             return why(watcher, turn.now())
@@ -210,6 +213,7 @@ class Loaded:
         self.configuration = configuration
         self.origin = origin
         self.left_out = {fold(one.name): _stand_in(one) for one in configuration.left_out}
+        desks.roster.left_out = self.left_out
 
     def adopt(self, wanted: Configuration, plan: Plan) -> None:
         """Take over what was loaded, but for the daemon's options that count only at its start."""
@@ -227,7 +231,7 @@ class Loaded:
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
-        self.left_out = {}
+        self.left_out = self._desks.roster.left_out = {}
         self.configuration = wanted
 
     @property

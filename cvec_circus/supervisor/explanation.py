@@ -100,13 +100,13 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
     if phase == "waiting":
         return f"{watcher.name} {reason or 'is about to start'}"
     if phase in ("starting", "reloading"):
-        reason = reason or unproved(watcher, probes, now)
+        reason = reason or unproved(probes, watcher, now)
         words = last_words(watcher) if watcher.places.pending else ""
     else:
         words = last_words(watcher) if phase in ("backoff", "unready") else ""
     said = standing(phase)
     if phase == "reloading" and watcher.rollout is not None:
-        said = f"is reloading, {watcher.replaced} of {watcher.rollout.total} processes are replaced"
+        said = f"is reloading, {watcher.replaced} of {watcher.rollout.total} processes replaced"
     told = "; ".join(filter(None, (reason, words)))
     return f"{watcher.name} {said}: {told}" if told else f"{watcher.name} {said}"
 
@@ -175,7 +175,7 @@ SENTENCES: dict[str, Callable[[Watcher, float], str]] = {
 """Of phases that have more to tell than the reason."""
 
 
-def unproved(watcher: Watcher, probes: Probes, now: float) -> str:
+def unproved(probes: Probes, watcher: Watcher, now: float) -> str:
     """Say which process is not ready yet, and what is missing."""
     process = next((one for one in watcher.places.unproved if one.has_leader), None)
     if process is None:
@@ -261,7 +261,7 @@ def chain(watcher: Watcher, phase_of: Callable[[Watcher], str], now: float) -> l
 def node(watcher: Watcher, phase: str, roster: Watchers) -> Fields:
     """Describe what a watcher depends on, for a graph."""
     needs = watcher.options.depends_on
-    edges = {name: Dependency(name, need, roster.get) for name, need in needs.items()}
+    edges = {name: Dependency(name, need, roster.find) for name, need in needs.items()}
     unmet = watcher.unmet() if watcher.life is WAITING else None
     explain = partial(why, now=roster.now())
     return {
@@ -275,5 +275,5 @@ def node(watcher: Watcher, phase: str, roster: Watchers) -> Fields:
 def _name(name: str, roster: Watchers) -> str:
     """Return the name of a watcher as it was written; of one that is not there, the same for all
     who depend on it."""
-    found = roster.get(name)
+    found = roster.find(name)
     return fold(name) if found is None else found.name

@@ -337,7 +337,7 @@ class HookDesk:
 
     def _expire(self, call: Call, limit: float) -> None:
         """Fail the call, because its time is up."""
-        text = f"has not answered within {limit:.3g} s" if limit else "has not answered in time"
+        text = f"has not answered within {limit:g} s" if limit else "has not answered in time"
         logger.error("%s: hook %s %s", call.watcher.name, call.name, text)
         if call.cancel is not None:
             call.cancel.set()

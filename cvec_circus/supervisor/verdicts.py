@@ -20,7 +20,7 @@ from cvec_circus.supervisor.reason import why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import OWN_ENDS
-from cvec_circus.wire.outcome import Death
+from cvec_circus.wire.outcome import Death, lasting
 
 DONE = ""
 """It is so."""
@@ -243,7 +243,7 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
             found = death
     if found is None:
         return None
-    how = f"{ended(found.exit_code)} after {found.lived:.2g} s, before it was ready"
+    how = f"{ended(found.exit_code)} after {lasting(found.lived)}, before it was ready"
     return f"{part.order} of {watcher.name}: process {found.pid} {how}", found.pid
 
 

@@ -35,6 +35,9 @@ WORDS = 3
 Output = Callable[[Watcher, int], "tuple[str, ...] | None"]
 """Returns what a process has written last, by its pid; None if that is not known yet."""
 
+Missing = Callable[[Watcher, float], str]
+"""Says which process is not ready at an instant, and why; "" where that is all known."""
+
 Shared = TypeVar("Shared", frozenset[int], tuple[ManagedProcess, ...])
 
 
@@ -75,9 +78,9 @@ class Waiting:
         if not self.open:
             self.answer("; ".join(self._errors) or None)
 
-    def time_out(self, now: float) -> None:
+    def time_out(self, describe: Callable[[Watcher], str]) -> None:
         """Answer with what is missing."""
-        missing = [describe(part.watcher, now) for part in self.open]
+        missing = [describe(part.watcher) for part in self.open]
         shown = "; ".join(missing[:3]) + ("; ..." if len(missing) > 3 else "")
         order = next(iter(self.open)).order
         text = f"{order} timed out after {self.timeout:g} s: {shown}"
@@ -123,6 +126,7 @@ class WaitDesk:
         now: Returns the instant on the monotonic clock.
         post: Calls a function in the next turn; None to answer all in the same one.
         output: Returns what a process that an error blames has written last.
+        missing: Says which process of a watcher is not ready at an instant, and why.
     """
 
     def __init__(
@@ -130,8 +134,9 @@ class WaitDesk:
         now: Callable[[], float],
         post: Callable[[Callable[[], object]], object] | None = None,
         output: Output = lambda watcher, pid: (),
+        missing: Missing = lambda watcher, now: "",
     ) -> None:
-        self._now, self._output = now, output
+        self._now, self._output, self._missing = now, output, missing
         self._backlog = Backlog(now, post, SHARE)
         self._parts: dict[Watcher, dict[Hashable, dict[Part, Waiting]]] = {}
         self._shared: dict[Watcher, dict[type, Hashable]] = {}
@@ -250,7 +255,8 @@ class WaitDesk:
         """Answer those who have run out of time."""
         now = self._now()
         due = self._agenda.pop_due(now)
-        self._backlog.add(partial(self._give, one, partial(one.time_out, now)) for one in due)
+        tell = partial(self._describe, now)
+        self._backlog.add(partial(self._give, one, partial(one.time_out, tell)) for one in due)
 
     def refuse_all(self, reason: str) -> None:
         """Answer all who still wait, because the loop has ended and nothing more will happen."""
@@ -260,9 +266,11 @@ class WaitDesk:
             self._agenda.set(waiting, None)
         self._parts.clear()
 
-
-def describe(watcher: Watcher, now: float) -> str:
-    """Say where a watcher stands."""
-    text = f"{watcher.name} {standing(phase(watcher))}"
-    reason = why(watcher, now) or unended(watcher, now)
-    return f"{text} ({reason})" if reason else text
+    def _describe(self, now: float, watcher: Watcher) -> str:
+        """Say where a watcher stands, and what is missing."""
+        stands = phase(watcher)
+        text, reason = f"{watcher.name} {standing(stands)}", why(watcher, now)
+        if not reason and stands in ("starting", "reloading"):
+            reason = self._missing(watcher, now)
+        reason = reason or unended(watcher, now)
+        return f"{text} ({reason})" if reason else text

@@ -1,4 +1,4 @@
-"""The outcome of an order; the record of a death and of a stray process."""
+"""The outcome of an order; the record of a death and of a stray process; durations in words."""
 
 from __future__ import annotations
 
@@ -106,6 +106,13 @@ class Death(NamedTuple):
     failure: str = ""  # why it never became its program
     output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
     is_awaited: bool = False  # its output is on its way
+
+
+def lasting(seconds: float) -> str:
+    """Render a duration in seconds in two digits, whole ones from ten seconds on."""
+    if seconds < 0.001:
+        return "less than 0.001 s"
+    return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.2g} s"
 
 
 class Stray(NamedTuple):

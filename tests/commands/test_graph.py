@@ -64,6 +64,10 @@ class TestGraph(unittest.TestCase):
         self.assertIn("    w0 -->|ready| w6", lines)
         self.assertIn('    w6["gone: missing"]', lines)
 
+    def test_names_are_no_markup(self) -> None:
+        lines = FORMATS["mermaid"]({"`a` <b>#1&": node("up")}).splitlines()
+        self.assertEqual(lines[1:], ['    w0["#96;a#96; #lt;b#gt;#35;1#amp;: up"]'])
+
     def test_dot(self) -> None:
         lines = FORMATS["dot"](WATCHERS).splitlines()
         self.assertEqual((lines[0], lines[-1]), ("digraph watchers {", "}"))

@@ -25,6 +25,13 @@ class TestRender(unittest.TestCase):
         """The lines of a table in a pipe."""
         return lay_out(table, Page()).splitlines()
 
+    def test_dependencies_are_shown_as_a_file_has_them(self) -> None:
+        given = {"depends_on": {"db": "", "a:b": "started"}, "part_of": ["db", "with blank"]}
+        self.assertEqual(
+            render.key_lines(given).rows,
+            [("depends_on:", "db, a:b:started"), ("part_of:", "db, with blank")],
+        )
+
     def test_keys(self) -> None:
         self.assertEqual(self.lines(render.key_lines({"b": 1, "a": None})), ["a:", "b: 1"])
         self.assertEqual(self.lines(render.key_lines({})), [])

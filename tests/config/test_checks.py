@@ -6,7 +6,7 @@ import unittest
 
 from cvec_circus.config.readers.ini import load
 from cvec_circus.exc import OptionError
-from cvec_circus.options.checks import Check
+from cvec_circus.options.checks import Check, to_checks, to_live_checks
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.config.support import ENVIRON
@@ -123,6 +123,48 @@ class FreeformTest(SlipsCase):
         self.assertIn("write http://HOST:PORT/PATH; as it stands it is an option of your own", said)
         self.assertTrue(said.endswith("and nothing is checked"), said)
 
+    def test_ports(self) -> None:
+        for address in (
+            *("tcp://localhost:65536", "tcp://localhost:0", "tcp://[::1]:http", "tcp://a:1/x"),
+            *("http://localhost:99999/x", "https://[::1]:-1?a", "http://localhost:"),
+        ):
+            with self.subTest(address):
+                (said,) = self.found(f"{WEB}ready.a = {address}\n")
+                self.assertIn("and nothing is checked", said)
+        for address in (
+            *("tcp://localhost:65535", "tcp://[::1]:1", "http://localhost", "https://[::1]/a:0"),
+            *("tcp://localhost:90$(circus.wid)", "http://h:$(circus.wid)/", "http://h:80/?b:0"),
+        ):
+            with self.subTest(address):
+                self.assertEqual(self.found(f"{WEB}ready.a = {address}\n"), [])
+
+    def test_long_paths(self) -> None:
+        (said,) = self.found(f"{WEB}ready.a = unix:///{'x' * 107}\n")
+        self.assertIn("is longer than the 107 bytes that a path may have here", said)
+        self.assertEqual(self.found(f"{WEB}ready.a = unix:///{'x' * 106}\n"), [])
+
+    def test_no_name(self) -> None:
+        for family in ("ready", "live"):
+            (said,) = self.found(f"{WEB}{family} = notify\n")
+            self.assertIn(
+                f"a check needs a name of your choice: write {family}.NAME = notify", said
+            )
+
+    def test_names_in_a_mapping(self) -> None:
+        for checks, reason in (
+            ({"a b": "notify"}, "^'a b': the name of a check has 1 to 64 letters"),
+            ({"a": 1}, "^a: 1 is not text"),
+            ({"a": "no check"}, "^a: 'no check' is no check"),
+        ):
+            for convert in (to_checks, to_live_checks):
+                with self.assertRaisesRegex(ValueError, reason):
+                    convert(checks)
+
+    def test_misspelt_families(self) -> None:
+        (said,) = self.found(f"{WEB}redy.up = notify\n")
+        self.assertIn("redy.up: unknown option; did you mean ready.up?", said)
+        self.assertEqual(self.found(f"{WEB}flapping.up = notify\n"), [])
+
     def test_other_options(self) -> None:
         for text, default in (
             ("rollout = blue", "auto"),
@@ -133,7 +175,9 @@ class FreeformTest(SlipsCase):
             with self.subTest(text):
                 (said,) = self.found(f"{WEB}{text}\n")
                 name = text.partition(" ")[0]
-                more = f"; its default counts, and $(circus.{name}) is what is written here"
+                more = (
+                    f"; the default is used, and $(circus.{name}) stands for what is written here"
+                )
                 self.assertTrue(said.endswith(more), said)
                 self.assertEqual(self.options(f"{text}\n")[name], default)  # type: ignore[index]
 

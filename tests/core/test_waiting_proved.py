@@ -88,7 +88,8 @@ class TestStart(ProvedCase):
         world.facts.append(Written(watcher, 100, lines[100]))
         world.settle()
         said = (
-            "exited with 1 after 0 s, before it was ready; it wrote last: one | two | no database"
+            "exited with 1 after less than 0.001 s, before it was ready; "
+            "it wrote last: one | two | no database"
         )
         self.assert_fails(outcomes, f"start of web: process 100 {said}")
 
@@ -119,7 +120,9 @@ class TestStart(ProvedCase):
         self.assertEqual(outcomes, [])
         self.world.die(101, 5)
         self.world.settle()
-        said = "restart of web: process 101 exited with 5 after 0 s, before it was ready"
+        said = (
+            "restart of web: process 101 exited with 5 after less than 0.001 s, before it was ready"
+        )
         self.assert_fails(outcomes, said)
 
     def test_a_stop_in_between(self) -> None:

@@ -116,7 +116,7 @@ class TestStarting(WhyCase):
         self.world.settle()
         self.world.probed(102)
         self.world.advance(1)
-        said = "1 of 2 processes are replaced: process 103 is not ready yet: check a: no answer"
+        said = "1 of 2 processes replaced: process 103 is not ready yet: check a: no answer"
         self.assert_why(watcher, f"web is reloading, {said}")
         rollout = self.explain(watcher)["rollout"]
         self.assertEqual((rollout["replaced"], rollout["total"], rollout["for"]), (1, 2, 1.0))

@@ -57,6 +57,7 @@ class TestTheQuestion(AskingCase):
             self.assertEqual(self.question(command, waiting=True), said)
             for name in ("web", ["web", "solo"], "*"):
                 self.assertEqual(self.question(command, name=name), "")
+        self.assertEqual(self.question("reload", dry_run=True), "")
 
     def test_numbers(self) -> None:
         self.loop.ask(self.target.all.pop, "web")

@@ -112,8 +112,8 @@ class TestTables(unittest.TestCase):
         self.assertEqual(lines[1:], ["\u65e5\u672c  x", "e\u0301     y", "abcd  z"])
 
     def test_a_cell_cannot_leave_its_line_nor_colour_anything(self) -> None:
-        table = Table(("A", "B"), [("x\ny", "\x1b[2J\t")])
-        self.assertEqual(self.shown(table, Page(80, True))[1], "x\\ny  \\x1b[2J\\t")
+        table = Table(("A", "B"), [("x\ny", "\x1b[2J\t\u202e")])
+        self.assertEqual(self.shown(table, Page(80, True))[1], "x\\ny  \\x1b[2J\\t\\u202e")
 
     def test_colours(self) -> None:
         lines = self.shown(TABLE, Page(80, True))

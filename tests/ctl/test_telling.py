@@ -70,7 +70,7 @@ class TestWhy(CtlCase):
                 "it waits for:",
                 "    db to be ready: its phase is waiting",
                 "    db: waits for its turn",
-                "rollout (command:reload by client), for 2 s: 1 of 4 processes are replaced",
+                "rollout (command:reload by client), for 2 s: 1 of 4 processes replaced",
                 "the last rollout failed: process 3 exited with 1; stopped at 1 of 4",
                 "checks of process 5:",
                 "    ready.a (notify) not yet for 2 s: loading",
@@ -88,6 +88,16 @@ class TestWhy(CtlCase):
                 "    process 70: sleep 9",
             ],
         )
+
+    def test_what_it_waits_for(self) -> None:
+        for need, phase, said in (
+            ("ready", "backoff", "db to be ready: it is in backoff; x"),
+            ("succeeded", "failed", "db to have succeeded: it has failed; x"),
+            ("started", "missing", "db to have started: it is missing; x"),
+        ):
+            row = {"watcher": "web", "waits_for": "db", "need": need, "phase": phase, "why": "x"}
+            words = table.find("why").words({**TOLD, "waits_for": [row]})
+            self.assertEqual(words.splitlines()[2], f"    {said}")
 
     def test_no_such_watcher(self) -> None:
         self.assertIn("program nope not found", self.fails(3, "why", "nope").err)

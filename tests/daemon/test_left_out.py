@@ -20,7 +20,30 @@ singleton = perhaps
 """
 
 
+NEEDY = """\
+[watcher:bad]
+cmd = sleep 1000
+numprocesses = two
+
+[watcher:needs]
+cmd = sleep 1000
+depends_on = Bad
+"""
+
+
 class TestLeftOut(DaemonCase):
+    def test_who_waits_for_one_says_that_it_is_left_out(self) -> None:
+        daemon = self.daemon(NEEDY)
+        reason = f"{daemon.config}:7: [watcher:bad] numprocesses: 'two' is not a whole number"
+        told = daemon.call("why", name="needs")
+        said = f"needs waits for Bad to be ready: left out: {reason}"
+        self.assertEqual(told["sentence"], said)
+        (edge,) = told["waits_for"]
+        self.assertEqual((edge["phase"], edge["why"]), ("invalid", f"left out: {reason}"))
+        graph = daemon.call("graph")["watchers"]
+        self.assertEqual(graph["needs"]["depends_on"], {"bad": "ready"})
+        self.assertEqual(graph["bad"]["phase"], "invalid")
+
     def test_the_others_run(self) -> None:
         daemon = self.daemon(TEXT)
         place = str(daemon.config)

@@ -166,6 +166,8 @@ class TestKinds(unittest.TestCase):
                 kind("0", low=1, high=5)
             with self.assertRaisesRegex(ValueError, "is more than 5"):
                 kind("6", low=1, high=5)
+            with self.assertRaisesRegex(ValueError, "is more than 1000000$"):
+                kind("1000001", high=1e6)
 
     def test_choice(self) -> None:
         self.assertEqual(kinds.to_choice(" DEBUG ", "debug", "info"), "debug")

@@ -58,6 +58,17 @@ class TestPublic(unittest.TestCase):
     def test_working_dir(self) -> None:
         self.assertEqual(public(full(working_dir="/x"), "/srv")["working_dir"], "/x")
 
+    def test_slips(self) -> None:
+        for key, meant in (
+            ("command", "cmd"),
+            ("env.PATH", "env"),
+            ("redy.up", "ready.up"),
+            ("hook.before_start", "hooks.before_start"),
+            ("stdout_strem.filename", "stdout_stream.filename"),
+        ):
+            with self.assertRaisesRegex(OptionError, f"unknown option; did you mean {meant}[?]$"):
+                WATCHER_OPTIONS.convert({key: "x"})
+
     def test_freeform(self) -> None:
         self.assertEqual(public(full(**{"flapping.max_retry": "3"}))["flapping.max_retry"], "3")
 

@@ -63,6 +63,16 @@ class TestWhy(EmbeddedCase):
         said = "exited with 7 after .* s, before it was ready; it wrote last: no database$"
         self.assertRegex(reason, f"^start of web: process \\d+ {said}")
 
+    def test_a_wait_that_takes_too_long_names_the_check(self) -> None:
+        self.arbit({"name": "web", "cmd": "sleep 1000", "ready.up": "log:serves"})
+        self.events.next("start")
+        said = r"web is starting \(process \d+ is not ready yet: check up: no line .* came\)"
+        for command in ("wait", "start"):
+            more = {"waiting": "proved"} if command == "start" else {}
+            reply = self.wire.client.call(command, name="web", timeout=0.01, **more)
+            self.assertTrue(reply["timed_out"])
+            self.assertRegex(reply["reason"], f"timed out after 0.01 s: {said}$")
+
     def test_a_circle_is_refused(self) -> None:
         self.arbit(*({"name": name, "cmd": "sleep 1000"} for name in "abc"))
         for name, needs in (("a", "b"), ("b", "C")):
