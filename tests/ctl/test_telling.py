@@ -68,7 +68,7 @@ class TestWhy(CtlCase):
             [
                 "web is in backoff: next start in 4.0 s.",
                 "it waits for:",
-                "    db to be ready: its phase is waiting",
+                "    db to be ready: it is waiting",
                 "    db: waits for its turn",
                 "rollout (command:reload by client), for 2 s: 1 of 4 processes replaced",
                 "the last rollout failed: process 3 exited with 1; stopped at 1 of 4",
