@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
@@ -135,6 +135,7 @@ def look_up(message: dict[str, Any]) -> Command:
     """Return the command that a message names, or raise MessageError."""
     name = message.get("command")
     if name is None:
+        refuse_unknown(message)
         raise MessageError("message invalid 'command' is missing")
     if not isinstance(name, str):
         raise MessageError("message invalid: command: is not text")
@@ -149,16 +150,25 @@ def properties_of(message: dict[str, Any], command: Command) -> dict[str, Any]:
     """Return the properties of a message.
 
     Raises:
-        MessageError: They are not an object, or one of them is outside: a ``stop`` with its name in
-            the wrong place must not stop everything.
+        MessageError: They are not an object, or there are other keys beside them.
     """
-    for key in message.keys() - _TOP_LEVEL:
-        if key == "name" or key in command.by_name:
-            raise MessageError(f"message invalid: {key!r} belongs in 'properties'")
+    refuse_unknown(message, command.by_name)
     properties = message.get("properties", {})
     if not isinstance(properties, dict):
         raise MessageError("message invalid: properties: is not an object")
     return properties
+
+
+def refuse_unknown(message: Mapping[str, Any], properties: Iterable[str] = ()) -> None:
+    """Raise MessageError if a message has a key that means nothing.
+
+    A ``stop`` whose name is in the wrong place, or in `propertys`, must not stop everything.
+    """
+    for key in sorted(message.keys() - _TOP_LEVEL):
+        if key == "name" or key in properties:
+            raise MessageError(f"message invalid: {key!r} belongs in 'properties'")
+        near = did_you_mean(key[:60], _TOP_LEVEL)
+        raise MessageError(f"message invalid: unknown key {key[:60]!r}{near}")
 
 
 def explain(problem: Exception) -> tuple[str, int]:

@@ -303,8 +303,26 @@ class TestRefusals(AnsweringCase):
             self.assert_refused(reply, 3, "'name' belongs in 'properties'")
         reply = self.ask_message({"id": "x", "command": "stop", "waiting": True})
         self.assert_refused(reply, 3, "'waiting' belongs in 'properties'")
-        message = {"id": "x", "command": "list", "properties": {}, "trace": "7"}
-        self.assertEqual(self.ask_message(message)["status"], "ok")
+
+    def test_an_unknown_key_beside_the_properties(self) -> None:
+        for key, hint in (
+            ("propertys", "; did you mean properties?"),
+            ("Properties", "; did you mean properties?"),
+            ("props", ""),
+            ("", ""),
+            ("x" * 10_000, ""),
+        ):
+            for command in ("stop", "list", "quit", "reloadconfig"):
+                reply = self.ask_message({"id": "x", "command": command, key: {"name": "web"}})
+                self.assert_refused(reply, 3, f"message invalid: unknown key {key[:60]!r}{hint}")
+        reply = self.ask_message({"id": "x", "comand": "list"})
+        self.assert_refused(reply, 3, "unknown key 'comand'; did you mean command?")
+        self.assertEqual(self.ask("status")["statuses"]["web"], "active")
+
+    def test_every_key_of_a_message(self) -> None:
+        message = {"id": "x", "command": "list", "properties": {}, "msg_type": "call"}
+        for known in (message, {**message, "actor": "deploy"}):
+            self.assertEqual(self.ask_message(known)["status"], "ok")
 
     def test_a_pattern_where_one_is_wanted(self) -> None:
         one = "[sw]* matches 2 programs; name one: solo, web"
