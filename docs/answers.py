@@ -89,6 +89,9 @@ ANSWERS: dict[str, dict[str, str]] = {
         "dry_run": "Whether nothing was changed.",
         "plan": "What changes, in the form that :doc:`reloading` has.",
         "warnings": "A line for each thing that is odd in the file.",
+        "removes": "With `dry_run`, and in the error: the names of the running watchers that are "
+        "removed, if that takes `force`.",
+        "running": "Beside `removes`: how many watchers run.",
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are, of the watchers that it changed: `kept`.",
     },

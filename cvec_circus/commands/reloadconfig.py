@@ -22,6 +22,7 @@ EFFECTS = {"fresh": " (with fresh processes)", "restart": " needs a restart of t
 OCTAL = frozenset({"umask", "endpoint_mode"})
 LONGEST = 60
 _PATH = "The file to read; the one the daemon was started with without it."
+_FORCE = "Apply it although all or most of the running watchers are removed."
 _DRY_RUN = "Show the plan and change nothing."
 
 
@@ -31,6 +32,7 @@ class ReloadConfig(Command):
     properties = (
         Property("path", to_text, doc=_PATH),
         Property("dry_run", to_boolean, default=False, switch=True, doc=_DRY_RUN),
+        Property("force", to_boolean, default=False, switch=True, doc=_FORCE),
     )
     usage = "[FILE]"
     named = (("FILE", "path"),)
@@ -63,6 +65,9 @@ class ReloadConfig(Command):
             lines.append("nothing changes")
         elif reply.get("dry_run"):
             lines.append("nothing was changed: this was a dry run")
+            if "removes" in reply:
+                counts = f"{len(reply['removes'])} of {reply['running']}"
+                lines.append(f"--force is needed: {counts} running watchers are removed")
         return "\n".join([*lines, *remarks(reply)])
 
 

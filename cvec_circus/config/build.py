@@ -23,7 +23,7 @@ from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Fin
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand
-from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
@@ -80,10 +80,10 @@ class Build:
         self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
         self.findings = findings
         self._is_file = environ is not None
+        self._misspelt: dict[str, str] = {}  # the kind that was meant, by header
         for section in self.sections:
             if not section.kind:
-                near = did_you_mean(section.header.partition(":")[0].strip(), (*TABLES, ENV))
-                findings.warn(section, "", f"unknown section, ignored{near}")
+                self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
         if self._is_file:
             for section in self.sections:
@@ -103,8 +103,9 @@ class Build:
         """Return the configuration.
 
         Raises:
-            ConfigError: All problems. Those of watchers and plugins in a file are none as long as
-                something else is to run and has no problem: they are left out.
+            ConfigError: All problems. Those of watchers and plugins in a file, and sections with
+                a misspelt kind, are none as long as something else is to run and has no problem:
+                they are left out.
         """
         everything = self.everything
         everything.warnings = self.findings.warnings
@@ -116,14 +117,33 @@ class Build:
         named = {one.section.header: one for one in runnable if one.section.name}
         rest = [one for one in runnable if one.section.header not in wrong]
         runs = any(not isinstance(one, PluginConfig) or one.active for one in rest)
-        if not (self._is_file and runs and wrong.keys() <= named.keys()):
+        if not (self._is_file and runs and wrong.keys() <= {*named, *self._misspelt}):
             self.findings.raise_problems()
         configuration = copy.copy(everything)
         configuration.watchers = [one for one in rest if isinstance(one, WatcherConfig)]
         configuration.plugins = [one for one in rest if isinstance(one, PluginConfig)]
-        left_out = [LeftOut(named[header].name, lines) for header, lines in wrong.items()]
-        configuration.left_out = sorted(left_out)
+        configuration.warnings = list(everything.warnings)
+        for header, lines in wrong.items():
+            if self._misspelt.get(header, WATCHER) in (WATCHER, PLUGIN):
+                name = named[header].name if header in named else header
+                configuration.left_out.append(LeftOut(name, lines))
+            else:
+                configuration.warnings += lines
+        configuration.left_out.sort()
         return configuration
+
+    def _judge_unknown(self, section: Section) -> None:
+        """Find what may be meant by a section of no known kind: what is near one is a problem."""
+        kind, colon, name = section.header.partition(":")
+        near = nearest_to(kind.strip()[:LONGEST_WORD], frozenset((*TABLES, ENV)))
+        if not near or not self._is_file:
+            self.findings.warn(section, "", "unknown section, ignored")
+            return
+        self._misspelt[section.header] = near
+        if not colon and near not in (CIRCUS, ENV):
+            name = "NAME"
+        meant = f"{near}:{name.strip()}" if name and near != CIRCUS else near
+        self.findings.problem(section, "", f"unknown section; did you mean [{meant}]?")
 
     def replaced(self, section: Section, text: str) -> str:
         """Return a value of a section with the names of variables in it replaced."""

@@ -77,6 +77,7 @@ class Configuration:
         watchers, sockets, plugins: In the order of the configuration.
         warnings: The warnings, a line each.
         left_out: The watchers and plugins that are not run because they have problems.
+        sources: The files that were read, and the folders or files that `include` names, by path.
     """
 
     def __init__(self, circus: dict[str, Any]) -> None:
@@ -86,6 +87,7 @@ class Configuration:
         self.plugins: list[PluginConfig] = []
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
+        self.sources: frozenset[str] = frozenset()
 
     def forget_places(self) -> None:
         """Release the sections, which only messages about the configuration need.

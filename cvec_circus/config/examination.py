@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.config import dependencies
@@ -60,15 +60,27 @@ class Examination(NamedTuple):
 
     build: Build  # its `findings` have all problems and warnings
     configuration: Configuration | None  # None if a daemon would not start with it
+    document: Document  # what was read
 
 
-def examine(path: str, environ: Mapping[str, str], cwd: str) -> Examination:
+class There(NamedTuple):
+    """The names of what a daemon has beside its file, which the file may refer to. Immutable."""
+
+    sockets: Collection[str] = ()
+    watchers: Collection[str] = ()
+
+
+NOTHING = There()
+
+
+def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTHING) -> Examination:
     """Read a configuration file as `readers.ini.load` does, and look for slips. It may block.
 
     Args:
         path: The main file.
         environ: The environment that `$(circus.env.NAME)` and `$NAME` see.
         cwd: The folder that a relative `path` begins in.
+        there: What the daemon that asks has beside the file.
     """
     findings = Findings(thorough=True)
     document = read(path, environ, cwd, findings)
@@ -76,21 +88,23 @@ def examine(path: str, environ: Mapping[str, str], cwd: str) -> Examination:
     configuration = None
     with contextlib.suppress(ConfigError):  # the findings have all problems
         configuration = build.configuration()
-    _Slips(document, build, path).look()
-    return Examination(build, configuration)
+    _Slips(document, build, path, there).look()
+    return Examination(build, configuration, document)
 
 
 class _Slips:
     """Looks for slips in one configuration. Owned by the thread that loads it."""
 
-    def __init__(self, document: Document, build: Build, main: str) -> None:
+    def __init__(self, document: Document, build: Build, main: str, there: There) -> None:
         self._document = document
         self._build = build
         self._findings = build.findings
         self._warn = build.findings.warn
         self._main = Place(main, 0)
         self._notes = {Place(path, entry.line): entry.note for entry, path in document.entries}
+        self._there = there
         self._sockets = {one.name.lower() for one in build.everything.sockets}
+        self._sockets.update(name.lower() for name in there.sockets)
 
     def look(self) -> None:
         for entry, path in self._document.entries:
@@ -263,7 +277,8 @@ class _Slips:
             self._warn(self._build.circus, "check_delay", said)
         names = [one.name for one in everything.watchers]
         names += [one.name for one in everything.plugins]
-        dependencies.look(everything.watchers, names, self._findings)
+        known = [*names, *self._there.watchers]
+        dependencies.look(everything.watchers, known, self._findings)
         for section in self._build.sections:
             if section.kind == ENV and section.name:
                 self._look_at_patterns(section, names)

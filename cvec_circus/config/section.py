@@ -72,6 +72,7 @@ class Finding(NamedTuple):
     text: str
     header: str  # of the section, "" for none
     is_problem: bool
+    is_detail: bool = False  # only a thorough look reports it
 
     @property
     def line(self) -> str:
@@ -114,6 +115,7 @@ class Findings:
         header: str = "",
         key: str = "",
         is_problem: bool = False,
+        is_detail: bool = False,
     ) -> None:
         """Take a finding.
 
@@ -123,14 +125,19 @@ class Findings:
             header: The header of the section that it is in, "" for none.
             key: The key that it is about, "" for none.
             is_problem: Whether it makes something unusable; otherwise it is a warning.
+            is_detail: Whether it is for those who want to be thorough; else it is dropped.
         """
+        if is_detail and not self.thorough:
+            return
         said = [f"[{header}]" if header else "", f"{key}:" if key else "", text]
-        self._all.append(Finding(place, " ".join(filter(None, said)), header, is_problem))
+        text = " ".join(filter(None, said))
+        self._all.append(Finding(place, text, header, is_problem, is_detail))
 
     @property
     def warnings(self) -> list[str]:
-        """The warnings, a line each, in the order of the files and their lines."""
-        return [one.line for one in self.everything() if not one.is_problem]
+        """What a daemon warns of, a line each, in the order of the files and their lines."""
+        found = self.everything()
+        return [one.line for one in found if not (one.is_problem or one.is_detail)]
 
     def everything(self) -> list[Finding]:
         """Return the problems and the warnings, in the order of the files and their lines."""

@@ -102,14 +102,18 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
             yield Judgement("endpoint_owner", str(error), True)
 
 
-def examine(circus: Mapping[str, Any]) -> list[str]:
+def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:
     """Refuse endpoints with a problem; return warnings of risky ones, to log once they listen.
+
+    Args:
+        circus: The options of the daemon.
+        allow_remote: Whether other machines may connect whatever these options say.
 
     Raises:
         SocketError: The first problem.
     """
     warnings = []
-    for one in judge(circus):
+    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}):
         if one.is_problem:
             raise SocketError(str(one))
         warnings.append(str(one))

@@ -1,7 +1,7 @@
 """Asking the person at a terminal before an order that reaches further than one may have meant.
 
-These are an order to all watchers, and a `set` that replaces processes. Who pipes, wants JSON or
-runs a script is not asked: see `is_sure`.
+These are an order to all watchers, a `set` that replaces processes, and a `reloadconfig` that
+removes most of what runs. Who pipes, wants JSON or runs a script is not asked: see `is_sure`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cvec_circus.commands.base import Fields
 
 NOT_DONE = "nothing was done: the answer was not yes"
+MOST_NAMES = 5
 
 
 def is_agreed(client: Client, command: str, properties: Fields) -> bool:
@@ -48,6 +49,16 @@ def question_of(client: Client, command: str, properties: Fields) -> str:
         return f"{command} all watchers? [y/N] "
     which = "1 watcher" if watchers == 1 else f"all {watchers} watchers"
     return f"{command} {which} ({_processes(processes)})? [y/N] "
+
+
+def question_of_loss(command: str, refused: Fields) -> str:
+    """Make the question to ask after an order was refused because it removes too much."""
+    removed = refused["removes"]
+    names = ", ".join(removed[:MOST_NAMES]) + (", ..." if len(removed) > MOST_NAMES else "")
+    return (
+        f"{command} removes {len(removed)} of {refused['running']} running watchers ({names}). "
+        "Do it? [y/N] "
+    )
 
 
 def _of_set(client: Client, name: str, options: Fields) -> str:

@@ -114,6 +114,8 @@ def run(line: Line, by_script: bool = False) -> int:
         stream = stream_of(command, options)
         if stream is None:
             reply = ask(endpoint, command, properties, options.timeout)
+            if reply.get("status") == "error" and reply.get("removes") and not by_script:
+                reply = insist(endpoint, line, reply)
         else:
             reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
@@ -141,9 +143,7 @@ def is_sure(endpoint: str, line: Line) -> bool:
     """
     options, command, properties = line
     assert command is not None
-    if YES not in command.local or YES.prop in options.local or options.json or options.prettify:
-        return True
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    if YES not in command.local or YES.prop in options.local or not has_person(options):
         return True
     from cvec_circus.ctl.asking import NOT_DONE, is_agreed
 
@@ -152,6 +152,33 @@ def is_sure(endpoint: str, line: Line) -> bool:
     if not agreed:
         complain(NOT_DONE)
     return agreed
+
+
+def has_person(options: Namespace) -> bool:
+    """Tell whether a person reads the answer and can be asked."""
+    if options.json or options.prettify:
+        return False
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def insist(endpoint: str, line: Line, refused: Fields) -> Fields:
+    """Ask the person at the terminal, if there is one, and send what was refused once more.
+
+    Returns:
+        The reply: the first one if nothing was sent.
+
+    Raises:
+        CallError: There is no usable reply.
+    """
+    options, command, properties = line
+    assert command is not None
+    if not has_person(options):
+        return refused
+    from cvec_circus.ctl.asking import question_of_loss, says_yes
+
+    if not says_yes(question_of_loss(command.name, refused)):
+        return refused
+    return ask(endpoint, command, {**properties, "force": True}, options.timeout)
 
 
 def stream_of(

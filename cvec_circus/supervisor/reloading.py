@@ -19,16 +19,18 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.commands.base import replaced
 from cvec_circus.commands.target import Answer
 from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.dependencies import look_for_circles
+from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
-from cvec_circus.config.readers.ini import load
-from cvec_circus.config.section import Findings
+from cvec_circus.config.rereading import reread
+from cvec_circus.control import endpoints
 from cvec_circus.control.server import FAULT
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
 from cvec_circus.supervisor.compose import Desks, Loaded
+from cvec_circus.supervisor.loss import Loss, TooMuchLost, loss_of
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
+from cvec_circus.wire.topics import fold
 
 STOPPING = "arbiter is stopping"
 STOPPED = "the supervisor has stopped"
@@ -42,9 +44,12 @@ class Order:
         is_over: Whether it has been answered, so that nothing more of it is done.
     """
 
-    def __init__(self, path: str, dry_run: bool, waiting: bool, answer: Answer) -> None:
+    def __init__(
+        self, path: str, dry_run: bool, force: bool, waiting: bool, answer: Answer
+    ) -> None:
         self.path = path
         self.dry_run = dry_run
+        self.force = force
         self.waiting = waiting
         self.answer = answer
         self.timer: Timer | None = None
@@ -99,7 +104,7 @@ class Reloading:
         if path is None:
             text = "this arbiter was started without a file; name one: reloadconfig FILE"
             raise exc.MessageError(text, COMMAND_FAILED)
-        order = Order(path, props["dry_run"], props["waiting"], answer)
+        order = Order(path, props["dry_run"], props["force"], props["waiting"], answer)
         timeout = props["timeout"]
         if timeout is not None:
             text = f"reloadconfig timed out after {timeout:g} s: nothing has changed"
@@ -133,7 +138,7 @@ class Reloading:
                 self._loop.post(self.look)
             elif not turn.is_over:
                 self._order = turn
-                self._attempt(turn, self._read, turn)
+                self._attempt(turn, self._read, turn, self._there(), self._loaded.configuration)
 
     def close(self) -> None:
         """Let go of everything, after the loop and the configuration thread have ended."""
@@ -159,18 +164,24 @@ class Reloading:
         except exc.CircusError as error:
             self._failed(order, error)
 
-    def _read(self, order: Order) -> None:
+    def _there(self) -> There:
+        """Return the names of what was not loaded from a configuration."""
+        now = self._loaded.configuration
+        sockets = {one.name.lower() for one in now.sockets}
+        watchers = {fold(one.name) for one in now.watchers}
+        return There(
+            [one.name for one in self._desks.sockets if one.name.lower() not in sockets],
+            [one.name for one in self._roster.watchers() if fold(one.name) not in watchers],
+        )
+
+    def _read(self, order: Order, there: There, former: Configuration) -> None:
         """On the configuration thread."""
         origin = self._loaded.origin
         environ = os.environ if origin.environ is None else origin.environ
+        cwd = os.getcwd() if origin.cwd is None else origin.cwd
         try:
-            configuration = load(order.path, environ, origin.cwd)
-            problems = [line for _, lines in configuration.left_out for line in lines]
-            if problems:
-                raise exc.ConfigError(problems)
-            findings = Findings()
-            look_for_circles(configuration.watchers, findings)
-            findings.raise_problems()
+            configuration = reread(order.path, environ, cwd, there, former.sources)
+            endpoints.examine(configuration.circus, former.circus["allow_remote"])
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:
@@ -179,7 +190,8 @@ class Reloading:
     def _failed(self, order: Order, error: Exception) -> None:
         if isinstance(error, (exc.CircusError, OSError)):
             logger.error("the configuration stays as it is: %s", str(error).replace("\n", "; "))
-            order.fail(str(error))
+            more = error.loss.as_json() if isinstance(error, TooMuchLost) else {}
+            order.fail(str(error), **more)
         else:
             logger.error("reloadconfig failed", exc_info=error)
             order.fail(FAULT)
@@ -203,11 +215,14 @@ class Reloading:
             return
         try:
             planned = plan(self._desks, self._loaded, wanted)
+            if not order.dry_run:
+                self._check_loss(order, planned.plan)
         except Exception as error:
             self._failed(order, error)
             return
         if order.dry_run:
-            order.ok(_told(order, planned.plan, wanted))
+            loss = loss_of(planned.plan, self._desks.roster)
+            order.ok(_told(order, planned.plan, wanted, loss if loss.is_large else None))
             self._end()
             return
         order.newcomers = Newcomers(planned.new, planned.held)
@@ -215,6 +230,16 @@ class Reloading:
             self._attempt(order, self._bind, order, wanted)
         else:
             self._apply(order, wanted)
+
+    def _check_loss(self, order: Order, plan: Plan) -> None:
+        """Refuse what removes most of what runs, unless the order says that it is meant.
+
+        Raises:
+            TooMuchLost: It does.
+        """
+        loss = loss_of(plan, self._desks.roster)
+        if loss.is_large and not order.force:
+            raise TooMuchLost(loss)
 
     def _bind(self, order: Order, wanted: Configuration) -> None:
         """On the configuration thread."""
@@ -232,6 +257,7 @@ class Reloading:
         desks = self._desks
         try:
             planned = plan(desks, self._loaded, wanted)
+            self._check_loss(order, planned.plan)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
             application.exchange_sockets(planned, order.newcomers, self._departures)
         except Exception as error:
@@ -252,12 +278,15 @@ class Reloading:
             order.ok(fields)
 
 
-def _told(order: Order, plan: Plan, wanted: Configuration) -> dict[str, Any]:
+def _told(
+    order: Order, plan: Plan, wanted: Configuration, loss: Loss | None = None
+) -> dict[str, Any]:
     return {
         "file": order.path,
         "dry_run": order.dry_run,
         "plan": plan.as_json(),
         "warnings": list(wanted.warnings),
+        **({} if loss is None else loss.as_json()),
     }
 
 

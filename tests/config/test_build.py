@@ -72,11 +72,27 @@ class TestWatchers(ConfigTestCase):
                 "main.ini:2: [watcher:w] cmd: $WID is not replaced here; write $(circus.wid)",
                 "main.ini:3: [watcher:w] signleton: unknown option; did you mean "
                 "singleton? (kept for hooks and plugins)",
-                "main.ini:6: [watcer:x] unknown section, ignored; did you mean watcher?",
-                "main.ini:8: [Env] unknown section, ignored; did you mean env?",
                 "main.ini:9: [nonsense] unknown section, ignored",
+                "main.ini:8: [Env] unknown section; did you mean [env]?",
             ],
         )
+        problem = "main.ini:6: [watcer:x] unknown section; did you mean [watcher:x]?"
+        self.assertEqual(configuration.left_out, [("watcer:x", [problem])])
+
+    def test_a_misspelt_section_alone(self) -> None:
+        for header, meant in (
+            ("watchr:web", "watcher:web"),
+            ("Watcher: a b", "watcher:a b"),
+            ("watcher", "watcher:NAME"),
+            ("plugins:p", "plugin:p"),
+            ("sockets", "socket:NAME"),
+            ("circuss", "circus"),
+            ("circus:x", "circus"),
+            ("envs:web", "env:web"),
+        ):
+            said = f"main.ini:1: [{header}] unknown section; did you mean [{meant}]?"
+            self.assertEqual(self.problems(f"[{header}]\ncmd = x\n"), [said])
+        self.load("[uwsgi]\nx = 1\n[program:web]\ncommand = x\n[watcher:w]\ncmd = x\n")
 
 
 class TestPlaces(ConfigTestCase):

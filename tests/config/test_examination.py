@@ -112,7 +112,7 @@ class TestLines(SlipsCase):
     def test_unknown_sections(self) -> None:
         self.says(
             f"{WEB}[watchers:x]\ncmd = x\n",
-            "3: [watchers:x] unknown section, ignored; did you mean watcher?",
+            "! 3: [watchers:x] unknown section; did you mean [watcher:x]?",
         )
 
     def test_nothing_to_run(self) -> None:

@@ -88,6 +88,55 @@ class TestTheQuestion(AskingCase):
         self.assertEqual(asked("One Shot", cmd="sleep 5"), "")
         self.assertEqual(asked("nope", cmd="sleep 5"), "")
 
+    def test_a_dry_run_asks_nothing(self) -> None:
+        self.assertEqual(self.question("reload", dry_run=True), "")
+
+
+class TestALoss(AskingCase):
+    """A daemon that refuses a reload for what it removes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sent: list[dict[str, Any]] = []
+
+        def answer(request: Any) -> None:
+            message = json.loads(request.frames[0])
+            self.sent.append(message["properties"])
+            reply = {"status": "ok", "id": message["id"]}
+            if not message["properties"].get("force"):
+                names = [f"w{number}" for number in range(6)]
+                refused = {"status": "error", "reason": "too much", "errno": 5}
+                reply = {**reply, **refused, "removes": names, "running": 7}
+            request.send(json.dumps(reply).encode())
+
+        self.loop.ask(setattr, self, "dispatch", answer)
+
+    def test_yes(self) -> None:
+        terminal = self.terminal("reloadconfig")
+        said = terminal.until(ASKED)
+        asked = "reloadconfig removes 6 of 7 running watchers (w0, w1, w2, w3, w4, ...). Do it?"
+        self.assertIn(asked, said)
+        self.assertEqual(self.sent, [{}])
+        terminal.type("y\n")
+        terminal.until("ok\r\n")
+        self.assertEqual(terminal.ended(), 0)
+        self.assertEqual(self.sent, [{}, {"force": True}])
+
+    def test_no(self) -> None:
+        terminal = self.terminal("reloadconfig")
+        terminal.until(ASKED)
+        terminal.type("\n")
+        terminal.until("error: too much\r\n")
+        self.assertEqual(terminal.ended(), 3)
+        self.assertEqual(self.sent, [{}])
+
+    def test_nobody_is_asked(self) -> None:
+        for words in (("reloadconfig", "--json"), ("reloadconfig", "--force")):
+            self.sent.clear()
+            terminal = self.terminal(*words)
+            terminal.ended()
+            self.assertEqual(len(self.sent), 1)
+
 
 class TestOnATerminal(AskingCase):
     def test_yes(self) -> None:

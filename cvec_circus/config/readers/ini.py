@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import collections
+import contextlib
 import errno
 import glob
 import os
@@ -27,6 +28,7 @@ from cvec_circus.config.section import (
 from cvec_circus.options.expand import env_values, expand
 
 DEFAULT = "DEFAULT"
+_WILD = re.compile(r"[*?[]")
 LARGEST_FILE = 16 * 1024 * 1024
 
 
@@ -51,10 +53,16 @@ def load(
     findings = Findings()
     document = read(path, environ, os.getcwd() if cwd is None else cwd, findings)
     configuration = Build(document.sections.values(), findings, environ).configuration()
-    nothing: dict[str, str] = {}
-    for section in document.sections.values():  # from now on only their places are needed
-        section.values = section.written = nothing
+    finish(configuration, document)
     return configuration
+
+
+def finish(configuration: Configuration, document: Document) -> None:
+    """Note where a configuration comes from, and release what was read: only places are needed."""
+    configuration.sources = frozenset(document.sources)
+    nothing: dict[str, str] = {}
+    for section in document.sections.values():
+        section.values = section.written = nothing
 
 
 class Document:
@@ -65,11 +73,16 @@ class Document:
     Attributes:
         sections: The sections by their headers.
         entries: Every entry with its file, if the findings are thorough.
+        sources: The files that were read, and the folders or files that `include` names, each as an
+            absolute path with what tells its content from another one.
+        absent: What is included and cannot be read: its path as in `sources`, its place, and why.
     """
 
     def __init__(self, findings: Findings) -> None:
         self.sections: dict[str, Section] = {}
         self.entries: list[tuple[Entry, str]] = []
+        self.sources: dict[str, tuple[int, ...]] = {}
+        self.absent: list[tuple[str, Place | None, str]] = []
         self._findings = findings
 
     def add(self, entries: list[Entry], path: str) -> dict[str, dict[str, str]]:
@@ -109,14 +122,12 @@ class Document:
 
     def _note_section(self, section: Section, place: Place) -> None:
         text = f"begun in {_named(section.places[''], place)} already; both are read as one section"
-        if self._findings.thorough:
-            self._findings.at(place, text, section.header)
+        self._findings.at(place, text, section.header, is_detail=True)
 
     def _note_key(self, section: Section, key: str, place: Place, is_slip: bool) -> None:
         """Warn of a key that is given twice: in one file that is a slip, over several maybe not."""
         text = f"given in {_named(section.places[key], place)} already; this one is ignored"
-        if is_slip or self._findings.thorough:
-            self._findings.at(place, text, section.header, key)
+        self._findings.at(place, text, section.header, key, is_detail=not is_slip)
 
 
 def _section(header: str, place: Place) -> Section:
@@ -143,34 +154,31 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
     """
     document = Document(findings)
     waiting = collections.deque([path])
-    seen = set()
+    seen: set[object] = set()
     while waiting:
         current = waiting.popleft()
         identity = _identity(os.path.join(cwd, current))
-        if identity in seen:
+        if (identity[:2] or current) in seen:
             continue
-        seen.add(identity)
+        seen.add(identity[:2] or current)
         findings.begin(current)
         text = _text_of(current, cwd, findings)
+        document.sources[os.path.join(cwd, current)] = (*identity, hash(text))
         own = document.add(parse(text, current, findings), current)
         for key, pattern in _patterns(own.get(CIRCUS, {}), environ, own.get(ENV, {})):
             named = os.path.join(os.path.dirname(path), pattern)
-            found = _matches(named, cwd)
-            if not found:
-                said = f"nothing is there at {named}; paths are relative to the main file"
-                findings.warn(document.sections[CIRCUS], key, said)
-            waiting.extend(found)
+            waiting.extend(_included(document, key, named, cwd, findings))
     document.share_defaults()
     return document
 
 
-def _identity(path: str) -> object:
-    """Return what is the same for all names of a file."""
+def _identity(path: str) -> tuple[int, ...]:
+    """Return what is the same for all names of a file, two numbers, and what a change changes."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # reading it will say why
-        return path
-    return status.st_dev, status.st_ino
+        return ()
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _patterns(
@@ -186,16 +194,41 @@ def _patterns(
     ]
 
 
-def _matches(named: str, cwd: str) -> list[str]:
-    """Return the files of a pattern in order, relative to `cwd` if the pattern is.
+def _included(document: Document, key: str, named: str, cwd: str, findings: Findings) -> list[str]:
+    """Return the files that a pattern stands for; what cannot be read becomes a warning.
 
-    A pattern never names a FIFO.
+    It is a problem for a daemon that has read it before: see `config.rereading`.
     """
+    section = document.sections[CIRCUS]
+    found = _matches(named, cwd)
+    pipes = [one for one in found if _is_pipe(os.path.join(cwd, one))]
+    for pipe in pipes:
+        said = f"{pipe} is a pipe, which is not read; write a regular file"
+        findings.warn(section, key, said)
+        document.absent.append((os.path.join(cwd, pipe), section.place(key), f"{key}: {said}"))
+    if not found:
+        said = f"nothing is there at {named}; paths are relative to the main file"
+        findings.warn(section, key, said)
+    root = os.path.join(cwd, _WILD.split(named, maxsplit=1)[0])
+    if root != os.path.join(cwd, named):
+        root = os.path.dirname(root)
+    try:
+        with contextlib.suppress(NotADirectoryError):
+            os.close(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.stat(root)
+        document.sources[root] = ()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        document.absent.append((root, section.place(key), f"{key}: {root}: {reason}"))
+    return [one for one in found if one not in pipes]
+
+
+def _matches(named: str, cwd: str) -> list[str]:
+    """Return the files of a pattern in order, relative to `cwd` if the pattern is."""
     try:
         found = sorted(glob.glob(os.path.join(cwd, named)))
     except (re.error, RecursionError):  # a pattern such as [z-a], or one of a thousand folders
         return []
-    found = [one for one in found if not _is_pipe(one)]
     return found if os.path.isabs(named) else [os.path.relpath(one, cwd) for one in found]
 
 

@@ -27,7 +27,10 @@ class TestInclude(ConfigTestCase):
 
     def test_a_named_pipe_is_no_file(self) -> None:
         os.mkfifo(os.path.join(self.folder, "sub", "pipe.ini"))
-        self.assertEqual(self.names("include_dir = sub"), ["main", "b", "c"])
+        loaded = self.load(f"[circus]\ninclude_dir = sub\n{MAIN}")
+        self.assertEqual([one.name for one in loaded.watchers], ["main", "b", "c"])
+        said = "sub/pipe.ini is a pipe, which is not read; write a regular file"
+        self.assertEqual(loaded.warnings, [f"main.ini:2: [circus] include_dir: {said}"])
 
     def test_files_and_patterns(self) -> None:
         for circus, names in (

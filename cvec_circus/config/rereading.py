@@ -1,0 +1,70 @@
+"""Reading a configuration for a daemon that runs: when it is settled, and if `--check` passes it.
+
+An editor or a deployment may be writing just now, and half a file looks like a file with fewer
+watchers. So the files are read until two readings a moment apart are the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+
+from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.examination import There, examine
+from cvec_circus.config.readers.ini import Document, finish, read
+from cvec_circus.config.section import Findings
+from cvec_circus.exc import ConfigError
+
+APART = 0.02
+"""Seconds between two readings."""
+
+PATIENCE = 3.0
+"""Seconds until a file that changes all the time is given up."""
+
+
+def reread(
+    path: str,
+    environ: Mapping[str, str],
+    cwd: str,
+    there: There,
+    former: Collection[str],
+) -> Configuration:
+    """Read a configuration as `readers.ini.load` does, once it is settled. It blocks.
+
+    Args:
+        path, environ, cwd: As for `load`.
+        there: What the daemon has beside the file.
+        former: The `sources` of the configuration that is read again.
+
+    Raises:
+        ConfigError: Every problem that `--check` finds, what was included and is gone, or a file
+            that somebody writes all the time.
+    """
+    ends_at = SYSTEM.monotonic() + PATIENCE
+    while True:
+        before = read(path, environ, cwd, Findings())
+        threading.Event().wait(APART)  # nothing sets it: so long nothing may change
+        examination = examine(path, environ, cwd, there)
+        document, configuration = examination.document, examination.configuration
+        if before.sources == document.sources:
+            break
+        if SYSTEM.monotonic() > ends_at:
+            raise ConfigError([f"{path}: changes all the time; read it again when it is written"])
+    found = examination.build.findings.everything()
+    problems = [one.line for one in found if one.is_problem]
+    problems += _gone(document, former)
+    if problems or configuration is None:
+        raise ConfigError(problems)
+    finish(configuration, document)
+    return configuration
+
+
+def _gone(document: Document, former: Collection[str]) -> list[str]:
+    """Name what is included, was there before, and cannot be read now."""
+    hint = "it was read before; put it back, or take it out of [circus]"
+    return [
+        f"{place}: [circus] {said}; {hint}" if place else f"{said}; {hint}"
+        for path, place, said in document.absent
+        if path in former
+    ]

@@ -1,0 +1,71 @@
+"""What a plan takes away of what runs: more than is likely to be meant has to be confirmed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from cvec_circus import exc
+from cvec_circus.config.plan import ADD, REMOVE, Plan
+from cvec_circus.core.roster import Roster
+from cvec_circus.wire.topics import fold
+
+ALL_OF = 2
+"""So many running watchers are not all removed by accident, if none is added."""
+
+HALF_OF = 10
+"""Of so many running watchers, more than half are not removed by accident."""
+
+SHOWN = 5
+
+
+class Loss(NamedTuple):
+    """The running watchers that a plan removes. Immutable."""
+
+    removed: tuple[str, ...]  # their names
+    running: int  # how many run, these included
+    added: int  # how many watchers it adds
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is refused unless the order insists."""
+        lost = len(self.removed)
+        if lost == self.running >= ALL_OF and not self.added:
+            return True
+        return self.running >= HALF_OF and 2 * lost > self.running
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its fields in a reply."""
+        return {"removes": list(self.removed), "running": self.running}
+
+    def __str__(self) -> str:
+        names = ", ".join(self.removed[:SHOWN])
+        more = len(self.removed) - SHOWN
+        named = f"{names} and {more} more" if more > 0 else names
+        none = "" if self.added else ", and adds none"
+        return f"removes {len(self.removed)} of {self.running} running watchers{none}: {named}"
+
+
+class TooMuchLost(exc.CircusError):
+    """A plan is refused for what it removes. Immutable."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(
+            f"this {loss}; nothing was changed. Is the file complete? "
+            "If that is meant, say so: --force, in a message force"
+        )
+        self.loss = loss
+
+
+def loss_of(plan: Plan, roster: Roster) -> Loss:
+    """Return what a plan takes away. Called on the supervisor thread; nothing is changed.
+
+    A watcher whose name is only written otherwise now is not lost.
+    """
+    running = {w.name for w in roster.watchers() if w.goal.up and not w.kind.is_helper}
+    added = {fold(step.name) for step in plan.watchers if step.action == ADD}
+    removed = tuple(
+        step.name
+        for step in plan.watchers
+        if step.action == REMOVE and step.name in running and fold(step.name) not in added
+    )
+    return Loss(removed, len(running), len(added))

@@ -1,0 +1,184 @@
+"""reloadconfig changes nothing when the file is likely not what is meant."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from tests.support.eventually import eventually
+from tests.support.reloads import ReloadCase
+
+SLEEP = "cmd = sleep 600\n"
+
+
+def watchers(*names: str) -> str:
+    return "".join(f"[watcher:{name}]\n{SLEEP}" for name in names)
+
+
+class TestWhatTheCheckRefuses(ReloadCase):
+    """A file with a problem changes nothing, and every problem is named."""
+
+    def test_quotes_and_misspelt_sections(self) -> None:
+        daemon = self.up(watchers("a", "b", "c"))
+        before = self.pids("a"), self.pids("b"), self.pids("c")
+        self.write(f"[watcher:a]\ncmd = sh -c 'x\n[watchr:b]\n{SLEEP}{watchers('c')}")
+        reason = daemon.wire.refused("reloadconfig")
+        self.assertIn(":6: [watcher:a] cmd: cannot be split into words: no closing quot", reason)
+        self.assertIn(":7: [watchr:b] unknown section; did you mean [watcher:b]?", reason)
+        self.assertIn("[watcher:a]", daemon.wire.refused("reloadconfig", dry_run=True))
+        self.assertIn("[watcher:a]", daemon.wire.refused("reloadconfig", force=True))
+        self.assertEqual((self.pids("a"), self.pids("b"), self.pids("c")), before)
+        plan = self.reload(f"{watchers('a', 'b', 'c')}[uwsgi]\nx = 1\n")
+        self.assertFalse(plan["changes"])
+
+    def test_a_start_runs_the_others(self) -> None:
+        daemon = self.daemon(f"{watchers('a')}[watchr:b]\n{SLEEP}")
+        self.assertEqual(self.count(daemon), 1)
+        reason = daemon.call("status")["reasons"]["watchr:b"]
+        self.assertIn("left out: ", reason)
+        self.assertIn("did you mean [watcher:b]?", reason)
+
+    def count(self, daemon) -> int:
+        return int(daemon.call("numwatchers")["numwatchers"])
+
+    def test_endpoints(self) -> None:
+        daemon = self.up(watchers("a"))
+        self.write(watchers("a"), circus="stats_endpoint = tcp://127.0.0.1:99999")
+        self.assertIn("stats_endpoint", daemon.wire.refused("reloadconfig"))
+
+    def test_what_was_added_at_run_time_is_known(self) -> None:
+        daemon = self.up(watchers("a"))
+        daemon.call("add", name="db", cmd="sleep 600", start=True, waiting=True)
+        self.reload(f"{watchers('a')}[watcher:b]\n{SLEEP}depends_on = db\n")
+        self.assertEqual(self.statuses()["b"], "active")
+        self.write(f"{watchers('a')}[watcher:b]\n{SLEEP}depends_on = nope\n")
+        self.assertIn("there is no watcher nope", daemon.wire.refused("reloadconfig"))
+
+
+class TestLosses(ReloadCase):
+    """A plan that removes most of what runs has to be meant."""
+
+    def test_all_of_two(self) -> None:
+        daemon = self.up(watchers("a", "b"))
+        before = self.pids("a"), self.pids("b")
+        for text in ("", "\n# nothing yet\n", "[env]\nX = 1\n"):
+            self.write(text)
+            answer = daemon.wire.client.call("reloadconfig", waiting=True)
+            self.assertEqual((answer["status"], answer["errno"]), ("error", 5))
+            said = "removes 2 of 2 running watchers, and adds none: a, b; nothing was changed"
+            self.assertIn(said, answer["reason"])
+            self.assertEqual((answer["removes"], answer["running"]), (["a", "b"], 2))
+        done = daemon.ctl("reloadconfig")
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertIn("--force", done.stderr)
+        dry = daemon.ctl("reloadconfig", "--dry-run")
+        self.assertEqual(dry.returncode, 0)
+        self.assertIn("--force is needed: 2 of 2 running watchers are removed", dry.stdout)
+        self.assertEqual((self.pids("a"), self.pids("b")), before)
+        self.assertEqual(daemon.ctl("reloadconfig", "--force", "--waiting").returncode, 0)
+        self.assertEqual(self.statuses(), {})
+
+    def test_what_is_no_loss(self) -> None:
+        self.up(watchers("a", "b"))
+        self.reload(watchers("b"))
+        self.reload(watchers("A1"))  # the only one
+        self.reload(watchers("x", "y"))
+        self.reload(watchers("X", "Y"))  # written otherwise
+        self.assertEqual(set(self.statuses()), {"X", "Y"})
+        self.reload(watchers("new"))  # one is added
+        self.served.call("stop", name="new", waiting=True)
+        self.reload("")  # none runs
+        self.assertEqual(self.statuses(), {})
+
+    def test_more_than_half_of_ten(self) -> None:
+        names = [f"w{number}" for number in range(10)]
+        daemon = self.up(watchers(*names))
+        self.write(watchers(*names[:4], "new"))
+        said = "removes 6 of 10 running watchers: w4, w5, w6, w7, w8 and 1 more"
+        self.assertIn(said, daemon.wire.refused("reloadconfig"))
+        self.reload(watchers(*names[:5]))
+        self.reload(watchers(*names[:1]))  # fewer than ten
+        self.assertEqual(set(self.statuses()), {"w0"})
+
+
+class TestIncludes(ReloadCase):
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.conf = self.folder / "conf.d"
+        self.conf.mkdir()
+        (self.conf / "b.ini").write_text(watchers("b"))
+        (self.folder / "c.ini").write_text(watchers("c"))
+        circus = f"include_dir = {self.conf}\ninclude = {self.folder}/c.ini"
+        self.up(watchers("a"), circus=circus)
+        self.assertTrue(eventually(lambda: [*self.statuses().values()] == ["active"] * 3))
+        self.before = self.pids("a"), self.pids("b"), self.pids("c")
+
+    def refused(self, *expected: str) -> None:
+        reason = self.served.wire.refused("reloadconfig")
+        for text in (*expected, "it was read before; put it back, or take it out of [circus]"):
+            self.assertIn(text, reason)
+        self.assertEqual((self.pids("a"), self.pids("b"), self.pids("c")), self.before)
+
+    def test_a_folder_is_gone(self) -> None:
+        aside = self.folder / "aside"
+        self.conf.rename(aside)
+        self.refused(f"include_dir: {self.conf}: No such file or directory")
+        aside.rename(self.conf)
+        self.assertFalse(self.reload()["changes"])
+
+    def test_a_file_is_gone_or_a_pipe(self) -> None:
+        path = self.folder / "c.ini"
+        path.unlink()
+        self.refused(f"include: {path}: No such file or directory")
+        os.mkfifo(path)
+        self.refused(f"{path} is a pipe")
+        path.unlink()
+        path.write_text(watchers("c"))
+        (self.conf / "b.ini").unlink()
+        os.mkfifo(self.conf / "b.ini")
+        self.refused(f"{self.conf}/b.ini is a pipe")
+
+    def test_a_file_that_is_taken_out_of_a_folder(self) -> None:
+        (self.conf / "b.ini").unlink()
+        [step] = self.reload()["watchers"]
+        self.assertEqual((step["name"], step["action"]), ("b", "remove"))
+
+
+class TestAFileThatIsBeingWritten(ReloadCase):
+    def test_no_half_file_is_applied(self) -> None:
+        names = [f"w{number}" for number in range(6)]
+        daemon = self.up(watchers(*names))
+        before = {name: self.pids(name) for name in names}
+        whole = daemon.config.read_bytes()
+        ended = threading.Event()
+
+        def write() -> None:
+            while not ended.is_set():
+                with open(daemon.config, "wb", buffering=0) as file:
+                    file.write(whole[: len(whole) // 2])
+                    ended.wait(0.005)
+                    file.write(whole[len(whole) // 2 :])
+                ended.wait(0.005)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            answers = [daemon.wire.client.call("reloadconfig") for _ in range(2)]
+        finally:
+            ended.set()
+            writer.join()
+        for answer in answers:
+            self.assertEqual(answer["errno"], 5)
+            self.assertIn("changes all the time", answer["reason"])
+        self.assertFalse(self.reload()["changes"])
+        self.assertEqual({name: self.pids(name) for name in names}, before)
+
+
+if __name__ == "__main__":
+    unittest.main()
