@@ -224,7 +224,9 @@ SOCKET = {
     "umask": "The mask, in octal, of the mode that `path` has: 177 for one that only its owner "
     "can connect to. With the default all users can, as with Circus.",
     "owner": "The user, by name or number, who owns `path`; the daemon's own without it.",
-    "replace": "Whether a socket that exists at `path` is removed first. Other files never are.",
+    "replace": "Whether a socket that exists at `path` is removed first, if no process serves it "
+    "any more. One that is served is refused, and the error names its processes; other files are "
+    "never removed.",
     "interface": "The only network device, such as `eth0`, over which it can be reached.",
     "proto": "The protocol, by name (`tcp`, `udp`, `mptcp`, ...) or number; 0 for the usual one "
     "of the type.",

@@ -258,13 +258,11 @@ def _listening(sock: socket.socket, address: str, own_path: OwnPath | None = Non
 
 def _check_path(path: str) -> None:
     """Refuse a path where a daemon listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return  # nothing, an abandoned socket, or another file, which `unix.bind` refuses
-    raise OSError(errno.EADDRINUSE, "")
+    from cvec_circus.sockets import unix
+
+    if unix.is_served(path):
+        reason = os.strerror(errno.EADDRINUSE)
+        raise OSError(f"{reason}; {unix.server_of(os.path.abspath(path))} listens there")
 
 
 def _reason(error: OSError) -> str:

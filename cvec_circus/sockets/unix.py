@@ -1,4 +1,7 @@
-"""The path of a unix socket: made with the right mode and owner, removed only if it is ours."""
+"""The path of a unix socket: made with the right mode and owner, removed only if it is ours.
+
+Or, if that is wanted, if it is one that no process serves any more.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
+
+_NAMED = 3
+"""How many processes that hold a socket an error names."""
 
 
 class OwnPath(NamedTuple):
@@ -72,7 +78,7 @@ def bind(
         opened: The socket; it does not listen yet.
         path, mode: The path and its mode.
         owner: Its owner, by name or number; None for our user.
-        replace: Whether a socket that is there already is removed first.
+        replace: Whether a socket that is there already, and that nobody serves, is removed first.
 
     Raises:
         OSError: The system refuses. Nothing of ours is left there.
@@ -128,7 +134,7 @@ def user(owner: int | str) -> int:
 
 
 def _make_room(path: str, replace: bool) -> None:
-    """Remove the socket at a path, if `replace` says so."""
+    """Remove the socket at a path, if `replace` says so and no process serves it."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
@@ -138,7 +144,63 @@ def _make_room(path: str, replace: bool) -> None:
     if not replace:
         text = "a socket is there already; remove it, or set replace = True"
         raise FileExistsError(errno.EEXIST, text)
+    if is_served(path):
+        text = f"{server_of(path)} serves the socket there; stop it first, or use another path"
+        raise FileExistsError(errno.EEXIST, text)
     os.unlink(path)
+
+
+def is_served(path: str) -> bool:
+    """Tell whether a process listens on the socket at a path, or reads from it. Waits a second.
+
+    A socket that nobody serves refuses connections, and what is no socket does so too.
+    """
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_UNIX, kind) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            except PermissionError:
+                return bool(_inodes(path))
+            except OSError as error:
+                if error.errno == errno.EPROTOTYPE:  # it is a socket of another type
+                    continue
+            return True
+    return True
+
+
+def server_of(path: str) -> str:
+    """Name the processes that have the socket at a path open, as far as we may see that."""
+    wanted = {f"socket:[{inode}]" for inode in _inodes(path)}
+    found = []
+    for pid in filter(str.isdecimal, os.listdir("/proc") if wanted else ()):
+        with suppress(OSError):  # it has ended, or it is another user's
+            links = os.scandir(f"/proc/{pid}/fd")
+            with links:
+                is_holder = any(_target(link.path) in wanted for link in links)
+            if is_holder:
+                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
+                    found.append(f"pid {pid} ({name.read().strip()})")
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(found[:_NAMED]) + more or "another process"
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:  # it was closed just now
+        return ""
+
+
+def _inodes(path: str) -> list[str]:
+    """Return the numbers of the open sockets that were bound to a path: see proc_net(5)."""
+    with open("/proc/net/unix", "rb") as table:
+        rows = (row.rstrip(b"\n").split(b" ") for row in table)
+        name = os.fsencode(path)
+        found = [[cell for cell in row if cell] for row in rows if row[-1] == name]
+    return [os.fsdecode(cells[6]) for cells in found]
 
 
 def umask() -> int:

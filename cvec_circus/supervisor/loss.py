@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.plan import ADD, REMOVE, Plan
 from cvec_circus.core.roster import Roster
 from cvec_circus.wire.topics import fold
@@ -22,7 +23,7 @@ class Loss(NamedTuple):
     """The running watchers that a plan removes. Immutable."""
 
     removed: tuple[str, ...]  # their names
-    running: int  # how many run, these included
+    running: int  # how many run that a file has, these included
     added: int  # how many watchers it adds
 
     @property
@@ -56,12 +57,14 @@ class TooMuchLost(exc.CircusError):
         self.loss = loss
 
 
-def loss_of(plan: Plan, roster: Roster) -> Loss:
+def loss_of(plan: Plan, roster: Roster, now: Configuration) -> Loss:
     """Return what a plan takes away. Called on the supervisor thread; nothing is changed.
 
-    A watcher whose name is only written otherwise now is not lost.
+    Watchers that were added at run time do not count: no file removes them. A watcher whose name is
+    only written otherwise now is not lost.
     """
-    running = {w.name for w in roster.watchers() if w.goal.up and not w.kind.is_helper}
+    loaded = {fold(one.name) for one in now.watchers}
+    running = {w.name for w in roster.watchers() if w.goal.up and fold(w.name) in loaded}
     added = {fold(step.name) for step in plan.watchers if step.action == ADD}
     removed = tuple(
         step.name

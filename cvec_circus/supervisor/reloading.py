@@ -221,7 +221,7 @@ class Reloading:
             self._failed(order, error)
             return
         if order.dry_run:
-            loss = loss_of(planned.plan, self._desks.roster)
+            loss = loss_of(planned.plan, self._roster, self._loaded.configuration)
             order.ok(_told(order, planned.plan, wanted, loss if loss.is_large else None))
             self._end()
             return
@@ -237,7 +237,7 @@ class Reloading:
         Raises:
             TooMuchLost: It does.
         """
-        loss = loss_of(plan, self._desks.roster)
+        loss = loss_of(plan, self._roster, self._loaded.configuration)
         if loss.is_large and not order.force:
             raise TooMuchLost(loss)
 

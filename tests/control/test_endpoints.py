@@ -65,7 +65,10 @@ class TestBind(LeakCheckedTestCase):
 
     def test_what_is_taken(self) -> None:
         for endpoint in ("tcp://127.0.0.1:*", f"ipc://{self.folder}/sock"):
-            self.assert_refused(self.bind(endpoint), "Address already in use")
+            comm = Path("/proc/self/comm").read_text().strip()
+            holder = f"; pid {os.getpid()} ({comm}) listens there"
+            more = holder if endpoint.startswith("ipc:///") else ""
+            self.assert_refused(self.bind(endpoint), f"Address already in use{more}")
 
     def test_what_is_no_endpoint(self) -> None:
         for endpoint in (

@@ -81,6 +81,13 @@ class TestLosses(ReloadCase):
         self.assertEqual(daemon.ctl("reloadconfig", "--force", "--waiting").returncode, 0)
         self.assertEqual(self.statuses(), {})
 
+    def test_what_was_added_at_run_time_does_not_count(self) -> None:
+        daemon = self.up(watchers("a", "b"))
+        daemon.call("add", name="c", cmd="sleep 600", start=True, waiting=True)
+        self.write("")
+        said = "removes 2 of 2 running watchers, and adds none: a, b;"
+        self.assertIn(said, daemon.wire.refused("reloadconfig"))
+
     def test_what_is_no_loss(self) -> None:
         self.up(watchers("a", "b"))
         self.reload(watchers("b"))

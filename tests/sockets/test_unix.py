@@ -126,6 +126,40 @@ class TestInTheWay(UnixCase):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(self.path))
 
+    def test_a_socket_that_is_served_is_never_replaced(self) -> None:
+        us = Path("/proc/self/comm").read_text().strip()
+        for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
+            with self.subTest(kind), socket.socket(socket.AF_UNIX, kind) as served:
+                served.bind(str(self.path))
+                if kind != socket.SOCK_DGRAM:
+                    served.listen(0)
+                    # A queue that is full does not make it free.
+                    queued = [socket.socket(socket.AF_UNIX, kind) for _ in range(2)]
+                    for one in queued:
+                        self.addCleanup(one.close)
+                        one.setblocking(False)
+                        one.connect_ex(str(self.path))
+                self.assertEqual(
+                    self.refusal(replace=True),
+                    f"socket web: cannot listen on {self.path}: pid {os.getpid()} ({us}) serves "
+                    "the socket there; stop it first, or use another path",
+                )
+                self.assertTrue(self.path.is_socket())
+            self.bound(replace=True).close()
+
+    def test_children_that_have_it_are_named(self) -> None:
+        with socket.socket(socket.AF_UNIX) as served:
+            served.bind(str(self.path))
+            served.listen()
+            command = ["sleep", "600"]
+            child = subprocess.Popen(command, pass_fds=[served.fileno()])
+        with child:
+            try:
+                self.assertIn(f": pid {child.pid} (", self.refusal(replace=True))
+            finally:
+                child.kill()
+        self.bound(replace=True)
+
     def test_a_file_is_never_removed(self) -> None:
         self.path.write_text("mine")
         for replace in (True, False):
