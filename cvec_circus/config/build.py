@@ -22,7 +22,8 @@ from cvec_circus.config.environment import Environments
 from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Findings, Section
 from cvec_circus.exc import OptionError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
-from cvec_circus.options.expand import expand
+from cvec_circus.options.expand import expand, expand_words, names_in
+from cvec_circus.options.kinds import shown
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
@@ -45,6 +46,13 @@ TABLES: Mapping[str, OptionTable] = {
 
 STATISTICS = "circusd-stats"
 """The watcher that the daemon adds by itself if it publishes statistics."""
+
+COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
+PROGRAM = "exec:"
+"""How a check or a hook begins that is a command line."""
+
+SHORTEST_SECRET = 3
+"""Characters. What is shorter is no secret, and may be part of any word of a message."""
 
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here, neither for the daemon nor for a watcher."""
@@ -149,10 +157,33 @@ class Build:
         """Return a value of a section with the names of variables in it replaced."""
         return expand(text, self.environments.values(section.watcher))
 
+    def _replaced(self, section: Section, key: str, text: str) -> str:
+        """Return a value as `replaced`; in a command line, each variable means itself."""
+        if section.kind == WATCHER and (key in COMMAND_LINES or text.startswith(PROGRAM)):
+            return expand_words(text, self.environments.values(section.watcher))
+        return self.replaced(section, text)
+
+    def _refuse(self, section: Section, error: OptionError) -> None:
+        reason = self._concealed(section, error.option, error.reason)
+        self.findings.problem(section, error.option, reason)
+
+    def _concealed(self, section: Section, key: str, reason: str) -> str:
+        """Return why a value is wrong without what variables in it stand for."""
+        written = section.written[key] if key in section.written else None
+        if not isinstance(written, str) or written == section.values[key]:
+            return reason
+        reason = reason.replace(shown(section.values[key]), shown(written))
+        values = self.environments.values(section.watcher)
+        for name in names_in(written):
+            value = values.get(name.lower(), "")
+            if len(value) >= SHORTEST_SECRET:
+                reason = reason.replace(value, f"$(circus.{name})")
+        return reason
+
     def _expand(self, section: Section) -> None:
         """Replace `$(circus.env.NAME)` in a section; other names are for later."""
         changed = {
-            key: self.replaced(section, text)
+            key: self._replaced(section, key, text)
             for key, text in section.values.items()
             if "circus.env." in text.lower()
         }
@@ -177,9 +208,9 @@ class Build:
                 typed[key] = table.convert_one(key, value)
             except OptionError as error:
                 if not (self._is_file and key.partition(".")[0] in NEWER):
-                    self.findings.problem(section, error.option, error.reason)
+                    self._refuse(section, error)
                     continue
-                self._keep_freeform(section, key, error.reason)
+                self._keep_freeform(section, key, self._concealed(section, key, error.reason))
                 if "." in key:
                     typed[key] = value
                 else:
@@ -280,7 +311,7 @@ class Build:
         try:
             check(full)
         except OptionError as error:
-            self.findings.problem(section, error.option, error.reason)
+            self._refuse(section, error)
         known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
         self.everything.sockets.append(SocketConfig(section.name, known, section))
 
@@ -291,7 +322,7 @@ class Build:
             judge(accounts_of(full))
             return full
         except OptionError as error:
-            self.findings.problem(section, error.option, error.reason)
+            self._refuse(section, error)
             return WatcherOptions({**WATCHER_OPTIONS.defaults(), **given})
 
     def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:

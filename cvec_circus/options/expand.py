@@ -2,6 +2,9 @@
 
 Names match in any case, and an unknown one stays as it is written. A replacement is not expanded
 again.
+
+In a command line, the value of a variable is what a shell makes of `$NAME`: blanks in it separate
+words unless it stands in quotes, and no character in it quotes or escapes anything.
 """
 
 from __future__ import annotations
@@ -23,6 +26,64 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     if not has_names(text):
         return text
     return _NAME.sub(lambda found: values.get((found[1] or found[2]).lower(), found[0]), text)
+
+
+def expand_words(text: str, values: Mapping[str, str]) -> str:
+    """Return a command line with the names in it replaced, ready to be split into words.
+
+    What variables stand for is quoted, so that it means itself when the line is split, and stays as
+    it is when the line is expanded once more. Other values are taken as they are: options are
+    written by those who write the command.
+
+    Args:
+        text: The command line, not split.
+        values: As for `expand`.
+    """
+    if not has_names(text):
+        return text
+    done: list[str] = []
+    quote, at = "", 0
+    while found := _STEPS[quote].search(text, at):
+        done.append(text[at : found.start()])
+        at, step = found.end(), found[0]
+        name = (found[1] or found[2] or "").lower()
+        if name:
+            value = values.get(name, step)
+            is_variable = name.startswith("env.") and name in values
+            done.append(_literal(value, quote) if is_variable else value)
+            continue
+        done.append(step)
+        if step in _QUOTES:
+            quote = "" if quote else step
+    return "".join(done) + text[at:]
+
+
+_QUOTES = frozenset("'\"")
+_STEPS = {
+    "": re.compile(rf"{_NAME.pattern}|['\"]|\\(?!\$\(|\(\().", re.IGNORECASE | re.DOTALL),
+    "'": re.compile(rf"{_NAME.pattern}|'", re.IGNORECASE),
+    '"': re.compile(rf'{_NAME.pattern}|"|\\["\\]', re.IGNORECASE),
+}
+"""What counts in a command line, by the quote that is open: names, quotes, escaped characters."""
+
+_EDGES = r"[$(](?=\(?circus\.|\(?\Z)|\A(?:\(|c(?=ircus\.))"
+"""The characters of a value that could be part of a name, alone or with what stands beside it."""
+
+_SPECIAL = {
+    "": re.compile(rf"['\"\\]|{_EDGES}", re.IGNORECASE),
+    "'": re.compile(rf"'|{_EDGES}", re.IGNORECASE),
+    '"': re.compile(rf'["\\]|{_EDGES}', re.IGNORECASE),
+}
+
+
+def _literal(value: str, quote: str) -> str:
+    """Return a value so that each character but blanks means itself within that quote."""
+
+    def alone(found: re.Match[str]) -> str:
+        letter = found[0]
+        return f'{quote}"{letter}"{quote}' if letter == "'" else f"{quote}'{letter}'{quote}"
+
+    return _SPECIAL[quote].sub(alone, value)
 
 
 def names_in(text: str) -> list[str]:

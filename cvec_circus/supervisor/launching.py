@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.options import rights
-from cvec_circus.options.expand import expand, has_names, watcher_values
+from cvec_circus.options.expand import expand, expand_words, has_names, watcher_values
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import Loan, command_texts, texts
@@ -267,11 +267,10 @@ def _expanded(options: WatcherOptions, name: str, values: Mapping[str, str]) -> 
     given: Any = options[name]
     if not isinstance(given, str):
         return [expand(word, values) for word in texts(given)]
-    text = expand(given, values)
     try:
-        return list(_words(text))
+        return list(_words(expand_words(given, values)))
     except ValueError as error:
-        raise ValueError(f"{name} cannot be split into words: {error}: {text!r}") from error
+        raise ValueError(f"{name} cannot be split into words: {error}") from error
 
 
 @functools.lru_cache(maxsize=1024)

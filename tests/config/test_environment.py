@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cvec_circus.config.readers.ini import load
+from cvec_circus.exc import ConfigError
 from tests.config.support import ENVIRON, ConfigTestCase
 
 WEB = "[watcher:web]\ncmd = x\n"
@@ -69,6 +71,37 @@ class TestSections(ConfigTestCase):
             "[plugin:p]\nuse = a.B\n[env]\nA = 1\n[env:p]\nB = 2\n[env:plugin:p]\nC = 3\n"
         )
         self.assertEqual(configuration.plugins[0].options["env"], {"A": "1", "C": "3"})
+
+
+class TestSecrets(ConfigTestCase):
+    """What a variable stands for is in no message."""
+
+    def test_errors_have_its_name(self) -> None:
+        for value in ("hunter2", "hun'ter\\2", "x" * 300, "a b"):
+            for section in (
+                "[watcher:w]\ncmd = x\nnumprocesses = $(circus.env.P)",
+                "[watcher:w]\ncmd = x\nuid = a$(circus.env.P)",
+                "[watcher:w]\ncmd = x\nstop_signal = $(circus.env.P)",
+                "[watcher:w]\ncmd = x\nhooks.after_stop = exec:'$(circus.env.P)",
+                "[watcher:w]\ncmd = x\nrlimit_nofile = $(circus.env.P)",
+                "[watcher:w]\ncmd = x\nstdout_stream.class = FileStream\n"
+                "stdout_stream.max_bytes = $(circus.env.P)",
+                "[watcher:w]\ncmd = x\n[socket:s]\nport = $(circus.env.P)",
+                "[circus]\nendpoint = $(circus.env.P)\ncheck_delay = $(circus.env.P)",
+            ):
+                with self.subTest(section, value=value):
+                    self.write("main.ini", f"{section}\n")
+                    with self.assertRaises(ConfigError) as caught:
+                        load("main.ini", {"P": value}, str(self.folder))
+                    said = "\n".join(caught.exception.problems)
+                    for part in (value, repr(value)[1:-1], value[:20]):
+                        self.assertNotIn(part, said)
+
+    def test_of_a_newer_option(self) -> None:
+        self.write("main.ini", "[watcher:w]\ncmd = x\nready_timeout = $(circus.env.P)\n")
+        loaded = load("main.ini", {"P": "hunter2"}, str(self.folder))
+        self.assertEqual(len(loaded.warnings), 1)
+        self.assertNotIn("hunter2", loaded.warnings[0])
 
 
 class TestNamesInValues(ConfigTestCase):

@@ -36,6 +36,10 @@ class TestReasons(EmbeddedCase):
             "a file": ({"cmd": "true", "working_dir": empty}, "Not a directory"),
             "quote": ({"cmd": "echo 'x"}, "cmd cannot be split into words"),
             "args": ({"cmd": "echo", "args": 'x "y'}, "args cannot be split into words"),
+            "password": (
+                {"cmd": "echo '$(circus.env.P)", "env": {"P": "sec'ret"}},
+                "cmd cannot be split into words: No closing quotation",
+            ),
             "nothing": ({"cmd": "$(circus.env.NOTHING)", "env": {"NOTHING": ""}}, "cmd is empty"),
         }
 
@@ -54,6 +58,7 @@ class TestReasons(EmbeddedCase):
             self.assertIn(expected, reason, name)
             self.assertEqual(given_up[name]["reason"], reason)
             self.assertNotIn("Errno", reason)
+            self.assertNotIn("sec'ret", reason, name)
             self.assertLess(len(reason), 400, name)
         self.assertEqual(self.wire.pids("fine"), [pid])
         self.assertEqual(self.events.of("spawn", watcher="fine")[0]["process_pid"], pid)
