@@ -332,6 +332,11 @@ class Command:
         """Return what of a reply to show a person, by the switches of the command line."""
         return reply
 
+    def concealed(self, reply: Fields) -> Fields:
+        """Return a reply without the values that a terminal does not show; texts are for `words`'
+        caller."""
+        return reply
+
     def words(self, reply: Fields) -> str | Table:
         """Render a reply that is no error for people."""
         return "\n".join(["ok", *remarks(reply)])

@@ -7,6 +7,7 @@ from cvec_circus.commands.kinds import to_names
 from cvec_circus.commands.render import Table, key_lines
 from cvec_circus.exc import MessageError
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.secrets import conceal
 
 
 class Get(Command):
@@ -24,6 +25,9 @@ class Get(Command):
                 near = did_you_mean(key[:60], options)
                 raise MessageError(f"{key[:60]!r} option not found{near}")
         return {"options": {key: options[key] for key in call.props["keys"]}}
+
+    def concealed(self, reply: Fields) -> Fields:
+        return {**reply, "options": conceal("", reply["options"])}
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])

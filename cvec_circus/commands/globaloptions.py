@@ -6,6 +6,7 @@ from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.render import Table, key_lines
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_text
+from cvec_circus.options.secrets import conceal
 
 
 class GlobalOptions(Command):
@@ -21,6 +22,9 @@ class GlobalOptions(Command):
         if wanted not in options:
             raise MessageError(f"{wanted[:60]!r} not an existing option")
         return {"options": {wanted: options[wanted]}}
+
+    def concealed(self, reply: Fields) -> Fields:
+        return {**reply, "options": conceal("", reply["options"])}
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])

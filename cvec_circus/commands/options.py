@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cvec_circus.commands.base import NAME, Call, Command, Fields
 from cvec_circus.commands.render import Table, key_lines
+from cvec_circus.options.secrets import conceal
 
 
 class Options(Command):
@@ -14,6 +15,9 @@ class Options(Command):
 
     def execute(self, call: Call) -> Fields | None:
         return {"options": call.target.options(call.one())}
+
+    def concealed(self, reply: Fields) -> Fields:
+        return {**reply, "options": conceal("", reply["options"])}
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])

@@ -6,9 +6,10 @@ form, which clients read, and which stays as it is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from cvec_circus.options.secrets import CONCEALED, is_secret
 
 LIVE, FRESH, KEPT, RESTART = "live", "fresh", "kept", "restart"
 """The effect of a change. It takes place at once; with fresh processes; not at all, because the
@@ -18,11 +19,6 @@ restarted."""
 ADD, REMOVE, CHANGE = "add", "remove", "change"
 START, STOP, REPLACE = "start", "stop", "replace"
 OPEN, CLOSE = "open", "close"
-
-CONCEALED = "***"
-"""In place of a value that may be a secret: plans end up in the logs of deployments."""
-
-_SECRET = re.compile(r"passw|secret|token|credential|dsn|ur[il]\b|(\b|_)key\b", re.IGNORECASE)
 
 Options = Mapping[str, Any]
 
@@ -38,10 +34,9 @@ class Change(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Return its JSON form, without values that may be secrets by the name of the option."""
         shown = self._asdict()
-        is_secret = _SECRET.search(self.option) is not None
         for key in ("before", "after"):
             shown[key] = as_json(shown[key])
-            if is_secret and shown[key] is not None:
+            if is_secret(self.option) and shown[key] is not None:
                 shown[key] = CONCEALED
         return shown
 

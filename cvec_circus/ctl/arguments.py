@@ -25,7 +25,7 @@ SHELLS = ("bash", "zsh", "fish")
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
 """Options that take the next word."""
 
-_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--help")
+_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
 _NEGATIVE = re.compile(r"-[0-9.]+")
@@ -179,6 +179,8 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
     add("--timeout", metavar="SECONDS", type=_seconds, help=patience)
     add("--json", action="store_true", help="print the reply as JSON")
     add("--prettify", action="store_true", help="print the reply as JSON, a value a line")
+    clear = "show passwords and keys at a terminal too, which are hidden otherwise"
+    add("--show-secrets", "--show_secrets", action="store_true", help=clear)
     add("--ssh", metavar="SERVER", help="reach the daemon of that machine by the system's ssh")
     add("--ssh_keyfile", metavar="FILE", help="the private key to use with --ssh")
 

@@ -34,7 +34,7 @@ VALUES: dict[str, Sequence[str]] = {
     "--for": ("ready", "up", "stopped", "gone", "completed"),
     "--format": ("text", "mermaid", "dot", "json"),
 }
-OPTIONS = ("--endpoint", "--help", "--json", "--prettify", "--timeout")
+OPTIONS = ("--endpoint", "--help", "--json", "--prettify", "--show-secrets", "--timeout")
 MISSING = "completion needs argcomplete: pip install 'cvec_circus[completion]'"
 
 

@@ -19,6 +19,7 @@ from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import CURE, LINES, log_line, shorten, writer_of
 from cvec_circus.ctl.arguments import PROG
 from cvec_circus.ctl.output import complain, page_of, pipe, plain, say, width_of
+from cvec_circus.options.secrets import conceal_text
 from cvec_circus.system.terminal import Colours
 from cvec_circus.wire import messages
 
@@ -62,6 +63,7 @@ class Reading:
         self._client = client
         self._follows = "follow" in options.local
         self._as_json = options.json or options.prettify
+        self._conceals = page_of(sys.stdout).width is not None and not options.show_secrets
         self._indent = 2 if options.prettify else None
         self._limit = {"lines": wanted.pop("lines")} if "lines" in wanted else {}
         self._age = {"age": wanted.pop("age")} if "age" in wanted else {}
@@ -127,7 +129,8 @@ class Reading:
         return [row for row in rows if self._grep in row["text"]]
 
     def _line(self, row: Fields) -> str:
-        return plain(log_line(row))
+        line = plain(log_line(row))
+        return conceal_text(line) if self._conceals else line
 
     def _print_all(self, reply: Fields) -> None:
         if self._as_json:

@@ -123,7 +123,14 @@ def run(line: Line, by_script: bool = False) -> int:
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
         if stream is None:
-            show(command, reply, options.json, options.prettify, local=options.local)
+            show(
+                command,
+                reply,
+                options.json,
+                options.prettify,
+                local=options.local,
+                show_secrets=options.show_secrets,
+            )
         return command.exit_code(reply)
     hint = ""
     missing = NOT_FOUND.fullmatch(str(reply.get("reason")))
@@ -131,7 +138,8 @@ def run(line: Line, by_script: bool = False) -> int:
         from cvec_circus.ctl.reach import near_watcher
 
         hint = near_watcher(missing[1], endpoint)
-    show(command, reply, options.json, options.prettify, hint)
+    secrets = options.show_secrets
+    show(command, reply, options.json, options.prettify, hint, show_secrets=secrets)
     return command.exit_code(reply)
 
 

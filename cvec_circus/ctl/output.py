@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from cvec_circus.commands.render import Table
+from cvec_circus.options.secrets import conceal_text
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
@@ -59,28 +60,42 @@ def show(
     prettify: bool,
     hint: str = "",
     local: Mapping[str, Any] = NOTHING,
+    show_secrets: bool = False,
 ) -> None:
     """Print a reply to a command on the standard output.
 
     An error for people goes to the standard error, with `hint` behind it. `prettify` is JSON with a
-    value a line. `local` are the switches that the command line itself follows.
+    value a line. `local` are the switches that the command line itself follows. What may be a
+    secret is hidden at a terminal, unless `show_secrets` says otherwise.
     """
     if as_json or prettify:
         say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
     elif reply.get("status") == "error":
-        complain(f"error: {reply.get('reason')}{hint}")
+        text = f"error: {reply.get('reason')}{hint}"
+        is_open = show_secrets or page_of(sys.stderr).width is None
+        complain(text if is_open else conceal_text(text))
     else:
-        say(_words(command, reply, local))
+        say(_words(command, reply, local, show_secrets))
 
 
-def _words(command: Command, reply: Fields, local: Mapping[str, Any]) -> str:
+def _words(command: Command, reply: Fields, local: Mapping[str, Any], show_secrets: bool) -> str:
     """Render a reply; as JSON if it has another shape, from another version of the daemon."""
     page = page_of(sys.stdout)
     try:
-        words = command.words(command.chosen(reply, local, page.width is not None))
+        chosen = command.chosen(reply, local, page.width is not None)
+        if page.width is None or show_secrets:
+            words = command.words(chosen)
+        else:
+            words = _concealed(command.words(command.concealed(chosen)))
         return plain(words) if isinstance(words, str) else lay_out(words, page)
     except (KeyError, TypeError, AttributeError, ValueError):
         return json.dumps(reply)
+
+
+def _concealed(words: str | Table) -> str | Table:
+    if isinstance(words, str):
+        return conceal_text(words)
+    return words._replace(rows=[list(map(conceal_text, row)) for row in words.rows])
 
 
 def say(text: str, end: str = "\n") -> bool:

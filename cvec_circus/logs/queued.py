@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import exc
 from cvec_circus.base.thread import Worker
 from cvec_circus.logs.log import FollowedFile, Log, Output, lock_of, report
+from cvec_circus.options.secrets import conceal_text
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -195,6 +196,8 @@ class QueuedLog(Log):
                 _report(error, "")
 
     def _handle(self, records: list[logging.LogRecord]) -> None:
+        for record in records:
+            record.msg = conceal_text(record.msg)
         for handler in self._log.handlers:
             told = [record for record in records if record.levelno >= handler.level]
             if isinstance(handler, FollowedFile) and told:

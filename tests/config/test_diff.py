@@ -18,8 +18,9 @@ from cvec_circus.config.diff import (
     compare,
     three_way,
 )
-from cvec_circus.config.plan import CONCEALED, Change, Plan, Step, as_json
+from cvec_circus.config.plan import Change, Plan, Step, as_json
 from cvec_circus.config.readers.mapping import from_mappings
+from cvec_circus.options.secrets import CONCEALED
 
 
 def configuration(**options: Any) -> Configuration:

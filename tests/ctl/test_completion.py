@@ -91,7 +91,7 @@ class TestWords(CtlCase):
             ("status web ", "", ["'One Shot' ", "solo "]),
             ("status 'One Shot' ", "", ["solo ", "web "]),
             ("stop ", "--y", ["--yes "]),
-            ("reload ", "--s", ["--sequential "]),
+            ("reload ", "--s", ["--sequential ", "--show-secrets "]),
             ("zork ", "", []),
         ):
             with self.subTest(before=before, text=text):
