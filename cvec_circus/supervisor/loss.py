@@ -42,8 +42,8 @@ class Loss(NamedTuple):
         names = ", ".join(self.removed[:SHOWN])
         more = len(self.removed) - SHOWN
         named = f"{names} and {more} more" if more > 0 else names
-        none = "" if self.added else ", and adds none"
-        return f"removes {len(self.removed)} of {self.running} running watchers{none}: {named}"
+        none = "" if self.added else " and adds none"
+        return f"removes {len(self.removed)} of {self.running} running watchers ({named}){none}"
 
 
 class TooMuchLost(exc.CircusError):
@@ -51,8 +51,8 @@ class TooMuchLost(exc.CircusError):
 
     def __init__(self, loss: Loss) -> None:
         super().__init__(
-            f"this {loss}; nothing was changed. Is the file complete? "
-            "If that is meant, say so: --force, in a message force"
+            f"the file {loss}, so nothing was changed: is it complete? "
+            "If that is meant, use --force (force in a message)"
         )
         self.loss = loss
 

@@ -68,7 +68,7 @@ class TestLosses(ReloadCase):
             self.write(text)
             answer = daemon.wire.client.call("reloadconfig", waiting=True)
             self.assertEqual((answer["status"], answer["errno"]), ("error", 5))
-            said = "removes 2 of 2 running watchers, and adds none: a, b; nothing was changed"
+            said = "the file removes 2 of 2 running watchers (a, b) and adds none, so nothing was"
             self.assertIn(said, answer["reason"])
             self.assertEqual((answer["removes"], answer["running"]), (["a", "b"], 2))
         done = daemon.ctl("reloadconfig")
@@ -85,7 +85,7 @@ class TestLosses(ReloadCase):
         daemon = self.up(watchers("a", "b"))
         daemon.call("add", name="c", cmd="sleep 600", start=True, waiting=True)
         self.write("")
-        said = "removes 2 of 2 running watchers, and adds none: a, b;"
+        said = "removes 2 of 2 running watchers (a, b) and adds none,"
         self.assertIn(said, daemon.wire.refused("reloadconfig"))
 
     def test_what_is_no_loss(self) -> None:
@@ -104,7 +104,7 @@ class TestLosses(ReloadCase):
         names = [f"w{number}" for number in range(10)]
         daemon = self.up(watchers(*names))
         self.write(watchers(*names[:4], "new"))
-        said = "removes 6 of 10 running watchers: w4, w5, w6, w7, w8 and 1 more"
+        said = "removes 6 of 10 running watchers (w4, w5, w6, w7, w8 and 1 more),"
         self.assertIn(said, daemon.wire.refused("reloadconfig"))
         self.reload(watchers(*names[:5]))
         self.reload(watchers(*names[:1]))  # fewer than ten
