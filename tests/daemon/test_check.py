@@ -48,16 +48,14 @@ class TestAddresses(unittest.TestCase):
 
     def test_what_no_run_could_use(self) -> None:
         for value, trouble in (
-            ("tcp://127.0.0.1:99999", "tcp://127.0.0.1:99999 is no address of a host and a port"),
-            (f"unix:///{'x' * 120}", f"unix:///{'x' * 120} is not the path of a socket"),
+            ("tcp://127.0.0.1:99999", "'99999' is no port: write a number from 1 to 65535"),
+            (f"unix:///{'x' * 120}", "is longer than the 107 bytes"),
             ("http://localhost/ä", "the path of http://localhost has characters that no URL has"),
         ):
             with self.subTest(value):
-                write = {"t": "tcp://HOST:PORT", "u": "unix:///PATH", "h": "http://HOST:PORT/PATH"}
-                text = f"{trouble}, so it never holds; write {write[value[0]]}"
-                self.assertEqual(
-                    self.said(value), [f"c.ini:3: warning: [watcher:w] live.a: {text}"]
-                )
+                (line,) = self.said(value)
+                self.assertTrue(line.startswith("c.ini:3: warning: [watcher:w] live.a: "), line)
+                self.assertIn(trouble, line)
 
     def test_what_depends_on_the_process(self) -> None:
         for value in ("tcp://127.0.0.1:9$(circus.wid)99", "unix:///run/w.sock", "http://[::1]:80"):
