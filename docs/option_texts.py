@@ -79,8 +79,10 @@ WATCHER = {
     "daemon's own.",
     "uid": "The user that the processes run as, with all of its groups. Only a daemon that runs "
     "as root can set it. The files of a stream still belong to the daemon. HOME and USER are "
-    "set only by `env`.",
-    "gid": "The group that the processes run as; without it, the first one of `uid`.",
+    "set only by `env`. A number need not be in passwd, as in a container; then `gid` is needed "
+    "too, and is the only group.",
+    "gid": "The group that the processes run as; without it, the first one of `uid`. A number "
+    "need not have a name.",
     "umask": "The file mode mask of the processes, such as `027`; without it, the daemon's.",
     "rlimit_*": "A resource limit, soft and hard, such as `rlimit_nofile` (open files), "
     "`rlimit_core` or `rlimit_as`: see setrlimit(2) for their names and units. Empty, or -1, "

@@ -27,7 +27,7 @@ from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.stream import IGNORED, STREAMS
 from cvec_circus.options.table import Option
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import split
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
@@ -156,6 +156,12 @@ class _Slips:
 
     # -- commands
 
+    def _doubt(self, section: Section, key: str, said: str, *others: str) -> None:
+        """Warn of what does not go together, unless a value that it depends on was refused."""
+        refused = self._build.refused[section.header]
+        if not (stands_beside(key, refused) or refused.intersection(others)):
+            self._warn(section, key, said)
+
     def _look_at_command(self, section: Section, options: Mapping[str, Any]) -> None:
         words: list[str] = []
         for key in COMMAND_KEYS[:2]:
@@ -169,11 +175,11 @@ class _Slips:
         if not any(_CODE.fullmatch(word) for word in words):
             self._look_at_syntax(section, options)
         if options["shell_args"] and not options["shell"]:
-            self._warn(section, "shell_args", "of no use without a shell; add shell = True")
+            self._doubt(section, "shell_args", "of no use without a shell; add shell = True")
         self._look_at_own_options(section, options)
         for key, said in _idle_parts(section.values, options):
             if key in section.own_keys():
-                self._warn(section, key, said)
+                self._doubt(section, key, said)
         self._look_at_command_names(section, options)
         self._look_at_checks(section, options)
 
@@ -184,7 +190,7 @@ class _Slips:
             used.update(name for before, _, name in names if not before)
         sockets = [{**one.options, "name": one.name} for one in self._build.everything.sockets]
         for key, said in doubts(options, used, sockets):
-            self._warn(section, key, said)
+            self._doubt(section, key, said)
         known = {name.lower() for name in options} | {"wid", "name", "pid"}
         for family in FAMILIES:
             for check, one in options[family].items():
@@ -215,7 +221,7 @@ class _Slips:
                 self._warn(section, key, said)
             elif operators:
                 said = f"{operators[0]} means nothing without a shell; write cmd = sh -c '...'"
-                self._warn(section, key, said)
+                self._doubt(section, key, said, "shell")
             self._look_at_variables(section, key, text)
 
     def _look_at_own_options(self, section: Section, options: Mapping[str, Any]) -> None:
@@ -237,7 +243,8 @@ class _Slips:
             kind, _, rest = name.lower().partition(".")
             if kind == "sockets":
                 if self._is_socket(section, key, rest) and not options["use_sockets"]:
-                    self._warn(section, key, "refers to a socket; add use_sockets = True")
+                    said = "refers to a socket; add use_sockets = True"
+                    self._doubt(section, key, said, "use_sockets")
             elif kind != ENV and name.lower() not in known:
                 near = did_you_mean(name, known | {"sockets.NAME", "env.NAME"})
                 said = f"$(circus.{name}) means nothing and stays as it is{near}"
@@ -245,7 +252,7 @@ class _Slips:
         if options["stdin_socket"]:
             self._is_socket(section, "stdin_socket", options["stdin_socket"].lower())
         if options["listen_fds"] and not options["use_sockets"]:
-            self._warn(section, "listen_fds", "gives nothing without use_sockets = True")
+            self._doubt(section, "listen_fds", "gives nothing without use_sockets = True")
 
     def _is_socket(self, section: Section, key: str, name: str) -> bool:
         """Whether there is a socket of that name; it is a problem if there is none."""

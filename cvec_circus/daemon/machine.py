@@ -123,7 +123,8 @@ class _Machine:
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(_why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
-        if not trouble:
+        unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
+        if not (trouble or unknown):
             self._look_at_programs(section, name, options, env, folder)
         for moment, hook in options.hooks.items():
             if not hook.command:

@@ -116,11 +116,41 @@ class TestLines(SlipsCase):
         )
 
     def test_nothing_to_run(self) -> None:
-        self.write("main.ini", "")
         said = " nothing is to run; write a [watcher:NAME] with a cmd"
         self.says("[circus]\n[socket:s]\n", said)
-        self.says("", said)
         self.silent("[plugin:p]\nuse = a.B\n")
+
+
+class TestBesideWhatIsRefused(SlipsCase):
+    """What follows from a default in place of a refused value is not said."""
+
+    def test_streams(self) -> None:
+        said = "'x' is not a whole number"
+        log = "stdout_stream.filename = /x\nstdout_stream.max_bytes = 5\n"
+        self.says(
+            f"{WEB}{log}stdout_stream.backup_count = x\n",
+            f"! 5: [watcher:web] stdout_stream.backup_count: {said}",
+        )
+        (said,) = self.found(f"{WEB}{log}stdout_stream.class = Filestream\n")
+        self.assertIn("5: [watcher:web] stdout_stream.class: 'Filestream' is none of", said)
+        (said,) = self.found(f"{WEB}{log}stdout_stream.backup_count = 2\nuid = no-such\n")
+        self.assertEqual(said, "! 6: [watcher:web] uid: there is no user no-such")
+
+    def test_other_options(self) -> None:
+        said = "'x' is neither true nor false"
+        self.says(
+            f"{WEB}use_sockets = x\non_demand = True\nlisten_fds = True\ncopy_env = x\n"
+            "copy_path = True\nvirtualenv = /x\nshell = x\nshell_args = a\nargs = a | b\n"
+            "singleton = x\nnumprocesses = 3\n",
+            f"! 3: [watcher:web] use_sockets: {said}",
+            f"! 6: [watcher:web] copy_env: {said}",
+            f"! 9: [watcher:web] shell: {said}",
+            f"! 12: [watcher:web] singleton: {said}",
+        )
+        self.says(
+            f"{WEB}uid = 54321987\ngid = a b\n",
+            "! 4: [watcher:web] gid: 'a b' is no name of a user or group",
+        )
 
 
 class TestValues(SlipsCase):

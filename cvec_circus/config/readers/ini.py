@@ -161,6 +161,9 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
                 findings.warn(document.sections[CIRCUS], key, said)
             waiting.extend(found)
     document.share_defaults()
+    if not any(section.kind for section in document.sections.values()) and not findings.problems():
+        said = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
+        findings.at(Place(path, 0), said, is_problem=True)
     return document
 
 
