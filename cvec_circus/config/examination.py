@@ -139,7 +139,8 @@ class _Slips:
         for found in _VARIABLE.finditer(text):
             name = found[1] or found[2]
             if name != "WID":
-                said = f"{found[0]} is replaced in [env] sections only; write $(circus.env.{name})"
+                where = "anywhere" if found[2] else "here"
+                said = f"{found[0]} is not replaced {where}; write $(circus.env.{name})"
                 self._warn(section, key, said)
 
     def _look_at_names(self) -> None:

@@ -66,7 +66,7 @@ class _Machine:
         # What one watcher adds to the daemon's path is there for all.
         paths = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
         folders = [folder for path in paths for folder in path.split(os.pathsep) if folder]
-        self._pythonpath = [os.path.join(self._cwd, folder) for folder in folders]
+        self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
             self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():

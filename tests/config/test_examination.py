@@ -193,22 +193,21 @@ class TestValues(SlipsCase):
         self.says(
             f"{WEB}working_dir = ${{HOME}}/x\n"
             "[circus]\nlogoutput = $HOME/y\n[socket:s]\nhost = $H\n",
-            "3: [watcher:web] working_dir: ${HOME} is replaced in [env] sections only; write "
+            "3: [watcher:web] working_dir: ${HOME} is not replaced anywhere; write "
             "$(circus.env.HOME)",
-            "5: [circus] logoutput: $HOME is replaced in [env] sections only; write "
-            "$(circus.env.HOME)",
-            "7: [socket:s] host: $H is replaced in [env] sections only; write $(circus.env.H)",
+            "5: [circus] logoutput: $HOME is not replaced here; write $(circus.env.HOME)",
+            "7: [socket:s] host: $H is not replaced here; write $(circus.env.H)",
         )
         self.says(
             "[watcher:w]\ncmd = echo $FOO\nargs = $N\n",
-            "2: [watcher:w] cmd: $FOO is replaced in [env] sections only; write $(circus.env.FOO)",
-            "3: [watcher:w] args: $N is replaced in [env] sections only; write $(circus.env.N)",
+            "2: [watcher:w] cmd: $FOO is not replaced here; write $(circus.env.FOO)",
+            "3: [watcher:w] args: $N is not replaced here; write $(circus.env.N)",
         )
         self.silent(
             "[watcher:w]\ncmd = bash -lc 'echo $FOO | wc'\n",
             "[watcher:w]\ncmd = sh\nargs = -c 'echo $FOO'\n",
             f"{WEB}working_dir = /$(circus.env.FOO)/$5\nplug.in = $FOO\n",
-            f"{WEB}[env]\nA = $FOO:${{N}}\n[plugin:p]\nuse = a.B\nx = $FOO\n",
+            f"{WEB}[env]\nA = $FOO:$N\n[plugin:p]\nuse = a.B\nx = $FOO\n",
         )
 
     def test_names(self) -> None:
