@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.stream import IGNORED, STREAMS
+from cvec_circus.options.stream import FILES, IGNORED, STREAMS
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import split
@@ -34,6 +35,7 @@ COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
 
 _LINES = frozenset({"filename", "time_format", "json"})
+_ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 USED = {
@@ -178,11 +180,24 @@ class _Slips:
         if options["shell_args"] and not options["shell"]:
             self._doubt(section, "shell_args", "of no use without a shell; add shell = True")
         self._look_at_own_options(section, options)
+        if options["working_dir"]:
+            self._look_at_relative(section, options)
         for key, said in _idle_parts(section.values, options):
             if key in section.own_keys():
                 self._doubt(section, key, said)
         self._look_at_command_names(section, options)
         self._look_at_checks(section, options)
+
+    def _look_at_relative(self, section: Section, options: Mapping[str, Any]) -> None:
+        """Paths that look as if they began in the folder of the processes."""
+        paths = {"virtualenv": options["virtualenv"]}
+        for stream in STREAMS:
+            if options[stream].get("class") in FILES:
+                paths[f"{stream}.filename"] = options[stream].get("filename")
+        for key, path in paths.items():
+            if path and not os.path.isabs(path):
+                said = "begins in the folder that the daemon starts in, not in working_dir"
+                self._doubt(section, key, f"{said}; write the whole path")
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
         used = {str(options["stdin_socket"]).lower()}
@@ -334,6 +349,9 @@ def _idle_parts(given: Mapping[str, str], options: Mapping[str, Any]) -> Iterato
                 users = [other for other, parts in USED.items() if part in parts]
                 if users:
                     yield key, f"a {name} does not use it, only a {' or '.join(users)}"
+        path = str(conf.get("filename", ""))
+        if path.startswith(("/dev/", "/proc/")) and not used.isdisjoint(_ROTATING & conf.keys()):
+            yield f"{stream}.filename", f"{path} is no file of its own, so it is never rotated"
         size = f"{stream}.max_bytes"
         if name == "FileStream" and size in given and not conf.get("backup_count"):
             yield size, f"without {stream}.backup_count nothing is rotated"

@@ -63,6 +63,30 @@ class TestStreams(SlipsCase):
             f"[DEFAULT]\nstdout_stream.color = red\n{WEB}{log}",
         )
 
+    def test_relative_names(self) -> None:
+        log = "stdout_stream.filename"
+        said = "begins in the folder that the daemon starts in, not in working_dir; "
+        said += "write the whole path"
+        self.says(
+            f"{WEB}working_dir = /srv\n{log} = logs/x\ncopy_env = 1\nvirtualenv = venv\n",
+            f"4: [watcher:web] {log}: {said}",
+            f"6: [watcher:web] virtualenv: {said}",
+        )
+        self.silent(
+            f"{WEB}{log} = logs/x\n",
+            f"{WEB}working_dir = /srv\n{log} = /srv/logs/x\n",
+            f"{WEB}working_dir = /srv\nstdout_stream.class = a.B\n{log} = x\n",
+        )
+
+    def test_what_is_never_rotated(self) -> None:
+        log = f"{WEB}stdout_stream.filename = /dev/stdout\n"
+        said = "/dev/stdout is no file of its own, so it is never rotated"
+        self.says(
+            f"{log}stdout_stream.max_bytes = 5\nstdout_stream.backup_count = 2\n",
+            f"3: [watcher:web] stdout_stream.filename: {said}",
+        )
+        self.silent(log)
+
     def test_parts_of_each_class(self) -> None:
         for name, parts in USED.items():
             for part in parts:
