@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
-from cvec_circus.client.connect import endpoint_from
+from cvec_circus.client.connect import absence, endpoint_from
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
@@ -108,6 +108,9 @@ def run(line: Line, by_script: bool = False) -> int:
     if options.ssh != (options.tunnel and options.tunnel.server):
         main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
+    if not options.tunnel and absence(endpoint, options.timeout):
+        complain(unreachable(TIMED_OUT, options, None))
+        return exc.EXIT_UNREACHABLE
     try:
         if not (by_script or is_sure(endpoint, line)):
             return exc.EXIT_PROBLEM
@@ -117,7 +120,7 @@ def run(line: Line, by_script: bool = False) -> int:
         else:
             reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
-        complain(unreachable(str(problem), options))
+        complain(unreachable(str(problem), options, options.timeout or CALL_TIMEOUT))
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
         if stream is None:
@@ -188,11 +191,11 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         return client.exchange(messages.call(command.name, properties), limit)
 
 
-def unreachable(reason: str, options: Namespace) -> str:
-    """Say why there is no reply, and what to check."""
+def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
+    """Say why there is no reply, after so many seconds or at once, and what to check."""
     if reason != TIMED_OUT:
         form = "" if "://" in (options.endpoint or endpoint_from()) else ENDPOINT_FORM
         return f"error: {reason}{form}"
     from cvec_circus.ctl.reach import why_unreachable
 
-    return why_unreachable(options.endpoint, options.timeout or CALL_TIMEOUT)
+    return why_unreachable(options.endpoint, timeout)
