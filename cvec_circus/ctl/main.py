@@ -199,3 +199,7 @@ def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
     from cvec_circus.ctl.reach import why_unreachable
 
     return why_unreachable(options.endpoint, timeout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
