@@ -19,6 +19,7 @@ from cvec_circus.client.connect import absence, endpoint_from
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
+from cvec_circus.system import utf8
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
     """
+    if argv is None:
+        utf8.require()
     if "_ARGCOMPLETE" in os.environ:
         from cvec_circus.ctl.completion import complete
 
