@@ -1,7 +1,8 @@
-"""The daemon for programs: `main` and `daemonize`."""
+"""The daemon for programs, and for `python -m`: `main` and `daemonize`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from cvec_circus.system.daemonize import daemonize
@@ -14,3 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from cvec_circus.daemon.main import main
 
     return main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -27,6 +27,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     "dstats": {"info": "The figures of the daemon's process: see below."},
     "events": {
         "events": "The events, oldest first: pairs of topic and payload, both as text.",
+        "earlier": "How many are kept from before these; only without `since`.",
         "more": "Whether there are more than `limit`.",
         "lost": "How many of them the daemon does not have any more.",
         "seq": "The number of the latest event of all.",

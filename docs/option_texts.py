@@ -74,13 +74,16 @@ WATCHER = {
     "copy_path": "Whether the processes get the daemon's Python path, as PYTHONPATH; one in `env` "
     "wins. Only with `copy_env`.",
     "virtualenv": "The folder of a Python environment: its programs come first in PATH, and its "
-    "packages are in PYTHONPATH. Only with `copy_env`.",
+    "packages are in PYTHONPATH. Only with `copy_env`. A relative path begins in the folder that "
+    "the daemon was started in.",
     "virtualenv_py_ver": "The version of Python in `virtualenv`, such as `3.11`; without it, the "
     "daemon's own.",
     "uid": "The user that the processes run as, with all of its groups. Only a daemon that runs "
     "as root can set it. The files of a stream still belong to the daemon. HOME and USER are "
-    "set only by `env`.",
-    "gid": "The group that the processes run as; without it, the first one of `uid`.",
+    "set only by `env`. A number need not be in passwd, as in a container; then `gid` is needed "
+    "too, and is the only group.",
+    "gid": "The group that the processes run as; without it, the first one of `uid`. A number "
+    "need not have a name.",
     "umask": "The file mode mask of the processes, such as `027`; without it, the daemon's.",
     "rlimit_*": "A resource limit, soft and hard, such as `rlimit_nofile` (open files), "
     "`rlimit_core` or `rlimit_as`: see setrlimit(2) for their names and units. Empty, or -1, "
@@ -183,7 +186,10 @@ STREAM = {  # by the part: `class` for `stdout_stream.class`
     "day or week; StdoutStream, the daemon's own standard output; FancyStdoutStream, the same "
     "in colour, with times; SyslogStream, a syslog; package.module.Class, a custom class, which "
     "is called on a thread of its own.",
-    "filename": "The file, which is appended to. A FileStream needs one.",
+    "filename": "The file, which is appended to. A FileStream needs one. A relative path begins "
+    "in the folder that the daemon was started in, not in `working_dir`. Of a symbolic link, the "
+    "file that it leads to is rotated, in its own folder; what is no file, or one that the daemon "
+    "has open already (`/dev/stdout`), never is.",
     "max_bytes": "The size in bytes that a FileStream does not pass; 0 for no limit. Takes effect "
     "together with `backup_count`.",
     "backup_count": "How many full files are kept, as FILE.1, FILE.2 and so on. With 0 the file "

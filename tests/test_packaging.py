@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import fnmatch
 import os
+import subprocess
+import sys
 import unittest
 from pathlib import Path
 
@@ -38,6 +40,19 @@ def constants(path: Path) -> dict[str, object]:
     return found
 
 
+def output(*words: str) -> tuple[int, str, str]:
+    """Run Python; return the exit code and what was printed."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def runs(test: ast.expr) -> bool:
+    """Whether a condition is that of a module that is run."""
+    return ast.unparse(test) == "__name__ == '__main__'"
+
+
 class TestSetup(unittest.TestCase):
     """setup.py says what the rest of the repository says."""
 
@@ -60,6 +75,35 @@ class TestSetup(unittest.TestCase):
                 self.assertTrue(os.access(script, os.X_OK), "not executable")
                 lines = script.read_text(encoding="utf-8").splitlines()
                 self.assertEqual(lines[0], "#!/usr/bin/env python3")
+
+    def test_every_program_by_python_m(self) -> None:
+        for module, script in {
+            "cvec_circus.circusd": "cvec_circusd",
+            "cvec_circus.daemon.main": "cvec_circusd",
+            "cvec_circus.circusctl": "cvec_circusctl",
+            "cvec_circus.ctl.main": "cvec_circusctl",
+            "cvec_circus.plugins": "cvec_circus-plugin",
+            "cvec_circus.runtime.runner": "cvec_circus-plugin",
+            "cvec_circus.stats": "cvec_circusd-stats",
+            "cvec_circus.stats.main": "cvec_circusd-stats",
+            "cvec_circus.stats.client": "cvec_circus-top",
+            "cvec_circus.top.main": "cvec_circus-top",
+        }.items():
+            for words, code in (["--help"], 0), (["--no-such-switch"], 2):
+                with self.subTest(module=module, words=words):
+                    expected = output(str(ROOT / "bin" / script), *words)
+                    self.assertEqual(expected[0], code)
+                    self.assertEqual(output("-W", "error", "-m", module, *words), expected)
+
+    def test_what_has_a_main_runs_it(self) -> None:
+        without = []
+        for file in (ROOT / "cvec_circus").rglob("*.py"):
+            body = ast.parse(file.read_text(encoding="utf-8")).body
+            names = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+            last = body[-1] if body else None
+            if "main" in names and not (isinstance(last, ast.If) and runs(last.test)):
+                without.append(str(file.relative_to(ROOT)))
+        self.assertEqual(without, [])
 
     def test_every_package_has_an_init(self) -> None:
         for file in (ROOT / "cvec_circus").rglob("*.py"):

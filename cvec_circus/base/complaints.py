@@ -34,8 +34,14 @@ class Complaints:
         self._lock = threading.Lock()
         self._kinds: dict[object, Kind] = {}
 
-    def tell(self, error: BaseException, place: str, verb: str = "raised") -> None:
-        """Log an error that was raised in some function, or count it."""
+    def tell(self, error: BaseException, place: str, verb: str = "raised", line: str = "") -> None:
+        """Log an error that was raised in some function, or count it.
+
+        Args:
+            error: What was raised.
+            place, verb: The function, and what it did.
+            line: What to log in place of the traceback, which is for level debug then.
+        """
         where = None
         for frame, number in traceback.walk_tb(error.__traceback__):
             where = frame.f_code.co_filename, number
@@ -49,7 +55,10 @@ class Complaints:
             else:
                 kind.repeated += 1
                 kind.text = " ".join(text.split())[:LONGEST_TEXT]
-        if kind is None:
+        if kind is None and line:
+            logger.error("%s: %s %s: %s", self._name, place, verb, line)
+            logger.debug("%s: %s %s", self._name, place, verb, exc_info=error)
+        elif kind is None:
             logger.error("%s: %s %s", self._name, place, verb, exc_info=error)
         elif kind.repeated == 1:
             self._call_later(INTERVAL, self._tell_count, kind)

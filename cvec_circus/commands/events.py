@@ -17,14 +17,14 @@ MOST = 500
 _LIMIT = Property(
     "limit", to_integer, default=MOST, low=0, high=MOST, switch=True, doc="How many at most."
 )
-_SINCE = "Show the events after this number."
+_SINCE = "Show the events after this number, from the oldest on; without it the latest."
 
 
 class Events(Command):
     name = "events"
     doc = "Show past events."
     properties = (
-        Property("since", to_integer, default=0, low=0, switch=True, doc=_SINCE),
+        Property("since", to_integer, low=0, switch=True, doc=_SINCE),
         _LIMIT,
         Property("marker", to_marker, doc="Publish `sync.MARKER` right after the answer."),
     )
@@ -42,6 +42,8 @@ class Events(Command):
         lines = [event_line(topic, payload) for topic, payload in reply["events"]]
         if reply.get("lost"):
             lines.insert(0, f"({reply['lost']} earlier events are no longer kept)")
+        if reply.get("earlier"):
+            lines.insert(0, f"({reply['earlier']} earlier: --since 0, or a larger --limit)")
         if reply.get("more"):
             last = json.loads(reply["events"][-1][1])["seq"] if reply["events"] else "N"
             lines.append(f"(there are more: --since {last})")

@@ -19,13 +19,22 @@ from cvec_circus.config.configuration import (
     WatcherConfig,
 )
 from cvec_circus.config.environment import Environments
-from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Findings, Section
+from cvec_circus.config.section import (
+    CIRCUS,
+    ENV,
+    PLUGIN,
+    SOCKET,
+    WATCHER,
+    Findings,
+    Section,
+    kind_meant,
+)
 from cvec_circus.exc import OptionError
+from cvec_circus.options import address
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand, expand_words, names_in
 from cvec_circus.options.kinds import shown
-from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
-from cvec_circus.options.rights import accounts_of, judge
+from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
 from cvec_circus.options.typed import WatcherOptions
@@ -34,6 +43,7 @@ from cvec_circus.options.watcher import (
     PLUGIN_OPTIONS,
     PLUGIN_WATCHER_DEFAULTS,
     WATCHER_OPTIONS,
+    stands_beside,
 )
 from cvec_circus.wire.topics import fold
 
@@ -57,6 +67,7 @@ SHORTEST_SECRET = 3
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here, neither for the daemon nor for a watcher."""
 
+_ADDRESS = frozenset({"path", "host", "port", "family", "type", "interface", "so_reuseport"})
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
 
 
@@ -74,6 +85,8 @@ class Build:
         sections, findings: The arguments.
         circus: The section of the daemon, empty if there is none.
         environments: The environment of each watcher, as the sections give it.
+        refused: By the header of a section the keys whose values were refused: in `everything`
+            they have their defaults.
         everything: The configuration, with the watchers and plugins that have problems.
     """
 
@@ -87,6 +100,7 @@ class Build:
         none = Section(CIRCUS, "", CIRCUS)
         self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
         self.findings = findings
+        self.refused: dict[str, set[str]] = {}
         self._is_file = environ is not None
         self._misspelt: dict[str, str] = {}  # the kind that was meant, by header
         for section in self.sections:
@@ -100,6 +114,7 @@ class Build:
         self.everything = Configuration(self._circus())
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
+        self._addresses: list[tuple[str, address.Address]] = []
         if self.everything.circus["statsd"]:
             self._watcher_names[STATISTICS] = STATISTICS
         add = {WATCHER: self._add_watcher, SOCKET: self._add_socket, PLUGIN: self._add_plugin}
@@ -142,8 +157,8 @@ class Build:
 
     def _judge_unknown(self, section: Section) -> None:
         """Find what may be meant by a section of no known kind: what is near one is a problem."""
-        kind, colon, name = section.header.partition(":")
-        near = nearest_to(kind.strip()[:LONGEST_WORD], frozenset((*TABLES, ENV)))
+        _, colon, name = section.header.partition(":")
+        near = kind_meant(section.header)
         if not near or not self._is_file:
             self.findings.warn(section, "", "unknown section, ignored")
             return
@@ -200,6 +215,7 @@ class Build:
         table = TABLES[section.kind]
         typed: dict[str, Any] = {}
         freeform: dict[str, str] = {}
+        refused = self.refused.setdefault(section.header, set())
         for key, value in section.values.items():
             if not is_open and table.find(key) is None:
                 self._refuse_unknown(section, key, table)
@@ -209,6 +225,7 @@ class Build:
             except OptionError as error:
                 if not (self._is_file and key.partition(".")[0] in NEWER):
                     self._refuse(section, error)
+                    refused.add(key)
                     continue
                 self._keep_freeform(section, key, self._concealed(section, key, error.reason))
                 if "." in key:
@@ -312,18 +329,35 @@ class Build:
             check(full)
         except OptionError as error:
             self._refuse(section, error)
+        if reason := why_no_user(full["owner"]):
+            self.findings.problem(section, "owner", reason)
+        self._check_address(section, full)
         known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
         self.everything.sockets.append(SocketConfig(section.name, known, section))
 
+    def _check_address(self, section: Section, full: Mapping[str, Any]) -> None:
+        """Refuse a socket where another one is."""
+        key = "path" if full["path"] else "port"
+        here = address.of_socket(full)
+        if here is None or not self.refused[section.header].isdisjoint(_ADDRESS):
+            return
+        for name, other in self._addresses:
+            if address.are_one(here, other):
+                text = f"{here.shown} is the address of socket {name}; change one of them"
+                self.findings.problem(section, key, text)
+        self._addresses.append((section.name, here))
+
     def _complete(self, section: Section, given: Mapping[str, Any]) -> WatcherOptions:
+        full, contradictions = WATCHER_OPTIONS.judged(given)
+        found = [*contradictions, *problems(accounts_of(full))]
         try:
-            full = WATCHER_OPTIONS.complete(given)
             check_size(full.numprocesses, self.everything.circus["max_processes"])
-            judge(accounts_of(full))
-            return full
         except OptionError as error:
-            self._refuse(section, error)
-            return WatcherOptions({**WATCHER_OPTIONS.defaults(), **given})
+            found.append((error.option, error.reason))
+        for key, reason in found:
+            if not stands_beside(key, self.refused[section.header]):
+                self._refuse(section, OptionError(key, reason))
+        return full
 
     def _check_name(self, section: Section, name: str, names: dict[str, str]) -> None:
         """Refuse a name that is empty, or that clients could not tell from another one."""

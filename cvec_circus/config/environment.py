@@ -3,8 +3,9 @@
 `[env]` is for every process, `[env:PATTERN,PATTERN]` for the watchers whose names match one of the
 patterns. Of several sections that match, the later in the file wins.
 
-Values in these sections see the daemon's own environment, as `$NAME`, `${NAME}` and
-`$(circus.env.NAME)`. Values elsewhere have the last form only, and see the sections too.
+Values in these sections see the daemon's own environment, as `$NAME` and `$(circus.env.NAME)`; as
+in Circus, a `$NAME` is in upper case, and empty if it is not set. Values elsewhere have the second
+form only, and see the sections too.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from cvec_circus.config.section import ENV, Findings, Section
 from cvec_circus.options.expand import env_values
 
 _NAMES = re.compile(
-    r"\$(\w+)|\$\{([^}]*)\}|\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\)",
-    re.ASCII | re.IGNORECASE,
+    r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
+    re.ASCII,
 )
+_BRACES = re.compile(r"\$\{(\w+)\}", re.ASCII)
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -29,7 +31,7 @@ class Environments:
     Args:
         sections: All sections. Names in those of the environment are replaced.
         environ: The daemon's own environment.
-        findings: Takes patterns that are none.
+        findings: Takes patterns that are none, and names that do not mean what they seem to.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class Environments:
         self._wild: list[tuple[re.Pattern[str], int]] = []
         for section in sections:
             if section.kind == ENV:
+                self._look(section, findings)
                 said = section.written
-                section.values = {name: _NAMES.sub(self._value, said[name]) for name in said}
+                section.values = {
+                    name: _NAMES.sub(self._value, said[name]).strip() for name in said
+                }
                 if section.header == ENV:
                     self._common.append(section)
                 else:
@@ -64,6 +69,18 @@ class Environments:
                 self._wild.append((re.compile(fnmatch.translate(pattern)), number))
             except re.error:  # older Pythons translate [z-a] into nonsense
                 findings.problem(section, "", f"{pattern} is no pattern")
+
+    def _look(self, section: Section, findings: Findings) -> None:
+        """Warn of names that are not what they look like."""
+        for key in section.own_keys():
+            text = str(section.written[key])
+            for name in dict.fromkeys(found[1] for found in _NAMES.finditer(text)):
+                if name and name not in self._environ:
+                    said = f"${name} is not set where the daemon starts, so it is empty here"
+                    findings.warn(section, key, said)
+            for found in _BRACES.finditer(text):
+                said = f"{found[0]} stays as it is; write $(circus.env.{found[1]})"
+                findings.warn(section, key, said)
 
     def of(self, name: str) -> dict[str, str]:
         """Return the variables that the sections give to the watcher of that name."""
@@ -92,9 +109,9 @@ class Environments:
         return sorted(numbers)
 
     def _value(self, found: re.Match[str]) -> str:
-        if found[1] or found[2]:
-            return self._environ.get(found[1] or found[2], found[0])
-        return self._folded.get((found[3] or found[4] or "").lower(), found[0])
+        if found[1]:
+            return self._environ.get(found[1], "")
+        return self._folded.get((found[2] or found[3]).lower(), found[0])
 
 
 def patterns(section: Section) -> list[str]:

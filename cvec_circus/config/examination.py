@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -25,15 +26,16 @@ from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.stream import IGNORED, STREAMS
+from cvec_circus.options.stream import FILES, IGNORED, STREAMS
 from cvec_circus.options.table import Option
-from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import split
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
 
 _LINES = frozenset({"filename", "time_format", "json"})
+_ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
 
 USED = {
@@ -153,7 +155,8 @@ class _Slips:
         for found in _VARIABLE.finditer(text):
             name = found[1] or found[2]
             if name != "WID":
-                said = f"{found[0]} is replaced in [env] sections only; write $(circus.env.{name})"
+                where = "anywhere" if found[2] else "here"
+                said = f"{found[0]} is not replaced {where}; write $(circus.env.{name})"
                 self._warn(section, key, said)
 
     def _look_at_names(self) -> None:
@@ -170,6 +173,12 @@ class _Slips:
 
     # -- commands
 
+    def _doubt(self, section: Section, key: str, said: str, *others: str) -> None:
+        """Warn of what does not go together, unless a value that it depends on was refused."""
+        refused = self._build.refused[section.header]
+        if not (stands_beside(key, refused) or refused.intersection(others)):
+            self._warn(section, key, said)
+
     def _look_at_command(self, section: Section, options: Mapping[str, Any]) -> None:
         words: list[str] = []
         for key in COMMAND_KEYS[:2]:
@@ -183,13 +192,26 @@ class _Slips:
         if not any(_CODE.fullmatch(word) for word in words):
             self._look_at_syntax(section, options)
         if options["shell_args"] and not options["shell"]:
-            self._warn(section, "shell_args", "of no use without a shell; add shell = True")
+            self._doubt(section, "shell_args", "of no use without a shell; add shell = True")
         self._look_at_own_options(section, options)
+        if options["working_dir"]:
+            self._look_at_relative(section, options)
         for key, said in _idle_parts(section.values, options):
             if key in section.own_keys():
-                self._warn(section, key, said)
+                self._doubt(section, key, said)
         self._look_at_command_names(section, options)
         self._look_at_checks(section, options)
+
+    def _look_at_relative(self, section: Section, options: Mapping[str, Any]) -> None:
+        """Paths that look as if they began in the folder of the processes."""
+        paths = {"virtualenv": options["virtualenv"]}
+        for stream in STREAMS:
+            if options[stream].get("class") in FILES:
+                paths[f"{stream}.filename"] = options[stream].get("filename")
+        for key, path in paths.items():
+            if path and not os.path.isabs(path):
+                said = "begins in the folder that the daemon starts in, not in working_dir"
+                self._doubt(section, key, f"{said}; write the whole path")
 
     def _look_at_checks(self, section: Section, options: Mapping[str, Any]) -> None:
         used = {str(options["stdin_socket"]).lower()}
@@ -198,7 +220,7 @@ class _Slips:
             used.update(name for before, _, name in names if not before)
         sockets = [{**one.options, "name": one.name} for one in self._build.everything.sockets]
         for key, said in doubts(options, used, sockets):
-            self._warn(section, key, said)
+            self._doubt(section, key, said)
         known = {name.lower() for name in options} | {"wid", "name", "pid"}
         for family in FAMILIES:
             for check, one in options[family].items():
@@ -229,7 +251,7 @@ class _Slips:
                 self._warn(section, key, said)
             elif operators:
                 said = f"{operators[0]} means nothing without a shell; write cmd = sh -c '...'"
-                self._warn(section, key, said)
+                self._doubt(section, key, said, "shell")
             self._look_at_variables(section, key, text)
 
     def _look_at_own_options(self, section: Section, options: Mapping[str, Any]) -> None:
@@ -251,7 +273,8 @@ class _Slips:
             kind, _, rest = name.lower().partition(".")
             if kind == "sockets":
                 if self._is_socket(section, key, rest) and not options["use_sockets"]:
-                    self._warn(section, key, "refers to a socket; add use_sockets = True")
+                    said = "refers to a socket; add use_sockets = True"
+                    self._doubt(section, key, said, "use_sockets")
             elif kind != ENV and name.lower() not in known:
                 near = did_you_mean(name, known | {"sockets.NAME", "env.NAME"})
                 said = f"$(circus.{name}) means nothing and stays as it is{near}"
@@ -259,7 +282,7 @@ class _Slips:
         if options["stdin_socket"]:
             self._is_socket(section, "stdin_socket", options["stdin_socket"].lower())
         if options["listen_fds"] and not options["use_sockets"]:
-            self._warn(section, "listen_fds", "gives nothing without use_sockets = True")
+            self._doubt(section, "listen_fds", "gives nothing without use_sockets = True")
 
     def _is_socket(self, section: Section, key: str, name: str) -> bool:
         """Whether there is a socket of that name; it is a problem if there is none."""
@@ -341,6 +364,9 @@ def _idle_parts(given: Mapping[str, str], options: Mapping[str, Any]) -> Iterato
                 users = [other for other, parts in USED.items() if part in parts]
                 if users:
                     yield key, f"a {name} does not use it, only a {' or '.join(users)}"
+        path = str(conf.get("filename", ""))
+        if path.startswith(("/dev/", "/proc/")) and not used.isdisjoint(_ROTATING & conf.keys()):
+            yield f"{stream}.filename", f"{path} is no file of its own, so it is never rotated"
         size = f"{stream}.max_bytes"
         if name == "FileStream" and size in given and not conf.get("backup_count"):
             yield size, f"without {stream}.backup_count nothing is rotated"

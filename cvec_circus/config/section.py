@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cvec_circus.exc import ConfigError
+from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 
 CIRCUS, WATCHER, SOCKET, PLUGIN, ENV = "circus", "watcher", "socket", "plugin", "env"
 """The kinds of sections."""
@@ -166,3 +167,9 @@ class Findings:
 
     def _position(self, one: Finding) -> tuple[int, int]:
         return (self._files.get(one.place.path, 0), one.place.line) if one.place else (-1, 0)
+
+
+def kind_meant(header: str) -> str:
+    """Return the kind of section that a header is probably a misspelling of, "" for none."""
+    kind = header.partition(":")[0].strip()
+    return nearest_to(kind[:LONGEST_WORD], frozenset((CIRCUS, WATCHER, PLUGIN, SOCKET, ENV)))

@@ -7,11 +7,13 @@ import fcntl
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.exc import SocketError
+from cvec_circus.options import address
 from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.options.rights import why_no_user
 
 if TYPE_CHECKING:
     from cvec_circus.control.ownership import Guard
@@ -72,16 +74,28 @@ class Judgement(NamedTuple):
         return f"{self.option} {self.text}"
 
 
-def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
+def judge(
+    circus: Mapping[str, Any], sockets: Iterable[tuple[str, Mapping[str, Any]]] = ()
+) -> Iterator[Judgement]:
     """Yield what is wrong with the endpoints of a daemon, wherever it runs.
 
     A start and a check of the configuration both ask here.
 
     Args:
         circus: The options of the daemon.
+        sockets: The managed sockets: their names and options.
     """
+    places = [(f"socket {name}", address.of_socket(options)) for name, options in sockets]
     for option in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
         endpoint = circus[option]
+        is_stats = option == "stats_endpoint"
+        if not is_stats or circus["statsd"]:
+            here = address.of_endpoint(endpoint)
+            for what, other in places:
+                if here and other and address.are_one(here, other):
+                    text = f"{endpoint}: the address of {what}; change one of them"
+                    yield Judgement(option, text, not is_stats)
+            places.append((option, here))
         reason = _why_not(endpoint)
         if reason:
             yield Judgement(option, f"{endpoint}: cannot listen: {reason}", True)
@@ -92,28 +106,27 @@ def judge(circus: Mapping[str, Any]) -> Iterator[Judgement]:
             yield Judgement(option, f"{endpoint}: {text}", not circus["allow_remote"])
         elif not circus["allow_remote"]:
             yield Judgement(option, f"{endpoint}: other machines can listen to it", False)
-    owner = circus["endpoint_owner"]
-    if owner is not None:
-        from cvec_circus.system import accounts  # most daemons keep theirs
-
-        try:
-            accounts.look_up(owner, None)
-        except ValueError as error:
-            yield Judgement("endpoint_owner", str(error), True)
+    if reason := why_no_user(circus["endpoint_owner"]):
+        yield Judgement("endpoint_owner", reason, True)
 
 
-def examine(circus: Mapping[str, Any], allow_remote: bool = False) -> list[str]:
+def examine(
+    circus: Mapping[str, Any],
+    sockets: Iterable[tuple[str, Mapping[str, Any]]] = (),
+    allow_remote: bool = False,
+) -> list[str]:
     """Refuse endpoints with a problem; return warnings of risky ones, to log once they listen.
 
     Args:
         circus: The options of the daemon.
+        sockets: The managed sockets: their names, each with its options.
         allow_remote: Whether other machines may connect whatever these options say.
 
     Raises:
         SocketError: The first problem.
     """
     warnings = []
-    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}):
+    for one in judge({**circus, "allow_remote": allow_remote or circus["allow_remote"]}, sockets):
         if one.is_problem:
             raise SocketError(str(one))
         warnings.append(str(one))

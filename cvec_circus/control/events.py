@@ -198,19 +198,24 @@ class EventStream:
         text = self._encode({"seq": self.seq, "run": self.run, "time": self._loop.clock.time()})
         self._send([(topics.sync(marker), text)])
 
-    def since(self, seq: int, limit: int) -> dict[str, Any]:
-        """Return what was published after a number.
+    def since(self, seq: int | None, limit: int) -> dict[str, Any]:
+        """Return what was published after a number, or last.
 
         Args:
-            seq: The last number known already.
+            seq: The last number known already; None for the latest events.
             limit: How many events to return at most.
 
         Returns:
             events: the two frames of each as text, oldest first; more: whether there are further
             ones; lost: how many after `seq` are no longer kept; seq: the last number assigned;
-            run: the id of this life.
+            run: the id of this life; earlier: for the latest, how many are kept from before them.
         """
         oldest = self.seq - len(self._history) + 1
+        latest = {}
+        if seq is None:
+            earlier = max(0, len(self._history) - limit)
+            seq = oldest - 1 + earlier if earlier else 0
+            latest = {"earlier": earlier}
         first = max(0, seq + 1 - oldest)
         end = min(first + limit, len(self._history))
         return {
@@ -219,6 +224,7 @@ class EventStream:
             "lost": max(0, oldest - seq - 1),
             "seq": self.seq,
             "run": self.run,
+            **latest,
         }
 
     def keep(self, history: int) -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Callable
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
-from cvec_circus.client.connect import endpoint_from
+from cvec_circus.client.connect import absence, endpoint_from
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
+from cvec_circus.system import utf8
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
     """
+    if argv is None:
+        utf8.require()
     if "_ARGCOMPLETE" in os.environ:
         from cvec_circus.ctl.completion import complete
 
@@ -108,6 +111,9 @@ def run(line: Line, by_script: bool = False) -> int:
     if options.ssh != (options.tunnel and options.tunnel.server):
         main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
+    if not options.tunnel and absence(endpoint, options.timeout):
+        complain(unreachable(TIMED_OUT, options, None))
+        return exc.EXIT_UNREACHABLE
     try:
         if not (by_script or is_sure(endpoint, line)):
             return exc.EXIT_PROBLEM
@@ -119,7 +125,7 @@ def run(line: Line, by_script: bool = False) -> int:
         else:
             reply = stream(endpoint, options, properties)
     except exc.CallError as problem:
-        complain(unreachable(str(problem), options))
+        complain(unreachable(str(problem), options, options.timeout or CALL_TIMEOUT))
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
         if stream is None:
@@ -223,11 +229,15 @@ def ask(endpoint: str, command: Command, properties: Fields, timeout: float | No
         return client.exchange(messages.call(command.name, properties), limit)
 
 
-def unreachable(reason: str, options: Namespace) -> str:
-    """Say why there is no reply, and what to check."""
+def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
+    """Say why there is no reply, after so many seconds or at once, and what to check."""
     if reason != TIMED_OUT:
         form = "" if "://" in (options.endpoint or endpoint_from()) else ENDPOINT_FORM
         return f"error: {reason}{form}"
     from cvec_circus.ctl.reach import why_unreachable
 
-    return why_unreachable(options.endpoint, options.timeout or CALL_TIMEOUT)
+    return why_unreachable(options.endpoint, timeout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

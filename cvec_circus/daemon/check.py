@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.build import Build
-from cvec_circus.config.configuration import PluginConfig
+from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.section import CIRCUS, WATCHER, Finding, Findings, Section
@@ -39,6 +39,8 @@ from cvec_circus.system.accounts import look_up
 
 MODULE = "cvec_circus.runtime.inspection"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
+
+_ENDPOINTS = frozenset({"endpoint", "pubsub_endpoint", "stats_endpoint", "allow_remote"})
 
 TIMEOUT = 10.0
 """Seconds for all plugins of a file together; importing a class takes a tenth of a second."""
@@ -107,10 +109,13 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     configuration = examination.configuration
     problems = sum(finding.is_problem for finding in found)
     said = counts((problems, "problem"), (len(found) - problems, "warning"))
+    wrong = {finding.header for finding in found if finding.is_problem}
+    everything = examination.build.everything
+    runs: list[WatcherConfig | PluginConfig] = [*everything.watchers, *everything.plugins]
+    names = ", ".join(one.name for one in runs if one.section.name and one.section.header in wrong)
     if configuration is None:
-        return f"{said}; the daemon does not start"
-    if configuration.left_out:
-        names = ", ".join(left_out.name for left_out in configuration.left_out)
+        return f"{said}; the daemon does not start" + (f" (see {names})" if names else "")
+    if names:
         return f"{said}; the daemon runs without {names}"
     if problems:
         return f"{said}; the daemon runs, but not everything in this file"
@@ -136,10 +141,11 @@ def _print(lines: Sequence[str]) -> None:
 
 def _check_endpoints(examination: Examination) -> Examination:
     """Add what a start would say of endpoints; a problem leaves no configuration."""
-    if examination.configuration is None:
-        return examination
     build = examination.build
-    judgements = list(endpoints.judge(examination.configuration.circus))
+    if not _ENDPOINTS.isdisjoint(build.refused[build.circus.header]):
+        return examination
+    sockets = [(one.name, one.options) for one in build.everything.sockets]
+    judgements = list(endpoints.judge(build.everything.circus, sockets))
     for option, text, is_problem in judgements:
         build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
     if any(one.is_problem for one in judgements):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from socket import if_nameindex
 from typing import Any
 
 from cvec_circus.config.build import Build
@@ -28,6 +29,9 @@ from cvec_circus.system import executables, modules
 FIRST_WID = "1"
 
 _IPC = "ipc://"
+
+_MOST_BLANKS = 20
+"""In a path that lacks its quotes."""
 
 MAKE_IT = "make it before the daemon starts"
 
@@ -57,16 +61,21 @@ class _Machine:
     def look(self) -> None:
         everything = self._build.everything
         self._look_at_daemon(everything.circus)
+        devices = [name for _, name in if_nameindex()]
         for socket in everything.sockets:
             if socket.options["path"]:
                 self._look_at_socket(socket.section, "path", socket.options["path"])
+            device = socket.options["interface"]
+            if device and device not in devices:
+                said = f"there is no network device {device}; there is {', '.join(devices)}"
+                self._warn(socket.section, "interface", said)
         runs: list[WatcherConfig | PluginConfig]
         runs = [*everything.watchers, *everything.plugins]
         envs = [self._environment(one.section, one.options) for one in runs]
         # What one watcher adds to the daemon's path is there for all.
         paths = dict.fromkeys(env.get("PYTHONPATH", "") for env in envs)
         folders = [folder for path in paths for folder in path.split(os.pathsep) if folder]
-        self._pythonpath = [os.path.join(self._cwd, folder) for folder in folders]
+        self._pythonpath = [os.path.join(self._cwd, folder) for folder in [*folders, ""]]
         for one, env in zip(runs, envs):
             self._look_at_watcher(one.section, one.name, one.options, env)
         for (key, text), sections in self._said.items():
@@ -123,7 +132,8 @@ class _Machine:
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(_why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
-        if not trouble:
+        unknown = {"copy_env", "shell", "executable"} & self._build.refused[section.header]
+        if not (trouble or unknown):
             self._look_at_programs(section, name, options, env, folder)
         for moment, hook in options.hooks.items():
             if not hook.command:
@@ -131,7 +141,8 @@ class _Machine:
             elif not trouble:  # it gets the daemon's environment too
                 program = split(hook.command)[0]
                 reason = self._why_not_run(program, {**self._environ, **env}, folder)
-                self._warn(section, f"hooks.{moment}", reason)
+                hint = _unquoted(hook.command, folder) if reason else ""
+                self._warn(section, f"hooks.{moment}", reason + hint)
         for stream in STREAMS:
             self._look_at_stream(section, stream, options[stream])
 
@@ -144,7 +155,7 @@ class _Machine:
         folder: str,
     ) -> None:
         as_us = options.uid is None and options.gid is None
-        for key, program in _programs(name, options, env):
+        for key, program, text in _programs(name, options, env):
             if has_names(program):
                 continue
             reason = self._why_not_run(program, env, folder, as_us)
@@ -155,6 +166,8 @@ class _Machine:
                     reason += "; copy_env = True gives it the daemon's PATH, which has it"
                 elif "/" not in program:
                     reason += "; install it, or write its path"
+                else:
+                    reason += _unquoted(text, folder)
             self._warn(section, key, reason)
 
     def _why_not_run(
@@ -179,21 +192,35 @@ class _Machine:
 
 def _programs(
     name: str, options: WatcherOptions, env: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Yield what runs in the environment of a watcher: the key, and the program as it is given."""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what runs in the environment of a watcher: the key, the program, and its command."""
     values = {}
     if any(map(has_names, command_texts(options))):
         values = watcher_values(options, env, {}, name=name, wid=FIRST_WID)
     with contextlib.suppress(ValueError):  # there is no command, or a problem that is reported
         words = command(options, values)
-        yield ("executable", options.executable) if options.executable else ("cmd", words[0])
+        if options.executable:
+            yield "executable", options.executable, ""
+        else:
+            yield "cmd", words[0], str(options.cmd)
         if options.shell:
             # A word without a slash may be a command of the shell's own.
-            yield from (("cmd", word) for word in split(words[2])[:1] if "/" in word)
+            first = split(words[2])[:1]
+            yield from (("cmd", word, str(options.cmd)) for word in first if "/" in word)
     for family in FAMILIES:
         for check, one in options[family].items():
             if one.kind == "exec":
-                yield f"{family}.{check}", split(one.target)[0]
+                yield f"{family}.{check}", split(one.target)[0], one.target
+
+
+def _unquoted(text: str, folder: str) -> str:
+    """Return the hint for a path with blanks that is not in quotes, "" if there is none."""
+    words = text.split(" ", _MOST_BLANKS)
+    for number in range(2, len(words) + 1):
+        path = " ".join(words[:number])
+        if os.path.isfile(os.path.join(folder, path)):
+            return f"; put quotes around {path}, which has a blank"
+    return ""
 
 
 def _why_no_folder(folder: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cvec_circus import exc
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.arguments import complain, parse
+from cvec_circus.system import utf8
 
 SERVICE_VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """What a service manager sets for this process and no other."""
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0; 1 when it could not start, or a process would not end; 2 for wrong usage.
     """
+    if argv is None:
+        utf8.require()
     fill_standard_files()
     signals.reset()
     arguments = parse(argv)

@@ -38,22 +38,49 @@ def accounts_of(full: Mapping[str, Any]) -> Accounts | None:
     return None if wanted == (None, None) else wanted
 
 
-def judge(wanted: Accounts | None) -> None:
-    """Look accounts up. It may block for long, so it is not for the supervisor thread.
-
-    The result holds for processes that start from now on: see `system.accounts`.
-
-    Raises:
-        OptionError: There is no such user or group.
-    """
-    if wanted is None:
-        return
+def why_no_user(user: int | str | None) -> str:
+    """Return why nothing can belong to a user, "" if it can; a number needs no name. May block."""
+    if not isinstance(user, str) or not user:
+        return ""
     from cvec_circus.system import accounts
 
+    try:
+        accounts.look_up(user, None)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def judge(wanted: Accounts | None) -> None:
+    """Refuse accounts that are not there, as `problems` does.
+
+    Raises:
+        OptionError: The first problem.
+    """
+    for key, reason in problems(wanted):
+        raise OptionError(key, reason)
+
+
+def problems(wanted: Accounts | None) -> list[tuple[str, str]]:
+    """Look accounts up; return what is wrong with them, as pairs of key and reason.
+
+    It may block for long, so it is not for the supervisor thread. The result holds for processes
+    that start from now on: see `system.accounts`.
+    """
+    if wanted is None:
+        return []
+    from cvec_circus.system import accounts
+
+    found = {}
     for key, uid, gid in (("gid", None, wanted.gid), ("uid", wanted.uid, None)):
         try:
             accounts.look_up(uid, gid)
         except ValueError as error:
-            raise OptionError(key, str(error)) from None
-    if None not in wanted:
-        accounts.look_up(*wanted)
+            found[key] = str(error)
+    if None not in wanted and "gid" not in found:
+        try:
+            accounts.look_up(*wanted)
+            found.pop("uid", None)  # a number that only needs a group
+        except ValueError as error:
+            found["uid"] = str(error)
+    return list(found.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cvec_circus.exc import OptionError
@@ -63,12 +63,24 @@ class WatcherTable(OptionTable):
         Raises:
             OptionError: The options contradict each other.
         """
-        return WatcherOptions(self._full(given, None if current is None else as_dict(current)))
+        full, found = self.judged(given, current)
+        for key, reason in found:
+            raise OptionError(key, reason)
+        return full
+
+    def judged(
+        self, given: Mapping[str, Any], current: Mapping[str, Any] | None = None
+    ) -> tuple[WatcherOptions, list[tuple[str, str]]]:
+        """Return what `complete` does, and all contradictions, as pairs of key and reason."""
+        full = self._full(given, None if current is None else as_dict(current))
+        return WatcherOptions(full), contradictions(full)
 
     def changes(self, given: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options that differ once `given` is applied to `current`; see `complete`."""
         before = as_dict(current)
         full = self._full(given, before)
+        for key, reason in contradictions(full):
+            raise OptionError(key, reason)
         return {n: full[n] for n in full if n not in before or before[n] != full[n]}
 
     def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
@@ -82,9 +94,34 @@ class WatcherTable(OptionTable):
             _checks().take_checks(full, current)
         elif current is not None:
             full.update(ready=current["ready"], live=current["live"])
-        for key, reason in contradictions(full):
-            raise OptionError(key, reason)
         return full
+
+
+_BESIDE = {
+    "uid": ("gid",),
+    "numprocesses": ("singleton",),
+    "on_demand": ("use_sockets", "stdin_socket"),
+    "copy_path": ("copy_env",),
+    "virtualenv": ("copy_env",),
+    "shell_args": ("shell",),
+    "listen_fds": ("use_sockets",),
+    **{f"{stream}.max_bytes": (f"{stream}.backup_count",) for stream in STREAMS},
+}
+_BESIDE_CHECKS = ("close_child_stdout", "close_child_stderr", "ready_interval", "ready_timeout")
+
+
+def stands_beside(key: str, refused: Collection[str]) -> bool:
+    """Tell whether what is said of a key follows from options whose values were refused.
+
+    Those have their defaults for now, which the file does not mean.
+    """
+    family, dot, _ = key.partition(".")
+    others = {key, family, *_BESIDE.get(key, ())}
+    if family in STREAMS:
+        others.add(f"{family}.class")
+    elif dot or key == "ready_timeout":
+        others.update(_BESIDE_CHECKS)
+    return not others.isdisjoint(refused)
 
 
 def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -20,12 +20,14 @@ from cvec_circus.runtime.catalogue import GROUP, load_class
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.runner import extend_sys_path
 from cvec_circus.runtime.schema import problems, typed, typed_value, unknown
+from cvec_circus.system import utf8
 
 NOWHERE = "ipc:///nonexistent"
 
 
 def main() -> None:
     """Look at one class, report, and end at once. The main thread."""
+    utf8.require()
     given = json.loads(os.environ.pop(VARIABLE))
     os.set_inheritable(given["report"], False)
     extend_sys_path(given["sys_path"])

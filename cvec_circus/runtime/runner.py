@@ -24,6 +24,7 @@ from cvec_circus.runtime.assignment import PROGRAM, Assignment, read
 from cvec_circus.runtime.catalogue import load_class
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
+from cvec_circus.system import utf8
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.progress import LAYOUT
 
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 stopped as asked, 1 it could not go on, 2 it could not be run at all.
     """
+    if arguments is None:
+        utf8.require()
     try:
         assignment = read(arguments)
     except exc.ArgumentError as error:

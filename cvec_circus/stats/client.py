@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -57,3 +58,7 @@ class StatsClient(CircusConsumer):
             except (ValueError, RecursionError):
                 continue  # not of a daemon's statistics
             yield stat
+
+
+if __name__ == "__main__":  # in Circus, this module is the top; ours stands on it
+    runpy.run_module("cvec_circus.top.main", run_name="__main__", alter_sys=True)

@@ -16,6 +16,7 @@ from cvec_circus.client.tunnel import tunnel_until_signal
 from cvec_circus.logs.log import open_output
 from cvec_circus.stats.payloads import STATISTICS
 from cvec_circus.stats.service import Service, Task
+from cvec_circus.system import utf8
 from cvec_circus.system.signals import Interrupts
 
 PROGRAM = "cvec_circusd-stats"
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 stopped as asked, 1 interrupted again, 2 it cannot run.
     """
+    if arguments is None:
+        utf8.require()
     try:
         task = assigned(Task, VARIABLE, argument_parser, arguments)
     except exc.ArgumentError as error:

@@ -20,6 +20,9 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK |
 # After these the next write may succeed; after any other error the file is opened again.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EAGAIN})
 
+_MOST_LINKS = 40
+"""Links that the system follows at most (path_resolution(7))."""
+
 READER_TIMEOUT = 0.1
 """Seconds to wait for the reader of a FIFO or terminal before output is dropped."""
 
@@ -32,14 +35,16 @@ class AppendFile:
         may_use_reserve: Whether it may take one of the last file descriptors.
 
     Attributes:
-        regular: Whether it is a regular file: a device, FIFO or terminal is never rotated.
+        regular: Whether it is a regular file, no device, FIFO or terminal.
+        movable: Whether it is one that can be rotated. What /dev/stdout leads to is not: however it
+            is renamed, the name leads there again.
         trouble: The last failure, for people: "No space left on device".
     """
 
     def __init__(self, filename: str, may_use_reserve: bool = False) -> None:
         self._filename = filename
         self._may_use_reserve = may_use_reserve
-        self.regular = False
+        self.regular = self.movable = False
         self.trouble = "not open"
         self._fd = -1
         self._stuck = False
@@ -67,6 +72,7 @@ class AppendFile:
         self.close()
         self._fd = fd
         self.regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        self.movable = self.regular and not _is_descriptor(self._filename)
         return True
 
     def target(self) -> str:
@@ -133,6 +139,18 @@ class AppendFile:
         self.trouble = describe(error)
         if error.errno not in _PASSING:
             self.close()
+
+
+def _is_descriptor(path: str) -> bool:
+    """Tell whether a name leads to a file that a process has open, such as /dev/stdout."""
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(os.path.dirname(path))
+        if f"{folder}/".startswith("/proc/"):
+            return True
+        if not os.path.islink(path):
+            break
+        path = os.path.join(folder, os.readlink(path))
+    return False
 
 
 def describe(error: OSError) -> str:

@@ -123,7 +123,7 @@ class FileStream(LineStream):
 
     def _write(self, buffers: Sequence[Buffer], size: int) -> None:
         """Append buffers, after a rotation if one is due."""
-        if self._rotates and self._file.is_open and self._file.regular:
+        if self._rotates and self._file.is_open and self._file.movable:
             if self._file.size() + size >= self._max_bytes:
                 self._append_rotating(b"".join(buffers))
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Mapping
+from logging import DEBUG, ERROR
 from typing import Any
 
 from cvec_circus import logger
@@ -30,6 +31,7 @@ class OwnStream(Stream):
         self._conf = conf
         self._called: Callable[[Mapping[str, Any]], object] | None = None
         self._trouble = "not open"
+        self._imports = False
 
     def write(self, block: bytes, pid: int) -> None:
         """Pass on what was read from the pipe of a process."""
@@ -49,7 +51,10 @@ class OwnStream(Stream):
         except Exception as error:
             name = self._conf.get("class", "stream")
             self._trouble = f"cannot make {name}: {type(error).__name__}: {error}"
-            logger.exception("%s: cannot make the stream %s", self._source.watcher, name)
+            text, who = "%s: cannot make the stream %s", (self._source.watcher, name)
+            if self._imports:
+                logger.error(f"{text}: %s", *who, importing.why(error))
+            logger.log(DEBUG if self._imports else ERROR, text, *who, exc_info=error)
         else:
             self._call_if_any("open")
 
@@ -68,7 +73,9 @@ class OwnStream(Stream):
         stream = options.pop("stream", None)
         if stream is not None:
             return stream
+        self._imports = True
         found: Any = importing.load(options.pop("class"), self._source.pythonpath)
+        self._imports = False
         return found(**options)
 
 

@@ -63,7 +63,7 @@ class TimedRotatingFileStream(FileStream):
 
     def _begin(self) -> None:
         super()._begin()
-        if self._ends_at is None and self._file.regular:
+        if self._ends_at is None and self._file.movable:
             at = self._clock.time()
             if self._file.size():
                 at = min(at, os.fstat(self._file.fileno()).st_mtime)

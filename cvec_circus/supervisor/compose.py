@@ -105,7 +105,8 @@ class Desks:
         stack.callback(watch.close)
         self.sockets = sockets = SocketRegistry()
         stack.callback(sockets.close_all)
-        warnings = endpoints.examine(circus)
+        listening = [(one.name, one.options) for one in configuration.sockets]
+        warnings = endpoints.examine(circus, listening)
         _listen(configuration, around, sockets)
         access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)

@@ -123,6 +123,7 @@ class Caller:
         self._facades = facades
         self._complaints = Complaints(watcher.name, partial(loop.post, loop.call_later))
         self._running = ""
+        self._imports = False
         self._made: tuple[WatcherFacade, Any] | None = None
         self._found: dict[str, tuple[Hook, Any]] = {}
 
@@ -157,11 +158,13 @@ class Caller:
             if os.getpid() != pid:
                 _end_copy(self._name, name, error)
             if not isinstance(error, HookError):
-                self._complaints.tell(error, f"hook {name}", "failed")
+                line = importing.why(error) if self._imports else ""
+                self._complaints.tell(error, f"hook {name}", "failed", line)
             words = _words(error)
             return Answer(False, error=words, message=_text(error)[:LONGEST] or words)
         finally:
             self._running = ""
+            self._imports = False
 
     def extend(self, situation: Situation, rows: Rows) -> Rows:
         """Call `extended_stats` for the figures of processes, by pid; return the changed ones.
@@ -208,10 +211,12 @@ class Caller:
             return function
         function = hook.target
         if isinstance(function, str):
+            self._imports = True
             pythonpath = _pythonpath(situation.options)
             if situation.is_set or known not in (None, hook):
                 _read_again(function)
             function = importing.load(function, pythonpath)
+            self._imports = False
         self._found[situation.name] = (hook, function)
         return function
 

@@ -181,7 +181,8 @@ class Reloading:
         cwd = os.getcwd() if origin.cwd is None else origin.cwd
         try:
             configuration = reread(order.path, environ, cwd, there, former.sources)
-            endpoints.examine(configuration.circus, former.circus["allow_remote"])
+            listening = [(one.name, one.options) for one in configuration.sockets]
+            endpoints.examine(configuration.circus, listening, former.circus["allow_remote"])
         except Exception as error:
             self._loop.post(self._failed, order, error)
         else:

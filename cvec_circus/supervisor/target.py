@@ -186,7 +186,7 @@ class Target:
         """Return its options as the wire shows them."""
         return public(watcher.options, _working_dir())
 
-    def events(self, since: int, limit: int, marker: str | None) -> Fields:
+    def events(self, since: int | None, limit: int, marker: str | None) -> Fields:
         """Return events out of the history, and publish the marker, which shows a client where in
         its stream the answer ends."""
         found = self._desks.events.since(since, limit)

@@ -13,6 +13,9 @@ from typing import NamedTuple, Optional, Union
 
 Account = Optional[Union[int, str]]
 
+_HIGHEST = 2**32 - 2
+"""The greatest number of a user or group; the next one means "no change" (setuid(2))."""
+
 
 class Identity(NamedTuple):
     """The user and groups that a process changes to before its program runs. Immutable."""
@@ -56,10 +59,11 @@ def look_up(user: Account, group: Account) -> Identity | None:
     """Ask the system for a user and group; return None if they are ours already. Any thread.
 
     As in Circus, a user comes with all of its groups, the primary one replaced by `group`. A group
-    alone leaves our supplementary groups as they are.
+    alone leaves our supplementary groups as they are. A number need not be in the system's lists,
+    as in containers; a user that is not has no groups but `group`.
 
     Raises:
-        ValueError: There is no such user or group.
+        ValueError: There is no such user or group, or nothing says which group a number is in.
     """
     if user is not None:
         found = _of_user(user, group)
@@ -76,7 +80,7 @@ def _of_user(user: int | str, group: Account) -> Identity:
     try:
         entry = pwd.getpwuid(user) if isinstance(user, int) else pwd.getpwnam(user)
     except (KeyError, OverflowError):
-        raise ValueError(f"there is no user {user}") from None
+        return _of_number(user, group)
     name, gid = entry.pw_name, entry.pw_gid
     if group is not None:
         gid, group_name = _group(group)
@@ -84,10 +88,22 @@ def _of_user(user: int | str, group: Account) -> Identity:
     return Identity(name, entry.pw_uid, gid, tuple(os.getgrouplist(entry.pw_name, gid)))
 
 
+def _of_number(user: int | str, group: Account) -> Identity:
+    """Take a user that the system does not know, which only a number can be."""
+    if not isinstance(user, int) or user > _HIGHEST:
+        raise ValueError(f"there is no user {user}")
+    if group is None:
+        raise ValueError(f"user {user} is not in passwd, which would name its group; set gid too")
+    gid, group_name = _group(group)
+    return Identity(f"{user}:{group_name}", user, gid, (gid,))
+
+
 def _group(group: int | str) -> tuple[int, str]:
     try:
         entry = grp.getgrgid(group) if isinstance(group, int) else grp.getgrnam(group)
     except (KeyError, OverflowError):
+        if isinstance(group, int) and group <= _HIGHEST:
+            return group, str(group)
         raise ValueError(f"there is no group {group}") from None
     return entry.gr_gid, entry.gr_name
 

@@ -5,10 +5,12 @@ A user's module may block or do anything else: never on the supervisor thread.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 import threading
+import traceback
 from types import ModuleType
 
 _extending = threading.Lock()
@@ -16,6 +18,8 @@ _extending = threading.Lock()
 
 def load(dotted: str, pythonpath: str = "") -> object:
     """Import what a dotted name stands for, on the calling thread.
+
+    The current directory is searched as for plugins, but last, so that it hides nothing.
 
     Args:
         dotted: `package.module.name`; also `package.module:name`, and names within names.
@@ -26,6 +30,8 @@ def load(dotted: str, pythonpath: str = "") -> object:
         Exception: Whatever the module raises; SystemExit too.
     """
     extend(pythonpath)
+    with contextlib.suppress(FileNotFoundError):  # it is gone
+        extend(os.getcwd())
     importlib.invalidate_caches()  # the module may have just been written
     place, colon, inner = dotted.partition(":")
     if colon:
@@ -34,6 +40,18 @@ def load(dotted: str, pythonpath: str = "") -> object:
     if not (place and inner):
         raise ImportError(f"{dotted!r} is no dotted name, such as package.module.name")
     return _within(*_module(place, inner))
+
+
+def why(error: BaseException) -> str:
+    """Say in a line why `load` has failed, and which line of the user's code was the last one."""
+    where, is_users = "", False
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        name = frame.f_code.co_filename
+        if name == __file__:
+            is_users = True  # from here on
+        elif is_users and name != importlib.__file__ and not name.startswith("<frozen "):
+            where = f" ({name}:{number})"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
 
 
 def _module(place: str, inner: str) -> tuple[ModuleType, str]:

@@ -12,10 +12,11 @@ import zmq
 
 from cvec_circus import __version__, exc
 from cvec_circus.base.zmq_loop import ZmqLoop
-from cvec_circus.client.connect import end_context, endpoint_from, reachable
+from cvec_circus.client.connect import absence, end_context, endpoint_from, reachable
 from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say
+from cvec_circus.system import utf8
 from cvec_circus.top.screen import NAMES, Screen
 from cvec_circus.view.facts import Facts
 from cvec_circus.view.source import TRYING, Source
@@ -67,10 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 if the output cannot be written, 2 for a wrong command line, 4 for a
         daemon that does not answer.
     """
+    if argv is None:
+        utf8.require()
     try:
         options = argument_parser().parse_args(argv)
         if not (options.once or options.json or sys.stdout.isatty()):
             raise exc.ArgumentError("standard output is no terminal: use --once or --json")
+        named = options.endpoint or endpoint_from()
+        if not options.ssh and (options.once or options.json):  # a screen waits for the daemon
+            if error := absence(named):
+                raise exc.SocketError(f"no daemon at {named}: {error.strerror}")
         with tunnel_until_signal(options.ssh) as tunnel:
             return Top(options, tunnel).run()
     except exc.ArgumentError as problem:

@@ -55,6 +55,18 @@ class TestComplaints(unittest.TestCase):
         self.assertEqual(rest[1:], [f"{said} once more: ValueError: no"])
         self.assertEqual(self.timers, [])
 
+    def test_a_line_in_place_of_the_traceback(self) -> None:
+        with self.assertLogs("cvec_circus", "DEBUG") as logs:
+            for _ in range(2):
+                try:
+                    fail()
+                except ValueError as error:
+                    self.complaints.tell(error, "hook x", "failed", "why it is so")
+        [line, whole] = logs.output
+        self.assertEqual(line, "ERROR:cvec_circus:plugin:p: hook x failed: why it is so")
+        self.assertTrue(whole.startswith("DEBUG:cvec_circus:plugin:p: hook x failed\nTraceback"))
+        self.pass_time()
+
     def test_another_place_and_another_error_are_told_at_once(self) -> None:
         def also() -> None:
             raise ValueError("no")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import unittest
 from typing import Any
-from unittest import mock
 
 from cvec_circus.config.configuration import WatcherConfig
 from tests.config.support import ENVIRON, ConfigTestCase
@@ -19,6 +17,7 @@ import json, logging, os, sys, warnings
 warnings.simplefilter("ignore")
 logging.disable()
 from circus.config import get_config
+from circus.util import parse_env_dict
 
 found = {}
 for path in sys.argv[1:]:
@@ -26,6 +25,7 @@ for path in sys.argv[1:]:
         config = get_config(path)
         for watcher in config["watchers"]:
             watcher["stop_signal"] = int(watcher["stop_signal"])
+            watcher["env"] = parse_env_dict(watcher["env"])  # as its watchers do later
         wanted = ("watchers", "plugins", "sockets", "check_delay")
         found[path] = {key: config[key] for key in wanted}
     except Exception as error:
@@ -59,7 +59,7 @@ SAME = {
     "includes over lines": f"[circus]\ninclude = a.conf\n  b1.conf\n{WEB}",
     "the environment copied": f"{WEB}copy_env = yes\n[env]\nA = $(circus.env.FOO)\nFOO = bar\n",
     "variables": f"{WEB}x.y = $FOO\n[env]\nA = $FOO:${{HOME}}\nB = $NOPE $A $$FOO $\n[env:web]\n"
-    "C = $N$Mixed ${N}x $foo\n",
+    "C = $N$Mixed ${N}x $foo $_X $HOMEx $HOME_ $A1 a:$UNSET\n",
     "default": "[DEFAULT]\nmax_retry = -1\nx.y = 1\ncmd = d\n[watcher:w]\nmax_retry = 3\n"
     "[watcher:v]\ncmd = v\n[env]\nA = 1\n",
     "booleans": "".join(
@@ -142,9 +142,7 @@ class TestAgainstCircus(ConfigTestCase):
     def compare_watcher(self, ours: WatcherConfig, theirs: dict[str, Any]) -> None:
         options = ours.options
         self.assertEqual(ours.name, theirs.pop("name"))
-        with mock.patch.dict(os.environ, ENVIRON, clear=True):  # as its watchers do later
-            env = without_name(theirs.pop("env"))
-            env = {key: os.path.expandvars(value) for key, value in env.items()}
+        env = without_name(theirs.pop("env"))
         self.assertEqual(options["env"], {key: env[key] for key in options["env"]})
         if not options["copy_env"]:
             self.assertEqual(options["env"], env)

@@ -108,7 +108,7 @@ class TestPlaces(ConfigTestCase):
 
 class TestCircus(ConfigTestCase):
     def test_defaults(self) -> None:
-        for text in ("", "[circus]\n", "[watcher:w]\ncmd = x\n"):
+        for text in ("[env]\n", "[circus]\n", "[watcher:w]\ncmd = x\n"):
             configuration = self.load(text)
             expected = {**ARBITER_OPTIONS.defaults(), "check_delay": 5.0}
             self.assertEqual(configuration.circus, expected)

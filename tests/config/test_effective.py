@@ -53,7 +53,7 @@ class EffectiveCase(ConfigTestCase):
 
 class TestIdentity(EffectiveCase):
     def test_defaults(self) -> None:
-        self.check_identity("")
+        self.check_identity("[circus]\n")
         self.check_identity("[watcher:w]\ncmd = x\n[socket:s]\n[plugin:p]\nuse = a.B\n")
 
     def test_everything_at_once(self) -> None:
@@ -173,7 +173,7 @@ class TestOrigins(EffectiveCase):
             ],
         )
         self.assertIn("check_delay = 5", lines)
-        lines = self.section(self.written(""), "circus")
+        lines = self.section(self.written("[env]\n"), "circus")
         self.assertIn("# stats_endpoint = tcp://127.0.0.1:5557", lines)
 
     def test_of_a_plugin(self) -> None:

@@ -32,10 +32,12 @@ class TestSections(ConfigTestCase):
     def test_dollar_names_see_the_daemons_environment(self) -> None:
         for value, meant in (
             ("$FOO", "foo"),
-            ("${FOO}:$Mixed", "foo:mx"),
-            ("$NOPE ${NOPE} $", "$NOPE ${NOPE} $"),
-            ("$$FOO", "$foo"),
-            ("$foo", "$foo"),
+            ("${FOO}:$N", "${FOO}:3"),
+            ("$Mixed", "ixed"),
+            ("a:$NOPE ${NOPE} $", "a: ${NOPE} $"),
+            ("$NOPE a $NOPE", "a"),
+            ("$$FOO $$", "$foo $$"),
+            ("$foo $FOOd $_FOO", "$foo food $_FOO"),
             ("$(circus.env.foo)1 ((circus.env.FOO))", "foo1 foo"),
             ("$(circus.env.nope) $(circus.wid)", "$(circus.env.nope) $(circus.wid)"),
             ("$DOLLAR $(circus.env.DOLLAR)", "$FOO $FOO"),
@@ -47,7 +49,18 @@ class TestSections(ConfigTestCase):
     def test_they_do_not_see_each_other(self) -> None:
         self.assertEqual(
             self.env("[env]\nA = 1\nFOO = $FOO:2\nB = $A\nC = $(circus.env.A)\nD = $FOO\n"),
-            {"A": "1", "FOO": "foo:2", "B": "$A", "C": "$(circus.env.A)", "D": "foo"},
+            {"A": "1", "FOO": "foo:2", "B": "", "C": "$(circus.env.A)", "D": "foo"},
+        )
+
+    def test_names_that_are_not_what_they_seem(self) -> None:
+        text = "[env]\nA = a:$NOPE$NOPE:$FOO\nB = ${FOO} ${foo-x}\nC = $low $$ $(circus.env.FOO)\n"
+        self.assertEqual(
+            self.load(WEB + text).warnings,
+            [
+                "main.ini:4: [env] A: $NOPE is not set where the daemon starts, so it is empty "
+                "here",
+                "main.ini:5: [env] B: ${FOO} stays as it is; write $(circus.env.FOO)",
+            ],
         )
 
     def test_dollar_names_stay_elsewhere(self) -> None:

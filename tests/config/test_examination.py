@@ -63,6 +63,30 @@ class TestStreams(SlipsCase):
             f"[DEFAULT]\nstdout_stream.color = red\n{WEB}{log}",
         )
 
+    def test_relative_names(self) -> None:
+        log = "stdout_stream.filename"
+        said = "begins in the folder that the daemon starts in, not in working_dir; "
+        said += "write the whole path"
+        self.says(
+            f"{WEB}working_dir = /srv\n{log} = logs/x\ncopy_env = 1\nvirtualenv = venv\n",
+            f"4: [watcher:web] {log}: {said}",
+            f"6: [watcher:web] virtualenv: {said}",
+        )
+        self.silent(
+            f"{WEB}{log} = logs/x\n",
+            f"{WEB}working_dir = /srv\n{log} = /srv/logs/x\n",
+            f"{WEB}working_dir = /srv\nstdout_stream.class = a.B\n{log} = x\n",
+        )
+
+    def test_what_is_never_rotated(self) -> None:
+        log = f"{WEB}stdout_stream.filename = /dev/stdout\n"
+        said = "/dev/stdout is no file of its own, so it is never rotated"
+        self.says(
+            f"{log}stdout_stream.max_bytes = 5\nstdout_stream.backup_count = 2\n",
+            f"3: [watcher:web] stdout_stream.filename: {said}",
+        )
+        self.silent(log)
+
     def test_parts_of_each_class(self) -> None:
         for name, parts in USED.items():
             for part in parts:
@@ -116,11 +140,41 @@ class TestLines(SlipsCase):
         )
 
     def test_nothing_to_run(self) -> None:
-        self.write("main.ini", "")
         said = " nothing is to run; write a [watcher:NAME] with a cmd"
         self.says("[circus]\n[socket:s]\n", said)
-        self.says("", said)
         self.silent("[plugin:p]\nuse = a.B\n")
+
+
+class TestBesideWhatIsRefused(SlipsCase):
+    """What follows from a default in place of a refused value is not said."""
+
+    def test_streams(self) -> None:
+        said = "'x' is not a whole number"
+        log = "stdout_stream.filename = /x\nstdout_stream.max_bytes = 5\n"
+        self.says(
+            f"{WEB}{log}stdout_stream.backup_count = x\n",
+            f"! 5: [watcher:web] stdout_stream.backup_count: {said}",
+        )
+        (said,) = self.found(f"{WEB}{log}stdout_stream.class = Filestream\n")
+        self.assertIn("5: [watcher:web] stdout_stream.class: 'Filestream' is none of", said)
+        (said,) = self.found(f"{WEB}{log}stdout_stream.backup_count = 2\nuid = no-such\n")
+        self.assertEqual(said, "! 6: [watcher:web] uid: there is no user no-such")
+
+    def test_other_options(self) -> None:
+        said = "'x' is neither true nor false"
+        self.says(
+            f"{WEB}use_sockets = x\non_demand = True\nlisten_fds = True\ncopy_env = x\n"
+            "copy_path = True\nvirtualenv = /x\nshell = x\nshell_args = a\nargs = a | b\n"
+            "singleton = x\nnumprocesses = 3\n",
+            f"! 3: [watcher:web] use_sockets: {said}",
+            f"! 6: [watcher:web] copy_env: {said}",
+            f"! 9: [watcher:web] shell: {said}",
+            f"! 12: [watcher:web] singleton: {said}",
+        )
+        self.says(
+            f"{WEB}uid = 54321987\ngid = a b\n",
+            "! 4: [watcher:web] gid: 'a b' is no name of a user or group",
+        )
 
 
 class TestValues(SlipsCase):
@@ -163,22 +217,21 @@ class TestValues(SlipsCase):
         self.says(
             f"{WEB}working_dir = ${{HOME}}/x\n"
             "[circus]\nlogoutput = $HOME/y\n[socket:s]\nhost = $H\n",
-            "3: [watcher:web] working_dir: ${HOME} is replaced in [env] sections only; write "
+            "3: [watcher:web] working_dir: ${HOME} is not replaced anywhere; write "
             "$(circus.env.HOME)",
-            "5: [circus] logoutput: $HOME is replaced in [env] sections only; write "
-            "$(circus.env.HOME)",
-            "7: [socket:s] host: $H is replaced in [env] sections only; write $(circus.env.H)",
+            "5: [circus] logoutput: $HOME is not replaced here; write $(circus.env.HOME)",
+            "7: [socket:s] host: $H is not replaced here; write $(circus.env.H)",
         )
         self.says(
             "[watcher:w]\ncmd = echo $FOO\nargs = $N\n",
-            "2: [watcher:w] cmd: $FOO is replaced in [env] sections only; write $(circus.env.FOO)",
-            "3: [watcher:w] args: $N is replaced in [env] sections only; write $(circus.env.N)",
+            "2: [watcher:w] cmd: $FOO is not replaced here; write $(circus.env.FOO)",
+            "3: [watcher:w] args: $N is not replaced here; write $(circus.env.N)",
         )
         self.silent(
             "[watcher:w]\ncmd = bash -lc 'echo $FOO | wc'\n",
             "[watcher:w]\ncmd = sh\nargs = -c 'echo $FOO'\n",
             f"{WEB}working_dir = /$(circus.env.FOO)/$5\nplug.in = $FOO\n",
-            f"{WEB}[env]\nA = $FOO:${{N}}\n[plugin:p]\nuse = a.B\nx = $FOO\n",
+            f"{WEB}[env]\nA = $FOO:$N\n[plugin:p]\nuse = a.B\nx = $FOO\n",
         )
 
     def test_names(self) -> None:

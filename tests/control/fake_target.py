@@ -174,7 +174,7 @@ class FakeTarget:
     def description(self) -> dict[str, Any]:
         return {"pid": 1, "version": "0", "run": "ab", "uptime": 1.5}
 
-    def events(self, since: int, limit: int, marker: str | None) -> dict[str, Any]:
+    def events(self, since: int | None, limit: int, marker: str | None) -> dict[str, Any]:
         self.orders.append(("events", since, limit, marker))
         return {"events": [], "more": False, "lost": 0, "seq": 9, "run": "ab"}
 

@@ -12,6 +12,7 @@ from cvec_circus.control import endpoints, ownership
 from cvec_circus.control.endpoints import Access, Listener, listen
 from cvec_circus.exc import MessageError, SocketError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.socket import SOCKET_OPTIONS
 from tests.support.leaks import LeakCheckedTestCase
 
 
@@ -160,7 +161,8 @@ class TestExamine(unittest.TestCase):
             "ipc:///run/circus",
         ):
             with self.subTest(endpoint):
-                self.assertEqual(self.examine(endpoint=endpoint, pubsub_endpoint=endpoint), [])
+                self.assertEqual(self.examine(endpoint=endpoint), [])
+                self.assertEqual(self.examine(pubsub_endpoint=endpoint, endpoint="ipc:///x"), [])
 
     def test_what_is_not(self) -> None:
         for endpoint in (
@@ -181,10 +183,28 @@ class TestExamine(unittest.TestCase):
                 said = self.examine(endpoint=endpoint, allow_remote="yes")
                 self.assertEqual(len(said), 1)
                 self.assertIn("can run programs here", said[0])
-                said = self.examine(pubsub_endpoint=endpoint, stats_endpoint=endpoint)
+                said = self.examine(
+                    endpoint="ipc:///x", pubsub_endpoint=endpoint, stats_endpoint=endpoint
+                )
                 self.assertEqual(
                     [text.split()[0] for text in said], ["pubsub_endpoint", "stats_endpoint"]
                 )
+
+    def test_one_address_for_two(self) -> None:
+        web = ("web", SOCKET_OPTIONS.complete({"port": 5555}))
+        default = "tcp://127.0.0.1:5555"
+        for given, sockets, text in (
+            ({"pubsub_endpoint": default}, [], f"pubsub_endpoint {default}: the .* of endpoint"),
+            ({}, [web], f"^endpoint {default}: the address of socket web; change one of them"),
+            ({"endpoint_owner": "no-such"}, [], "endpoint_owner there is no user no-such"),
+        ):
+            circus = ARBITER_OPTIONS.complete(ARBITER_OPTIONS.convert(given))
+            with self.assertRaisesRegex(SocketError, text):
+                endpoints.examine(circus, sockets)
+        self.assertEqual(self.examine(stats_endpoint=default), [])
+        (said,) = self.examine(stats_endpoint=default, statsd=True)
+        self.assertIn("stats_endpoint tcp://127.0.0.1:5555: the address of endpoint", said)
+        self.assertEqual(self.examine(endpoint_owner=54321987), [])
 
     def test_root(self) -> None:
         self.uid = 0

@@ -69,7 +69,7 @@ class TestEventStream(LeakCheckedTestCase):
         topic, payload = subscriber.recv_multipart()
         return topic, json.loads(payload)
 
-    def seqs(self, since: int, limit: int = 500) -> list[int]:
+    def seqs(self, since: int | None, limit: int = 500) -> list[int]:
         return [json.loads(text)["seq"] for _, text in self.stream.since(since, limit)["events"]]
 
     def test_what_a_subscriber_gets(self) -> None:
@@ -158,6 +158,15 @@ class TestEventStream(LeakCheckedTestCase):
         self.assertTrue(self.stream.since(1, 0)["more"])
         self.assertFalse(self.stream.since(4, 3)["more"])
         self.assertEqual(self.stream.since(0, 1)["seq"], 7)
+
+    def test_the_latest(self) -> None:
+        for _ in range(7):
+            self.publish("web", "spawn", "start")
+        for limit, numbers, earlier in ((2, [6, 7], 5), (7, [*range(1, 8)], 0), (0, [], 7)):
+            self.assertEqual(self.seqs(None, limit), numbers)
+            self.assertEqual(self.stream.since(None, limit)["earlier"], earlier)
+            self.assertFalse(self.stream.since(None, limit)["more"])
+        self.assertNotIn("earlier", self.stream.since(0, 2))
 
     def test_what_the_history_no_longer_has(self) -> None:
         for _ in range(25):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -164,14 +165,33 @@ class TestReplies(CtlCase):
 class TestWithoutADaemon(unittest.TestCase):
     def test_an_unreachable_daemon_is_exit_4(self) -> None:
         hurry(self, {"ctl.main.GRACE": 0.1})
-        for line in (["status"], ["stop", "--waiting"]):
-            result = run("--endpoint", "ipc:///no/such", "--timeout", "0.1", *line)
-            self.assertEqual((result.code, result.out), (4, ""))
-            text = (
-                "cannot reach ipc:///no/such within 0.1 s: there is no such socket; "
-                "is cvec_circusd running, and is --endpoint right?\n"
-            )
-            self.assertEqual(result.err, text)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            endpoint = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+            for line in (["status"], ["stop", "--waiting"]):
+                result = run("--endpoint", endpoint, "--timeout", "0.1", *line)
+                self.assertEqual((result.code, result.out), (4, ""))
+                text = (
+                    f"cannot reach {endpoint} within 0.1 s: the process that listens there does "
+                    "not answer; is cvec_circusd running, and is --endpoint right?\n"
+                )
+                self.assertEqual(result.err, text)
+
+    def test_where_nobody_listens_nothing_is_asked(self) -> None:
+        end = "; is cvec_circusd running, and is --endpoint right?\n"
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            for endpoint, why in (
+                ("ipc:///no/such", "there is no such socket"),
+                (f"tcp://127.0.0.1:{bound.getsockname()[1]}", "nothing listens there"),
+                (f"tcp://localhost:{bound.getsockname()[1]}", "nothing listens there"),
+            ):
+                for line in (["status"], ["stop", "--waiting"], ["logs", "web"], ["listen"]):
+                    with self.subTest(endpoint=endpoint, line=line):
+                        with mock.patch("cvec_circus.client.client.Client.exchange") as asked:
+                            result = run("--endpoint", endpoint, *line)
+                        asked.assert_not_called()
+                        self.assertEqual((result.code, result.out), (4, ""))
+                        self.assertEqual(result.err, f"cannot reach {endpoint}: {why}{end}")
 
     def test_what_is_no_endpoint(self) -> None:
         result = run("--endpoint", "web", "status")

@@ -135,7 +135,7 @@ class TestCommandLine(unittest.TestCase):
                 "c.ini:3: problem: [watcher:w] cmd: missing; say which program to run",
                 "c.ini:4: warning: [watcher:w] numproceses: unknown option; did you mean "
                 "numprocesses? (kept for hooks and plugins)",
-                "c.ini: 2 problems, 1 warning; the daemon does not start",
+                "c.ini: 2 problems, 1 warning; the daemon does not start (see w)",
             ],
         )
         self.assertEqual((done.returncode, done.stderr), (1, ""))
@@ -197,8 +197,53 @@ class TestCommandLine(unittest.TestCase):
                 self.assertEqual(started.returncode, 1)
                 self.assertIn(reason, started.stderr)
 
+    def test_two_at_one_address(self) -> None:
+        path = self.write(
+            "a.ini",
+            "[circus]\nendpoint = tcp://127.0.0.1:5599\npubsub_endpoint = tcp://localhost:5599\n"
+            "[socket:a]\nport = 5598\n[socket:b]\nport = 5598\n[watcher:w]\ncmd = sleep\n"
+            "[socket:c]\npath = /nope\nowner = nobodyx\n",
+        )
+        expected = [
+            "a.ini:7: [socket:b] port: localhost:5598 is the address of socket a; "
+            "change one of them",
+            "a.ini:12: [socket:c] owner: there is no user nobodyx",
+        ]
+        lines = self.run_daemon("--check", path).stdout.splitlines()
+        said = "tcp://localhost:5599: the address of endpoint; change one of them"
+        self.assertEqual(lines[0], f"a.ini:3: problem: [circus] pubsub_endpoint: {said}")
+        self.assertEqual([line.replace(" problem:", "") for line in lines[1:3]], expected)
+        self.assertIn("a.ini: 3 problems", lines[-1])
+        started = self.run_daemon(path)
+        self.assertEqual(started.returncode, 1)
+        for line in expected:
+            self.assertIn(line, started.stderr)
+
+    def test_everything_wrong_of_a_watcher(self) -> None:
+        text = "uid = no-such\ngid = no-such\nnumprocesses = 99999\non_demand = True\n"
+        path = self.write("a.ini", f"[watcher:x]\ncmd = sleep\n{text}{RIGHT}[watcher:y]\n")
+        said = self.run_daemon("--check", path).stdout
+        for key in ("uid", "gid", "numprocesses", "on_demand"):
+            self.assertIn(f"problem: [watcher:x] {key}: ", said)
+        self.assertIn("a.ini: 5 problems; the daemon runs without x, y\n", said)
+        path = self.write("a.ini", f"[watcher:x]\ncmd = sleep\n{text}[watcher:y]\n")
+        said = self.run_daemon("--check", path).stdout
+        self.assertIn("; the daemon does not start (see x, y)\n", said)
+
+    def test_an_empty_file(self) -> None:
+        reason = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
+        for text in ("", "# a\n", "[DEFAULT]\nx = 1\n"):
+            done = self.run_daemon("--check", self.write("a.ini", text))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"a.ini: problem: {reason}\n", done.stdout)
+            done = self.run_daemon("a.ini")
+            self.assertEqual(
+                (done.returncode, done.stderr), (1, f"cvec_circusd: a.ini: {reason}\n")
+            )
+
     def test_warnings_alone_are_no_failure(self) -> None:
-        self.assertEqual(self.run_daemon("--check", self.write("a.ini", "")).returncode, 0)
+        path = self.write("a.ini", "[circus]\n")
+        self.assertEqual(self.run_daemon("--check", path).returncode, 0)
 
     def test_what_a_terminal_must_not_act_upon(self) -> None:
         done = self.run_daemon("--check", self.write("a.ini", "[\x1b[31m\x07é]\n"))

@@ -113,7 +113,7 @@ class TestCommands(DaemonCase):
         first, second = self.pids("web")
         self.assertNotIn(second, self.says(f"stats web {first}", first))
         first_event = " #1 web add actor=file cause=config"
-        self.says("events --limit 1", first_event, "(there are more: --since 1)")
+        self.says("events --since 0 --limit 1", first_event, "(there are more: --since 1)")
         self.says("--json status solo", '"status": "active"')
         self.refused(
             "logs web",

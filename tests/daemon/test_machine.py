@@ -74,6 +74,27 @@ class TestPrograms(MachineCase):
             **path,
         )
 
+    def test_a_path_with_a_blank(self) -> None:
+        self.program("my app/serve it")
+        path = f"{self.folder}/my app/serve it"
+        hint = "there is no HERE/my; put quotes around HERE/my app/serve it, which has a blank"
+        self.says(f"[watcher:web]\ncmd = {path} --port 80\n", f"2: [watcher:web] cmd: {hint}")
+        self.says(
+            f"{WEB}hooks.before_start = exec:{path}\nready.a = exec:{path} -x\n",
+            f"3: [watcher:web] hooks.before_start: {hint}",
+            f"4: [watcher:web] ready.a: {hint}",
+        )
+        self.says(
+            f"[watcher:web]\ncmd = {self.folder}/my\n", "2: [watcher:web] cmd: there is no HERE/my"
+        )
+        self.silent(f"[watcher:web]\ncmd = '{path}' --port 80\n")
+
+    def test_a_network_device(self) -> None:
+        text = f"{WEB}[socket:s]\nport = 0\ninterface = "
+        [said] = self.found(f"{text}nope9\n")
+        self.assertIn("5: [socket:s] interface: there is no network device nope9; there is ", said)
+        self.silent(f"{text}lo\n")
+
     def test_an_interpreter_in_the_path(self) -> None:
         self.program("bin/herepython")
         self.program("x", "#!/usr/bin/env herepython\n")

@@ -79,7 +79,7 @@ class TestPlugins(unittest.TestCase):
             ],
         )
         self.assertEqual(self.code, 1)
-        self.assertIn("2 problems, 1 warning; the daemon runs, but not every", self.verdict)
+        self.assertIn("2 problems, 1 warning; the daemon runs without plugin:p", self.verdict)
 
     def test_what_is_right(self) -> None:
         text = "[plugin:p]\nuse = strict.Strict\nurl = x\npriority = 2\nmy.own = 1\n"

@@ -231,6 +231,13 @@ class TestRefusals(ReloadCase):
         daemon.config.unlink()
         self.assertIn("circus.ini", daemon.wire.refused("reloadconfig"))
 
+    def test_an_empty_file(self) -> None:
+        daemon = self.up(f"[watcher:a]\n{SLEEP}")
+        before = self.pids("a")
+        daemon.config.write_text("\n# all gone\n")
+        self.assertIn("nothing in it says what to run", daemon.wire.refused("reloadconfig"))
+        self.assertEqual(self.pids("a"), before)
+
     def test_a_socket_that_is_not_there(self) -> None:
         daemon = self.up(f"[watcher:a]\n{SLEEP}")
         self.write("[watcher:a]\ncmd = sleep $(circus.sockets.web)\nuse_sockets = True\n")

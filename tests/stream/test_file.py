@@ -106,6 +106,27 @@ class RotationTest(FileStreamTestCase):
         self.assertTrue(os.path.islink(self.filename))
         self.assertEqual(sorted(os.listdir(self.path("there"))), ["file", "file.1", "file.2"])
 
+    def test_what_another_descriptor_leads_to_is_never_renamed(self):
+        for number in range(3):
+            target = self.path(f"out{number}")
+            with open(target, "wb") as out:
+                name = f"/proc/self/fd/{out.fileno()}"
+                if number:
+                    os.symlink(name, self.path(f"link{number}"))
+                    name = self.path(f"link{number}")
+                if number == 2:
+                    os.symlink("link2", self.path("link3"))
+                    name = self.path("link3")
+                self.filename = name
+                stream = self.stream(max_bytes=100, backup_count=2)
+                for _ in range(30):
+                    stream.write(b"123456789\n", 1)
+                stream.close()
+            self.assertEqual(os.path.getsize(target), 300)
+        self.assertEqual(
+            sorted(os.listdir(self.folder)), ["link1", "link2", "link3", "out0", "out1", "out2"]
+        )
+
     def test_a_large_block_is_cut_at_line_ends(self):
         rows = b"".join(b"row %d\n" % n for n in range(2000))
         stream = self.stream(max_bytes="1000", backup_count="100")

@@ -143,6 +143,14 @@ class TimedTest(FileStreamTestCase):
         self.assertEqual(sorted(os.listdir(self.path("there"))), ["file", "file.2023111422"])
         self.assertEqual(self.text(), b"x\n")
 
+    def test_what_another_descriptor_leads_to_is_never_renamed(self):
+        with open(self.path("out"), "wb") as out:
+            os.symlink(f"/proc/self/fd/{out.fileno()}", self.filename)
+            stream = self.timed("H")
+            stream.write(b"first\n", 1)
+            self.after(stream, 3600)
+        self.assertEqual(self.text("out"), b"first\nx\n")
+
     def test_stamps(self):
         stream = self.timed("H", time_format="T")
         stream.write(b"a\n", 7)

@@ -27,8 +27,12 @@ class TestModules(HooksCase):
 
     def test_what_is_not_there(self) -> None:
         watcher = self.watcher(hooks={"before_start": "hooks_of_a_test_not_there.yes"})
-        with self.assertLogs("cvec_circus", "ERROR"):
+        with self.assertLogs("cvec_circus", "INFO") as logs:
             said = self.asked(watcher, "before_start")
+        why = "ModuleNotFoundError: No module named 'hooks_of_a_test_not_there'"
+        lines = [line for line in logs.output if "Error" in line]
+        self.assertEqual(len(lines), 1)
+        self.assertTrue(lines[0].endswith(f": hook before_start failed: {why}"), lines[0])
         self.assertIn("failed: ModuleNotFoundError: No module named 'hooks_of_a_test_not", said)
 
     def test_from_the_virtualenv_of_the_watcher(self) -> None:

@@ -81,6 +81,12 @@ class TestRoot(IdentityCase):
         self.assertEqual(shown, {"uid": NOBODY.pw_uid, "gid": "daemon"})
 
     @AS_ROOT
+    def test_numbers_without_a_name(self) -> None:
+        ids = self.ids(uid=54321987, gid=7654321, rlimit_nofile=100)
+        expected = {"Uid": [54321987] * 4, "Gid": [7654321] * 4, "Groups": [7654321]}
+        self.assertEqual(ids, expected)
+
+    @AS_ROOT
     def test_a_group(self) -> None:
         ids = self.ids(gid=str(DAEMON.pw_gid))
         self.assertEqual(ids["Uid"], [os.getuid()] * 4)
@@ -134,9 +140,14 @@ class TestOthers(IdentityCase):
             with self.assertRaisesRegex(ConfigError, text):
                 self.arbit({"name": "a", "cmd": "true", key: "no-such"})
         self.arbit()
-        for properties in ({"uid": "no-such"}, {"gid": 54321987}):
+        for properties, text in (
+            ({"uid": "no-such"}, "uid: there is no user no-such"),
+            ({"gid": "no-such"}, "gid: there is no group no-such"),
+            ({"uid": 54321987}, "uid: user 54321987 is not in passwd, .* set gid too"),
+            ({"uid": 54321987, "gid": "no-such"}, "gid: there is no group no-such"),
+        ):
             refused = self.wire.refused("add", name="a", cmd="true", options=properties)
-            self.assertIn("there is no ", refused)
+            self.assertRegex(refused, text)
 
     def test_a_right_that_we_do_not_have(self) -> None:
         identity = accounts.Identity("nobody", 2**32 - 2, 2**32 - 2, (2**32 - 1,))

@@ -60,6 +60,7 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
 # At the root: the names that programs written for Circus import, each from the package it is in.
 NAMES: dict[str, frozenset[str]] = {
     "arbiter": frozenset({"embedding"}),
+    "circusctl": frozenset({"ctl"}),
     "circusd": frozenset({"daemon", "system"}),
     "consumer": frozenset({"client"}),
     "pidfile": frozenset({"system"}),

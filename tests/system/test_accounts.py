@@ -52,14 +52,25 @@ class TestLookUp(unittest.TestCase):
     def test_nobody_like_that(self) -> None:
         for uid, gid, text in (
             ("no-such", None, "there is no user no-such"),
-            (54321987, None, "there is no user 54321987"),
+            (54321987, None, "user 54321987 is not in passwd, which .* group; set gid too"),
             (10**15, None, "there is no user"),
             ("nobody", "no-such", "there is no group no-such"),
-            (None, 54321987, "there is no group 54321987"),
+            (10**15, 5, "there is no user"),
+            (2**32 - 1, 5, "there is no user"),
+            (54321987, "no-such", "there is no group no-such"),
             (None, 10**15, "there is no group"),
         ):
             with self.assertRaisesRegex(ValueError, text):
                 look_up(uid, gid)
+
+    def test_numbers_without_a_name(self) -> None:
+        expected = Identity("54321987:daemon", 54321987, DAEMON.gr_gid, (DAEMON.gr_gid,))
+        self.assertEqual(look_up(54321987, "daemon"), expected)
+        expected = Identity("54321987:7654321", 54321987, 7654321, (7654321,))
+        self.assertEqual(look_up(54321987, 7654321), expected)
+        self.assertEqual(identity(54321987, 7654321), expected)
+        expected = Identity("group 7654321", None, 7654321, None)
+        self.assertEqual(look_up(None, 7654321), expected)
 
     def test_what_was_looked_up_is_remembered(self) -> None:
         with self.assertRaisesRegex(ValueError, "user nobody was not found when it was looked up"):

@@ -68,6 +68,40 @@ class ImportingTest(unittest.TestCase):
             self.refusal(f"{MODULE}_faulty.name"), "No module named 'cvec_no_such_module'"
         )
 
+    def test_why_in_a_line(self) -> None:
+        faulty = f"{MODULE}_faulty"
+        here = f"{self.folder}/{faulty}.py"
+        for text, why in (
+            (
+                "import cvec_no_such",
+                f"ModuleNotFoundError: No module named 'cvec_no_such' ({here}:1)",
+            ),
+            ("def f():\n    raise OSError('a\\nb')\nf()\n", f"OSError: a b ({here}:2)"),
+            ("x = (", f"SyntaxError: '(' was never closed ({faulty}.py, line 1)"),
+            ("", f"ImportError: there is no name in {faulty}"),
+        ):
+            with self.subTest(text):
+                self.write(faulty, text)
+                self.assertEqual(self.why(f"{faulty}.name"), why)
+        why = "ModuleNotFoundError: No module named 'cvec_no_such'"
+        self.assertEqual(self.why("cvec_no_such.name"), why)
+
+    def why(self, dotted: str) -> str:
+        """Return why a name cannot be loaded. (`assertRaises` drops the traceback.)"""
+        try:
+            importing.load(dotted, self.folder)
+        except Exception as error:
+            return importing.why(error)
+        raise AssertionError(f"{dotted} was loaded")
+
+    def test_the_current_directory_comes_last(self) -> None:
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        self.assertEqual(importing.load(f"{MODULE}.name")(), 4)
+        self.assertEqual(sys.path[-1], os.path.realpath(self.folder))
+        importing.load(f"{MODULE}.name")
+        self.assertEqual(sys.path.count(self.folder), 1)
+
     def test_a_module_that_was_written_a_moment_ago(self) -> None:
         importing.load(f"{MODULE}.name", self.folder)
         self.write(f"{MODULE}_late", "found = True")

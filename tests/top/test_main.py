@@ -78,7 +78,9 @@ class TestCommandLine(TopCase):
         argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 4)
-        self.assertEqual(done.stderr, f"cvec_circus-top: no answer from {place}\n")
+        self.assertEqual(
+            done.stderr, f"cvec_circus-top: no daemon at {place}: No such file or directory\n"
+        )
 
 
 class TestOnce(TopCase):

@@ -24,6 +24,7 @@ from cvec_circus.config.section import (
     Findings,
     Place,
     Section,
+    kind_meant,
 )
 from cvec_circus.options.expand import env_values, expand
 
@@ -169,6 +170,11 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
             named = os.path.join(os.path.dirname(path), pattern)
             waiting.extend(_included(document, key, named, cwd, findings))
     document.share_defaults()
+    sections = document.sections.values()
+    says_nothing = not any(one.kind or kind_meant(one.header) for one in sections)
+    if says_nothing and not findings.problems():
+        said = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
+        findings.at(Place(path, 0), said, is_problem=True)
     return document
 
 

@@ -1,0 +1,10 @@
+"""cvec_circusctl for programs, and for `python -m`: `main`."""
+
+import sys
+
+from cvec_circus.ctl.main import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

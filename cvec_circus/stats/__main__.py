@@ -1,0 +1,8 @@
+"""cvec_circusd-stats, by `python -m`."""
+
+import sys
+
+from cvec_circus.stats.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
