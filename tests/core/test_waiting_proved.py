@@ -152,7 +152,7 @@ class TestChanges(ProvedCase):
         outcomes = self.proved(Resize(watcher, 2, CAUSE))
         self.world.die(101, 3)
         self.world.settle()
-        how = "process 101 exited with 3 after 0 s, before it was ready"
+        how = "process 101 exited with 3 after less than 0.001 s, before it was ready"
         self.assert_fails(outcomes, f"change of numprocesses of web: {how}")
 
     def test_what_a_rollout_judges_is_no_matter_of_another_order(self) -> None:

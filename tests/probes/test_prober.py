@@ -217,8 +217,16 @@ class ManyTest(ProberCase):
             self.assertEqual({self.result().failure for _ in range(20)}, {""})
 
     def test_a_cancelled_one_says_nothing(self) -> None:
-        server = self.serve(says(b"HTTP/1.1 200 OK\r\n\r\n"))
+        cancelled = threading.Event()
+        answer = says(b"HTTP/1.1 200 OK\r\n\r\n")
+
+        def late(connection: Any) -> None:
+            cancelled.wait(TIMEOUT)
+            answer(connection)
+
+        server = self.serve(late)
         self.begin("http", f"127.0.0.1:{server.port}/").cancel()
+        cancelled.set()
         self.assertEqual(self.ask("tcp", f"127.0.0.1:{server.port}").answer, "connected")
         self.assertTrue(self.results.empty())
 
