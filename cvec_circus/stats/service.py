@@ -155,7 +155,7 @@ class Service:
             else:
                 listener = endpoints.inherited(task.listener, task.stats_endpoint)
         except SocketError as error:
-            if self.loop.clock.monotonic() < self._last_try_at and str(error).endswith(TAKEN):
+            if self.loop.clock.monotonic() < self._last_try_at and TAKEN in str(error):
                 self.loop.call_later(RETRY, self._listen)
             else:
                 self._failure = error

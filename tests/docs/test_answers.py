@@ -78,7 +78,7 @@ class TestAnswers(EmbeddedCase):
         own = "".join(f"{key} = {value}\n" for key, value in self.port.items())
         file.write_text(f"[watcher:web]\ncmd = sleep 1001\n[watcher:port]\n{own}")
         self.ask("reloadconfig", path=str(file), waiting=True)
-        file.write_text("")
+        file.write_text("[circus]\n")
         self.ask("start", name="web", waiting=True)
         self.ask("reloadconfig", path=str(file), dry_run=True)
         self.ask("quit")
