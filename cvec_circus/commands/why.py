@@ -7,20 +7,10 @@ from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
 from cvec_circus.commands.render import duration, ending
-from cvec_circus.wire.outcome import lasting
+from cvec_circus.wire.outcome import lasting, standing
 
 CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
 """Signals that a program earns by a fault of its own."""
-
-
-_STANDS = {
-    "backoff": "is in backoff",
-    "completed": "has completed",
-    "failed": "has failed",
-    "invalid": "cannot be used",
-    "unready": "is not ready",
-}
-"""Phases that do not follow "is"."""
 
 
 class Why(Command):
@@ -69,8 +59,7 @@ def _edge(row: Fields, name: str) -> str:
         return f"{about}{row['why']}"
     told = f"; {row['why']}" if row["why"] else ""
     need = f"be {row['need']}" if row["need"] == "ready" else f"have {row['need']}"
-    stands = _STANDS.get(row["phase"], f"is {row['phase']}")
-    return f"{about}{row['waits_for']} to {need}: it {stands}{told}"
+    return f"{about}{row['waits_for']} to {need}: it {standing(row['phase'])}{told}"
 
 
 def _check(row: Fields) -> str:

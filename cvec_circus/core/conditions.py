@@ -8,11 +8,14 @@ behind a watcher that cannot go on waits for a bounded time (see `campaign`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from cvec_circus.core.life import DOWN, WAITING
-from cvec_circus.core.phase import phase, standing
+from cvec_circus.core.phase import phase
+from cvec_circus.options.needs import needed_by
+from cvec_circus.wire.outcome import standing
+from cvec_circus.wire.topics import fold
 
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
@@ -162,3 +165,12 @@ class Gate(NamedTuple):
     name: str  # the hook's
     token: int
     answer: str | None = None  # "" for yes, otherwise why not; None while there is none
+
+
+def dependants(watchers: Iterable[Watcher]) -> dict[str, list[Watcher]]:
+    """Return which of some watchers need each other one, by the folded name of that one."""
+    found: dict[str, list[Watcher]] = {}
+    for watcher in watchers:
+        for name in needed_by(watcher.options):
+            found.setdefault(fold(name), []).append(watcher)
+    return found

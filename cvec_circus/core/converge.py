@@ -18,6 +18,7 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.needs import conditions
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
 from cvec_circus.wire.topics import fold
@@ -100,9 +101,8 @@ class Steps(Spawner):
 
     def depend(self, watcher: Watcher) -> None:
         """Let a watcher wait for what it depends on, as its options are now."""
-        options = watcher.options
-        needs = {**dict.fromkeys(options.part_of, ""), **options.depends_on}
-        own = [Dependency(name, need, self._find) for name, need in needs.items()]
+        needs = conditions(watcher.options).items()
+        own = [Dependency(name, need, self._find) for name, need in needs]
         others = (one for one in watcher.conditions if not isinstance(one, Dependency))
         watcher.conditions = [*others, *own]
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))

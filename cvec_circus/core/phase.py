@@ -23,24 +23,6 @@ from typing import Any
 
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
 
-PHASES = (
-    "up starting unready backoff waiting reloading stopping stopped completed failed invalid"
-).split()
-
-STANDING = {
-    "unready": "is not ready",
-    "backoff": "is in backoff",
-    "completed": "has completed",
-    "failed": "has failed",
-    "invalid": "cannot be used",
-}
-"""Of phases that do not follow "is"."""
-
-
-def standing(phase: str) -> str:
-    """Return the phase of a watcher as a predicate."""
-    return STANDING.get(phase, f"is {phase}")
-
 
 def phase(watcher: Any) -> str:
     """Return the phase of a `core.watcher.Watcher`."""

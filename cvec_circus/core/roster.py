@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from signal import SIGHUP
 from typing import Any
 
-from cvec_circus.core.conditions import Dependency
+from cvec_circus.core.conditions import Dependency, dependants
 from cvec_circus.core.life import CLOSING, STOPPING, WAITING
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.generation import Undo
+from cvec_circus.options.needs import NEEDS, conditions
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
@@ -63,9 +64,7 @@ class Roster(Watchers):
         found = dict.fromkeys(chosen)
         left = list(chosen)
         while left:
-            options = left.pop().options
-            needs = {**dict.fromkeys(options.part_of, ""), **options.depends_on}
-            for name, condition in needs.items():
+            for name, condition in conditions(left.pop().options).items():
                 other = self.get(name)
                 if other is None or other in found or other.goal.up:
                     continue
@@ -77,10 +76,7 @@ class Roster(Watchers):
 
     def with_dependants(self, chosen: Sequence[Watcher]) -> list[Watcher]:
         """Return watchers, and what depends on them and is to be up."""
-        needed: dict[str, list[Watcher]] = {}
-        for watcher in self.watchers():
-            for name in (*watcher.options.depends_on, *watcher.options.part_of):
-                needed.setdefault(fold(name), []).append(watcher)
+        needed = dependants(self.watchers())
         found = dict.fromkeys(chosen)
         left = list(chosen)
         while left:
@@ -215,7 +211,7 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        if watcher.life is WAITING and not {"depends_on", "part_of"}.isdisjoint(changed):
+        if watcher.life is WAITING and not set(NEEDS).isdisjoint(changed):
             self.steps.depend(watcher)
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then

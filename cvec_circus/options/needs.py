@@ -17,6 +17,12 @@ def needed_by(options: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for key in NEEDS for name in options[key]))
 
 
+def conditions(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a watcher with these options needs: the condition of each by its name, "" for the
+    usual one, which is that of `part_of` too."""
+    return {**dict.fromkeys(options["part_of"], ""), **options["depends_on"]}
+
+
 def circle(name: str, needs: Callable[[str], Iterable[str]]) -> list[str]:
     """Return the shortest way from a watcher over what it needs back to it, [] if there is none.
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn
+from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.topics import fold
@@ -65,14 +65,14 @@ class Campaign:
         self._over_at = 0.0
         """From then on no other stage waits for this one; when it starts, each movement of its
         watchers puts that off."""
-        self._needed: dict[Watcher, list[Watcher]] = {}  # what depends on each that is to stop
+        self._needed: dict[str, list[Watcher]] = {}  # what is to stop before each, by folded name
         self._next_at = 0.0  # the instant from which the warm-up allows another one to be asked
 
     def begin(self, stops: Iterable[Watcher], starts: Iterable[Watcher]) -> None:
         """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
         self.release_all()
         stopped = list(stops)
-        self._needed = _dependants(stopped)
+        self._needed = dependants(stopped)
         self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
         self._hold(map(self._start, starts))
 
@@ -90,7 +90,7 @@ class Campaign:
         that."""
         stopped = dict.fromkeys(watchers)
         self._line = deque(one for one in self._line if one.watcher not in stopped)
-        self._needed = {**self._needed, **_dependants(list(stopped))}
+        self._needed = {**self._needed, **dependants(stopped)}
         self._stage = None
         self._unsettled.clear()
         self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
@@ -187,8 +187,8 @@ class Campaign:
 
     def _is_needed(self, watcher: Watcher) -> bool:
         """Tell whether something that depends on a watcher has been asked to stop and has not."""
-        dependants = self._needed.get(watcher, ())
-        return any(not _has_settled(one, False) for one in dependants)
+        needing = self._needed.get(fold(watcher.name), ())
+        return any(not _has_settled(one, False) for one in needing)
 
     def _hooked_until(self) -> float:
         """Return the instant until which a hook of a starting watcher may answer, 0 for none."""
@@ -249,7 +249,7 @@ class Campaign:
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
-        self._needed = _dependants([watchers[number] for number, _, _ in state["line"]])
+        self._needed = dependants(watchers[number] for number, _, _ in state["line"])
         self.pace = Pace(*state["pace"])
         self._stage = state["stage"] and Stage(*state["stage"])
         self._over_at, self._next_at = state["over_at"], state["next_at"]
@@ -259,18 +259,6 @@ class Campaign:
             self._line.append(turn)
             if is_held:
                 turn.watcher.conditions.insert(0, turn)
-
-
-def _dependants(watchers: list[Watcher]) -> dict[Watcher, list[Watcher]]:
-    """Return which of some watchers depend on each of them."""
-    by_name = {fold(watcher.name): watcher for watcher in watchers}
-    found: dict[Watcher, list[Watcher]] = {}
-    for watcher in watchers:
-        for name in (*watcher.options.depends_on, *watcher.options.part_of):
-            other = by_name.get(fold(name))
-            if other is not None:
-                found.setdefault(other, []).append(watcher)
-    return found
 
 
 def _order(turn: Turn) -> tuple[Stage, int, int]:

@@ -12,7 +12,6 @@ from typing import Any
 from cvec_circus.commands.render import duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
-from cvec_circus.core.phase import standing
 from cvec_circus.core.ports import Probes
 from cvec_circus.core.process import Purpose
 from cvec_circus.core.watcher import Watcher
@@ -20,7 +19,7 @@ from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor.reason import unended, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
-from cvec_circus.wire.outcome import Death
+from cvec_circus.wire.outcome import Death, standing
 from cvec_circus.wire.topics import fold
 
 Fields = dict[str, Any]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cvec_circus.base.timers import Agenda
-from cvec_circus.core.phase import phase, standing
+from cvec_circus.core.phase import phase
 from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
@@ -21,7 +21,7 @@ from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.supervisor.verdicts import DONE, Await, Part, not_up
 from cvec_circus.wire import orders
-from cvec_circus.wire.outcome import Outcome, Wait
+from cvec_circus.wire.outcome import Outcome, Wait, standing
 
 SHARE = 0.003
 """Seconds of a turn that answers may take: thousands may wait for the same end."""

@@ -108,6 +108,21 @@ class Death(NamedTuple):
     is_awaited: bool = False  # its output is on its way
 
 
+STANDING = {
+    "unready": "is not ready",
+    "backoff": "is in backoff",
+    "completed": "has completed",
+    "failed": "has failed",
+    "invalid": "cannot be used",
+}
+"""Of phases that do not follow "is"."""
+
+
+def standing(phase: str) -> str:
+    """Return the phase of a watcher as a predicate."""
+    return STANDING.get(phase, f"is {phase}")
+
+
 def lasting(seconds: float) -> str:
     """Render a duration in seconds in two digits, whole ones from ten seconds on."""
     if seconds < 0.001:
