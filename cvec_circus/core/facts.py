@@ -149,7 +149,8 @@ class Recorder(Spawner):
         )
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         # The end of a rollout says nothing of the old processes, which may stay.
-        marks = {"status_lost": lost, "rollout": by_itself and self.judges(watcher, process)}
+        is_judged = by_itself and self.judges(watcher, process)
+        marks = {"status_lost": lost, "rollout": is_judged}
         told.update((mark, True) for mark, is_so in marks.items() if is_so)
         self.publish(watcher, "reap", cause, **told)
         self.ports.probes.release(watcher, process)
@@ -162,7 +163,7 @@ class Recorder(Spawner):
             self.give_up(watcher, report or f"exit code {exit_code}")
         self._remember_death(watcher, process, by_itself, failure)
         places.has_run |= failure is None
-        is_new = by_itself and wanted and self.judges(watcher, process)
+        is_new = is_judged and watcher.is_running and not watcher.reason
         is_new = is_new and not (watcher.one_shot and exit_code == 0)
         if (
             failure

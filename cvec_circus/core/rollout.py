@@ -118,6 +118,7 @@ class Roller(Ender):
         way_back: bool,
         processes: Iterable[ManagedProcess],
         sequential: bool = False,
+        has_gap: bool = False,
     ) -> None:
         """Begin a rollout of these processes."""
         olds = list(processes)
@@ -125,12 +126,21 @@ class Roller(Ender):
         shape = shape_of(watcher.options, size, sequential)
         # What a rollout before this one has not replaced is stale already.
         total = max(len(olds), min(len(watcher.places.stale) + len(olds), size))
-        began = total, self.now(), undo, way_back
-        rollout = Rollout(cause, shape.surge, shape.unavailable, *began, *shape[2:])
-        watcher.gaps += rollout.has_gap
+        rollout = Rollout(
+            cause,
+            shape.surge,
+            shape.unavailable,
+            total,
+            self.now(),
+            undo,
+            way_back,
+            shape.may_retry,
+            has_gap=shape.has_gap or has_gap,
+        )
         if rollout.is_partial and len(olds) < size:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
         watcher.rollout = rollout
+        watcher.gaps += rollout.has_gap
         for process in olds:
             watcher.make_stale(process, cause)
 
@@ -210,9 +220,9 @@ class Roller(Ender):
         self._keep_old(watcher, process, cause)
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
-            self.roll_out(watcher, rollout.cause, rollout.undo, True, kept, sequential=True)
-            watcher.rollout = watcher.rollout and watcher.rollout._replace(has_gap=True)
-            watcher.gaps += 1
+            self.roll_out(
+                watcher, rollout.cause, rollout.undo, True, kept, sequential=True, has_gap=True
+            )
             return
         watcher.rollout = None
         news = [one for one in places.fresh if one.generation > rollout.undo.number]
