@@ -81,13 +81,13 @@ class Steps(Spawner):
         """Open when all conditions are met. The connection is waited for last."""
         condition = watcher.unmet() if watcher.goal.up else None
         name = fold(condition.name) if isinstance(condition, Dependency) else None
-        if name is None:
-            self._waits.pop(watcher, None)
-        else:
-            self._waiting_for.setdefault(name, {})[watcher] = None
-            if self._waits.get(watcher) != name:
+        if self._waits.get(watcher) != name:
+            self.wait_no_more(watcher)
+            if name is not None:
                 self._waits[watcher] = name
                 self._newly.add(watcher)
+        if name is not None:
+            self._waiting_for.setdefault(name, {})[watcher] = None
         if not watcher.goal.up:
             self.stop_listening(watcher)
             watcher.enter(DOWN)
@@ -106,6 +106,14 @@ class Steps(Spawner):
         others = (one for one in watcher.conditions if not isinstance(one, Dependency))
         watcher.conditions = [*others, *own]
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
+
+    def wait_no_more(self, watcher: Watcher) -> None:
+        """Keep no watcher in the line of what it does not wait for any more."""
+        name = self._waits.pop(watcher, None)
+        if name is not None and name in self._waiting_for:
+            self._waiting_for[name].pop(watcher, None)
+            if not self._waiting_for[name]:
+                del self._waiting_for[name]
 
     def released_by(self, watcher: Watcher) -> list[Watcher]:
         """Return the watchers that have waited for this one and need not any more, and all behind

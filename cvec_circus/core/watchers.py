@@ -95,6 +95,7 @@ class Watchers:
         self.ports.forget(watcher)
         self._dirty.pop(watcher, None)
         self._agenda.set(watcher, None)
+        self.steps.wait_no_more(watcher)
         self.ports.waits.abandon(watcher)
 
     def begin(self, watchers: list[Watcher], stops: bool = False, starts: bool = False) -> None:

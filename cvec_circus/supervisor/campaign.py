@@ -208,6 +208,8 @@ class Campaign:
             self._note(watcher, f"is {watcher.status}{left}; the others wait for it no longer")
         self._unsettled.clear()
         self._stage = self._line[0].stage if self._line else None
+        if self._stage is None:
+            self._needed.clear()
         patience = self.pace.priority_timeout
         if self._stage is not None and not self._stage.starts:
             asked = (turn.watcher for turn in self._line if turn.stage == self._stage)
