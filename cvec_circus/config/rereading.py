@@ -39,7 +39,7 @@ def reread(
 
     Raises:
         ConfigError: Every problem that `--check` finds, what was included and is gone, or a file
-            that somebody writes all the time.
+            that is written all the time.
     """
     ends_at = SYSTEM.monotonic() + PATIENCE
     while True:

@@ -106,7 +106,7 @@ class Prover(Roller):
             if watcher.one_shot:
                 lacking = len(places.pending) + len(places.unproved)
             if lacking > len(places.stale):
-                watcher.ready_at = None  # otherwise what is to be replaced still serves
+                watcher.ready_at = None  # the stale processes do not serve every place
         elif watcher.is_told_ready:
             watcher.ready_at = self.now() if watcher.ready_at is None else watcher.ready_at
         elif watcher.is_ready:

@@ -164,7 +164,7 @@ class ResourceWatcher(BaseObserver):
     def _act(self, index: Index, parent: int | None) -> None:
         """Restart the watcher, replace a process, or send a signal to a child of one."""
         if index != PARENT and parent is None and self._leaving:
-            return  # one after the other: those that are left have to do the work
+            return  # one at a time: the remaining processes do the work
         counts = self._counts.pop(index)
         why = "; ".join(f"{why}, {checks(count)}" for count, why in counts.values())
         if isinstance(index, str):

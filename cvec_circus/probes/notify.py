@@ -92,7 +92,7 @@ def _take(ancillary: list[tuple[int, int, bytes]]) -> int:
             fds: array.array[int] = array.array("i")
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
             for fd in fds:
-                os.close(fd)  # so that whoever waits at a BARRIER=1 goes on
+                os.close(fd)  # the sender of BARRIER=1 goes on
         elif kind == socket.SCM_CREDENTIALS and len(data) >= _CREDENTIALS.size:
             sender = _CREDENTIALS.unpack_from(data)[0]
     return sender

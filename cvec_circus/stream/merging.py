@@ -62,7 +62,7 @@ def behind(
     not_before: float = 0.0,
     with_rest: bool = False,
 ) -> Search:
-    """Find the lines whose ends have come behind a number, the oldest first.
+    """Find the lines that ended after a number, the oldest first.
 
     Args:
         histories: Where to look.

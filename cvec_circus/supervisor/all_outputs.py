@@ -1,6 +1,6 @@
 """What the processes of many watchers have written, in the order in which it was read.
 
-A client that follows asks again and again for what has come behind the last line it got, as those
+A client that follows asks repeatedly for the lines after the last one it got, as those
 of one output do: see `histories`. A place is a number that all outputs of the daemon share, and
 means nothing to the daemon that comes after this one; so it goes to clients behind a word that
 tells the two apart, and a client that follows goes on with the first line of the new daemon.

@@ -240,7 +240,7 @@ class Reaper:
     def kill_attended(self, pid: int) -> None:
         """Send SIGKILL to the process group of a child that is attended."""
         if pid in self._attended:
-            with contextlib.suppress(PermissionError):  # all of it has become somebody else's
+            with contextlib.suppress(PermissionError):  # it belongs to another user now
                 self._exits.send_to_group(pid, signal.SIGKILL)
 
     def end_attended(self, pid: int, timeout: float) -> None:

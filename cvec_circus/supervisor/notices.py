@@ -94,7 +94,7 @@ class Notices:
             self.close(before)
         try:
             socket = NotifySocket(path, who and who.uid, who and who.gid)
-        except FileNotFoundError:  # somebody has cleaned up
+        except FileNotFoundError:  # it was removed meanwhile
             self._folder = ""
             self._make_folder()
             socket = NotifySocket(path, who and who.uid, who and who.gid)
