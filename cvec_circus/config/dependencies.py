@@ -5,7 +5,7 @@ from __future__ import annotations
 from cvec_circus.config.configuration import WatcherConfig
 from cvec_circus.config.section import Findings
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.needs import NEEDS, circle, circle_text, needed_by
+from cvec_circus.options.needs import NEEDS, circle, circle_text, entangled, needed_by
 from cvec_circus.wire.topics import fold
 
 
@@ -28,23 +28,18 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
                     findings.problem(watcher.section, key, said)
         _look_at_conditions(watcher, by_name, findings)
         _look_at_priorities(watcher, by_name, findings)
-    look_for_circles(watchers, findings)
+    _look_for_circles(by_name, findings)
 
 
-def look_for_circles(watchers: list[WatcherConfig], findings: Findings) -> None:
+def _look_for_circles(by_name: dict[str, WatcherConfig], findings: Findings) -> None:
     """Find watchers each of which waits for the next, for ever."""
-    by_name = {fold(one.name): one for one in watchers}
+    needs = {name: list(map(fold, needed_by(one.options))) for name, one in by_name.items()}
     told: set[frozenset[str]] = set()
-
-    def needs(name: str) -> list[str]:
-        found = by_name.get(name)
-        return [] if found is None else list(map(fold, needed_by(found.options)))
-
-    for watcher in watchers:
-        way = circle(fold(watcher.name), needs)
+    for name in entangled(needs):
+        watcher, way = by_name[name], circle(name, lambda other: needs.get(other, ()))
         if way and frozenset(way) not in told:
             told.add(frozenset(way))
-            shown = [by_name[name].name for name in way]
+            shown = [by_name[one].name for one in way]
             key = next(key for key in NEEDS if way[1] in map(fold, watcher.options[key]))
             findings.problem(watcher.section, key, circle_text(shown))
 
