@@ -138,16 +138,21 @@ class Supervisor:
         for watcher in self.desks.helped:
             self.roster.give(Add(watcher, FROM_FILE))
         self.roster.give(Start(None, FROM_FILE), self._when_started)
-        # Commands that are there already are read in the second turn: by then all this has begun.
-        self.loop.post(self.control.open)
-        self.loop.post(self.loop.post, self._prepare)  # the first turn is for spawning
+        self.loop.post(self.loop.post, self._open)  # the first turn is for spawning
 
-    def _prepare(self) -> None:
-        """Load what may be missing later: threads, when memory is short; the commands, which must
-        be of the daemon's own version after an upgrade on disk."""
+    def _open(self) -> None:
+        """Read commands, those that are there already too: by now everything has begun.
+
+        Before that, load what may be missing later: threads, when memory is short; the commands
+        and what reads the configuration again, which must be of the daemon's own version after an
+        upgrade on disk.
+        """
         self.desks.chores.start()
         self.desks.endings.walker.start()
         table.load_all()
+        from cvec_circus.supervisor import reloading  # noqa: F401  # not at the top: 4 ms of a start
+
+        self.control.open()
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""

@@ -372,7 +372,7 @@ class Target:
     def reload_configuration(self, props: Fields, answer: Answer) -> None:
         """Read the configuration again, and apply what differs."""
         if self.reloading is None:
-            from cvec_circus.supervisor.reloading import Reloading  # most daemons never do
+            from cvec_circus.supervisor.reloading import Reloading  # loaded after the start
 
             self.reloading = Reloading(self._desks, self._loaded)
         self.reloading.ask(props, answer)

@@ -89,7 +89,8 @@ LATE_IMPORTS: dict[str, str | None] = {
     "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system.procfs",
-    "supervisor.target": "cvec_circus.supervisor.reloading",  # most daemons read no file again
+    "supervisor.supervisor": "cvec_circus.supervisor.reloading",  # after the first spawns
+    "supervisor.target": "cvec_circus.supervisor.reloading",
     "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
