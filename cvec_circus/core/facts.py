@@ -78,7 +78,7 @@ class Extended(NamedTuple):
 
     watcher: Watcher
     process: ManagedProcess
-    seconds: float  # from now on
+    seconds: float  # from now on; the desk of probes bounds them
 
 
 class Connected(NamedTuple):

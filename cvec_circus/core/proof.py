@@ -17,9 +17,6 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import LIVE, READY
 from cvec_circus.wire.outcome import lasting
 
-LONGEST_EXTENSION = 3600.0
-"""Seconds that a process may ask for at a time."""
-
 
 class Prover(Roller):
     """Judges whether processes are ready. Owned by the supervisor thread."""
@@ -85,7 +82,7 @@ class Prover(Roller):
 
     def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:
         """Give a process more time to become ready, or to stop."""
-        places, until = watcher.places, self.now() + min(seconds, LONGEST_EXTENSION)
+        places, until = watcher.places, self.now() + seconds
         for purpose in (Purpose.READY_BY, Purpose.KILL):
             due_at = places.deadline(process, purpose)
             is_asked = purpose is Purpose.READY_BY or watcher.goal.patience is None

@@ -6,6 +6,8 @@ import re
 import socket
 from typing import NamedTuple
 
+from cvec_circus.options.kinds import LONGEST_PATH
+
 PORTS = {"http": 80, "https": 443}
 _ROOTS = {"tcp": "", "http": "/", "https": "/"}
 
@@ -13,7 +15,7 @@ _HOST_PORT = re.compile(
     r"(?:\[(?P<six>[:.%\w]+)\]|(?P<host>[^\s:/\[\]@]+))(?::(?P<port>\w+))?", re.ASCII
 )
 _VISIBLE = re.compile(r"[!-~]*")
-LONGEST_PATH = 2048
+LONGEST_URL_PATH = 2048
 
 
 class Address(NamedTuple):
@@ -57,7 +59,7 @@ def parse(kind: str, target: str) -> Address:
         ValueError: It is no address.
     """
     if kind == "unix":
-        if not target.startswith("/") or "\0" in target or len(target.encode()) > 107:
+        if not target.startswith("/") or "\0" in target or len(target.encode()) > LONGEST_PATH:
             raise ValueError(f"{kind}://{target} is not the path of a socket")
         return Address(kind, target, 0, "", target)
     cut = min((at for at in map(target.find, "/?") if at >= 0), default=len(target))
@@ -74,6 +76,6 @@ def parse(kind: str, target: str) -> Address:
         raise ValueError(f"{kind}://{authority} is no address of a host and a port")
     if path and not path.startswith("/"):
         path = f"/{path}"
-    if not _VISIBLE.fullmatch(path) or len(path) > LONGEST_PATH:
+    if not _VISIBLE.fullmatch(path) or len(path) > LONGEST_URL_PATH:
         raise ValueError(f"the path of {kind}://{authority} has characters that no URL has")
     return Address(kind, found["six"] or found["host"], port, path or _ROOTS[kind], authority)

@@ -16,9 +16,6 @@ LONGEST = 4096
 LONGEST_STATUS = 200
 """Characters of a status that are kept."""
 
-LONGEST_PATH = 107
-"""Bytes that the path of a socket may have."""
-
 _CREDENTIALS = struct.Struct("3i")
 _SPACE = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4 * array.array("i").itemsize)
 """Room for the sender and a few files. The kernel closes what does not fit."""

@@ -14,7 +14,8 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.probes.notify import LONGEST_PATH, Message, NotifySocket
+from cvec_circus.options.kinds import LONGEST_PATH
+from cvec_circus.probes.notify import Message, NotifySocket
 from cvec_circus.system import accounts
 
 SYSTEM_FOLDER = "/run/cvec_circus"

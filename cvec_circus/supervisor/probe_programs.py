@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import Counter, deque
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.base.timers import Timer
+from cvec_circus.core.spawning import is_shortage
 from cvec_circus.probes.connection import Result
 from cvec_circus.probes.notify import one_line
 from cvec_circus.supervisor.endings import Reaper
@@ -34,8 +34,6 @@ MOST_OUTPUT = 1 << 20
 END_TIMEOUT = 0.5
 """Seconds that the end of the daemon waits for a program that it has killed."""
 
-SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
-
 
 class Order(NamedTuple):
     """What is to be run. Immutable."""
@@ -51,12 +49,13 @@ class ProgramRun:
     """One run of a program. Owned by the supervisor thread.
 
     Attributes:
+        order: What is run.
         is_over: Whether nothing of it is left.
         has_answered: Whether its result was given: at its end, or when its time was up.
     """
 
     def __init__(self, programs: Programs, order: Order) -> None:
-        self._programs, self._order = programs, order
+        self._programs, self.order = programs, order
         self.is_over = self.has_answered = False
         self.pid = 0
         self.began = 0.0
@@ -76,12 +75,7 @@ class ProgramRun:
         if not self.has_answered:
             self.has_answered = True
             took = self._programs.now() - self.began if self.began else 0.0
-            self._order.done(Result(failure, answer or failure, took, is_void))
-
-    @property
-    def order(self) -> Order:
-        """What is run."""
-        return self._order
+            self.order.done(Result(failure, answer or failure, took, is_void))
 
 
 class Programs:
@@ -124,7 +118,7 @@ class Programs:
         except (OSError, ValueError, MemoryError) as error:
             run.is_over = True
             run.order.over()
-            is_void = isinstance(error, MemoryError) or getattr(error, "errno", 0) in SHORTAGES
+            is_void = is_shortage(error)
             text = one_line(str(error) or "no memory")
             run.answer(
                 "" if is_void else text, f"cannot check: {text}" if is_void else text, is_void

@@ -227,7 +227,7 @@ class UnderLoad(DaemonCase):
         """No request may have failed but those that a sick process has accepted itself."""
         asked, failed = self.load.end()
         own = {text: count for text, count in failed.items() if "'sick " in text}
-        if RELOADS > 2 or own:
+        if RELOADS > 2:
             print(f"{self.id()}: asked {asked}, failed {sum(failed.values())}: {dict(failed)}")
         self.assertEqual({text: n for text, n in failed.items() if text not in own}, {}, asked)
         self.assertGreater(asked, RATE / 2)
