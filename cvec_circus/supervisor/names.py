@@ -99,5 +99,7 @@ class NameDesk:
             problem = None
         except OptionError as error:
             problem = error
+        except MemoryError:
+            problem = OptionError("uid", "cannot be looked up: the daemon has no memory for that")
         finally:
             self._loop.post(then, problem)

@@ -23,7 +23,7 @@ from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.rereading import reread
 from cvec_circus.control import endpoints
-from cvec_circus.control.server import FAULT
+from cvec_circus.control.dispatch import explain
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
 from cvec_circus.supervisor.compose import Desks, Loaded
@@ -189,13 +189,13 @@ class Reloading:
             self._loop.post(self._was_read, order, configuration)
 
     def _failed(self, order: Order, error: Exception) -> None:
-        if isinstance(error, (exc.CircusError, OSError)):
-            logger.error("the configuration stays as it is: %s", str(error).replace("\n", "; "))
-            more = error.loss.as_json() if isinstance(error, TooMuchLost) else {}
-            order.fail(str(error), **more)
+        reason, _ = explain(error)
+        more = error.loss.as_json() if isinstance(error, TooMuchLost) else {}
+        if isinstance(error, (exc.CircusError, OSError, MemoryError)):
+            logger.error("the configuration stays as it is: %s", reason.replace("\n", "; "))
         else:
             logger.error("reloadconfig failed", exc_info=error)
-            order.fail(FAULT)
+        order.fail(reason, **more)
         self._end()
 
     def _end(self) -> None:

@@ -41,7 +41,7 @@ class TestNoMemory(DaemonCase):
         self.assertNotRegex(reply.get("reason", ""), "\n|internal error")
 
     def test_every_command_is_answered(self) -> None:
-        for room in (0, 1 << 19, 1 << 21, 1 << 23, 9 << 20, 1 << 25):
+        for room in (0, 1 << 19, 1 << 21, 1 << 23, 9 << 20, 12 << 20, 35 << 19, 1 << 25):
             with self.subTest(room=room):
                 daemon = self.squeezed(room)
                 for command in ("stats", "stats", "stats", "reloadconfig", "dstats"):

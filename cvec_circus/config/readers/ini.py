@@ -261,7 +261,8 @@ def _content(path: str) -> bytes:
     # What has become something else by now does not block.
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with open(fd, "rb") as file:
-        return file.read(LARGEST_FILE + 1)
+        # A buffer of the size of the file: read() allocates all that it is asked for.
+        return file.read(min(os.fstat(fd).st_size, LARGEST_FILE) + 1)
 
 
 def _text_of(path: str, cwd: str, findings: Findings) -> str:
