@@ -253,8 +253,11 @@ class Reaper:
             left = ends_at - self._loop.clock.monotonic()
             if left <= 0 or not poll.poll(poll_milliseconds(left)):
                 return
-            if pid in self._exits.ready():
-                self._attended_ended(pid)
+            for one in self._exits.ready():  # each is reported once, so none may be passed over
+                if one in self._attended:
+                    self._attended_ended(one)
+                else:
+                    self._exited.append(one)
 
     def _attended_ended(self, pid: int) -> None:
         self.kill_attended(pid)

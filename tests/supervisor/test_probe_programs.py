@@ -123,7 +123,7 @@ class ExecTest(ProbeCase):
         self.assertEqual(self.probed, [(2, False, "")])
         self.assertEqual(len(programs._running), 2 * probe_programs.MOST_OF_ONE)
         self.desk.close()
-        self.assertEqual(dict(programs._waiting), {})
+        self.assertEqual((dict(programs._waiting), self.reaper._attended), ({}, {}))
 
     def test_no_orphan_of_ours_is_taken_from_us(self) -> None:
         watcher = self.check("sh -c 'sleep 0.1; exit 3'")
