@@ -1,5 +1,7 @@
 """The test suite: python -m unittest.
 
+All of it runs in as many processes as there are processors; CVEC_CIRCUS_JOBS says how many.
+
 Signals do what they do, wherever it is run: a shell that starts it in the background has SIGINT
 ignored, and nohup SIGHUP. Whatever a test starts would inherit that, and not be ended by them.
 
@@ -7,10 +9,17 @@ Bytecode is written once, even under PYTHONDONTWRITEBYTECODE: the suite starts h
 and each of them would compile all that it imports.
 """
 
+from __future__ import annotations
+
 import compileall
+import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import unittest
 
 DEFAULTS = {
     signal.SIGINT: signal.default_int_handler,
@@ -23,3 +32,17 @@ if "unittest" in sys.modules:  # and not in a process of a test, which imports i
         if signal.getsignal(signum) == signal.SIG_IGN:
             signal.signal(signum, disposition)
     compileall.compile_dir(Path(__file__).resolve().parent.parent / "cvec_circus", quiet=2)
+
+
+def load_tests(
+    loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
+) -> unittest.TestSuite:
+    """Find all tests, to be run by several processes; the protocol of `unittest`."""
+    if pattern is None:  # the name of the package, which has no tests of its own
+        return tests
+    from tests.support.parallel import ParallelSuite
+
+    here = Path(__file__).resolve().parent
+    found = loader.discover(str(here), pattern, str(here.parent))
+    jobs = int(os.environ.get("CVEC_CIRCUS_JOBS") or len(os.sched_getaffinity(0)))
+    return ParallelSuite(found, loader.testNamePatterns or (), jobs) if jobs > 1 else found

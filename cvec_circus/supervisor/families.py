@@ -211,6 +211,8 @@ class Outsiders:
             family, watcher = leader.family, leader.watcher
         if family is not None and found.pgrp == family.pid:
             return  # its group's, which is followed as a whole
+        if self._families.attended.get(found.session, False):
+            return  # of a child that has not ended: it is killed with what is in its group
         outsider = Outsider(found, family, watcher)
         if not self._watch(outsider) or found.is_of_hook:
             return

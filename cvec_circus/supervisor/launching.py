@@ -100,8 +100,7 @@ class Template:
             OSError: The process cannot get a socket of its own.
         """
         options = self.options
-        mark = f"{self._run}:{self._name}:{wid}"
-        variables = {**self._env, MARK: mark}
+        variables = {**self._env, MARK: self._mark(wid)}
         listening: dict[str, int] = {}
         try:
             if options.use_sockets:
@@ -136,17 +135,22 @@ class Template:
         own = {"name": self._name, "wid": process.wid, "pid": process.pid}
         return watcher_values(self.options, self._env, {}, **own)
 
-    def check_spec(self, argv: Sequence[str], env: Mapping[str, str]) -> LaunchSpec:
+    def check_spec(self, wid: int, argv: Sequence[str], env: Mapping[str, str]) -> LaunchSpec:
         """Return what starts a program that checks a process: as its user, in its folder.
 
         Args:
+            wid: The slot of the process. What the program leaves outside its group is a stray of
+                that slot.
             argv: The program.
             env: Variables beside those of the watcher.
         """
-        variables = {**self._env, **env}
+        variables = {**self._env, **env, MARK: self._mark(wid)}
         nofile = self._nofile
         spec = self._spec._replace(argv=argv, env=variables, executable=None)
         return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL)
+
+    def _mark(self, wid: int) -> str:
+        return f"{self._run}:{self._name}:{wid}"
 
     def _argv(self, env: Mapping[str, str], wid: int, sockets: Loan) -> list[str]:
         """Return the words of the command.

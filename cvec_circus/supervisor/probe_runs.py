@@ -135,7 +135,7 @@ class Runs:
             "CVEC_CIRCUS_PID": str(process.pid),
         }
         words = [expand(word, names) for word in split(self._record.check.target)]
-        return template.check_spec(words, env)
+        return template.check_spec(process.wid, words, env)
 
 
 class Watchdog(Runs):

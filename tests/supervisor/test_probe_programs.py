@@ -147,6 +147,19 @@ class ExecTest(ProbeCase):
             logger.warning("the end")
         self.assertEqual([line for line in logs.output if "unknown" in line], [])
 
+    def test_what_leaves_its_session_is_a_stray_of_the_slot(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pid")
+            leaves = f'setsid sh -c "echo \\$\\$ > {path}; exec sleep 1000" &'
+            script = f"{leaves} until test -s {path}; do :; done"
+            watcher = self.check(f"sh -c '{script}'", ready_interval=1000)
+            process = self.probe(watcher)
+            pid = int(path.read_text())
+        self.release(watcher, process)
+        self.stop(process)
+        self.until(lambda: self.is_over(process))
+        self.assertEqual([one.pid for one in self.strays["web"]], [pid])
+
     def test_old_ones_are_forgotten(self) -> None:
         with mock.patch.object(endings, "MOST_REMEMBERED", 3):
             watcher = self.check("true")

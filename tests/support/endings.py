@@ -92,16 +92,23 @@ class EndingCase(LeakCheckedTestCase):
         self.addCleanup(self._end)
 
     def _end(self) -> None:
-        for pid in self.marked():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.until(lambda: all(self.have("exited", process) for process in self.spawned))
-        self.until(lambda: not self.marked())
+        self.until(lambda: not self._kill_marked() and self._have_exited())
         self.walker.stop()
         self.walker.join(TIMEOUT)
         self.signals.close()
         prctl.set_subreaper(False)
         self._collect_orphans()
+
+    def _kill_marked(self) -> list[int]:
+        """Kill what lives; one that is in its exec shows no mark, and is found the next time."""
+        pids = self.marked()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def _have_exited(self) -> bool:
+        return all(self.have("exited", process) for process in self.spawned)
 
     def _collect_orphans(self) -> None:
         session = os.getsid(0)
