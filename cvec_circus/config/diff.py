@@ -7,7 +7,7 @@ the file is not the loaded one, it is set; otherwise what was set at run time st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
@@ -30,6 +30,7 @@ from cvec_circus.config.plan import (
     Target,
 )
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
+from cvec_circus.options.needs import NEEDS, knotted, needed_by
 from cvec_circus.options.watcher import contradictions, needs_fresh
 from cvec_circus.wire.topics import fold
 
@@ -116,6 +117,7 @@ def compare(
 def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -> list[Step]:
     now = {fold(one.name): one for one in present.watchers}
     then = {fold(one.name): one for one in wanted.watchers}
+    overruled = _in_circles(now, then)
     steps = []
     for key, running in now.items():
         if key in then:
@@ -136,18 +138,43 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
             target = Target(watcher.options, watcher.options)
             steps.append(Step(watcher.name, ADD, starts, target=target))
         else:
-            step = _changed(found, watcher, other_sockets)
+            step = _changed(found, watcher, other_sockets, NEEDS if key in overruled else ())
             if step is not None:
                 steps.append(step)
     return sorted(steps, key=lambda step: (step.name, step.action != REMOVE))
 
 
-def _changed(running: Running, watcher: WatcherConfig, other_sockets: Reasons) -> Step | None:
-    """What becomes of a watcher that stays, None if it is left alone."""
+def _in_circles(now: Mapping[str, Running], then: Mapping[str, WatcherConfig]) -> set[str]:
+    """Return the watchers of the file that would wait for themselves by what was set at run time.
+
+    Args:
+        now: Those that are there, by their folded names.
+        then: Those of the file.
+    """
+
+    def needed(key: str) -> list[str]:
+        options: Options = then[key].options if key in then else now[key].options
+        if key in then and key in now:
+            options = _merged(now[key].options, now[key].loaded, then[key].options, NEEDS)
+        return list(map(fold, needed_by(options)))
+
+    stays = [key for key, one in now.items() if key in then or one.loaded is None]
+    needs = {key: needed(key) for key in dict.fromkeys([*stays, *then])}
+    return knotted(needs) & then.keys()
+
+
+def _changed(
+    running: Running, watcher: WatcherConfig, other_sockets: Reasons, overruled: Collection[str]
+) -> Step | None:
+    """What becomes of a watcher that stays, None if it is left alone.
+
+    Args:
+        overruled: The options of which the file counts, whatever was set at run time.
+    """
     options: Options = watcher.options
     changes: list[Change] = []
     if not running.loaded == watcher.options == running.options:  # as they are with almost all
-        options, changes = three_way(running.options, running.loaded, watcher.options)
+        options, changes = three_way(running.options, running.loaded, watcher.options, overruled)
     set_now = [change for change in changes if change.effect != KEPT]
     fresh = [change.option for change in changes if change.effect == FRESH]
     processes, why = "", ""
@@ -188,7 +215,7 @@ def _other(names: list[str]) -> str:
 
 
 def three_way(
-    live: Options, loaded: Options | None, new: Options
+    live: Options, loaded: Options | None, new: Options, overruled: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[Change]]:
     """Return the options that a watcher is to have, and what changes to make them so.
 
@@ -196,8 +223,10 @@ def three_way(
         live: Its options now.
         loaded: As they were loaded; None makes all of `new` count.
         new: As the file has them.
+        overruled: The options of which `new` counts, whatever was set at run time.
     """
     options = _merged(live, loaded, new)
+    options.update((name, new[name]) for name in overruled)
     if any(contradictions(options)):
         options = dict(new)  # what was set at run time does not go with it
     changes = []
@@ -214,12 +243,14 @@ def three_way(
     return options, changes
 
 
-def _merged(live: Options, loaded: Options | None, new: Options) -> dict[str, Any]:
+def _merged(
+    live: Options, loaded: Options | None, new: Options, names: Iterable[str] | None = None
+) -> dict[str, Any]:
     """For each name, the value of `new` if that differs from the loaded one, else the live one."""
     if loaded is None:
         return dict(new)
     merged = {}
-    for name in {**live, **new}:
+    for name in {**live, **new} if names is None else names:
         base, wanted = loaded.get(name, _ABSENT), new.get(name, _ABSENT)
         now = live.get(name, _ABSENT)
         if name in PARTS and all(one is not _ABSENT for one in (base, wanted, now)):

@@ -43,6 +43,15 @@ def entangled(needs: Mapping[str, Iterable[str]]) -> list[str]:
     return [name for name, count in counts.items() if count]
 
 
+def knotted(needs: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return the names that are in a circle, or on a way from one to another."""
+    needing: dict[str, list[str]] = {name: [] for name in needs}
+    for name, others in needs.items():
+        for other in set(others) & needs.keys():
+            needing[other].append(name)
+    return {*entangled(needs)} & {*entangled(needing)}
+
+
 def circle(name: str, needs: Callable[[str], Iterable[str]]) -> list[str]:
     """Return the shortest way from a watcher over what it needs back to it, [] if there is none.
 

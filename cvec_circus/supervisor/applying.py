@@ -11,12 +11,23 @@ from typing import Any, NamedTuple
 from cvec_circus import exc
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
-from cvec_circus.config.plan import ADD, CHANGE, REMOVE, REPLACE, START, STOP, Plan, Step
+from cvec_circus.config.plan import (
+    ADD,
+    CHANGE,
+    REMOVE,
+    REPLACE,
+    START,
+    STOP,
+    Options,
+    Plan,
+    Step,
+)
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.needs import NEEDS, circle, circle_text, knotted, needed_by
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
@@ -75,7 +86,9 @@ def plan(desks: Desks, loaded: Loaded, wanted: Configuration) -> Planned:
         origin.set_level is not None,
     )
     made = compare(present, wanted, exchanged.steps, other_sockets)
-    problems = _missing(made, wanted, present, set(exchanged.numbers)) or _taken(made, desks.roster)
+    after = _after(made, present)
+    problems = _missing(after, wanted, set(exchanged.numbers)) or _taken(made, desks.roster)
+    problems += _circles(after, wanted)
     if problems:
         raise exc.ConfigError(problems)
     new = [one for one in sockets if exchanged.numbers[one.name.lower()] is None]
@@ -111,15 +124,36 @@ def _taken(made: Plan, roster: Roster) -> list[str]:
     ]
 
 
-def _missing(made: Plan, wanted: Configuration, present: Present, sockets: set[str]) -> list[str]:
-    """Name the sockets that watchers name and that are not there after a plan."""
-    sections = {fold(one.name): one.section for one in wanted.watchers}
+After = Mapping[str, tuple[str, Options]]
+"""The name and the options of each watcher after a plan, by its folded name."""
+
+
+def _after(made: Plan, present: Present) -> After:
     after = {fold(one.name): (one.name, one.options) for one in present.watchers}
     for step in made.watchers:  # a removal comes before an addition
         if step.target is None:
             after.pop(fold(step.name), None)
         else:
             after[fold(step.name)] = (step.name, step.target.options)
+    return after
+
+
+def _circles(after: After, wanted: Configuration) -> list[str]:
+    """Name a circle of what the file says and what was added at run time."""
+    sections = {fold(one.name): one.section for one in wanted.watchers}
+    needs = {key: list(map(fold, needed_by(options))) for key, (_, options) in after.items()}
+    for key in sorted(knotted(needs) & sections.keys()):
+        if way := circle(key, lambda name: needs.get(name, ())):
+            name, options = after[key]
+            option = next(one for one in NEEDS if way[1] in map(fold, options[one]))
+            text = circle_text([after[one][0] for one in way])
+            return [f"{sections[key].place(option)}: [watcher:{name}] {option}: {text}"]
+    return []
+
+
+def _missing(after: After, wanted: Configuration, sockets: set[str]) -> list[str]:
+    """Name the sockets that watchers name and that are not there after a plan."""
+    sections = {fold(one.name): one.section for one in wanted.watchers}
     problems = []
     for key, (name, options) in sorted(after.items()):
         for missing in sorted(references(options) - sockets):

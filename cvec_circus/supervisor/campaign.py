@@ -15,13 +15,14 @@ holds up another one indefinitely.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
 from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.needs import knotted, needed_by
 from cvec_circus.wire.topics import fold
 
 SHUTDOWN_MARGIN = 5.0
@@ -72,7 +73,7 @@ class Campaign:
         """Begin anew: stop watchers, then start watchers. What was held back goes at once."""
         self.release_all()
         stopped = list(stops)
-        self._needed = dependants(stopped)
+        self._needed = _stop_order(stopped)
         self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
         self._hold(map(self._start, starts))
 
@@ -90,7 +91,7 @@ class Campaign:
         that."""
         stopped = dict.fromkeys(watchers)
         self._line = deque(one for one in self._line if one.watcher not in stopped)
-        self._needed = {**self._needed, **dependants(stopped)}
+        self._needed = {**self._needed, **_stop_order(stopped)}
         self._stage = None
         self._unsettled.clear()
         self._hold([Turn(self, one, Stage(False, int(one.kind.is_helper))) for one in stopped])
@@ -251,7 +252,7 @@ class Campaign:
 
     def restore(self, state: Mapping[str, Any], watchers: list[Watcher]) -> None:
         """Go on with a campaign that was written down."""
-        self._needed = dependants(watchers[number] for number, _, _ in state["line"])
+        self._needed = _stop_order([watchers[number] for number, _, _ in state["line"]])
         self.pace = Pace(*state["pace"])
         self._stage = state["stage"] and Stage(*state["stage"])
         self._over_at, self._next_at = state["over_at"], state["next_at"]
@@ -261,6 +262,19 @@ class Campaign:
             self._line.append(turn)
             if is_held:
                 turn.watcher.conditions.insert(0, turn)
+
+
+def _stop_order(watchers: Collection[Watcher]) -> dict[str, list[Watcher]]:
+    """Return what is to stop before each of some watchers, by its folded name.
+
+    In a circle each would wait for the others, so these are stopped together.
+    """
+    needs = {fold(one.name): list(map(fold, needed_by(one.options))) for one in watchers}
+    together = knotted(needs)
+    return {
+        name: [one for one in needing if not {name, fold(one.name)} <= together]
+        for name, needing in dependants(watchers).items()
+    }
 
 
 def _order(turn: Turn) -> tuple[Stage, int, int]:

@@ -306,6 +306,14 @@ class TestStopWithDependants(DependencyCase):
         self.world.advance(10)
         self.assertEqual(sorted(self.order("stop")), ["db", "part"])
 
+    def test_those_in_a_circle_stop_together(self) -> None:
+        self.world.set_options(self.db, {"depends_on": {"web": ""}}, "command:set", None)
+        self.world.stop(None, "command:stop", None)
+        self.world.advance(5)
+        ended = {name: at for at, name, action, _ in self.world.events if action == "stop"}
+        self.assertEqual(ended["db"], ended["web"])
+        self.assertEqual(ended["web"], ended["front"] + 1)
+
     def test_amid_a_start_of_all(self) -> None:
         self.world.add("last", priority=-1)
         self.world.restart(None, "command:restart", None)

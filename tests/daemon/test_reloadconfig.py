@@ -65,6 +65,26 @@ class TestWatchers(ReloadCase):
             self.served.call("get", name="a", keys=["part_of"])["options"]["part_of"], []
         )
 
+    def test_in_a_circle_of_what_was_set_the_file_counts(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}depends_on = a\n")
+        daemon = self.served
+        daemon.call("rm", name="b", waiting=True)
+        daemon.call("set", name="a", options={"depends_on": "b"})
+        self.assertTrue(self.reload()["changes"])
+        self.assertEqual(daemon.call("options", name="a")["options"]["depends_on"], {})
+        self.assertEqual(self.statuses(), {"a": "active", "b": "active"})
+
+    def test_a_circle_of_what_was_added_is_refused(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}")
+        options = {"depends_on": "a"}
+        self.served.call("add", name="b", cmd="sleep 600", options=options, start=True)
+        before = self.pids("a")
+        self.write(f"[watcher:a]\n{SLEEP}depends_on = b\n")
+        refused = self.served.ctl("reloadconfig")
+        self.assertEqual(refused.returncode, 3)
+        self.assertRegex(refused.stderr, r"\.ini:\d+: \[watcher:a\] depends_on: a circle.* a -> b")
+        self.assertEqual(self.pids("a"), before)
+
     def test_added_removed_and_changed(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}[watcher:c]\n{SLEEP}")
         [a], [b], [c] = self.pids("a"), self.pids("b"), self.pids("c")
