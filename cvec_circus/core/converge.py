@@ -14,6 +14,7 @@ from cvec_circus.core.conditions import Connection, Dependency
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.hooks import YES
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
+from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.spawning import Spawner
@@ -117,13 +118,14 @@ class Steps(Spawner):
 
     def released_by(self, watcher: Watcher) -> list[Watcher]:
         """Return the watchers that have waited for this one and need not any more, and all behind
-        it when they would wait for ever."""
+        it when they may wait for ever."""
         name = fold(watcher.name)
         waiting = self._waiting_for.get(name, {})
         released = [one for one in waiting if not waits_for(one, name)]
         for one in released:
             del waiting[one]
         may_be_hopeless = watcher.life is DOWN or watcher in self._newly
+        may_be_hopeless = may_be_hopeless or bool(waiting and phase(watcher) in FAILING)
         self._newly.discard(watcher)
         return [*released, *self._all_behind(watcher)] if may_be_hopeless else released
 

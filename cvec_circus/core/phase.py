@@ -23,6 +23,9 @@ from typing import Any
 
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, WAITING
 
+FAILING = frozenset({"backoff", "unready"})
+"""The phases of a watcher that may become ready later, after an attempt that has failed."""
+
 
 def phase(watcher: Any) -> str:
     """Return the phase of a `core.watcher.Watcher`."""

@@ -203,7 +203,8 @@ class Outsiders:
 
     def take(self, found: Found) -> None:
         """Take in a process that was found: a member of a group, or one that is outside."""
-        if self.knows(found.pid) or found.pid in self._families.by_pid:
+        ends_with_child = self._families.attended.get(found.session, False)
+        if ends_with_child or self.knows(found.pid) or found.pid in self._families.by_pid:
             return
         family, watcher = self._families.origin(found)
         leader = self._by_pid.get(found.session)
@@ -211,8 +212,6 @@ class Outsiders:
             family, watcher = leader.family, leader.watcher
         if family is not None and found.pgrp == family.pid:
             return  # its group's, which is followed as a whole
-        if self._families.attended.get(found.session, False):
-            return  # of a child that has not ended: it is killed with what is in its group
         outsider = Outsider(found, family, watcher)
         if not self._watch(outsider) or found.is_of_hook:
             return
@@ -261,9 +260,8 @@ class Outsiders:
         elif family is not None and family.signum:
             self._stop(outsider, family)
         elif policy == "kill":
-            logger.warning(
-                "%s: killing %s, which has outlived its slot", watcher.name, outsider.name
-            )
+            text = "%s: killing %s, which has outlived its slot"
+            logger.warning(text, watcher.name, outsider.name)
             outsider.role = Role.DOOMED
             if family is not None and family.stopping:
                 family.tree[outsider.found.pid] = None  # so that the stop waits for its end

@@ -17,6 +17,7 @@ from typing import Any, Union
 from cvec_circus import exc, logger
 from cvec_circus.base.timers import Timer
 from cvec_circus.commands.base import replaced
+from cvec_circus.commands.kinds import PROVED
 from cvec_circus.commands.target import Answer
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.examination import There
@@ -45,7 +46,7 @@ class Order:
     """
 
     def __init__(
-        self, path: str, dry_run: bool, force: bool, waiting: bool, answer: Answer
+        self, path: str, dry_run: bool, force: bool, waiting: bool | str, answer: Answer
     ) -> None:
         self.path = path
         self.dry_run = dry_run
@@ -271,7 +272,7 @@ class Reloading:
         _log(order, planned.plan, wanted)
         try:
             self._loaded.adopt(wanted, planned.plan)
-            wait = Wait(partial(_done, order, fields), timeout)
+            wait = Wait(partial(_done, order, fields), timeout, order.waiting == PROVED)
             self._roster.give(application.order(), wait)
         finally:
             self._end()

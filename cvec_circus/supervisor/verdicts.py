@@ -12,11 +12,11 @@ from typing import NamedTuple, Optional
 
 from cvec_circus.core.conditions import Dependency, Predecessor
 from cvec_circus.core.goal import THE_END
-from cvec_circus.core.life import DOWN
-from cvec_circus.core.phase import phase
+from cvec_circus.core.life import DOWN, WAITING
+from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.reason import why
+from cvec_circus.supervisor.reason import unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import OWN_ENDS
@@ -86,7 +86,7 @@ class Part:
 
     def judge(self) -> tuple[Verdict, int]:
         """Return the verdict, and the pid of the process that it blames, 0 for none."""
-        if self.proves and (blamed := died_unproved(self)) is not None:
+        if self.proves and (blamed := died_unproved(self) or held_by_failure(self)) is not None:
             return blamed
         verdict, failed = self.reached(self), self.watcher.failed
         if verdict and failed is not None and failed.text and verdict.endswith(failed.text):
@@ -245,6 +245,26 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
         return None
     how = f"{ended(found.exit_code)} after {lasting(found.lived)}, before it was ready"
     return f"{part.order} of {watcher.name}: process {found.pid} {how}", found.pid
+
+
+def held_by_failure(part: Part) -> tuple[Verdict, int] | None:
+    """Blame what a watcher waits for, if that has failed and is tried again: whether it will ever
+    be ready is not known. None otherwise."""
+    first = part.watcher.unmet() if part.watcher.life is WAITING else None
+    if not isinstance(first, Dependency):
+        return None
+    _, other = first.last()
+    if other is None or phase(other) not in FAILING:
+        return None
+    return f"{part.order} of {part.watcher.name}: it {first.why(_failure)}", 0
+
+
+def _failure(watcher: Watcher) -> str:
+    """Say how a watcher has failed; not when it is tried again, which changes."""
+    told, death = unready(watcher) or watcher.reason, watcher.places.last_death
+    if told or death is None:
+        return told or watcher.places.trouble
+    return watcher.places.trouble or f"process {death.pid} {ended(death.exit_code)}"
 
 
 def is_proved(part: Part) -> tuple[Verdict, int]:

@@ -65,6 +65,26 @@ class TestWatchers(ReloadCase):
             self.served.call("get", name="a", keys=["part_of"])["options"]["part_of"], []
         )
 
+    def test_what_is_not_ready_was_an_order(self) -> None:
+        self.up(f"[watcher:a]\n{SLEEP}")
+        dies = f"[watcher:a]\n{SLEEP}[watcher:b]\ncmd = sh -c 'echo boo; exit 2'\n"
+        self.write(dies)
+        done = self.served.ctl("reloadconfig", "--waiting")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stderr, r"start of b: process \d+ exited with 2 .*before it was ready"
+        )
+        self.write(
+            f"{dies}[watcher:c]\n{SLEEP}depends_on = b\n[watcher:d]\n{SLEEP}depends_on = c\n"
+        )
+        done = self.served.ctl("reloadconfig", "--waiting")
+        self.assertEqual(done.returncode, 1)
+        waits = "it waits for c to be ready, which waits for b to be ready: process"
+        self.assertIn(f"start of d: {waits}", done.stderr)
+        done = self.served.ctl("incr", "d", "--waiting")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(waits, done.stderr)
+
     def test_in_a_circle_of_what_was_set_the_file_counts(self) -> None:
         self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}depends_on = a\n")
         daemon = self.served
