@@ -44,6 +44,7 @@ class TestWhy(EmbeddedCase):
             {"name": "web", "cmd": f"sh -c {shlex.quote(text)}", "respawn_delay": 1000},
             {"name": "mute", "cmd": "sh -c 'exit 3'", "respawn_delay": 1000, "log_history": 0},
         )
+        self.assertTrue(eventually(lambda: self.why()["deaths"]))
         self.wire.call("set", name="web", options={"log_history": 1000})  # starts it once more
         self.assertTrue(
             eventually(lambda: sorted(self.why()["deaths"][0]["output"] or ()) == ["one", "two"])
