@@ -17,7 +17,7 @@ what writes to it, and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,6 +102,10 @@ class Pumps:
         Nothing is left of the process and its group. Only strays can hold the pipe open.
         """
         return self._main.do(self._release, key, pid)
+
+    def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> bool:
+        """Read what processes that have ended have written; `then` is called on a pump's thread."""
+        return self._main.do(self._catch_up, key, pids, then)
 
     def reopen(self, key: Hashable | None = None) -> bool:
         """Open the files anew, those of all streams unless a key is given."""
@@ -208,6 +212,11 @@ class Pumps:
         route = self._routes.get(key)
         if route is not None and route.pump is not self._main and not route.pump.is_behind:
             route.pump.do(route.pump.reader.release, key, pid)
+
+    def _catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> None:
+        route = self._routes.get(key)
+        pump = self._main if route is None else route.pump
+        pump.do(pump.reader.catch_up, key, pids, then)
 
     def _reopen(self, key: Hashable | None) -> None:
         for found, route in list(self._routes.items()):

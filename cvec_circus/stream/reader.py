@@ -16,7 +16,7 @@ import fcntl
 import os
 import select
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from cvec_circus import logger
@@ -172,6 +172,15 @@ class PipeReader:
         if pipe is not None and pipe.part_at is None:
             self._part_later(pipe)
 
+    def catch_up(self, key: Hashable, pids: Iterable[int], then: Then) -> None:
+        """Read what processes that have ended have written, and call `then`."""
+        for pipe in filter(None, [self._by_writer.get((key, pid)) for pid in pids]):
+            for _ in range(LAST_BLOCKS):
+                if not self._read(pipe):
+                    self._end_of(pipe)
+                    break
+        then()
+
     def reopen(self, key: Hashable | None = None) -> None:
         """Open the destination of one output, or of all, anew."""
         for output in self._all():
@@ -232,12 +241,16 @@ class PipeReader:
             if pipe is None:
                 woken = True
             elif not self._read(pipe):
-                output = pipe.output
-                if output is not None and output.deadline is not None and not output.pipes:
-                    self._end(output)
+                self._end_of(pipe)
         if self._closing or self._parting or self._look_at is not None:
             self._keep_deadlines(self._clock.monotonic())
         return woken
+
+    def _end_of(self, pipe: Pipe) -> None:
+        """Close an output that is to be closed, if that was the last of its pipes."""
+        output = pipe.output
+        if output is not None and output.deadline is not None and not output.pipes:
+            self._end(output)
 
     def _read_from_now_on(self, pipe: Pipe, output: Output) -> None:
         os.set_blocking(pipe.fd, False)

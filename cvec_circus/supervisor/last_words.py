@@ -1,7 +1,7 @@
 """What processes wrote before they ended, kept with the record of their deaths.
 
-A pump may not have read the last of it when the death of a process is seen, so it is looked for a
-moment later. Of each watcher, the last deaths are looked at, all those of a moment at once.
+A pump may not have read the last of it when the death of a process is seen, so it is asked to read
+it first. Of each watcher, the last deaths are looked at, all those of a turn at once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from cvec_circus.options.stream import CHANNELS
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.turn import Backlog
 
-GATHER_DELAY = 0.05
-"""Seconds after a death in which the rest of the output is read."""
+PATIENCE = 1.0
+"""Seconds after a death in which the rest of the output has to be read: a pump may hang."""
 
 SHARE = 0.003
 """Seconds of a turn that this may take: thousands may end at once."""
@@ -47,13 +47,25 @@ class LastWords:
             return False
         if watcher not in self._due:
             self._due[watcher] = deque(maxlen=DEATHS)
-            looks = [partial(self._gather, watcher)]
-            self._loop.call_later(GATHER_DELAY, self._backlog.add, looks)
+            self._loop.post(self._ask, watcher)
         self._due[watcher].append(pid)
         return True
 
-    def _gather(self, watcher: Watcher) -> None:
-        for pid in self._due.pop(watcher):
+    def _ask(self, watcher: Watcher) -> None:
+        """Have the rest of the output read."""
+        pids = self._due.pop(watcher)
+        gather = partial(self._backlog.add, [partial(self._gather, watcher, pids)])
+        timer = self._loop.call_later(PATIENCE, gather)
+
+        def has_read() -> None:
+            timer.cancel()
+            gather()
+
+        self._outputs.catch_up(watcher, tuple(pids), has_read)
+
+    def _gather(self, watcher: Watcher, pids: deque[int]) -> None:
+        while pids:  # they are reported once
+            pid = pids.popleft()
             self._facts.append(Written(watcher, pid, self.of(watcher, pid)))
 
     def of(self, watcher: Watcher, pid: int) -> tuple[str, ...]:

@@ -217,6 +217,24 @@ class OutputDesk:
         for channel in channels:
             self.pumps.release((watcher, channel), pid)
 
+    def catch_up(self, watcher: Watcher, pids: Iterable[int], then: Callable[[], object]) -> None:
+        """Call `then` when all has been read that processes which have ended have written.
+
+        That never comes while a pump hangs.
+        """
+        left = {channel for channel in CHANNELS if (watcher, channel) in self._open}
+
+        def has_read(channel: str) -> None:
+            left.discard(channel)
+            if not left:
+                then()
+
+        for channel in list(left):
+            done = partial(self._loop.post, has_read, channel)
+            self.pumps.catch_up((watcher, channel), pids, done)
+        if not left:
+            then()
+
     def forget(self, watcher: Watcher) -> None:
         """Let go of what the processes of a removed watcher have written."""
         if self._histories is not None:

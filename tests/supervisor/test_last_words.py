@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import unittest
+from collections.abc import Callable, Iterable
 from typing import Any
+from unittest import mock
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Facts, Written
 from cvec_circus.core.places import DEATHS
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor import last_words
 from cvec_circus.supervisor.last_words import LINES, LONGEST_LINE, LastWords
 from cvec_circus.wire.outcome import Death
 
@@ -30,6 +33,11 @@ class FakeOutputs:
     def __init__(self) -> None:
         self.kept = 1000
         self.histories = FakeHistories()
+        self.hangs = False
+
+    def catch_up(self, watcher: Watcher, pids: Iterable[int], then: Callable[[], object]) -> None:
+        if not self.hangs:
+            then()
 
     def size(self, watcher: Watcher, channel: str) -> int:
         return self.kept
@@ -45,7 +53,7 @@ class TestLastWords(unittest.TestCase):
         self.watcher = Watcher("web", WATCHER_OPTIONS.complete({"cmd": "run"}))
 
     def told(self) -> list[Written]:
-        """Run the loop until it has told of all that was expected."""
+        """Run the loop for a while, in which it tells of all that was expected."""
         self.loop.call_later(0.06, self.loop.post, self.loop.stop)
         self.loop.run()
         return [fact for fact in self.facts if isinstance(fact, Written)]
@@ -54,6 +62,12 @@ class TestLastWords(unittest.TestCase):
         self.assertTrue(self.words.expect(self.watcher, 7))
         self.outputs.histories.lines[7] = ["one", "two"]
         self.assertEqual(self.told(), [Written(self.watcher, 7, ("one", "two"))])
+
+    def test_what_is_not_read_in_time_is_left_out(self) -> None:
+        self.outputs.hangs = True
+        with mock.patch.object(last_words, "PATIENCE", 0.01):
+            self.words.expect(self.watcher, 7)
+            self.assertEqual(self.told(), [Written(self.watcher, 7, ())])
 
     def test_what_is_not_kept_is_not_expected(self) -> None:
         self.outputs.kept = 0
