@@ -127,6 +127,7 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "stop": {
         "info": "With `waiting`: null.",
+        "parts": "The names of watchers that are part of them and stop, too, if there are any.",
         "dependants": "The names of watchers that depend on them and go on, if there are any.",
     },
     "wait": {"phases": "The phase of each, by name; of none for `gone`."},

@@ -39,15 +39,21 @@ class Stop(Command):
             failed=call.props["failed"],
             with_dependants=with_dependants and chosen is not None,
         )
-        left = [] if chosen is None or with_dependants else call.target.dependants(chosen)
-        more: Fields = {"dependants": left} if left else {}
+        more: Fields = {}
+        if chosen is not None and not with_dependants:
+            found = (
+                ("parts", call.target.parts(chosen)),
+                ("dependants", call.target.dependants(chosen)),
+            )
+            more = {key: names for key, names in found if names}
         reply = call.give(order, lambda outcome: {"info": None, **strays(outcome), **more})
         return None if reply is None else {**reply, **more}
 
     def words(self, reply: Fields) -> str:
-        names = reply.get("dependants", ())
-        if not names:
-            return str(super().words(reply))
-        verb = "depends on it and goes" if len(names) == 1 else "depend on it and go"
-        left = f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too"
-        return f"{super().words(reply)}\n{left}"
+        lines = [str(super().words(reply))]
+        if parts := reply.get("parts"):
+            lines.append(f"{', '.join(parts)} {'stops' if len(parts) == 1 else 'stop'} with it")
+        if names := reply.get("dependants"):
+            verb = "depends on it and goes" if len(names) == 1 else "depend on it and go"
+            lines.append(f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too")
+        return "\n".join(lines)

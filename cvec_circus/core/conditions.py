@@ -167,10 +167,12 @@ class Gate(NamedTuple):
     answer: str | None = None  # "" for yes, otherwise why not; None while there is none
 
 
-def dependants(watchers: Iterable[Watcher]) -> dict[str, list[Watcher]]:
+def dependants(
+    watchers: Iterable[Watcher], needed: Callable[[Any], Iterable[str]] = needed_by
+) -> dict[str, list[Watcher]]:
     """Return which of some watchers need each other one, by the folded name of that one."""
     found: dict[str, list[Watcher]] = {}
     for watcher in watchers:
-        for name in needed_by(watcher.options):
+        for name in needed(watcher.options):
             found.setdefault(fold(name), []).append(watcher)
     return found

@@ -6,7 +6,8 @@ is in `wire.orders`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from signal import SIGHUP
 from typing import Any
 
@@ -76,7 +77,15 @@ class Roster(Watchers):
 
     def with_dependants(self, chosen: Sequence[Watcher]) -> list[Watcher]:
         """Return watchers, and what depends on them and is to be up."""
-        needed = dependants(self.watchers())
+        return self._with(chosen, dependants(self.watchers()))
+
+    def with_parts(self, chosen: Sequence[Watcher]) -> list[Watcher]:
+        """Return watchers, and what is part of them and is to be up."""
+        return self._with(chosen, dependants(self.watchers(), itemgetter("part_of")))
+
+    def _with(
+        self, chosen: Sequence[Watcher], needed: Mapping[str, Sequence[Watcher]]
+    ) -> list[Watcher]:
         found = dict.fromkeys(chosen)
         left = list(chosen)
         while left:
@@ -119,6 +128,8 @@ class Roster(Watchers):
         if given.with_dependants:
             chosen = self.with_dependants(chosen)
         self._expect(given, wait, chosen)
+        for part in self.with_parts(chosen)[len(chosen) :] if wait is not None else ():
+            self._expect(given, wait, [part], part.places.spawned())
         for watcher in chosen:
             self._want(watcher, "stop", given.cause, up=False)
             if given.failed:

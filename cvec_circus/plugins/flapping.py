@@ -94,7 +94,8 @@ class Flapping(CircusPlugin):
             tries = f"after {record.tries} retr{'y' if record.tries == 1 else 'ies'}"
             all_deaths = f"{record.total} deaths in {span}" if record.tries else deaths
             again = f"start it with cvec_circusctl start {shlex.quote(name)}"
-            why = f"gave up {tries}: {all_deaths}; {again}"
+            why = f"{all_deaths}, {tries}; {again}"
+            logger.warning("%s: flapping: gave up: %s", name, why)
             record.tries = 0
         else:
             record.tries += 1
@@ -102,7 +103,7 @@ class Flapping(CircusPlugin):
             record.reason = f"{nth} after {deaths}"
             why = f"{deaths}; {nth} {until(self.loop.time(), delay)}"
             record.timer = self.loop.call_later(delay, self.retry, name, record)
-        logger.warning("%s: flapping: %s", name, why)
+            logger.warning("%s: flapping: %s", name, why)
         told = {"failed": True} if gives_up else {}
         self.cast("stop", name=name, match="simple", reason=why, **told)
 

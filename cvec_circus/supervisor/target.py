@@ -163,9 +163,13 @@ class Target:
 
     def dependants(self, watchers: Sequence[Watcher]) -> list[str]:
         """Return the names of what depends on watchers, and goes on without them."""
-        found = self._roster.with_dependants(watchers)[len(watchers) :]
-        names = {fold(watcher.name) for watcher in watchers}
-        return sorted(one.name for one in found if names.isdisjoint(map(fold, one.options.part_of)))
+        parts = self._roster.with_parts(watchers)
+        found = self._roster.with_dependants(watchers)
+        return sorted(one.name for one in found if one not in parts)
+
+    def parts(self, watchers: Sequence[Watcher]) -> list[str]:
+        """Return the names of what is part of watchers, and stops with them."""
+        return sorted(one.name for one in self._roster.with_parts(watchers)[len(watchers) :])
 
     def leaving(self, name: str) -> list[Watcher]:
         """Return the watchers of that name, and the removed ones that are not all gone."""

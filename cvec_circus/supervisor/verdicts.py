@@ -64,6 +64,8 @@ class Part:
             self.order, self.reached = ENDS[type(order)]
         if ends is not None and type(order) is orders.SetOptions:
             self.reached = is_reloaded
+        if ends is not None and type(order) is orders.Stop:
+            self.reached = is_killed  # a part, which stays wanted up
         if type(order) is orders.Kill and order.surge:
             self.reached = is_replaced
         self.watcher = watcher

@@ -132,6 +132,9 @@ class FakeTarget:
     def dependants(self, watchers: list[FakeWatcher]) -> list[str]:
         return [] if watchers[0].name != "solo" else self.dependants_of_solo
 
+    def parts(self, watchers: list[FakeWatcher]) -> list[str]:
+        return []
+
     def leaving(self, name: str) -> list[FakeWatcher]:
         return [self.all[name.lower()]] if name.lower() in self.all else []
 

@@ -256,6 +256,21 @@ class TestParts(DependencyCase):
         self.world.advance(5)
         self.assertNotIn("stop", self.world.actions("web"))
 
+    def test_a_stop_waits_for_its_end(self) -> None:
+        self.world.temper = STUBBORN
+        db = self.add("db", graceful_timeout=1)
+        web = self.world.add("web", part_of="db", graceful_timeout=1)
+        leaf = self.world.add("leaf", part_of="web", graceful_timeout=3)
+        self.start()
+        self.world.advance(10)
+        outcomes, wait = self.world.wait()
+        self.world.stop([db], "command:stop", wait)
+        self.world.advance(2)
+        self.assertEqual((db.is_gone, web.is_gone, leaf.is_gone, outcomes), (True, True, False, []))
+        self.world.advance(5)
+        self.assertEqual([outcome.error for outcome in outcomes], [None])
+        self.assertTrue(leaf.is_gone and leaf.goal.up)
+
     def test_a_part_of_a_part(self) -> None:
         db, _ = self.up()
         leaf = self.world.add("leaf", part_of=["web"])

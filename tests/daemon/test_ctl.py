@@ -232,6 +232,11 @@ class TestCommands(DaemonCase):
             "stop solo --waiting",
             "ok\nweb depends on it and goes on; `--with-dependants` stops that, too",
         )
+        self.prints("set web depends_on '' part_of solo", "ok")
+        self.prints("start solo --waiting", "ok")
+        self.daemon_.out.until("ready")
+        self.prints("wait web --for ready", "up")
+        self.prints("stop solo --waiting", "ok\nweb stops with it")
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")
         self.prints("stop solo --with-dependants --waiting", "ok")

@@ -30,6 +30,7 @@ class TestAnswers(EmbeddedCase):
             {"name": "port", **self.port},
             {"name": "web", "cmd": "sleep 1000", "numprocesses": 2, "log_history": 1000},
             {"name": "one", "cmd": "sleep 1000", "singleton": True, "depends_on": "web"},
+            {"name": "part", "cmd": "sleep 1000", "part_of": "web"},
             {"name": "mailer", "cmd": "/no/such/program", "max_retry": 1},
             sockets=[{"name": "s", "host": "127.0.0.1", "port": 0}],
         )

@@ -125,7 +125,7 @@ class TestExamples(DaemonCase):
         messages = server.messages()
         subjects = [" ".join(message["Subject"].split()) for message in messages]
         text = messages[0].get_content()
-        pattern = r"web is down for good: gave up after 1 retry: 4 deaths in \d+ s; start it with "
+        pattern = r"web is down for good: 4 deaths in \d+ s, after 1 retry; start it with "
         self.assertRegex(subjects[0], pattern + "cvec_circusctl start web$")
         self.assertRegex(text, r"\n    Last death: .*  process \d+ exited with 3\n")
         self.assertRegex(text, r"\[\d+\] \| the database is gone\n$")

@@ -174,7 +174,7 @@ class TestRetrying(FlappingCase):
         self.assertIn("; retry 2 of 2 in 0.05 s", told[1])
         wanted = [f"retry {number} of 2 after 2 deaths in 2 s" for number in (1, 2)]
         self.assertEqual(again, wanted)
-        gave_up = "gave up after 2 retries: 6 deaths in 3 m; start it with cvec_circusctl start web"
+        gave_up = "6 deaths in 3 m, after 2 retries; start it with cvec_circusctl start web"
         self.assertEqual(told[2], gave_up)
         self.assertEqual([one.get("failed") for one in stops], [None, None, True])
         self.assertIn(f"web: flapping: {gave_up}", "\n".join(logs.output))
@@ -201,7 +201,7 @@ class TestRetrying(FlappingCase):
             (
                 {"max_retry": 0, "window": 9},
                 "My web",
-                "gave up after 0 retries: 2 deaths in 10 s; "
+                "2 deaths in 10 s, after 0 retries; "
                 "start it with cvec_circusctl start 'My web'",
             ),
         ):
@@ -252,11 +252,11 @@ class TestWithRealChildren(DaemonCase):
         events = daemon.wire.events
         daemon.log.containing("; retry 1 of 2 in 0.2 s, at ")
         daemon.log.containing("; retry 2 of 2 in 0.2 s, at ")
-        daemon.log.containing("a: flapping: gave up after 2 retries: 6 deaths in ")
+        daemon.log.containing("a: flapping: gave up: 6 deaths in ")
         stops = events.wait("watcher.a.stop", 3)
         (given_up,) = events.wait("watcher.a.giveup", 1)
         self.assertEqual(given_up["actor"], "plugin:flapping")
-        self.assertTrue(given_up["reason"].startswith("gave up after 2 retries: 6 deaths in "))
+        self.assertTrue(given_up["reason"].startswith("6 deaths in "))
         reason = daemon.wire.call("status", name="a")["reason"]
         self.assertEqual(reason, f"plugin:flapping: {given_up['reason']}")
         self.assertTrue(reason.endswith("; start it with cvec_circusctl start a"))
