@@ -34,6 +34,7 @@ from cvec_circus.options import address
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand, expand_words, names_in
 from cvec_circus.options.kinds import shown
+from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
 from cvec_circus.options.table import OptionTable
@@ -97,6 +98,7 @@ class Build:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.sections = list(sections)
+        self._watchers = {fold(one.name) for one in self.sections if one.kind == WATCHER}
         none = Section(CIRCUS, "", CIRCUS)
         self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
         self.findings = findings
@@ -223,7 +225,8 @@ class Build:
             try:
                 typed[key] = table.convert_one(key, value)
             except OptionError as error:
-                if not (self._is_file and key.partition(".")[0] in NEWER):
+                is_newer = self._is_file and key.partition(".")[0] in NEWER
+                if not is_newer or (key in NEEDS and self._names_a_watcher(value)):
                     self._refuse(section, error)
                     refused.add(key)
                     continue
@@ -236,6 +239,11 @@ class Build:
             if freeform and isinstance(typed.get(key), str):
                 typed[key] = expand(typed[key], freeform)
         return typed
+
+    def _names_a_watcher(self, value: Any) -> bool:
+        """Tell whether a value was meant as a list of watchers, and cannot be read as one."""
+        words = (word.partition(":")[0].strip() for word in str(value).split(","))
+        return not self._watchers.isdisjoint(map(fold, words))
 
     def _keep_freeform(self, section: Section, key: str, reason: str) -> None:
         """Warn of a value that a newer option cannot read: a file for Circus may mean anything."""

@@ -32,10 +32,12 @@ from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
+from cvec_circus.options.needs import needed_by
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.helpers import importable
 from cvec_circus.system.accounts import look_up
+from cvec_circus.wire.topics import fold
 
 MODULE = "cvec_circus.runtime.inspection"
 VARIABLE = "CVEC_CIRCUS_PLUGIN"
@@ -116,7 +118,10 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     if configuration is None:
         return f"{said}; the daemon does not start" + (f" (see {names})" if names else "")
     if names:
-        return f"{said}; the daemon runs without {names}"
+        lost = {fold(one.name) for one in runs if one.section.header in wrong}
+        needed = {fold(name) for one in runs for name in needed_by(one.options)}
+        more = "" if lost.isdisjoint(needed) else ", and without what depends on that"
+        return f"{said}; the daemon runs without {names}{more}"
     if problems:
         return f"{said}; the daemon runs, but not everything in this file"
     contents = counts(

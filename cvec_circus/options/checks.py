@@ -176,13 +176,15 @@ def to_dependencies(value: Any) -> dict[str, str]:
         pairs = [(to_text(name).strip(), to_text(need or "")) for name, need in value.items()]
     else:
         pairs = [_pair(word) for word in to_watcher_names(value)]
-    found = {}
+    found, wrong = {}, []
     for name, need in pairs:
         need = _SYNONYMS.get(need.strip().lower(), need.strip().lower())
         if need and need not in CONDITIONS:
             near = did_you_mean(need, CONDITIONS) or f": write {', '.join(CONDITIONS)}"
-            raise ValueError(f"{shown(need)} is no condition{near}")
+            wrong.append(f"{shown(need)} is no condition{near}")
         found[name] = need
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return found
 
 
@@ -191,7 +193,8 @@ def to_watcher_names(value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):
-        value = value.split(",") if value.strip() else []
+        value = value.strip()
+        value = (value[:-1] if value.endswith(",") else value).split(",") if value else []
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"{shown(value)} is no list of watchers such as db, cache")
     names = [to_text(word).strip() for word in value]
@@ -251,7 +254,7 @@ def _why_not(kind: str, target: str) -> str:
 
 def _why_no_address(kind: str, target: str) -> str:
     """Say what is wrong with an address, "" for nothing."""
-    if kind == "unix" and not target.startswith("/"):
+    if kind == "unix" and not (target.startswith("/") and target.strip("/")):
         return f"{shown(target)} is no path: write {FORMS[kind]}"
     if kind == "unix" and len(target.encode()) > LONGEST_PATH and not names_in(target):
         return f"{shown(target)} is longer than the {LONGEST_PATH} bytes that a path may have here"

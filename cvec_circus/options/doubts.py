@@ -1,4 +1,4 @@
-"""What can be meant of checks, and seldom is: for warnings."""
+"""What can be meant of checks and rollouts, and seldom is: for warnings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from cvec_circus.options.checks import Check, prove_nothing
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::", "", "*"})
+_NONE = (0, "0%")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -17,7 +18,7 @@ _BETTER = "notify, fd:N, log:TEXT or exec:COMMAND"
 def doubts(
     options: Mapping[str, Any], used: Collection[str], sockets: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is doubtful about the checks of a watcher, as pairs of key and text.
+    """Yield what is doubtful about the checks and rollouts of a watcher, as pairs of key and text.
 
     Args:
         options: All its options.
@@ -29,6 +30,7 @@ def doubts(
     if checks and timeout < interval:
         text = f"shorter than ready_interval, so a check runs once; write {interval:g}s or more"
         yield "ready_timeout", text
+    yield from _of_rollouts(options)
     shared = [one for one in sockets if str(one["name"]).lower() in used]
     if _proves_nothing(options):
         said = "is one address for all processes, where others answer for the new one, so it proves"
@@ -48,6 +50,13 @@ def doubts(
                     f"one, so it proves nothing; write {_BETTER}"
                 )
                 yield f"ready.{name}", text
+
+
+def _of_rollouts(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if options["singleton"] and options["rollout"] == "surge":
+        yield "rollout", "a singleton never runs twice: its process is stopped first (recreate)"
+    if options["max_surge"] in _NONE and options["max_unavailable"] in _NONE:
+        yield "max_unavailable", "with max_surge 0, too, nothing could be replaced: 1 is taken"
 
 
 def _proves_nothing(options: Mapping[str, Any]) -> bool:

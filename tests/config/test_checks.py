@@ -160,6 +160,14 @@ class FreeformTest(SlipsCase):
                 with self.assertRaisesRegex(ValueError, reason):
                     convert(checks)
 
+    def test_what_cannot_be_meant(self) -> None:
+        (said,) = self.found(f"{WEB}max_surge = 0\nmax_unavailable = 0%\n")
+        self.assertIn("max_unavailable: with max_surge 0, too, nothing could be replaced", said)
+        (said,) = self.found(f"{WEB}singleton = True\nrollout = surge\n")
+        self.assertIn("rollout: a singleton never runs twice", said)
+        (said,) = self.found(f"{WEB}ready.u = unix:///\n")
+        self.assertIn("'/' is no path: write unix:///PATH", said)
+
     def test_misspelt_families(self) -> None:
         (said,) = self.found(f"{WEB}redy.up = notify\n")
         self.assertIn("redy.up: unknown option; did you mean ready.up?", said)

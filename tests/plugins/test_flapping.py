@@ -177,7 +177,7 @@ class TestRetrying(FlappingCase):
         gave_up = "6 deaths in 3 m, after 2 retries; start it with cvec_circusctl start web"
         self.assertEqual(told[2], gave_up)
         self.assertEqual([one.get("failed") for one in stops], [None, None, True])
-        self.assertIn(f"web: flapping: {gave_up}", "\n".join(logs.output))
+        self.assertIn(f"web: flapping: gave up: {gave_up}", "\n".join(logs.output))
 
     def test_for_ever_if_told_so(self) -> None:
         self.flapping(retry_in=0, max_retry=-1)
@@ -201,8 +201,7 @@ class TestRetrying(FlappingCase):
             (
                 {"max_retry": 0, "window": 9},
                 "My web",
-                "2 deaths in 10 s, after 0 retries; "
-                "start it with cvec_circusctl start 'My web'",
+                "2 deaths in 10 s, after 0 retries; start it with cvec_circusctl start 'My web'",
             ),
         ):
             with self.subTest(said):
