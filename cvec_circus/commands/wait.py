@@ -39,7 +39,7 @@ class Wait(Command):
             names = [given] if isinstance(given, str) else given
             watchers = [one for name in names for one in target.leaving(name)]
         else:
-            watchers = list(call.each())
+            watchers = list(call.each(known=True))
 
         def shape(outcome: Any) -> Fields:
             shown = [] if state == "gone" else watchers

@@ -178,6 +178,10 @@ class Target:
 
     def await_state(self, watchers: Sequence[Watcher], state: str, wait: Wait) -> None:
         """Answer `wait` when watchers are in a state: see `verdicts.STATES`."""
+        for one in watchers:
+            if self.phase(one) == "invalid":
+                wait.then(Outcome(error=f"{one.name} cannot be used: {one.reason}"))
+                return
         order, waits = Await(state), self._desks.waits
         waits.before(wait, order, watchers)
         self._roster.touch(*waits.begin(wait, order))

@@ -303,14 +303,12 @@ class Await(NamedTuple):
 
 def stands_up(part: Part) -> Verdict:
     """`up`: it is filled, or has done its work."""
-    watcher = part.watcher
-    return DONE if watcher.is_up or watcher.listens else lost(part)
+    return DONE if part.watcher.is_up else lost(part)
 
 
 def stands_ready(part: Part) -> Verdict:
     """`ready`: every place has a process that is ready, or it has done its work."""
-    is_there = phase(part.watcher) == "up" or part.watcher.listens
-    return DONE if is_there else lost(part)
+    return DONE if phase(part.watcher) == "up" else lost(part)
 
 
 def stands_stopped(part: Part) -> Verdict:
@@ -347,8 +345,8 @@ def lost(part: Part) -> Verdict:
         return completed_badly(watcher)
     first = watcher.unmet()
     if isinstance(first, Dependency):
-        _, other = first.last()
-        if other is not None and phase(other) == "failed":
+        last, other = first.last()
+        if last is None or (other is not None and phase(other) == "failed"):
             return f"{watcher.name} {first.why(partial(why, now=0.0))}"
     return None
 

@@ -199,6 +199,26 @@ class TestStates(ProvedCase):
         self.world.settle()
         return outcomes
 
+    def test_a_circle_never_comes_to_be(self) -> None:
+        self.world.add("a", depends_on={"b": ""})
+        first = self.world.add("b", depends_on={"a": ""})
+        self.world.start(None, "command:start", None)
+        self.world.settle()
+        said = "b waits for a to be ready, which waits for itself: a circle of depends_on"
+        self.assert_fails(self.wait_for("up", first), said)
+
+    def test_one_that_listens_is_not_up(self) -> None:
+        watcher = self.world.add(on_demand=True, use_sockets=True)
+        self.world.start([watcher], "command:start", None)
+        self.world.settle()
+        ready, up = self.wait_for("ready", watcher), self.wait_for("up", watcher)
+        self.world.advance(100)
+        self.assertEqual((ready, up), ([], []))
+        self.world.connect(watcher)
+        self.world.advance(5)
+        self.assert_done(ready)
+        self.assert_done(up)
+
     def test_ready_and_up(self) -> None:
         watcher = self.world.add(min_uptime=2)
         ready, up = self.wait_for("ready", watcher), self.wait_for("up", watcher)

@@ -43,6 +43,9 @@ class TestLeftOut(DaemonCase):
         graph = daemon.call("graph")["watchers"]
         self.assertEqual(graph["needs"]["depends_on"], {"bad": "ready"})
         self.assertEqual(graph["bad"]["phase"], "invalid")
+        done = daemon.ctl("wait", "bad", "--for", "ready")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"bad cannot be used: left out: {reason}", done.stderr)
 
     def test_the_others_run(self) -> None:
         daemon = self.daemon(TEXT)
