@@ -41,11 +41,7 @@ class Stop(Command):
         )
         more: Fields = {}
         if chosen is not None and not with_dependants:
-            found = (
-                ("parts", call.target.parts(chosen)),
-                ("dependants", call.target.dependants(chosen)),
-            )
-            more = {key: names for key, names in found if names}
+            more = {key: names for key, names in call.target.needing(chosen).items() if names}
         reply = call.give(order, lambda outcome: {"info": None, **strays(outcome), **more})
         return None if reply is None else {**reply, **more}
 

@@ -56,7 +56,7 @@ def _evidence(reply: Fields) -> Iterator[str]:
 def _edge(row: Fields, name: str) -> str:
     about = "" if row["watcher"] == name else f"{row['watcher']}: "
     if "waits_for" not in row:
-        return f"{about}{row['why']}"
+        return f"{about}{row['why']}" if about else str(row["why"]).removeprefix("waits for ")
     told = f"; {row['why']}" if row["why"] else ""
     need = f"be {row['need']}" if row["need"] == "ready" else f"have {row['need']}"
     return f"{about}{row['waits_for']} to {need}: it {standing(row['phase'])}{told}"

@@ -134,7 +134,10 @@ class Dependency(NamedTuple):
         if last is None:
             return f"{text}, which waits for itself: a circle of depends_on"
         if last is not self:
-            text += f", which waits for {last.name} to {last._verb}"
+            following = self.find(self.name)
+            is_next = following is not None and following.unmet() == last
+            which = "which waits" if is_next else "and at the end of the chain"
+            text += f", {which} for {last.name} to {last._verb}"
         if watcher is None:
             return f"{text}; there is no watcher {last.name}"
         told = explain(watcher)

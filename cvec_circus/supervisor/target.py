@@ -149,11 +149,8 @@ class Target:
         probes, now = self._desks.probes, self._roster.now()
         told = explanation.explanation(watcher, self.phase(watcher), probes, self.phase, now)
         is_kept = self._desks.last_words.keeps(watcher)
-        return {**told, "unkept": "" if is_kept else self._unkept(watcher)}
-
-    def _unkept(self, watcher: Watcher) -> str:
-        """Say why nothing is kept of its output, and what to do about it."""
-        return self._desks.outputs.histories.why_not(watcher, None)
+        histories = self._desks.outputs.histories
+        return {**told, "unkept": "" if is_kept else histories.why_not(watcher, None)}
 
     def graph(self) -> Fields:
         """Return what `graph` answers: for each watcher, what it depends on."""
@@ -161,15 +158,15 @@ class Target:
             one.name: explanation.node(one, self.phase(one), self._roster) for one in self.known()
         }
 
-    def dependants(self, watchers: Sequence[Watcher]) -> list[str]:
-        """Return the names of what depends on watchers, and goes on without them."""
-        parts = self._roster.with_parts(watchers)
-        found = self._roster.with_dependants(watchers)
-        return sorted(one.name for one in found if one not in parts)
-
-    def parts(self, watchers: Sequence[Watcher]) -> list[str]:
-        """Return the names of what is part of watchers, and stops with them."""
-        return sorted(one.name for one in self._roster.with_parts(watchers)[len(watchers) :])
+    def needing(self, watchers: Sequence[Watcher]) -> dict[str, list[str]]:
+        """Return the names of the parts of watchers, which stop with them, and of what else depends
+        on them, and goes on."""
+        parts, found = self._roster.with_parts(watchers), self._roster.with_dependants(watchers)
+        others = [one.name for one in found if one not in parts]
+        return {
+            "parts": sorted(one.name for one in parts[len(watchers) :]),
+            "dependants": sorted(others),
+        }
 
     def leaving(self, name: str) -> list[Watcher]:
         """Return the watchers of that name, and the removed ones that are not all gone."""

@@ -129,11 +129,12 @@ class FakeTarget:
         nothing: dict[str, Any] = {"depends_on": {}, "part_of": [], "waits_for": ""}
         return {one.name: {"phase": self.phase(one), **nothing} for one in self.watchers()}
 
-    def dependants(self, watchers: list[FakeWatcher]) -> list[str]:
-        return [] if watchers[0].name != "solo" else self.dependants_of_solo
-
-    def parts(self, watchers: list[FakeWatcher]) -> list[str]:
-        return []
+    def needing(self, watchers: list[FakeWatcher]) -> dict[str, list[str]]:
+        return (
+            {"parts": [], "dependants": self.dependants_of_solo}
+            if watchers[0].name == "solo"
+            else {}
+        )
 
     def leaving(self, name: str) -> list[FakeWatcher]:
         return [self.all[name.lower()]] if name.lower() in self.all else []

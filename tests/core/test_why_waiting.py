@@ -67,6 +67,11 @@ class TestWaiting(WhyCase):
         edges = self.explain(watcher)["waits_for"]
         shown = [(row["watcher"], row["waits_for"], row["phase"]) for row in edges]
         self.assertEqual(shown, [("web", "db", "waiting"), ("db", "disk", "unready")])
+        page = self.world.add("page", depends_on=["web"])
+        self.world.start([page], "command:start", None)
+        self.world.settle()
+        told = f"web to be ready, and at the end of the chain for disk to be ready: {late}"
+        self.assert_why(page, f"page waits for {told}")
 
     def test_a_circle(self) -> None:
         watcher = self.world.add(depends_on=["db"])
