@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Callable, Union
@@ -149,18 +150,18 @@ class Watchers:
             handle = self._handles.setdefault(key, Watcher.of(self._reach, names[key]))
         return handle
 
-    def iter_watchers(self, reverse: bool = True) -> Iterator[Watcher]:
-        """Yield every watcher, highest priority first; lowest first if not `reverse`."""
+    def iter_watchers(self, reverse: bool = True) -> list[Watcher]:
+        """List every watcher, highest priority first; lowest first if not `reverse`."""
+        found = []
         for name in self._names(reverse):
-            try:
-                yield self.get_watcher(name)
-            except KeyError:
-                continue  # it was removed meanwhile
+            with contextlib.suppress(KeyError):  # it was removed meanwhile
+                found.append(self.get_watcher(name))
+        return found
 
     @property
     def watchers(self) -> list[Watcher]:
         """Every watcher, highest priority first."""
-        return list(self.iter_watchers())
+        return self.iter_watchers()
 
     def facades(
         self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
