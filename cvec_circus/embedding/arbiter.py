@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import exc, logger
-from cvec_circus.base.overrides import overridden, require_plain
+from cvec_circus.base.overrides import overridden, require_plain, warn_of_idle_tornado
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
 from cvec_circus.embedding.resources import (
@@ -141,6 +141,7 @@ class Arbiter(Watchers):
         """
         require_plain("cb", cb)
         if threading.current_thread() is threading.main_thread():
+            warn_of_idle_tornado()
             with self._signals:
                 return self._launch(cb, to_the_end=True)
         self._signals.require_main_thread()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+import unittest
 import warnings
 from pathlib import Path
 from typing import Any
@@ -124,7 +128,29 @@ class TestHooks(ArbiterCase):
         self.assertIn(b"FROM=my-hooks\0", Path(f"/proc/{pid}/environ").read_bytes())
 
 
+TORNADO = """
+from tornado.ioloop import PeriodicCallback
+from cvec_circus import get_arbiter
+
+PeriodicCallback(print, 10).start()
+arbiter = get_arbiter([], {!r}, {!r})
+arbiter.start(lambda started: arbiter.stop())
+"""
+
+
 class TestInVain(ArbiterCase):
+    @unittest.skipUnless(importlib.util.find_spec("tornado"), "tornado is not installed")
+    def test_a_callback_of_tornado(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", TORNADO.format(*self.endpoints)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+        self.assertIn("tornado has calls to make on a loop that nobody runs", done.stderr)
+        self.assertEqual(done.stdout, "")
+
     def test_a_coroutine(self) -> None:
         async def later(*given: Any) -> None:
             raise AssertionError("nothing awaits it")
