@@ -84,10 +84,9 @@ class Arbiter(Watchers):
             check_delay: Seconds; reported, and passed to the plugins. Nothing polls here.
             prereload_fn: See the class. It runs on a thread of its own, so it may take its time.
             context: Ignored: the arbiter has no zmq sockets.
-            loop: None; an arbiter takes no other loop.
+            loop, ssh_server: None; an arbiter takes no other loop, and opens no tunnels.
             sockets: Sockets, or the options of each: `name`, `host`, `port`, ...
             plugins: The options of each plugin: `use`, mostly `name`, and those of its class.
-            ssh_server: None; an arbiter opens no tunnels.
             signals: Which signals to handle while `start` waits on the main thread. "auto": those
                 that the program has neither a handler for nor ignores; True: all of them, as
                 Circus does; False: none.
@@ -390,8 +389,7 @@ def get_arbiter(
 
     Args:
         watchers: As for `Arbiter`; a nameless one gets the name of its program.
-        controller: The endpoint for commands.
-        pubsub_endpoint: The endpoint for events.
+        controller, pubsub_endpoint: The endpoints for commands and for events.
         background: Whether to run on a thread of its own, as a `ThreadedArbiter`.
         **options: The other arguments of `Arbiter`, such as `plugins` and `sockets`. A
             `stats_endpoint` implies `statsd`.
