@@ -58,8 +58,11 @@ class ConfigError(CircusError):
         self.problems = list(problems)
 
 
-class SocketError(CircusError):
-    """A listening socket or an endpoint that cannot be opened."""
+class SocketError(CircusError, OSError):
+    """A listening socket or an endpoint that cannot be opened.
+
+    Programs written for Circus catch the OSError.
+    """
 
 
 class PidfileError(CircusError, RuntimeError):

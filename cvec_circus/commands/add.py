@@ -30,6 +30,7 @@ class Add(Command):
     named = (("ARG", "args"),)
     mutating = True
     proves = True
+    ignores_unknown = True  # Circus' clients send what they know of a watcher
 
     def accounts(self, call: Call) -> Accounts | None:
         return convert_accounts(call.props["options"], dict.fromkeys(ACCOUNTS))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from cvec_circus import logger
 from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
@@ -79,6 +80,9 @@ _NAMES = "The watchers, by name or pattern: one, or a list"
 NAMES = NAME._replace(kind=to_watchers, doc=f"{_NAMES}.")
 ANY_NAMES = NAMES._replace(mandatory=False, doc=f"{_NAMES}; all without it.")
 PID = Property("pid", to_integer, low=1, doc="The process of one watcher; all without it.")
+MOST_NAMED = 5
+"""Unknown properties in a line of the log."""
+
 MOST_PATTERNS = 20
 """In a list: each one is compared with the name of every watcher."""
 MATCH = Property(
@@ -92,6 +96,9 @@ COMMON = (
     MATCH._replace(switch=False),
 )
 """Properties of every command that changes something."""
+
+_MEANINGLESS = frozenset(prop.name for prop in COMMON)
+"""What a command that only reads takes without effect: Circus' clients send it with any command."""
 
 
 class Switch(NamedTuple):
@@ -213,6 +220,7 @@ class Command:
         urgent: Answered while the daemon is stopping although it changes something.
         proves: Whether `--waiting` waits until what it has started is ready.
         waits: Whether its answer may take any time.
+        ignores_unknown: Whether unknown properties are logged and ignored, and not refused.
     """
 
     name = ""
@@ -226,6 +234,7 @@ class Command:
     urgent = False
     proves = False
     waits = False
+    ignores_unknown = False
 
     def __init__(self) -> None:
         properties = (*(COMMON if self.mutating else ()), *self.properties)
@@ -253,16 +262,22 @@ class Command:
             MessageError: A property is missing, unknown or wrong; the text names it.
         """
         typed = self.defaults.copy()
+        unknown = []
         for key, value in given.items():
             prop = self.by_name.get(key)
-            if prop is None:
-                near = did_you_mean(key[:60], self.by_name)
-                raise MessageError(f"message invalid: unknown property {key[:60]!r}{near}")
-            if value is not None or not prop.null:
-                typed[key] = prop.convert(value)
+            if prop is not None:
+                if value is not None or not prop.null:
+                    typed[key] = prop.convert(value)
+            elif self.mutating or key not in _MEANINGLESS:
+                unknown.append(f"{key[:60]!r}{did_you_mean(key[:60], self.by_name)}")
+                if not self.ignores_unknown:
+                    raise MessageError(f"message invalid: unknown property {unknown[0]}")
         for key in self.mandatory:
             if given.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
+        if unknown:
+            said = ", ".join(unknown[:MOST_NAMED])
+            logger.warning("%s %s: ignored unknown properties: %s", self.name, given["name"], said)
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:

@@ -13,6 +13,9 @@ from cvec_circus.options.kinds import to_boolean
 _DETAILS = "With the processes, restarts, last death and uptime of each."
 _DEATHS = "With `details`: the last 20 deaths of each as well."
 _PHASE = "Show phases in a pipe too, where the words of Circus stand otherwise."
+_PLAIN = "plain"
+"""The field of a reply that is to be shown as Circus does."""
+
 _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "REASON")
 
 
@@ -61,9 +64,13 @@ class Status(Command):
         return super().message(args, {**more, **switches})
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
-        """Show phases on a terminal, or if that is wanted; an old daemon does not know them."""
+        """Show phases on a terminal, or if that is wanted; an old daemon does not know them.
+
+        A pipe gets what Circus prints, which scripts read, unless details are wanted.
+        """
         if not (is_terminal or "phase" in local):
-            return reply
+            each = [reply.get("watcher") or {}, *(reply.get("watchers") or {}).values()]
+            return reply if any("deaths" in one for one in each) else {**reply, _PLAIN: True}
         if "phases" in reply:
             details = reply.get("watchers") or {}
             shown = {
@@ -75,6 +82,11 @@ class Status(Command):
         return {**reply, "status": phase_cell(reply.get("phase") or reply["status"], known)}
 
     def words(self, reply: Fields) -> str | Table:
+        if _PLAIN in reply:
+            lines = (
+                f"{name}: {state}" for name, state in sorted(reply.get("statuses", {}).items())
+            )
+            return "\n".join(lines) if "statuses" in reply else str(reply["status"])
         if "statuses" not in reply:
             return _one(reply)
         reasons, details = reply.get("reasons", {}), reply.get("watchers")

@@ -331,6 +331,9 @@ class Build:
             self.findings.problem(section, "", f"its options cannot travel as JSON: {reason}")
 
     def _add_socket(self, section: Section) -> None:
+        if self._is_file and not section.values:
+            self.findings.warn(section, "", "says nothing, so there is no such socket")
+            return
         full = SOCKET_OPTIONS.complete(self._typed(section))
         self._check_name(section, section.name, self._socket_names)
         try:

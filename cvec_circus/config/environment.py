@@ -11,8 +11,10 @@ form only, and see the sections too.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cvec_circus.config.section import ENV, Findings, Section
 from cvec_circus.options.expand import env_values
@@ -21,6 +23,7 @@ _NAMES = re.compile(
     r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
     re.ASCII,
 )
+_UPPER = re.compile(r"\$([A-Z][A-Z0-9_]*)", re.ASCII)
 _BRACES = re.compile(r"\$\{(\w+)\}", re.ASCII)
 _WILD = re.compile(r"[*?\[]")
 
@@ -112,6 +115,23 @@ class Environments:
         if found[1]:
             return self._environ.get(found[1], "")
         return self._folded.get((found[2] or found[3]).lower(), found[0])
+
+
+def with_named_env(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replace `$NAME` in the values of `env` among a program's options, as in Circus.
+
+    A name is in upper case; what is not set in the program's own environment is empty.
+    """
+    env = options.get("env")
+    if not isinstance(env, Mapping):
+        return options
+    named = {
+        name: _UPPER.sub(lambda found: os.environ.get(found[1], ""), value).strip()
+        if isinstance(value, str)
+        else value
+        for name, value in env.items()
+    }
+    return {**options, "env": named}
 
 
 def patterns(section: Section) -> list[str]:

@@ -29,7 +29,7 @@ from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.stream import FILES, IGNORED, STREAMS
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
-from cvec_circus.options.words import split
+from cvec_circus.options.words import bare, split
 
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
@@ -245,7 +245,7 @@ class _Slips:
                 continue
             operators = []
             with contextlib.suppress(ValueError):  # which is reported already
-                operators = [word for word in _words(text) if _OPERATOR.fullmatch(word)]
+                operators = [word for word in bare(text) if _OPERATOR.fullmatch(word)]
             if operators and options["shell"]:
                 said = f"{operators[0]} is quoted for the shell; write cmd = sh -c '...', no shell"
                 self._warn(section, key, said)

@@ -27,8 +27,8 @@ _SIOCGIFADDR = 0x8915
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}")
 _RISKY = "any client that can connect can run programs here"
 _REFUSED = (
-    f"refused, because {_RISKY}; listen on 127.0.0.1 or "
-    "ipc://PATH and forward it with ssh -L, or set allow_remote = True (--allow-remote)"
+    f"refused, because {_RISKY}; --allow-remote (allow_remote = True) takes it all the same; "
+    "safer is 127.0.0.1 or ipc://PATH, forwarded with ssh -L"
 )
 _ROOT = (
     "any local user can run programs as root through it; "

@@ -57,7 +57,11 @@ class _Inspection(NamedTuple):
 
 
 def check(
-    paths: Sequence[str], environ: Mapping[str, str], cwd: str, elsewhere: bool = False
+    paths: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    elsewhere: bool = False,
+    allow_remote: bool = False,
 ) -> int:
     """Print every problem in files, each a configuration of its own, and every likely slip.
 
@@ -66,6 +70,7 @@ def check(
         environ: The environment that variables in them, and plugins, are taken from.
         cwd: The directory that relative paths start in.
         elsewhere: Whether the files are for another machine, so that nothing of this one counts.
+        allow_remote: Whether the daemon will be told so, whatever the files say.
 
     Returns:
         The exit code: 1 if a file has a problem, else 0.
@@ -75,7 +80,7 @@ def check(
     """
     code = EXIT_OK
     for path in paths:
-        examination = _check_endpoints(examine(path, environ, cwd))
+        examination = _check_endpoints(examine(path, environ, cwd), allow_remote)
         _check_plugins(examination, environ, cwd)
         _check_addresses(examination.build)
         if not elsewhere:
@@ -144,13 +149,15 @@ def _print(lines: Sequence[str]) -> None:
         raise CircusError(f"the output cannot be written: {error.strerror}") from None
 
 
-def _check_endpoints(examination: Examination) -> Examination:
+def _check_endpoints(examination: Examination, allow_remote: bool) -> Examination:
     """Add what a start would say of endpoints; a problem leaves no configuration."""
     build = examination.build
     if not _ENDPOINTS.isdisjoint(build.refused[build.circus.header]):
         return examination
     sockets = [(one.name, one.options) for one in build.everything.sockets]
-    judgements = list(endpoints.judge(build.everything.circus, sockets))
+    circus = build.everything.circus
+    circus["allow_remote"] |= allow_remote
+    judgements = list(endpoints.judge(circus, sockets))
     for option, text, is_problem in judgements:
         build.findings.at(build.circus.place(option), text, CIRCUS, option, is_problem)
     if any(one.is_problem for one in judgements):

@@ -64,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         if arguments.print_config:
             return check.print_config(arguments.print_config, os.environ, cwd)
-        return check.check(arguments.check, os.environ, cwd, arguments.elsewhere)
+        elsewhere, allow_remote = arguments.elsewhere, arguments.allow_remote
+        return check.check(arguments.check, os.environ, cwd, elsewhere, allow_remote)
     # These imports are half of the time that a start takes.
     from cvec_circus.config.configuration import Origin
     from cvec_circus.config.readers.ini import load

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import exc, logger
+from cvec_circus.base.overrides import overridden, require_plain, warn_of_idle_tornado
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
 from cvec_circus.embedding.resources import (
-    BorrowedLogger,
+    Borrowed,
     Names,
     Prereload,
     Resources,
@@ -23,6 +24,7 @@ from cvec_circus.embedding.resources import (
     take_claim,
     wait_for,
 )
+from cvec_circus.embedding.signals import AUTO, Choice, TakenSignals
 from cvec_circus.embedding.watcher import OWN_LOOP
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.supervisor import Supervisor
@@ -39,10 +41,13 @@ class Arbiter(Watchers):
 
     `start` returns when everything has been stopped; that of `ThreadedArbiter` returns at once. The
     calling thread becomes the supervisor thread, unless it is the main one, in which signal
-    handlers may raise in the middle of anything: that waits beside a supervisor thread. No signal
-    handler is installed: a program that embeds an arbiter keeps its signals. Nothing is logged
-    unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is given, or the program sets
-    up logging.
+    handlers may raise in the middle of anything: that waits beside a supervisor thread. For as long
+    as it waits there, SIGTERM, SIGINT and SIGQUIT stop everything, and SIGHUP reloads, as in the
+    daemon. Nothing is logged unless one of `loglevel`, `logoutput`, `loggerconfig` and `debug` is
+    given, or the program sets up logging.
+
+    A subclass may override `start` and `stop`. Its `stop` is called, on the supervisor thread, when
+    a signal or a `quit` has begun the end, before any process is asked to stop.
 
     On the supervisor thread, where `cb` and callbacks of promises are called, everything works but
     waiting: `stop` only begins the end there, and the `result` of a promise raises RuntimeError.
@@ -67,27 +72,30 @@ class Arbiter(Watchers):
         sockets: Sockets | None = None,
         plugins: Iterable[Mapping[str, Any]] | None = None,
         ssh_server: None = None,
+        signals: Choice = AUTO,
         **circus: Any,
     ) -> None:
         """Describe what to run.
 
         Args:
-            watchers: Watchers, or the options of each: `name`, `cmd`, and the rest of the options
-                reference.
+            watchers: Watchers, or the options of each: `name`, `cmd` and so on.
             endpoint: Where to take commands; `tcp://127.0.0.1:0` and `ipc://...` work too.
             pubsub_endpoint: Where to publish events.
             check_delay: Seconds; reported, and passed to the plugins. Nothing polls here.
             prereload_fn: See the class. It runs on a thread of its own, so it may take its time.
             context: Ignored: the arbiter has no zmq sockets.
-            loop: None; an arbiter takes no other loop.
+            loop, ssh_server: None; an arbiter takes no other loop, and opens no tunnels.
             sockets: Sockets, or the options of each: `name`, `host`, `port`, ...
             plugins: The options of each plugin: `use`, mostly `name`, and those of its class.
-            ssh_server: None; an arbiter opens no tunnels.
+            signals: Which signals to handle while `start` waits on the main thread. "auto": those
+                that the program has neither a handler for nor ignores; True: all of them, as
+                Circus does; False: none.
             **circus: Further options of the `[circus]` section.
 
         Raises:
             ConfigError: The options have problems; it lists all of them, a line each.
-            TypeError: A loop or an ssh server was given.
+            TypeError: A loop, an ssh server or a coroutine function was given.
+            ValueError: `signals` is none of these.
         """
         if loop is not None:
             raise TypeError(OWN_LOOP)
@@ -101,12 +109,14 @@ class Arbiter(Watchers):
         self._claims: list[None] = []  # those of the last start
         self._stopped_by: int | None = None
         self._stopped_early = False
+        self._stop_is_called = False
+        self._signals = TakenSignals(signals, self._reach, self._begin_to_stop)
         self._pid = 0
         self._thread: threading.Thread | None = None
         self._life: Resources | None = None
         self._end = Promise()
         self._end.keep(exc.EXIT_OK)
-        self.prereload_fn = prereload_fn
+        self.prereload_fn = require_plain("prereload_fn", prereload_fn)
 
     # -- the beginning
 
@@ -123,12 +133,17 @@ class Arbiter(Watchers):
         Raises:
             SocketError: An endpoint or a listening socket cannot be opened.
             ConflictError: It is already running.
-            RuntimeError: The system has no thread for it.
-            BaseException: What a signal handler of the program raised, such as KeyboardInterrupt:
-                after everything has been stopped, which is hurried if a second handler raises.
+            TypeError: `cb` is a coroutine function.
+            RuntimeError: The system has no thread for it, or this one takes no signals.
+            BaseException: What a signal handler of the program raised: after everything has been
+                stopped, which is hurried if a second handler raises.
         """
+        require_plain("cb", cb)
         if threading.current_thread() is threading.main_thread():
-            return self._launch(cb, to_the_end=True)
+            warn_of_idle_tornado()
+            with self._signals:
+                return self._launch(cb, to_the_end=True)
+        self._signals.require_main_thread()
         end = self._begin([])
         self._live(cb, Promise())
         return end
@@ -146,6 +161,7 @@ class Arbiter(Watchers):
             by, self._stopped_by = self._stopped_by, None
             self._stopped_early = by not in (None, threading.get_ident())
             self._has_begun = True
+            self._stop_is_called = False
             self._claims = claims
             self._is_opening = True  # last: a signal handler that raises before has begun nothing
         return self._end
@@ -213,23 +229,24 @@ class Arbiter(Watchers):
     def _open(self, cb: Started | None) -> Supervisor:
         """Open everything that listens; then the real addresses are known."""
         self._configure()
-        log = BorrowedLogger(self._circus, self._configuration.circus)
+        borrowed = Borrowed(self._circus, self._configuration.circus)
         try:
             supervisor = Supervisor(
                 self._configuration,
-                log_level=log.level,
-                log_url=log.url,
-                log_fd=log.fileno,
+                log_level=borrowed.level,
+                log_url=borrowed.url,
+                log_fd=borrowed.fileno,
                 sockets=[one for one in self._sockets if isinstance(one, CircusSocket)],
                 when_started=None if cb is None else Wait(partial(self._tell_started, cb)),
                 facades=self.facades,
             )
         except BaseException:
-            log.close()
+            borrowed.close()
             raise
         prereload = Prereload(supervisor.loop, self._before_reload)
         supervisor.target.before_reload = prereload
-        self._life = Resources(supervisor, prereload, log)
+        supervisor.shutdown.announce = self._tell_end
+        self._life = Resources(supervisor, prereload, borrowed)
         for warning in self._configuration.warnings:
             logger.warning("%s", warning)
         self.endpoint = supervisor.control.address
@@ -293,18 +310,32 @@ class Arbiter(Watchers):
                 return
         if self._pid not in (0, os.getpid()):
             return  # a forked child: the arbiter runs in its parent, and has no thread here
-        if self._is_opening:
-            self._stopped_early = True
-        elif self._life is None:
-            return  # a signal handler has raised before the start had begun
         end = self._end
-        self._reach.post(stop_all, self._reach.actor)
-        if self._reach.on_owner():
+        self._stop_is_called = True
+        if not self._begin_to_stop("stop", self._reach.actor) or self._reach.on_owner():
             return
         try:
             end.exception(timeout)
         except TimeoutError:
             raise TimeoutError(f"the arbiter has not stopped within {timeout:g} s") from None
+
+    def _begin_to_stop(self, cause: str, actor: str) -> bool:
+        """Begin the end, without waiting; return False if nothing runs. In signal handlers too."""
+        if self._is_opening:
+            self._stopped_early = True
+        elif self._life is None:
+            return False  # a signal handler has raised before the start had begun
+        self._reach.post(stop_all, actor, cause)
+        return True
+
+    def _tell_end(self, cause: str, bound: float) -> None:
+        """Call the `stop` of a subclass when something else has begun the end."""
+        if self._stop_is_called or not overridden(type(self), ("stop",)):
+            return
+        try:
+            self.stop()
+        except Exception:
+            logger.exception("%s.stop raised; the end goes on", type(self).__qualname__)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the end of its thread, unless that is the calling one."""
@@ -334,11 +365,10 @@ class ThreadedArbiter(Arbiter):
         Returns:
             A promise whose result, at the end, is 0, or 1 if a process would not end.
 
-        Raises:
-            SocketError: An endpoint or a listening socket cannot be opened.
-            ConflictError: It is already running.
-            RuntimeError: The system has no thread for it.
+        It raises what `Arbiter.start` does, but for what signal handlers raise.
         """
+        require_plain("cb", cb)
+        self._signals.require_main_thread()
         return self._launch(cb, to_the_end=False)
 
     def stop(self, timeout: float = LONGEST_STOP) -> None:
@@ -355,18 +385,14 @@ def get_arbiter(
     background: bool = False,
     **options: Any,
 ) -> Arbiter:
-    """Make an arbiter of mappings; `cvec_circus.get_arbiter` is this function.
+    """Return an arbiter made of mappings, not started; `cvec_circus.get_arbiter` is this function.
 
     Args:
         watchers: As for `Arbiter`; a nameless one gets the name of its program.
-        controller: The endpoint for commands.
-        pubsub_endpoint: The endpoint for events.
+        controller, pubsub_endpoint: The endpoints for commands and for events.
         background: Whether to run on a thread of its own, as a `ThreadedArbiter`.
         **options: The other arguments of `Arbiter`, such as `plugins` and `sockets`. A
             `stats_endpoint` implies `statsd`.
-
-    Returns:
-        The arbiter, not started.
     """
     kind = ThreadedArbiter if background else Arbiter
     return kind(watchers, controller, pubsub_endpoint, **options)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
-from cvec_circus.embedding.watcher import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
+from cvec_circus.embedding.watched import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
 from cvec_circus.options.rights import accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import Loan, SocketRegistry

@@ -25,9 +25,13 @@ class Reach:
     It has no lock. The supervisor thread answers in its next turn; on that thread itself, in a
     callback, a question is answered at once and an order is carried out in the next turn. So
     nothing here can wait for something that waits for it.
+
+    Attributes:
+        arbiter: The arbiter whose objects these are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, arbiter: object) -> None:
+        self.arbiter = arbiter
         self._supervisor: Supervisor | None = None
         self._owner: int | None = None
         self._open: set[Promise] = set()
@@ -109,9 +113,14 @@ class Reach:
         return supervisor is not None and supervisor.loop.post(fn, supervisor, *args)
 
     def order(self, command: str, field: str = "", /, **properties: Any) -> Promise:
+        """Carry out a command in the name of `actor`; see `order_as`."""
+        return self.order_as(self.actor, command, field, **properties)
+
+    def order_as(self, actor: str, command: str, field: str = "", /, **properties: Any) -> Promise:
         """Carry out a command as if it had come over the wire.
 
         Args:
+            actor: Who gives the order.
             command: The command's name.
             field: The field of its reply that the promise is kept with; "" keeps it with None.
             **properties: Those of the command. With `waiting`, the reply comes at its end.
@@ -123,7 +132,6 @@ class Reach:
         self._open.add(promise)
         promise.add_done_callback(self._open.discard)
         message = {"command": command, "properties": properties}
-        actor = self.actor
 
         def carry_out(supervisor: Supervisor) -> None:
             supervisor.carry_out(message, PromisedReply(promise, field, supervisor.clock, actor))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Callable, Union
 
 from cvec_circus import exc
+from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
@@ -26,6 +30,14 @@ if TYPE_CHECKING:
 Described = Union[Mapping[str, Any], Watcher]
 Sockets = Iterable[Union[Mapping[str, Any], CircusSocket]]
 
+NEVER_CALLED = frozenset(
+    "initialize start_watcher start_watchers _start_watchers stop_watchers _stop_watchers"
+    " manage_watchers reap_processes start_io_loop stop_controller_and_close_sockets"
+    " _emergency_stop _stop _restart reload restart reload_from_config add_watcher rm_watcher"
+    " get_watcher iter_watchers statuses".split()
+)
+"""What Circus' commands and its loop call of an arbiter, and nothing here does."""
+
 
 class Watchers:
     """The watchers of an arbiter, by name. Safe from any thread.
@@ -34,6 +46,10 @@ class Watchers:
     the start to the end, those that it has at this moment, those of its plugins included.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overrides(cls, NEVER_CALLED, "commands and signals reach the supervisor directly")
+
     def __init__(
         self,
         watchers: Iterable[Described],
@@ -41,7 +57,7 @@ class Watchers:
         sockets: Sockets,
         circus: dict[str, Any],
     ) -> None:
-        self._reach = Reach()
+        self._reach = Reach(self)
         self._described = list(watchers)
         self._plugins = list(plugins)
         self._sockets = list(sockets)
@@ -56,7 +72,7 @@ class Watchers:
     def _configure(self) -> None:
         """Make a configuration of the present descriptions."""
         self._configuration = from_mappings(
-            [one.mapping() if isinstance(one, Watcher) else one for one in self._described],
+            [_options(one) for one in self._described],
             self._plugins,
             [one for one in self._sockets if not isinstance(one, CircusSocket)],
             self._circus,
@@ -99,15 +115,17 @@ class Watchers:
         found: dict[str, str] = self.ask(_statuses)
         return found
 
-    def _names(self) -> list[str]:
-        """List the names of all watchers, highest priority first."""
+    def _names(self, reverse: bool = True) -> list[str]:
+        """List the names of all watchers by priority, and as they were given where that is equal.
+
+        The highest is the first one, the last if not `reverse`.
+        """
         try:
-            found: list[str] = self.ask(_names)
+            found: list[tuple[int, str]] = self.ask(_priorities)
         except exc.SupervisorStopped:
-            configured = self._configured()
-            configured.sort(key=lambda one: (-one.options["priority"], one.name))
-            return [one.name for one in configured]
-        return found
+            found = [(one.options["priority"], one.name) for one in self._configured()]
+        found.sort(key=itemgetter(0), reverse=reverse)
+        return [name for _, name in found]
 
     def numwatchers(self) -> int:
         """Return the number of watchers."""
@@ -132,19 +150,18 @@ class Watchers:
             handle = self._handles.setdefault(key, Watcher.of(self._reach, names[key]))
         return handle
 
-    def iter_watchers(self, reverse: bool = True) -> Iterator[Watcher]:
-        """Yield every watcher, highest priority first; lowest first if not `reverse`."""
-        names = self._names()
-        for name in names if reverse else reversed(names):
-            try:
-                yield self.get_watcher(name)
-            except KeyError:
-                continue  # it was removed meanwhile
+    def iter_watchers(self, reverse: bool = True) -> list[Watcher]:
+        """List every watcher, highest priority first; lowest first if not `reverse`."""
+        found = []
+        for name in self._names(reverse):
+            with contextlib.suppress(KeyError):  # it was removed meanwhile
+                found.append(self.get_watcher(name))
+        return found
 
     @property
     def watchers(self) -> list[Watcher]:
         """Every watcher, highest priority first."""
-        return list(self.iter_watchers())
+        return self.iter_watchers()
 
     def facades(
         self, supervisor: Supervisor, subject: core.Watcher, caller: Caller
@@ -296,11 +313,15 @@ class RunningArbiter(Watchers):
         self._reach.end()
 
 
-def _names(supervisor: Supervisor) -> list[str]:
+def _options(given: Described) -> Mapping[str, Any]:
+    """Return the options of a watcher; names in the environment of a mapping are replaced."""
+    return given.mapping() if isinstance(given, Watcher) else with_named_env(given)
+
+
+def _priorities(supervisor: Supervisor) -> list[tuple[int, str]]:
     """On the supervisor thread."""
-    watchers = supervisor.roster.watchers()
-    watchers.sort(key=lambda watcher: -watcher.options.priority)
-    return [watcher.name for watcher in watchers]
+    watchers = sorted(supervisor.roster.watchers(), key=attrgetter("place"))
+    return [(watcher.options.priority, watcher.name) for watcher in watchers]
 
 
 def _statuses(supervisor: Supervisor) -> dict[str, str]:

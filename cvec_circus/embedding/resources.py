@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -32,13 +33,13 @@ class Resources(NamedTuple):
 
     supervisor: Supervisor
     prereload: Prereload
-    log: BorrowedLogger
+    borrowed: Borrowed
 
     def close(self) -> None:
         """Close everything."""
         self.supervisor.close()
         self.prereload.end()
-        self.log.close()
+        self.borrowed.close()
 
 
 class Prereload:
@@ -99,15 +100,15 @@ def _log_crash(error: BaseException, description: str) -> None:
     logger.error("prereload: %s failed", description, exc_info=error)
 
 
-class BorrowedLogger:
-    """The logger `cvec_circus`, opened from the start of an arbiter to its end.
+class Borrowed:
+    """What an arbiter changes of the program, from its start to its end: logger and umask.
 
-    Owned by the thread that starts and ends the arbiter. Afterwards the logger is what it was
-    before: it belongs to the program, and the next arbiter may have other options.
+    Owned by the thread that starts and ends the arbiter. Afterwards both are what they were before:
+    they belong to the program, and the next arbiter may have other options.
     """
 
     def __init__(self, given: Mapping[str, Any], typed: Mapping[str, Any]) -> None:
-        """Open it, if one of the given options asks for that; all options are typed.
+        """Change what the given options ask for; all options are typed.
 
         Raises:
             OSError: The file cannot be opened, or the syslog cannot be reached.
@@ -119,6 +120,8 @@ class BorrowedLogger:
             debugs = typed["debug"] and not given.get("loglevel")
             level = "debug" if debugs else typed["loglevel"]
             self._log = configure_logger(logger, level, typed["logoutput"], typed["loggerconfig"])
+        umask = typed["umask"]
+        self._umask = None if umask is None else os.umask(umask)
 
     @property
     def level(self) -> str:
@@ -135,7 +138,9 @@ class BorrowedLogger:
         return "-" if self._log is None else self._log.url
 
     def close(self) -> None:
-        """Restore the logger."""
+        """Restore both."""
+        if self._umask is not None:
+            os.umask(self._umask)
         if self._log is None:
             return
         self._log.close()
@@ -186,9 +191,9 @@ def take_claim(claims: list[None]) -> bool:
     return True
 
 
-def stop_all(supervisor: Supervisor, actor: str = PROGRAM) -> None:
+def stop_all(supervisor: Supervisor, actor: str = PROGRAM, cause: str = "stop") -> None:
     """Stop everything. On the supervisor thread."""
-    supervisor.stop(Cause("stop", actor))
+    supervisor.stop(Cause(cause, actor))
 
 
 def interrupt_all(supervisor: Supervisor, count: int) -> None:

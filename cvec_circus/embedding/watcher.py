@@ -6,21 +6,28 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.overrides import require_plain, warn_of_overrides
+from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach, Snapshot
-from cvec_circus.exc import ConflictError, MessageError, SupervisorStopped
+from cvec_circus.embedding.watched import WatchedProcess
+from cvec_circus.exc import ConflictError, SupervisorStopped
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
-from cvec_circus.system import proctable
 from cvec_circus.wire.topics import fold
-
-RUNNING, DEAD_OR_ZOMBIE, UNEXISTING, OTHER = range(4)
-"""Values of a process's `status`."""
 
 OWN_LOOP = "loop: an arbiter runs a loop of its own, on the thread that starts it"
 
 Fields = dict[str, Any]
+
+NEVER_CALLED = frozenset(
+    "initialize start _start stop _stop restart _restart reload _reload spawn_process"
+    " spawn_processes manage_processes reap_process reap_processes reap_and_manage_processes"
+    " remove_expired_processes kill_process kill_processes send_signal send_signal_process"
+    " send_signal_child send_signal_children call_hook notify_event set_numprocesses incr decr"
+    " set_opt do_action info process_info options status".split()
+)
+"""What Circus itself calls of a watcher, and nothing here does."""
 
 
 class Watcher:
@@ -37,6 +44,10 @@ class Watcher:
     """
 
     prereload_fn: Callable[[Watcher], object] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overrides(cls, NEVER_CALLED, "the supervisor runs processes; use hooks or a plugin")
 
     def __init__(
         self,
@@ -90,12 +101,12 @@ class Watcher:
         }
         copied = dict(os.environ) if self._given.get("copy_env") else {}
         self._env = {**copied, **WATCHER_OPTIONS.convert_one("env", env or {})}
-        self.prereload_fn = prereload_fn
+        self.prereload_fn = require_plain("prereload_fn", prereload_fn)
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> Watcher:
-        """Describe a watcher by a mapping of options."""
-        return cls(**config)
+        """Describe a watcher by a mapping of options; `$NAME` in its `env` is replaced."""
+        return cls(**with_named_env(config))
 
     @classmethod
     def of(cls, reach: Reach, name: str, options: Mapping[str, Any] | None = None) -> Watcher:
@@ -130,6 +141,18 @@ class Watcher:
     def res_name(self) -> str:
         """Its name in topics."""
         return fold(self._name)
+
+    @property
+    def arbiter(self) -> Any:
+        """The arbiter that it belongs to; None if it is in none yet."""
+        return None if self._reach is None else self._reach.arbiter
+
+    @property
+    def _options(self) -> Fields:
+        """Its freeform options, under the name that hooks for Circus read them by."""
+        now = self._now()
+        options = self._described() if now is None else now.options
+        return {key: options[key] for key in options if WATCHER_OPTIONS.find(key) is None}
 
     @property
     def env(self) -> dict[str, str]:
@@ -235,7 +258,7 @@ class Watcher:
         return len(self.processes)
 
     def __bool__(self) -> bool:
-        return True  # although it may have no processes
+        return True  # without processes, too
 
     def info(self) -> dict[int, Fields]:
         """Return what `stats` reports of its processes, by pid. Not on the supervisor thread."""
@@ -325,72 +348,3 @@ class Watcher:
         if self._reach is None:
             raise SupervisorStopped(f"{self._name} is in no arbiter")
         return self._reach.order(command, field, name=self._name, **properties)
-
-
-class WatchedProcess:
-    """A process of a watcher. Safe from any thread.
-
-    Attributes:
-        name: The watcher's name.
-        pid: Its pid.
-        wid: Its number among the watcher's processes: what `$(circus.wid)` is.
-        started: When it was started, in seconds since 1970.
-    """
-
-    def __init__(self, watcher: Watcher, pid: int, wid: int, started: float) -> None:
-        self._watcher = watcher
-        self.name = watcher.name
-        self.pid = pid
-        self.wid = wid
-        self.started = started
-
-    def __repr__(self) -> str:
-        return f"<process {self.pid} of {self.name}, wid {self.wid}>"
-
-    def age(self) -> float:
-        """Return the seconds since it was started."""
-        return SYSTEM.time() - self.started
-
-    @property
-    def status(self) -> int:
-        """`RUNNING`, or `UNEXISTING` once it has ended: a watcher's process is reaped at once."""
-        return RUNNING if self.is_alive() else UNEXISTING
-
-    def is_alive(self) -> bool:
-        """Tell whether it has not ended."""
-        try:
-            return self.pid in self._watcher.processes
-        except MessageError:
-            return False  # the watcher has been removed
-
-    def info(self) -> Fields:
-        """Return what `stats` reports of it, {} once it has ended. Not on the supervisor thread."""
-        return self._watcher.info().get(self.pid, {})
-
-    def children(self, recursive: bool = False) -> list[int]:
-        """List the pids of its children; `recursive`: and those below them."""
-        return proctable.descendants(self.pid, recursive)
-
-    def is_child(self, pid: int) -> bool:
-        """Tell whether that is a child of it."""
-        return pid in self.children()
-
-    def send_signal(self, signum: int | str) -> None:
-        """Send it a signal, by number or name.
-
-        Raises:
-            MessageError: It has ended, or there is no such signal.
-        """
-        self._watcher.send_signal(self.pid, signum)
-
-    def send_signal_child(self, pid: int, signum: int | str) -> None:
-        """Send a signal to one of its children."""
-        self._watcher.send_signal_child(self.pid, pid, signum)
-
-    def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:
-        """Send a signal to its children; `recursive`: and to those below them."""
-        self._watcher.send_signal_children(self.pid, signum, recursive)
-
-    def stop(self) -> Promise:
-        """Stop it as the watcher's options say; a new process takes its place."""
-        return self._watcher._order("kill", pid=self.pid, waiting=True)

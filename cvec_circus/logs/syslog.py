@@ -37,7 +37,8 @@ class Syslog(Output):
         address, _, query = url[len(SYSLOG) :].partition("?")
         facility = query or "user"
         if facility not in FACILITIES:
-            raise exc.OptionError("logoutput", f"{url}: there is no facility {facility!r}")
+            report(f"{url}: there is no facility {facility!r}; its lines are of the facility user")
+            facility = "user"
         if address.startswith("//"):
             address = address[2:]
         try:

@@ -24,7 +24,7 @@ ARBITER_OPTIONS = OptionTable(
         Option("pubsub_endpoint", "endpoint", "tcp://127.0.0.1:5556"),
         Option("stats_endpoint", "endpoint", "tcp://127.0.0.1:5557"),
         Option("statsd", "boolean", False),
-        Option("check_delay", "seconds", 1.0, low=0),
+        Option("check_delay", "seconds", 1.0, low=-1),
         Option("warmup_delay", "number", 0, low=0),
         Option("priority_timeout", "seconds", 60.0, low=0),
         Option("shutdown_timeout", "seconds", None, low=0),

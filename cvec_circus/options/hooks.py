@@ -28,7 +28,8 @@ PREFIX = "hooks."
 EXEC = "exec:"
 """How a hook begins that is a command instead of the name of a function."""
 
-_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_DOTTED = re.compile(r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)*[.:][^\W\d]\w*(?:\.[^\W\d]\w*)*")
+"""The name of a function. That of its module may have a dash, which no `import` statement takes."""
 
 Target = Union[str, Callable[..., Any]]
 

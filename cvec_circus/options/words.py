@@ -34,6 +34,16 @@ def split(text: str) -> list[str]:
     return [_unquoted(word) if _QUOTING.search(word) else word for word in words]
 
 
+def bare(text: str) -> list[str]:
+    """Return the words of a command line in which nothing is quoted or escaped.
+
+    Raises:
+        ValueError: See `split`.
+    """
+    split(text)
+    return [word for word in _WORD_OR_STRAY.findall(text) if not _QUOTING.search(word)]
+
+
 def check_length(text: str) -> None:
     """Refuse a command line that is too long.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
 from cvec_circus.stream.base import ALONE, Context, converted
@@ -17,6 +18,12 @@ from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
+
+NEVER_CALLED = frozenset(
+    "now fromtimestamp _open _should_rollover _do_rollover _statfile _statfilename"
+    " _compute_rollover _get_files_to_delete".split()
+)
+"""What Circus' streams call of themselves, and these do not."""
 
 ENDS = (("", ".gz"), (".gz", ""))
 """A backup may be compressed by now; both forms of the same number are the same file."""
@@ -31,7 +38,13 @@ class FileStream(LineStream):
 
     Two streams may have one file, such as stdout and stderr of a watcher: each appends whole
     lines, and the one that finds the file rotated by the other follows.
+
+    A subclass, which is a stream of its own, may override `__call__` and `write_data`.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overrides(cls, NEVER_CALLED, "override __call__ or write_data, or set an option")
 
     def __init__(
         self,
@@ -82,6 +95,14 @@ class FileStream(LineStream):
         self._checked_size = 0
         self._ragged = False
         self._is_wanted = False  # a file that could not be opened by `reopen`
+
+    def __call__(self, data: Mapping[str, Any]) -> None:
+        """Write something at once; see `Stream`."""
+        self.write_data(data)
+
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Write something at once, what `__call__` was called with."""
+        super().__call__(data)
 
     def reopen(self) -> None:
         """Open the file by its name, which may lead to another one now."""

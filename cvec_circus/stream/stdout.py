@@ -6,8 +6,11 @@ import os
 import random
 import select
 import sys
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from cvec_circus.base.overrides import overridden
 from cvec_circus.stream.appendfile import Buffer, describe
 from cvec_circus.stream.base import ALONE, Context
 from cvec_circus.stream.lines import Lines, LineStream, StampedLines
@@ -43,8 +46,31 @@ class StdoutStream(LineStream):
             self.losses.count(rest, f"cannot write to standard output: {trouble}")
 
 
+class _StandardOutput:
+    """Stands for `sys.stdout`, whatever that is at the time. Safe from any thread."""
+
+    def __get__(self, stream: object, owner: type) -> Any:
+        return sys.stdout
+
+
 class FancyStdoutStream(StdoutStream):
-    """Writes there in colour, with a time before each line. Owned by the same thread."""
+    """Writes there in colour, with a time before each line. Owned by the same thread.
+
+    A subclass, which is a stream of its own, may override what Circus' class has.
+
+    Attributes:
+        colors: The names of colours.
+        out: What it writes to when it is called.
+        now, fromtimestamp: Return the time of a line as a datetime; the latter takes seconds since
+            1970, and is called if there is no other `now`.
+        time_format: As for strftime.
+        color_code: The number of its colour, from 1.
+    """
+
+    colors = COLORS
+    out = _StandardOutput()
+    now = datetime.now
+    fromtimestamp = datetime.fromtimestamp
 
     def __init__(
         self,
@@ -66,9 +92,30 @@ class FancyStdoutStream(StdoutStream):
             ValueError: strftime rejects the format.
         """
         super().__init__(context=context)
-        number = COLORS.index(color if color in COLORS else random.choice(COLORS)) + 1
-        self._lines = ColoredLines(time_format or TIME_FORMAT, context.clock)
-        self._lines.color = b"\x1b[0;3%d;40m" % number
+        color = color if color in self.colors else random.choice(self.colors)
+        self.color_code = self.colors.index(color) + 1
+        self.time_format = time_format or TIME_FORMAT
+        self._lines = ColoredLines(self.time_format, context.clock)
+        self._lines.color = self._color().encode()
+
+    def _color(self) -> str:
+        return f"\x1b[0;3{self.color_code};40m"
+
+    def prefix(self, data: Mapping[str, Any]) -> str:
+        """Return what precedes each line of what it is called with."""
+        if "timestamp" in data and not overridden(type(self), ("now",)):
+            time = self.fromtimestamp(data["timestamp"])
+        else:
+            time = self.now()
+        return f"{self._color()}{time.strftime(self.time_format)} [{data['pid']}] | "
+
+    def __call__(self, data: Mapping[str, Any]) -> None:
+        """Write something at once, but for lines without text; see `Stream`."""
+        text = data["data"]
+        text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        for line in filter(None, text.split("\n")):
+            self.out.write(f"{self.prefix(data)}{line}{END.decode()}")
+        self.out.flush()
 
 
 class ColoredLines(StampedLines):

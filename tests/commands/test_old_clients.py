@@ -6,6 +6,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.commands import table
+from cvec_circus.exc import MessageError
 
 # (command, properties) as seen on the wire from circusctl, circus-top and the built-in plugins.
 SENT: list[tuple[str, dict[str, Any]]] = [
@@ -51,6 +52,32 @@ class TestOldClients(unittest.TestCase):
             with self.subTest(command=name, properties=properties):
                 typed = commands[name].validate(properties)
                 self.assertEqual(set(typed), set(commands[name].by_name))
+
+    def test_every_command_takes_waiting(self) -> None:
+        for name, command in table.load_all().items():
+            given = {prop: "1" for prop in command.mandatory}
+            if name in ("signal", "set", "logs", "get"):
+                continue
+            with self.subTest(name):
+                for value in (True, False, None):
+                    typed = command.validate({**given, "waiting": value, "match": "glob"})
+                    self.assertEqual(set(typed), set(command.by_name))
+
+    def test_add_ignores_what_it_does_not_know(self) -> None:
+        add = table.load_all()["add"]
+        extra = {f"x{number}": 1 for number in range(9)}
+        with self.assertLogs("cvec_circus", "WARNING") as logs:
+            typed = add.validate({"name": "w", "cmd": "s", "start": True, "option": {}, **extra})
+        self.assertEqual((typed["name"], typed["start"], typed["options"]), ("w", True, {}))
+        [said] = logs.output
+        self.assertIn("add w: ignored unknown properties: 'option'; did you mean options?", said)
+        self.assertNotIn("x5", said)
+
+    def test_others_refuse_it(self) -> None:
+        commands = table.load_all()
+        for name, given in (("stop", {"nam": "w"}), ("status", {"x": 1}), ("rm", {"x": "w"})):
+            with self.subTest(name), self.assertRaisesRegex(MessageError, "unknown property"):
+                commands[name].validate(given)
 
     def test_defaults(self) -> None:
         commands = table.load_all()

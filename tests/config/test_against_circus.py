@@ -52,6 +52,10 @@ SAME = {
     "crlf": "[watcher:w]\r\ncmd = x\r\nx.a = 1\r\n  2\r\n",
     "twice": "[watcher:w]\ncmd = x\nx.a = 1\n[watcher:v]\ncmd = y\n[watcher:w]\nx.b = 2\n",
     "a key twice": "[watcher:w]\ncmd = x\nx.a = 1\nx.a = 2\n[watcher:w]\nx.a = 3\ncmd = y\n",
+    "a key twice, continued": "[watcher:w]\ncmd = x\nx.a = 1\n  2\nx.a = 3\n  4\n[watcher:w]\n"
+    "x.a = 5\n  6\n",
+    "an empty socket": f"[socket:s]\n[socket:t]\nport = 1234\n{WEB}",
+    "a negative check_delay": f"[circus]\ncheck_delay = -1\n{WEB}",
     "variables twice": f"[env]\nA = 1\nA = 2\n[env:w*]\nB = 1\nB = 2\n{WEB}",
     "includes": f"[circus]\ninclude = a.conf b*.conf nope.conf\n{WEB}x.y = main\n[env]\nA = main\n",
     "folders": f"[circus]\ninclude_dir = sub s*b2\n{WEB}",
@@ -103,12 +107,6 @@ DIFFERENT: dict[str, tuple[str, str, object, object]] = {
         "env.A",
         "foo",
         "$(circus.env.FOO)",
-    ),
-    "a second value takes its further lines along": (
-        f"{WEB}x.y = 1\nx.y = 2\n  3\n",
-        "x.y",
-        "1",
-        "1\n3",
     ),
     "an empty folder is none": (f"{WEB}working_dir =\n", "working_dir", None, ""),
     "a fraction is a number of seconds": (f"{WEB}warmup_delay = 0.5\n", "warmup_delay", 0.5, "!"),

@@ -185,7 +185,8 @@ class TestCircus(ConfigTestCase):
 class TestSockets(ConfigTestCase):
     def test_options(self) -> None:
         configuration = self.load(
-            "[socket:web]\n[socket:api]\nhost = ::1\nport = 0\nfamily = af_inet6\nbacklog = 5\n"
+            "[socket:web]\nport = 8080\n"
+            "[socket:api]\nhost = ::1\nport = 0\nfamily = af_inet6\nbacklog = 5\n"
         )
         web, api = configuration.sockets
         self.assertEqual(
@@ -215,7 +216,8 @@ class TestSockets(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n[socket:S]\n"
+                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n"
+                "[socket:S]\nport = 1\n"
             ),
             [
                 "main.ini:2: [socket:s] port: 65536 is more than 65535",

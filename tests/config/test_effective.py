@@ -54,7 +54,9 @@ class EffectiveCase(ConfigTestCase):
 class TestIdentity(EffectiveCase):
     def test_defaults(self) -> None:
         self.check_identity("[circus]\n")
-        self.check_identity("[watcher:w]\ncmd = x\n[socket:s]\n[plugin:p]\nuse = a.B\n")
+        self.check_identity(
+            "[watcher:w]\ncmd = x\n[socket:s]\nport = 8080\n[plugin:p]\nuse = a.B\n"
+        )
 
     def test_everything_at_once(self) -> None:
         self.write("more.ini", "[watcher:more]\ncmd = m\n[watcher:web]\nx.y = 2\npriority = 3\n")
@@ -185,7 +187,9 @@ class TestOrigins(EffectiveCase):
 
     def test_every_line_has_one(self) -> None:
         """Every key stands below a comment at the margin that says where it comes from."""
-        written = self.written("[watcher:w]\ncmd = x\n[socket:s]\n[plugin:p]\nuse = a.B\n")
+        written = self.written(
+            "[watcher:w]\ncmd = x\n[socket:s]\nport = 8080\n[plugin:p]\nuse = a.B\n"
+        )
         origin = ""
         for line in written.split("\n"):
             if line.startswith("# ") and " = " not in line:

@@ -141,7 +141,7 @@ class TestLines(SlipsCase):
 
     def test_nothing_to_run(self) -> None:
         said = " nothing is to run; write a [watcher:NAME] with a cmd"
-        self.says("[circus]\n[socket:s]\n", said)
+        self.says("[circus]\n[socket:s]\nport = 1\n", said)
         self.silent("[plugin:p]\nuse = a.B\n")
 
 
@@ -314,6 +314,9 @@ class TestCommands(SlipsCase):
         self.silent(
             "[watcher:w]\ncmd = sh -c 'a | b && c'\n",
             "[watcher:w]\ncmd = a http://x/?b&c=d e=f>g\n",
+            '[watcher:w]\ncmd = a -g "daemon off;"\n',
+            "[watcher:w]\ncmd = a . -exec ls {} \\;\n",
+            "[watcher:w]\ncmd = a '&&' ';' \"|\"\nshell = 1\n",
             "[watcher:w]\ncmd = a\nshell = 1\nshell_args = b\n",
         )
 

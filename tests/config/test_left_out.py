@@ -42,7 +42,12 @@ class TestLeftOut(ConfigTestCase):
 
     def test_nothing_is_left_to_run(self) -> None:
         bad = "[watcher:bad]\ncmd =\n"
-        for rest in ("", "[socket:s]\n", "[plugin:p]\nuse = a.B\nactive = no\n", "[plugin:p]\n"):
+        for rest in (
+            "",
+            "[socket:s]\nport = 1\n",
+            "[plugin:p]\nuse = a.B\nactive = no\n",
+            "[plugin:p]\n",
+        ):
             with self.subTest(rest):
                 self.assertIn("main.ini:2: [watcher:bad] cmd: ", self.problems(bad + rest)[0])
         left_out = self.load(f"{bad}[plugin:p]\nuse = a.B\n").left_out

@@ -14,7 +14,10 @@ from tests.support.daemon import folder, script
 
 BROKEN = Path(__file__).resolve().parents[2] / "docs" / "examples" / "broken"
 
-RIGHT = "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\n[plugin:p]\nuse = flapping\n"
+RIGHT = (
+    "[watcher:web]\ncmd = sleep $(circus.env.N)\n[socket:s]\nport = 8080\n"
+    "[plugin:p]\nuse = flapping\n"
+)
 LEFT_OUT = f"{RIGHT}[watcher:bad]\ncmd = sleep\nnumprocesses = two\n"
 
 
@@ -123,10 +126,10 @@ class TestCommandLine(unittest.TestCase):
         self.assertEqual(
             done.stdout.splitlines(),
             [
-                "a.ini:8: warning: [watcher:x] signleton: unknown option; did you mean "
+                "a.ini:9: warning: [watcher:x] signleton: unknown option; did you mean "
                 "singleton? (kept for hooks and plugins)",
                 "a.ini: ok, 1 warning; 2 watchers, 1 socket, 1 plugin",
-                "b.ini:8: problem: [watcher:bad] numprocesses: 'two' is not a whole number",
+                "b.ini:9: problem: [watcher:bad] numprocesses: 'two' is not a whole number",
                 "b.ini: 1 problem; the daemon runs without bad",
                 "missing.ini: problem: cannot be read: No such file or directory",
                 "missing.ini: 1 problem; the daemon does not start",
@@ -149,6 +152,10 @@ class TestCommandLine(unittest.TestCase):
         )
         lines = self.run_daemon("--check", *files).stdout.splitlines()
         self.assertIn("a.ini:4: problem: [circus] endpoint: tcp://0.0.0.0:5555: refused", lines[0])
+        self.assertIn("can run programs here; --allow-remote", lines[0])
+        taken = self.run_daemon("--allow-remote", "--check", files[0])
+        self.assertEqual(taken.stdout.splitlines()[-1], "a.ini: ok, 1 warning; 1 watcher")
+        self.assertEqual(taken.returncode, 0)
         self.assertEqual(
             lines[1:3],
             [
@@ -259,7 +266,7 @@ class TestCommandLine(unittest.TestCase):
 
     def test_print_config_with_a_problem(self) -> None:
         done = self.run_daemon("--print-config", self.write("a.ini", LEFT_OUT))
-        line = "a.ini:8: [watcher:bad] numprocesses: 'two' is not a whole number"
+        line = "a.ini:9: [watcher:bad] numprocesses: 'two' is not a whole number"
         self.assertEqual((done.returncode, done.stderr), (1, f"cvec_circusd: {line}\n"))
         self.assertIn(f"\n# bad is left out: {line}\n", done.stdout)
         self.assertIn("\n[watcher:web]\n", done.stdout)

@@ -91,14 +91,16 @@ class TestCommands(DaemonCase):
 
     def questions(self) -> None:
         self.prints("list", "broken,one shot,solo,web")
-        head, *rows = self.ctl("status").out.splitlines()
+        self.prints("status", "One Shot: stopped\nbroken: stopped\nsolo: active\nweb: active")
+        head, *rows = self.ctl("status --details").out.splitlines()
         self.assertEqual(head.split()[:4], ["NAME", "STATE", "PROCESSES", "RESTARTS"])
         self.assertRegex(rows[0], rf"^broken    stopped  0/1 +0 +- +- +{re.escape(BROKEN)}$")
         why = r"process \d+ exited with 3"
         self.assertRegex(rows[1], rf"^One Shot  stopped  0/1 +0 +exit 3, \d+ s ago +- +{why}$")
         self.assertRegex(rows[2], r"^solo      active   1/1 +0 +- +\d+ s$")
         self.prints("status WEB", "active")
-        self.assertRegex(self.ctl("status 'one shot'").out, rf"^stopped \({why}\)\n$")
+        self.prints("status 'one shot'", "stopped")
+        self.assertRegex(self.ctl("status 'one shot' --phase").out, rf"^failed \({why}\)\n$")
         self.prints("numwatchers", "4")
         self.prints("numprocesses", "3")
         self.prints("numprocesses web", "2")
@@ -190,11 +192,8 @@ class TestCommands(DaemonCase):
             self.prints(f"set {name} autostart False", "ok")
         self.prints("start idle2 IDLE1 idle2 --waiting", "ok")
         self.prints("start 'idle*' --waiting", "ok")  # not the third, which nobody has named
-        head, *rows = self.says("status 'idle*' web").splitlines()
-        self.assertEqual(head.split()[0], "NAME")
-        states = [row.split()[:2] for row in rows]
-        up = [[name, "active"] for name in ("idle1", "idle2")]
-        self.assertEqual(states, [*up, ["idle3", "stopped"], ["web", "active"]])
+        lines = "idle1: active\nidle2: active\nidle3: stopped\nweb: active"
+        self.prints("status 'idle*' web", lines)
         (one,), (two,) = self.pids("idle1"), self.pids("idle2")
         self.prints("list 'idle*'", f"idle1: {one}\nidle2: {two}\nidle3:")
         self.prints("numprocesses 'idle[12]' web", "3")

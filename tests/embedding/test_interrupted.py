@@ -18,7 +18,7 @@ from tests.support.wire import TIMEOUT
 
 
 class TestInterrupted(ArbiterCase):
-    """Ctrl-C in a program that has no handler for it."""
+    """Ctrl-C in a program that has Python's handler for it, and keeps it."""
 
     def interrupt(self, arbiter: Any) -> None:
         """Interrupt the main thread, which is in `start`, once it is up."""
@@ -34,7 +34,7 @@ class TestInterrupted(ArbiterCase):
             arbiter.start(cb)
 
     def test_everything_is_stopped(self) -> None:
-        arbiter = self.make(Arbiter)
+        arbiter = self.make(Arbiter, signals=False)
         self.interrupt(arbiter)
         self.assertFalse(arbiter.running)
         self.nothing_left()
@@ -43,7 +43,7 @@ class TestInterrupted(ArbiterCase):
     def test_twice(self) -> None:
         # The first asks it to end, which it ignores; the second has no more patience.
         stubborn = {"name": "a", "cmd": "sleep 1000", "stop_signal": "URG"}
-        arbiter = self.make(Arbiter, stubborn)
+        arbiter = self.make(Arbiter, stubborn, signals=False)
         causes = []
 
         def stop(supervisor: Any, cause: Cause) -> None:

@@ -31,6 +31,8 @@ class TestValues(unittest.TestCase):
             ("a.b.c,True", Hook("a.b.c", True)),
             (" a.b , no ", Hook("a.b")),
             ("a.b:c", Hook("a.b:c")),
+            ("my-hooks.f", Hook("my-hooks.f")),
+            ("a.my-hooks-2:f,yes", Hook("a.my-hooks-2:f", True)),
             ("a.b:C.d,1", Hook("a.b:C.d", True)),
             ("exec:check a, 'b c'", Hook("exec:check a, 'b c'")),
         ):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
+import types
 from typing import Any
 from unittest import mock
 
@@ -122,6 +124,23 @@ class TestLife(PluginCase):
         context = socket.context
         socket.close(0)
         context.term()
+
+
+class TestTornado(PluginCase):
+    def test_callbacks_on_a_loop_that_nobody_runs_are_named(self) -> None:
+        class Loop:
+            _scheduled = (1,)
+
+            def is_running(self) -> bool:
+                return False
+
+        ioloop = types.ModuleType("tornado.ioloop")
+        ioloop.IOLoop = types.SimpleNamespace(_ioloop_for_asyncio={Loop(): 1})  # type: ignore[attr-defined]
+        with mock.patch.dict(sys.modules, {"tornado.ioloop": ioloop}):
+            with self.assertLogs("cvec_circus", "WARNING") as logs:
+                self.end(*self.running())
+        self.assertIn("tornado has calls to make on a loop that nobody runs", logs.output[0])
+        self.assertIn("use self.loop.periodic instead", logs.output[0])
 
 
 class TestCalls(PluginCase):

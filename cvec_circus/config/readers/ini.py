@@ -91,7 +91,7 @@ class Document:
         own: dict[str, dict[str, str]] = {}
         if self._findings.thorough:
             self.entries += [(entry, path) for entry in entries]
-        for header, key, value, line, *_ in entries:
+        for header, key, value, line, _, indented in entries:
             place = Place(path, line)
             section = self.sections.get(header)
             if section is None:
@@ -103,6 +103,10 @@ class Document:
                 continue
             if key in section.values:
                 self._note_key(section, key, place, is_slip=key in own[header])
+                more = "".join(f"\n{text}" for _, text in indented)
+                section.values[key] += more
+                if key in own[header]:
+                    own[header][key] += more
             else:
                 section.values[key] = value
                 section.places[key] = place

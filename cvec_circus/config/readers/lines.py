@@ -11,8 +11,8 @@ It is the grammar that Circus' files are written in, that of Python's old INI pa
 * nothing else has a meaning: commas, quotes and `%` are part of the value, and only the value `""`
   alone is empty.
 
-Circus fails at an indented line with no value above it; here it is read as if not indented. Circus
-also fails at what continues a key that was given already; here that goes with the key.
+What continues a key that was given already continues the value that counts, the first one. Circus
+fails at an indented line with no value above it; here it is read as if not indented.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class TestWhatComesFirst(ConfigTestCase):
         configuration = self.load(text)
         [watcher] = configuration.watchers
         self.assertEqual(watcher.options["cmd"], "a")
-        self.assertEqual(watcher.options["x.y"], "1\n2")
+        self.assertEqual(watcher.options["x.y"], "1\n2\n4")  # as in Circus
         self.assertEqual(watcher.options["x.z"], "5")
         self.assertEqual(
             configuration.warnings,

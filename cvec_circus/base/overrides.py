@@ -1,0 +1,60 @@
+"""What a program gives us in vain: methods, coroutines and timers that are never called."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+IDLE = "tornado has calls to make on a loop that nobody runs"
+
+PACKAGE = "cvec_circus"
+
+
+def overridden(cls: type, names: Iterable[str]) -> list[str]:
+    """Return which of these names a subclass, or a class it is mixed with, defines anew."""
+    own: set[str] = set()
+    for one in cls.__mro__:
+        if one.__module__.partition(".")[0] == PACKAGE:
+            break
+        own.update(vars(one))
+    return sorted(own.intersection(names))
+
+
+def warn_of_overrides(cls: type, names: Iterable[str], instead: str) -> None:
+    """Warn of methods that a class overrides in vain. Called when the class is being defined.
+
+    Args:
+        cls: The class.
+        names: The methods that nothing here calls.
+        instead: What to write instead.
+    """
+    found = overridden(cls, names)
+    if found:
+        text = f"{cls.__qualname__}: only your own program calls {', '.join(found)}: {instead}"
+        warnings.warn(text, stacklevel=3)
+
+
+def has_idle_tornado() -> bool:
+    """Tell whether tornado has a loop that is not running, with calls to come."""
+    ioloop = getattr(sys.modules.get("tornado.ioloop"), "IOLoop", None)
+    loops = list(getattr(ioloop, "_ioloop_for_asyncio", ()))  # where tornado 6 keeps them
+    return any(getattr(loop, "_scheduled", ()) and not loop.is_running() for loop in loops)
+
+
+def warn_of_idle_tornado() -> None:
+    """Warn of tornado's loop, which Circus runs while its arbiter blocks."""
+    if has_idle_tornado():
+        warnings.warn(f"{IDLE}: an arbiter does not; run them on a thread", stacklevel=3)
+
+
+def require_plain(name: str, fn: T) -> T:
+    """Return a function that is none of coroutines, or None, as it is; raises TypeError."""
+    if inspect.iscoroutinefunction(fn):
+        text = f"{name}: {getattr(fn, '__qualname__', fn)} is a coroutine function, which no loop"
+        raise TypeError(f"{text} awaits here; give a plain function")
+    return fn

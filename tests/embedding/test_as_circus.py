@@ -1,0 +1,203 @@
+"""What programs for Circus rely on, and what they are told where it is in vain."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import unittest
+import warnings
+from pathlib import Path
+from typing import Any
+
+from cvec_circus import exc, get_arbiter
+from cvec_circus.arbiter import Arbiter, ThreadedArbiter
+from cvec_circus.watcher import Watcher
+from tests.embedding.arbiter_case import ArbiterCase
+from tests.support.wire import TIMEOUT
+
+
+class TestOrder(ArbiterCase):
+    """Watchers of equal priority keep the order in which they were given."""
+
+    GIVEN = (("c", 0), ("a", 1), ("b", 0), ("d", 1))
+
+    def names(self, arbiter: Any, **options: Any) -> str:
+        return "".join(watcher.name for watcher in arbiter.iter_watchers(**options))
+
+    def test_before_the_start_and_while_it_runs(self) -> None:
+        given = tuple(
+            {"name": name, "cmd": "sleep 1000", "priority": priority}
+            for name, priority in self.GIVEN
+        )
+        arbiter = ThreadedArbiter(given, *self.endpoints)
+        self.assertEqual(
+            (self.names(arbiter), self.names(arbiter, reverse=False)), ("adcb", "cbad")
+        )
+        arbiter.start()
+        self.addCleanup(arbiter.stop)
+        arbiter.start_watchers().result(TIMEOUT)
+        self.assertEqual(
+            (self.names(arbiter), self.names(arbiter, reverse=False)), ("adcb", "cbad")
+        )
+        started = [
+            (one.processes[pid].started, one.name) for one in arbiter.watchers for pid in one.pids
+        ]
+        begun = [name for _, name in sorted(started)]
+        self.assertEqual("".join(begun), "adcb")
+
+
+class TestEnvironment(ArbiterCase):
+    def test_names_in_a_mapping_are_replaced_and_empty_if_not_set(self) -> None:
+        os.environ["CIRCUS_TEST_SET"] = "set"
+        self.addCleanup(os.environ.pop, "CIRCUS_TEST_SET")
+        env = {"A": " $CIRCUS_TEST_SET:$CIRCUS_TEST_UNSET- ", "B": "$lower ${X}", "N": 8080}
+        expected = {"A": "set:-", "B": "$lower ${X}", "N": "8080"}
+        described = {"name": "w", "cmd": "sleep 1000", "env": env}
+        self.assertEqual(get_arbiter([described]).get_watcher("w").env, expected)
+        self.assertEqual(Watcher.load_from_config(described).env, expected)
+        self.assertEqual(described["env"], env)
+
+    def test_those_of_a_watcher_are_not(self) -> None:
+        env = {"A": "$CIRCUS_TEST_UNSET"}
+        arbiter = Arbiter([Watcher("w", "sleep 1000", env=env)])
+        self.assertEqual(arbiter.get_watcher("w").env, env)
+
+
+class TestOptions(ArbiterCase):
+    def test_umask_reaches_children_and_is_put_back(self) -> None:
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        path = self.folder / "umask"
+        one = {"name": "w", "cmd": f"sh -c 'umask > {path}'", "respawn": False, "copy_env": True}
+        arbiter = self.make(Arbiter, one, umask="027")
+        arbiter.start(lambda started: arbiter.stop())
+        self.assertEqual(path.read_text(), "0027\n")
+        path.unlink()
+        now = os.umask(0o022)
+        self.assertEqual(now, 0o022)
+
+    def test_a_negative_check_delay(self) -> None:
+        self.assertEqual(get_arbiter([], check_delay=-1).check_delay, -1)
+
+    def test_an_endpoint_that_cannot_be_opened_is_an_os_error(self) -> None:
+        with self.assertRaises(OSError) as caught:
+            Arbiter([], "ipc:///nope/control", "ipc:///nope/events").start()
+        self.assertIsInstance(caught.exception, exc.SocketError)
+
+    def test_what_no_option_is_named_so_is_refused(self) -> None:
+        with self.assertRaisesRegex(exc.ConfigError, "unknown"):
+            get_arbiter([], chek_delay=1)
+
+
+class TestHooks(ArbiterCase):
+    def test_what_hooks_for_circus_touch(self) -> None:
+        seen: list[Any] = []
+
+        def hook(watcher: Any, arbiter: Any, hook_name: str, **facts: Any) -> bool:
+            seen.append((watcher._options, watcher.arbiter is arbiter, hook_name))
+            return True
+
+        hooks = {"before_start": (hook, False)}
+        one = {"name": "w", "cmd": "sleep 1000", "hooks": hooks, "port.base": "8090"}
+        arbiter = self.started(one)
+        arbiter.start_watchers().result(TIMEOUT)
+        self.assertEqual(seen, [({"port.base": "8090"}, True, "before_start")])
+
+    def test_before_an_arbiter_has_it(self) -> None:
+        watcher = Watcher("w", "sleep 1000", **{"port.base": "8090"})
+        self.assertEqual((watcher._options, watcher.arbiter), ({"port.base": "8090"}, None))
+        arbiter = Arbiter([watcher])
+        self.assertIs(watcher.arbiter, arbiter)
+
+    def test_a_module_with_a_dash(self) -> None:
+        (self.folder / "my-hooks.py").write_text(
+            "def check(watcher, **facts):\n    watcher.env['FROM'] = 'my-hooks'\n    return True\n"
+        )
+        self.addCleanup((self.folder / "my-hooks.py").unlink)
+        one = {
+            "name": "w",
+            "cmd": "sleep 1000",
+            "hooks": {"before_spawn": ["my-hooks.check", False]},
+            "env": {"PYTHONPATH": str(self.folder)},
+        }
+        arbiter = self.started(one)
+        arbiter.start_watchers().result(TIMEOUT)
+        [pid] = arbiter.get_watcher("w").pids
+        self.assertIn(b"FROM=my-hooks\0", Path(f"/proc/{pid}/environ").read_bytes())
+
+
+TORNADO = """
+from tornado.ioloop import PeriodicCallback
+from cvec_circus import get_arbiter
+
+PeriodicCallback(print, 10).start()
+arbiter = get_arbiter([], {!r}, {!r})
+arbiter.start(lambda started: arbiter.stop())
+"""
+
+
+class TestInVain(ArbiterCase):
+    @unittest.skipUnless(importlib.util.find_spec("tornado"), "tornado is not installed")
+    def test_a_callback_of_tornado(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", TORNADO.format(*self.endpoints)],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        )
+        self.assertIn("tornado has calls to make on a loop that nobody runs", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_a_coroutine(self) -> None:
+        async def later(*given: Any) -> None:
+            raise AssertionError("nothing awaits it")
+
+        says = "later is a coroutine function, which no loop awaits here; give a plain function"
+        for name, call in (
+            ("cb", self.make(Arbiter).start),
+            ("cb", self.make(ThreadedArbiter).start),
+            ("prereload_fn", lambda later: self.make(Arbiter, prereload_fn=later)),
+            ("prereload_fn", lambda later: Watcher("w", "sleep 1", prereload_fn=later)),
+        ):
+            with self.assertRaisesRegex(TypeError, f"{name}: .*{says}"):
+                call(later)
+        self.nothing_left()
+
+    def test_a_method_that_nobody_calls(self) -> None:
+        with self.assertWarnsRegex(
+            UserWarning, "only your own program calls spawn_process: "
+        ) as one:
+
+            class Mine(Watcher):
+                def spawn_process(self) -> None:
+                    raise AssertionError
+
+        self.assertIn("Mine: ", str(one.warning))
+        self.assertEqual(one.filename, __file__)
+
+        class Mixed:
+            def manage_watchers(self) -> None:
+                raise AssertionError
+
+        with self.assertWarnsRegex(UserWarning, "calls manage_watchers, reload: commands and"):
+
+            class Other(Mixed, Arbiter):
+                def reload(self, *kind: Any, **more: Any) -> Any:
+                    return super().reload(*kind, **more)
+
+    def test_one_that_is_called(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+
+            class Mine(Arbiter):
+                def start(self, cb: Any = None) -> Any:
+                    return super().start(cb)
+
+                def stop(self, timeout: float = 1.0) -> None:
+                    super().stop(timeout)
+
+                def anything_else(self) -> None:
+                    return None

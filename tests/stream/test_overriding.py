@@ -1,0 +1,82 @@
+"""Classes of other people that go on from our streams, as they did from those of Circus."""
+
+import io
+import unittest
+from datetime import datetime
+
+from cvec_circus import stream
+from tests.stream.support import FileStreamTestCase
+
+DATA = {"data": b"one\n\ntwo", "pid": 12, "name": "stdout", "timestamp": 86_400.0 * 365}
+
+
+class FancyTest(unittest.TestCase):
+    def written(self, kind, **options):
+        made = kind(color="green", **options)
+        made.out = io.StringIO()
+        made(DATA)
+        return made.out.getvalue()
+
+    def test_as_it_is(self):
+        year = datetime.fromtimestamp(DATA["timestamp"]).strftime("%Y")
+        one, two = (f"\x1b[0;32;40m{year} [12] | {text}\x1b[0m\n" for text in ("one", "two"))
+        self.assertEqual(self.written(stream.FancyStdoutStream, time_format="%Y"), one + two)
+
+    def test_a_prefix(self):
+        class Named(stream.FancyStdoutStream):
+            def prefix(self, data):
+                return f"{self.color_code} {data['name']} {data['pid']}: "
+
+        expected = "2 stdout 12: one\x1b[0m\n2 stdout 12: two\x1b[0m\n"
+        self.assertEqual(self.written(Named), expected)
+
+    def test_another_clock(self):
+        class Fixed(stream.FancyStdoutStream):
+            def now(self):
+                return datetime(1999, 1, 2)
+
+        self.assertIn("02.01.99 [12] | two", self.written(Fixed, time_format="%d.%m.%y"))
+
+        class Shifted(stream.FancyStdoutStream):
+            def fromtimestamp(self, seconds):
+                return datetime(2001, 1, 1)
+
+        self.assertIn("2001 [12] | two", self.written(Shifted, time_format="%Y"))
+
+    def test_other_colors_and_another_output(self):
+        class Mine(stream.FancyStdoutStream):
+            colors = ["red", "black", "green"]  # noqa: RUF012 - as people write it
+            out = io.StringIO()
+
+            def prefix(self, data):
+                return f"{self.color_code} "
+
+        Mine(color="green")(DATA)
+        self.assertEqual(Mine.out.getvalue(), "3 one\x1b[0m\n3 two\x1b[0m\n")
+
+
+class FileTest(FileStreamTestCase):
+    def test_what_it_writes(self):
+        class Loud(stream.FileStream):
+            def write_data(self, data):
+                super().write_data({**data, "data": data["data"].upper()})
+
+        made = Loud(self.filename)
+        made(DATA)
+        made.close()
+        self.assertEqual(self.text(), b"ONE\n\nTWO")
+
+    def test_what_nobody_calls(self):
+        said = "only your own program calls _should_rollover, now: override __call__ or write_data"
+        with self.assertWarnsRegex(UserWarning, said):
+
+            class Mine(stream.TimedRotatingFileStream):
+                def now(self):
+                    raise AssertionError
+
+                def _should_rollover(self, data):
+                    raise AssertionError
+
+
+if __name__ == "__main__":
+    unittest.main()
