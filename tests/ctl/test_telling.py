@@ -155,7 +155,7 @@ class TestStatus(CtlCase):
     def test_phases_in_a_pipe(self) -> None:
         self.assertEqual(self.ctl("status", "web", "--phase").out, "up\n")
         self.assertIn("web       up      2/2", self.ctl("status", "--phase").out)
-        self.assertIn("web       active   2/2", self.ctl("status").out)
+        self.assertIn("web: active\n", self.ctl("status").out)
         self.assertEqual(self.sent()["properties"], {"details": True})
 
     def test_on_a_terminal(self) -> None:
