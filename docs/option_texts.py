@@ -112,7 +112,7 @@ WATCHER = {
     "them again. Needs `use_sockets` or `stdin_socket`.",
     "ready.*": "A check that a new process must pass to count as ready; `*` is a name of your "
     "own, and all of them must hold. `notify`: it sends READY=1 as with sd_notify(3). `fd:N`: it "
-    "writes a line to that descriptor, or closes it. `log:TEXT`: it writes a line with that text. "
+    "writes a line to that descriptor. `log:TEXT`: it writes a line with that text. "
     "`tcp://HOST:PORT`, `unix:///PATH`: it accepts connections there. `http://…`, `https://…`: "
     "it answers with a status from 200 to 399. `exec:COMMAND`: the command ends with 0. "
     "`$(circus.wid)` and `$(circus.pid)` are replaced. Without a check, a process is ready when "

@@ -126,8 +126,9 @@ class Recorder(Spawner):
         process.exit_code = exit_code
         if by_itself:
             places.failed_exits += exit_code != 0
-            by_client = bool(process.signalled) and exit_code == -process.signalled
-            process.cause = SIGNALLED if by_client else EXIT
+            signum, actor, why = process.signalled
+            by_client = bool(signum) and exit_code == -signum
+            process.cause = SIGNALLED._replace(actor=actor, why=why) if by_client else EXIT
         cause, lost, now = process.cause, status.status_lost, self.now()
         lived = now - process.spawned_at
         has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure

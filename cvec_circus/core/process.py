@@ -102,7 +102,8 @@ class ManagedProcess:
     checked: bool  # it has checks of `ready`
     proved: bool  # it has been ready once
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
-    signalled: int  # the last signal a client had sent to it, 0 for none
+    signalled: tuple[int, str, str]
+    """The last signal a client had sent to it, the client and its reason; 0 for none."""
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
     __slots__ = tuple(__annotations__)
@@ -110,7 +111,8 @@ class ManagedProcess:
     def __init__(self, name: str, wid: int, spawn_cause: Cause) -> None:
         self.name, self.wid, self.spawn_cause = name, wid, spawn_cause
         self.state = ProcessState.PENDING
-        self.pid = self.generation = self.signalled = 0
+        self.pid = self.generation = 0
+        self.signalled = (0, "", "")
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
         self.checked = self.proved = False

@@ -291,7 +291,7 @@ class Roster(Watchers):
             if given.children or given.recursive:
                 signals.signal_children(process, given.signum, given.recursive)
             if not given.children:
-                process.signalled = given.signum
+                process.signalled = (given.signum, given.cause.actor, given.cause.why)
                 self.steps.signal(given.watcher, process, given.signum)
 
     def _configure(self, given: orders.Configure, wait: Wait | None) -> None:

@@ -83,6 +83,7 @@ class Checking:
         live = any(one.kind == "notify" for one in watcher.options.live.values())
         if live or watched.of_kind("notify"):
             watched.inbox = self._notices.open(watcher, watched.process)
+            watched.has_watchdog = live
             env = variables(watched.inbox.path, watcher.options.live_interval if live else None)
         for record in watched.of_kind("fd"):
             ours, their = os.pipe2(os.O_CLOEXEC)
@@ -193,7 +194,7 @@ class Checking:
         if record.check.kind in NETWORK_KINDS or record.check.kind == "exec":
             self._runs[record] = Runs(self._runs_with, watched, record, self._take)
         elif record.family == "live":
-            record.answer = "" if watched.inbox else "from the next process on"
+            record.answer = "" if watched.has_watchdog else "from the next process on"
             self._runs[record] = Watchdog(self._runs_with, watched, record, self._take)
         else:
             return

@@ -145,7 +145,7 @@ class Watchdog(Runs):
         watched = self._watched
         is_first, self._began = not self._began, self._around.loop.clock.monotonic()
         self._wait()
-        if not is_first and watched.inbox is not None:
+        if not is_first and watched.has_watchdog:
             silence = self.interval * (self._record.failures + 1)
             text = f"no WATCHDOG=1 for {silence:g} s"
             self._take(watched, self._record, Result(text, text, self.interval))

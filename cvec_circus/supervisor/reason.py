@@ -15,7 +15,7 @@ def why(watcher: Watcher, now: float) -> str:
     places = watcher.places
     waits = places.pending or places.ending or places.trials or watcher.gate or watcher.strays
     is_odd = watcher.reason or watcher.failed or (watcher.life is UP and not watcher.is_told_ready)
-    if watcher.life in (UP, DOWN) and not (waits or is_odd):
+    if watcher.life in (UP, DOWN) and not (waits or is_odd or places.backoffs):
         return stopped(watcher)  # as it is with most of a thousand
     return explained(watcher, now)
 
@@ -53,6 +53,8 @@ def trouble(watcher: Watcher, now: float) -> str:
     if places.pending:
         return next_start(watcher, now)
     if told := replaced_first(watcher, now):
+        return told
+    if told := unproved_again(watcher):
         return told
     left = next((one for one in places.ending if one.state is ProcessState.LEFTOVER), None)
     if left is not None and watcher.is_running:
@@ -145,6 +147,16 @@ def next_start(watcher: Watcher, now: float) -> str:
     last = next((one for one in reversed(places.deaths) if one.wid == process.wid), None)
     how = f": process {last.pid} {ended(last.exit_code)}" if last else ""
     return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}{how}; {left}"
+
+
+def unproved_again(watcher: Watcher) -> str:
+    """Say which slot has a process that may die early, like those before it; "" for none."""
+    for wid, memory in watcher.places.backoffs.items():
+        process = watcher.places.slots.get(wid)
+        if memory.deaths and process is not None and not process.proved and process.pid:
+            row = deaths_in_a_row(watcher, wid, memory.deaths)
+            return f"{row}; process {process.pid} runs, and is not ready yet"
+    return ""
 
 
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:

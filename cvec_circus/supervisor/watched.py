@@ -18,6 +18,7 @@ class Watched:
         is_begun: Whether the process has been spawned.
         live: Its checks of `live`, since it was proved.
         pipes: The read ends of its `fd:N` by the names of their checks, with what came so far.
+        has_watchdog: Whether it was told at its start to say WATCHDOG=1.
         status: What it has said of itself last.
         pinged_at: When it has said WATCHDOG=1 last.
     """
@@ -33,6 +34,7 @@ class Watched:
         self.is_begun = False
         self.pipes: dict[str, tuple[int, int]] = {}
         self.inbox: Inbox | None = None
+        self.has_watchdog = False
         self.status = ""
 
     def records(self, is_live: bool) -> list[Record]:

@@ -63,15 +63,17 @@ class TestCauses(CauseCase):
 
     def test_a_signal_a_client_had_sent_is_not(self) -> None:
         watcher = self.world.up()
-        watcher.places.slots[1].signalled = 9
+        watcher.places.slots[1].signalled = (9, "client of mine", "a test")
         self.world.die(100, -9)
         self.world.settle()
         self.assertEqual(self.causes("reap"), ["command:signal"])
+        death = watcher.places.deaths[-1]
+        self.assertEqual((death.actor, death.why), ("client of mine", "a test"))
         self.assertEqual(self.causes("spawn")[1:], ["command:signal"])
 
     def test_but_another_signal_than_that_is(self) -> None:
         watcher = self.world.up()
-        watcher.places.slots[1].signalled = 1
+        watcher.places.slots[1].signalled = (1, "", "")
         self.world.die(100, -11)
         self.assertEqual(self.causes("reap"), ["exit"])
 

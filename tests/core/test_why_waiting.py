@@ -48,7 +48,8 @@ class TestWaiting(WhyCase):
         self.world.settle()
         self.world.die(100, 1)
         self.world.settle()
-        self.assert_why(watcher, "web waits for db to be ready; it is in backoff")
+        row = "slot 1 has died once within 1 s; process 101 runs, and is not ready yet"
+        self.assert_why(watcher, f"web waits for db to be ready: {row}")
 
     def test_a_missing_one_has_one_name_in_the_graph(self) -> None:
         one, other = self.world.add(depends_on=["Db"]), self.world.add("part", part_of=["dB"])

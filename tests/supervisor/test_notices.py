@@ -146,13 +146,15 @@ class TimeTest(NotifyCase):
         self.assertIn((1, True, "check d: WATCHDOG=trigger came"), self.probed)
 
     def test_a_check_that_comes_too_late_for_a_process(self) -> None:
-        watcher = Program(live_interval=0.01, live_failures=1)
-        process = self.start(watcher)
-        watcher.set(**{"live.d": "notify"})
-        self.desk.proved(watcher, process)
-        self.pause(0.1)
-        self.assertEqual(self.probed, [])
-        self.assertEqual(self.row(process, "d")["answer"], "from the next process on")
+        for more in ({}, {"ready.n": "notify"}):
+            with self.subTest(more):
+                watcher = Program(live_interval=0.01, live_failures=1, **more)
+                process = self.start(watcher)
+                watcher.set(**{"live.d": "notify"})
+                self.desk.proved(watcher, process)
+                self.pause(0.1)
+                self.assertEqual(self.probed, [])
+                self.assertEqual(self.row(process, "d")["answer"], "from the next process on")
 
 
 class BadCompanyTest(NotifyCase):

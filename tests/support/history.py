@@ -144,7 +144,7 @@ class History:
         pid = self.rng.choice(list(self.world.alive))
         exit_code = self.rng.choice([0, 1, FATAL, -9])
         if exit_code == -9 and self.rng.random() < 0.5:
-            self.world.alive[pid].signalled = 9
+            self.world.alive[pid].signalled = (9, "client", "")
         self.log.append(f"die {pid} {exit_code}")
         self.world.die(pid, exit_code)
 
