@@ -24,8 +24,18 @@ def version() -> str:
 REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
+SCHEDULE = ["cronsim>=2.5"]
 SERVERS = ["gunicorn", "uvicorn"]
-TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *COMPLETION, *REDIS]
+TEST = [
+    "aiosmtpd",
+    "circus==0.19.*",
+    "hypothesis",
+    "sdnotify",
+    *SERVERS,
+    *COMPLETION,
+    *REDIS,
+    *SCHEDULE,
+]
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 
@@ -51,6 +61,7 @@ setup(
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml
         "redis": REDIS,  # the plugin RedisObserver
+        "schedule": SCHEDULE,  # jobs that run at their times
         "title": ["setproctitle"],  # proc_name in the whole of what ps shows
         "test": TEST,
         "docs": DOCS,

@@ -30,6 +30,8 @@ DAEMON = {
     "plugins. 0 keeps nothing; not given, 65536 of each output that has a stream are kept.",
     "umask": "The file mode mask of the daemon and its processes, in octal.",
     "pidfile": "The file that holds the daemon's pid while it runs.",
+    "schedule_file": "Where the daemon writes down when each job with a `schedule` runs next, so "
+    "that it can say at its next start which runs were missed while it was down.",
     "loglevel": "The lowest level of the lines in the daemon's log.",
     "logoutput": "The daemon's log: a file, which may be moved away at any time; `-` for standard "
     "error; `syslog://HOST[:PORT]?FACILITY` or `syslog:///dev/log?FACILITY` (`user` without "
@@ -110,6 +112,10 @@ WATCHER = {
     "on_demand": "Whether the processes start only when a client connects to one of their "
     "sockets. One that ends is not replaced; when all have ended, the next connection starts "
     "them again. Needs `use_sockets` or `stdin_socket`.",
+    "schedule": "When the processes run, as a line of cron: `0 3 * * MON-FRI`. They do their work "
+    "and end; the watcher waits between the runs, and `start` runs it at once. See :doc:`jobs`.",
+    "overlap": "What happens when the next run comes before the last one has ended: it is left "
+    "out (`skip`), begins after that (`queue`, one at most), or takes its place (`replace`).",
     "ready.*": "A check that a new process must pass to count as ready; `*` is a name of your "
     "own, and all of them must hold. `notify`: it sends READY=1 as with sd_notify(3). `fd:N`: it "
     "writes a line to that descriptor. `log:TEXT`: it writes a line with that text. "

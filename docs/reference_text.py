@@ -37,6 +37,7 @@ KINDS = {
     "mapping": "names and values",
     "number": "a time, such as `30`, `30s`, `5m` or `1h`",
     "protocol": "a name or a number",
+    "schedule": "a line of cron",
     "seconds": "a time, such as `30`, `30s`, `5m` or `1h`",
     "share": "a number of processes, or a share such as `25%`",
     "signal": "a signal",
@@ -72,6 +73,7 @@ SEARCHED = {
     "priority": ("start order",),
     "hooks": ("hooks of a watcher",),
     "on_demand": ("socket activation",),
+    "schedule": ("cron", "timer", "periodic job"),
 }
 """What people search for when they want an option, by its name."""
 

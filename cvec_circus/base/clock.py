@@ -21,7 +21,7 @@ class Clock:
         return time.monotonic()
 
     def time(self) -> float:
-        """Return seconds since 1970. Can jump: for messages only, never for a deadline."""
+        """Return seconds since 1970. Can jump: for messages and calendars, not for deadlines."""
         return time.time()
 
 

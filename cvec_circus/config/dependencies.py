@@ -52,7 +52,8 @@ def _look_at_conditions(
         other = by_name.get(fold(name))
         if other is None or condition not in ("completed", "succeeded"):
             continue
-        if other.options["respawn"] or other.options["on_demand"]:
+        is_job = not other.options["respawn"] or other.options["schedule"]
+        if other.options["on_demand"] or not is_job:
             said = (
                 f"{other.name} never has {condition}, because its processes are started again; "
                 f"write {name}:ready, or respawn = False in [watcher:{other.name}]"

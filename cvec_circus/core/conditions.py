@@ -80,6 +80,25 @@ class Connection(NamedTuple):
         return "waits for a connection"
 
 
+class Schedule(NamedTuple):
+    """With `schedule`: its next run has not come. Immutable, while the watcher's run changes."""
+
+    watcher: Watcher
+
+    def is_met(self) -> bool:
+        return bool(self.watcher.is_due)
+
+    def why(self, explain: Explain) -> str:
+        """Name its time, how the last run failed, and those that nobody was there for."""
+        watcher = self.watcher
+        if watcher.run is None:
+            return "is about to look when it runs next"
+        failed = watcher.reason or (watcher.goal.cause.why if watcher.has_completed else "")
+        last = f"; the last one failed: {failed}" if failed else ""
+        missed = f"; {watcher.missed}" if watcher.missed else ""
+        return f"waits for its next run, at {watcher.run.text}{last}{missed}"
+
+
 class Dependency(NamedTuple):
     """Another watcher has not come to where this one needs it. Immutable."""
 
@@ -91,8 +110,8 @@ class Dependency(NamedTuple):
     def need(self) -> str:
         """What the other one must be."""
         watcher = self.find(self.name)
-        is_run_once = watcher is not None and not watcher.options.respawn
-        return self.condition or ("succeeded" if is_run_once else "ready")
+        is_job = watcher is not None and watcher.is_job
+        return self.condition or ("succeeded" if is_job else "ready")
 
     def is_met(self) -> bool:
         watcher, need = self.find(self.name), self.need
@@ -102,7 +121,8 @@ class Dependency(NamedTuple):
             return bool(watcher.is_up) or watcher.has_completed
         if need == "ready":
             return bool(watcher.is_ready)
-        return bool(watcher.has_completed) and (need == "completed" or not watcher.failed_exits)
+        failed = watcher.failed_exits or watcher.reason
+        return bool(watcher.has_completed) and (need == "completed" or not failed)
 
     def last(self) -> tuple[Dependency | None, Watcher | None]:
         """Return the end of the chain: the one that all wait for, and what is waited for there.

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from cvec_circus.core.conditions import Connection, Dependency
+from cvec_circus.core.conditions import Connection, Dependency, Schedule
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.hooks import YES
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
 from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
-from cvec_circus.core.spawning import Spawner
+from cvec_circus.core.scheduling import Scheduler
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.needs import conditions
 from cvec_circus.system.collecting import ended
@@ -25,7 +25,7 @@ from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
 from cvec_circus.wire.topics import fold
 
 
-class Steps(Spawner):
+class Steps(Scheduler):
     """The steps of each life. Owned by the supervisor thread."""
 
     def __init__(self, ports: Ports, find: Callable[[str], Watcher | None]) -> None:
@@ -51,6 +51,8 @@ class Steps(Spawner):
         agenda = watcher.places.agenda
         for process, purpose in agenda.pop_due(self.now()) if agenda else ():
             self.meet(watcher, process, purpose)
+        if watcher.run is not None or watcher.options.schedule:
+            self.keep_time(watcher)
         while True:
             life = watcher.life
             more = self._steps[life](watcher)
@@ -104,8 +106,9 @@ class Steps(Spawner):
         """Let a watcher wait for what it depends on, as its options are now."""
         needs = conditions(watcher.options).items()
         own = [Dependency(name, need, self._find) for name, need in needs]
-        others = (one for one in watcher.conditions if not isinstance(one, Dependency))
-        watcher.conditions = [*others, *own]
+        runs = [Schedule(watcher)] if watcher.options.schedule else []
+        others = (one for one in watcher.conditions if not isinstance(one, (Dependency, Schedule)))
+        watcher.conditions = [*others, *runs, *own]
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
 
     def wait_no_more(self, watcher: Watcher) -> None:
@@ -164,6 +167,10 @@ class Steps(Spawner):
         watcher.is_told_ready, watcher.ready_at = False, None
         watcher.places.begin(now, watcher.goal.numprocesses)
         watcher.goal = watcher.goal._replace(cycle=False)
+        if watcher.is_due:
+            cause, watcher.due_cause = watcher.due_cause, NONE
+            watcher.goal = watcher.goal._replace(cause=cause, size_cause=cause)
+            watcher.reason = ""  # of the run before
         is_demanded = watcher.connection is not None
         self.stop_listening(watcher)
         watcher.conditions.clear()
@@ -191,10 +198,13 @@ class Steps(Spawner):
             self._close(watcher)
         elif watcher.is_up and watcher.one_shot and size and not watcher.places.slots:
             if watcher.wants_to_run:  # a connection may begin another life
-                if watcher.options.on_demand:
+                cause = EXIT._replace(why=failure(watcher))
+                if watcher.options.schedule:
+                    watcher.goal = watcher.goal._replace(word=THE_END, cause=cause)
+                elif watcher.options.on_demand:
                     watcher.goal = watcher.goal._replace(cause=EXIT)
                 else:
-                    watcher.ordered(THE_END, EXIT._replace(why=failure(watcher)), up=False)
+                    watcher.ordered(THE_END, cause, up=False)
             self._close(watcher)
         return more
 

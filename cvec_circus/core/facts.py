@@ -11,6 +11,7 @@ from typing import NamedTuple, Union
 
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
+from cvec_circus.core.goal import Run
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
@@ -87,7 +88,32 @@ class Connected(NamedTuple):
     watcher: Watcher
 
 
-Fact = Union[Exited, Written, Emptied, Strayed, Answered, Probed, Extended, Connected]
+class Rescheduled(NamedTuple):
+    """The next run of a watcher comes at another instant, as the wall clock was set. Immutable."""
+
+    watcher: Watcher
+    run: Run
+
+
+class Missed(NamedTuple):
+    """Runs of a watcher have come, and nobody was there for them. Immutable."""
+
+    watcher: Watcher
+    text: str  # which, and why; a sentence
+
+
+Fact = Union[
+    Exited,
+    Written,
+    Emptied,
+    Strayed,
+    Answered,
+    Probed,
+    Extended,
+    Connected,
+    Rescheduled,
+    Missed,
+]
 
 Facts = deque[Fact]
 """The mailbox of the core. Owned by the supervisor thread, as the desks are that report."""
@@ -112,11 +138,22 @@ class Recorder(Spawner):
         elif isinstance(fact, Strayed):
             watcher.strays = fact.strays
         elif isinstance(fact, Emptied):
-            if fact.process.state is ProcessState.LEFTOVER:
-                self.let_go(watcher, fact.process)
-        elif watcher.connection is not None:
-            watcher.conditions.remove(watcher.connection)
-            watcher.conditions.append(Connection(has_come=True))
+            self._emptied(fact)
+        elif isinstance(fact, Connected):
+            _connected(watcher)
+        elif watcher.run is not None:  # it is still to be up
+            self._reschedule(fact)
+
+    def _emptied(self, fact: Emptied) -> None:
+        if fact.process.state is ProcessState.LEFTOVER:
+            self.let_go(fact.watcher, fact.process)
+
+    def _reschedule(self, fact: Rescheduled | Missed) -> None:
+        if isinstance(fact, Missed):
+            fact.watcher.missed = fact.text
+            self.note(fact.watcher, fact.text)
+        else:
+            fact.watcher.run = fact.run
 
     def _exited(self, fact: Exited) -> None:
         watcher, process, status, leaves, report, failure, is_captured = fact
@@ -219,6 +256,12 @@ class Recorder(Spawner):
             self.after_spawn_answered(watcher, question, refusal)
         elif question.name == "before_signal":
             self.before_signal_answered(watcher, question, refusal)
+
+
+def _connected(watcher: Watcher) -> None:
+    if watcher.connection is not None:
+        watcher.conditions.remove(watcher.connection)
+        watcher.conditions.append(Connection(has_come=True))
 
 
 def _remember_output(watcher: Watcher, fact: Written) -> None:

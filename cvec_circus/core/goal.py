@@ -25,6 +25,15 @@ class Goal(NamedTuple):
     mute: bool = False  # no hook is asked any more, because there is no time for it
 
 
+class Run(NamedTuple):
+    """A run of a watcher with a schedule. Immutable."""
+
+    at: float  # the instant on the monotonic clock
+    wall: float  # the same by the wall clock, in seconds since 1970
+    text: str  # the same for people
+    schedule: str  # what it comes from
+
+
 class Rollout(NamedTuple):
     """The rollout that is under way; see `core.rollout`. Immutable."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
 
 if TYPE_CHECKING:
+    from cvec_circus.core.goal import Run
     from cvec_circus.core.process import ManagedProcess
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.wire.cause import Cause
@@ -130,6 +131,17 @@ class Doorbell(Protocol):
         """Stop waiting for that: its processes accept connections from now on, or none does."""
 
 
+class Timetable(Protocol):
+    """Knows the calendar. It reports `facts.Rescheduled` when the wall clock has been set, and
+    `facts.Missed` when runs have come while nobody was there for them."""
+
+    def next_run(self, watcher: Watcher, last: Run | None) -> Run:
+        """Work out the next run of a watcher with a schedule, after the last one that has come."""
+
+    def forget(self, watcher: Watcher) -> None:
+        """Note that a watcher has no next run: it is to be down, or has no schedule any more."""
+
+
 class Events(Protocol):
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
         """Publish that something happened."""
@@ -206,6 +218,7 @@ class Ports(NamedTuple):
     outputs: Outputs
     probes: Probes
     doorbell: Doorbell
+    timetable: Timetable
     events: Events
     waits: Waits
     campaign: Turns

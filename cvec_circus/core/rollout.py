@@ -281,7 +281,7 @@ class Roller(Ender):
     def take_over(self, watcher: Watcher, changed: Collection[str]) -> None:
         """Let options that have been changed count for what is under way already."""
         places = watcher.places
-        if watcher.one_shot and not {"respawn", "on_demand"}.isdisjoint(changed):
+        if watcher.one_shot and not {"respawn", "on_demand", "schedule"}.isdisjoint(changed):
             missing = max(0, watcher.goal.numprocesses - places.held)
             stale = sum(p.holds_place for p in places.slots.values() if p.stale)
             places.grants = missing + stale

@@ -115,12 +115,20 @@ class Roster(Watchers):
         chosen = self._with_dependencies(chosen)
         for watcher in chosen:
             self._want(watcher, "start", given.cause, up=True)
+        if not given.beside:
+            self._run_now(given.watchers)
         if given.beside:
             held = [watcher for watcher in chosen if not watcher.is_running]
             self.begin([watcher for watcher in chosen if watcher not in held])
             self.campaign.join(held)
         else:
             self.begin(chosen, starts=given.watchers is None)
+
+    def _run_now(self, named: orders.Chosen) -> None:
+        """Let jobs run that an order names; one to all leaves them to their schedules."""
+        for watcher in named or ():
+            if watcher.options.schedule and (not watcher.is_running or watcher.goal.cycle):
+                watcher.due_cause = watcher.goal.cause
 
     def _stop(self, given: orders.Stop, wait: Wait | None) -> None:
         is_all = given.watchers is None
@@ -150,6 +158,7 @@ class Roster(Watchers):
         self._expect(given, wait, chosen)
         for watcher in chosen:
             self._want(watcher, "restart", given.cause, up=True, cycle=watcher.is_running)
+        self._run_now(given.watchers)
         self._start_needed(chosen, given.cause)
         self.begin(chosen, stops=is_all, starts=is_all)  # all are down before one is up
 
@@ -222,7 +231,7 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        if watcher.life is WAITING and not set(NEEDS).isdisjoint(changed):
+        if watcher.life is WAITING and not {*NEEDS, "schedule"}.isdisjoint(changed):
             self.steps.depend(watcher)
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then

@@ -164,7 +164,7 @@ class Spawner(Prover):
         memory, options = watcher.places.backoff(wid), watcher.options
         memory.died(lived, self.now(), options, self.random())
         deaths, delay = memory.deaths, memory.delay
-        is_tried_again = watcher.goal.up and (options.respawn or cause is EXEC)
+        is_tried_again = watcher.goal.up and (not watcher.is_job or cause is EXEC)
         if deaths and delay >= ANNOUNCED_BACKOFF and is_tried_again:
             self.publish(watcher, "backoff", cause, wid=wid, deaths=deaths, delay=delay)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cvec_circus.core.conditions import Connection, Gate, Predecessor, Question
-from cvec_circus.core.goal import Failed, Goal, Rollout
+from cvec_circus.core.goal import Failed, Goal, Rollout, Run
 from cvec_circus.core.life import Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
@@ -24,13 +24,15 @@ State = dict[str, Any]
 
 WATCHER = (
     "place is_removed is_abandoned last_token reason lives filled_life filled_at age_retry"
-    " is_told_ready ready_at gaps"
+    " is_told_ready ready_at gaps due_cause missed"
 ).split()
 PLACES = (
     "grants spawns failed_exits has_run restarts stale_cause asked_for next_spawn_at shortages"
     " trouble refused exhausted next_wid"
 ).split()
 """What is read as it was written."""
+
+RUNS = ("run", "last_run")
 
 ROWS = ("pending", "awaited", "fresh", "stale", "ending", "trials", "unproved")
 ALL_ROWS = (*ROWS, "ready", "expired")
@@ -53,7 +55,7 @@ def watcher_state(watcher: Watcher, number: Mapping[Watcher, int]) -> State:
     """Return all of a watcher in JSON's types; other watchers by their numbers."""
     before = [one.watcher for one in watcher.conditions if isinstance(one, Predecessor)]
     return {
-        **taken(watcher, "name", "kind", "goal", "failed", "gate", "strays", *WATCHER),
+        **taken(watcher, "name", "kind", "goal", "failed", "gate", "strays", *RUNS, *WATCHER),
         "life": watcher.life.value,
         "rollout": watcher.rollout and _rollout_state(watcher.rollout),
         "settings": watcher.settings.to_state(),
@@ -84,6 +86,8 @@ def restore_watcher(state: State) -> Watcher:
         undo = Undo.restored(rollout.undo)
         watcher.rollout = rollout._replace(cause=Cause(*rollout.cause), undo=undo)
     watcher.failed = state["failed"] and Failed(*state["failed"])
+    for name in RUNS:
+        setattr(watcher, name, state[name] and Run(*state[name]))
     restore_places(watcher.places, state["places"])
     if state["connection"] is not None:
         watcher.conditions.append(Connection(state["connection"]))

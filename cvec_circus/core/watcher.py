@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Turn
-from cvec_circus.core.goal import THE_END, Failed, Goal, Rollout
+from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Schedule, Turn
+from cvec_circus.core.goal import THE_END, Failed, Goal, Rollout, Run
 from cvec_circus.core.life import DOWN, RUNNING, STATUS, STEPS, UP, WAITING, Life
 from cvec_circus.core.places import Places
 from cvec_circus.core.process import ManagedProcess
@@ -57,6 +57,10 @@ class Watcher:
     lives: int  # how often it has begun to start
     filled_life: int  # the one in which it was last filled
     filled_at: float
+    run: Run | None  # the next one by its schedule; None without, and while it is not to be up
+    last_run: Run | None  # the last one whose time has come
+    due_cause: Cause  # of a run that is to begin as soon as it can; of no text while none is
+    missed: str  # which runs were missed since the last one, a sentence; "" for none
     strays: tuple[Stray, ...]  # what its processes left behind, as far as it is known
 
     __slots__ = tuple(__annotations__)
@@ -77,8 +81,9 @@ class Watcher:
         self.age_retry = 0.0
         self.place = self.last_token = self.lives = self.filled_life = self.gaps = 0
         self.filled_at = 0.0
-        self.ready_at = None
-        self.reason = ""
+        self.ready_at = self.run = self.last_run = None
+        self.due_cause = NONE
+        self.reason = self.missed = ""
         self.strays = ()
 
     def __repr__(self) -> str:
@@ -120,7 +125,12 @@ class Watcher:
     def one_shot(self) -> bool:
         """Whether a process that ends by itself is not replaced: never, or not before the next
         connection."""
-        return not self.options.respawn or self.options.on_demand
+        return self.is_job or self.options.on_demand
+
+    @property
+    def is_job(self) -> bool:
+        """Whether its processes do their work and end, once or at each time of its schedule."""
+        return not self.options.respawn or bool(self.options.schedule)
 
     @property
     def stops_first(self) -> bool:
@@ -185,9 +195,14 @@ class Watcher:
         return next((one for one in self.conditions if isinstance(one, Connection)), None)
 
     @property
-    def listens(self) -> bool:
-        """Whether it waits for a connection, with nothing before that."""
-        return self.life is WAITING and isinstance(self.unmet(), Connection)
+    def rests(self) -> bool:
+        """Whether it waits for a connection or for its time, with nothing before that."""
+        return self.life is WAITING and isinstance(self.unmet(), (Connection, Schedule))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run is to begin as soon as it can, with a schedule."""
+        return bool(self.due_cause.text)
 
     def unmet(self) -> Condition | None:
         """Return the first condition that is not met."""
@@ -210,6 +225,8 @@ class Watcher:
         """Return the instant at which to look at it without an order or a fact."""
         places = self.places
         at = places.agenda.next_at()
+        if self.run is not None and (at is None or self.run.at < at):
+            at = self.run.at
         if places.ready and not places.asked_for and (at is None or places.next_spawn_at < at):
             return places.next_spawn_at
         return at
@@ -255,8 +272,11 @@ class Watcher:
             del self.questions[token]
 
     def give_up(self, reason: str) -> None:
-        """Want it down because it cannot run."""
-        self.ordered("giveup", GIVE_UP, up=False)
+        """Want it down because it cannot run; with a schedule, until its next run."""
+        if self.options.schedule:
+            self.goal = self.goal._replace(word=THE_END, cause=GIVE_UP, cycle=False)
+        else:
+            self.ordered("giveup", GIVE_UP, up=False)
         self.reason = self.places.refused = reason
 
     def resize(self, numprocesses: int, cause: Cause) -> bool:

@@ -33,6 +33,7 @@ ARBITER_OPTIONS = OptionTable(
         Option(HISTORY, "size", None, low=0, high=MOST_HISTORY),
         Option("umask", "umask", None),
         Option("pidfile", "text", None),
+        Option("schedule_file", "text", None),
         Option("loglevel", "choice", "info", choices=_LEVELS),
         Option("logoutput", "text", "-"),
         Option("include", "text", ""),

@@ -8,6 +8,7 @@ caller knows its name, and for a file its line as well.
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import re
@@ -321,13 +322,12 @@ def to_part(value: Any) -> Any:
     return value
 
 
-def _of_checks(name: str) -> Callable[..., Any]:
-    """Return a kind of `options.checks`, which is imported only if there is such an option."""
+def _late(module: str, name: str) -> Callable[..., Any]:
+    """Return a kind of another module, which is imported only if there is such an option."""
 
     def to_kind(value: Any) -> Any:
-        from cvec_circus.options import checks
-
-        return getattr(checks, f"to_{name}")(value)
+        found = importlib.import_module(f"cvec_circus.options.{module}")
+        return getattr(found, f"to_{name}")(value)
 
     return to_kind
 
@@ -343,15 +343,9 @@ KINDS: dict[str, Callable[..., Any]] = {
 }
 """Every kind by the name that the tables and the reference call it."""
 
-KINDS.update(
-    {
-        name: _of_checks(name)
-        for name in (
-            *("check", "checks", "live_check", "live_checks"),
-            *("dependencies", "share", "watcher_names"),
-        )
-    }
-)
+_CHECKS = "check checks live_check live_checks dependencies share watcher_names"
+KINDS.update({name: _late("checks", name) for name in _CHECKS.split()})
+KINDS["schedule"] = _late("schedule", "schedule")
 
 
 def shown(value: Any) -> str:

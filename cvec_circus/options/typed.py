@@ -62,6 +62,8 @@ class _Rows:
     backoff_max: float = _row("seconds", 1.0, low=0, harmless=True)
     backoff_reset: float = _row("seconds", 10.0, low=0, harmless=True)
     on_demand: bool = _row("boolean", False, harmless=True)
+    schedule: str | None = _row("schedule", None, harmless=True)
+    overlap: str = _row("choice", "skip", choices=("skip", "queue", "replace"), harmless=True)
     ready: Mapping[str, Any] = _row("checks", {}, Option(".*", "check", None))
     ready_timeout: float = _row("seconds", 30.0, low=0.001, harmless=True)
     ready_interval: float = _row("seconds", 1.0, low=0.01, harmless=True)

@@ -131,6 +131,8 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("numprocesses", "a singleton has one process at most"))
     if full["on_demand"] and not (full["use_sockets"] or full["stdin_socket"]):
         found.append(("on_demand", "only with use_sockets = True or a stdin_socket"))
+    if full["schedule"] and full["on_demand"]:
+        found.append(("schedule", "not with on_demand: a job starts at its time"))
     for key in ("copy_path", "virtualenv"):
         if full[key] and not full["copy_env"]:
             found.append((key, "only with copy_env = True"))

@@ -297,7 +297,7 @@ def _has_settled(watcher: Watcher, starts: bool) -> bool:
         return watcher.is_gone or has_other_order
     if watcher.life in (DOWN, WAITING):
         waits = isinstance(watcher.unmet(), Dependency)  # for another one, and holds up nobody
-        return not watcher.goal.up or watcher.listens or waits
+        return not watcher.goal.up or watcher.rests or waits
     if watcher.places.refused:
         return watcher.is_running or not watcher.goal.up
     return watcher.life is UP and not watcher.goal.cycle

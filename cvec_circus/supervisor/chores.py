@@ -69,6 +69,7 @@ class Chores:
         packing: Compresses files that were rotated.
         configuration: Reads files, and opens the sockets that they name, which may take DNS.
         names: Looks up users and groups, which may take LDAP.
+        runs: Reads and writes when jobs run next.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -77,6 +78,7 @@ class Chores:
         self.packing = Chore(loop, "packing")
         self.configuration = Chore(loop, "configuration")
         self.names = Chore(loop, "names")
+        self.runs = Chore(loop, "runs")
 
     def start(self) -> None:
         """Start the thread that measures, when the loop begins to run: when memory is short, people
@@ -86,7 +88,7 @@ class Chores:
     def end(self, timeout: float) -> list[str]:
         """Ask all threads to end, when the loop has ended; return the names of those that have not
         ended within that many seconds."""
-        chores = (self.sampling, self.packing, self.configuration, self.names)
+        chores = (self.sampling, self.packing, self.configuration, self.names, self.runs)
         for chore in chores:
             chore.stop()
         ends_at = self._clock.monotonic() + timeout

@@ -39,6 +39,7 @@ from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.probes import Around, ProbeDesk
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.sampler import SampleDesk
+from cvec_circus.supervisor.timetable import TimetableDesk
 from cvec_circus.supervisor.turn import Turn
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
@@ -169,9 +170,11 @@ class Desks:
             around.log_fd,
         )
         doorbell = Doorbell(loop, sockets, facts)
+        timetable = TimetableDesk(loop, facts, self.chores.runs, circus["schedule_file"])
+        stack.callback(timetable.close)
 
         def forget(watcher: Watcher) -> None:
-            for desk in (ends.signals, helpers, launcher, outputs, hooks, probes):
+            for desk in (ends.signals, helpers, launcher, outputs, hooks, probes, timetable):
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)
@@ -190,6 +193,7 @@ class Desks:
             outputs,
             probes,
             doorbell,
+            timetable,
             announcer,
             self.waits,
             self.campaign,

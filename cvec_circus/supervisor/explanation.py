@@ -41,6 +41,7 @@ def detail(watcher: Watcher, phase: str, now: float, with_deaths: bool = False) 
         "last_death": places.last_death and _last_death(places.last_death, now),
         **more,
         "uptime": uptime(watcher, now),
+        "next_run": next_run(watcher, now),
         "rollout": rollout(watcher, now),
         "reason": why(watcher, now),
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
@@ -52,6 +53,12 @@ def uptime(watcher: Watcher, now: float) -> float | None:
     does."""
     fresh = watcher.places.fresh
     return round(now - min(process.spawned_at for process in fresh), 3) if fresh else None
+
+
+def next_run(watcher: Watcher, now: float) -> Fields | None:
+    """Describe the next run by its schedule, None without one."""
+    run = watcher.run
+    return run and {"at": run.text, "wall": run.wall, "in": round(run.at - now, 3)}
 
 
 def rollout(watcher: Watcher, now: float) -> Fields | None:

@@ -102,7 +102,9 @@ class Part:
 def is_up(part: Part) -> Verdict:
     """`start`, `restart`: it was filled."""
     watcher = part.watcher
-    if watcher.filled_life >= part.life or watcher.listens:
+    if watcher.rests and watcher.reason:
+        return not_up(part)  # a job, which waits for its next run
+    if watcher.filled_life >= part.life or watcher.rests:
         return DONE
     if not watcher.goal.up or stayed_up(part):
         return not_up(part)
@@ -118,7 +120,7 @@ def is_reloaded(part: Part) -> Verdict:
         return not_up(part)
     if (failure := failed_since(part)) is not None:
         return failure
-    if watcher.listens:
+    if watcher.rests:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
     is_rolling = watcher.rollout is not None and not watcher.rollout.is_partial
@@ -132,7 +134,7 @@ def is_sized(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up:
         return not_up(part) if part.wanted_up else DONE
-    if watcher.listens or is_hopeless(watcher):
+    if watcher.rests or is_hopeless(watcher):
         return DONE
     # Where processes grow old fast, there is always one that is being replaced.
     beside = [*places.stale, *(p for p in places.ending if p.stale or not p.holds_place)]
@@ -272,7 +274,7 @@ def _failure(watcher: Watcher) -> str:
 def is_proved(part: Part) -> tuple[Verdict, int]:
     """Judge what is filled, or reloaded, or as large as wanted: whether it is ready as well."""
     watcher = part.watcher
-    if watcher.listens or phase(watcher) == "up":
+    if watcher.rests or phase(watcher) == "up":
         return DONE, 0
     if part.reached is is_sized and is_hopeless(watcher):
         return DONE, 0
@@ -328,7 +330,7 @@ def has_gone(part: Part) -> Verdict:
 def has_completed(part: Part) -> Verdict:
     """`completed`: its processes have done their work and ended with code 0."""
     watcher = part.watcher
-    if watcher.options.respawn or watcher.options.on_demand:
+    if watcher.options.on_demand or not watcher.is_job:
         return f"{watcher.name} does not complete: its processes are replaced (respawn = True)"
     return lost(part)
 

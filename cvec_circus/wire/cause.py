@@ -55,6 +55,7 @@ READY = Cause("ready")
 PART_OF = Cause("part_of")
 LIVE = Cause("live")
 ROLLBACK = Cause("rollback")
+SCHEDULE = Cause("schedule")
 
 OWN_ENDS = frozenset({"", "exit", "command:signal"})
 """The causes of ends that nothing here has asked for."""

@@ -91,7 +91,7 @@ class TestOnDemand(unittest.TestCase):
         self.world.start([watcher], "command:start", None)
         self.world.settle()
         self.assertEqual(self.world.spawned, [])
-        self.assertTrue(watcher.listens)
+        self.assertTrue(watcher.rests)
 
     def test_a_removal_ends_it_too(self) -> None:
         for nostop in (False, True):

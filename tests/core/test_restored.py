@@ -128,7 +128,7 @@ class TestRestored(StateCase):
     def test_a_connection_starts_it(self) -> None:
         self.world.up(on_demand=True, use_sockets=True)
         (watcher,) = self.go_on()
-        self.assertTrue(watcher.listens)
+        self.assertTrue(watcher.rests)
         self.world.connect(watcher)
         self.world.settle()
         self.assertEqual((watcher.status, self.world.listening), ("active", set()))

@@ -77,6 +77,7 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
         ("", {}),
     ],
     "watcher_names": [("db, db,cache", ["db", "cache"]), (["a b"], ["a b"]), ("", []), (None, [])],
+    "schedule": [("*/5  * * * *", "*/5 * * * *"), ("0 3 * * MON", "0 3 * * MON")],
     "share": [(0, 0), ("2", 2), ("25 %", "25%"), ("100%", "100%")],
 }
 
@@ -129,6 +130,7 @@ REFUSED: dict[str, list[Any]] = {
     "live_checks": [{"a": "log:x"}, "x"],
     "dependencies": ["a,,b", "a:succeded", 5, {"a": "x"}, ["a", 5], [""]],
     "watcher_names": [5, ["a", None], "a,,b", ["a", ""]],
+    "schedule": ["* * * *", "61 * * * *", "0 0 30 2 *", "", None, 5],
     "share": ["", "x", -1, "101%", "1.5", None, True, "%"],
 }
 

@@ -79,6 +79,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "logs.log": None,  # syslog and logging.config
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
     "options.nearest": "difflib",
+    "options.schedule": "cronsim",  # an extra
     "options.kinds": "cvec_circus.options",  # only who has hooks, or checks
     "options.watcher": "cvec_circus.options",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
@@ -90,6 +91,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system.procfs",
     "supervisor.supervisor": "cvec_circus.supervisor.reloading",  # after the first spawns
+    "supervisor.timetable": None,  # most daemons have no schedules
     "supervisor.target": "cvec_circus.supervisor.reloading",
     "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cvec_circus.core.goal import Run
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 
@@ -37,6 +38,22 @@ class FakeOutputs:
 
     def close(self, watcher: Watcher) -> None:
         self._streams.append((watcher.name, "close"))
+
+
+class FakeTimetable:
+    """The desk of that name: a job runs every so many seconds, which its schedule says."""
+
+    def __init__(self, world: FakeWorld) -> None:
+        self._world = world
+        self.forgotten: list[str] = []
+
+    def next_run(self, watcher: Watcher, last: Run | None) -> Run:
+        now, schedule = self._world.now(), str(watcher.options.schedule)
+        at = (now // float(schedule) + 1) * float(schedule)
+        return Run(at, at, f"{at:g}", schedule)
+
+    def forget(self, watcher: Watcher) -> None:
+        self.forgotten.append(watcher.name)
 
 
 class FakeProbes:

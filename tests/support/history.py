@@ -281,7 +281,7 @@ class History:
                 assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.status == "stopped":
                 assert not watcher.places.slots
-            assert watcher.listens == (watcher in self.world.listening), f"{watcher!r} listens?"
+            assert watcher.rests == (watcher in self.world.listening), f"{watcher!r} listens?"
             if watcher.reason:
                 asks = watcher.gate is not None  # before_stop
                 assert not watcher.goal.up, f"{watcher!r} has given up"
@@ -337,7 +337,7 @@ class History:
         self.check()
         for watcher in world.roster.all_watchers():
             up = watcher.status == "active"
-            assert (up or watcher.listens) == watcher.goal.up, (
+            assert (up or watcher.rests) == watcher.goal.up, (
                 f"{watcher!r} is not where it is wanted"
             )
             rolls = watcher.rollout is not None and watcher.rollout.cause.text != "max_age"

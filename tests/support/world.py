@@ -26,7 +26,7 @@ from cvec_circus.system.collecting import Exit
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
-from tests.support.desks import FakeOutputs, FakeProbes, FakeSignals
+from tests.support.desks import FakeOutputs, FakeProbes, FakeSignals, FakeTimetable
 
 OBEDIENT = "obedient"
 STUBBORN = "stubborn"
@@ -80,6 +80,7 @@ class FakeWorld:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.ready_after: float | None = None  # seconds until a check holds; None for never
         self.probes = FakeProbes(self)
+        self.timetable = FakeTimetable(self)
         self.facts = Facts()
         self.waits = WaitDesk(self.now)
         self.campaign = Campaign(Pace(warmup_delay), self.now, self.note, self.why)
@@ -91,6 +92,7 @@ class FakeWorld:
             FakeOutputs(self),
             self.probes,
             self,
+            self.timetable,
             self,
             self.waits,
             self.campaign,
@@ -181,9 +183,10 @@ class FakeWorld:
         """Puts a watcher with these options on the roster."""
         helper = options.pop("helper", False)
         fatal = tuple(options.pop("fatal_exit_codes", ()))
-        hooks = dict.fromkeys(options.pop("hooks", ()))
+        more = {"hooks": dict.fromkeys(options.pop("hooks", ())), "schedule": None}
+        more["schedule"] = options.pop("schedule", None)  # seconds: see FakeTimetable
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
-        full = WatcherOptions({**WATCHER_OPTIONS.complete(given), "hooks": hooks})
+        full = WatcherOptions({**WATCHER_OPTIONS.complete(given), **more})
         watcher = Watcher(name, full, Kind(helper, fatal))
         self.roster.give(orders.Add(watcher, Cause("config")))
         return watcher
