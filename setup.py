@@ -25,17 +25,10 @@ REQUIRES = ["pyzmq>=25", "psutil>=5.9", "configobj>=5.0.8"]
 COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
 SCHEDULE = ["cronsim>=2.5"]
+DOTENV = ["python-dotenv>=1.0"]
+EXTRAS = [*COMPLETION, *REDIS, *SCHEDULE, *DOTENV]
 SERVERS = ["gunicorn", "uvicorn"]
-TEST = [
-    "aiosmtpd",
-    "circus==0.19.*",
-    "hypothesis",
-    "sdnotify",
-    *SERVERS,
-    *COMPLETION,
-    *REDIS,
-    *SCHEDULE,
-]
+TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *EXTRAS]
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 
@@ -61,6 +54,7 @@ setup(
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml
         "redis": REDIS,  # the plugin RedisObserver
+        "dotenv": DOTENV,  # env_file
         "schedule": SCHEDULE,  # jobs that run at their times
         "title": ["setproctitle"],  # proc_name in the whole of what ps shows
         "test": TEST,

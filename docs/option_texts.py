@@ -57,6 +57,10 @@ DAEMON = {
 }
 
 WATCHER = {
+    "extends": "Another watcher, whose options this one has if it does not say them itself: see "
+    ":ref:`extends`.",
+    "env_file": "Files of variables in the form of dotenv, with commas between them: see "
+    ":ref:`env_files`.",
     "cmd": "The program to run, with its arguments. `$(circus.wid)`, `$(circus.env.NAME)`, "
     "`$(circus.sockets.NAME)` and `$(circus.OPTION)` are replaced. Mandatory.",
     "args": "More arguments: text, split as a shell would, or a list of words. The same names are "

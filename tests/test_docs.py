@@ -171,7 +171,7 @@ class TestConfigurations(unittest.TestCase):
             if example.parent.name == "broken":
                 continue  # on purpose
             with self.subTest(example.name):
-                self.load(example.read_text(encoding="utf-8"))
+                self.assertEqual(load(str(example), {"PATH": "/bin"}).warnings, [])
 
     def test_the_quickstart_runs_what_its_page_names(self) -> None:
         watchers = load(str(DOCS / "examples" / "quickstart.ini"), {}).watchers

@@ -62,6 +62,9 @@ COMMAND_LINES = frozenset({"cmd", "args", "shell_args"})
 PROGRAM = "exec:"
 """How a check or a hook begins that is a command line."""
 
+DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_directive)
+"""The keys that readers act upon, and no plugin gets."""
+
 SHORTEST_SECRET = 3
 """Characters. What is shorter is no secret, and may be part of any word of a message."""
 
@@ -219,9 +222,12 @@ class Build:
         freeform: dict[str, str] = {}
         refused = self.refused.setdefault(section.header, set())
         for key, value in section.values.items():
-            if not is_open and table.find(key) is None:
+            option = table.find(key)
+            if not is_open and option is None:
                 self._refuse_unknown(section, key, table)
                 continue
+            if option is not None and option.is_directive:
+                continue  # the readers have done what it says
             try:
                 typed[key] = table.convert_one(key, value)
             except OptionError as error:
@@ -305,7 +311,7 @@ class Build:
 
     def _add_plugin(self, section: Section) -> None:
         """Add a plugin. Its options are those of its watcher; its class gets all keys."""
-        config = dict(section.values)
+        config = {key: section.values[key] for key in section.values if key not in DIRECTIVES}
         use = str(config.pop("use", "")).strip()
         given = self._typed(section, is_open=True)
         given = {k: v for k, v in given.items() if PLUGIN_OPTIONS.find(k) and k != "use"}

@@ -19,6 +19,7 @@ from cvec_circus.config.configuration import (
 from cvec_circus.config.readers.lines import is_remark, parse
 from cvec_circus.config.section import CIRCUS, ENV, Findings, Section
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
+from cvec_circus.options.secrets import conceal
 from cvec_circus.options.socket import SOCKET_OPTIONS
 from cvec_circus.options.stream import STREAMS
 from cvec_circus.options.table import Option, OptionTable
@@ -95,7 +96,7 @@ class Effective:
         yield from (self._given(watcher.section, key) for key in given)
         yield from self._defaults(given, WATCHER_OPTIONS, watcher.options)
         yield from self._streams(given, watcher.options)
-        yield from self._environment(watcher.name, watcher.options["env"])
+        yield from self._environment(watcher.section, watcher.options["env"])
 
     def _plugin(self, plugin: PluginConfig) -> Iterator[Row]:
         """The rows of a plugin, whose class gets all that is written: its defaults are notes."""
@@ -106,7 +107,7 @@ class Effective:
             yield row._replace(is_note=True)
         for row in self._streams(given, effective):
             yield row._replace(is_note=True)
-        yield from self._environment(plugin.name, plugin.options["env"])
+        yield from self._environment(plugin.section, plugin.options["env"])
 
     def _defaults(
         self, given: Mapping[str, str], table: OptionTable, effective: Mapping[str, Any]
@@ -124,12 +125,15 @@ class Effective:
                 if f"{stream}.{part}" not in given:
                     yield Row(f"{stream}.{part}", str(value))
 
-    def _environment(self, name: str, env: Mapping[str, str]) -> Iterator[Row]:
-        """The variables of a watcher, as notes: they are set in the sections of the environment."""
-        sections = self._build.environments.sections_of(name)
-        origins = {key: _origin(section, key) for section in sections for key in section.written}
+    def _environment(self, own: Section, env: Mapping[str, str]) -> Iterator[Row]:
+        """The variables of a watcher, as notes: they are set elsewhere. What a file of variables
+        keeps secret stays so."""
+        origins = {key: str(place) for key, place in own.variable_places.items()}
+        for section in self._build.environments.sections_of(own.watcher):
+            origins.update({key: _origin(section, key) for key in section.written})
         for key, value in env.items():
-            yield Row(f"env.{key}", value, origins.get(key, "env"), is_note=True)
+            shown = conceal(key, value) if key in own.variables else value
+            yield Row(f"env.{key}", shown, origins.get(key, "env"), is_note=True)
 
     def _given(self, section: Section, key: str) -> Row:
         """A key that is written, with its value if that can be written, else as it stands."""
@@ -143,6 +147,8 @@ class Effective:
 
 
 def _origin(section: Section, key: str) -> str:
+    if key in section.extended:
+        return f"{section.places[key]}, of {section.extended[key]}"
     inherited = " in [DEFAULT]" if key in section.inherited else ""
     return f"{section.places[key]}{inherited}"
 

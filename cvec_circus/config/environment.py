@@ -1,7 +1,8 @@
 """The environment sections of a configuration, and what values may say of the environment.
 
 `[env]` is for every process, `[env:PATTERN,PATTERN]` for the watchers whose names match one of the
-patterns. Of several sections that match, the later in the file wins.
+patterns. Of several sections that match, the later in the file wins. All of them win over what a
+watcher's `env_file` says.
 
 Values in these sections see the daemon's own environment, as `$NAME` and `$(circus.env.NAME)`; as
 in Circus, a `$NAME` is in upper case, and empty if it is not set. Values elsewhere have the second
@@ -13,7 +14,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cvec_circus.config.section import ENV, Findings, Section
@@ -38,12 +39,13 @@ class Environments:
     """
 
     def __init__(
-        self, sections: Iterable[Section], environ: Mapping[str, str], findings: Findings
+        self, sections: Collection[Section], environ: Mapping[str, str], findings: Findings
     ) -> None:
         self._environ = environ
         self._folded = {name.lower(): value for name, value in environ.items()}
         self._common: list[Section] = []
         self._sections: list[Section] = []
+        self._files = {one.watcher: one for one in sections if one.variables}
         self._named: dict[str, list[int]] = {}
         self._wild: list[tuple[re.Pattern[str], int]] = []
         for section in sections:
@@ -87,20 +89,16 @@ class Environments:
 
     def of(self, name: str) -> dict[str, str]:
         """Return the variables that the sections give to the watcher of that name."""
-        own: dict[str, str] = {}
+        own = dict(self._files[name].variables) if name in self._files else {}
         for section in self.sections_of(name):
             own.update(section.values)
         return own
 
     def values(self, name: str = "") -> dict[str, str]:
         """Return what `circus.env.*` stands for in the options of that watcher, or elsewhere."""
-        numbers = self._numbers(name) if name else []
-        if not numbers:
+        if not (name and (name in self._files or self._numbers(name))):
             return self._values
-        values = dict(self._values)
-        for number in numbers:
-            values.update(env_values(self._sections[number].values))
-        return values
+        return {**self._values, **env_values(self.of(name))}
 
     def sections_of(self, name: str) -> list[Section]:
         """Return the sections that the watcher of that name gets; the last wins."""

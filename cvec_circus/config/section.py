@@ -37,9 +37,15 @@ class Section:
         written: The values before names of variables in them were replaced.
         places: The place of each key, and of the section itself under ""; empty for a program.
         inherited: The keys that come from `[DEFAULT]`.
+        extended: The keys that come from what it extends, each with the name of the section.
+        variables: What the files of its `env_file` say.
+        variable_places: Where each of these stands.
     """
 
-    __slots__ = ("header", "inherited", "kind", "name", "places", "values", "written")
+    __slots__ = (
+        *("header", "kind", "name", "places", "values", "written"),
+        *("inherited", "extended", "variables", "variable_places"),
+    )
 
     def __init__(self, kind: str, name: str, header: str, place: Place | None = None) -> None:
         self.kind = kind
@@ -49,6 +55,9 @@ class Section:
         self.written = self.values
         self.places = {} if place is None else {"": place}
         self.inherited = _NONE
+        self.extended: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
+        self.variable_places: dict[str, Place] = {}
 
     @property
     def watcher(self) -> str:
@@ -62,8 +71,13 @@ class Section:
         return self.places.get(key) or self.places.get("")
 
     def own_keys(self) -> list[str]:
-        """Return the keys that stand in the section itself and not in `[DEFAULT]`."""
-        return [key for key in self.values if key not in self.inherited]
+        """Return the keys that stand in the section itself, neither in `[DEFAULT]` nor in what it
+        extends."""
+        return [k for k in self.values if k not in self.inherited and k not in self.extended]
+
+    def label(self, key: str) -> str:
+        """Return what to call a key: whose it is, if it comes from what the section extends."""
+        return f"{key} (of {self.extended[key]})" if key in self.extended else key
 
 
 class Finding(NamedTuple):
@@ -103,11 +117,11 @@ class Findings:
 
     def problem(self, section: Section, key: str, text: str) -> None:
         """Take a problem with a key of a section, or with the section itself under ""."""
-        self.at(section.place(key), text, section.header, key, is_problem=True)
+        self.at(section.place(key), text, section.header, section.label(key), is_problem=True)
 
     def warn(self, section: Section, key: str, text: str) -> None:
         """Take a warning about a key of a section, or about the section itself under ""."""
-        self.at(section.place(key), text, section.header, key)
+        self.at(section.place(key), text, section.header, section.label(key))
 
     def at(
         self,

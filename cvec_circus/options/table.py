@@ -30,6 +30,8 @@ class Option(NamedTuple):
     # Whether the user named by `endpoint_owner` may set it. True only of what decides neither which
     # program runs, nor as whom, nor with what, nor who can write its files.
     harmless: bool = False
+    # Whether only a configuration can have it: it says what the other options are.
+    is_directive: bool = False
 
     @property
     def is_family(self) -> bool:
@@ -56,7 +58,7 @@ class OptionTable:
         self._defaults = {
             option.name: option.default
             for option in self
-            if not option.is_family and "." not in option.name
+            if not (option.is_family or option.is_directive or "." in option.name)
         }
         self._changeable = [
             name for name, default in self._defaults.items() if isinstance(default, (dict, list))
@@ -96,8 +98,11 @@ class OptionTable:
         """
         converted = {}
         for key, value in given.items():
-            if self.find(key) is None and ("." not in key or self.near(key)):
+            option = self.find(key)
+            if option is None and ("." not in key or self.near(key)):
                 raise OptionError(key, f"unknown option{self.near(key)}")
+            if option is not None and option.is_directive:
+                raise OptionError(key, "only a configuration file can have it")
             converted[key] = self.convert_one(key, value)
         return converted
 

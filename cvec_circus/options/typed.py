@@ -32,6 +32,10 @@ class _Rows:
 
     __slots__ = ()
 
+    _of_files = (
+        Option("extends", "text", None, is_directive=True),
+        Option("env_file", "text", None, is_directive=True),
+    )
     cmd: Words | None = _row("command", None, reloads=True)
     args: Words = _row("args", "", reloads=True)
     shell: bool = _row("boolean", False, reloads=True)

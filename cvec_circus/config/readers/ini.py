@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import collections
 import contextlib
-import errno
 import glob
 import os
 import re
@@ -14,6 +12,9 @@ from collections.abc import Mapping
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.env_files import EnvFiles
+from cvec_circus.config.inheritance import inherit
+from cvec_circus.config.readers.files import UnreadableError, identity, text_of
 from cvec_circus.config.readers.lines import Entry, parse
 from cvec_circus.config.section import (
     CIRCUS,
@@ -30,7 +31,6 @@ from cvec_circus.options.expand import env_values, expand
 
 DEFAULT = "DEFAULT"
 _WILD = re.compile(r"[*?[]")
-LARGEST_FILE = 16 * 1024 * 1024
 
 
 def load(
@@ -162,33 +162,27 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
     seen: set[object] = set()
     while waiting:
         current = waiting.popleft()
-        identity = _identity(os.path.join(cwd, current))
-        if (identity[:2] or current) in seen:
+        whole = os.path.join(cwd, current)
+        key = identity(whole)[:2] or current
+        if key in seen:
             continue
-        seen.add(identity[:2] or current)
+        seen.add(key)
         findings.begin(current)
-        text = _text_of(current, cwd, findings)
-        document.sources[os.path.join(cwd, current)] = (*identity, hash(text))
+        text = _text_of(current, whole, findings)
+        document.sources[whole] = (*identity(whole), hash(text))
         own = document.add(parse(text, current, findings), current)
         for key, pattern in _patterns(own.get(CIRCUS, {}), environ, own.get(ENV, {})):
             named = os.path.join(os.path.dirname(path), pattern)
             waiting.extend(_included(document, key, named, cwd, findings))
-    document.share_defaults()
     sections = document.sections.values()
+    inherit(sections, findings)
+    document.share_defaults()
+    document.sources.update(EnvFiles(sections, environ, cwd, findings).sources)
     says_nothing = not any(one.kind or kind_meant(one.header) for one in sections)
     if says_nothing and not findings.problems():
         said = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
         findings.at(Place(path, 0), said, is_problem=True)
     return document
-
-
-def _identity(path: str) -> tuple[int, ...]:
-    """Return what is the same for all names of a file, two numbers, and what a change changes."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):  # reading it will say why
-        return ()
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _patterns(
@@ -249,46 +243,10 @@ def _is_pipe(path: str) -> bool:
         return False
 
 
-def _content(path: str) -> bytes:
-    """Return what is in a regular file, as much of it as may be.
-
-    Opening a FIFO would wait for a writer, and opening a device may start it.
-
-    Raises:
-        OSError: It cannot be read, or is something else.
-    """
-    mode = os.stat(path).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    # What has become something else by now does not block.
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    with open(fd, "rb") as file:
-        # A buffer of the size of the file: read() allocates all that it is asked for.
-        return file.read(min(os.fstat(fd).st_size, LARGEST_FILE) + 1)
-
-
-def _text_of(path: str, cwd: str, findings: Findings) -> str:
+def _text_of(path: str, whole: str, findings: Findings) -> str:
     """Return the text of a file; "" if it cannot be read, which becomes a problem."""
-    line, save = 0, "save the file as UTF-8 text"
     try:
-        content = _content(os.path.join(cwd, path))
-        if len(content) > LARGEST_FILE:
-            wrong = "larger than 16 MiB; is it the right file?"
-        elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            line, wrong = 1, f"this is UTF-16; {save}"
-        else:
-            text = content.decode("utf-8-sig")
-            nul = text.find("\0")
-            if nul < 0:
-                return text
-            line, wrong = text.count("\n", 0, nul) + 1, f"there is a NUL here; {save}"
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        wrong = f"byte 0x{error.object[error.start]:02x} is not UTF-8; {save}"
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        wrong = f"cannot be read: {reason}"
-    findings.at(Place(path, line), wrong, is_problem=True)
-    return ""
+        return text_of(whole)
+    except UnreadableError as error:
+        findings.at(Place(path, error.line), error.reason, is_problem=True)
+        return ""

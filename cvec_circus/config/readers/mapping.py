@@ -8,6 +8,8 @@ from typing import Any
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.env_files import EnvFiles
+from cvec_circus.config.inheritance import inherit
 from cvec_circus.config.section import (
     CIRCUS,
     PLUGIN,
@@ -61,6 +63,8 @@ def from_mappings(
         name = str(options.pop("name", None) or options["use"])
         name = name[len(PLUGIN_PREFIX) :] if name.startswith(PLUGIN_PREFIX) else name
         sections.append(_section(PLUGIN, name, options))
+    inherit(sections, findings)
+    EnvFiles(sections, os.environ, "", findings)
     return Build(sections, findings).configuration()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import unittest
 
-from cvec_circus.config.readers.ini import LARGEST_FILE, load
+from cvec_circus.config.readers.files import LARGEST_FILE
+from cvec_circus.config.readers.ini import load
 from cvec_circus.exc import ConfigError
 from tests.config.support import ENVIRON, ConfigTestCase
 
