@@ -26,7 +26,8 @@ COMPLETION = ["argcomplete>=3"]
 REDIS = ["redis>=4.5"]
 SCHEDULE = ["cronsim>=2.5"]
 DOTENV = ["python-dotenv>=1.0"]
-EXTRAS = [*COMPLETION, *REDIS, *SCHEDULE, *DOTENV]
+TOML = ["tomli>=1.1; python_version < '3.11'"]
+EXTRAS = [*COMPLETION, *REDIS, *SCHEDULE, *DOTENV, *TOML]
 SERVERS = ["gunicorn", "uvicorn"]
 TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *EXTRAS]
 DOCS = ["sphinx", "furo"]
@@ -54,6 +55,7 @@ setup(
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml
         "redis": REDIS,  # the plugin RedisObserver
+        "toml": TOML,  # a configuration in TOML; the standard library has it from 3.11 on
         "dotenv": DOTENV,  # env_file
         "schedule": SCHEDULE,  # jobs that run at their times
         "title": ["setproctitle"],  # proc_name in the whole of what ps shows

@@ -37,7 +37,8 @@ DAEMON = {
     "error; `syslog://HOST[:PORT]?FACILITY` or `syslog:///dev/log?FACILITY` (`user` without "
     "one).",
     "include": "More files to read, separated by blanks: paths or patterns (`*.ini`), relative to "
-    "the main file. What the main file says comes first.",
+    "the main file. Those that end in `.toml` are read as TOML. What the main file says comes "
+    "first.",
     "include_dir": "Folders whose `*.ini` files are read, as with `include`.",
     "fqdn_prefix": "What the daemon's name begins with.",
     "loggerconfig": "A configuration of Python's `logging`: a file that ends in `.ini`, `.json` "

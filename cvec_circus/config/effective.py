@@ -84,7 +84,7 @@ class Effective:
         for key, text in section.written.items():
             meant = section.values[key]
             more = "" if meant == text else f", which is {meant}"
-            yield Row(key, text, _origin(section, key) + more)
+            yield _row(key, text, _origin(section, key) + more)
 
     def _socket(self, socket: SocketConfig) -> Iterator[Row]:
         given = socket.section.values
@@ -140,7 +140,7 @@ class Effective:
         text, raw = section.values[key], section.written[key]
         origin = _origin(section, key)
         if text == raw:
-            return Row(key, raw, origin)
+            return _row(key, raw, origin)
         if self._build.replaced(section, text) == text and can_be_written(text):
             return Row(key, text, f"{origin}, from {raw}")
         return Row(key, raw, f"{origin}, which is {text}")
@@ -160,6 +160,13 @@ class Row(NamedTuple):
     text: str
     origin: str = "default"
     is_note: bool = False  # whether it is a comment, so that it is not read again
+
+
+def _row(key: str, text: str, origin: str) -> Row:
+    """Return a row with a key as it is written, or a note where only TOML has a form for it."""
+    if can_be_written(text, key):
+        return Row(key, text, origin)
+    return Row(key, text, f"{origin}, which no INI file can say", is_note=True)
 
 
 def section_lines(section: str, rows: Iterable[Row]) -> Iterator[str]:
@@ -189,14 +196,17 @@ def key_lines(key: str, text: str) -> list[str]:
     return [f"{key} = {first}".rstrip(), *(f"  {line}" for line in rest)]
 
 
-def can_be_written(text: str) -> bool:
-    """Tell whether a value would be read as it is written."""
+def can_be_written(text: str, key: str = "k") -> bool:
+    """Tell whether a key and its value would be read as they are written."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
-    entries = parse("\n".join(["[s]", *key_lines("k", text)]), "", Findings())
-    return [entry[1:3] for entry in entries] == [(None, ""), ("k", text)]
+    lines = key_lines(key, text)
+    if is_remark(lines[0]):
+        lines[0] = f"  {lines[0]}"  # as `section_lines` writes it
+    entries = parse("\n".join(["[s]", *lines]), "", Findings())
+    return [entry[1:3] for entry in entries] == [(None, ""), (key, text)]
 
 
 def text_of(option: Option, value: Any) -> str | None:

@@ -17,7 +17,7 @@ from cvec_circus.config import dependencies
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
-from cvec_circus.config.readers.ini import Document, read
+from cvec_circus.config.readers.ini import TOML, Document, read
 from cvec_circus.config.readers.lines import Entry
 from cvec_circus.config.section import ENV, Findings, Place, Section
 from cvec_circus.exc import ConfigError
@@ -135,13 +135,15 @@ class _Slips:
                 self._findings.at(Place(path, line), said, entry.section, found[1])
 
     def _look_at_value(self, section: Section, key: str, text: str) -> None:
-        if _HASH.search(text):
+        place = section.place(key)
+        means_itself = place is not None and place.path.endswith(TOML)  # quotes have said so
+        if not means_itself and _HASH.search(text):
             said = (
                 "# begins no comment here, it is in the value; give the comment a line of its own"
             )
             self._warn(section, key, said)
         option = _option(section, key)
-        if _is_quoted(text) and key not in COMMAND_KEYS:
+        if not means_itself and _is_quoted(text) and key not in COMMAND_KEYS:
             self._warn(section, key, "the quotes are a part of the value; leave them out")
         if option is None or option.kind not in _TEXTS or key in COMMAND_KEYS:
             return

@@ -30,6 +30,9 @@ from cvec_circus.config.section import (
 from cvec_circus.options.expand import env_values, expand
 
 DEFAULT = "DEFAULT"
+TOML = ".toml"
+"""How the name of a file ends that is read as TOML; every other one is an INI file."""
+
 _WILD = re.compile(r"[*?[]")
 
 
@@ -163,14 +166,14 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
     while waiting:
         current = waiting.popleft()
         whole = os.path.join(cwd, current)
-        key = identity(whole)[:2] or current
-        if key in seen:
+        found = identity(whole)
+        if (found[:2] or current) in seen:
             continue
-        seen.add(key)
+        seen.add(found[:2] or current)
         findings.begin(current)
         text = _text_of(current, whole, findings)
-        document.sources[whole] = (*identity(whole), hash(text))
-        own = document.add(parse(text, current, findings), current)
+        document.sources[whole] = (*found, hash(text))
+        own = document.add(_entries(text, current, findings), current)
         for key, pattern in _patterns(own.get(CIRCUS, {}), environ, own.get(ENV, {})):
             named = os.path.join(os.path.dirname(path), pattern)
             waiting.extend(_included(document, key, named, cwd, findings))
@@ -183,6 +186,15 @@ def read(path: str, environ: Mapping[str, str], cwd: str, findings: Findings) ->
         said = "nothing in it says what to run; write a [watcher:NAME] with a cmd"
         findings.at(Place(path, 0), said, is_problem=True)
     return document
+
+
+def _entries(text: str, path: str, findings: Findings) -> list[Entry]:
+    """Return what a file says, in the form that its name has it in."""
+    if not path.endswith(TOML):
+        return parse(text, path, findings)
+    from cvec_circus.config.readers import toml
+
+    return toml.parse(text, path, findings)
 
 
 def _patterns(
