@@ -54,6 +54,7 @@ setup(
     install_requires=REQUIRES,
     extras_require={
         "yaml": ["PyYAML"],  # a loggerconfig in yaml
+        "completion": COMPLETION,  # of command lines in bash, zsh and fish
         "redis": REDIS,  # the plugin RedisObserver
         "toml": TOML,  # a configuration in TOML; the standard library has it from 3.11 on
         "dotenv": DOTENV,  # env_file

@@ -15,12 +15,12 @@ from cvec_circus.ctl.output import page_of
 from cvec_circus.exc import ArgumentError
 from cvec_circus.options.kinds import to_seconds
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.system.completion import SHELLS
 
 if TYPE_CHECKING:
     from cvec_circus.commands.base import Command, Fields
 
 PROG = "cvec_circusctl"
-SHELLS = ("bash", "zsh", "fish")
 
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
 """Options that take the next word."""
@@ -131,7 +131,8 @@ def main_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     parser.set_defaults(tunnel=None)
-    shells = "print a script by which SHELL completes command lines: bash, zsh or fish"
+    shells = "print a script by which SHELL completes the command lines of all programs of ours: "
+    shells += "bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     return parser

@@ -1,8 +1,6 @@
-"""Completion of command lines: the words that may stand at a place, and the shells that ask.
+"""Completion of command lines: the words that may stand at a place of cvec_circusctl's.
 
-The shell of cvec_circusctl shares the words with bash, zsh and fish, which complete by argcomplete:
-the extra `completion`. They run cvec_circusctl at each press of the key, with a variable of
-argcomplete's in its environment; only then is argcomplete imported.
+Its own shell shares them with bash, zsh and fish, which ask it: see `system.completion`.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from cvec_circus.commands.naming import NUMBER
 from cvec_circus.ctl.arguments import PROG, add_switches, main_parser
 from cvec_circus.ctl.output import complain, say
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.system import completion
 from cvec_circus.wire import messages
 
 PATIENCE = 0.5
@@ -105,21 +104,12 @@ def _places(command: Command, before: Sequence[str]) -> list[str]:
 def print_script(shell: str) -> int:
     """Print the script by which a shell completes command lines, and return the exit code."""
     try:
-        from argcomplete.shell_integration import shellcode
+        text = completion.script(shell)
     except ImportError:
         complain(f"{PROG}: {MISSING}")
         return exc.EXIT_PROBLEM
-    say(shellcode([PROG], shell=shell))
+    say(text)
     return exc.EXIT_OK
-
-
-def complete() -> None:
-    """Answer a shell that completes a line, and end the process."""
-    try:
-        from argcomplete import autocomplete
-    except ImportError:
-        return
-    autocomplete(completing_parser(), always_complete_options="long")
 
 
 def completing_parser() -> argparse.ArgumentParser:

@@ -19,11 +19,11 @@ from cvec_circus.client.connect import absence, endpoint_from
 from cvec_circus.commands.base import YES
 from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
 from cvec_circus.ctl.output import complain, show
-from cvec_circus.system import utf8
+from cvec_circus.system import completion, utf8
 from cvec_circus.wire import messages
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
 
     from cvec_circus.commands.base import Command, Fields
 
@@ -47,10 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         utf8.require()
-    if "_ARGCOMPLETE" in os.environ:
-        from cvec_circus.ctl.completion import complete
-
-        complete()
+        completion.answer(_completing_parser)
     try:
         line = parse(sys.argv[1:] if argv is None else list(argv))
         return over_ssh(line) if line.options.ssh else carry_out(line)
@@ -65,6 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as problem:
         complain(f"{PROG}: the output cannot be written: {problem.strerror}")
         return exc.EXIT_PROBLEM
+
+
+def _completing_parser() -> ArgumentParser:
+    from cvec_circus.ctl.completion import completing_parser
+
+    return completing_parser()
 
 
 def over_ssh(line: Line) -> int:

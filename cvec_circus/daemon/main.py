@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from cvec_circus import exc
 from cvec_circus.daemon import signals
-from cvec_circus.daemon.arguments import complain, parse
-from cvec_circus.system import utf8
+from cvec_circus.daemon.arguments import complain, parse, parser
+from cvec_circus.system import completion, utf8
 
 SERVICE_VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """What a service manager sets for this process and no other."""
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         utf8.require()
+        completion.answer(parser)
     fill_standard_files()
     signals.reset()
     arguments = parse(argv)

@@ -92,6 +92,11 @@ def installed() -> list[Listed]:
     return [*map(_built_in, BUILT_IN), *(one for one in entry_points() if one.name not in BUILT_IN)]
 
 
+def names() -> list[str]:
+    """Return their short names."""
+    return [one.name for one in installed()]
+
+
 def entry_points() -> list[Listed]:
     """Return the plugins that other packages announce, by name."""
     # Importing it takes half as long as a plugin's start, for names that are seldom used.

@@ -20,11 +20,11 @@ from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.program import refuse
-from cvec_circus.runtime.assignment import PROGRAM, Assignment, read
-from cvec_circus.runtime.catalogue import load_class
+from cvec_circus.runtime.assignment import PROGRAM, Assignment, argument_parser, read
+from cvec_circus.runtime.catalogue import load_class, names
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
-from cvec_circus.system import utf8
+from cvec_circus.system import completion, utf8
 from cvec_circus.system.signals import Interrupts
 from cvec_circus.wire.progress import LAYOUT
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         utf8.require()
+        completion.answer(argument_parser, {"use": names})
     try:
         assignment = read(arguments)
     except exc.ArgumentError as error:

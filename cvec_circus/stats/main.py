@@ -16,7 +16,7 @@ from cvec_circus.client.tunnel import tunnel_until_signal
 from cvec_circus.logs.log import open_output
 from cvec_circus.stats.payloads import STATISTICS
 from cvec_circus.stats.service import Service, Task
-from cvec_circus.system import utf8
+from cvec_circus.system import completion, utf8
 from cvec_circus.system.signals import Interrupts
 
 PROGRAM = "cvec_circusd-stats"
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         utf8.require()
+        completion.answer(argument_parser)
     try:
         task = assigned(Task, VARIABLE, argument_parser, arguments)
     except exc.ArgumentError as error:

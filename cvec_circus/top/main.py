@@ -16,7 +16,7 @@ from cvec_circus.client.connect import absence, end_context, endpoint_from, reac
 from cvec_circus.client.program import Parser, refuse, seconds
 from cvec_circus.client.tunnel import Tunnel, tunnel_until_signal
 from cvec_circus.ctl.output import say
-from cvec_circus.system import utf8
+from cvec_circus.system import completion, utf8
 from cvec_circus.top.screen import NAMES, Screen
 from cvec_circus.view.facts import Facts
 from cvec_circus.view.source import TRYING, Source
@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         utf8.require()
+        completion.answer(argument_parser)
     try:
         options = argument_parser().parse_args(argv)
         if not (options.once or options.json or sys.stdout.isatty()):

@@ -14,9 +14,14 @@ from unittest import mock
 
 from cvec_circus.commands import table
 from cvec_circus.ctl import completion
-from cvec_circus.ctl.arguments import PROG, SHELLS
+from cvec_circus.ctl.arguments import PROG, main_parser
 from cvec_circus.ctl.completion import Candidates
 from cvec_circus.ctl.shell import Completer
+from cvec_circus.daemon.arguments import parser
+from cvec_circus.runtime.assignment import argument_parser
+from cvec_circus.stats.main import argument_parser as stats_parser
+from cvec_circus.system.completion import PROGRAMS, SHELLS, answer
+from cvec_circus.top.main import argument_parser as top_parser
 from tests.ctl.ctl_case import CtlCase, run
 from tests.support.daemon import script
 
@@ -25,7 +30,7 @@ COMP_LINE="$1" COMP_POINT=${#1} COMP_TYPE=9
 read -ra COMP_WORDS <<<"$1"
 [[ "$1" == *" " ]] && COMP_WORDS+=("")
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-_python_argcomplete cvec_circusctl
+_python_argcomplete "${COMP_WORDS[0]}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 
@@ -108,10 +113,12 @@ class TestShells(CtlCase):
         super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        command = Path(folder.name, PROG)
-        words = " ".join(f"'{word}'" for word in script("cvec_circusctl"))
-        command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
-        command.chmod(0o755)
+        for program in PROGRAMS:
+            command = Path(folder.name, program)
+            words = " ".join(f"'{word}'" for word in script(program))
+            command.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+            command.chmod(0o755)
+        self.folder = Path(folder.name)
         self.env = {
             **os.environ,
             "PATH": f"{folder.name}:{os.environ['PATH']}",
@@ -144,6 +151,29 @@ class TestShells(CtlCase):
             with self.subTest(line):
                 self.assertEqual(self.shell("bash", "-c", program, "bash", line), found)
 
+    def test_every_program_in_bash(self) -> None:
+        (self.folder / "circus.toml").touch()
+        program = f'cd {self.folder}; eval "$({PROG} --completion bash)"\n{BASH}'
+        for line, found in (
+            ("cvec_circusd --log-level w", ["warning "]),
+            ("cvec_circusd circus.t", ["circus.toml "]),
+            ("cvec_circusd --check cir", ["circus.toml "]),
+            ("cvec_circus-plugin flap", ["flapping "]),
+            ("cvec_circus-top --sort c", ["cpu "]),
+        ):
+            with self.subTest(line):
+                self.assertEqual(self.shell("bash", "-c", program, "bash", line), found)
+
+    def test_every_option_of_every_program(self) -> None:
+        parsers = (parser(), argument_parser(), stats_parser(), top_parser())
+        program = f'eval "$({PROG} --completion bash)"\n{BASH}'
+        for made in parsers:
+            names = {name for action in made._actions for name in action.option_strings}
+            expected = {name for name in names if name.startswith("--")}
+            with self.subTest(made.prog):
+                found = self.shell("bash", "-c", program, "bash", f"{made.prog} --")
+                self.assertEqual({name.strip() for name in found}, expected)
+
     def test_fish(self) -> None:
         program = f"{PROG} --completion fish | source; complete -C '{PROG} status w'"
         self.assertEqual(
@@ -152,14 +182,15 @@ class TestShells(CtlCase):
 
     def test_zsh_takes_the_script(self) -> None:
         program = f'autoload -U compinit; compinit -D; eval "$({PROG} --completion zsh)"; '
-        program += f"print $_comps[{PROG}]"
-        self.assertEqual(self.shell("zsh", "-fc", program), ["_python_argcomplete"])
+        program += "".join(f"print $_comps[{name}]; " for name in PROGRAMS)
+        self.assertEqual(self.shell("zsh", "-fc", program), ["_python_argcomplete"] * 5)
 
     def test_the_scripts(self) -> None:
         for shell in SHELLS:
             done = run("--completion", shell)
             self.assertEqual((done.code, done.err), (0, ""))
-            self.assertIn(PROG, done.out)
+            for program in PROGRAMS:
+                self.assertRegex(done.out, rf"(?m)\b{program}\b(?!-)")
         self.assertEqual(run("--completion", "tcsh").code, 2)
 
     def test_nothing_of_it_is_loaded_for_a_command(self) -> None:
@@ -177,7 +208,8 @@ class TestWithoutTheLibrary(unittest.TestCase):
             done = run("--completion", "bash")
             self.assertEqual((done.code, done.out), (1, ""))
             self.assertEqual(done.err, f"{PROG}: {completion.MISSING}\n")
-            completion.complete()
+            with mock.patch.dict(os.environ, {"_ARGCOMPLETE": "1"}):
+                answer(main_parser)
 
 
 if __name__ == "__main__":

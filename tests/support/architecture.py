@@ -77,6 +77,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
+    "system.completion": "argcomplete",  # an extra
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
     "options.nearest": "difflib",
     "options.schedule": "cronsim",  # an extra
@@ -98,7 +99,6 @@ LATE_IMPORTS: dict[str, str | None] = {
     "probes.connection": "ssl",  # most daemons probe no https
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
-    "ctl.completion": "argcomplete",  # an extra
     "ctl.main": None,  # what a reply does not need
     "sockets.managed": "cvec_circus.sockets.unix",
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses

@@ -1,0 +1,67 @@
+"""Completion of command lines in bash, zsh and fish: they ask the program itself, by argcomplete.
+
+A shell runs the program at each press of the key, with a variable of argcomplete's in its
+environment; only then is argcomplete imported, which is the extra `completion`.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+PROGRAMS = (
+    "cvec_circusctl",
+    "cvec_circusd",
+    "cvec_circus-plugin",
+    "cvec_circusd-stats",
+    "cvec_circus-top",
+)
+"""All programs of ours; one script completes them."""
+
+SHELLS = ("bash", "zsh", "fish")
+
+_ASKED = "_ARGCOMPLETE"
+
+
+def answer(
+    parser: Callable[[], ArgumentParser], words: Mapping[str, Callable[[], Iterable[str]]] = {}
+) -> None:
+    """Answer a shell that completes a line, and end the process; return at once if none does.
+
+    Where a parser names no choices, files are proposed.
+
+    Args:
+        parser: Makes the parser of the command line.
+        words: Returns what an argument may be, by the name of the argument.
+    """
+    if _ASKED not in os.environ:
+        return
+    try:
+        from argcomplete import autocomplete
+    except ImportError:
+        return
+    made = parser()
+    for action in made._actions:
+        if action.dest in words:
+            action.completer = _completer(words[action.dest])  # type: ignore[attr-defined]
+    autocomplete(made, always_complete_options="long")
+
+
+def script(shell: str) -> str:
+    """Return the script by which a shell completes the command lines of all programs.
+
+    Raises:
+        ImportError: argcomplete is not installed.
+    """
+    from argcomplete.shell_integration import shellcode
+
+    return str(shellcode(list(PROGRAMS), shell=shell))
+
+
+def _completer(words: Callable[[], Iterable[str]]) -> Callable[..., list[str]]:
+    def complete(**asked: Any) -> list[str]:
+        return list(words())
+
+    return complete
