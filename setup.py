@@ -33,6 +33,9 @@ TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *EXTRA
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 
+# Made by docs/build_man.py; relative, as setuptools wants it.
+MAN_PAGES = sorted(str(page.relative_to(HERE)) for page in (HERE / "docs" / "man").glob("*.1"))
+
 setup(
     name="cvec_circus",
     version=version(),
@@ -44,6 +47,7 @@ setup(
     python_requires=">=3.9",
     packages=find_packages(include=["cvec_circus", "cvec_circus.*"]),
     package_data={"cvec_circus": ["py.typed"], "cvec_circus.demo": ["*.ini"]},
+    data_files=[("share/man/man1", MAN_PAGES)],
     scripts=[
         "bin/cvec_circusd",
         "bin/cvec_circusctl",
