@@ -29,7 +29,7 @@ DOTENV = ["python-dotenv>=1.0"]
 TOML = ["tomli>=1.1; python_version < '3.11'"]
 EXTRAS = [*COMPLETION, *REDIS, *SCHEDULE, *DOTENV, *TOML]
 SERVERS = ["gunicorn", "uvicorn"]
-TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "sdnotify", *SERVERS, *EXTRAS]
+TEST = ["aiosmtpd", "circus==0.19.*", "hypothesis", "jsonschema", "sdnotify", *SERVERS, *EXTRAS]
 DOCS = ["sphinx", "furo"]
 DEV = [*TEST, *DOCS, "ruff", "mypy", "types-psutil"]
 

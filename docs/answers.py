@@ -54,12 +54,16 @@ ANSWERS: dict[str, dict[str, str]] = {
         "`port`, or with `path`."
     },
     "logs": {
-        "name": "The watcher's name.",
-        "stream": "Which output it is.",
-        "lines": "The lines, oldest first: objects with `time`, `pid` and `text`: see :ref:`logs`.",
+        "name": "With one `name`: that name.",
+        "stream": "With one `name`: which output it is.",
+        "lines": "The lines, oldest first: objects with `time`, `pid` and `text`, and of several "
+        "watchers `watcher`, `stream` and `wid`: see :ref:`logs`.",
         "next": "The place to go on from, for `since`.",
         "more": "Whether there are more lines than an answer has.",
-        "missed": "With `since`: how many bytes after that place are no longer there.",
+        "missed": "With `since`: how many bytes after that place are no longer there; of several, "
+        "of each output that has lost some.",
+        "several": "Of several: the watchers of these that have more than one process.",
+        "unkept": "Why nothing is kept, of several by watcher; only where that is so.",
     },
     "numprocesses": {
         "numprocesses": "How many processes there are.",

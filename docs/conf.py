@@ -27,6 +27,7 @@ html_theme = "furo"  # readable on a phone, with the previous and the next page 
 html_title = f"cvec_circus {version}"
 html_show_sourcelink = False
 html_static_path: list[str] = []
+html_extra_path = ["schemas.json"]
 
 man_pages = [
     (f"man/{name}", name, does, author, 1)

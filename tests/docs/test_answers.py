@@ -8,6 +8,7 @@ from typing import Any
 
 from cvec_circus.commands import table
 from tests.support.embedded import EmbeddedCase
+from tests.support.schemas import Schemas
 from tests.test_docs import DOCS, module_of
 
 ALWAYS = {"status", "time", "id"}
@@ -21,6 +22,7 @@ class TestAnswers(EmbeddedCase):
     def setUp(self) -> None:
         super().setUp()
         self.page = module_of(DOCS / "answers.py")
+        self.schemas = Schemas()
         self.fields: dict[str, set[str]] = {}
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
@@ -38,9 +40,11 @@ class TestAnswers(EmbeddedCase):
         self.events.wait("start", 3)
 
     def ask(self, command: str, **properties: Any) -> dict[str, Any]:
-        """Give a command, which has to succeed, and note the fields of the answer."""
+        """Give a command, which has to succeed, and note the fields of the answer, which has to fit
+        its schema."""
         reply = self.wire.call(command, **properties)
         self.assertLessEqual(ALWAYS, set(reply))
+        self.assertEqual(self.schemas.problems(command, reply), [])
         self.fields.setdefault(command, set()).update(set(reply) - ALWAYS)
         return reply
 
@@ -62,6 +66,7 @@ class TestAnswers(EmbeddedCase):
         self.ask("get", name="web", keys=["cmd"])
         self.ask("events", limit=1)
         self.ask("logs", name="web")
+        self.ask("logs", name=["web", "one"])
         for command in ("incr", "decr"):
             self.ask(command, name="web", waiting=True)
             self.ask(command, name="one")
