@@ -99,7 +99,7 @@ class _Machine:
 
     def _look_at_daemon(self, circus: Mapping[str, Any]) -> None:
         section = self._build.circus
-        for key in ("pidfile", "logoutput"):
+        for key in ("pidfile", "logoutput", "schedule_file"):
             path = circus[key] or "-"
             if path != "-" and "://" not in path:
                 self._look_at_file(section, key, path)

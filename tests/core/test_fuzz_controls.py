@@ -152,7 +152,9 @@ class TestControls(unittest.TestCase):
             self.assertRaisesRegex(AssertionError, "come to rest", world.advance, 1)
 
     def test_helpers_that_nobody_releases(self) -> None:
-        self.assert_objects(Campaign, "advance", lambda *args: ([], None), "not down|not where")
+        self.assert_objects(
+            Campaign, "advance", lambda *args: ([], None), "not down|not where|without"
+        )
 
     def test_an_order_that_is_not_looked_at(self) -> None:
         touch = Watchers.touch

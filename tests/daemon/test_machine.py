@@ -196,8 +196,10 @@ class TestFiles(MachineCase):
             f"7: [circus] endpoint: there is no folder HERE/noep; {MAKE}",
             f"9: [socket:s] path: there is no folder HERE/nos; {MAKE}",
         )
+        runs = f"4: [circus] schedule_file: there is no folder HERE/no; {MAKE}"
+        self.says(f"{WEB}[circus]\nschedule_file = no/runs.json\n", runs)
         self.silent(
-            f"{WEB}[circus]\npidfile = pid\nlogoutput = log\n",
+            f"{WEB}[circus]\npidfile = pid\nlogoutput = log\nschedule_file = runs.json\n",
             f"{WEB}[circus]\nlogoutput = -\nendpoint = ipc://x\n[socket:s]\npath = s\n",
             f"{WEB}[circus]\nlogoutput = syslog://127.0.0.1\n",
         )

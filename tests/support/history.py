@@ -54,6 +54,8 @@ class History:
         self.hangs = self.has_hooks and self.most.random() < 0.5
         # What is drawn for checks and rollouts, too.
         self.checks = random.Random(seed ^ 0xC4EC)
+        self.times = random.Random(seed ^ 0x71E5)  # and for schedules
+        self.has_schedules = not self.has_demand and self.times.random() < 0.3
         # Every second history is written down in its middle, and goes on with what was read.
         self.reborn_at = random.Random(seed ^ 0xB0B).randint(1, 29) if seed % 2 else None
         self.log: list[str] = []
@@ -86,6 +88,7 @@ class History:
             helper=helper,
             fatal_exit_codes=[FATAL] if helper else [],
             **self.some_checks(),
+            **self.some_schedule(),
         )
         if self.most.random() < 0.05:
             watcher.change({"use_sockets": False})  # its command refers to none
@@ -106,6 +109,11 @@ class History:
             "max_surge": rng.choice([None, None, 0, 1, "50%"]),
             "max_unavailable": rng.choice([None, None, 1, "50%"]),
         }
+
+    def some_schedule(self) -> dict[str, Any]:
+        """A job, every other time where there are some."""
+        job = {"schedule": "9", "overlap": self.times.choice(["skip", "queue", "replace"])}
+        return job if self.has_schedules and self.times.random() < 0.5 else {}
 
     def some_hooks(self, rng: random.Random) -> list[str]:
         return [hook for hook in HOOKS if self.has_hooks and rng.random() < 0.4]
@@ -281,10 +289,12 @@ class History:
                 assert len(watcher.places.spawned()) <= 1, f"{watcher!r}: two of a singleton"
             if watcher.status == "stopped":
                 assert not watcher.places.slots
-            assert watcher.rests == (watcher in self.world.listening), f"{watcher!r} listens?"
+            is_job = watcher.options.schedule
+            assert (watcher.rests and not is_job) == (watcher in self.world.listening)
+            assert (is_job and watcher.goal.up) or watcher.run is None, f"{watcher!r}: a run?"
             if watcher.reason:
                 asks = watcher.gate is not None  # before_stop
-                assert not watcher.goal.up, f"{watcher!r} has given up"
+                assert is_job or not watcher.goal.up, f"{watcher!r} has given up"
                 assert asks or not watcher.places.fresh, f"{watcher!r} has given up"
 
     def check_questions(self, watcher: Watcher) -> None:
@@ -337,9 +347,9 @@ class History:
         self.check()
         for watcher in world.roster.all_watchers():
             up = watcher.status == "active"
-            assert (up or watcher.rests) == watcher.goal.up, (
-                f"{watcher!r} is not where it is wanted"
-            )
+            runs = watcher.run is not None and not watcher.is_gone
+            there = (up or watcher.rests or runs) == watcher.goal.up
+            assert there, f"{watcher!r} is not where it is wanted"
             rolls = watcher.rollout is not None and watcher.rollout.cause.text != "max_age"
             assert not rolls, f"{watcher!r}: a reload that does not end"
             aging = watcher.options.max_age and (watcher.places.stale_count or watcher.rollout)
