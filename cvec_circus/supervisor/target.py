@@ -364,9 +364,9 @@ class Target:
         return chosen
 
     def rehearse(self, watchers: list[Watcher] | None, sequential: bool) -> list[Fields]:
-        """Return what a reload would do, watcher by watcher."""
+        """Return what a reload would do, watcher by watcher; nothing to those that rest."""
         chosen = self._roster.to_reload() if watchers is None else watchers
-        return [rehearse(watcher, sequential) for watcher in chosen]
+        return [rehearse(watcher, sequential) for watcher in chosen if not watcher.rests]
 
     def reopen(self, watchers: list[Watcher] | None) -> None:
         """Open the log files of watchers anew; of all, and the daemon's, for None."""
