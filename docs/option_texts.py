@@ -25,6 +25,10 @@ DAEMON = {
     "not stopped. Without it, the longest `graceful_timeout` plus 5 s.",
     "max_processes": "The largest `numprocesses` of a watcher: a slip there must not bring the "
     "machine down.",
+    "cgroup": "Whether each watcher has a cgroup (version 2) of its own, and where. `auto` makes "
+    "them below the cgroup that the daemon is in, which needs `Delegate=yes` in its unit, or root. "
+    "A path is that of another cgroup, such as `/sys/fs/cgroup/workers`, which is made if need be. "
+    "Without cgroups there are no `memory_limit`, `cpu_limit` and `pids_limit`.",
     "event_history": "How many past events the daemon keeps for clients that ask later.",
     "log_history": "The `log_history` of all watchers that have none of their own, but for "
     "plugins. 0 keeps nothing; not given, 65536 of each output that has a stream are kept.",
@@ -161,6 +165,12 @@ WATCHER = {
     "strays": "What happens to processes that a process of the watcher started in another session "
     "and left behind: `report` names them in the answer of `stop`, in the status and in the "
     "log; `kill` ends them; `ignore` does neither.",
+    "memory_limit": "How much memory all processes of the watcher together may use, with what "
+    "they started. Beyond that the kernel ends one of them, and `why` says so. It takes effect at "
+    "once, as do the next two, and all three need `cgroup` in `[circus]`.",
+    "cpu_limit": "How many processors they may keep busy together.",
+    "pids_limit": "How many processes and threads there may be of them together; beyond that none "
+    "can be started.",
     "send_hup": "Whether a reload sends SIGHUP to the processes instead of replacing them.",
     "log_history": "How many bytes of each output of the processes are kept in memory for "
     "`cvec_circusctl logs`, the last ones. Not given: the `log_history` of `[circus]`; without "

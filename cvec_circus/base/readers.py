@@ -23,8 +23,13 @@ class Readers:
         self._epoll: select.epoll | None = None
         self._fns: dict[int, Callable[[], object]] = {}
 
-    def add(self, fd: int, fn: Callable[[], object]) -> None:
+    def add(self, fd: int, fn: Callable[[], object], mask: int = select.EPOLLIN) -> None:
         """Call a function in every turn in which a file is readable, or has ended.
+
+        Args:
+            fd: The file.
+            fn: The function.
+            mask: What epoll waits for instead, such as EPOLLPRI.
 
         Raises:
             OSError: There is no memory, or no file left.
@@ -32,7 +37,7 @@ class Readers:
         if self._epoll is None:
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll, self._see)
-        self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(fd, mask)
         self._fns[fd] = fn
 
     def remove(self, fd: int) -> None:

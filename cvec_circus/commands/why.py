@@ -79,6 +79,8 @@ def _death(row: Fields) -> str:
 
 def _by_whom(row: Fields) -> str:
     signum = -(row["exit_code"] or 0)
+    if row.get("oom"):
+        return "by the kernel: its cgroup was out of memory"
     if row["cause"] == "exit" and signum > 0:
         if signum in CRASHES:
             return "a crash"

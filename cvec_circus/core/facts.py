@@ -32,6 +32,7 @@ class Exited(NamedTuple):
     report: str = ""  # the line a plugin left to say why it cannot run
     failure: Exception | None = None  # why it never became its program; None if it did
     is_captured: bool = False  # `Written` follows
+    oom: bool = False  # the kernel has killed it, because its cgroup was out of memory
 
 
 class Emptied(NamedTuple):
@@ -47,6 +48,12 @@ class Written(NamedTuple):
     watcher: Watcher
     pid: int
     lines: tuple[str, ...]
+
+
+class Vacated(NamedTuple):
+    """Nothing is left in its cgroup: what waits for that is looked at. Immutable."""
+
+    watcher: Watcher
 
 
 class Strayed(NamedTuple):
@@ -106,6 +113,7 @@ Fact = Union[
     Exited,
     Written,
     Emptied,
+    Vacated,
     Strayed,
     Answered,
     Probed,
@@ -141,7 +149,7 @@ class Recorder(Spawner):
             self._emptied(fact)
         elif isinstance(fact, Connected):
             _connected(watcher)
-        elif watcher.run is not None:  # it is still to be up
+        elif isinstance(fact, (Rescheduled, Missed)) and watcher.run is not None:
             self._reschedule(fact)
 
     def _emptied(self, fact: Emptied) -> None:
@@ -156,7 +164,7 @@ class Recorder(Spawner):
             fact.watcher.run = fact.run
 
     def _exited(self, fact: Exited) -> None:
-        watcher, process, status, leaves, report, failure, is_captured = fact
+        watcher, process, status, leaves, report, failure, is_captured, oom = fact
         pid, wid, exit_code, places = process.pid, process.wid, status.exit_code, watcher.places
         self.tell(watcher, "before_reap", process_pid=pid)
         by_itself = process.state is ProcessState.RUNNING
@@ -182,13 +190,14 @@ class Recorder(Spawner):
                 life=watcher.lives,
                 was_proved=process.proved or has_done,
                 failure="" if failure is None else str(failure) or type(failure).__name__,
+                oom=oom,
                 is_awaited=is_captured,
             )
         )
         told = {"process_pid": pid, "exit_code": exit_code, "wid": wid}
         # The end of a rollout says nothing of the old processes, which may stay.
         is_judged = by_itself and self.judges(watcher, process)
-        marks = {"status_lost": lost, "rollout": is_judged}
+        marks = {"status_lost": lost, "rollout": is_judged, "oom": oom}
         told.update((mark, True) for mark, is_so in marks.items() if is_so)
         self.publish(watcher, "reap", cause, **told)
         self.ports.probes.release(watcher, process)
@@ -219,7 +228,7 @@ class Recorder(Spawner):
         if is_new and failure is not None:
             self.fail_rollout(watcher, process, f"slot {wid}: {failure}")
         elif is_new:
-            how = f"{ended(None if lost else exit_code)} after {lasting(lived)}"
+            how = f"{ended(None if lost else exit_code, oom)} after {lasting(lived)}"
             text = f"process {pid} {how}, before it was ready"
             self.fail_rollout(watcher, process, text, has_exited=True)
 

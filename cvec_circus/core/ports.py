@@ -47,6 +47,9 @@ class Launcher(Protocol):
             MemoryError: There is none left.
         """
 
+    def limit(self, watcher: Watcher) -> None:
+        """Let the limits of all that the watcher runs count as its options are now, soon."""
+
 
 class Signals(Protocol):
     """Signals processes, and sees what they leave behind."""

@@ -30,6 +30,7 @@ from cvec_circus.core.goal import Failed, Rollout
 from cvec_circus.core.life import DOWN, OPENING, WAITING
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.cgroup import LIMITS
 from cvec_circus.options.checks import processes_of, prove_nothing
 from cvec_circus.options.generation import Undo
 from cvec_circus.options.stream import OUTPUT_OPTIONS
@@ -294,6 +295,8 @@ class Roller(Ender):
                 places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
         if "singleton" in changed and watcher.options.singleton and any(places.leaders()):
             places.drop_pending()  # it starts when what runs has ended
+        if not LIMITS.keys().isdisjoint(changed):
+            self.ports.launcher.limit(watcher)
         self._judge_anew(watcher, changed)
         is_open = watcher.life not in (DOWN, WAITING, OPENING)
         if is_open and not OUTPUT_OPTIONS.isdisjoint(changed):

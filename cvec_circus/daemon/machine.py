@@ -16,6 +16,7 @@ from typing import Any
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.section import Section
+from cvec_circus.options.cgroup import LIMITS, OFF, limited
 from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.expand import has_names, watcher_values
 from cvec_circus.options.stream import STREAMS
@@ -24,7 +25,7 @@ from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import command_texts
 from cvec_circus.stream.base import FILES, lane_of
 from cvec_circus.supervisor.launching import command, environment
-from cvec_circus.system import executables, modules
+from cvec_circus.system import cgroup, executables, modules
 
 FIRST_WID = "1"
 
@@ -32,6 +33,8 @@ _IPC = "ipc://"
 
 _MOST_BLANKS = 20
 """In a path that lacks its quotes."""
+
+NO_CGROUPS = "no effect without cgroups; write cgroup = auto into [circus]"
 
 MAKE_IT = "make it before the daemon starts"
 
@@ -106,6 +109,8 @@ class _Machine:
         config = circus["loggerconfig"]
         if isinstance(config, str) and not os.path.exists(os.path.join(self._cwd, config)):
             self._warn(section, "loggerconfig", f"there is no {config}; {MAKE_IT}")
+        if circus["cgroup"] != OFF:
+            self._warn(section, "cgroup", self._once(cgroup.why_none, circus["cgroup"]))
         for key in ("endpoint", "pubsub_endpoint", "stats_endpoint"):
             if circus[key].startswith(_IPC):
                 self._look_at_socket(section, key, circus[key][len(_IPC) :])
@@ -129,6 +134,8 @@ class _Machine:
     def _look_at_watcher(
         self, section: Section, name: str, options: WatcherOptions, env: dict[str, str]
     ) -> None:
+        for key in limited(options):
+            self._warn(section, key, self._once(self._why_no_limit, LIMITS[key]))
         folder = os.path.join(self._cwd, options.working_dir or "")
         trouble = self._once(_why_no_folder, folder)
         self._warn(section, "working_dir", trouble)
@@ -145,6 +152,15 @@ class _Machine:
                 self._warn(section, f"hooks.{moment}", reason + hint)
         for stream in STREAMS:
             self._look_at_stream(section, stream, options[stream])
+
+    def _why_no_limit(self, controller: str) -> str:
+        """Return why a limit would have no effect, "" if it would have, or if there are no cgroups
+        where `cgroup` of the daemon wants them, which is said there."""
+        wanted = self._build.everything.circus["cgroup"]
+        if wanted == OFF:
+            return NO_CGROUPS
+        reason = "" if cgroup.why_none(wanted) else cgroup.why_not(controller, wanted)
+        return f"no effect: {reason}" if reason else ""
 
     def _look_at_programs(
         self,

@@ -29,6 +29,7 @@ ARBITER_OPTIONS = OptionTable(
         Option("priority_timeout", "seconds", 60.0, low=0),
         Option("shutdown_timeout", "seconds", None, low=0),
         Option("max_processes", "integer", 10_000, low=1),
+        Option("cgroup", "cgroup", "off"),
         Option("event_history", "integer", 10_000, low=0, high=1_000_000),
         Option(HISTORY, "size", None, low=0, high=MOST_HISTORY),
         Option("umask", "umask", None),

@@ -346,6 +346,7 @@ KINDS: dict[str, Callable[..., Any]] = {
 _CHECKS = "check checks live_check live_checks dependencies share watcher_names"
 KINDS.update({name: _late("checks", name) for name in _CHECKS.split()})
 KINDS["schedule"] = _late("schedule", "schedule")
+KINDS.update({name: _late("cgroup", name) for name in ("cgroup", "processors")})
 
 
 def shown(value: Any) -> str:

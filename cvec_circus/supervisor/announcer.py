@@ -131,7 +131,7 @@ def of_readiness(
 def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
     """Return the level and the sentence for a process that has ended."""
     code = payload.get("exit_code")
-    how = ended(None if payload.get("status_lost") else code)
+    how = ended(None if payload.get("status_lost") else code, bool(payload.get("oom")))
     level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
     is_alone = cause.text in ("command:kill", "live")  # else the line for the watcher says why
     why = because(cause) if is_alone else brief(cause, "exit")

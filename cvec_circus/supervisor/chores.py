@@ -70,6 +70,7 @@ class Chores:
         configuration: Reads files, and opens the sockets that they name, which may take DNS.
         names: Looks up users and groups, which may take LDAP.
         runs: Reads and writes when jobs run next.
+        limits: Lowers limits of cgroups, which takes as long as it takes to free memory.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -79,6 +80,7 @@ class Chores:
         self.configuration = Chore(loop, "configuration")
         self.names = Chore(loop, "names")
         self.runs = Chore(loop, "runs")
+        self.limits = Chore(loop, "limits")
 
     def start(self) -> None:
         """Start the thread that measures, when the loop begins to run: when memory is short, people
@@ -88,7 +90,14 @@ class Chores:
     def end(self, timeout: float) -> list[str]:
         """Ask all threads to end, when the loop has ended; return the names of those that have not
         ended within that many seconds."""
-        chores = (self.sampling, self.packing, self.configuration, self.names, self.runs)
+        chores = (
+            self.sampling,
+            self.packing,
+            self.configuration,
+            self.names,
+            self.runs,
+            self.limits,
+        )
         for chore in chores:
             chore.stop()
         ends_at = self._clock.monotonic() + timeout

@@ -27,6 +27,7 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
 from cvec_circus.supervisor.announcer import Announcer
 from cvec_circus.supervisor.campaign import Campaign, Pace
+from cvec_circus.supervisor.cgroups import choose as choose_cgroups
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.explanation import unproved
@@ -141,6 +142,10 @@ class Desks:
         reports = Reports(readers)
         stack.callback(reports.close)
 
+        self.cgroups = cgroups = choose_cgroups(
+            circus["cgroup"], loop, facts, readers, self.chores.limits, run, around.is_subreaper
+        )
+        stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 
         def explain(
@@ -150,7 +155,7 @@ class Desks:
             return helpers.exited(watcher, process), reports.failure(process), is_captured
 
         self.endings = ends = endings.build(
-            loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code
+            loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code, cgroups
         )
         stack.callback(ends.signals.close)
         templates = Templates(run, hooks.withheld, nofile)
@@ -167,6 +172,7 @@ class Desks:
             helpers,
             probes,
             reports,
+            cgroups,
             around.log_fd,
         )
         doorbell = Doorbell(loop, sockets, facts)
@@ -174,7 +180,8 @@ class Desks:
         stack.callback(timetable.close)
 
         def forget(watcher: Watcher) -> None:
-            for desk in (ends.signals, helpers, launcher, outputs, hooks, probes, timetable):
+            desks = (ends.signals, helpers, launcher, outputs, hooks, probes, timetable, cgroups)
+            for desk in desks:
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)

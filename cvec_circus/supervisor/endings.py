@@ -18,9 +18,11 @@ from cvec_circus.core.facts import Exited, Facts
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import Refusals
-from cvec_circus.supervisor.families import Families, Family, Outsiders
+from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.families import Families, Family
 from cvec_circus.supervisor.finding import Adoption, Finder, Search
 from cvec_circus.supervisor.leftovers import Leftovers
+from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, prctl, proctable
 from cvec_circus.system.exits import ExitWatcher
@@ -186,10 +188,12 @@ class Reaper:
         signals: SignalDesk,
         exited: deque[int],
         explain: Explain,
+        cgroups: Cgroups,
     ) -> None:
         self._loop, self._exits, self._facts = loop, exits, facts
         self._families, self._outsiders, self._finder = families, outsiders, finder
         self._signals, self._exited, self._explain = signals, exited, explain
+        self._cgroups = cgroups
         self._attended: dict[int, Callable[[collecting.Exit], object]] = {}
         self._listed = 0  # of them, those that were dead before the finder's last look
         self._has_news = False  # SIGCHLD has arrived since the last turn
@@ -307,13 +311,15 @@ class Reaper:
         family.stopping = process.state is not ProcessState.RUNNING
         ended, group = collecting.end(pid, self._exits.release(pid))
         family.is_alive = False
-        leaves, report, failure, is_captured = False, "", None, False
+        leaves, report, failure, is_captured, oom = False, "", None, False, False
         try:
+            if ended.exit_code == -signal.SIGKILL and not process.killed:
+                oom = self._cgroups.claim(watcher)
             leaves = self._signals.begin(family, group)
             report, failure, is_captured = self._explain(watcher, process)
         finally:
             # Whatever there is no memory or file for: an exit that is collected is never lost.
-            died = Exited(watcher, process, ended, leaves, report, failure, is_captured)
+            died = Exited(watcher, process, ended, leaves, report, failure, is_captured, oom)
             self._facts.append(died)
 
     def _outsider_exited(self, pid: int) -> None:
@@ -341,6 +347,7 @@ def build(
     explain: Explain,
     is_subreaper: bool,
     runs_user_code: Callable[[], bool],
+    cgroups: Cgroups,
 ) -> Endings:
     """Build the desks, bottom-up.
 
@@ -349,9 +356,10 @@ def build(
         explain: See `Reaper`.
         is_subreaper: Whether orphans become our children: never in an embedding program.
         runs_user_code: Whether a hook or a stream class is running at this moment.
+        cgroups: Tells what is in the cgroups of watchers.
     """
     adopts = is_subreaper and _become_subreaper()
-    refusals, families, walker = Refusals(), Families(), Walker(loop, run)
+    refusals, families, walker = Refusals(), Families(), Walker(loop, run, cgroups)
     exited: deque[int] = deque()
     outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts)
     finder: Finder
@@ -359,8 +367,9 @@ def build(
         finder = Adoption(loop, walker, families, outsiders, runs_user_code)
     else:
         finder = Search(loop, walker, families, outsiders)
-    signals = SignalDesk(loop, exits, facts, families, outsiders, finder, walker, refusals)
-    reaper = Reaper(loop, exits, facts, families, outsiders, finder, signals, exited, explain)
+    known = (loop, exits, facts, families, outsiders, finder)
+    signals = SignalDesk(*known, walker, refusals, cgroups)
+    reaper = Reaper(*known, signals, exited, explain, cgroups)
 
     def leader_of(session: int) -> ManagedProcess | None:
         family = families.by_pid.get(session)

@@ -203,7 +203,7 @@ def last_words(watcher: Watcher) -> str:
 
 
 def _ended(death: Death) -> str:
-    return ended(death.exit_code)
+    return ended(death.exit_code, death.oom)
 
 
 def _ago(death: Death, now: float) -> str:

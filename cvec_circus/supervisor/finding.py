@@ -9,7 +9,8 @@ from functools import partial
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.supervisor.families import Families, Outsiders
+from cvec_circus.supervisor.families import Families
+from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, proctable
 

@@ -18,6 +18,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
+from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launching import Templates
@@ -34,6 +35,7 @@ class Launcher:
         templates: What the processes of each watcher have in common.
         helpers: Tells what plugins get in addition.
         probes: Tells what processes with checks get in addition.
+        cgroups: Tells which cgroup a process joins.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
     """
 
@@ -48,12 +50,14 @@ class Launcher:
         helpers: Helpers,
         probes: ProbeDesk,
         reports: Reports,
+        cgroups: Cgroups,
         log_fd: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._loop, self._clock, self._log_fd = loop, clock, log_fd
         self._templates, self._sockets = templates, sockets
         self._outputs, self._reaper = outputs, reaper
         self._helpers, self._probes, self._reports = helpers, probes, reports
+        self._cgroups, self.limit = cgroups, cgroups.limit
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in a slot of the watcher.
@@ -85,6 +89,7 @@ class Launcher:
                 env = {**extra.env, **checked.env}
                 fds, places = extra.fds, checked.places
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files)
+                spec = spec._replace(cgroup=self._cgroups.prepare(watcher))
                 pid, report_fd = launch(spec)
             try:
                 self._reaper.add(watcher, process, pid)

@@ -13,8 +13,10 @@ from cvec_circus.core.facts import Emptied, Facts
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import Refusals
-from cvec_circus.supervisor.families import Families, Family, Outsiders
+from cvec_circus.supervisor.cgroups import Cgroups
+from cvec_circus.supervisor.families import Families, Family
 from cvec_circus.supervisor.finding import Finder
+from cvec_circus.supervisor.outsiders import KILL_TIMEOUT, Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, pidfd, proctable
 from cvec_circus.system.collecting import ProcessGroup
@@ -51,10 +53,12 @@ class Leftovers:
         finder: Finder,
         walker: Walker,
         refusals: Refusals,
+        cgroups: Cgroups,
     ) -> None:
         self._loop, self._exits, self._facts, self._families = loop, exits, facts, families
         self._outsiders, self._finder, self._walker = outsiders, finder, walker
-        self._refusals = refusals
+        self._refusals, self._cgroups = refusals, cgroups
+        self._emptied_lives: dict[Watcher, int] = {}  # those whose cgroup has been dealt with
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
         self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
         self._unsought: dict[Watcher, object | None] = {}
@@ -128,13 +132,47 @@ class Leftovers:
         if self._outsiders.are_doomed(watcher):
             self._unsought[watcher] = None  # they may leave something in their turn
             return False
+        is_empty = self._cgroups.is_empty(watcher)
+        if is_empty:
+            self._unsought.pop(watcher, None)
+        elif is_empty is False and watcher.options.strays != "ignore":
+            if self._emptied_lives.get(watcher) != watcher.lives:
+                self._emptied_lives[watcher] = watcher.lives
+                self._unsought[watcher] = None
         if self._unsought.get(watcher, self) is None:
             look = self._unsought[watcher] = object()
-            self._finder.look(partial(self._sought, watcher, look))
+            self._finder.look(partial(self._clear, watcher, look))
             if watcher in self._unsought:
                 self._loop.call_later(LOOK_TIMEOUT, self._sought, watcher, look)
             self._outsiders.flush()
         return watcher not in self._unsought and not self._outsiders.are_doomed(watcher)
+
+    def _clear(self, watcher: Watcher, look: object) -> None:
+        """End what the cgroup of a watcher holds at once, or take it in; without one, no more than
+        what was found is known."""
+        if self._unsought.get(watcher) is not look:
+            return
+        pids = self._cgroups.pids(watcher)
+        if watcher.options.strays == "kill" and pids and self._cgroups.kill(watcher, pids):
+            self._unsought[watcher] = look = object()  # `Vacated` follows
+            self._loop.call_later(KILL_TIMEOUT, self._survived, watcher, look)
+        elif watcher.options.strays != "ignore" and pids:
+            self._take(watcher, look)
+        elif self._cgroups.is_empty(watcher) is not False or pids:
+            self._sought(watcher, look)
+        # Else it holds what is dying, and `Vacated` follows.
+
+    def _survived(self, watcher: Watcher, look: object) -> None:
+        """Name what not even SIGKILL has ended."""
+        if self._unsought.get(watcher) is look:
+            self._take(watcher, look)
+
+    def _take(self, watcher: Watcher, look: object) -> None:
+        """Take in what the cgroup of a watcher without slots holds."""
+        for pid in self._cgroups.pids(watcher):
+            with contextlib.suppress(ProcessLookupError):
+                self._outsiders.left_in_cgroup(watcher, Found.of(pid, proctable.row(pid)))
+        self._sought(watcher, look)
 
     def _sought(self, watcher: Watcher, look: object) -> None:
         if self._unsought.get(watcher) is look:
@@ -144,6 +182,7 @@ class Leftovers:
     def forget(self, watcher: Watcher) -> None:
         """Report nothing more of a watcher that has been removed."""
         self._unsought.pop(watcher, None)
+        self._emptied_lives.pop(watcher, None)
         self._outsiders.forget(watcher)
         self._families.forget(watcher)
 

@@ -145,7 +145,7 @@ def next_start(watcher: Watcher, now: float) -> str:
     if memory is None or not memory.deaths:
         return left
     last = next((one for one in reversed(places.deaths) if one.wid == process.wid), None)
-    how = f": process {last.pid} {ended(last.exit_code)}" if last else ""
+    how = f": process {last.pid} {ended(last.exit_code, last.oom)}" if last else ""
     return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}{how}; {left}"
 
 

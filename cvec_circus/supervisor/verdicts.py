@@ -247,7 +247,7 @@ def died_unproved(part: Part) -> tuple[Verdict, int] | None:
             found = death
     if found is None:
         return None
-    how = f"{ended(found.exit_code)} after {lasting(found.lived)}, before it was ready"
+    how = f"{ended(found.exit_code, found.oom)} after {lasting(found.lived)}, before it was ready"
     return f"{part.order} of {watcher.name}: process {found.pid} {how}", found.pid
 
 
@@ -358,7 +358,7 @@ def completed_badly(watcher: Watcher) -> str:
     if not watcher.failed_exits:
         return DONE
     own = [one for one in watcher.places.deaths if one.exit_code and one.cause in OWN_ENDS]
-    how = f": process {own[-1].pid} {ended(own[-1].exit_code)}" if own else ""
+    how = f": process {own[-1].pid} {ended(own[-1].exit_code, own[-1].oom)}" if own else ""
     return f"{watcher.name} has not done its work{how}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.chores import RETRY_DELAY, Chore
 from cvec_circus.system import proctable
 from cvec_circus.system.launch import MARK
@@ -17,6 +18,9 @@ EXEC_DELAY = 0.01
 EXEC_TIMEOUT = 0.5
 """Seconds until an empty environment is read again, and for how long: a process in the middle of an
 exec has none yet, and its mark a moment later."""
+
+KNOWN_TIMEOUT = 0.05
+"""The same where its cgroup tells the watcher, and only the slot is missing."""
 
 
 class Found(NamedTuple):
@@ -28,13 +32,19 @@ class Found(NamedTuple):
     session: int
     pgrp: int
     mark: tuple[str, str] | None = None
-    """The watcher's name and the slot in its environment, "hook" for a hook's program; None when
-    there is none of this daemon's life, or it was not looked for."""
+    """The watcher's name and the slot in its environment, "hook" for a hook's program; of one
+    without, the watcher's name by its cgroup, and "". None when there is nothing of this daemon's
+    life, or it was not looked for."""
 
     @property
     def is_of_hook(self) -> bool:
         """Whether it comes from a hook's program."""
         return self.mark is not None and self.mark[1] == "hook"
+
+    @property
+    def is_of_cgroup(self) -> bool:
+        """Whether nothing but its cgroup tells where it comes from, and so not from which slot."""
+        return self.mark is not None and not self.mark[1]
 
     @staticmethod
     def of(pid: int, row: ProcessRow | None, mark: tuple[str, str] | None = None) -> Found:
@@ -97,10 +107,11 @@ class Walker:
     Args:
         loop: The supervisor's loop, where results arrive.
         run: The id of this daemon's life; other marks are not ours.
+        cgroups: Tells which watcher a process without a mark comes from.
     """
 
-    def __init__(self, loop: Loop, run: str) -> None:
-        self._loop, self._run = loop, run
+    def __init__(self, loop: Loop, run: str, cgroups: Cgroups) -> None:
+        self._loop, self._run, self._watcher_of = loop, run, cgroups.watcher_of
         # What our children start is younger than we are.
         self._since = proctable.start_time(os.getpid()) or 0
         self._table = Chore(loop, "process table")
@@ -160,10 +171,14 @@ class Walker:
                 if self._stopping:
                     return
                 environment, row = proctable.environment(pid), proctable.row(pid)
+                mark = _parse(proctable.variable(environment, MARK), self._run)
+                if mark is None and (name := self._watcher_of(pid)) is not None:
+                    mark = (name, "")
                 # The threads of the kernel have neither a session nor an environment.
                 if environment == b"" and row is not None and row.runs and row.session:
-                    delay = EXEC_DELAY
-                mark = _parse(proctable.variable(environment, MARK), self._run)
+                    waited = self._loop.clock.monotonic() - until + EXEC_TIMEOUT
+                    if mark is None or waited < KNOWN_TIMEOUT:
+                        delay = EXEC_DELAY
                 try:
                     found.append(Found.of(pid, row, mark))
                 except ProcessLookupError:

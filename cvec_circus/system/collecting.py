@@ -14,8 +14,13 @@ from cvec_circus.system import pidfd
 from cvec_circus.system.signals import to_name
 
 
-def ended(exit_code: int | None) -> str:
-    """Say how a process has ended, as a predicate; None stands for a status that is lost."""
+def ended(exit_code: int | None, oom: bool = False) -> str:
+    """Say how a process has ended, as a predicate; None stands for a status that is lost.
+
+    With `oom` it was the kernel that has killed it, for memory.
+    """
+    if oom:
+        return "was killed by the kernel for want of memory"
     if exit_code is None:
         return "ended; other code in this program collected its exit status"
     if exit_code < 0:

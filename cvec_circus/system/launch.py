@@ -57,6 +57,7 @@ class LaunchSpec(NamedTuple):
     # Files among `pass_fds` that it finds under other numbers as well: number to file.
     places: Mapping[int, int] = _NOTHING  # type: ignore[assignment]
     nofile: int | None = None  # the soft limit of open files
+    cgroup: str | None = None  # the folder of the cgroup that it joins
     oom_score_adj: int | None = None  # -1000 to 1000: how soon the kernel kills it for memory
     nice: int | None = None  # -20 to 19
     pdeathsig: int = 0  # the signal for when the thread that started it ends; 0 for none
@@ -74,6 +75,7 @@ class LaunchSpec(NamedTuple):
             or self.listen
             or self.places
             or self.pdeathsig
+            or self.cgroup is not None
             or self.nice is not None
             or self.oom_score_adj is not None
         )
@@ -218,6 +220,7 @@ def _task(spec: LaunchSpec, report: int) -> bytes:
         "places": list(spec.places.items()),
         "limits": dict(spec.limits),
         "nofile": spec.nofile,
+        "cgroup": None if spec.cgroup is None else _bytewise(spec, spec.cgroup, "cgroup"),
         "oom_score_adj": spec.oom_score_adj,
         "nice": spec.nice,
         "identity": None if who is None else [who.uid, who.gid, who.groups],
@@ -274,6 +277,8 @@ def _failed_stage(spec: LaunchSpec, stage: str, number: int, text: str) -> str:
     if stage == "identity":
         name = "another user" if spec.identity is None else spec.identity.name
         return f"cannot become {name}: {os.strerror(number or errno.EPERM)}"
+    if stage == "cgroup":
+        return f"cannot join the cgroup {spec.cgroup}: {text}"
     if stage == "listen":
         return f"cannot pass on the sockets: {text}"
     if stage == "places":

@@ -4,9 +4,10 @@ It delays the start of a child, so it imports nothing of this package and little
 `signal` would take half as long again as all the rest. Its one argument is the number of a file
 with its task in JSON, as `launch` writes it; each character of a text there is a byte.
 
-The steps, in this order: move the listening sockets, then other files, to their places; set the
-OOM score, the nice value and the limits, which only root may raise; become the user; ask for the
-signal at the death of the parent, which a change of the user would undo; execute the program.
+The steps, in this order: join the cgroup; move the listening sockets, then other files, to their
+places; set the OOM score, the nice value and the limits, which only root may raise; become the
+user; ask for the signal at the death of the parent, which a change of the user would undo; execute
+the program.
 
 Errors are written to the file `report` of the task, one line each: step, error number and text,
 separated by NULs. That file is closed when the program is executed, so its end without a line means
@@ -72,6 +73,10 @@ class Start:
         os.set_inheritable(self.report, False)
         texts = task["env"].items()
         env = {name.encode("latin-1"): value.encode("latin-1") for name, value in texts}
+        if task["cgroup"] is not None:
+            self.step = "cgroup"
+            join(task["cgroup"].encode("latin-1"))
+            self.step = "listen"
         if task["listen"]:
             env[b"LISTEN_PID"] = b"%d" % os.getpid()
             self._listen(task["listen"])
@@ -166,6 +171,13 @@ def set_limit(name: str, value: int) -> str:
         resource.setrlimit(number, (value, value))
         return f"infinity is more than the system allows, so it is {value}"
     return ""
+
+
+def join(folder: bytes) -> None:
+    """Move into a cgroup, with which all that is started from here on begins."""
+    file = os.open(folder + b"/cgroup.procs", os.O_WRONLY)
+    os.write(file, b"0")
+    os.close(file)
 
 
 def become(uid: int | None, gid: int, groups: list[int] | None) -> None:

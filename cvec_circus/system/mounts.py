@@ -21,6 +21,7 @@ class Mount(NamedTuple):
     device: str  # MAJOR:MINOR, the same wherever the file system is mounted
     point: str
     kind: str  # such as ext4
+    root: str = "/"  # the folder of the file system that is mounted there
 
     @property
     def is_remote(self) -> bool:
@@ -43,9 +44,11 @@ def parse(text: str) -> dict[str, Mount]:
     found = {}
     for line in text.splitlines():
         fields, _, more = line.partition(" - ")
-        device, _, point = fields.split()[2:5]
-        point = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1], 8)), point)
-        found[point] = Mount(device, point, more.split()[0])
+        device, *names = fields.split()[2:5]
+        root, point = (
+            re.sub(r"\\(\d{3})", lambda one: chr(int(one[1], 8)), name) for name in names
+        )
+        found[point] = Mount(device, point, more.split()[0], root)
     return found
 
 

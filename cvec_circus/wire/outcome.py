@@ -104,6 +104,7 @@ class Death(NamedTuple):
     life: int = 0  # the number of the watcher's life in which it died
     was_proved: bool = False  # it had been ready once, or had done its work
     failure: str = ""  # why it never became its program
+    oom: bool = False  # the kernel has killed it, because its cgroup was out of memory
     output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
     is_awaited: bool = False  # its output is on its way
 

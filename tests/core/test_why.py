@@ -6,9 +6,10 @@ import errno
 import unittest
 from signal import SIGINT, SIGKILL, SIGSEGV, SIGTERM
 
-from cvec_circus.core.facts import Strayed
+from cvec_circus.core.facts import Exited, Strayed
 from cvec_circus.core.phase import phase
 from cvec_circus.supervisor import explanation
+from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Kill, Stop
 from cvec_circus.wire.outcome import Stray
@@ -49,6 +50,23 @@ class TestUp(WhyCase):
             "with 1 after 0.4 s, before it was ready; the old processes were kept",
         )
         self.assertIn("process 101 exited", self.explain(watcher)["failed_rollout"])
+
+    def test_the_kernel_has_killed_one_for_memory(self) -> None:
+        watcher = self.up(0.5, backoff_max=60, respawn_delay=5)
+        (process,) = watcher.places.fresh
+        del self.world.alive[process.pid]
+        self.world.facts.append(Exited(watcher, process, Exit(-SIGKILL), oom=True))
+        self.world.settle()
+        self.assert_why(
+            watcher,
+            "web is in backoff: slot 1 has died once within 1 s: process 100 was killed by the "
+            "kernel for want of memory; next start in 5.0 s",
+        )
+        (death,) = self.explain(watcher)["deaths"]
+        self.assertEqual((death["oom"], death["exit_code"]), (True, -9))
+        self.assertTrue(self.world.events[-2][3]["oom"])
+        (watcher,) = self.world.restore()
+        self.assertTrue(watcher.places.deaths[0].oom)
 
     def test_a_person_has_killed_one(self) -> None:
         watcher = self.up()

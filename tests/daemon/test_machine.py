@@ -9,7 +9,7 @@ import unittest
 from unittest import mock
 
 from cvec_circus.daemon.check import check
-from cvec_circus.system import executables
+from cvec_circus.system import cgroup, executables
 from tests.support.daemon import folder
 
 WEB = "[watcher:web]\ncmd = sleep 10\n"
@@ -252,6 +252,33 @@ class TestModules(MachineCase):
         self.assertIn(f"5: [plugin:p] working_dir: there is no folder HERE/no; {MAKE}", found)
         log = f"6: [plugin:p] stdout_stream.filename: there is no folder HERE/nolog; {MAKE}"
         self.assertIn(log, found)
+
+
+class TestCgroups(MachineCase):
+    def test_limits_without_any(self) -> None:
+        said = "no effect without cgroups; write cgroup = auto into [circus]"
+        self.says(
+            "[watcher:web]\ncmd = true\nmemory_limit = 64M\npids_limit = 5\n",
+            f"3: [watcher:web] memory_limit: {said}",
+            f"4: [watcher:web] pids_limit: {said}",
+            PATH="/bin",
+        )
+
+    def test_where_they_cannot_be(self) -> None:
+        text = "[circus]\ncgroup = {}\n[watcher:web]\ncmd = true\ncpu_limit = 2\n"
+        (found,) = self.found(text.format(self.folder), PATH="/bin")
+        self.assertTrue(found.startswith("2: [circus] cgroup: HERE is in a file system of"), found)
+
+    def test_a_controller_that_is_missing(self) -> None:
+        text = "[circus]\ncgroup = auto\n[watcher:web]\ncmd = true\ncpu_limit = 2\n"
+        (self.folder / "cgroup.controllers").write_text("memory\n")
+        with mock.patch.object(cgroup, "base", return_value=str(self.folder)):
+            (found,) = self.found(text, PATH="/bin")
+            self.assertTrue(
+                found.startswith("5: [watcher:web] cpu_limit: no effect: the con"), found
+            )
+            (self.folder / "cgroup.controllers").write_text("cpu\n")
+            self.silent(text, PATH="/bin")
 
 
 def other() -> str:

@@ -78,6 +78,8 @@ TAKEN: dict[str, list[tuple[Any, Any]]] = {
     ],
     "watcher_names": [("db, db,cache", ["db", "cache"]), (["a b"], ["a b"]), ("", []), (None, [])],
     "schedule": [("*/5  * * * *", "*/5 * * * *"), ("0 3 * * MON", "0 3 * * MON")],
+    "cgroup": [("off", "off"), ("AUTO", "auto"), (False, "off"), ("yes", "auto"), ("/a/", "/a")],
+    "processors": [("0.5", 0.5), (2, 2.0), ("150 %", 1.5), ("1%", 0.01)],
     "share": [(0, 0), ("2", 2), ("25 %", "25%"), ("100%", "100%")],
 }
 
@@ -131,6 +133,8 @@ REFUSED: dict[str, list[Any]] = {
     "dependencies": ["a,,b", "a:succeded", 5, {"a": "x"}, ["a", 5], [""]],
     "watcher_names": [5, ["a", None], "a,,b", ["a", ""]],
     "schedule": ["* * * *", "61 * * * *", "0 0 30 2 *", "", None, 5],
+    "cgroup": ["", "aut", "a/b", 5, None, [], "/a\0"],
+    "processors": ["", "x", "0", "0.5%", -1, None, True, "1e9", "%", "nan", []],
     "share": ["", "x", -1, "101%", "1.5", None, True, "%"],
 }
 

@@ -141,6 +141,7 @@ class TestLooks(unittest.TestCase):
             mock.Mock(),
             self.exited,
             mock.Mock(),
+            mock.Mock(),
         )
 
     def work(self) -> bool:

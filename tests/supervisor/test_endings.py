@@ -7,7 +7,7 @@ import signal
 import unittest
 from unittest import mock
 
-from cvec_circus.supervisor import endings, families
+from cvec_circus.supervisor import endings, outsiders
 from cvec_circus.system import pidfd, proctable
 from tests.support.daemon import alive, gone
 from tests.support.endings import EndingCase, Watcher
@@ -350,7 +350,7 @@ class TestWithoutMemory(EndingCase):
     def test_an_exit_that_is_collected_is_reported(self) -> None:
         process, _ = self.shell(Watcher(), "echo ready; exec sleep 1000")
         with (
-            mock.patch.object(families.Outsiders, "leader_ended", side_effect=MemoryError),
+            mock.patch.object(outsiders.Outsiders, "leader_ended", side_effect=MemoryError),
             self.assertLogs("cvec_circus", "ERROR"),
         ):
             self.stop(process)

@@ -20,6 +20,7 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import launcher as desk
 from cvec_circus.supervisor import launching
+from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Extra
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
@@ -79,6 +80,7 @@ class LauncherCase(LoopTestCase):
             self,
             Checks(),
             self.reports,
+            Cgroups("there are none"),
         )
         self.addCleanup(self.close)
 

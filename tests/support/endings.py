@@ -14,6 +14,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Emptied, Exited, Fact, Strayed
 from cvec_circus.core.process import ProcessState
 from cvec_circus.supervisor import endings
+from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.system import exits, prctl, proctable
 from cvec_circus.system.launch import MARK, LaunchSpec, launch
 from cvec_circus.wire.outcome import Stray
@@ -42,6 +43,7 @@ class Watcher:
         self.name = name
         self.options = SimpleNamespace(**{"strays": "report", **options})
         self.is_abandoned = False
+        self.lives = 1
 
 
 class Process:
@@ -52,6 +54,7 @@ class Process:
         self.wid = wid
         self.pid = 0
         self.state = ProcessState.RUNNING
+        self.killed = False
 
 
 class EndingCase(LeakCheckedTestCase):
@@ -85,6 +88,7 @@ class EndingCase(LeakCheckedTestCase):
             lambda watcher, process: ("", None, False),
             self.is_subreaper,
             lambda: self.runs_user_code,
+            Cgroups("there are none"),
         )
         self.signals, self.reaper, self.walker, self.leader_of = built
         self.spawned: list[Process] = []

@@ -14,6 +14,7 @@ from cvec_circus.core.watcher import PROGRAM
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import notices
+from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
@@ -108,6 +109,7 @@ class ProbeCase(EndingCase):
             NoHelpers(),
             self.probes,
             reports,
+            Cgroups("there are none"),
         )
 
     def _end_desk(self) -> None:

@@ -66,6 +66,7 @@ class FakeWorld:
         self.hook_delay = 0.0
         self.open_questions: list[tuple[Watcher, str, int]] = []
         self.forgotten: list[str] = []
+        self.limited: list[str] = []  # watchers whose limits count anew
         self.listening: set[Watcher] = set()
         self.abandoned: list[int] = []
         self.unsettled: set[Watcher] = set()
@@ -74,8 +75,7 @@ class FakeWorld:
         self.stop_delay = 0.1
         self.leftovers: float | None = None
         self.spawns_a_turn = 0
-        self._spawns_left = 0
-        self._pids = itertools.count(100)
+        self._spawns_left, self._pids = 0, itertools.count(100)
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.ready_after: float | None = None  # seconds until a check holds; None for never
@@ -123,6 +123,9 @@ class FakeWorld:
         self.alive[pid], self.owner[pid] = process, watcher
         self.spawned.append(pid)
         return pid
+
+    def limit(self, watcher: Watcher) -> None:
+        self.limited.append(watcher.name)
 
     def send(self, process: ManagedProcess, signum: int) -> None:
         assert process.pid in self.alive, f"a signal to {process!r}, which is not there"

@@ -28,6 +28,7 @@ from cvec_circus.system.launch import (
     explain,
     launch,
 )
+from tests.support import cgroups
 from tests.support.children import TIMEOUT
 from tests.system.test_launch import LaunchTestCase
 
@@ -98,6 +99,13 @@ class GivenTest(ShimTestCase):
             lines = self.said(shell(script, *words, pass_fds=(one, two), places=places))
             self.assertEqual(lines[:2], [links[fd] for fd in places.values()])
             self.assertEqual(sorted(map(int, lines[2:])), sorted({0, 1, 2, *places}))
+
+    def test_a_cgroup(self) -> None:
+        folder = cgroups.own(self)
+        folder.mkdir()
+        self.addCleanup(folder.rmdir)
+        lines = self.said(shell("cat /proc/self/cgroup", cgroup=str(folder)))
+        self.assertEqual([line for line in lines if line.endswith(f"/{folder.name}")], lines[-1:])
 
     def test_nice(self) -> None:
         before = os.getpriority(os.PRIO_PROCESS, 0)
@@ -187,6 +195,7 @@ class FailureTest(ShimTestCase):
         for fields, expected in (
             ({"limits": {"nofile": 10**15}}, "cannot set rlimit_nofile: not allowed to raise max"),
             ({"nice": 5, "identity": nobody}, "cannot become nobody: "),
+            ({"cgroup": "/no/such"}, "cannot join the cgroup /no/such: No such file or directory"),
             ({"oom_score_adj": 5000}, "cannot set oom_score_adj: Invalid argument"),
         ):
             with self.subTest(fields):
