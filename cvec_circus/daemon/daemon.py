@@ -17,6 +17,7 @@ from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
+from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.stream import CHANNELS, is_captured
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.system import files, prctl
@@ -39,6 +40,9 @@ RELEASE_TIMEOUT = 1.0
 
 FILES_OF_OURS = 64
 """File descriptors the daemon needs beside those of its processes."""
+
+FILES_OF_A_CGROUP = 2
+"""Of each watcher, where there are cgroups."""
 
 OLDEST = 2
 """The generation whose collection looks at everything, and takes long. The others come often."""
@@ -255,6 +259,8 @@ def check_files(configuration: Configuration, captures_all: bool = False) -> Non
     default = configuration.circus["log_history"]
     limit = files.limit()
     needed = FILES_OF_OURS + len(configuration.sockets)
+    if configuration.circus["cgroup"] != OFF:
+        needed += FILES_OF_A_CGROUP * len(configuration.watchers)
     for watcher in configuration.watchers:
         options = watcher.options
         pipes = sum(is_captured(options, one, default, captures_all) for one in CHANNELS)

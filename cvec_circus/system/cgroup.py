@@ -130,7 +130,24 @@ def base(wanted: str) -> str:
             "unit, or run as root",
             errno.EACCES,
         )
+    _check_way(there)
     return folder
+
+
+def _check_way(folder: str) -> None:
+    """Refuse a folder that processes of ours may not be moved to.
+
+    The kernel asks for the right to write in the lowest cgroup above both; root has it.
+    """
+    if not os.geteuid():
+        return
+    above = os.path.commonpath([own_folder(), folder])
+    if not os.access(os.path.join(above, "cgroup.procs"), os.W_OK):
+        raise _refusal(
+            f"user {os.geteuid()} cannot move processes to {folder}, for want of the right to "
+            f"write {above}/cgroup.procs; write cgroup = auto, and Delegate=yes into the unit",
+            errno.EACCES,
+        )
 
 
 def why_none(wanted: str) -> str:

@@ -71,6 +71,19 @@ class TestPlaces(unittest.TestCase):
             with mock.patch.object(os, "statvfs", return_value=mock.Mock(f_flag=os.ST_RDONLY)):
                 self.assertIn("is mounted read-only; in a cont", cgroup.why_none(str(here)))
 
+    def test_processes_that_may_not_be_moved_there(self) -> None:
+        here = folder(self)
+        (here / "a").mkdir()
+        own = mock.patch.object(cgroup, "own_folder", return_value=f"{here}/b")
+        table = {"/": Mount("0:1", "/", cgroup.KIND)}
+        with own, mock.patch.object(mounts, "read", return_value=table):
+            self.assertEqual(cgroup.why_none(f"{here}/a"), "")  # root may
+            with mock.patch.object(os, "geteuid", return_value=1000):
+                said = f"user 1000 cannot move processes to {here}/a, for want of the right to"
+                self.assertIn(f"{said} write {here}/cgroup.procs", cgroup.why_none(f"{here}/a"))
+                (here / "cgroup.procs").touch()
+                self.assertEqual(cgroup.why_none(f"{here}/a"), "")
+
     def test_a_daemon_in_a_leaf_makes_its_tree_beside_that(self) -> None:
         here = folder(self)
         for inside in (f"{here}/{cgroup.PREFIX}12ab/{cgroup.LEAF}", f"{here}/{cgroup.LEAF}"):
