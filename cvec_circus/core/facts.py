@@ -16,7 +16,7 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit, ended
-from cvec_circus.wire.cause import EXIT, SIGNALLED
+from cvec_circus.wire.cause import EXIT, LIVE, SIGNALLED
 from cvec_circus.wire.outcome import Death, Stray, lasting
 
 
@@ -79,6 +79,7 @@ class Probed(NamedTuple):
     process: ManagedProcess
     is_live: bool
     failure: str  # which check does not hold, and what it answered; "" if all hold
+    well_for: float = 0.0  # of a failure of `live`: for how many seconds all had held before
 
 
 class Extended(NamedTuple):
@@ -235,7 +236,11 @@ class Recorder(Spawner):
     def _remember_death(
         self, watcher: Watcher, process: ManagedProcess, by_itself: bool, failure: Exception | None
     ) -> None:
-        """Work out when its place may be filled again, if it leaves one."""
+        """Work out when its place may be filled again, if it leaves one.
+
+        To end because it was not alive is a death like one by itself: it has lived as long as its
+        checks have held.
+        """
         places = watcher.places
         if not process.holds_place:
             places.backoffs.pop(process.wid, None)  # its place has gone to another slot
@@ -244,11 +249,14 @@ class Recorder(Spawner):
         memory.cause = process.cause
         memory.is_doubtful = failure is not None
         memory.failed_starts *= memory.is_doubtful
-        memory.is_respawn = by_itself and not process.stale and not watcher.one_shot
-        if not by_itself:
+        was_unwell = process.cause.text == LIVE.text
+        fails = by_itself or was_unwell
+        memory.is_respawn = fails and not process.stale and not watcher.one_shot
+        if not fails:
             memory.ready_at = 0.0
             return
-        lived = NEVER if failure else self.now() - process.spawned_at
+        lived = process.well_for if was_unwell else self.now() - process.spawned_at
+        lived = NEVER if failure else lived
         self.back_off(watcher, process.wid, lived, process.cause)
 
     def _answered(self, fact: Answered) -> None:

@@ -102,6 +102,7 @@ class ManagedProcess:
     checked: bool  # it has checks of `ready`
     proved: bool  # it has been ready once
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
+    well_for: float  # seconds for which its checks of `live` had held before they failed
     signalled: tuple[int, str, str]
     """The last signal a client had sent to it, the client and its reason; 0 for none."""
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
@@ -118,7 +119,7 @@ class ManagedProcess:
         self.checked = self.proved = False
         self.unready = ""
         self.cause = NONE
-        self.spawned_at = self.started = 0.0
+        self.spawned_at = self.started = self.well_for = 0.0
         self.exit_code = None
 
     def __repr__(self) -> str:

@@ -6,7 +6,8 @@ that ends with 0 is proved as well. Until then a rollout does not give up an old
 what depends on its watcher waits.
 
 One that has not been proved within `ready_timeout` is kept, unless a rollout fails with it. After
-the proof only `live` stops a process; a check of `ready` that does not hold any more is said.
+the proof only `live` stops a process; a check of `ready` that does not hold any more is said. One
+that `live` stops counts as one that has died: its successor waits as it has earned.
 """
 
 from __future__ import annotations
@@ -66,7 +67,12 @@ class Prover(Roller):
         watcher.places.prove(process)
 
     def probed(
-        self, watcher: Watcher, process: ManagedProcess, is_live: bool, failure: str
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        is_live: bool,
+        failure: str,
+        well_for: float = 0.0,
     ) -> None:
         """Take the verdict on the checks of a process."""
         if process.state is not ProcessState.RUNNING or not watcher.is_running:
@@ -78,6 +84,7 @@ class Prover(Roller):
             return  # its time is not up
         self._is_unready(watcher, process, f"process {process.pid}: {failure}")
         if is_live and watcher.options.live_action == "restart" and watcher.goes_on:
+            process.well_for = well_for
             self.stop(watcher, process, LIVE._replace(why=failure))
 
     def extend(self, watcher: Watcher, process: ManagedProcess, seconds: float) -> None:

@@ -19,18 +19,21 @@ class Record:
         took: Seconds of the last run; None for what comes by itself.
         since: The instant from which on it holds, or does not.
         failures: How many runs in a row have failed.
+        began: The instant at which it was made.
+        held_at: The instant of the last run that has succeeded; `began` before that.
     """
 
     __slots__ = (
-        "answer", "check", "failure", "failures", "family", "holds", "name", "since", "took"
-    )  # fmt: skip
+        *("answer", "began", "check", "failure", "failures", "family", "held_at", "holds", "name"),
+        *("since", "took"),
+    )
 
     def __init__(self, family: str, name: str, check: Check, now: float) -> None:
         self.family, self.name, self.check = family, name, check
         self.holds: bool | None = None
         self.answer = self.failure = ""
         self.took: float | None = None
-        self.since = now
+        self.since = self.began = self.held_at = now
         self.failures = 0
 
     def take(self, result: Result, threshold: int, now: float) -> None:
@@ -41,13 +44,17 @@ class Record:
         self.failure = result.failure
         self.failures = self.failures + 1 if result.failure else 0
         holds = not result.failure
+        if holds:
+            self.held_at = now
         if self.holds is not holds and (holds or self.failures >= threshold):
             self.holds, self.since = holds, now
 
     @property
     def trouble(self) -> str:
         """Say in a line that it does not hold, and why."""
-        return f"check {self.name}: {self.failure or self.answer or 'no answer yet'}"
+        text = self.failure or self.answer or "no answer yet"
+        is_live = self.family == "live"
+        return f"live check {self.name} failed: {text}" if is_live else f"check {self.name}: {text}"
 
     def row(self, now: float) -> dict[str, Any]:
         """Return what people see of it, in JSON's types."""
@@ -73,6 +80,7 @@ class Verdict:
     def __init__(self, is_live: bool) -> None:
         self.is_good: bool | None = True if is_live else None
         self.trouble = ""  # why not all hold, as last returned
+        self.well_for = 0.0  # seconds for which all had held before that
 
     def look(self, records: Collection[Record]) -> str | None:
         """Return why not all hold, "" if they do; None if that is no news."""
@@ -84,4 +92,5 @@ class Verdict:
             return None
         self.is_good = is_good
         self.trouble = failing[0].trouble if failing else ""
+        self.well_for = min((record.held_at - record.began for record in failing), default=0.0)
         return self.trouble

@@ -217,7 +217,8 @@ class Checking:
         if news == "" and (left := watched.verdicts[not is_live].trouble):
             is_live, news = not is_live, left  # the process is not well before both families are
         if news is not None and watched.is_begun:
-            self._facts.append(Probed(watched.watcher, watched.process, is_live, news))
+            well_for = watched.verdicts[is_live].well_for
+            self._facts.append(Probed(watched.watcher, watched.process, is_live, news, well_for))
 
     def _came(self, watched: Watched, name: str, answer: str = "") -> None:
         """A process has said by itself that a check holds: it stays so."""

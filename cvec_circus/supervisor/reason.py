@@ -8,6 +8,8 @@ from cvec_circus.core.life import DOWN, STOPPING, UP, WAITING
 from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import ended
+from cvec_circus.wire.cause import LIVE
+from cvec_circus.wire.outcome import Death
 
 
 def why(watcher: Watcher, now: float) -> str:
@@ -144,8 +146,10 @@ def next_start(watcher: Watcher, now: float) -> str:
         return f"{places.trouble}; {left}"
     if memory is None or not memory.deaths:
         return left
-    last = next((one for one in reversed(places.deaths) if one.wid == process.wid), None)
+    last = _last_of(watcher, process.wid)
     how = f": process {last.pid} {ended(last.exit_code, last.oom)}" if last else ""
+    if last is not None and last.cause == LIVE.text:
+        how = f": process {last.pid}: {last.why}"
     return f"{deaths_in_a_row(watcher, process.wid, memory.deaths)}{how}; {left}"
 
 
@@ -159,11 +163,19 @@ def unproved_again(watcher: Watcher) -> str:
     return ""
 
 
+def _last_of(watcher: Watcher, wid: int) -> Death | None:
+    """Return the last death in a slot."""
+    return next((one for one in reversed(watcher.places.deaths) if one.wid == wid), None)
+
+
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
-    """Say how often the processes of a slot have died too early."""
-    lived = f"within {watcher.options.min_uptime:g} s"
+    """Say how often the processes of a slot have died, or were stopped by `live`, too early."""
+    last = _last_of(watcher, wid)
+    did, lived = "has died", f"within {watcher.options.min_uptime:g} s"
+    if last is not None and last.cause == LIVE.text:
+        did, lived = "was not alive", f"{lived} of being ready"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
-    return f"slot {wid} has died {row}"
+    return f"slot {wid} {did} {row}"
 
 
 def leftover(watcher: Watcher, process: ManagedProcess, now: float) -> str:

@@ -30,6 +30,66 @@ class BackoffCase(unittest.TestCase):
         return round(self.world.now() - died_at, 6)
 
 
+class TestLive(BackoffCase):
+    """Processes that `live` has stopped."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.world.stop_delay = 0.0
+
+    def crash(self, lived: float = 0.0, wid: int = 1) -> float:
+        """Lets its check fail, after it has held for so long; returns how long it stayed away."""
+        self.world.advance(5)
+        watcher = self.world.roster.watchers()[0]
+        pid = watcher.places.slots[wid].pid
+        self.world.probed(pid, "live check b failed", is_live=True, well=lived)
+        ended_at = self.world.now()
+        self.world.advance(0)
+        while watcher.places.slots[wid].pid in (0, pid):
+            next_at = self.world.next_at()
+            self.world.advance(next_at - self.world.now())
+        return round(self.world.now() - ended_at, 6)
+
+    def test_endless_restarts_wait_as_those_that_die(self) -> None:
+        watcher = self.world.up(live={"b": "notify"}, numprocesses=2)
+        delays = [self.crash() for _ in range(7)]
+        self.assertEqual(delays, [0, 0.05, 0.1, 0.2, 0.4, 0.8, 1])
+        self.assertEqual(self.crash(wid=2), 0, "each slot has its own")
+        self.assertEqual(watcher.places.restarts, 8)
+        waits = [one for one in self.world.events if one[2] == "backoff"]
+        self.assertEqual([one[3]["cause"] for one in waits], ["live"])
+
+    def test_a_written_state_remembers_how_long_it_was_well(self) -> None:
+        self.world.stop_delay = 3.0
+        watcher = self.world.up(live={"b": "notify"})
+        self.world.advance(5)
+        self.world.probed(100, "live check b failed", is_live=True, well=20.0)
+        self.world.advance(1)
+        (watcher,) = self.world.restore()
+        self.world.advance(5)
+        self.assertEqual((watcher.places.restarts, watcher.places.backoff(1).deaths), (1, 0))
+
+    def test_one_that_was_alive_for_long_is_replaced_at_once(self) -> None:
+        self.world.up(live={"b": "notify"}, min_uptime=2)
+        for _ in range(4):
+            self.crash()
+        self.assertGreater(self.crash(1.9), 0)
+        self.assertEqual(self.crash(2), 0)
+
+    def test_an_order_makes_it_start_at_once(self) -> None:
+        watcher = self.world.up(live={"b": "notify"}, backoff_max=60)
+        for _ in range(6):
+            self.crash()
+        self.world.advance(5)
+        (pid,) = self.world.pids(watcher)
+        self.world.probed(pid, "live check b failed", is_live=True)
+        self.world.advance(0.1)
+        self.assertEqual(self.world.pids(watcher), [])
+        self.world.start([watcher], "command:start", None)
+        self.world.settle()
+        self.assertEqual(len(self.world.pids(watcher)), 1)
+
+
 class TestDelays(BackoffCase):
     def test_quick_deaths_wait_0_50_100_ms_doubling_to_a_second(self) -> None:
         self.world.up()

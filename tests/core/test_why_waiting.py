@@ -15,12 +15,29 @@ class TestBeingStopped(WhyCase):
     def test_one_that_is_not_alive(self) -> None:
         self.world.stop_delay = 20.0
         watcher = self.up(numprocesses=2, live={"a": "exec:true"}, graceful_timeout=30)
-        self.world.probed(101, "check a: exit code 1", is_live=True)
+        self.world.probed(101, "live check a failed: exit code 1", is_live=True)
         self.world.advance(5)
-        why = "process 101 is being stopped (live): check a: exit code 1; SIGKILL in 25.0 s"
-        self.assert_why(watcher, f"web is starting: {why}")
+        why = "(live): live check a failed: exit code 1; SIGKILL in 25.0 s"
+        self.assert_why(watcher, f"web is starting: process 101 is being stopped {why}")
         self.world.advance(30)
         self.assertEqual(self.world.why(watcher), "")
+
+    def test_one_that_is_never_alive_for_long(self) -> None:
+        self.world.stop_delay = 0.0
+        watcher = self.up(live={"a": "exec:true"}, min_uptime=1, backoff_max=60)
+        for pid in range(100, 106):
+            self.world.advance(2)
+            self.world.probed(pid, "live check a failed: exit code 1", is_live=True)
+            self.world.advance(0)
+        said = "slot 1 was not alive 6 times in a row, each within 1 s of being ready: "
+        said += "process 105: live check a failed: exit code 1"
+        self.assertTrue(self.world.why(watcher).startswith(f"{said}; next start in "))
+        self.assertEqual(phase(watcher), "backoff")
+        self.assertIn(said, explanation.sentence(watcher, "backoff", self.world.probes, 0.0))
+        self.assertEqual(watcher.places.restarts, 5)
+        death = explanation.deaths(watcher, self.world.now())[0]
+        told = (death["cause"], death["why"])
+        self.assertEqual(told, ("live", "live check a failed: exit code 1"))
 
     def test_one_that_was_killed(self) -> None:
         self.world.stop_delay = 20.0

@@ -56,7 +56,9 @@ class TestPhases(DaemonCase):
         if MEASURE:
             print(f"{self.id()}: red after {took:.2f} s, of {seconds:g} s")
         self.assertLess(took, seconds + SLACK)
-        self.assertRegex(self.phase()[1], f"process {self.pid}: check page: {why}")
+        self.assertRegex(
+            self.phase()[1], f"process {self.pid}: (live )?check page( failed)?: {why}"
+        )
 
     def is_green(self, seconds: float) -> None:
         """The phase turns green again within those seconds."""

@@ -56,7 +56,29 @@ class RecordTest(unittest.TestCase):
                 "for": 2.0,
             },
         )
-        self.assertEqual(record.trouble, "check a: HTTP 500 from there")
+        self.assertEqual(record.trouble, "live check a failed: HTTP 500 from there")
+
+
+class WellTest(unittest.TestCase):
+    """For how long all checks of `live` had held before they failed."""
+
+    def well_for(self, *runs: tuple[float, Result]) -> float:
+        record = Record("live", "a", Check("http", "there/"), 100.0)
+        verdict = Verdict(True)
+        for at, result in runs:
+            record.take(result, 2, at)
+            verdict.look([record, Record("live", "b", Check("notify"), 100.0)])
+        self.assertTrue(verdict.trouble)
+        return verdict.well_for
+
+    def test_up_to_the_last_run_that_succeeded(self) -> None:
+        for runs, seconds in (
+            ([(101.0, BAD), (102.0, BAD)], 0.0),
+            ([(110.0, GOOD), (120.0, BAD), (130.0, BAD)], 10.0),
+            ([(110.0, BAD), (120.0, GOOD), (130.0, VOID), (140.0, BAD), (150.0, BAD)], 20.0),
+        ):
+            with self.subTest(runs):
+                self.assertEqual(self.well_for(*runs), seconds)
 
 
 class VerdictTest(unittest.TestCase):

@@ -66,11 +66,30 @@ class ChecksTest(DaemonCase):
         (daemon.folder / "bad").touch()
         told = self.until(daemon, "web", "kill")
         self.assertEqual((told["process_pid"], told["cause"]), (first, "live"))
-        self.assertIn("check x: exit code 1", str(told["why"]))
+        self.assertIn("live check x failed: exit code 1", str(told["why"]))
         (daemon.folder / "bad").unlink()
         self.assertNotEqual(self.until(daemon, "web", "spawn")["process_pid"], first)
         daemon.order("quit")
         daemon.ended()
+
+    def test_one_that_never_is_alive_backs_off_and_is_counted(self) -> None:
+        text = (
+            "[watcher:web]\ncmd = sleep 1000\nmin_uptime = 0.2\nready.a = exec:true\n"
+            "live.x = exec:false\nlive_interval = 20ms\nlive_failures = 1\nbackoff_max = 60\n"
+            "ready_interval = 20ms\ncopy_env = True\n"
+        )
+        daemon = self.daemon(text)
+        told = self.until(daemon, "web", "backoff")
+        self.assertEqual((told["cause"], told["wid"]), ("live", 1))
+        self.assertGreaterEqual(told["delay"], 1)
+        row = daemon.call("status", name="web", details=True)["watcher"]
+        self.assertEqual((row["phase"], row["restarts"]), ("backoff", told["deaths"] - 1))
+        said = f"slot 1 was not alive {told['deaths']} times in a row, each within 0.2 s of being r"
+        self.assertTrue(row["reason"].startswith(said), row["reason"])
+        self.assertIn(": live check x failed: exit code 1; next start in ", row["reason"])
+        self.assertIn("live: live check x failed: exit code 1", daemon.ctl("why", "web").stdout)
+        daemon.order("quit")
+        self.assertTrue(any(f"web: {said}" in line for line in daemon.ended()))
 
     def test_a_reload_waits_for_the_new_process(self) -> None:
         text = (

@@ -128,7 +128,8 @@ class TimeTest(NotifyCase):
         self.assertEqual(self.probed, [(1, False, "")])
         hang.touch()
         self.until(lambda: len(self.probed) > 1)
-        self.assertEqual(self.probed[1:], [(1, True, "check d: no WATCHDOG=1 for 0.4 s")])
+        said = "live check d failed: no WATCHDOG=1 for 0.4 s"
+        self.assertEqual(self.probed[1:], [(1, True, said)])
         self.assertEqual(self.row(process, "d")["failures"], 2)
         go_on.touch()
         self.until(lambda: len(self.probed) > 2)
@@ -143,7 +144,7 @@ class TimeTest(NotifyCase):
         process = self.start(watcher)
         self.desk.proved(watcher, process)
         self.until(lambda: len(self.probed) > 1)
-        self.assertIn((1, True, "check d: WATCHDOG=trigger came"), self.probed)
+        self.assertIn((1, True, "live check d failed: WATCHDOG=trigger came"), self.probed)
 
     def test_a_check_that_comes_too_late_for_a_process(self) -> None:
         for more in ({}, {"ready.n": "notify"}):

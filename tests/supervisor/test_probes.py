@@ -98,7 +98,7 @@ class AddressTest(ProbeCase):
         process = self.start(watcher)
         self.desk.proved(watcher, process)
         self.until(lambda: self.probed)
-        self.assertEqual(self.probed, [(1, True, f"check http: HTTP 503 from {url}")])
+        self.assertEqual(self.probed, [(1, True, f"live check http failed: HTTP 503 from {url}")])
         self.assertEqual(self.row(process, "http")["failures"], 3)
         self.until(lambda: self.row(process, "http")["failures"] > 5)
         self.assertEqual(len(self.probed), 1)

@@ -320,11 +320,11 @@ class FakeWorld:
         if watcher in self.listening:
             self.facts.append(Connected(watcher))
 
-    def probed(self, pid: int, failure: str = "", is_live: bool = False) -> None:
+    def probed(self, pid: int, failure: str = "", is_live: bool = False, well: float = 0.0) -> None:
         """The verdict on the checks of a process has changed, if it still has any."""
         process = (self.probes.live if is_live else self.probes.watched).get(pid)
         if process is not None:
-            self.facts.append(Probed(self.owner[pid], process, is_live, failure))
+            self.facts.append(Probed(self.owner[pid], process, is_live, failure, well))
             self.roster.take_facts()
 
     def hooks_asked(self, name: str = "web") -> list[str]:
