@@ -35,6 +35,13 @@ exec sleep 7785
 """
 
 
+NOBODY = 65534
+
+# It may read everything, since this Python may be in a folder of root's.
+READS = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *READS)
+
+
 def prepare(folder: Path) -> None:
     """Write the programs of the tests."""
     (folder / "family").write_text(FAMILY)
@@ -219,6 +226,68 @@ class TestLife(CgroupCase):
         self.assertTrue(eventually(lambda: not folder.exists(), TIMEOUT))
         daemon.call("quit")
         daemon.ended()
+
+
+class TestAuto(DaemonCase):
+    """A daemon that is started in a cgroup which was given to it, as systemd does."""
+
+    TEXT = "[watcher:w]\ncmd = sh {DIR}/pair\ncopy_env = True\nstrays = kill\npids_limit = 9\n"
+
+    def run_in(self, above: Path, *wrapper: str, **options: Any) -> None:
+        """Start one there, let it stop a watcher, and end it."""
+        joins = f'echo 0 > {above}/cgroup.procs && exec "$@"'
+        daemon = self.daemon(
+            self.TEXT,
+            circus="cgroup = auto\n",
+            wrapper=("sh", "-c", joins, "sh", *wrapper),
+            **options,
+        )
+        own = Path(f"/proc/{daemon.pid}/cgroup").read_text().splitlines()[-1]
+        self.assertRegex(own, rf"/{above.name}/cvec_circus-\w+/daemon$")
+        self.assertEqual(cgroup.pids(str(above)), [])
+        (folder,) = above.glob("cvec_circus-*/w-*/")
+        if not cgroup.why_no_controller("pids", str(above)):
+            self.assertEqual((folder / "pids.max").read_text(), "9\n")
+        self.assertTrue(eventually(lambda: len(cgroups.members(folder)) == 2, TIMEOUT))
+        self.assertNotIn("strays", daemon.order("stop", name="w"))
+        self.assertEqual(cgroups.members(folder), [])
+        daemon.call("quit")
+        daemon.ended()
+        self.assertFalse([path for path in above.iterdir() if path.is_dir()])
+        self.assertEqual((above / "cgroup.subtree_control").read_text().strip(), "")
+        above.rmdir()
+
+    def test_root(self) -> None:
+        above = cgroups.own(self)
+        above.mkdir()
+        self.run_in(above, prepare=prepare)
+
+    @unittest.skipIf(os.geteuid(), "only root can give a cgroup to another user")
+    def test_another_user(self) -> None:
+        def give(folder: Path) -> None:
+            prepare(folder)
+            os.chown(folder, NOBODY, NOBODY)
+
+        above = cgroups.own(self)
+        above.mkdir()
+        for path in (above, above / "cgroup.procs", above / "cgroup.subtree_control"):
+            os.chown(path, NOBODY, NOBODY)
+        self.run_in(above, *AS_NOBODY, prepare=give)
+
+    @unittest.skipIf(os.geteuid(), "only root becomes another user")
+    def test_a_user_who_was_given_none(self) -> None:
+        above = cgroups.own(self)
+        above.mkdir()
+        joins = f'echo 0 > {above}/cgroup.procs && exec "$@"'
+        daemon = self.daemon(
+            circus="cgroup = auto\n",
+            wrapper=("sh", "-c", joins, "sh", *AS_NOBODY),
+            prepare=lambda folder: os.chown(folder, NOBODY, NOBODY),
+        )
+        daemon.call("quit")
+        said = f"user {NOBODY} cannot make cgroups in {above}; write Delegate=yes into the unit"
+        self.assertTrue(any(said in line for line in daemon.ended()))
+        above.rmdir()
 
 
 class TestEmbedded(EmbeddedCase):
