@@ -73,8 +73,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole // 3600 % 24} h"
 
 
-def ending(exit_code: int | None) -> str:
-    """Render an exit code; None stands for a status that other code has collected."""
+def ending(exit_code: int | None, oom: bool = False) -> str:
+    """Render an exit code; None stands for a status that other code has collected.
+
+    With `oom` it was the kernel that has killed the process, for memory.
+    """
+    if oom:
+        return "OOM kill"
     if exit_code is None:
         return "status lost"
     return f"exit {exit_code}" if exit_code >= 0 else f"SIG{to_name(-exit_code)}"

@@ -115,11 +115,15 @@ def phase_cell(phase: str, known: Mapping[str, Any]) -> str:
     return phase
 
 
+def _ending(death: Fields) -> str:
+    return ending(death["exit_code"], death.get("oom", False))
+
+
 def _numbers(known: Fields) -> tuple[str, str, str, str]:
     death, uptime = known["last_death"], known["uptime"]
     return (
         f"{known['processes']}/{known['numprocesses']}",
         str(known["restarts"]),
-        f"{ending(death['exit_code'])}, {duration(death['age'])} ago" if death else "-",
+        f"{_ending(death)}, {duration(death['age'])} ago" if death else "-",
         "-" if uptime is None else duration(uptime),
     )

@@ -73,7 +73,8 @@ def _death(row: Fields) -> str:
     what = f"{duration(row['age'])} ago: process {row['pid']} (slot {row['wid']})"
     if row["failure"]:
         return f"{what} could not run: {row['failure']}"
-    how = f"{what} ended after {_lived(row['lived'])}: {ending(row['exit_code'])}"
+    how = ending(row["exit_code"], row.get("oom", False))
+    how = f"{what} ended after {_lived(row['lived'])}: {how}"
     return f"{how}, {_by_whom(row)}" + ("" if row["ready"] else ", never ready")
 
 

@@ -137,12 +137,15 @@ def sentence(event: Event) -> str:
         return "ready now"
     if action == "backoff":
         slot, deaths, delay = event.get("wid"), event.get("deaths"), event.get("delay")
-        return f"flapping: slot {slot} has died {deaths} times in a row; next start in {delay:g} s"
+        did = "was not alive" if event.get("cause") == "live" else "has died"
+        return f"flapping: slot {slot} {did} {deaths} times in a row; next start in {delay:g} s"
     if action != "reap":
         return f"{action} ({event.get('cause')})"
     code = event.get("exit_code")
     if event.get("status_lost") or not isinstance(code, int):
         end = "has ended; its exit code is unknown"
+    elif event.get("oom"):
+        end = "was killed by the kernel for want of memory"
     else:
         end = f"was killed by SIG{to_name(-code)}" if code < 0 else f"exited with {code}"
     return f"process {event.get('process_pid')} {end}"

@@ -82,7 +82,7 @@ def deaths(watcher: Watcher, now: float) -> list[Fields]:
 
 def _last_death(death: Death, now: float) -> Fields:
     row = _death(death, now)
-    return {key: row[key] for key in ("wid", "pid", "exit_code", "cause", "age")}
+    return {key: row[key] for key in ("wid", "pid", "exit_code", "oom", "cause", "age")}
 
 
 def _death(death: Death, now: float) -> Fields:

@@ -92,6 +92,8 @@ class TestReplies(CtlCase):
         self.assertEqual(self.ctl("status", "web", "--details").out, shown)
         reply = json.loads(self.ctl("status", "--json").out)
         self.assertEqual(reply["watchers"]["web"]["last_death"], death)
+        self.loop.ask(setattr, web, "last_death", {**death, "oom": True})
+        self.assertIn(" OOM kill, 2 m ago ", self.ctl("status", "web", "--details").out)
         self.assertEqual(reply["statuses"]["web"], "active")
 
     def test_status_of_a_daemon_that_knows_no_details(self) -> None:
