@@ -20,6 +20,7 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
@@ -27,7 +28,7 @@ from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
 from cvec_circus.supervisor.announcer import Announcer
 from cvec_circus.supervisor.campaign import Campaign, Pace
-from cvec_circus.supervisor.cgroups import choose as choose_cgroups
+from cvec_circus.supervisor.cgroups import NO_CGROUPS, Cgroups
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.explanation import unproved
@@ -142,9 +143,8 @@ class Desks:
         reports = Reports(readers)
         stack.callback(reports.close)
 
-        self.cgroups = cgroups = choose_cgroups(
-            circus["cgroup"], loop, facts, readers, self.chores.limits, run, around.is_subreaper
-        )
+        limits, moves = self.chores.limits, around.is_subreaper
+        cgroups = _cgroups(circus["cgroup"], loop, facts, readers, limits, run, moves)
         stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 
@@ -260,6 +260,15 @@ def _stand_in(left_out: LeftOut) -> Watcher:
     watcher = Watcher(left_out.name, options)
     watcher.reason = f"left out: {left_out.problems[0]}"
     return watcher
+
+
+def _cgroups(wanted: str, *parts: Any) -> Cgroups:
+    """Make the desk that the option `cgroup` asks for."""
+    if wanted == OFF:
+        return Cgroups(NO_CGROUPS)
+    from cvec_circus.supervisor import watcher_cgroups  # most daemons need none: 1 ms of a start
+
+    return watcher_cgroups.choose(wanted, *parts)
 
 
 def _listen(configuration: Configuration, around: Surroundings, sockets: SocketRegistry) -> None:

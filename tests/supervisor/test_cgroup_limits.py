@@ -11,7 +11,7 @@ from unittest import mock
 
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
-from cvec_circus.supervisor import cgroups as desk
+from cvec_circus.supervisor import watcher_cgroups as desk
 from cvec_circus.system.cgroup import Tree
 from tests.supervisor.test_cgroups import NIGHTLY, TIMEOUT, CgroupCase
 from tests.support import cgroups

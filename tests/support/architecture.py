@@ -84,6 +84,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.kinds": "cvec_circus.options",  # only who has hooks, or checks
     "options.watcher": "cvec_circus.options",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
+    "supervisor.compose": "cvec_circus.supervisor.watcher_cgroups",  # most daemons have none
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
