@@ -7,12 +7,14 @@ import signal
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from cvec_circus.system import cgroup
 from tests.support import cgroups
 from tests.support.daemon import Daemon, DaemonCase, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.hurry import hurry
 
 NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 TIMEOUT = 30.0
@@ -302,6 +304,22 @@ class TestEmbedded(EmbeddedCase):
         self.assertEqual(cgroups.members(folder), [])
         self.arbiter.stop()
         self.assertFalse(above.exists())
+
+    def test_where_the_kernel_does_not_kill_them_at_once(self) -> None:
+        above = cgroups.own(self)
+        hurry(self, {"supervisor.leftovers.KILL_TIMEOUT": 0.1})
+        (self.folder / "pair").write_text(PAIR)
+        self.arbit(
+            {"name": "w", "cmd": f"sh {self.folder}/pair", "strays": "kill"}, cgroup=str(above)
+        )
+        (folder,) = above.glob("*/w-*/")
+        for is_done in (False, True):  # no such file, or no effect
+            self.assertTrue(eventually(lambda: len(cgroups.members(folder)) == 2))
+            with mock.patch.object(cgroup, "kill", return_value=is_done) as kill:
+                self.assertNotIn("strays", self.wire.order("stop", name="w"))
+            kill.assert_called_once_with(str(folder))
+            self.assertEqual(cgroups.members(folder), [])
+            self.wire.order("start", name="w")
 
 
 class TestMissing(DaemonCase):
