@@ -58,7 +58,7 @@ class Leftovers:
         self._loop, self._exits, self._facts, self._families = loop, exits, facts, families
         self._outsiders, self._finder, self._walker = outsiders, finder, walker
         self._refusals, self._cgroups = refusals, cgroups
-        self._emptied_lives: dict[Watcher, int] = {}  # those whose cgroup has been dealt with
+        self._cleared: dict[Watcher, int] = {}  # the life in which its cgroup was last cleared
         self._waiting: set[Family] = set()  # `emptied` is still to be reported
         self._naming: set[Family] = set()  # abandoned; its members are strays when a walk ends
         self._unsought: dict[Watcher, object | None] = {}
@@ -136,8 +136,8 @@ class Leftovers:
         if is_empty:
             self._unsought.pop(watcher, None)
         elif is_empty is False and watcher.options.strays != "ignore":
-            if self._emptied_lives.get(watcher) != watcher.lives:
-                self._emptied_lives[watcher] = watcher.lives
+            if self._cleared.get(watcher) != watcher.lives:
+                self._cleared[watcher] = watcher.lives
                 self._unsought[watcher] = None
         if self._unsought.get(watcher, self) is None:
             look = self._unsought[watcher] = object()
@@ -182,7 +182,7 @@ class Leftovers:
     def forget(self, watcher: Watcher) -> None:
         """Report nothing more of a watcher that has been removed."""
         self._unsought.pop(watcher, None)
-        self._emptied_lives.pop(watcher, None)
+        self._cleared.pop(watcher, None)
         self._outsiders.forget(watcher)
         self._families.forget(watcher)
 

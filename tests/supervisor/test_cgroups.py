@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import unittest
@@ -81,19 +82,21 @@ class CgroupCase(DaemonCase):
         there: list[int] = []
 
         def is_there() -> bool:
-            there[:] = [pid for pid in cgroups.members(folder) if is_asleep(pid)]
+            there[:] = asleep(folder)
             return len(there) >= count
 
         self.assertTrue(eventually(is_there, TIMEOUT), f"{there} instead of {count}")
         return there
 
 
-def is_asleep(pid: int) -> bool:
-    """Tell whether a process has become one of those that stay."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().startswith("sleep\x00778")
-    except OSError:
-        return False
+def asleep(folder: Path) -> list[int]:
+    """List the processes in a cgroup that have become what they stay."""
+    found = []
+    for pid in cgroups.members(folder):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_text().startswith("sleep\x00778"):
+                found.append(pid)
+    return found
 
 
 class TestStops(CgroupCase):
@@ -250,7 +253,7 @@ class TestAuto(DaemonCase):
         (folder,) = above.glob("cvec_circus-*/w-*/")
         if not cgroup.why_no_controller("pids", str(above)):
             self.assertEqual((folder / "pids.max").read_text(), "9\n")
-        self.assertTrue(eventually(lambda: len(cgroups.members(folder)) == 2, TIMEOUT))
+        self.assertTrue(eventually(lambda: len(asleep(folder)) == 2, TIMEOUT))
         self.assertNotIn("strays", daemon.order("stop", name="w"))
         self.assertEqual(cgroups.members(folder), [])
         daemon.call("quit")
@@ -314,7 +317,7 @@ class TestEmbedded(EmbeddedCase):
         )
         (folder,) = above.glob("*/w-*/")
         for is_done in (False, True):  # no such file, or no effect
-            self.assertTrue(eventually(lambda: len(cgroups.members(folder)) == 2))
+            self.assertTrue(eventually(lambda: len(asleep(folder)) == 2, TIMEOUT))
             with mock.patch.object(cgroup, "kill", return_value=is_done) as kill:
                 self.assertNotIn("strays", self.wire.order("stop", name="w"))
             kill.assert_called_once_with(str(folder))

@@ -65,7 +65,7 @@ class ExecTest(ProbeCase):
             process = self.start(watcher)
             self.desk.proved(watcher, process)
             self.until(lambda: self.probed)
-            said = "check a: no exit within 0.3 s, so it was killed; it said: busy"
+            said = "live check a failed: no exit within 0.3 s, so it was killed; it said: busy"
             self.assertEqual(self.probed, [(1, True, said)])
             pids = [int(word) for word in path.read_text().split()]
         self.until(lambda: not any(map(alive, pids)))
