@@ -229,7 +229,8 @@ class TestWhatIsTold(BackoffCase):
             self.world.why(watcher), f"{row}: process 106 exited with 0; next start in 0.7 s"
         )
         self.world.advance(0.7)
-        self.assertEqual(self.world.why(watcher), "")
+        said = f"{row}; process 107 runs, and is not ready yet"
+        self.assertEqual(self.world.why(watcher), said)
 
     def test_a_one_shot_that_is_not_replaced_does_not_back_off(self) -> None:
         self.world.up(respawn=False, respawn_delay=5)
