@@ -18,6 +18,13 @@ class TestSetOptions(unittest.TestCase):
         self.world.settle()
         return outcomes
 
+    def test_limits_count_at_once(self) -> None:
+        watcher = self.world.up()
+        self.set(watcher, memory_limit="64M")
+        self.set(watcher, graceful_timeout=3)
+        self.assertEqual(self.world.limited, [watcher])
+        self.assertEqual(self.world.pids(watcher), [100])
+
     def test_what_a_process_is_made_of_needs_fresh_ones(self) -> None:
         for name, value in (
             ("cmd", "other"),

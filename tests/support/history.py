@@ -174,8 +174,7 @@ class History:
         leaders = list(watcher.places.leaders())
         if chance > 0.2 and leaders:
             process, is_live = rng.choice(leaders), rng.random() < 0.5
-            failure = rng.choice(["", "check a: no"])
-            well = self.checks.choice([0.0, 0.5, 30.0])
+            failure, well = rng.choice(["", "check a: no"]), self.checks.choice([0.0, 0.5, 30.0])
             self.log.append(f"probed {process!r} is_live={is_live} {well}: {failure or 'ok'}")
             self.world.probed(process.pid, failure, is_live, well)
         elif chance < 0.05 and leaders:

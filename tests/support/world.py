@@ -63,16 +63,16 @@ class FakeWorld:
         self.streams: list[tuple[str, str]] = []
         self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[str, str | None] = {}
-        self.hook_delay = 0.0
+        self.hook_delay, self.stop_delay = 0.0, 0.1
         self.open_questions: list[tuple[Watcher, str, int]] = []
         self.forgotten: list[str] = []
-        self.limited: list[str] = []  # watchers whose limits count anew
+        self.limited: list[Watcher] = []  # watchers whose limits count anew
+        self.limit = self.limited.append
         self.listening: set[Watcher] = set()
         self.abandoned: list[int] = []
         self.unsettled: set[Watcher] = set()
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
-        self.stop_delay = 0.1
         self.leftovers: float | None = None
         self.spawns_a_turn = 0
         self._spawns_left, self._pids = 0, itertools.count(100)
@@ -123,9 +123,6 @@ class FakeWorld:
         self.alive[pid], self.owner[pid] = process, watcher
         self.spawned.append(pid)
         return pid
-
-    def limit(self, watcher: Watcher) -> None:
-        self.limited.append(watcher.name)
 
     def send(self, process: ManagedProcess, signum: int) -> None:
         assert process.pid in self.alive, f"a signal to {process!r}, which is not there"
