@@ -125,6 +125,11 @@ WATCHER = {
     "and end; the watcher waits between the runs, and `start` runs it at once. See :doc:`jobs`.",
     "overlap": "What happens when the next run comes before the last one has ended: it is left "
     "out (`skip`), begins after that (`queue`, one at most), or takes its place (`replace`).",
+    "essential": "Whether the daemon ends with this watcher: when its last process has ended and "
+    "is not replaced (`respawn = False`), or it has given up, everything stops, and the daemon "
+    "exits with that process' code: 0 to 255, 128 and the number for a signal, 1 where none could "
+    "be started. An order to stop it does not count. If the file has it wrong, the daemon does not "
+    "start.",
     "ready.*": "A check that a new process must pass to count as ready; `*` is a name of your "
     "own, and all of them must hold. `notify`: it sends READY=1 as with sd_notify(3). `fd:N`: it "
     "writes a line to that descriptor. `log:TEXT`: it writes a line with that text. "
@@ -158,7 +163,8 @@ WATCHER = {
     "a share. Without it, none.",
     "stop_signal": "The signal that asks a process to stop: a number or a name.",
     "stop_children": "Whether the children of a process get the stop signal with it.",
-    "graceful_timeout": "Seconds that a process has to stop before it gets SIGKILL.",
+    "graceful_timeout": "Seconds that a process has to stop before it gets SIGKILL. Where the "
+    "daemon is process 1, as in a container, the default is 8: containers are killed after 10.",
     "leftover_timeout": "Seconds between SIGTERM and SIGKILL for what a dead process left in its "
     "process group, `graceful_timeout` at most. What is still there 5 s after SIGKILL is "
     "reported as a stray, and the next process starts.",

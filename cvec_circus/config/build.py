@@ -133,7 +133,7 @@ class Build:
         Raises:
             ConfigError: All problems. Those of watchers and plugins in a file, and sections with
                 a misspelt kind, are none as long as something else is to run and has no problem:
-                they are left out.
+                they are left out, but no essential watcher is.
         """
         everything = self.everything
         everything.warnings = self.findings.warnings
@@ -145,7 +145,9 @@ class Build:
         named = {one.section.header: one for one in runnable if one.section.name}
         rest = [one for one in runnable if one.section.header not in wrong]
         runs = any(not isinstance(one, PluginConfig) or one.active for one in rest)
-        if not (self._is_file and runs and wrong.keys() <= {*named, *self._misspelt}):
+        # The daemon of an essential watcher has nothing to do without it.
+        lacks = any(header in wrong and one.options.essential for header, one in named.items())
+        if lacks or not (self._is_file and runs and wrong.keys() <= {*named, *self._misspelt}):
             self.findings.raise_problems()
         configuration = copy.copy(everything)
         configuration.watchers = [one for one in rest if isinstance(one, WatcherConfig)]

@@ -9,6 +9,7 @@ from cvec_circus import exc
 from cvec_circus.base.timers import Agenda
 from cvec_circus.core.conditions import Predecessor
 from cvec_circus.core.converge import Steps
+from cvec_circus.core.essential import Ended, end_of
 from cvec_circus.core.facts import Facts, Recorder
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.life import CLOSING, DOWN, STOPPING, WAITING
@@ -29,6 +30,7 @@ class Watchers:
     def __init__(self, ports: Ports, facts: Facts) -> None:
         self.ports, self.campaign, self._facts = ports, ports.campaign, facts
         self.closing = False  # the daemon is on its way out
+        self.ended: Ended | None = None  # the essential watcher whose end is that of the daemon
         self.steps, self._recorder = Steps(ports, self.find), Recorder(ports)
         self._watchers: dict[str, Watcher] = {}
         self.left_out: dict[str, Watcher] = {}  # stand-ins of those that cannot run, by name
@@ -155,6 +157,7 @@ class Watchers:
             self._agenda.set(None, next_at)
 
     def _look_at(self, watcher: Watcher) -> None:
+        before = watcher.life
         try:
             if self.steps.converge(watcher):
                 self.touch(watcher)
@@ -165,6 +168,8 @@ class Watchers:
         self.touch(*self.steps.released_by(watcher))
         if watcher.life in (CLOSING, STOPPING, DOWN):
             self._take_parts_down(watcher)
+        if not (self.closing or self.ended):
+            self.ended = end_of(watcher, before)
         self.campaign.saw(watcher)
         self.ports.waits.settle(watcher)
         if watcher.is_removed:
@@ -205,6 +210,7 @@ class Watchers:
         number = {watcher: index for index, watcher in enumerate(all_watchers)}
         return {
             "closing": self.closing,
+            "ended": self.ended,
             "places": self._places,
             "watchers": [watcher_state(watcher, number) for watcher in all_watchers],
             "campaign": self.campaign.to_state(number),
@@ -213,6 +219,7 @@ class Watchers:
     def restore(self, state: Mapping[str, Any]) -> list[Watcher]:
         """Become the core that was written down; return its watchers, in the order of the state."""
         self.closing = state["closing"]
+        self.ended = Ended(*state["ended"]) if state["ended"] else None
         self._places = state["places"]
         restored = [restore_watcher(row) for row in state["watchers"]]
         for watcher, row in zip(restored, state["watchers"]):

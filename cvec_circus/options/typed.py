@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
@@ -16,6 +17,10 @@ Words = Union[str, list[str]]
 Share = Union[int, str, None]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+PATIENCE = 8.0 if os.getpid() == 1 else 30.0
+"""Seconds from the stop signal to SIGKILL: a container is killed 10 s after it was asked to stop,
+with process 1 and all others."""
 
 
 def _row(kind: str, default: Any, *parts: Option, **rest: Any) -> Any:
@@ -68,6 +73,7 @@ class _Rows:
     on_demand: bool = _row("boolean", False, harmless=True)
     schedule: str | None = _row("schedule", None, harmless=True)
     overlap: str = _row("choice", "skip", choices=("skip", "queue", "replace"), harmless=True)
+    essential: bool = _row("boolean", False, harmless=True)
     ready: Mapping[str, Any] = _row("checks", {}, Option(".*", "check", None))
     ready_timeout: float = _row("seconds", 30.0, low=0.001, harmless=True)
     ready_interval: float = _row("seconds", 1.0, low=0.01, harmless=True)
@@ -83,7 +89,7 @@ class _Rows:
     max_unavailable: Share = _row("share", None, harmless=True)
     stop_signal: int = _row("signal", 15, harmless=True)
     stop_children: bool = _row("boolean", False, harmless=True)
-    graceful_timeout: float = _row("seconds", 30.0, low=0, harmless=True)
+    graceful_timeout: float = _row("seconds", PATIENCE, low=0, harmless=True)
     leftover_timeout: float = _row("seconds", 5.0, low=0, harmless=True)
     strays: str = _row("choice", "report", choices=("report", "kill", "ignore"), harmless=True)
     memory_limit: int | None = _row("size", None, low=1)

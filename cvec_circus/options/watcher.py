@@ -15,7 +15,7 @@ from cvec_circus.options.typed import TABLE, WatcherOptions, as_dict
 NEWER = (
     *("ready", "ready_timeout", "ready_interval", "live", "live_interval", "live_timeout"),
     *("live_failures", "live_action", "depends_on", "part_of", "rollout", "max_surge"),
-    *("max_unavailable", "memory_limit", "cpu_limit", "pids_limit"),
+    *("max_unavailable", "memory_limit", "cpu_limit", "pids_limit", "essential"),
 )
 """Options that Circus does not have. A file that gives one a value of its own keeps working."""
 

@@ -107,7 +107,12 @@ class Shutdown:
             logger.info("stopping already (%s), done in %.0f s at most%s", cause, left, hint)
 
     def look(self) -> None:
-        """End the loop when everything is down. Called at the end of every turn."""
+        """End the loop when everything is down. Called at the end of every turn.
+
+        Begin the end when an essential watcher has ended for good.
+        """
+        if self._roster.ended is not None and not self.begun:
+            self._loop.post(self.begin, Cause("essential", why=self._roster.ended.why))
         if not self.begun or self._over or not self._roster.is_down:
             return
         if not self._hooks.busy():

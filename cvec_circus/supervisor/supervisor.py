@@ -123,14 +123,16 @@ class Supervisor:
         The calling thread becomes the supervisor thread. Call `close` afterwards.
 
         Returns:
-            0, or 1 if something would not end; `leftover_pids` has it then.
+            The exit code: that of an essential watcher which has ended for good, otherwise 0; 1
+            instead of 0 if something would not end; `leftover_pids` has it then.
         """
         self._begin()
         try:
             self.loop.run()
         finally:
             self._end()
-        return 1 if self.leftover_pids else 0
+        ended = self.roster.ended
+        return (ended.exit_code if ended is not None else 0) or int(bool(self.leftover_pids))
 
     def _begin(self) -> None:
         for one in self.configuration.watchers:
