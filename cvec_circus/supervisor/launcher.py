@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ class Launcher:
         template = self._templates.of(watcher)
         inherited = self._log_fd() if watcher.kind.is_helper else None
         captured = [name for name in CHANNELS if self._outputs.is_captured(watcher, name)]
-        made = StandardFiles(template.options, inherited, captured)
+        made = StandardFiles(template.options, inherited, captured, template.uid)
         with made as standard, Loan(self._sockets) as loan:
             helped, probed = self._helpers.prepare, self._probes.prepare
             with helped(watcher, process) as extra, probed(watcher, process) as checked:
@@ -115,12 +116,18 @@ class StandardFiles:
 
     A context, at whose end the child's ends of pipes are closed, and ours that were not taken.
     Their keys are those of a LaunchSpec. A helper that writes to the daemon's own log has that
-    `inherited`, which is None for our stdout and stderr. Those `captured` become pipes.
+    `inherited`, which is None for our stdout and stderr. Those `captured` become pipes, of the user
+    `uid` unless that is None: only then can the process open /dev/stdout by its name.
     """
 
     def __init__(
-        self, options: WatcherOptions, inherited: int | None, captured: Collection[str]
+        self,
+        options: WatcherOptions,
+        inherited: int | None,
+        captured: Collection[str],
+        uid: int | None = None,
     ) -> None:
+        self._uid = uid
         self._theirs: list[int] = []
         self._ours: dict[str, int] = {}
         self.files = {"stdin": subprocess.DEVNULL if options.close_child_stdin else None}
@@ -140,6 +147,9 @@ class StandardFiles:
         ours, theirs = os.pipe()
         self._theirs.append(theirs)
         self._ours[name] = files.moved_up(ours)
+        if self._uid is not None:
+            with suppress(PermissionError):  # we may become that user, and not give files away
+                os.fchown(theirs, self._uid, -1)
         return theirs
 
     def take(self) -> dict[str, int]:

@@ -75,6 +75,11 @@ class Template:
             nofile=None if "nofile" in limits else nofile,
         )
 
+    @property
+    def uid(self) -> int | None:
+        """The user that the processes become; None for ours."""
+        return None if self._spec.identity is None else self._spec.identity.uid
+
     def spec(
         self,
         wid: int,

@@ -13,6 +13,7 @@ from cvec_circus.exc import ConfigError
 from cvec_circus.system import accounts
 from cvec_circus.system.launch import LaunchError, LaunchSpec, launch
 from tests.support.embedded import EmbeddedCase
+from tests.support.eventually import eventually
 
 NOBODY = pwd.getpwnam("nobody")
 DAEMON = pwd.getpwnam("daemon")
@@ -100,6 +101,16 @@ class TestRoot(IdentityCase):
         self.assertEqual(os.stat(f"/proc/{pid}").st_uid, NOBODY.pw_uid)
         self.wire.order("stop", name="a")
         self.assertEqual(self.wire.pids("a"), [])
+
+    @AS_ROOT
+    def test_it_opens_its_standard_output_by_name(self) -> None:
+        path = self.folder / "out"
+        script = "echo out > /dev/stdout; echo err > /dev/stderr"
+        streams = {f"{name}_stream": {"filename": str(path)} for name in ("stdout", "stderr")}
+        shell = {"name": "a", "cmd": "sh", "args": ["-c", script], "respawn": False}
+        self.arbit({**shell, **streams, "uid": "nobody"})
+        self.events.next("stop")
+        self.assertTrue(eventually(lambda: sorted(path.read_text().split()) == ["err", "out"]))
 
     @AS_ROOT
     def test_set(self) -> None:
