@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
+from cvec_circus.daemon import container
 from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
@@ -20,7 +21,7 @@ from cvec_circus.options.arbiter import PROC_NAME
 from cvec_circus.options.cgroup import OFF
 from cvec_circus.options.stream import CHANNELS, is_captured
 from cvec_circus.supervisor.supervisor import Supervisor
-from cvec_circus.system import files, prctl
+from cvec_circus.system import files, prctl, proctable
 from cvec_circus.wire.cause import Cause
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class Daemon:
         A daemon that has detached itself opens its files and starts its threads only here.
         """
         arguments, circus = self._arguments, self._configuration.circus
+        proctable.require()
+        if container.is_first():
+            container.share_output()
         name = circus["proc_name"]
         if name == PROC_NAME:
             prctl.set_name(name)

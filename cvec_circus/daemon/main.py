@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     # These imports are half of the time that a start takes.
     from cvec_circus.config.configuration import Origin
     from cvec_circus.config.readers.ini import load
+    from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
 
     gc.freeze()
@@ -84,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     configuration.forget_places()
     origin = Origin(os.path.join(cwd, path), dict(os.environ), cwd)
     if arguments.daemon:
+        container.refuse_background()
         detach()
     return Daemon(arguments, configuration, notifier, origin).run()
 

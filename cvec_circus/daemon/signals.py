@@ -8,6 +8,7 @@ because exec resets handlers, and children would inherit what is ignored.
 from __future__ import annotations
 
 import enum
+import os
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -96,6 +97,16 @@ def reset() -> None:
         if is_ignored and row_of(signum).action is not Action.IGNORE:
             signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if os.getpid() == 1:
+        # The kernel drops what process 1 has no handler for, a stop of the container too.
+        for number in handled():
+            if row_of(number).action is Action.STOP:
+                signal.signal(number, _end_now)
+
+
+def _end_now(signum: int, frame: FrameType | None) -> None:
+    """End as the kernel ends any other process, before anything has been started."""
+    os._exit(128 + signum)
 
 
 class Signals:

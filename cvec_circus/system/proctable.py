@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cvec_circus import exc
+
 ZOMBIE, DEAD = "Z", "X"
 
 # Positions of the fields of /proc/<pid>/stat (proc(5)), counted from the one after the command.
@@ -44,6 +46,27 @@ class ProcessRow(NamedTuple):
     def runs(self) -> bool:
         """Whether it can still act. A zombie cannot, unless threads outlive its main one."""
         return self.state not in (ZOMBIE, DEAD) or (self.state == ZOMBIE and self.threads > 1)
+
+
+def require() -> None:
+    """See to it that /proc is there, and shows the processes that we see.
+
+    Raises:
+        CircusError: It is not mounted, or that of another pid namespace, where each pid would be
+            taken for that of another process.
+    """
+    try:
+        shown = os.readlink("/proc/self")
+    except OSError:
+        raise exc.CircusError(
+            "there is no /proc, which shows what processes leave behind; mount it: "
+            "mount -t proc proc /proc"
+        ) from None
+    if shown != str(os.getpid()):
+        raise exc.CircusError(
+            f"/proc is that of another pid namespace: it has this process as {shown}, which is "
+            f"{os.getpid()} here; mount it anew (unshare has --mount-proc)"
+        )
 
 
 def row(pid: int) -> ProcessRow | None:
