@@ -41,6 +41,10 @@ class CallError(CircusError):
     """A call to the daemon without a usable reply; its text is "Timed out." after a time-out."""
 
 
+class ForkedError(CallError):
+    """The use of a client or an arbiter in a process that was forked from its own."""
+
+
 class OptionError(CircusError):
     """A value that the option `option` does not take."""
 

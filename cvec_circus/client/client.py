@@ -11,6 +11,7 @@ import zmq
 
 from cvec_circus import exc
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
+from cvec_circus.base.home import Home
 from cvec_circus.client.connect import (
     DEFAULT_ENDPOINT_DEALER,
     LINGER,
@@ -21,6 +22,8 @@ from cvec_circus.wire import messages
 
 TIMED_OUT = "Timed out."
 """The text of a call's error that programs compare with."""
+
+INSTEAD = "make a client after the fork"
 
 CALL_TIMEOUT = 5.0
 """Seconds that a call waits for its reply by default."""
@@ -33,6 +36,8 @@ class Client:
     no thread waits for the slow call of another one. libzmq allows it: a socket may pass from
     thread to thread over a lock, as long as no two use it at once. A socket whose call has failed
     is closed, so that a late reply cannot meet the next request; ids match replies besides.
+
+    Once it has been used, it belongs to that process: a forked child gets a ForkedError.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Client:
         self.name = name
         self._context = context
         self._owns_context = context is None
+        self._home = None if context is None else Home("client", INSTEAD)
         # Re-entrant, so that a signal handler that interrupts a call may call too.
         self._lock = threading.RLock()
         self._idle: list[zmq.Socket[bytes]] = []
@@ -64,12 +70,19 @@ class Client:
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
         """The context that the sockets are opened in, made on first use."""
+        self._require_home()
         with self._lock:
             if self._context is None:
                 if self._closed:
                     raise _closed()
+                self._home = Home("client", INSTEAD)
                 self._context = zmq.Context()
             return self._context
+
+    def _require_home(self) -> None:
+        """Refuse a forked child. Without the lock, which another thread may have held then."""
+        if self._home is not None:
+            self._home.require()
 
     def call(self, command: str, **properties: Any) -> dict[str, Any]:
         """Send a command and wait for the reply, which may be a success or an error.
@@ -78,6 +91,7 @@ class Client:
 
         Raises:
             CallError: There is no usable reply; "Timed out." when there is none at all.
+            ForkedError: This process was forked after the client had been used.
         """
         timeout = None if properties.get("waiting") else self.timeout
         return self.exchange(messages.call(command, properties), timeout)
@@ -114,11 +128,13 @@ class Client:
         """Close every socket; later calls are refused. Any thread, any number of times.
 
         Calls on other threads end with an error at once if the context is the client's own,
-        otherwise by their time-out.
+        otherwise by their time-out. In a forked child it does nothing.
 
         Returns:
             Whether nothing is left open.
         """
+        if not (self._home is None or self._home.is_here):
+            return True
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -151,6 +167,7 @@ class Client:
             self._give_back(dealer, clean)
 
     def _take(self) -> zmq.Socket[bytes]:
+        self._require_home()
         with self._lock:
             if self._closed:
                 raise _closed()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import zmq
 
+from cvec_circus.base.home import Home
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB, connect, open_subscriber
 from cvec_circus.client.tunnel import Tunnel
@@ -19,7 +20,8 @@ class CircusConsumer:
     ...     print(topic, payload)
 
     `stop` is safe from any thread, and ends the reading. Events published before the connection
-    stands are missed; `cvec_circusctl events` and plugins miss none.
+    stands are missed; `cvec_circusctl events` and plugins miss none. It belongs to the process that
+    made it: reading in a forked child is a ForkedError.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class CircusConsumer:
         self.timeout = timeout
         self._tunnel = Tunnel(ssh_server)
         local = self._tunnel.local(endpoint)
+        self._home = Home("consumer", "make one after the fork")
         self._is_own = context is None
         self.context: zmq.Context[zmq.Socket[bytes]] = context or zmq.Context()
         prefixes = [one.encode() if isinstance(one, str) else one for one in self.topics]
@@ -75,6 +78,7 @@ class CircusConsumer:
 
     def iter_messages(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield topic and payload of every event, until `stop` or the end of the loop closes it."""
+        self._home.require()
         with self._lock:
             if self._is_stopped:
                 return
@@ -84,6 +88,7 @@ class CircusConsumer:
         poller.register(self._wakeup.fd, zmq.POLLIN)
         try:
             while not self._is_stopped:
+                self._home.require()
                 if self._socket in dict(poller.poll()):
                     topic, payload = self._socket.recv_multipart()
                     yield topic, payload
@@ -92,7 +97,12 @@ class CircusConsumer:
             self.stop()
 
     def stop(self) -> None:
-        """End the reading and close everything. Any thread, any number of times."""
+        """End the reading and close everything. Any thread, any number of times.
+
+        In a forked child it does nothing.
+        """
+        if not self._home.is_here:
+            return
         with self._lock:
             self._is_stopped = True
             if self._is_closed:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cvec_circus import exc
+from cvec_circus.base.home import Home
 
 SSH = "ssh"
 
@@ -40,6 +41,7 @@ class Tunnel:
         self._key = ["-i", keyfile] if keyfile else []
         self._folder = ""
         self._local: dict[str, str] = {}
+        self._home = Home("tunnel", "open another one")
 
     def __enter__(self) -> Tunnel:
         return self
@@ -60,8 +62,8 @@ class Tunnel:
         return self._local[endpoint]
 
     def close(self) -> None:
-        """Take the connection down."""
-        if not self._folder:
+        """Take the connection down, unless this is a forked child."""
+        if not (self._folder and self._home.is_here):
             return
         try:
             self._ssh("-O", "exit", quiet=True)

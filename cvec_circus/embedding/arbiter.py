@@ -154,6 +154,7 @@ class Arbiter(Watchers):
         A `stop` of another thread that came before the first start counts for this one: a program
         that starts an arbiter on a thread and stops it at once means this start, however late.
         """
+        self._reach.require_home()
         with self._lock:
             if self._is_opening or self._life is not None:
                 raise exc.ConflictError("this arbiter is already running")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.base.home import Home
 
 OWN_THREAD = "the supervisor thread would wait for itself here: use add_done_callback"
 
@@ -25,6 +26,7 @@ class Promise:
     def __init__(self, on_owner: Callable[[], bool] = bool) -> None:
         """Make a promise; `on_owner` tells whether the calling thread is the one that keeps it."""
         self._on_owner = on_owner
+        self._home = Home("promise", "wait in the process that gave the order")
         self._gates: list[threading.Lock] = []
         self._done = False
         self._value: Any = None
@@ -46,6 +48,7 @@ class Promise:
         Raises:
             TimeoutError: It takes longer; the order goes on all the same.
             RuntimeError: This is the supervisor thread, which would wait for itself.
+            ForkedError: This process was forked from that of the arbiter.
             CircusError: The order failed; the text says why.
         """
         error = self.exception(timeout)
@@ -66,6 +69,7 @@ class Promise:
         """Wait, and tell whether the result is known then; see `result`."""
         if self._done:
             return True
+        self._home.require()
         if self._on_owner():
             raise RuntimeError(OWN_THREAD)
         # A gate for each: what a signal handler raises here must not leave one shut for others.

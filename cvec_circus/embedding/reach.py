@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus import exc
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.home import Home
 from cvec_circus.control.server import PROGRAM, Reply
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
@@ -34,6 +35,7 @@ class Reach:
         self.arbiter = arbiter
         self._supervisor: Supervisor | None = None
         self._owner: int | None = None
+        self._home: Home | None = None
         self._open: set[Promise] = set()
         self._here = threading.local()
 
@@ -46,11 +48,26 @@ class Reach:
         """Tell whether the calling thread is the supervisor thread."""
         return self._owner == threading.get_ident()
 
+    def require_home(self) -> None:
+        """Refuse a forked child, which has no thread of the supervisor.
+
+        Raises:
+            ForkedError: There is a supervisor, in the process that this one was forked from.
+        """
+        if self._supervisor is not None and self._home is not None:
+            self._home.require()
+
+    def _found(self) -> Supervisor | None:
+        """Return the supervisor, if it is in this process. Raises ForkedError if not."""
+        self.require_home()
+        return self._supervisor
+
     # -- its life, as the arbiter leads it
 
     def begin(self, supervisor: Supervisor, owner: int | None = None) -> None:
         """Connect to a supervisor; `owner` is its thread, if it has not called `own`."""
         self._owner = self._owner if owner is None else owner
+        self._home = Home("arbiter", "use a CircusClient of its own, with the arbiter's endpoint")
         self._supervisor = supervisor
 
     def own(self) -> None:
@@ -83,8 +100,9 @@ class Reach:
 
         Raises:
             SupervisorStopped: There is no supervisor, or it ends meanwhile.
+            ForkedError: It is in the process that this one was forked from.
         """
-        supervisor = self._supervisor
+        supervisor = self._found()
         if supervisor is None:
             raise exc.SupervisorStopped("the arbiter is not running")
         if self.on_owner():
@@ -108,8 +126,11 @@ class Reach:
 
         Returns:
             False if there is no supervisor.
+
+        Raises:
+            ForkedError: As for `ask`.
         """
-        supervisor = self._supervisor
+        supervisor = self._found()
         return supervisor is not None and supervisor.loop.post(fn, supervisor, *args)
 
     def order(self, command: str, field: str = "", /, **properties: Any) -> Promise:

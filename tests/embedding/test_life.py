@@ -287,6 +287,27 @@ class TestExit(ArbiterCase):
             self.assertEqual((done.stdout, done.stderr), ("5 {'a': 'active'}\n", ""))
             self.nothing_left()
 
+    def test_its_forked_children_are_told_that_it_is_not_there(self) -> None:
+        done = self.end(
+            "import os\n"
+            "from cvec_circus.exc import ForkedError\n"
+            "stopped = arbiter.get_watcher('a').stop\n"
+            "order = arbiter.stop_watchers()\n"
+            "order.result()\n"
+            "end = arbiter._end\n"
+            "child = os.fork()\n"
+            "uses = arbiter.statuses, arbiter.restart, arbiter.start, stopped, end.result\n"
+            "for use in () if child else uses:\n"
+            "    try: use()\n"
+            "    except ForkedError as error: print(str(error).split(' belongs')[0], flush=True)\n"
+            "if not child: os._exit(0)\n"
+            "os.waitpid(child, 0)\n"
+            "print(arbiter.statuses())"
+        )
+        told = [*["this arbiter"] * 4, "this promise", "{'a': 'stopped'}"]
+        self.assertEqual((done.stdout.splitlines(), done.stderr), (told, ""))
+        self.nothing_left()
+
 
 if __name__ == "__main__":
     unittest.main()
