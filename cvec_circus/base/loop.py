@@ -95,6 +95,8 @@ class Loop:
         clock: Where the time comes from.
         wakeup: Ends the wait. Its `write_fd` is for `signal.set_wakeup_fd`.
         thread_id: The owner; None until `run`.
+        beats: Counts the beginnings and ends of turns: odd while the owner works, even while it
+            waits for something to do.
         on_error: Called with an exception and the name of what raised it; logs it by default.
     """
 
@@ -105,6 +107,7 @@ class Loop:
         self.clock = clock
         self.wakeup = Wakeup()
         self.thread_id: int | None = None
+        self.beats = 0
         self.on_error: Callable[[BaseException, str], object] = self._log_error
         self._complaints = Complaints(name, self.call_later)
         self._timers = TimerQueue()
@@ -254,6 +257,7 @@ class Loop:
 
     def _turn(self) -> None:
         readable = self._poll()
+        self.beats += 1
         self._in_turn = True
         try:
             self._work(readable)
@@ -262,6 +266,7 @@ class Loop:
             lasts, self._lasts = self._lasts, {}
             for fn in lasts:
                 self._call(fn, ())
+            self.beats += 1
 
     def _work(self, readable: list[tuple[Key, Callable[[], object]]]) -> None:
         posts = min(len(self._posts), POSTS_A_TURN)

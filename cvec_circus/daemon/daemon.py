@@ -15,6 +15,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.daemon import container
 from cvec_circus.daemon.signals import Action, Signals
+from cvec_circus.daemon.watchdog import Watchdog
 from cvec_circus.logs.log import LoggerConfig, configure_logger
 from cvec_circus.logs.queued import QueuedLog
 from cvec_circus.options.arbiter import PROC_NAME
@@ -164,9 +165,12 @@ class Daemon:
 
         self._signals.install(supervisor.loop, on_signal)
         self._log.give_way(supervisor.loop)
+        watchdog = Watchdog(supervisor.loop)
         try:
+            watchdog.start()
             return self._serve(supervisor)
         finally:
+            watchdog.stop()
             self._signals.uninstall()
             supervisor.close()
             for arbiter in self._arbiters:
