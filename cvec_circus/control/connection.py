@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
+import os
 import select
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cvec_circus import logger
@@ -19,6 +21,8 @@ from cvec_circus.wire import zmtp
 
 if TYPE_CHECKING:
     from cvec_circus.control.endpoints import Listener
+    from cvec_circus.sockets.unix import OwnPath
+    from cvec_circus.system.own_file import Finding
 
 NOT_NOW = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
 """Errors of a socket whose peer is there: no room for more, or no memory."""
@@ -195,6 +199,32 @@ class Door:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()  # which takes it out of the epoll
+
+    @property
+    def file(self) -> str:
+        """See `OwnFile.file`."""
+        return "" if self._listener.own_path is None else self._listener.own_path.path
+
+    def look_after(self) -> Finding | None:
+        """See `OwnFile.look_after`."""
+        own = self._listener.own_path
+        return None if own is None else own.look_after("endpoint", self._anew)
+
+    def _anew(self, own: OwnPath) -> Callable[[], object]:
+        return partial(self._take, self._listener.again())
+
+    def _take(self, fresh: Listener) -> None:
+        """Accept from another socket, under the same number."""
+        if self._listener.sock.fileno() == -1:
+            fresh.close()
+            return
+        with fresh.sock:
+            if self._is_open:
+                self._epoll.unregister(self.fd)
+            os.dup2(fresh.fd, self.fd, inheritable=False)
+        self._listener = self._listener._replace(own_path=fresh.own_path)
+        if self._is_open:
+            self.open()
 
     def accept(self) -> Iterator[socket.socket]:
         """Yield new connections for which there is room, `ACCEPTS` at most."""

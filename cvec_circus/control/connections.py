@@ -74,6 +74,7 @@ class Connections:
     Attributes:
         address: The real endpoint.
         dependants: How many dependants all connections have.
+        door: Where they come in.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Connections:
             listener.close()
             raise
         self._open: dict[int, Connection] = {}
-        self._door = Door(listener, self._epoll, loop.clock, self.__len__, share)
+        self.door = Door(listener, self._epoll, loop.clock, self.__len__, share)
         self._queue = Queue()
         self._half: dict[Connection, None] = {}
         self._held = 0
@@ -117,7 +118,7 @@ class Connections:
         """Begin to accept and to read."""
         memory.give_back(self._clock)  # so that the smallest size is known
         self._loop.add_reader(self._epoll, self._readable)
-        self._door.open()
+        self.door.open()
         self._look_later()
 
     def send(self, connection: Connection, encoded: bytes, most: int = MOST_UNSENT) -> bool:
@@ -184,7 +185,7 @@ class Connections:
         if self._epoll.closed:
             return
         self._loop.remove_reader(self._epoll)
-        self._door.close()
+        self.door.close()
         deadline = SYSTEM.monotonic() + LINGER
         while any(connection.unsent for connection in self._open.values()):
             for fd, events in self._epoll.poll(max(0.0, deadline - SYSTEM.monotonic())):
@@ -234,8 +235,8 @@ class Connections:
 
     def _queue_up(self, fd: int) -> None:
         """Queue a peer that is readable, or write to one that is writable again."""
-        if fd == self._door.fd:
-            for sock in self._door.accept():
+        if fd == self.door.fd:
+            for sock in self.door.accept():
                 self._begin(sock)
             self._look_later()
             return
@@ -391,5 +392,5 @@ class Connections:
             if now - since > limit:
                 self.end(connection, why)
         self._have_left = self._have_left and memory.give_back(self._clock)
-        if self._door.look() or late or self._have_left:
+        if self.door.look() or late or self._have_left:
             self._look_later()

@@ -50,6 +50,13 @@ class Listener(NamedTuple):
     fd: int
     address: str  # the real endpoint
     own_path: OwnPath | None = None  # the file of an ipc endpoint, removed at the end
+    access: Access | None = None  # who may connect to it
+
+    def again(self) -> Listener:
+        """Listen at the same file with another socket. Raises OSError if that fails."""
+        assert self.own_path is not None
+        assert self.access is not None
+        return _listen_file(self.own_path.path, self.access)
 
     def close(self) -> None:
         """Stop listening. Once: afterwards the file may be another daemon's."""
@@ -242,7 +249,7 @@ def _listen_file(path: str, access: Access) -> Listener:
     except OSError:
         sock.close()
         raise
-    return _listening(sock, f"ipc://{path}", own)
+    return _listening(sock, f"ipc://{path}", own)._replace(access=access)
 
 
 def _listen_unix(address: str) -> Listener:

@@ -50,6 +50,7 @@ class Publisher:
             loop, listener, b"PUB", _SUBSCRIBERS, self._receive, SHARE, self._gone
         )
         self._connections.open()
+        self.door = self._connections.door
 
     @property
     def is_heard(self) -> bool:
@@ -136,6 +137,7 @@ class EventStream:
 
     Attributes:
         address: The real endpoint of the socket.
+        door: Where subscribers come in.
         run: A random id of this stream's life.
         seq: The number of the last event; 0 before the first.
         hold: Seconds for which events may be held back, to go out together with others. Waking a
@@ -147,6 +149,7 @@ class EventStream:
         self._loop = loop
         self._publisher = Publisher(loop, listener)
         self.address = self._publisher.address
+        self.door = self._publisher.door
         self.run = os.urandom(8).hex()
         self.seq = 0
         self.hold = 0.0

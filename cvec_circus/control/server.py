@@ -236,6 +236,7 @@ class ControlServer:
 
     Attributes:
         address: The real endpoint.
+        door: Where clients come in.
 
     Raises:
         SocketError: It cannot listen there.
@@ -252,6 +253,7 @@ class ControlServer:
         listener = listen("endpoint", endpoint, access)
         self.address = listener.address
         self._connections = Connections(loop, listener, b"ROUTER", _CLIENTS, self._receive, SHARE)
+        self.door = self._connections.door
 
     def open(self) -> None:
         """Begin to accept clients and to read their requests."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cvec_circus.embedding.registry import RunningArbiter
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
+    from cvec_circus.system.pidfile import Pidfile
 
 SWITCH_INTERVAL = 0.001
 """Seconds after which a thread that computes lets the others in. With Python's 5 ms, one stream
@@ -79,6 +80,7 @@ class Daemon:
             examine=self._check_files,
         )
         self._signals = Signals()
+        self._pidfile: Pidfile | None = None
         self._log: QueuedLog
 
     def run(self) -> int:
@@ -113,6 +115,7 @@ class Daemon:
             held = Pidfile(pidfile)
             self._signals.hold()
             held.create()
+            self._pidfile = held
             try:
                 return self._supervise()
             finally:
@@ -149,6 +152,9 @@ class Daemon:
             is_subreaper=True,
             captures_output=self._arguments.prefix,
         )
+
+        if self._pidfile is not None:
+            supervisor.desks.own_files.add(self._pidfile)
 
         def on_signal(name: str, action: Action) -> None:
             if action is Action.COLLECT:

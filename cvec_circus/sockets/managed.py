@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc
@@ -12,6 +13,7 @@ from cvec_circus.options.socket import SOCKET_OPTIONS, TUNABLE, check
 
 if TYPE_CHECKING:
     from cvec_circus.sockets.unix import OwnPath
+    from cvec_circus.system.own_file import Finding
 
 LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 
@@ -211,6 +213,44 @@ class CircusSocket:
         """Take the path again, after `move_aside`."""
         if self._own_path is not None and self._own_path.path.endswith(".old"):
             self._own_path = self._own_path.moved(self._own_path.path[: -len(".old")])
+
+    @property
+    def file(self) -> str:
+        """See `OwnFile.file`."""
+        return "" if self._own_path is None else self._own_path.path
+
+    def look_after(self) -> Finding | None:
+        """See `OwnFile.look_after`."""
+        own = self._own_path
+        return None if own is None else own.look_after(f"socket {self.name}", self._anew)
+
+    def _anew(self, own: OwnPath) -> Callable[[], object]:
+        """Bind another socket at a path that is gone with its second name."""
+        from cvec_circus.sockets import unix
+
+        bound = self._opened()
+        try:
+            fresh = unix.bind(bound, own.path, self._mode(), self.owner)
+            try:
+                bound.setblocking(self.blocking)
+                if self.type in LISTENING:
+                    bound.listen(self.backlog)
+            except OSError:
+                fresh.unlink()
+                raise
+        except BaseException:
+            bound.close()
+            raise
+        return partial(self._take, own, bound, fresh)
+
+    def _take(self, own: OwnPath, bound: socket.socket, fresh: OwnPath) -> None:
+        """Use another socket under the same number; processes have it from their next start on."""
+        with bound:
+            if self._socket is None or self._own_path is not own:
+                fresh.unlink()
+                return
+            os.dup2(bound.fileno(), self._socket.fileno(), inheritable=False)
+            self._own_path = fresh
 
     def is_in_the_way_of(self, other: CircusSocket) -> bool:
         """Return whether this one may be why the other one cannot be bound."""

@@ -1,6 +1,10 @@
 """The path of a unix socket: made with the right mode and owner, removed only if it is ours.
 
 Or, if that is wanted, if it is one that no process serves any more.
+
+Anybody who may write to its folder can delete a path, and a socket cannot be bound again: those
+that listen on it would wait in vain, and a new one would be no use to them. So each socket has a
+second name, a hidden link beside its path, from which a deleted path can be made again.
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ import os
 import pwd
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
+
+from cvec_circus import exc
+from cvec_circus.system.own_file import Finding, made_again, not_made, taken
 
 _NAMED = 3
 """How many processes that hold a socket an error names."""
@@ -29,9 +36,40 @@ class OwnPath(NamedTuple):
 
     def unlink(self) -> None:
         """Remove it, unless it is gone, or another process has put its own there."""
-        with suppress(OSError):  # it is gone, or its directory is, or cannot be written to any more
-            if self._is_there():
-                os.unlink(self.path)
+        for name in (self.path, self.spare):
+            with suppress(OSError):  # it is gone, or its directory is, or cannot be written to
+                if self._is_at(name):
+                    os.unlink(name)
+
+    @property
+    def spare(self) -> str:
+        """The second name."""
+        folder, name = os.path.split(self.path)
+        return os.path.join(folder, f".{name}.spare")
+
+    def keep(self) -> None:
+        """Give it the second name, unless it has it, or the system refuses."""
+        with suppress(OSError):
+            with suppress(FileNotFoundError):
+                if self._is_at(self.spare):
+                    return
+                if stat.S_ISSOCK(os.lstat(self.spare).st_mode):
+                    os.unlink(self.spare)  # of a predecessor, which was killed
+            os.link(self.path, self.spare, follow_symlinks=False)
+
+    def restore(self) -> bool:
+        """Make the path again, which was deleted; return whether there was a second name.
+
+        Raises:
+            OSError: It is there, or the system refuses.
+        """
+        try:
+            if self._is_at(self.spare):
+                os.link(self.spare, self.path, follow_symlinks=False)
+                return True
+        except FileNotFoundError:
+            pass
+        return False
 
     def give(self, mode: int, owner: int | str | None) -> None:
         """Set mode and owner, None for our user, unless another process has put its own there.
@@ -51,13 +89,42 @@ class OwnPath(NamedTuple):
         Raises:
             OSError: The system refuses.
         """
-        if not self._is_there():
+        if not self._is_at(self.path):
             return self
+        there = self._replace(path=path)
         os.rename(self.path, path)
-        return self._replace(path=path)
+        with suppress(OSError):
+            if self._is_at(self.spare):
+                os.rename(self.spare, there.spare)
+        return there
 
-    def _is_there(self) -> bool:
-        found = os.lstat(self.path)
+    def look_after(
+        self, what: str, anew: Callable[[OwnPath], Callable[[], object]]
+    ) -> Finding | None:
+        """See `OwnFile.look_after`.
+
+        Args:
+            what: What the path is, for the log.
+            anew: Makes a new socket, and returns what the owner calls to take it; called where
+                there is no second name either.
+        """
+        try:
+            if not self._is_at(self.path):
+                return taken(what, self.path)
+            self.keep()
+            return None
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return Finding(f"{what}: {self.path} cannot be looked at: {error.strerror}")
+        try:
+            renew = None if self.restore() else anew(self)
+        except (OSError, exc.SocketError) as error:
+            return not_made(what, self.path, getattr(error, "strerror", None) or str(error))
+        return made_again(what, self.path, renew)
+
+    def _is_at(self, name: str) -> bool:
+        found = os.lstat(name)
         return (found.st_dev, found.st_ino) == (self.device, self.inode)
 
 
@@ -98,6 +165,7 @@ def bind(
         except OSError:
             own.unlink()
             raise
+    own.keep()
     return own
 
 

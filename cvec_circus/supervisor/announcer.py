@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from cvec_circus import logger
@@ -15,6 +16,8 @@ from cvec_circus.wire.cause import GIVE_UP, Cause
 
 MOST_REFUSALS = 4096
 """Refusals remembered; beyond that the oldest ones may be logged again."""
+
+MOVES = frozenset({"start", "stop", "reload", "reap"})
 
 VERBS = {
     "start": "started",
@@ -30,10 +33,14 @@ class Announcer:
 
     Args:
         stream: Where events are published.
+        when_moved: Called when processes have come or gone.
     """
 
-    def __init__(self, stream: EventStream) -> None:
+    def __init__(
+        self, stream: EventStream, when_moved: Callable[[], object] = lambda: None
+    ) -> None:
         self._stream = stream
+        self._when_moved = when_moved
 
     def publish(self, watcher: Watcher, action: str, cause: Cause, **payload: object) -> None:
         """See `core.ports.Events`; with the actor and its reason, if there is one."""
@@ -42,6 +49,8 @@ class Announcer:
         if cause.why:
             payload["why"] = cause.why
         self._stream.publish(watcher.name, action, cause.text, **payload)
+        if action in MOVES:
+            self._when_moved()
         level, sentence = narrate(watcher, action, cause, payload)
         if sentence and logger.isEnabledFor(level):
             logger.log(level, "%s: %s", watcher.name, sentence)

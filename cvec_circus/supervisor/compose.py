@@ -38,6 +38,7 @@ from cvec_circus.supervisor.last_words import LastWords
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
 from cvec_circus.supervisor.outputs import OutputDesk
+from cvec_circus.supervisor.own_files import OwnFiles
 from cvec_circus.supervisor.probes import Around, ProbeDesk
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.sampler import SampleDesk
@@ -46,6 +47,7 @@ from cvec_circus.supervisor.turn import Turn
 from cvec_circus.supervisor.waiting import WaitDesk
 from cvec_circus.system import exits, files
 from cvec_circus.system.launch import MARK
+from cvec_circus.system.own_file import OwnFile
 from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
@@ -128,7 +130,8 @@ class Desks:
             logger.warning("%s", text)
 
         facts = Facts()
-        announcer = Announcer(self.events)
+        self.own_files = OwnFiles(loop, self.chores.configuration, self._own_files)
+        announcer = Announcer(self.events, self.own_files.soon)
         self.outputs = outputs = OutputDesk(
             loop, self.chores.packing, circus["log_history"], around.captures_output
         )
@@ -209,6 +212,10 @@ class Desks:
         )
         self.roster = Roster(ports, facts)
         self.sampler = SampleDesk(loop, self.chores.sampling)
+
+    def _own_files(self) -> list[OwnFile]:
+        """Return the sockets whose files are looked after."""
+        return [self.control.door, self.events.door, *self.sockets, *self.sockets.leaving]
 
 
 class Loaded:

@@ -155,6 +155,7 @@ class Supervisor:
         from cvec_circus.supervisor import reloading  # noqa: F401  # not at the top: 4 ms of a start
 
         self.control.open()
+        self.desks.own_files.begin()
 
     def stop(self, cause: Cause, wait: Wait | None = None) -> None:
         """Begin to stop everything for good; see `Shutdown.begin`. Owner thread."""
@@ -165,6 +166,7 @@ class Supervisor:
         if self.shutdown.begun:
             return
         logger.info("reloading (%s)", cause.text)
+        self.desks.own_files.soon()
         self.roster.give(Reload(None, cause))
 
     def _end_turn(self) -> bool:

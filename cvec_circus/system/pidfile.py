@@ -9,6 +9,7 @@ import stat
 
 from cvec_circus import exc, logger
 from cvec_circus.system import proctable
+from cvec_circus.system.own_file import Finding, made_again, not_made, taken
 
 BOOT_TIME_ERROR = 2.0
 """Seconds by which a start time may be off: the time of boot is given in whole seconds."""
@@ -84,6 +85,28 @@ class Pidfile:
             pass  # no longer ours to read or remove; leaving it does no harm
         self.pid = None
         self._release()
+
+    @property
+    def file(self) -> str:
+        """See `OwnFile.file`."""
+        return "" if self.pid is None else self.path
+
+    def look_after(self) -> Finding | None:
+        """See `OwnFile.look_after`."""
+        pid = self.pid
+        try:
+            os.lstat(self.path)
+            return None if self.read() == pid else taken("pid file", self.path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return Finding(f"pid file: {self.path} cannot be looked at: {error.strerror}")
+        try:
+            self.create(pid)
+        except exc.PidfileError as error:
+            self.pid = pid  # the next look tries again
+            return not_made("pid file", self.path, str(error))
+        return made_again("pid file", self.path)
 
     def _take(self, pid: int) -> bool:
         """Lock the file and write to it; return False if it no longer is the file of that name."""

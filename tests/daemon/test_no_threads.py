@@ -11,11 +11,15 @@ import unittest
 from typing import Any
 
 from tests.support.daemon import Daemon, DaemonCase
+from tests.support.hurry import hurried
 
 UID = 64987
 """Nobody else's, so that only the daemon's own threads count."""
 
 AS_USER = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+UNLOOKED = hurried({"supervisor.own_files.DELAY": 1000.0})
+"""The thread for the configuration looks after files of endpoints: it is not to be there yet."""
+
 TEXT = "[watcher:a]\ncmd = sleep 1000\nmin_uptime = 0\n"
 
 
@@ -61,7 +65,7 @@ class TestNoThreads(DaemonCase):
     def test_every_command_is_answered(self) -> None:
         daemon = self.daemon(
             TEXT,
-            wrapper=AS_USER,
+            wrapper=[*AS_USER, *UNLOOKED],
             prepare=lambda folder: folder.chmod(0o777),
         )
         daemon.wire.events.next("start")
