@@ -24,6 +24,11 @@ ANSWERS: dict[str, dict[str, str]] = {
         "kept": "With `start` and `waiting`: pids of processes that were there.",
     },
     "decr": SIZED,
+    "doctor": {
+        "checks": "For each thing that was looked at an object with `name`, `ok`, `found`, and, "
+        "where something is lacking, `lack`, what follows from that, and `remedy`, what would "
+        "grant it."
+    },
     "dstats": {"info": "The figures of the daemon's process: see below."},
     "events": {
         "events": "The events, oldest first: pairs of topic and payload, both as text.",

@@ -39,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="print a configuration with every option and its origin, without running it",
     )
+    mode.add_argument(
+        "--doctor",
+        action="store_true",
+        help="say what this machine allows a daemon, what follows from each lack, and what would "
+        "grant it, without running one",
+    )
+    made.add_argument("--json", action="store_true", help="with --doctor: print it as JSON")
     mode.add_argument("--demo", action="store_true", help="run the bundled demonstration")
     made.add_argument(
         "--prefix",
@@ -85,8 +92,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """
     made = parser()
     arguments = made.parse_args(argv)
-    if not (arguments.config or arguments.demo or arguments.check or arguments.print_config):
+    reports = arguments.check or arguments.print_config or arguments.doctor
+    if not (arguments.config or arguments.demo or reports):
         made.error("no configuration: name a file, or give --demo")
+    if arguments.json and not arguments.doctor:
+        made.error("--json goes with --doctor")
     if arguments.elsewhere and not arguments.check:
         made.error("--elsewhere goes with --check")
     if arguments.demo and arguments.daemon:

@@ -56,6 +56,10 @@ def fill_standard_files() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the configuration, and check, print or run it; `main` says what is raised."""
+    if arguments.doctor:
+        from cvec_circus.daemon import doctor
+
+        return doctor.report(arguments.json)
     try:
         cwd = os.getcwd()
     except FileNotFoundError:

@@ -87,6 +87,20 @@ class SampleDesk:
         pid = os.getpid()
         self.sample([pid], lambda rows: then(rows.get(pid, {})), refuse)
 
+    def examine_machine(self, then: Callable[[list[dict[str, Any]]], object]) -> None:
+        """Find out what this machine allows; call `then` with the checks, in a later turn.
+
+        Raises:
+            CircusError: There is no thread for it.
+        """
+        self._chore.attempt(self._examine, then)
+
+    def _examine(self, then: Callable[[list[dict[str, Any]]], object]) -> None:
+        """On the sampling thread."""
+        from cvec_circus.system import doctor  # hardly ever asked for
+
+        self._loop.post(then, [check.row for check in doctor.examine()])
+
     def refuse_all(self) -> None:
         """Refuse all that still wait: the loop that brings the rows has ended."""
         self._backlog.drain()

@@ -45,9 +45,8 @@ class Target:
         before_reload: Called with the names of the watchers that an order reloads, None for all,
             with what then reloads them, and with the `Wait` of the order; None does so at once.
         reloading: The queue of the orders that change everything, once it was needed.
-        watchers: Returns all watchers, by name.
-        sockets: Describes the managed sockets.
-        sample_daemon: Measures the daemon itself; see `SampleDesk`.
+        watchers, sockets: Return all watchers, by name; describe the managed sockets.
+        sample_daemon, examine_machine: See `SampleDesk`.
     """
 
     def __init__(self, desks: Desks, shutdown: Shutdown, loaded: Loaded) -> None:
@@ -60,7 +59,8 @@ class Target:
         self.reloading: Reloading | None = None
         self.watchers = desks.roster.watchers
         self.sockets = desks.sockets.describe
-        self.sample_daemon = desks.sampler.sample_daemon
+        sampler = desks.sampler
+        self.sample_daemon, self.examine_machine = sampler.sample_daemon, sampler.examine_machine
 
     # -- questions
 

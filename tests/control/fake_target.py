@@ -10,6 +10,7 @@ from typing import Any, Callable
 from cvec_circus.exc import AlreadyExist, MessageError
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.system.doctor import Check
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -124,6 +125,9 @@ class FakeTarget:
             "strays": watcher.strays,
             "unkept": "",
         }
+
+    def examine_machine(self, then: Any) -> None:
+        then([Check("pidfd", "all is well").row, Check("files", "10", "few run", "more").row])
 
     def graph(self) -> dict[str, Any]:
         nothing: dict[str, Any] = {"depends_on": {}, "part_of": [], "waits_for": ""}

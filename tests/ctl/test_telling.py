@@ -190,6 +190,8 @@ class TestStop(CtlCase):
 
 class TestGraph(CtlCase):
     def test_formats(self) -> None:
+        told = "files  lacking  10. So few run. To change that: more.\n"
+        self.assertTrue(self.ctl("doctor").out.endswith(told))
         self.assertEqual(self.ctl("graph").out, "One Shot (failed)\nsolo (up)\nweb (up)\n")
         self.assertIn("flowchart", self.ctl("graph", "--format", "mermaid").out)
         wrong = self.fails(2, "graph", "--format", "jsn").err

@@ -12,6 +12,7 @@ from tests.ctl.ctl_case import CtlCase
 ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "add": ("new sleep 5", {"name": "new", "cmd": "sleep", "args": ["5"]}),
     "decr": ("web 2", {"name": "web", "nb": 2}),
+    "doctor": ("", {}),
     "dstats": ("", {}),
     "events": ("", {}),
     "graph": ("", {}),

@@ -23,6 +23,8 @@ DAEMON: dict[str, tuple[list[str], Any]] = {
     "check": (["--check", "a.ini", "b.ini"], ["a.ini", "b.ini"]),
     "elsewhere": (["--check", "a.ini", "--elsewhere"], True),
     "print_config": (["--print-config", "a.ini"], "a.ini"),
+    "doctor": (["--doctor"], True),
+    "json": (["--doctor", "--json"], True),
 }
 """What each argument is given as, and comes to."""
 

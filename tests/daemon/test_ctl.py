@@ -224,6 +224,7 @@ class TestCommands(DaemonCase):
         self.says("why broken", f"broken has failed: it gave up: {BROKEN}")
         self.says("status --phase", "broken    failed", "One Shot  failed", "web       up")
         self.prints("set web depends_on solo", "ok")
+        self.says("doctor", "CHECK ", "pidfd", "open files are allowed")
         self.says("graph", "solo (up)\n`-- web (up): when solo is ready")
         way = "a circle, in which each waits for the next: solo -> web -> solo"
         self.refused("set solo depends_on web", f"depends_on: {way}")

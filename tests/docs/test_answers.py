@@ -49,7 +49,7 @@ class TestAnswers(EmbeddedCase):
         return reply
 
     def test_all_fields(self) -> None:
-        for command in ("dstats", "globaloptions", "listsockets", "numwatchers", "ping"):
+        for command in ("doctor", "dstats", "globaloptions", "listsockets", "numwatchers", "ping"):
             self.ask(command)
         for command in ("list", "numprocesses", "stats", "status"):
             self.ask(command)

@@ -93,7 +93,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "config.readers.ini": "cvec_circus.config.readers.toml",  # most files are INI files
     "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
-    "supervisor.sampler": "cvec_circus.system.procfs",
+    "supervisor.sampler": "cvec_circus.system",
     "supervisor.supervisor": "cvec_circus.supervisor.reloading",  # after the first spawns
     "supervisor.timetable": None,  # most daemons have no schedules
     "supervisor.target": "cvec_circus.supervisor.reloading",

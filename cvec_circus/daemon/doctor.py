@@ -1,0 +1,32 @@
+"""`cvec_circusd --doctor`: what this machine allows a daemon, told without one."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from cvec_circus.commands.doctor import checks_table
+from cvec_circus.ctl.output import lay_out, page_of, say
+from cvec_circus.exc import EXIT_OK, CircusError
+from cvec_circus.system import doctor
+
+
+def report(as_json: bool) -> int:
+    """Print every check, for people or as the command `doctor` answers.
+
+    Returns:
+        The exit code: 0, whatever is lacking.
+
+    Raises:
+        CircusError: The standard output cannot be written.
+    """
+    checks = [check.row for check in doctor.examine()]
+    if as_json:
+        text = json.dumps({"checks": checks})
+    else:
+        text = lay_out(checks_table(checks), page_of(sys.stdout))
+    try:
+        say(text)
+    except OSError as error:
+        raise CircusError(f"the output cannot be written: {error.strerror}") from None
+    return EXIT_OK
