@@ -12,8 +12,10 @@ from typing import Any
 from cvec_circus.base.clock import SYSTEM
 from tests.faults import container
 from tests.faults.container import UNSHARE, Container, children_of, zombies_of
-from tests.support.daemon import DaemonCase, child, folder, script
+from tests.support.daemon import BIN, DaemonCase, child, folder, script
 from tests.support.eventually import eventually
+
+DOCS = BIN.parent / "docs"
 
 SLEEP = "[watcher:a]\ncmd = sleep 1000\n"
 
@@ -210,9 +212,22 @@ class TestSurroundings(ContainerCase):
         env = {f"HUGE_{number}": "x" * 100_000 for number in range(10)}
         self.lives(self.container(f"{SLEEP}copy_env = True\n", env=env))
 
+    def test_k13_the_example_of_the_documentation(self) -> None:
+        example = DOCS / "examples/container/circus.ini"
+        argv = script("cvec_circusd", "--check", example, "--elsewhere")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.stdout, f"{example}: ok; 2 watchers\n")
+        dockerfile = (example.parent / "Dockerfile").read_text()
+        self.assertIn(_endpoint(example.read_text()), dockerfile)
+
     def test_k13_the_first_process_does_not_go_to_the_background(self) -> None:
         daemon = self.container(SLEEP, arguments=["--daemon"], up=False)
         self.assertIn("--daemon would end the container", "\n".join(daemon.ended(1)))
+
+
+def _endpoint(text: str) -> str:
+    """Return the control endpoint of a configuration."""
+    return re.search("^endpoint = (.*)$", text, re.MULTILINE)[1]
 
 
 def _command(pid: int) -> str:
