@@ -128,7 +128,8 @@ class Arbiter(Watchers):
                 started, with a promise that says so, or why it failed. It must not block.
 
         Returns:
-            A promise that is kept already. Its result is 0, or 1 if a process would not end.
+            A promise that is kept already. Its result is 0, or 1 if a process would not end; the
+            exit code of an essential watcher that has ended for good, and the arbiter with it.
 
         Raises:
             SocketError: An endpoint or a listening socket cannot be opened.
@@ -364,7 +365,7 @@ class ThreadedArbiter(Arbiter):
             cb: As for `Arbiter`.
 
         Returns:
-            A promise whose result, at the end, is 0, or 1 if a process would not end.
+            A promise whose result comes at the end; it is that of `Arbiter.start`.
 
         It raises what `Arbiter.start` does, but for what signal handlers raise.
         """

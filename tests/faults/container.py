@@ -6,12 +6,15 @@ import contextlib
 import functools
 import os
 import subprocess
+import unittest
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
+
+SLEEP = "[watcher:a]\ncmd = sleep 1000\n"
 
 UNSHARE = ("unshare", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child")
 
@@ -86,3 +89,11 @@ class Container(Daemon):
     def wait_for_zombies(self, most: int, timeout: float) -> bool:
         """Wait until it has `most` zombies, or fewer."""
         return eventually(lambda: zombies_of(self.first) <= most, timeout)
+
+
+@unittest.skipIf(refusal(), refusal())
+class ContainerCase(DaemonCase):
+    """Starts daemons as process 1."""
+
+    def container(self, text: str = SLEEP, **options: Any) -> Container:
+        return Container(self, text, **options)

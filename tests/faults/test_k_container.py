@@ -7,17 +7,22 @@ import re
 import signal
 import subprocess
 import unittest
-from typing import Any
 
 from cvec_circus.base.clock import SYSTEM
-from tests.faults import container
-from tests.faults.container import UNSHARE, Container, children_of, zombies_of
-from tests.support.daemon import BIN, DaemonCase, child, folder, script
+from tests.faults.container import (
+    SLEEP,
+    UNSHARE,
+    Container,
+    ContainerCase,
+    children_of,
+    zombies_of,
+)
+from tests.support.daemon import BIN, child, folder, script
 from tests.support.eventually import eventually
 
-DOCS = BIN.parent / "docs"
+NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
-SLEEP = "[watcher:a]\ncmd = sleep 1000\n"
+DOCS = BIN.parent / "docs"
 
 ORPHANS = """
 [watcher:a]
@@ -27,14 +32,8 @@ strays = ignore
 """
 
 
-@unittest.skipIf(container.refusal(), container.refusal())
-class ContainerCase(DaemonCase):
-    def container(self, text: str = SLEEP, **options: Any) -> Container:
-        return Container(self, text, **options)
-
-
 class TestOrphans(ContainerCase):
-    """K1, A9 and A16."""
+    """K1 and A9; A16 is what they would see without a reaper."""
 
     def test_k1_a_thousand_orphans_leave_no_zombie(self) -> None:
         count = 1000
@@ -47,31 +46,12 @@ class TestOrphans(ContainerCase):
         daemon.signal(signal.SIGTERM)
         daemon.ended()
 
-    def test_a16_without_a_reaper_the_same_orphans_are_zombies(self) -> None:
-        loop = "i=0; while [ $i -lt 20 ]; do (sh -c : &); i=$((i+1)); done"
-        process = subprocess.Popen([*UNSHARE, "sh", "-c", f"sh -c '{loop}' & exec sleep 1000"])
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        self.assertTrue(eventually(lambda: children_of(process.pid)))
-        (first,) = children_of(process.pid)
-        self.assertTrue(eventually(lambda: zombies_of(first) >= 20), zombies_of(first))
-
-    def test_a13_a_child_that_signals_everybody(self) -> None:
-        text = f"{SLEEP}[watcher:b]\ncmd = sh -c 'kill -TERM -1'\nrespawn = False\n"
-        daemon = self.container(f"{text}autostart = False\n")
-        daemon.wire.events.wait("start", 1)
-        before = daemon.wire.pids("a")
-        daemon.order("start", name="b")
-        self.assertTrue(eventually(lambda: daemon.wire.pids("a") not in (before, [])))
-        daemon.signal(signal.SIGTERM)
-        daemon.ended()
-
 
 class TestSignals(ContainerCase):
     """K2: what each signal does to process 1, for which the kernel has no default action."""
 
     def test_k2_those_that_stop(self) -> None:
-        for name in ("TERM", "INT", "QUIT", "PWR"):
+        for name in ("TERM", "INT", "QUIT", "PWR") if NIGHTLY else ("QUIT",):
             daemon = self.container()
             daemon.wire.events.wait("start", 1)
             daemon.signal(getattr(signal, f"SIG{name}"))
@@ -109,9 +89,8 @@ class TestEssential(ContainerCase):
     """K3: the exit code of an essential watcher is that of the container."""
 
     def test_k3_codes(self) -> None:
-        codes = range(256) if os.environ.get("CVEC_CIRCUS_NIGHTLY") else (0, 3, 255)
-        ends = [(f"exit {code}", code) for code in codes]
-        for end, code in [*ends, ("kill -SEGV $$", 139), ("kill -KILL $$", 137)]:
+        ends = [(f"exit {code}", code) for code in (range(256) if NIGHTLY else (255,))]
+        for end, code in [*ends, ("kill -KILL $$", 137)]:
             text = f"[watcher:b]\ncmd = sh -c '{end}'\nrespawn = False\nessential = True\n"
             daemon = self.container(f"{SLEEP}{text}", up=False)
             log = "\n".join(daemon.ended(code))
@@ -201,12 +180,11 @@ class TestSurroundings(ContainerCase):
         self.lives(self.container(setup="exec <&- >&-"))
 
     def test_k11_a_program_of_another_user_opens_its_standard_output(self) -> None:
-        cmd = "sh -c 'echo out > /dev/stdout; echo err > /dev/stderr; exec sleep 1000'"
+        cmd = "sh -c 'echo err > /dev/stderr; echo out > /dev/stdout; exec sleep 1000'"
         daemon = self.container(f"[watcher:a]\ncmd = {cmd}\nuid = 65534\ngid = 65534\n")
         daemon.out.containing("out")
-        daemon.log.containing("err")
         daemon.signal(signal.SIGTERM)
-        daemon.ended()
+        self.assertIn("err", daemon.ended())
 
     def test_k12_a_huge_environment(self) -> None:
         env = {f"HUGE_{number}": "x" * 100_000 for number in range(10)}
