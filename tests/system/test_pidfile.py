@@ -54,6 +54,46 @@ class PidfileTest(LeakCheckedTestCase):
         self.pidfile.unlink()
         self.assertFalse(os.path.exists(self.path))
 
+    def test_it_is_made_again(self):
+        self.assertEqual(self.pidfile.file, "")
+        self.pidfile.create()
+        self.assertEqual(self.pidfile.file, self.path)
+        self.assertIsNone(self.pidfile.look_after())
+        os.unlink(self.path)
+        found = self.pidfile.look_after()
+        self.assertEqual(found.text, f"pid file: {self.path} was deleted, and was made again")
+        self.assertEqual(self.text(), f"{os.getpid()}\n")
+        self.assertTrue(self.is_locked())
+        self.pidfile.unlink()
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def is_locked(self):
+        with open(self.path) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def test_it_cannot_be_made_again_yet(self):
+        self.pidfile.create()
+        os.unlink(self.path)
+        os.rmdir(self.folder)
+        found = self.pidfile.look_after()
+        os.mkdir(self.folder)
+        self.assertIn("was deleted, and cannot be made again: ", found.text)
+        self.assertFalse(found.is_over)
+        self.assertTrue(self.pidfile.look_after().is_over)
+        self.assertEqual(self.text(), f"{os.getpid()}\n")
+
+    def test_another_one_s_is_left_alone(self):
+        self.pidfile.create()
+        os.unlink(self.path)
+        self.write(b"1\n")
+        found = self.pidfile.look_after()
+        self.assertIn("another process has put its own file", found.text)
+        self.assertEqual(self.text(), "1\n")
+
     def test_a_daemon_that_runs_keeps_it(self):
         holder = self.hold()
         with self.assertRaises(exc.PidfileError) as caught:
