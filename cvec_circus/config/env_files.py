@@ -66,8 +66,8 @@ class EnvFiles:
             if not name:
                 self._findings.problem(section, KEY, "a path is missing beside a comma or -")
                 continue
-            shown = os.path.join(folder, name)
-            path = os.path.join(self._cwd, shown)
+            path = os.path.join(self._cwd, folder, name)
+            shown = os.path.join(folder, name).replace("\n", "\\n")  # a problem is one line
             found.append(f"{OPTIONAL if is_optional else ''}{path}")
             if not (is_optional and not os.path.lexists(path)):
                 self._take(section, path, shown)
