@@ -49,7 +49,7 @@ SILENT_OPTIONS = frozenset(
 )
 """Options that a plan never names: they take effect when a file is read, or never."""
 
-PARTS = {"env": FRESH, "hooks": LIVE}
+PARTS = {"env": FRESH, "hooks": LIVE, "live": LIVE, "ready": LIVE}
 """The options whose keys can be set one by one, and the effect of a change of one."""
 
 _ABSENT: Any = object()

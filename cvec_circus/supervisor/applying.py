@@ -34,11 +34,12 @@ from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.verdicts import RECONFIGURED
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 
-CAUSE = Cause("command:reloadconfig", "file")
+CAUSE = Cause(RECONFIGURED, "file")
 
 
 class Planned(NamedTuple):
