@@ -216,7 +216,7 @@ class Reloading:
         if self._is_off(order):
             return
         try:
-            planned = plan(self._desks, self._loaded, wanted)
+            planned = plan(self._desks, self._loaded, wanted, self._departures)
             if not order.dry_run:
                 self._check_loss(order, planned.plan)
         except Exception as error:
@@ -258,7 +258,7 @@ class Reloading:
             return
         desks = self._desks
         try:
-            planned = plan(desks, self._loaded, wanted)
+            planned = plan(desks, self._loaded, wanted, self._departures)
             self._check_loss(order, planned.plan)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
             application.exchange_sockets(planned, order.newcomers, self._departures)
