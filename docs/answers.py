@@ -7,7 +7,7 @@ from __future__ import annotations
 
 GAP = (
     "With `waiting`, and if there are any: the watchers that were without a process for a moment, "
-    "because their programs cannot run beside the old ones."
+    "because what ran was stopped first."
 )
 MOVED = "With `waiting`: pids of the processes that were `started`, and that were there: `kept`."
 
@@ -56,7 +56,9 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "listsockets": {
         "sockets": "For each socket an object with `fd`, `name` and `backlog`; with `host` and "
-        "`port`, or with `path`."
+        "`port`, or with `path`.",
+        "leaving": "Likewise: sockets that were replaced or removed, and that old processes still "
+        "serve.",
     },
     "logs": {
         "name": "With one `name`: that name.",
@@ -87,9 +89,10 @@ ANSWERS: dict[str, dict[str, str]] = {
         "gap": GAP,
         "info": "With `waiting`: pids of processes that were `stopped`, that were `started`, and "
         "that were there and still are: `kept`.",
-        "plan": "With `dry_run`: for each watcher its `name`; `action`, which is `start`, `hup` or "
-        "`replace`; the pids in `processes`, the oldest first; and for `replace`: `surge` (null "
-        "for all) and `unavailable`, `may_retry` (once more with the old one stopped first), "
+        "plan": "With `dry_run`: for each watcher its `name`; `action`, which is `start`, `hup`, "
+        "`restart` or `replace`; the pids in `processes`, the oldest first; for the last two "
+        "`gap`, whether none runs for a moment; and for `replace`: `surge` (null for all) and "
+        "`unavailable`, `may_retry` (once more with the old one stopped first), "
         "`ready` (checks by name), `seconds` (to become ready, or to live without a check) and "
         "`goes_back`, whether the old ones stay if one fails.",
     },
@@ -150,7 +153,8 @@ ANSWERS: dict[str, dict[str, str]] = {
         "`watcher` and `why`; of a dependency `waits_for`, `need` and `phase` as well.",
         "rollout": "The rollout that is under way: `replaced`, `total`, `cause`, `actor` and `for` "
         "(seconds); or null.",
-        "failed_rollout": "How the last rollout has failed, until the next order.",
+        "failed_rollout": "How the last rollout has failed, until the next order, or until "
+        "nothing is left of what it has kept.",
         "checks": "The checks of its processes, by pid.",
         "strays": "What its processes left behind: `pid` and `command` of each.",
         "unkept": "Why nothing is kept of what its processes write, and how to change that; empty "

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cvec_circus.wire.outcome import Outcome
 
 LEFT_BEHIND = "{watcher}: process {pid} is left behind: {command}"
-GAP = "{}: was down for a moment: its program cannot run beside the old one"
+GAP = "{}: was down for a moment: the old process was stopped first"
 HUNG_UP = "{}: got SIGHUP; its processes were not replaced, and nothing can be rolled back"
 
 Fields = dict[str, Any]

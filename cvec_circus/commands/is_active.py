@@ -6,9 +6,6 @@ from cvec_circus.commands.base import MATCH, NAMES, Call, Command, Fields
 from cvec_circus.commands.render import Table, by_name
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM
 
-ACTIVE = frozenset({"up", "reloading"})
-"""The phases of what serves: while a rollout is under way, the old processes do."""
-
 
 class IsActive(Command):
     name = "is-active"
@@ -17,8 +14,9 @@ class IsActive(Command):
     usage = "NAME [NAME ...]"
 
     def execute(self, call: Call) -> Fields | None:
-        phases = {one.name: call.target.phase(one) for one in call.each(known=True)}
-        return {"active": ACTIVE.issuperset(phases.values()), "phases": phases}
+        watchers = call.each(known=True)
+        phases = {one.name: call.target.phase(one) for one in watchers}
+        return {"active": all(map(call.target.is_active, watchers)), "phases": phases}
 
     def exit_code(self, reply: Fields) -> int:
         if reply.get("status") == "error":

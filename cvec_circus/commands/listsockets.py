@@ -11,11 +11,18 @@ class ListSockets(Command):
     doc = "Show the sockets that the daemon holds for its watchers."
 
     def execute(self, call: Call) -> Fields | None:
-        return {"sockets": call.target.sockets()}
+        return {"sockets": call.target.sockets(), "leaving": call.target.sockets(leaving=True)}
 
     def words(self, reply: Fields) -> str | Table:
-        rows = []
-        for socket in reply["sockets"]:
-            where = socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"
-            rows.append((str(socket["fd"]), socket["name"], where, str(socket["backlog"])))
-        return Table(("FD", "NAME", "ADDRESS", "BACKLOG"), rows) if rows else "no sockets"
+        rows = [_row(socket) for socket in reply["sockets"]]
+        titles = ["FD", "NAME", "ADDRESS", "BACKLOG"]
+        if leaving := reply.get("leaving"):
+            titles.append("NOTE")
+            rows = [[*row, ""] for row in rows]
+            rows += [[*_row(socket), "closed when nobody serves it any more"] for socket in leaving]
+        return Table(titles, rows) if rows else "no sockets"
+
+
+def _row(socket: Fields) -> list[str]:
+    where = socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"
+    return [str(socket["fd"]), socket["name"], where, str(socket["backlog"])]

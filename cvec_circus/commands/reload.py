@@ -39,17 +39,14 @@ class Reload(Command):
     proves = True
 
     def execute(self, call: Call) -> Fields | None:
-        watchers, sequential = call.several(starts=True), call.props["sequential"]
-        if call.props["dry_run"]:
-            return {"plan": call.target.rehearse(watchers, sequential)}
-        graceful = call.props["graceful"]
+        watchers, props = call.several(starts=True), call.props
+        order = orders.Reload(watchers, call.cause, props["sequential"], props["graceful"])
+        if props["dry_run"]:
+            return {"plan": call.target.rehearse(order)}
         there = call.target.watchers() if watchers is None else watchers
         hup = [one.name for one in there if one.options["send_hup"] and one.status == "active"]
-        told = {"hup": hup} if hup and (graceful or sequential) else {}
-        fields = call.give(
-            orders.Reload(watchers, call.cause, sequential, graceful),
-            lambda outcome: {**replaced(outcome), **told},
-        )
+        told = {"hup": hup} if hup and not order.restarts else {}
+        fields = call.give(order, lambda outcome: {**replaced(outcome), **told})
         return None if fields is None else {**fields, **told}
 
     def words(self, reply: Fields) -> str | Table:
@@ -73,6 +70,13 @@ def _step(step: Fields) -> str:
     named = f"{many} ({', '.join(map(str, pids[:5]))}{', ...' if len(pids) > 5 else ''})"
     if step["action"] == "hup":
         return f"{named}: SIGHUP"
+    if step["action"] == "restart":
+        return f"{named}: all are stopped first, then new ones start; nothing can be rolled back"
+    return f"{named}: {_replacement(step)}"
+
+
+def _replacement(step: Fields) -> str:
+    """Say how new processes replace old ones, and what happens if one fails."""
     checks = ", ".join(f"{name}: {check}" for name, check in step["ready"].items())
     ready = "runs"
     if checks:
@@ -82,7 +86,8 @@ def _step(step: Fields) -> str:
     if step["surge"] == 0:
         back = "a process of the old options is started again in its place"
         most = f"{step['unavailable']} at a time, the old one first"
-        text = f"{most}; the next when a new one {ready}"
+        gap = ", so that none runs for a moment" if step.get("gap") else ""
+        text = f"{most}{gap}; the next when a new one {ready}"
     else:
         back = "the old ones stay"
         most = "all new ones" if step["surge"] is None else f"at most {step['surge']} new at a time"
@@ -90,9 +95,9 @@ def _step(step: Fields) -> str:
         if step["unavailable"]:
             text += f", at most {step['unavailable']} before that"
     if not step["goes_back"]:
-        return f"{named}: {text}; none is ready now, so there is nothing to go back to"
+        return f"{text}; none is ready now, so there is nothing to go back to"
     if step["may_retry"]:
         again = "a process of the old options is started in its place, and the other old ones stay"
         back = f"it is tried once more with an old one stopped first; if that fails, {again}"
-        return f"{named}: {text}; if a new one exits before that, {back}"
-    return f"{named}: {text}; if a new one fails, {back}"
+        return f"{text}; if a new one exits before that, {back}"
+    return f"{text}; if a new one fails, {back}"

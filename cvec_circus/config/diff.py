@@ -49,7 +49,7 @@ SILENT_OPTIONS = frozenset(
 )
 """Options that a plan never names: they take effect when a file is read, or never."""
 
-PARTS = {"env": FRESH, "hooks": LIVE}
+PARTS = {"env": FRESH, "hooks": LIVE, "live": LIVE, "ready": LIVE}
 """The options whose keys can be set one by one, and the effect of a change of one."""
 
 _ABSENT: Any = object()
@@ -85,14 +85,14 @@ class Present(NamedTuple):
     has_level: bool = True
 
 
-Reasons = Callable[[Options, Options], str]
+Reasons = Callable[[Running, Options], str]
 
 
 def compare(
     present: Present,
     wanted: Configuration,
     sockets: tuple[SocketStep, ...] = (),
-    other_sockets: Reasons = lambda before, after: "",
+    other_sockets: Reasons = lambda running, after: "",
 ) -> Plan:
     """Return the plan.
 
@@ -101,7 +101,7 @@ def compare(
         wanted: What the file says.
         sockets: What becomes of the sockets.
         other_sockets: Returns why the sockets of a watcher are not those of its processes, given
-            its options before and after; "" if they are.
+            its options to come; "" if they are.
     """
     return Plan(
         tuple(_watchers(present, wanted, other_sockets)),
@@ -127,7 +127,7 @@ def _watchers(present: Present, wanted: Configuration, other_sockets: Reasons) -
         elif running.loaded is not None:
             steps.append(Step(running.name, REMOVE, STOP))
         elif running.standing == UP:
-            why = other_sockets(running.options, running.options)
+            why = other_sockets(running, running.options)
             if why:
                 target = Target(running.options, running.options)
                 steps.append(Step(running.name, CHANGE, REPLACE, why, (), target))
@@ -181,7 +181,7 @@ def _changed(
     was_automatic = running.loaded is not None and running.loaded["autostart"]
     is_automatic = watcher.options["autostart"]
     if running.standing == UP:
-        why = other_sockets(running.options, options)
+        why = other_sockets(running, options)
         if was_automatic and not is_automatic:
             processes, why = STOP, "autostart is off now"
         elif fresh:

@@ -54,9 +54,10 @@ class Steps(Scheduler):
         if watcher.run is not None or watcher.options.schedule:
             self.keep_time(watcher)
         while True:
-            life = watcher.life
+            self.tell_failed(watcher)
+            life, failed = watcher.life, watcher.failed
             more = self._steps[life](watcher)
-            if watcher.life is life:
+            if watcher.life is life and watcher.failed is failed:
                 return bool(more)
 
     def meet(self, watcher: Watcher, process: ManagedProcess, purpose: Purpose) -> None:
@@ -258,7 +259,6 @@ class Steps(Scheduler):
     def _keep_up(self, watcher: Watcher) -> bool:
         """Keep as many fresh processes running as wanted, and none beside them."""
         places = watcher.places
-        failed = watcher.failed
         self.replace_expired(watcher)
         self.make_room(watcher)
         self.fill_places(watcher)
@@ -275,7 +275,7 @@ class Steps(Scheduler):
         if spare := self.spare(watcher) if places.stale else 0:
             self._stop_each(watcher, list(places.stale)[:spare])
             more = True  # one less is on trial, and more may start
-        more |= self.end_rollout(watcher) or watcher.failed is not failed
+        more |= self.end_rollout(watcher)
         self.tell_ready(watcher)
         return more
 

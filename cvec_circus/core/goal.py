@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from cvec_circus.options.generation import Undo
 from cvec_circus.wire.cause import MAX_AGE, NONE, ROLLBACK, Cause
+from cvec_circus.wire.outcome import WROTE
 
 THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
@@ -62,5 +64,34 @@ class Failed(NamedTuple):
     """A rollout that has failed. Immutable."""
 
     number: int  # 1, 2, 3 ... in the life of the watcher
-    text: str  # which process failed, how, and what became of the rest; a sentence
-    pid: int = 0  # of that process; 0 if it could not be spawned
+    cause: Cause  # of the rollout
+    why: str  # which process failed, and how
+    pid: int  # of that process; 0 if it could not be spawned
+    kept: tuple[int, ...]  # the pids of the old processes that stay
+    total: int  # how many processes it was to replace
+    replaced: int  # how many of them new ones have replaced that stay
+    is_undone: bool  # the options of before are back
+    text: str = ""  # all of it; "" until it is known what the process has written last
+    is_over: bool = False  # another order has come
+
+    def told(self, kept: Collection[int], words: str) -> Failed:
+        """Return it with its text, now that it is known what is left, and what was written."""
+        count, total = len(kept), self.total
+        left = []
+        if self.is_undone:
+            left.append("the options of before are back")
+        elif self.replaced:
+            left.append(f"stopped at {self.replaced} of {total}")
+        if not left or (self.replaced and not self.is_undone and count + self.replaced < total):
+            left.append(_kept(count, total))
+        said = f"{WROTE}{words}" if words else ""
+        text = "; ".join(filter(None, (self.why, *left, said)))
+        return self._replace(kept=tuple(kept), text=text)
+
+
+def _kept(count: int, total: int) -> str:
+    if count >= total > 0:
+        return "the old process was kept" if total == 1 else "the old processes were kept"
+    if not count:
+        return "no old process was left"
+    return f"{count} of {total} old processes {'was' if count == 1 else 'were'} kept"

@@ -226,6 +226,8 @@ class Ports(NamedTuple):
     waits: Waits
     campaign: Turns
     explain: Callable[[Watcher], str]  # why it stands where it stands, "" for no reason
+    said: Callable[[Watcher, int], str | None]
+    """Returns what a process has written last, by its pid; None if that is not known yet."""
     forget: Callable[[Watcher], None]
     """Lets go of what the desks keep for a watcher that is removed and gone; it may be called
     twice."""

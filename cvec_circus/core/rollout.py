@@ -48,7 +48,7 @@ class Shape(NamedTuple):
     surge: int | None
     unavailable: int
     may_retry: bool
-    has_gap: bool = False
+    has_gap: bool  # no place needs to have a process meanwhile
 
 
 def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Shape:
@@ -62,10 +62,9 @@ def shape_of(options: WatcherOptions, size: int, sequential: bool = False) -> Sh
     binds = is_auto and not has_sockets and prove_nothing(options.ready)
     if sequential or options.singleton or options.rollout == "recreate" or binds:
         surge = 0
-    if surge == 0:
-        has_gap = binds and size == 1 and not sequential
-        return Shape(0, max(1, unavailable), may_retry=False, has_gap=has_gap)
-    return Shape(surge, unavailable, is_auto and not (has_sockets or options.ready))
+    may_retry = surge != 0 and is_auto and not (has_sockets or options.ready)
+    unavailable = max(int(surge == 0), unavailable)
+    return Shape(surge, unavailable, may_retry, has_gap=unavailable >= size)
 
 
 class Roller(Ender):
@@ -119,14 +118,14 @@ class Roller(Ender):
         way_back: bool,
         processes: Iterable[ManagedProcess],
         sequential: bool = False,
-        has_gap: bool = False,
+        total: int = 0,
     ) -> None:
-        """Begin a rollout of these processes."""
+        """Begin a rollout of these processes, or go on with one of so many in another way."""
         olds = list(processes)
         size = watcher.goal.numprocesses
         shape = shape_of(watcher.options, size, sequential)
         # What a rollout before this one has not replaced is stale already.
-        total = max(len(olds), min(len(watcher.places.stale) + len(olds), size))
+        total = max(total, len(olds), min(len(watcher.places.stale) + len(olds), size))
         rollout = Rollout(
             cause,
             shape.surge,
@@ -136,7 +135,7 @@ class Roller(Ender):
             undo,
             way_back,
             shape.may_retry,
-            has_gap=shape.has_gap or has_gap,
+            has_gap=shape.has_gap and bool(olds or watcher.places.stale_count),
         )
         if rollout.is_partial and len(olds) < size:
             rollout = rollout._replace(may_retry=False)  # they do run beside each other
@@ -222,7 +221,7 @@ class Roller(Ender):
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
             self.roll_out(
-                watcher, rollout.cause, rollout.undo, True, kept, sequential=True, has_gap=True
+                watcher, rollout.cause, rollout.undo, True, kept, True, total=rollout.total
             )
             return
         watcher.rollout = None
@@ -230,19 +229,34 @@ class Roller(Ender):
         watcher.undo(rollout.undo)
         if rollout.undo.names:
             self.take_over(watcher, rollout.undo.names)
-            left = "the options of before are back"
-        elif replaced and not is_partial:
-            left = f"stopped at {replaced} of {rollout.total}"
-        else:
-            left = "the old processes were kept" if kept else "no old process was left"
-        number = watcher.failed.number + 1 if watcher.failed else 1
-        watcher.failed = Failed(number, f"{text}; {left}", process.pid)
-        pids = [one.pid for one in kept]
-        self.publish(watcher, "rollback", rollout.cause, reason=watcher.failed.text, kept=pids)
+        self.tell_failed(watcher, at_once=True)
+        watcher.failed = Failed(
+            watcher.failed.number + 1 if watcher.failed else 1,
+            rollout.cause,
+            text,
+            process.pid,
+            tuple(one.pid for one in kept),
+            rollout.total,
+            0 if is_partial else replaced,
+            bool(rollout.undo.names),
+        )
         if rollout.cause.text == MAX_AGE.text:
             self._put_off(watcher)
         elif rollout.undo.names and news:
             self.roll_out(watcher, cause, watcher.settings.undo_nothing(), False, news)
+
+    def tell_failed(self, watcher: Watcher, at_once: bool = False) -> None:
+        """Publish once that a rollout has failed: when it is known what the process that failed has
+        written last, or at once. By then it is also known which old ones have ended with it."""
+        failed, places = watcher.failed, watcher.places
+        if failed is None or failed.text:
+            return
+        words = self.ports.said(watcher, failed.pid) if failed.pid else ""
+        if words is None and not at_once:
+            return
+        kept = [one.pid for one in (*places.stale, *places.fresh) if one.pid in failed.kept]
+        watcher.failed = failed.told(kept, words or "")
+        self.publish(watcher, "rollback", failed.cause, reason=watcher.failed.text, kept=kept)
 
     def _keep_old(self, watcher: Watcher, process: ManagedProcess, cause: Cause) -> None:
         """Keep the stale processes, and stop the new ones that failed with that one."""

@@ -53,7 +53,7 @@ class Roster(Watchers):
 
     # -- what each order changes
 
-    def _chosen_of(self, watchers: orders.Chosen) -> list[Watcher]:
+    def chosen_of(self, watchers: orders.Chosen) -> list[Watcher]:
         """Return the watchers an order is for: see `wire.orders`."""
         if watchers is not None:
             return list(watchers)
@@ -110,7 +110,7 @@ class Roster(Watchers):
         watcher.places.hasten(self.now())
 
     def _start(self, given: orders.Start, wait: Wait | None) -> None:
-        chosen = self._chosen_of(given.watchers)
+        chosen = self.chosen_of(given.watchers)
         self._expect(given, wait, chosen)
         chosen = self._with_dependencies(chosen)
         for watcher in chosen:
@@ -152,10 +152,12 @@ class Roster(Watchers):
         watcher.reason = ": ".join(filter(None, told))
         self.ports.events.publish(watcher, "giveup", cause, reason=cause.reason or "gave up")
 
-    def _restart(self, given: orders.Restart, wait: Wait | None) -> None:
-        chosen = self._chosen_of(given.watchers)
+    def _restart(self, given: orders.Restart | orders.Reload, wait: Wait | None) -> None:
+        chosen = self.chosen_of(given.watchers)
         is_all = given.watchers is None
         self._expect(given, wait, chosen)
+        for watcher in chosen if isinstance(given, orders.Reload) else ():
+            watcher.gaps += bool(watcher.places.spawned())
         for watcher in chosen:
             self._want(watcher, "restart", given.cause, up=True, cycle=watcher.is_running)
         self._run_now(given.watchers)
@@ -165,8 +167,8 @@ class Roster(Watchers):
     def _reload(self, given: orders.Reload, wait: Wait | None) -> None:
         """Begin a rollout of what runs, and start what is down."""
         self.ports.outputs.reopen(given.watchers)  # they may have been moved away
-        if not (given.graceful or given.sequential):
-            self._restart(orders.Restart(given.watchers, given.cause), wait)
+        if given.restarts:
+            self._restart(given, wait)
             return
         is_all = given.watchers is None
         chosen = self.to_reload() if given.watchers is None else list(given.watchers)

@@ -85,7 +85,10 @@ def restore_watcher(state: State) -> Watcher:
         rollout = Rollout(*state["rollout"])
         undo = Undo.restored(rollout.undo)
         watcher.rollout = rollout._replace(cause=Cause(*rollout.cause), undo=undo)
-    watcher.failed = state["failed"] and Failed(*state["failed"])
+    if state["failed"] is not None:
+        failed = Failed(*state["failed"])
+        cause, kept = Cause(*failed.cause), tuple(failed.kept)
+        watcher.failed = failed._replace(cause=cause, kept=kept)
     for name in RUNS:
         setattr(watcher, name, state[name] and Run(*state[name]))
     restore_places(watcher.places, state["places"])

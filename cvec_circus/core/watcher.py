@@ -171,6 +171,17 @@ class Watcher:
         return min(self.rollout.total, news)
 
     @property
+    def failure(self) -> str:
+        """How its last rollout has failed; "" if none has, and when it does not count any more: an
+        order has come, or nothing that was kept is there."""
+        failed, places = self.failed, self.places
+        if failed is None or failed.is_over:
+            return ""
+        is_there = any(one.pid in failed.kept for one in (*places.stale, *places.fresh))
+        counts = failed.is_undone or is_there or not (failed.kept or self.is_ready)
+        return failed.text if counts else ""
+
+    @property
     def is_full(self) -> bool:
         """Whether no further slot is to be opened."""
         places = self.places
@@ -261,7 +272,7 @@ class Watcher:
         )
         self.reason = ""
         if self.failed is not None:
-            self.failed = self.failed._replace(text="")
+            self.failed = self.failed._replace(is_over=True)
         self.release(True, False)
 
     def withdraw(self, name: str, wid: int, pid: int = 0) -> None:

@@ -116,9 +116,11 @@ class SocketRegistry:
         """
         return [self.find("use_sockets", name) for name in _referred_to(text)]
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Return the rows of `listsockets`: the bound sockets, by descriptor."""
-        rows = (managed.describe() for managed in self if managed.fileno() >= 0)
+    def describe(self, leaving: bool = False) -> list[dict[str, Any]]:
+        """Return the rows of `listsockets`: the bound sockets, or those that are leaving, by
+        descriptor."""
+        chosen = self.leaving if leaving else self
+        rows = (managed.describe() for managed in chosen if managed.fileno() >= 0)
         return sorted(rows, key=itemgetter("fd"))
 
     def close_all(self) -> None:

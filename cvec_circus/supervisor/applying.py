@@ -34,11 +34,12 @@ from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.verdicts import RECONFIGURED
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.topics import fold
 
-CAUSE = Cause("command:reloadconfig", "file")
+CAUSE = Cause(RECONFIGURED, "file")
 
 
 class Planned(NamedTuple):
@@ -57,7 +58,7 @@ class Planned(NamedTuple):
     new: list[CircusSocket]
 
 
-def plan(desks: Desks, loaded: Loaded, wanted: Configuration) -> Planned:
+def plan(desks: Desks, loaded: Loaded, wanted: Configuration, departures: Departures) -> Planned:
     """Return the plan for a configuration. Called on the supervisor thread; nothing is changed.
 
     Raises:
@@ -71,9 +72,17 @@ def plan(desks: Desks, loaded: Loaded, wanted: Configuration) -> Planned:
     sockets = [CircusSocket(name=one.name, **one.options) for one in wanted.sockets]
     exchanged = exchange(there, {one.name: one.options() for one in sockets})
 
-    def other_sockets(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-        renewed = references(before) & references(after) & exchanged.renewed.keys()
-        return ", ".join(exchanged.renewed[name] for name in sorted(renewed))
+    def other_sockets(running: Running, after: Mapping[str, Any]) -> str:
+        watcher = desks.roster.get(running.name)
+        assert watcher is not None
+        found = []
+        for name in sorted(references(running.options) & references(after)):
+            number = exchanged.numbers.get(name)
+            if number is not None or name in exchanged.renewed:
+                comes = None if number is None else held[number]
+                why = exchanged.renewed.get(name, "")
+                found.append(departures.why_replaced(watcher, name, comes, why))
+        return ", ".join(filter(None, found))
 
     files = {fold(one.name) for one in now.watchers}
     watchers = desks.roster.watchers()
@@ -167,6 +176,8 @@ class Departures:
     """Sockets that are closed when the processes that serve them are gone.
 
     Owned by the supervisor thread. Connections that wait in their backlogs are served till then.
+    It also knows which processes have another socket than new ones would get: those that were kept
+    because the rollout for a new one has failed.
 
     Attributes:
         sockets: The registry, which closes what is left at the end.
@@ -175,15 +186,66 @@ class Departures:
     def __init__(self, sockets: SocketRegistry) -> None:
         self.sockets = sockets
         self._serving: dict[CircusSocket, list[ManagedProcess]] = {}
+        self._had: dict[ManagedProcess, dict[str, tuple[CircusSocket, str]]] = {}
+        """The sockets that they got, by folded name, of processes that got them before a change;
+        and why these have other settings now, "" if they have not."""
 
     def add(
         self, managed: CircusSocket, watchers: Iterable[Watcher], on_all: Watcher | None
     ) -> None:
         """Close a socket later; the processes of `on_all` have every socket."""
         name = managed.name.lower()
-        users = [w for w in watchers if w is on_all or name in references(w.options)]
-        self._serving[managed] = [one for user in users for one in user.places.spawned()]
+        self._serving[managed] = [
+            one
+            for one in _users(name, watchers, on_all)
+            if self._has(one, name, managed)[0] is managed
+        ]
         self.sockets.leaving.append(managed)
+
+    def renew(
+        self,
+        name: str,
+        now: CircusSocket,
+        comes: CircusSocket,
+        why: str,
+        watchers: Iterable[Watcher],
+    ) -> None:
+        """Note that new processes get another socket of that name, or with other settings.
+
+        Args:
+            now: The one of now.
+            comes: The one that they get.
+            why: Why that makes a difference.
+        """
+        self._had = {p: had for p, had in self._had.items() if p.state is not ProcessState.REMOVED}
+        for one in _users(name, watchers, None):
+            has, changed = self._has(one, name, now)
+            changed = changed or (why if has is comes is now else "")
+            self._had.setdefault(one, {})[name] = has, changed
+
+    def _has(
+        self, process: ManagedProcess, name: str, now: CircusSocket
+    ) -> tuple[CircusSocket, str]:
+        return self._had.get(process, {}).get(name, (now, ""))
+
+    def why_replaced(
+        self, watcher: Watcher, name: str, comes: CircusSocket | None, why: str
+    ) -> str:
+        """Say why processes of a watcher do not have the socket that new ones will get; "" if they
+        have.
+
+        Args:
+            comes: That socket; None for one that is to be opened.
+            why: What makes the difference to the one of now; "" for nothing.
+        """
+        now = next(one for one in self.sockets if one.name.lower() == name)
+        for process in watcher.places.fresh:
+            has, changed = self._has(process, name, now)
+            if has is not comes:
+                return f"socket {now.name} is another one"
+            if told := changed or (why if has is now else ""):
+                return told
+        return "" if watcher.places.fresh else why
 
     def take_back(self, managed: CircusSocket) -> None:
         """Close a socket no longer."""
@@ -196,6 +258,15 @@ class Departures:
             if all(process.state is ProcessState.REMOVED for process in processes):
                 self.take_back(managed)
                 managed.close()
+
+
+def _users(
+    name: str, watchers: Iterable[Watcher], on_all: Watcher | None
+) -> Iterator[ManagedProcess]:
+    """Iterate over the processes that have the socket of a name."""
+    for watcher in watchers:
+        if watcher is on_all or name in references(watcher.options):
+            yield from watcher.places.spawned()
 
 
 class Application:
@@ -244,6 +315,10 @@ class Application:
             newcomers.abandon()
             raise
         newcomers.settle()
+        there_before, comes = {one.name.lower(): one for one in departures.sockets}, dict(after)
+        for name, why in planned.exchange.renewed.items():
+            watchers = self._roster.all_watchers()
+            departures.renew(name, there_before[name], comes[name], why, watchers)
         there = {managed for _, managed in after}
         for managed in list(departures.sockets):
             if managed not in there:

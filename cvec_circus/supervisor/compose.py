@@ -189,7 +189,7 @@ class Desks:
 
         self.turn = turn = Turn(clock)
         missing = partial(unproved, probes)
-        self.waits = WaitDesk(clock.monotonic, loop.post, last_words.known, missing)
+        self.waits = WaitDesk(clock.monotonic, loop.post, last_words.said, missing)
 
         def explain_watcher(watcher: Watcher) -> str:
             return why(watcher, turn.now())
@@ -208,6 +208,7 @@ class Desks:
             self.waits,
             self.campaign,
             explain_watcher,
+            last_words.said,
             forget,
         )
         self.roster = Roster(ports, facts)

@@ -19,7 +19,7 @@ from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor.reason import unended, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import OWN_ENDS
-from cvec_circus.wire.outcome import Death, standing
+from cvec_circus.wire.outcome import WROTE, Death, standing
 from cvec_circus.wire.topics import fold
 
 Fields = dict[str, Any]
@@ -59,6 +59,13 @@ def next_run(watcher: Watcher, now: float) -> Fields | None:
     """Describe the next run by its schedule, None without one."""
     run = watcher.run
     return run and {"at": run.text, "wall": run.wall, "in": round(run.at - now, 3)}
+
+
+def is_active(watcher: Watcher, phase: str) -> bool:
+    """Tell whether a watcher is up, or a process of it is ready while others are replaced."""
+    places = watcher.places
+    ready = (one.proved and not one.unready for one in (*places.stale, *places.fresh))
+    return phase == "up" or (phase == "reloading" and any(ready))
 
 
 def rollout(watcher: Watcher, now: float) -> Fields | None:
@@ -113,7 +120,7 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
     said = standing(phase)
     if phase == "reloading" and watcher.rollout is not None:
         said = f"is reloading, {watcher.replaced} of {watcher.rollout.total} processes replaced"
-    told = "; ".join(filter(None, (reason, words)))
+    told = reason if WROTE in reason else "; ".join(filter(None, (reason, words)))
     return f"{watcher.name} {said}: {told}" if told else f"{watcher.name} {said}"
 
 
@@ -199,7 +206,7 @@ def last_words(watcher: Watcher) -> str:
     last = watcher.places.last_death
     if last is None or not last.output or unready(watcher):
         return ""
-    return f"it wrote last: {last.output[-1]}"
+    return f"{WROTE}{last.output[-1]}"
 
 
 def _ended(death: Death) -> str:
@@ -222,7 +229,6 @@ def explanation(
         probes: The desk of that name, with `details` of each process.
         phase_of: Returns the phase of any watcher.
     """
-    failed = watcher.failed
     checks = {str(one.pid): probes.details(one) for one in watcher.places.leaders()}
     return {
         "name": watcher.name,
@@ -232,7 +238,7 @@ def explanation(
         "deaths": deaths(watcher, now),
         "waits_for": chain(watcher, phase_of, now),
         "rollout": rollout(watcher, now),
-        "failed_rollout": failed.text if failed is not None else "",
+        "failed_rollout": watcher.failure,
         "checks": {pid: rows for pid, rows in checks.items() if rows},
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
     }

@@ -23,6 +23,9 @@ PATIENCE = 1.0
 SHARE = 0.003
 """Seconds of a turn that this may take: thousands may end at once."""
 
+SAID = 3
+"""Lines of output that an error shows of the process that it blames."""
+
 LINES = 5
 LONGEST_LINE = 300
 """What is kept of the output of one process: so many lines, of so many characters each."""
@@ -75,10 +78,11 @@ class LastWords:
         lines = self._outputs.histories.last_output(watcher, pid, LINES)
         return tuple(line[:LONGEST_LINE] for line in lines or ())
 
-    def known(self, watcher: Watcher, pid: int) -> tuple[str, ...] | None:
-        """Return the last lines of a process that runs or has ended; None if it has ended, and
-        `Written` has not come yet."""
-        for death in reversed(watcher.places.deaths):
-            if death.pid == pid:
-                return None if death.is_awaited else death.output or ()
-        return self.of(watcher, pid)
+    def said(self, watcher: Watcher, pid: int) -> str | None:
+        """Return the last lines of a process that runs or has ended as one, for a sentence; None if
+        it has ended, and `Written` has not come yet."""
+        death = next((one for one in reversed(watcher.places.deaths) if one.pid == pid), None)
+        if death is not None and death.is_awaited:
+            return None
+        lines = self.of(watcher, pid) if death is None else death.output or ()
+        return " | ".join([line for line in lines if line.strip()][-SAID:])

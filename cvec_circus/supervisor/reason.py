@@ -50,8 +50,8 @@ def trouble(watcher: Watcher, now: float) -> str:
         return told
     if places.pending and (places.trouble or places.backoffs):
         return next_start(watcher, now)
-    if watcher.failed is not None and watcher.failed.text:
-        return f"the last rollout failed: {watcher.failed.text}"
+    if told := watcher.failure:
+        return f"the last rollout failed: {told}"
     if places.pending:
         return next_start(watcher, now)
     if told := replaced_first(watcher, now):

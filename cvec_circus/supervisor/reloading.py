@@ -216,7 +216,7 @@ class Reloading:
         if self._is_off(order):
             return
         try:
-            planned = plan(self._desks, self._loaded, wanted)
+            planned = plan(self._desks, self._loaded, wanted, self._departures)
             if not order.dry_run:
                 self._check_loss(order, planned.plan)
         except Exception as error:
@@ -258,7 +258,7 @@ class Reloading:
             return
         desks = self._desks
         try:
-            planned = plan(desks, self._loaded, wanted)
+            planned = plan(desks, self._loaded, wanted, self._departures)
             self._check_loss(order, planned.plan)
             application = Application(planned.plan, wanted, desks.roster, desks.helpers)
             application.exchange_sockets(planned, order.newcomers, self._departures)
@@ -272,7 +272,8 @@ class Reloading:
         _log(order, planned.plan, wanted)
         try:
             self._loaded.adopt(wanted, planned.plan)
-            wait = Wait(partial(_done, order, fields), timeout, order.waiting == PROVED)
+            done = partial(_done, order, planned.plan, fields)
+            wait = Wait(done, timeout, order.waiting == PROVED)
             self._roster.give(application.order(), wait)
         finally:
             self._end()
@@ -292,10 +293,10 @@ def _told(
     }
 
 
-def _done(order: Order, fields: dict[str, Any], outcome: Outcome) -> None:
+def _done(order: Order, plan: Plan, fields: dict[str, Any], outcome: Outcome) -> None:
     """Answer, as all consequences have come to their end."""
-    steps = (*fields["plan"]["watchers"], *fields["plan"]["plugins"])
-    applied = [step["name"] for step in steps if step["name"] not in outcome.failed]
+    touched = dict.fromkeys(one.name for one in (*plan.watchers, *plan.plugins) if not one.is_idle)
+    applied = [name for name in touched if name not in outcome.failed]
     told = f"{outcome.error}; applied: {', '.join(applied)}" if applied else outcome.error
     if not order.waiting or order.is_over:
         if outcome.error is not None:

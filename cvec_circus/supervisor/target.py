@@ -140,6 +140,10 @@ class Target:
         is_left_out = self._loaded.left_out.get(fold(watcher.name)) is watcher
         return "invalid" if is_left_out else phase(watcher)
 
+    def is_active(self, watcher: Watcher) -> bool:
+        """Tell whether it is up, or one of its processes is ready while others are replaced."""
+        return explanation.is_active(watcher, self.phase(watcher))
+
     def detail(self, watcher: Watcher, deaths: bool = False) -> Fields:
         """Return what `status` tells of it with `details`."""
         return explanation.detail(watcher, self.phase(watcher), self._roster.now(), deaths)
@@ -363,10 +367,9 @@ class Target:
             raise exc.MessageError(f"process {pid} not found in {watcher.name}")
         return chosen
 
-    def rehearse(self, watchers: list[Watcher] | None, sequential: bool) -> list[Fields]:
-        """Return what a reload would do, watcher by watcher; nothing to those that rest."""
-        chosen = self._roster.to_reload() if watchers is None else watchers
-        return [rehearse(watcher, sequential) for watcher in chosen if not watcher.rests]
+    def rehearse(self, order: Reload) -> list[Fields]:
+        """Return what a reload would do, watcher by watcher."""
+        return rehearse(self._roster, order)
 
     def reopen(self, watchers: list[Watcher] | None) -> None:
         """Open the log files of watchers anew; of all, and the daemon's, for None."""
@@ -393,8 +396,5 @@ def _working_dir() -> str | None:
 
 def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:
     """Return the measurements of one watcher's processes, with what only the daemon knows."""
-    return {
-        str(process.pid): {**rows[process.pid], "started": process.started, "wid": process.wid}
-        for process in processes
-        if process.pid in rows
-    }
+    found = (process for process in processes if process.pid in rows)
+    return {str(p.pid): {**rows[p.pid], "started": p.started, "wid": p.wid} for p in found}

@@ -25,6 +25,9 @@ from cvec_circus.wire.outcome import Death, lasting
 DONE = ""
 """It is so."""
 
+RECONFIGURED = "command:reloadconfig"
+"""The cause of the orders that a configuration comes to."""
+
 Verdict = Optional[str]
 
 
@@ -56,12 +59,17 @@ class Part:
         ends: tuple[ManagedProcess, ...] | None,
         proves: bool = False,
     ) -> None:
-        goes_down = watcher.goal.cycle or type(order) is orders.Restart
+        restarts = isinstance(order, orders.Reload) and order.restarts
+        goes_down = watcher.goal.cycle or restarts or type(order) is orders.Restart
         stays_up = watcher.is_running and not goes_down
         if isinstance(order, Await):
             self.order, self.reached = "wait", STATES[order.state]
         else:
             self.order, self.reached = ENDS[type(order)]
+            if order.cause.text == RECONFIGURED:
+                self.order = "reloadconfig"
+        if restarts:
+            self.reached = is_up
         if ends is not None and type(order) is orders.SetOptions:
             self.reached = is_reloaded
         if ends is not None and type(order) is orders.Stop:
@@ -90,9 +98,7 @@ class Part:
         """Return the verdict, and the pid of the process that it blames, 0 for none."""
         if self.proves and (blamed := died_unproved(self) or held_by_failure(self)) is not None:
             return blamed
-        verdict, failed = self.reached(self), self.watcher.failed
-        if verdict and failed is not None and failed.text and verdict.endswith(failed.text):
-            return verdict, failed.pid
+        verdict = self.reached(self)
         return is_proved(self) if self.proves and verdict is DONE else (verdict, 0)
 
 
@@ -118,8 +124,8 @@ def is_reloaded(part: Part) -> Verdict:
     watcher, places = part.watcher, part.watcher.places
     if not watcher.goal.up or stayed_up(part):
         return not_up(part)
-    if (failure := failed_since(part)) is not None:
-        return failure
+    if failed_since(part):
+        return rolled_back(part)
     if watcher.rests:
         return DONE
     is_filled = watcher.is_up and watcher.filled_life >= part.life
@@ -162,19 +168,24 @@ def is_killed(part: Part) -> Verdict:
 
 def is_replaced(part: Part) -> Verdict:
     """`kill` with `surge`: those processes are gone, and their successors are proved."""
-    if (failure := failed_since(part)) is not None:
-        return failure
+    if failed_since(part):
+        return rolled_back(part)
     rollout = part.watcher.rollout
     if rollout is not None and rollout.cause.text == "command:kill":
         return stuck(part, part.watcher)
     return is_killed(part)
 
 
-def failed_since(part: Part) -> Verdict:
-    """Say why the rollout has failed since the order, None if none has."""
+def failed_since(part: Part) -> bool:
+    """Tell whether a rollout has failed since the order."""
     failed = part.watcher.failed
-    is_new = failed is not None and failed.number > part.failures and failed.text
-    return f"{part.order} of {part.watcher.name}: {failed.text}" if failed and is_new else None
+    return failed is not None and failed.number > part.failures and not failed.is_over
+
+
+def rolled_back(part: Part) -> Verdict:
+    """Say how the rollout has failed; "not yet" until that is known."""
+    text = part.watcher.failed.text if part.watcher.failed else ""
+    return f"{part.order} of {part.watcher.name}: {text}" if text else None
 
 
 def left_of(part: Part) -> list[ManagedProcess]:
@@ -188,9 +199,12 @@ def stayed_up(part: Part) -> bool:
     return part.life > watcher.lives and watcher.is_running and not watcher.goal.cycle
 
 
-def not_up(part: Part) -> str:
-    """Say why a watcher is not on its way to where the order wanted it."""
+def not_up(part: Part) -> Verdict:
+    """Say why a watcher is not on its way to where the order wanted it; DONE if it has done its
+    work."""
     watcher = part.watcher
+    if watcher.goal.word == THE_END and not watcher.goal.up:
+        return DONE if watcher.has_completed else stuck(part, watcher)
     return f"{watcher.name} gave up: {watcher.reason}" if watcher.reason else overtaken(part)
 
 
@@ -279,11 +293,8 @@ def is_proved(part: Part) -> tuple[Verdict, int]:
     if part.reached is is_sized and is_hopeless(watcher):
         return DONE, 0
     if not watcher.goal.up:
-        if part.reached is is_sized and not part.wanted_up:
-            return DONE, 0
-        if watcher.goal.word != THE_END:
-            return not_up(part), 0
-        return DONE if watcher.has_completed else None, 0
+        is_not_meant = part.reached is is_sized and not part.wanted_up
+        return DONE if is_not_meant else not_up(part), 0
     for process in watcher.places.fresh:
         if process.unready:
             return f"{part.order} of {watcher.name}: {process.unready}", process.pid

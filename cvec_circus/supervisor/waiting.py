@@ -21,7 +21,7 @@ from cvec_circus.supervisor.reason import unended, why
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.supervisor.verdicts import DONE, Await, Part, not_up
 from cvec_circus.wire import orders
-from cvec_circus.wire.outcome import Outcome, Wait, standing
+from cvec_circus.wire.outcome import WROTE, Outcome, Wait, standing
 
 SHARE = 0.003
 """Seconds of a turn that answers may take: thousands may wait for the same end."""
@@ -29,10 +29,7 @@ SHARE = 0.003
 LONGEST = 3600.0
 """Seconds that an answer waits at most."""
 
-WORDS = 3
-"""Lines of output that an error shows of the process that it blames."""
-
-Output = Callable[[Watcher, int], "tuple[str, ...] | None"]
+Output = Callable[[Watcher, int], "str | None"]
 """Returns what a process has written last, by its pid; None if that is not known yet."""
 
 Missing = Callable[[Watcher, float], str]
@@ -47,7 +44,8 @@ class Waiting:
     Attributes:
         parts: One for each watcher that the order is for.
         open: Those it still waits for.
-        collects: Whether it waits for all its parts though one has failed.
+        collects: Whether it waits for all its parts though one has failed, and not only for those
+            that run.
         closed: Whether the answer has been given, or never will be.
     """
 
@@ -70,12 +68,10 @@ class Waiting:
         if verdict is not DONE:
             self._errors.append(verdict)
             self._failed.append(part.watcher.name)
-            if not self.collects:
-                self.answer(verdict)
-                return
         del self.open[part]
         self._after.update(part.watcher.places.pids())
-        if not self.open:
+        goes_on = self.collects or any(one.watcher.is_running for one in self.open)
+        if not self.open or (self._errors and not goes_on):
             self.answer("; ".join(self._errors) or None)
 
     def time_out(self, describe: Callable[[Watcher], str]) -> None:
@@ -133,7 +129,7 @@ class WaitDesk:
         self,
         now: Callable[[], float],
         post: Callable[[Callable[[], object]], object] | None = None,
-        output: Output = lambda watcher, pid: (),
+        output: Output = lambda watcher, pid: "",
         missing: Missing = lambda watcher, now: "",
     ) -> None:
         self._now, self._output, self._missing = now, output, missing
@@ -191,18 +187,17 @@ class WaitDesk:
         for parts in self._parts.pop(watcher, {}).values():
             first = next(iter(parts))
             verdict = first.reached(first) if first.order == "wait" else None
-            self._decide(parts, not_up(first) if verdict is None else verdict)
+            self._decide(parts, (not_up(first) if verdict is None else verdict) or DONE)
 
     def _judge(self, part: Part) -> str | None:
         """Return the verdict on a part, with what the process has written that it blames."""
         verdict, pid = part.judge()
         if not verdict or not pid:
             return verdict
-        lines = self._output(part.watcher, pid)
-        if lines is None:
+        words = self._output(part.watcher, pid)
+        if words is None:
             return None
-        words = " | ".join([line for line in lines if line.strip()][-WORDS:])
-        return "; it wrote last: ".join(filter(None, (verdict, words)))
+        return f"{verdict}; {WROTE}{words}" if words else verdict
 
     # -- answers
 

@@ -54,7 +54,12 @@ class Reload(NamedTuple):
     watchers: Chosen
     cause: Cause
     sequential: bool = False  # stop and replace one after the other
-    graceful: bool = True  # False stops all before it starts any, as a restart does
+    graceful: bool = True
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it stops all processes before it starts any, as a restart does."""
+        return not (self.graceful or self.sequential)
 
 
 class Resize(NamedTuple):

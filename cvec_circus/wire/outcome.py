@@ -19,8 +19,7 @@ class Outcome:
         numprocesses: How many processes are wanted now, in all watchers of the order.
         strays: Processes left behind outside the groups: watcher, pid and command of each.
         failed: The watchers that did not get there.
-        gap: The watchers that were without a process for a moment, because their programs cannot
-            run beside the old ones.
+        gap: The watchers that were without a process for a moment: what ran was stopped first.
     """
 
     __slots__ = (
@@ -108,6 +107,9 @@ class Death(NamedTuple):
     output: tuple[str, ...] | None = None  # what it wrote last; None if that is not known
     is_awaited: bool = False  # its output is on its way
 
+
+WROTE = "it wrote last: "
+"""What stands before the output of a process that failed, at the end of a sentence."""
 
 STANDING = {
     "unready": "is not ready",

@@ -56,6 +56,15 @@ class TestTheDryRun(unittest.TestCase):
             "runs; if a new one fails, a process of the old options is started again in its place",
         )
 
+    def test_none_runs_for_a_moment(self) -> None:
+        said = self.said(surge=0, unavailable=1, processes=[11], gap=True)
+        self.assertIn("the old one first, so that none runs for a moment; the next when", said)
+        self.assertEqual(
+            self.said(action="restart", gap=True),
+            "2 processes (11, 12): all are stopped first, then new ones start; nothing can be "
+            "rolled back",
+        )
+
     def test_nothing_to_go_back_to(self) -> None:
         said = self.said(goes_back=False, may_retry=True)
         self.assertTrue(said.endswith("none is ready now, so there is nothing to go back to"), said)

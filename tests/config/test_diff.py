@@ -76,6 +76,22 @@ class TestThreeWay(unittest.TestCase):
             ],
         )
 
+    def test_checks_one_by_one(self) -> None:
+        options, changes = self.changed(
+            {"ready": {"up": "log:v1", "set": "notify"}},
+            {"ready": {"up": "log:v1"}},
+            {"ready": {"up": "http://127.0.0.1:80/"}, "live": {"a": "exec:true"}},
+        )
+        self.assertEqual({n: str(c) for n, c in options["ready"].items()}["set"], "notify")
+        self.assertEqual(
+            changes,
+            [
+                ("live.a", None, "exec:true", "live"),
+                ("ready.set", "notify", None, "kept"),
+                ("ready.up", "log:v1", "http://127.0.0.1:80/", "live"),
+            ],
+        )
+
     def test_what_was_set_does_not_go_with_the_file(self) -> None:
         options, changes = self.changed(
             {"numprocesses": 3, "priority": 5}, {}, {"singleton": True, "numprocesses": 1}

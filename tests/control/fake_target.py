@@ -111,6 +111,9 @@ class FakeTarget:
             watcher.status
         ]
 
+    def is_active(self, watcher: FakeWatcher) -> bool:
+        return self.phase(watcher) in ("up", "reloading")
+
     def explain(self, watcher: FakeWatcher) -> dict[str, Any]:
         return {
             "name": watcher.name,
@@ -176,7 +179,9 @@ class FakeTarget:
             "multicast_endpoint": None,
         }
 
-    def sockets(self) -> list[dict[str, Any]]:
+    def sockets(self, leaving: bool = False) -> list[dict[str, Any]]:
+        if leaving:
+            return []
         return [{"fd": 7, "name": "sock", "backlog": 2048, "host": "127.0.0.1", "port": 18088}]
 
     def description(self) -> dict[str, Any]:
@@ -268,8 +273,9 @@ class FakeTarget:
     def reopen(self, watchers: Any) -> None:
         self._order(("reopen", watchers and [watcher.name for watcher in watchers]), None)
 
-    def rehearse(self, watchers: Any, sequential: bool) -> list[dict[str, Any]]:
-        names = [watcher.name for watcher in (self.watchers() if watchers is None else watchers)]
+    def rehearse(self, order: Any) -> list[dict[str, Any]]:
+        chosen = self.watchers() if order.watchers is None else order.watchers
+        names = [watcher.name for watcher in chosen]
         return [{"name": name, "action": "start", "processes": []} for name in names]
 
     def reload_configuration(self, props: dict[str, Any], answer: Any) -> None:

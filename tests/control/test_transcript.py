@@ -23,7 +23,7 @@ class TestReplies(AnsweringCase):
         self.answers({"numprocesses": 2, "watcher_name": "web"}, "numprocesses", name="Web")
         self.answers({"numwatchers": 3}, "numwatchers")
         sock = {"fd": 7, "name": "sock", "backlog": 2048, "host": "127.0.0.1", "port": 18088}
-        self.answers({"sockets": [sock]}, "listsockets")
+        self.answers({"sockets": [sock], "leaving": []}, "listsockets")
         self.answers({"pid": 1, "version": "0", "run": "ab", "uptime": 1.5}, "ping")
 
     def test_status(self) -> None:

@@ -66,7 +66,7 @@ class TestConfigure(WaitingCase):
         self.world.advance(19)
         self.assertEqual(outcomes, [])
         self.world.advance(1)
-        self.assert_fails(outcomes, "stop of a: process 100 does not end")
+        self.assert_fails(outcomes, "reloadconfig of a: process 100 does not end")
         self.assertTrue(slow.is_up)
 
     def test_what_is_overtaken_is_named_among_the_others(self) -> None:
@@ -76,7 +76,7 @@ class TestConfigure(WaitingCase):
         self.world.settle()
         self.assertEqual(outcomes, [])
         self.world.advance(2)
-        self.assert_fails(outcomes, "reload of a overtaken by stop")
+        self.assert_fails(outcomes, "reloadconfig of a overtaken by stop")
 
     def test_a_time_out_names_what_has_failed_before(self) -> None:
         self.world.temper = STUBBORN
@@ -85,7 +85,7 @@ class TestConfigure(WaitingCase):
         bad = self.world.add("bad", max_retry=1)
         outcomes = self.configure(Start([bad], CAUSE), Stop([slow], CAUSE), timeout=5)
         self.world.advance(5)
-        self.assertIn("stop timed out after 5 s: slow is stopping", outcomes[0].error or "")
+        self.assertIn("reloadconfig timed out after 5 s: slow is stopping", outcomes[0].error or "")
         self.assertIn("bad gave up", outcomes[0].error or "")
 
     def test_one_that_is_let_go_of_says_nothing_of_the_others(self) -> None:

@@ -105,7 +105,7 @@ class TestSome(RolloutCase):
         outcomes = self.kill(watcher, 1)
         self.world.die(102, 3)
         self.world.advance(5)
-        self.assertIn("the old processes were kept", self.error(outcomes))
+        self.assertIn("; the old process was kept", self.error(outcomes))
         self.assertEqual((self.world.reaped, self.world.pids(watcher)), ([102], [101, 100]))
 
     def test_beside_another_rollout(self) -> None:
@@ -214,9 +214,7 @@ class TestRollback(RolloutCase):
         outcomes = self.reload(watcher)
         self.world.advance(5.5)
         said = "process 101 was not ready within 5 s: check a: no answer"
-        self.assertEqual(
-            self.error(outcomes), f"reload of web: {said}; the old processes were kept"
-        )
+        self.assertEqual(self.error(outcomes), f"reload of web: {said}; the old process was kept")
         self.assertEqual(watcher.places.pids(), [100])
 
     def test_of_options_brings_them_back(self) -> None:
@@ -317,7 +315,7 @@ class TestRollback(RolloutCase):
         outcomes = self.reload(watcher)
         self.world.advance(5)
         self.assertEqual([outcome.error for outcome in outcomes], [None])
-        self.assertEqual(watcher.failed and watcher.failed.text, "")
+        self.assertEqual(watcher.failure, "")
 
 
 if __name__ == "__main__":

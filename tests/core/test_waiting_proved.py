@@ -75,8 +75,8 @@ class TestStart(ProvedCase):
         world = FakeWorld()
         watcher = world.add()
         outcomes: list[Outcome] = []
-        lines: dict[int, tuple[str, ...]] = {}
-        world.waits = WaitDesk(world.now, output=lambda watcher, pid: lines.get(pid))
+        words: dict[int, str] = {}
+        world.waits = WaitDesk(world.now, output=lambda watcher, pid: words.get(pid))
         world.roster.ports = world.ports._replace(waits=world.waits)
         world.roster.give(Start([watcher], CAUSE), Wait(outcomes.append, proved=True))
         world.settle()
@@ -84,8 +84,8 @@ class TestStart(ProvedCase):
         world.facts.append(Exited(watcher, process, Exit(1), is_captured=True))
         world.settle()
         self.assertEqual(outcomes, [])
-        lines[100] = ("zero", "one", "two", "", "no database", " ")
-        world.facts.append(Written(watcher, 100, lines[100]))
+        words[100] = "one | two | no database"
+        world.facts.append(Written(watcher, 100, ()))
         world.settle()
         said = (
             "exited with 1 after less than 0.001 s, before it was ready; "

@@ -47,7 +47,7 @@ class TestUp(WhyCase):
         self.assert_why(
             watcher,
             "web is up: 1 process, ready for 1 m; the last rollout failed: process 101 exited "
-            "with 1 after 0.4 s, before it was ready; the old processes were kept",
+            "with 1 after 0.4 s, before it was ready; the old process was kept",
         )
         self.assertIn("process 101 exited", self.explain(watcher)["failed_rollout"])
 
@@ -138,6 +138,17 @@ class TestStarting(WhyCase):
         self.assert_why(watcher, f"web is reloading, {said}")
         rollout = self.explain(watcher)["rollout"]
         self.assertEqual((rollout["replaced"], rollout["total"], rollout["for"]), (1, 2, 1.0))
+
+    def test_it_is_active_while_one_is_ready(self) -> None:
+        watcher = self.up(numprocesses=2, use_sockets=True)
+        self.world.reload([watcher], "command:reload", False, None)
+        for pid, is_active in ((100, True), (101, False)):
+            self.world.die(pid)
+            self.world.settle()
+            self.assertEqual(phase(watcher), "reloading")
+            self.assertEqual(explanation.is_active(watcher, phase(watcher)), is_active)
+        self.world.advance(5)
+        self.assertTrue(explanation.is_active(watcher, phase(watcher)))
 
 
 class TestUnready(WhyCase):

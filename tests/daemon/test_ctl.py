@@ -147,9 +147,11 @@ class TestCommands(DaemonCase):
         (second,) = self.pids("web")
         self.prints("reload web --waiting", "ok")
         (third,) = self.pids("web")
-        self.prints("reload 's.lo|web' --match regex --sequential --waiting", "ok")
+        gap = "was down for a moment: the old process was stopped first"
+        one_by_one = f"ok\nsolo: {gap}\nweb: {gap}"
+        self.prints("reload 's.lo|web' --match regex --sequential --waiting", one_by_one)
         (fourth,) = self.pids("web")
-        self.prints("reload web --terminate --waiting", "ok")
+        self.prints("reload web --terminate --waiting", f"ok\nweb: {gap}")
         (fifth,) = self.pids("web")
         self.assertEqual(len({first, second, third, fourth, fifth}), 5)
         reply = json.loads(self.ctl("--json restart web --waiting").out)

@@ -34,17 +34,18 @@ def connects(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
+def ask(port: int) -> int:
+    """Return the pid of the process that serves a port."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while block := client.recv(65536):
+            answer += block
+    return int(answer.rpartition(b"\r\n\r\n")[2])
+
+
 class TestPorts(ReloadCase):
     """Sockets of the internet."""
-
-    def ask(self, port: int) -> int:
-        """Return the pid of the process that serves a port."""
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
-            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            answer = b""
-            while block := client.recv(65536):
-                answer += block
-        return int(answer.rpartition(b"\r\n\r\n")[2])
 
     def test_an_unchanged_socket_keeps_its_descriptor(self) -> None:
         self.up(WEB + SOCKET % ("web", 0) + PLAIN)
@@ -58,7 +59,7 @@ class TestPorts(ReloadCase):
     def test_another_port(self) -> None:
         self.up(WEB + SOCKET % ("web", 0) + PLAIN)
         old, [web], plain = self.sockets()["web"], self.pids("web"), self.pids("plain")
-        self.assertEqual(self.ask(old["port"]), web)
+        self.assertEqual(ask(old["port"]), web)
         port = free_port()
         plan = self.reload(WEB + SOCKET % ("web", port) + PLAIN)
         [step] = plan["watchers"]
@@ -67,7 +68,7 @@ class TestPorts(ReloadCase):
             ("web", "replace", "socket web is another one"),
         )
         [fresh] = self.pids("web")
-        self.assertEqual(self.ask(port), fresh)
+        self.assertEqual(ask(port), fresh)
         self.assertTrue(gone(web))
         self.assertTrue(eventually(lambda: not connects(old["port"])))
         self.assertEqual(self.pids("plain"), plain)
@@ -97,7 +98,7 @@ class TestPorts(ReloadCase):
         self.assertTrue(gone(web))
         self.assertEqual(self.sockets()["web"]["host"], "0.0.0.0")
         [fresh] = self.pids("web")
-        self.assertTrue(eventually(lambda: self.ask(port) == fresh))
+        self.assertTrue(eventually(lambda: ask(port) == fresh))
 
     def test_a_backlog_is_changed_where_it_is(self) -> None:
         self.up(WEB + SOCKET % ("web", 0))

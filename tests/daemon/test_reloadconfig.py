@@ -45,7 +45,9 @@ class TestWatchers(ReloadCase):
         done = self.served.ctl("reloadconfig", "--waiting")
         self.assertEqual(done.returncode, 1)
         self.assertIn("b gave up", done.stderr)
-        self.assertIn("start of d: it waits for c to be ready, which waits for b", done.stderr)
+        self.assertIn(
+            "reloadconfig of d: it waits for c to be ready, which waits for b", done.stderr
+        )
         self.write(behind.replace("part_of", "depends_on"))  # what waits takes it, and waits on
         self.assertEqual(self.served.ctl("reloadconfig", "--waiting").returncode, 0)
         self.write("nothing")
@@ -72,7 +74,7 @@ class TestWatchers(ReloadCase):
         done = self.served.ctl("reloadconfig", "--waiting")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(
-            done.stderr, r"start of b: process \d+ exited with 2 .*before it was ready"
+            done.stderr, r"reloadconfig of b: process \d+ exited with 2 .*before it was ready"
         )
         self.write(
             f"{dies}[watcher:c]\n{SLEEP}depends_on = b\n[watcher:d]\n{SLEEP}depends_on = c\n"
@@ -80,7 +82,7 @@ class TestWatchers(ReloadCase):
         done = self.served.ctl("reloadconfig", "--waiting")
         self.assertEqual(done.returncode, 1)
         waits = "it waits for c to be ready, which waits for b to be ready: process"
-        self.assertIn(f"start of d: {waits}", done.stderr)
+        self.assertIn(f"reloadconfig of d: {waits}", done.stderr)
         done = self.served.ctl("incr", "d", "--waiting")
         self.assertEqual(done.returncode, 1)
         self.assertIn(waits, done.stderr)
@@ -205,25 +207,29 @@ class TestWatchers(ReloadCase):
         reason = self.served.wire.refused(
             "reloadconfig", waiting=True, path=self.other(text % "/no/such")
         )
-        self.assertIn("set of a: cannot run /no/such", reason)
+        self.assertIn("reloadconfig of a: cannot run /no/such", reason)
         self.assertEqual(self.statuses()["a"], "active")  # what ran before runs on
 
     def test_what_fails_goes_back_and_the_rest_is_applied(self) -> None:
         text = "[watcher:a]\ncmd = %s\nmin_uptime = %s\n[watcher:b]\ncmd = sleep %d\n"
+        text += f"[watcher:c]\n{SLEEP}"
         daemon = self.up(text % ("sleep 600", "0.05", 600))
         [a], [b] = self.pids("a"), self.pids("b")
         self.assertTrue(eventually(lambda: daemon.call("status", name="a")["phase"] == "up"))
+        daemon.call("set", name="c", options={"priority": 3})  # and stays as it is
         self.write(text % ("sh -c 'exit 3'\nrollout = surge", "0.05", 601))
         reply = daemon.wire.client.call("reloadconfig", waiting=True)
         self.assertEqual((reply["applied"], reply["failed"]), (["b"], ["a"]))
-        self.assertRegex(reply["reason"], r"^set of a: process \d+ exited with 3 .*; applied: b$")
+        self.assertRegex(
+            reply["reason"], r"^reloadconfig of a: process \d+ exited with 3 .*; applied: b$"
+        )
         self.assertEqual(self.pids("a"), [a])
         self.assertNotEqual(self.pids("b"), [b])
         run = daemon.ctl("reloadconfig", "--waiting")  # a is tried again
         self.assertEqual(run.returncode, 1)
-        self.assertIn("error: set of a: process ", run.stderr)
+        self.assertIn("error: reloadconfig of a: process ", run.stderr)
         self.write(text % ("sleep 602", "0.05", 601))
-        self.assertEqual([step["name"] for step in self.reload()["watchers"]], ["a"])
+        self.assertEqual([step["name"] for step in self.reload()["watchers"]], ["a", "c"])
 
     def test_removed_keys(self) -> None:
         text = f"[watcher:a]\n{SLEEP}"

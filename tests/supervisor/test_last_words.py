@@ -87,10 +87,11 @@ class TestLastWords(unittest.TestCase):
         self.outputs.histories.lines = {7: ["now"], 8: ["reused"]}
         deaths = self.watcher.places.deaths
         deaths.append(Death(1, 8, 1, "exit", 0.0, is_awaited=True))
-        self.assertEqual(self.words.known(self.watcher, 7), ("now",))
-        self.assertIsNone(self.words.known(self.watcher, 8))
-        deaths[0] = deaths[0]._replace(is_awaited=False, output=("then",))
-        self.assertEqual(self.words.known(self.watcher, 8), ("then",))
+        self.assertEqual(self.words.said(self.watcher, 7), "now")
+        self.assertIsNone(self.words.said(self.watcher, 8))
+        lines = ("zero", "one", "two", "", "then", " ")
+        deaths[0] = deaths[0]._replace(is_awaited=False, output=lines)
+        self.assertEqual(self.words.said(self.watcher, 8), "one | two | then")
 
 
 if __name__ == "__main__":

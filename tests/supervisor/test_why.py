@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import Any
 
@@ -63,6 +64,21 @@ class TestWhy(EmbeddedCase):
         reason = self.wire.refused("start", name="web", waiting="proved")
         said = "exited with 7 after .* s, before it was ready; it wrote last: no database$"
         self.assertRegex(reason, f"^start of web: process \\d+ {said}")
+
+    def test_a_rollout_that_fails(self) -> None:
+        options = {"name": "web", "cmd": "sleep 1000", "min_uptime": 0.01, "log_history": 1000}
+        self.arbit({**options, "rollout": "surge"})
+        self.events.next("ready")
+        text = "echo one; echo no database; exit 7"
+        options = {"cmd": f"sh -c {shlex.quote(text)}", "min_uptime": 20}
+        reason = self.wire.refused("set", name="web", options=options, waiting=True)
+        said = "the options of before are back; it wrote last: one | no database"
+        self.assertRegex(reason, rf"^set of web: process \d+ exited with 7 .*; {re.escape(said)}$")
+        told = self.events.next("rollback")["reason"]
+        self.assertEqual(f"set of web: {told}", reason)
+        self.assertEqual(self.why("web")["failed_rollout"], told)
+        reasons = self.wire.call("status")["reasons"]
+        self.assertEqual(reasons["web"], f"the last rollout failed: {told}")
 
     def test_a_wait_that_takes_too_long_names_the_check(self) -> None:
         self.arbit({"name": "web", "cmd": "sleep 1000", "ready.up": "log:serves"})

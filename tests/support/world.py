@@ -54,11 +54,9 @@ class FakeWorld:
         self.readiness: list[tuple[float, str, str, dict[str, Any]]] = []
         """Of `ready` and `unready`: most histories are about other events."""
         self.notes: list[str] = []
-        self.alive: dict[int, ManagedProcess] = {}
-        self.groups: dict[int, ManagedProcess] = {}
+        self.alive, self.groups = dict[int, ManagedProcess](), dict[int, ManagedProcess]()
         self.owner: dict[int, Watcher] = {}
-        self.reaped: list[int] = []
-        self.spawned: list[int] = []
+        self.reaped, self.spawned = list[int](), list[int]()
         self.signals: list[tuple[int, int]] = []
         self.streams: list[tuple[str, str]] = []
         self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
@@ -81,6 +79,7 @@ class FakeWorld:
         self.ready_after: float | None = None  # seconds until a check holds; None for never
         self.probes = FakeProbes(self)
         self.timetable = FakeTimetable(self)
+        self.output: dict[int, str | None] = {}  # what processes have written last
         self.facts = Facts()
         self.waits = WaitDesk(self.now)
         self.campaign = Campaign(Pace(warmup_delay), self.now, self.note, self.why)
@@ -97,6 +96,7 @@ class FakeWorld:
             self.waits,
             self.campaign,
             self.why,
+            lambda watcher, pid: self.output.get(pid, ""),
             self.forget,
         )
         self.roster = Roster(self.ports, self.facts)
