@@ -293,7 +293,7 @@ class CircusSocket:
                 bound.listen(self.backlog)
         except BaseException as error:
             bound.close()
-            if not isinstance(error, OSError):
+            if not isinstance(error, OSError) or isinstance(error, exc.SocketError):
                 raise
             self._unlink()
             raise self._error(f"cannot listen on {self.location}", error) from error

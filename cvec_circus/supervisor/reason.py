@@ -158,8 +158,8 @@ def unproved_again(watcher: Watcher) -> str:
     for wid, memory in watcher.places.backoffs.items():
         process = watcher.places.slots.get(wid)
         if memory.deaths and process is not None and not process.proved and process.pid:
-            row = deaths_in_a_row(watcher, wid, memory.deaths)
-            return f"{row}; process {process.pid} runs, and is not ready yet"
+            row = "a failure" if memory.deaths == 1 else f"{memory.deaths} failures in a row"
+            return f"slot {wid}: process {process.pid} runs, and is not ready yet, after {row}"
     return ""
 
 

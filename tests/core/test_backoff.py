@@ -229,7 +229,7 @@ class TestWhatIsTold(BackoffCase):
             self.world.why(watcher), f"{row}: process 106 exited with 0; next start in 0.7 s"
         )
         self.world.advance(0.7)
-        said = f"{row}; process 107 runs, and is not ready yet"
+        said = "slot 1: process 107 runs, and is not ready yet, after 7 failures in a row"
         self.assertEqual(self.world.why(watcher), said)
 
     def test_a_one_shot_that_is_not_replaced_does_not_back_off(self) -> None:

@@ -58,7 +58,8 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = None
         self.world.advance(1)
         self.assertEqual(watcher.status, "active")
-        self.assertEqual(self.world.why(watcher), "")
+        said = "slot 1: process 100 runs, and is not ready yet, after 4 failures in a row"
+        self.assertEqual(self.world.why(watcher), said)
 
     def test_only_failures_in_a_row_count(self) -> None:
         watcher = self.world.up(max_retry=2)
@@ -178,7 +179,8 @@ class TestFailedStarts(unittest.TestCase):
         self.world.refuse = None
         self.world.advance(1.1)
         self.assertEqual(watcher.places.pids(), [100, 101, 105, 103, 104])
-        self.assertEqual(self.world.why(watcher), "")
+        said = "slot 3: process 105 runs, and is not ready yet, after 64 failures in a row"
+        self.assertEqual(self.world.why(watcher), said)
         self.assertNotIn("giveup", self.world.actions())
 
     def test_nor_does_one_give_up_when_some_could_be_started(self) -> None:

@@ -65,7 +65,7 @@ class TestWaiting(WhyCase):
         self.world.settle()
         self.world.die(100, 1)
         self.world.settle()
-        row = "slot 1 has died once within 1 s; process 101 runs, and is not ready yet"
+        row = "slot 1: process 101 runs, and is not ready yet, after a failure"
         self.assert_why(watcher, f"web waits for db to be ready: {row}")
 
     def test_a_missing_one_has_one_name_in_the_graph(self) -> None:
