@@ -29,7 +29,7 @@ class TestPrograms(LeakCheckedTestCase):
         place = folder(self)
         for source in ("embedder", name):
             text = (PROGRAMS / f"{source}.py").read_text()
-            (place / f"{source}.py").write_text(re.sub(r"\bcircus\b", package, text))
+            (place / f"{source}.py").write_text(re.sub(r"(?<!\[)\bcircus\b", package, text))
         places = (f"ipc://{place}/control", f"ipc://{place}/events")
         program = subprocess.Popen(
             [sys.executable, f"{name}.py", *places],

@@ -31,7 +31,7 @@ class AutoRestart(CircusPlugin):
         if name == "web" and action == "reap":
             self.load_message(message)["process_pid"]
 
-    async def look_after(self):
+    def look_after(self):
         now = self.look()
         if now != self.seen:
             self.seen = now
