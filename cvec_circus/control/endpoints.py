@@ -172,7 +172,13 @@ def listen(what: str, endpoint: str, access: Access = OURS_ALONE) -> Listener:
             return _listen_tcp(address)
         return _listen_file(address, access) if has_file(endpoint) else _listen_unix(address)
     except OSError as error:
-        raise SocketError(f"{what} {endpoint}: cannot listen: {_reason(error)}") from None
+        reason = _reason(error)
+        if transport == "tcp" and error.errno == errno.EADDRINUSE:
+            from cvec_circus.sockets.holders import listener_of
+
+            port = int(address.rpartition(":")[2])
+            reason += f"; {listener_of(port)} listens there; set {what}"
+        raise SocketError(f"{what} {endpoint}: cannot listen: {reason}") from None
 
 
 def _why_not(endpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -338,4 +339,8 @@ class CircusSocket:
             # strerror is "Address already in use", and for a name that does not resolve the
             # resolver's own words.
             reason = error.strerror or os.strerror(error.errno)
+            if error.errno == errno.EADDRINUSE and self.port:
+                from cvec_circus.sockets.holders import listener_of
+
+                reason += f"; {listener_of(self.port)} listens there"
         return exc.SocketError(f"socket {self.name}: {what}: {reason}")

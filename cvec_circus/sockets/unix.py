@@ -19,10 +19,8 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from cvec_circus import exc
+from cvec_circus.sockets.holders import holders
 from cvec_circus.system.own_file import Finding, made_again, not_made, taken
-
-_NAMED = 3
-"""How many processes that hold a socket an error names."""
 
 
 class OwnPath(NamedTuple):
@@ -241,25 +239,7 @@ def is_served(path: str) -> bool:
 
 def server_of(path: str) -> str:
     """Name the processes that have the socket at a path open, as far as we may see that."""
-    wanted = {f"socket:[{inode}]" for inode in _inodes(path)}
-    found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc") if wanted else ()):
-        with suppress(OSError):  # it has ended, or it is another user's
-            links = os.scandir(f"/proc/{pid}/fd")
-            with links:
-                is_holder = any(_target(link.path) in wanted for link in links)
-            if is_holder:
-                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
-                    found.append(f"pid {pid} ({name.read().strip()})")
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return ", ".join(found[:_NAMED]) + more or "another process"
-
-
-def _target(link: str) -> str:
-    try:
-        return os.readlink(link)
-    except OSError:  # it was closed just now
-        return ""
+    return holders(_inodes(path))
 
 
 def _inodes(path: str) -> list[str]:

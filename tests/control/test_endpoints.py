@@ -68,8 +68,8 @@ class TestBind(LeakCheckedTestCase):
         for endpoint in ("tcp://127.0.0.1:*", f"ipc://{self.folder}/sock"):
             comm = Path("/proc/self/comm").read_text().strip()
             holder = f"; pid {os.getpid()} ({comm}) listens there"
-            more = holder if endpoint.startswith("ipc:///") else ""
-            self.assert_refused(self.bind(endpoint), f"Address already in use{more}")
+            more = "" if endpoint.startswith("ipc:///") else "; set endpoint"
+            self.assert_refused(self.bind(endpoint), f"Address already in use{holder}{more}")
 
     def test_what_is_no_endpoint(self) -> None:
         for endpoint in (

@@ -132,10 +132,10 @@ class ManagedSocketTest(LeakCheckedTestCase):
 
     def test_an_address_in_use_is_one_line(self):
         port = self.bound().port
-        self.assertEqual(
-            self.refusal(port=port),
-            f"socket web: cannot listen on 127.0.0.1:{port}: Address already in use",
-        )
+        said = self.refusal(port=port)
+        us = rf"pid {os.getpid()} \(.+\) listens there"
+        expected = rf"socket web: cannot listen on 127.0.0.1:{port}: Address already in use; {us}"
+        self.assertRegex(said, f"^{expected}$")
 
     def test_a_port_without_permission_is_one_line(self):
         denied = PermissionError(errno.EACCES, "Permission denied")

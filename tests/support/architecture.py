@@ -36,7 +36,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 
 # Packages of `ROWS` that may import less than their rows allow, or more.
 LESS: dict[str, frozenset[str]] = {
-    "commands": frozenset({"exc", "options", "wire", "system.signals"}),
+    "commands": frozenset({"exc", "options", "wire", "base.figures", "system.signals"}),
 }
 MORE: dict[str, frozenset[str]] = {
     # an option may be a signal's name; and a generation says what made it
@@ -101,7 +101,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "control.endpoints": None,  # what only ipc endpoints need
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "ctl.main": None,  # what a reply does not need
-    "sockets.managed": "cvec_circus.sockets.unix",
+    "sockets.managed": None,  # what only paths, and addresses in use, need
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
     "runtime.assignment": "cvec_circus.ctl.output",  # only --list prints
     "runtime.catalogue": None,  # only some names, and descriptions
