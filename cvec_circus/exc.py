@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+ERROR = "error: "
+"""The beginning of each line in which a program of ours says what it could not do."""
+
 EXIT_OK = 0
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
@@ -52,6 +55,23 @@ class OptionError(CircusError):
         super().__init__(f"{option}: {reason}")
         self.option = option
         self.reason = reason
+
+
+class OptionsError(OptionError):
+    """Values that several options do not take; the text has them all, `problems` one each."""
+
+    def __init__(self, problems: Sequence[OptionError]) -> None:
+        super().__init__(problems[0].option, problems[0].reason)
+        self.args = ("; ".join(map(str, problems)),)
+        self.problems = problems
+
+
+def raise_all(problems: Sequence[OptionError]) -> None:
+    """Raise the one problem, or all as one; nothing if there is none."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise OptionsError(problems)
 
 
 class ConfigError(CircusError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.commands.base import NAME, YES, Call, Command, Fields, Property, gaps
-from cvec_circus.exc import ArgumentError, MessageError, OptionError
+from cvec_circus.exc import ArgumentError, MessageError, OptionError, OptionsError
 from cvec_circus.options.kinds import to_mapping
 from cvec_circus.options.rights import ACCOUNTS, accounts_of
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -47,7 +47,7 @@ class Set(Command):
         if len(args) < 3 or len(args) % 2 == 0:
             name = args[0] if args else "NAME"
             raise ArgumentError(
-                f"give OPTION VALUE pairs after NAME; `options {name}` lists the options"
+                f"give OPTION VALUE pairs after NAME; `cvec_circusctl options {name}` lists them"
             )
         options = {
             key: _typed_if_possible(key, value) for key, value in zip(args[1::2], args[2::2])
@@ -59,21 +59,36 @@ def convert_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the options that `add` and `set` get, by the table of the configuration.
 
     Raises:
-        MessageError: A key without a dot is no option; in the words of Circus.
+        MessageError: Keys without a dot are no options, in the words of Circus, or several things
+            are wrong: it names all.
         OptionError: A value is wrong.
     """
     for key in given:
         if len(key) > _MAX_KEY:
             raise MessageError(f"unknown key {key[:60]!r}...: longer than {_MAX_KEY} characters")
+    problems: list[OptionError] = []
     if given.get("cmd", True) in (None, ""):
-        raise OptionError("cmd", "the command is empty")  # which is no default to go back to
+        # Which is no default to go back to.
+        problems.append(OptionError("cmd", "the command is empty"))
+    converted: dict[str, Any] = {}
     try:
-        return WATCHER_OPTIONS.convert(given)
+        converted = WATCHER_OPTIONS.convert(given)
+    except OptionsError as several:
+        problems += several.problems
     except OptionError as problem:
-        if problem.reason.startswith(_UNKNOWN):
-            near = problem.reason[len(_UNKNOWN) :]
-            raise MessageError(f"unknown key {problem.option!r}{near}") from None
-        raise
+        problems.append(problem)
+    said = list(dict.fromkeys(map(_in_words, problems)))
+    if len(said) == 1 and said[0] == str(problems[0]):
+        raise problems[0]
+    if said:
+        raise MessageError("; ".join(said))
+    return converted
+
+
+def _in_words(problem: OptionError) -> str:
+    if problem.reason.startswith(_UNKNOWN):
+        return f"unknown key {problem.option!r}{problem.reason[len(_UNKNOWN) :]}"
+    return str(problem)
 
 
 def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Accounts | None:
@@ -84,12 +99,13 @@ def convert_accounts(given: Mapping[str, Any], current: Mapping[str, Any]) -> Ac
         current: Those the watcher has.
 
     Returns:
-        The accounts that processes run as with them; None if the options name none.
-
-    Raises:
-        OptionError: A value is no account.
+        The accounts that processes run as with them; None if the options name none, or what is
+        none, which is an error with all the others.
     """
-    said = WATCHER_OPTIONS.convert({key: given[key] for key in ACCOUNTS if key in given})
+    try:
+        said = WATCHER_OPTIONS.convert({key: given[key] for key in ACCOUNTS if key in given})
+    except OptionError:
+        return None
     return accounts_of({**current, **said}) if said else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.exc import OptionError
+from cvec_circus.exc import OptionError, raise_all
 from cvec_circus.options.kinds import KINDS
 from cvec_circus.options.nearest import LONGEST_WORD, did_you_mean
 
@@ -93,17 +93,21 @@ class OptionTable:
             given: Options as they came, text or typed; freeform keys only with a dot in them.
 
         Raises:
-            OptionError: A value that its option does not take, an option that is not available, or
-                an unknown key without a dot, or with one and near to that of a family.
+            OptionError: Values that their options do not take, options that are not available, or
+                unknown keys without a dot, or with one and near to that of a family. It names all.
         """
-        converted = {}
+        converted, problems = {}, []
         for key, value in given.items():
             option = self.find(key)
-            if option is None and ("." not in key or self.near(key)):
-                raise OptionError(key, f"unknown option{self.near(key)}")
-            if option is not None and option.is_directive:
-                raise OptionError(key, "only a configuration file can have it")
-            converted[key] = self.convert_one(key, value)
+            try:
+                if option is None and ("." not in key or self.near(key)):
+                    raise OptionError(key, f"unknown option{self.near(key)}")
+                if option is not None and option.is_directive:
+                    raise OptionError(key, "only a configuration file can have it")
+                converted[key] = self.convert_one(key, value)
+            except OptionError as problem:
+                problems.append(problem)
+        raise_all(problems)
         return converted
 
     def convert_one(self, key: str, value: Any) -> Any:

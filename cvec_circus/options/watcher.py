@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from cvec_circus.exc import OptionError
+from cvec_circus.exc import OptionError, raise_all
 from cvec_circus.options.kinds import to_stream
 from cvec_circus.options.rights import LIMIT, why_no_limit
 from cvec_circus.options.stream import STREAMS, shown_stream, stream_problems, take_parts
@@ -64,8 +64,7 @@ class WatcherTable(OptionTable):
             OptionError: The options contradict each other.
         """
         full, found = self.judged(given, current)
-        for key, reason in found:
-            raise OptionError(key, reason)
+        raise_all([OptionError(key, reason) for key, reason in found])
         return full
 
     def judged(
@@ -79,8 +78,7 @@ class WatcherTable(OptionTable):
         """Return the options that differ once `given` is applied to `current`; see `complete`."""
         before = as_dict(current)
         full = self._full(given, before)
-        for key, reason in contradictions(full):
-            raise OptionError(key, reason)
+        raise_all([OptionError(key, reason) for key, reason in contradictions(full)])
         return {n: full[n] for n in full if n not in before or before[n] != full[n]}
 
     def _full(self, given: Mapping[str, Any], current: dict[str, Any] | None) -> dict[str, Any]:
