@@ -18,6 +18,7 @@ from tests.support.daemon import folder
 from tests.support.eventually import eventually
 from tests.support.fake_daemon import FakeDaemon
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.silence import silence
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_ssh.py"
 
@@ -91,6 +92,7 @@ class TestTunnel(LeakCheckedTestCase):
         self.assertIn("/my/key", self.calls()[0])
 
     def test_what_ssh_refuses(self) -> None:
+        silence(self)
         with Tunnel("nowhere") as tunnel, self.assertRaisesRegex(exc.SocketError, "code 255"):
             tunnel.local("tcp://127.0.0.1:5555")
         with self.assertRaisesRegex(exc.SocketError, "not the name of a machine"):

@@ -12,6 +12,7 @@ from cvec_circus.stats.client import StatsClient
 from tests.client.test_tunnel import fake_ssh
 from tests.support.daemon import folder
 from tests.support.leaks import LeakCheckedTestCase
+from tests.support.silence import silence
 
 
 class TestStatsClient(LeakCheckedTestCase):
@@ -67,6 +68,7 @@ class TestStatsClient(LeakCheckedTestCase):
         self.publisher.send_multipart([b"stat.a", b"{}"])
         self.assertEqual(next(iter(client)), ("a", None, {}))
         client.stop()
+        silence(self)
         with self.assertRaises(exc.SocketError):
             StatsClient(self.endpoint, "nowhere")
 

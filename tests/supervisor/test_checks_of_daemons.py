@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.support.daemon import Daemon, DaemonCase
 from tests.support.eventually import eventually
 from tests.support.probing import NOTIFY
+from tests.support.silence import silence
 from tests.test_docs import DOCS
 
 EXAMPLE = DOCS / "examples" / "ready"
@@ -92,6 +93,7 @@ class ChecksTest(DaemonCase):
         self.assertTrue(any(f"web: {said}" in line for line in daemon.ended()))
 
     def test_a_reload_waits_for_the_new_process(self) -> None:
+        silence(self)
         text = (
             "[watcher:web]\ncmd = sh -c 'while ! test -e go; do sleep 0.01; done; echo up;"
             " exec sleep 1000'\nready.up = log:up\n"

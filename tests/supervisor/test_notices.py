@@ -15,6 +15,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.supervisor import notices
 from cvec_circus.system import accounts
 from tests.support.probing import NOTIFY, ProbeCase, Program, python, shell, sockets_of
+from tests.support.silence import silence
 
 WAIT = "\ntime.sleep(1000)"
 
@@ -48,6 +49,7 @@ class ReadyTest(NotifyCase):
         self.assertEqual(self.probed, [])
 
     def test_only_with_a_check_of_it(self) -> None:
+        silence(self)
         script = shell("echo got ${NOTIFY_SOCKET:+n}${WATCHDOG_USEC:+w}. && exec sleep 1000")
         for checks, got in (
             ({"ready.a": "fd:3"}, "got ."),

@@ -12,6 +12,7 @@ from tests.support.daemon import alive, gone
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
 from tests.support.hurry import hurry
+from tests.support.silence import silence
 
 # Writes much for each line that comes through a fifo, and says so through another one. SIGPIPE ends
 # it; SIGTERM does not end its first life.
@@ -85,14 +86,6 @@ class PipesCase(EmbeddedCase):
         self.assertEqual(int(self.lines.until("written")), pid)
         self.assertTrue(alive(pid))
 
-    def silence(self) -> None:
-        """Lead to nowhere what is passed on to the standard output of this process."""
-        former = os.dup(1)
-        self.addCleanup(os.close, former)
-        self.addCleanup(os.dup2, former, 1)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-
     def bury(self, pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
         self.assertTrue(gone(pid))
@@ -111,7 +104,7 @@ class TestOptions(PipesCase):
         self.has_written(pid)
 
     def test_a_history_that_is_kept_no_longer(self) -> None:
-        self.silence()
+        silence(self)
         self.arbit(self.talker(log_history=1000))
         pid = int(self.lines.until("ready"))
         self.addCleanup(self.bury, pid)
@@ -130,6 +123,7 @@ class TestOptions(PipesCase):
         self.assertEqual(self.wire.pids("a"), [pid])
 
     def test_a_history_from_the_next_start_on(self) -> None:
+        silence(self)
         mark = self.folder / "mark"
         text = f"if [ -e {mark} ]; then echo up; fi; echo > {mark}; exec sleep 1000"
         self.arbit({"name": "a", "cmd": "sh", "args": ["-c", text]})

@@ -16,6 +16,7 @@ from cvec_circus.supervisor.launching import Template
 from tests.support.answering import Answering, says
 from tests.support.endings import Process
 from tests.support.probing import ProbeCase, Program, python, shell
+from tests.support.silence import silence
 
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 BROKEN = b"HTTP/1.1 503 No\r\n\r\n"
@@ -209,6 +210,10 @@ class AddressTest(ProbeCase):
 
 class LineTest(ProbeCase):
     """What a process says by itself."""
+
+    def setUp(self) -> None:
+        silence(self)  # to the end of what passes output on
+        super().setUp()
 
     def test_a_newline(self) -> None:
         for number in (3, 9):
