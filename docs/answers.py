@@ -165,6 +165,7 @@ ANSWERS: dict[str, dict[str, str]] = {
 FIGURES = {
     "pid": "its pid",
     "cmdline": "the base name of its program",
+    "command": "what people call it: the script or module that an interpreter runs",
     "username": "whose it is",
     "nice": "its niceness",
     "cpu": "per cent of one processor since it was last asked about",

@@ -103,7 +103,7 @@ def from_daemon(kind: Callable[..., Assignment], variable: str, text: str) -> As
         raise exc.ArgumentError(f"{variable} cannot be used: {error}") from None
 
 
-def refuse(program: str, error: Exception, report: int | None = None) -> int:
+def refuse(error: Exception, report: int | None = None) -> int:
     """Say in one line why a program cannot run, and return its exit code.
 
     People read it on the standard error, a daemon through the file descriptor `report`.
@@ -111,7 +111,7 @@ def refuse(program: str, error: Exception, report: int | None = None) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.filename:
         text = f"{error.filename}: {error.strerror}"
-    print(f"{program}: {text}", file=sys.stderr, flush=True)
+    print(f"{exc.ERROR}{text}", file=sys.stderr, flush=True)
     if report is not None:
         with open(report, "w", encoding="utf-8") as file:
             file.write(f"{text}\n")

@@ -151,7 +151,7 @@ class Call(NamedTuple):
         if len(found) > 1:
             text = name if isinstance(name, str) else ", ".join(name)[:200]
             names = ", ".join(sorted(watcher.name for watcher in found))[:200]
-            raise MessageError(f"{text} matches {len(found)} programs; name one: {names}")
+            raise MessageError(f"{text} matches {len(found)} watchers; name one: {names}")
         return found[0]
 
     def each(self, known: bool = False, starts: bool = False) -> Watchers:
@@ -354,19 +354,22 @@ class Command:
 
     def words(self, reply: Fields) -> str | Table:
         """Render a reply that is no error for people."""
-        return "\n".join(["ok", *remarks(reply)])
+        return "ok"
+
+    def script(self, reply: Fields) -> str | Table:
+        """Render it for scripts: as circusctl prints it, where that knows the command."""
+        return self.words(reply)
+
+    def remarks(self, reply: Fields) -> Iterator[str]:
+        """Say what beside its success a person has to know of an order, a line each."""
+        yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
+        yield from map(GAP.format, reply.get("gap", ()))
+        yield from map(HUNG_UP.format, reply.get("hup", ()))
 
 
 def is_name(text: str, found: Watchers) -> bool:
     """Tell whether a text is the very name of the one watcher found by it, and no pattern."""
     return [fold(one.name) for one in found] == [fold(text)]
-
-
-def remarks(reply: Fields) -> Iterator[str]:
-    """Say what beside its success a person has to know of an order."""
-    yield from map(LEFT_BEHIND.format_map, reply.get("strays", ()))
-    yield from map(GAP.format, reply.get("gap", ()))
-    yield from map(HUNG_UP.format, reply.get("hup", ()))
 
 
 def strays(outcome: Outcome) -> Fields:

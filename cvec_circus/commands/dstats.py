@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Call, Command, Fields
-from cvec_circus.commands.render import Table, process_table
+from cvec_circus.commands.render import Table, process_lines, process_table
 
 
 class Dstats(Command):
@@ -16,4 +16,9 @@ class Dstats(Command):
         return None
 
     def words(self, reply: Fields) -> Table:
-        return process_table({"daemon": {"": reply["info"]}})
+        return process_table({"": {"": reply["info"]}})
+
+    def script(self, reply: Fields) -> str:
+        first, *rest = process_lines(reply["info"])
+        children = ["Children:", *(f"    {line}" for line in rest)] if rest else []
+        return "\n".join(["Main Process:", f"    {first}", *children])

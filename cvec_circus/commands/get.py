@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
 from cvec_circus.commands.kinds import to_names
-from cvec_circus.commands.render import Table, key_lines
+from cvec_circus.commands.render import Table, key_lines, option_lines
 from cvec_circus.exc import MessageError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.secrets import conceal
@@ -31,3 +31,6 @@ class Get(Command):
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])
+
+    def script(self, reply: Fields) -> str:
+        return option_lines(reply["options"])

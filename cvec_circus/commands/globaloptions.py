@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import Call, Command, Fields, Property
-from cvec_circus.commands.render import Table, key_lines
+from cvec_circus.commands.render import Table, key_lines, option_lines
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_text
 from cvec_circus.options.secrets import conceal
@@ -28,3 +28,6 @@ class GlobalOptions(Command):
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])
+
+    def script(self, reply: Fields) -> str:
+        return option_lines(reply["options"])

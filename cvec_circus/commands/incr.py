@@ -20,6 +20,7 @@ from cvec_circus.wire.orders import Resize
 
 _NUMBER = Property("nb", to_integer, default=1, low=0, high=10_000, doc="How many more, of each.")
 _SINGLETON = "a singleton: the number of processes stays as it is"
+_CIRCUS_SINGLETON = "This watcher is a Singleton - not changing the number of processes"
 
 
 class Incr(Command):
@@ -66,6 +67,9 @@ class Incr(Command):
         else:
             lines = [str(sizes)]
         return "\n".join([*lines, *(f"{name}: {_SINGLETON}" for name in kept)])
+
+    def script(self, reply: Fields) -> str:
+        return _CIRCUS_SINGLETON if reply.get("singleton") else self.words(reply)
 
 
 class Decr(Incr):

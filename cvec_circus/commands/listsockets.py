@@ -20,9 +20,17 @@ class ListSockets(Command):
             titles.append("NOTE")
             rows = [[*row, ""] for row in rows]
             rows += [[*_row(socket), "closed when nobody serves it any more"] for socket in leaving]
-        return Table(titles, rows) if rows else "no sockets"
+        return Table(titles, rows, numbers=(0, 3)) if rows else "no sockets"
+
+    def script(self, reply: Fields) -> str:
+        sockets = reply["sockets"]
+        lines = (f"{one['fd']}:socket '{one['name']}' at {_address(one)}" for one in sockets)
+        return "\n".join(lines)
 
 
 def _row(socket: Fields) -> list[str]:
-    where = socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"
-    return [str(socket["fd"]), socket["name"], where, str(socket["backlog"])]
+    return [str(socket["fd"]), socket["name"], _address(socket), str(socket["backlog"])]
+
+
+def _address(socket: Fields) -> str:
+    return socket["path"] if "path" in socket else f"{socket['host']}:{socket['port']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cvec_circus.commands.base import NAME, Call, Command, Fields
-from cvec_circus.commands.render import Table, key_lines
+from cvec_circus.commands.render import Table, key_lines, option_lines
 from cvec_circus.options.secrets import conceal
 
 
@@ -21,3 +21,6 @@ class Options(Command):
 
     def words(self, reply: Fields) -> Table:
         return key_lines(reply["options"])
+
+    def script(self, reply: Fields) -> str:
+        return option_lines(reply["options"])

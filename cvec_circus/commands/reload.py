@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvec_circus.base.figures import counted
 from cvec_circus.commands.base import (
     ANY_NAMES,
     MATCH,
@@ -66,7 +67,7 @@ def _step(step: Fields) -> str:
     pids = step["processes"]
     if not pids and step["action"] == "replace":
         return "no process runs: the next ones are new, and there is nothing to go back to"
-    many = f"{len(pids)} processes" if len(pids) != 1 else "1 process"
+    many = counted(len(pids), "process")
     named = f"{many} ({', '.join(map(str, pids[:5]))}{', ...' if len(pids) > 5 else ''})"
     if step["action"] == "hup":
         return f"{named}: SIGHUP"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cvec_circus.commands.base import Call, Command, Fields, Property, remarks
+from cvec_circus.commands.base import Call, Command, Fields, Property
 from cvec_circus.commands.render import option
 from cvec_circus.options.kinds import to_boolean, to_text
 
@@ -51,9 +51,7 @@ class ReloadConfig(Command):
         plan = reply.get("plan")
         if plan is None:
             return "ok"
-        lines = [f"warning: {line}" for line in reply.get("warnings", ())]
-        lines += _steps(plan["watchers"], "watcher ")
-        lines += _steps(plan["plugins"], "")
+        lines = [*_steps(plan["watchers"], "watcher "), *_steps(plan["plugins"], "")]
         for step in plan["sockets"]:
             was = f", which was {step['source']}," if step["source"] else ""
             lines.append(f"socket {step['name']}{was}: {SOCKETS[step['action']]}")
@@ -68,7 +66,16 @@ class ReloadConfig(Command):
             if "removes" in reply:
                 counts = f"{len(reply['removes'])} of {reply['running']}"
                 lines.append(f"--force is needed: {counts} running watchers are removed")
-        return "\n".join([*lines, *remarks(reply)])
+        return "\n".join(lines)
+
+    def script(self, reply: Fields) -> str:
+        """Say ok; of a dry run, which Circus has not, show the plan."""
+        return self.words(reply) if reply.get("dry_run") else "ok"
+
+    def remarks(self, reply: Fields) -> Iterator[str]:
+        """Say also what is odd in the file."""
+        yield from (f"warning: {line}" for line in reply.get("warnings", ()))
+        yield from super().remarks(reply)
 
 
 def _steps(steps: Sequence[Fields], kind: str) -> Iterator[str]:

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from cvec_circus.base.figures import duration
 from cvec_circus.system.signals import to_name
 
-_COLUMNS = (
-    ("PID", "pid", ""),
-    ("NAME", "cmdline", ""),
-    ("USER", "username", ""),
-    ("NICE", "nice", ""),
-    ("RSS", "mem_info1", ""),
-    ("VMS", "mem_info2", ""),
-    ("CPU%", "cpu", ".1f"),
-    ("MEM%", "mem", ".3f"),
-    ("CTIME", "ctime", ""),
-    ("AGE", "age", ".1f"),
-)
-"""Title, key, and the format of a fraction."""
+_TITLES = ("WATCHER", "PID", "NAME", "USER", "NICE", "RSS", "VMS", "CPU%", "MEM%", "CTIME", "AGE")
+_NUMBERS = (1, *range(4, len(_TITLES)))
+_LINE = "{pid}  {cmdline} {username} {nice} {mem_info1} {mem_info2} {cpu} {mem} {ctime}"
+"""A process as circusctl prints it."""
 
 
 class Table(NamedTuple):
-    """Rows of cells under the titles of their columns. Immutable."""
+    """Rows of cells under the titles of their columns. Immutable.
 
-    titles: Sequence[str]  # () for rows of a key and its value
+    Attributes:
+        titles: () for rows of a key and its value.
+        marked: The column of states, which are coloured.
+        note: Whether the last column is a sentence, and mostly empty.
+        numbers: The columns that are aligned to the right.
+    """
+
+    titles: Sequence[str]
     rows: Sequence[Sequence[str]]
-    marked: int | None = None  # the column of states, which are coloured
-    note: bool = False  # whether the last column is a sentence, and mostly empty
+    marked: int | None = None
+    note: bool = False
+    numbers: Sequence[int] = ()
 
 
 def value(given: Any) -> str:
@@ -56,21 +56,20 @@ def key_lines(mapping: Mapping[str, Any]) -> Table:
     return Table((), [(f"{key}:", option(key, mapping[key])) for key in sorted(mapping)])
 
 
+def option_lines(mapping: Mapping[str, Any]) -> str:
+    """Render options for scripts, as circusctl prints them: in their order, each as Python has it.
+
+    Only nothing and `env` are rendered.
+    """
+    rendered = {
+        key: value(one) if one is None or key == "env" else one for key, one in mapping.items()
+    }
+    return "\n".join(f"{key}: {one}" for key, one in rendered.items())
+
+
 def by_name(mapping: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Sort by name, whatever the case."""
     return sorted(mapping.items(), key=lambda item: item[0].lower())
-
-
-def duration(seconds: float) -> str:
-    """Render a duration in seconds in its largest unit, or the two largest from an hour on."""
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m"
-    if whole < 86400:
-        return f"{whole // 3600} h {whole // 60 % 60} m"
-    return f"{whole // 86400} d {whole // 3600 % 24} h"
 
 
 def ending(exit_code: int | None, oom: bool = False) -> str:
@@ -91,21 +90,49 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> Table:
     Args:
         infos: Process info by pid, by the name of the watcher; a lone "" leaves that column out.
     """
-    titles, rows = ["WATCHER", *(title for title, _, _ in _COLUMNS)], []
+    rows = []
     for name, processes in by_name(infos):
         found = [row for info in processes.values() for row in _rows(name, info, 0)]
-        rows.extend(found or [[name, "-", *[""] * (len(_COLUMNS) - 1)]])
+        rows.extend(found or [[name, "-", *[""] * (len(_TITLES) - 2)]])
     if list(infos) == [""]:
-        return Table(titles[1:], [row[1:] for row in rows])
-    return Table(titles, rows)
+        numbers = [column - 1 for column in _NUMBERS]
+        return Table(_TITLES[1:], [row[1:] for row in rows], numbers=numbers)
+    return Table(_TITLES, rows, numbers=_NUMBERS)
 
 
 def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:
     if not isinstance(process, Mapping):
         return  # Circus gives a sentence for a process that has just vanished
-    found = [(process.get(key), how) for _, key, how in _COLUMNS]
-    cells = [format(one, how) if isinstance(one, float) else value(one) for one, how in found]
-    cells[0] = "  " * depth + cells[0]
-    yield [name, *cells]
+    pid, user, nice, rss, vms, ctime = (
+        value(process.get(key))
+        for key in ("pid", "username", "nice", "mem_info1", "mem_info2", "ctime")
+    )
+    cpu, memory, age = (process.get(key) for key in ("cpu", "mem", "age"))
+    yield [
+        name,
+        pid,
+        f"{'  ' * depth}{shown_name(process)}",
+        *(user, nice, rss, vms),
+        _fraction(cpu, 1),
+        _fraction(memory, 3),
+        ctime,
+        duration(age) if isinstance(age, (int, float)) else value(age),
+    ]
     for child in process.get("children") or ():
         yield from _rows(name, child, depth + 1)
+
+
+def _fraction(given: Any, digits: int) -> str:
+    return f"{given:.{digits}f}" if isinstance(given, float) else value(given)
+
+
+def shown_name(process: Mapping[str, Any]) -> str:
+    """Return what people call a process; Circus tells only its program, such as an interpreter."""
+    return value(process.get("command") or process.get("cmdline"))
+
+
+def process_lines(process: Any) -> list[str]:
+    """Render a process and its children for scripts, a line each, as circusctl prints them."""
+    if not isinstance(process, Mapping):
+        return [str(process)]
+    return [_LINE.format_map(one) for one in (process, *(process.get("children") or ()))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cvec_circus.commands.base import (
@@ -14,7 +14,7 @@ from cvec_circus.commands.base import (
     Property,
 )
 from cvec_circus.commands.naming import names_and_numbers
-from cvec_circus.commands.render import Table, process_table
+from cvec_circus.commands.render import Table, process_lines, process_table
 from cvec_circus.commands.target import Watchers
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer
@@ -75,3 +75,20 @@ class Stats(Command):
         if "process" in reply:
             return process_table({"": {reply["process"]: reply["info"]}})
         return process_table({reply["name"]: reply["info"]})
+
+    def script(self, reply: Fields) -> str:
+        if "process" in reply:
+            return "\n".join(_script_lines({reply["process"]: reply["info"]}))
+        infos = reply["infos"] if "infos" in reply else {reply["name"]: reply["info"]}
+        lines: list[str] = []
+        for name, processes in infos.items():
+            lines += [f"{name}:", *_script_lines(processes or {})]
+        return "\n".join(lines)
+
+
+def _script_lines(processes: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield what circusctl prints of processes: each behind its pid, its children below it."""
+    for pid, info in processes.items():
+        first, *children = process_lines(info)
+        yield f"{pid}: {first}"
+        yield from (f"   {line}" for line in children)

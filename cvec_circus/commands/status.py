@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import ANY_NAMES, MATCH, Call, Command, Fields, Property, Switch
-from cvec_circus.commands.render import Table, by_name, duration, ending
+from cvec_circus.commands.render import Table, by_name, ending
 from cvec_circus.options.kinds import to_boolean
 
 _DETAILS = "With the processes, restarts, last death and uptime of each."
 _DEATHS = "With `details`: the last 20 deaths of each as well."
 _PHASE = "Show phases in a pipe too, where the words of Circus stand otherwise."
-_PLAIN = "plain"
-"""The field of a reply that is to be shown as Circus does."""
-
 _TITLES = ("NAME", "STATE", "PROCESSES", "RESTARTS", "LAST DEATH", "UPTIME", "REASON")
 
 
@@ -64,13 +62,9 @@ class Status(Command):
         return super().message(args, {**more, **switches})
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:
-        """Show phases on a terminal, or if that is wanted; an old daemon does not know them.
-
-        A pipe gets what Circus prints, which scripts read, unless details are wanted.
-        """
+        """Show phases on a terminal, or if that is wanted; an old daemon does not know them."""
         if not (is_terminal or "phase" in local):
-            each = [reply.get("watcher") or {}, *(reply.get("watchers") or {}).values()]
-            return reply if any("deaths" in one for one in each) else {**reply, _PLAIN: True}
+            return reply
         if "phases" in reply:
             details = reply.get("watchers") or {}
             shown = {
@@ -82,11 +76,6 @@ class Status(Command):
         return {**reply, "status": phase_cell(reply.get("phase") or reply["status"], known)}
 
     def words(self, reply: Fields) -> str | Table:
-        if _PLAIN in reply:
-            lines = (
-                f"{name}: {state}" for name, state in sorted(reply.get("statuses", {}).items())
-            )
-            return "\n".join(lines) if "statuses" in reply else str(reply["status"])
         if "statuses" not in reply:
             return _one(reply)
         reasons, details = reply.get("reasons", {}), reply.get("watchers")
@@ -96,7 +85,16 @@ class Status(Command):
             reason = known.get("reason") or reasons.get(name, "")
             rows.append((name, state, *(_numbers(known) if details else ()), reason))
         titles = _TITLES if details else (*_TITLES[:2], _TITLES[-1])
-        return Table(titles, rows, marked=1, note=True) if rows else "no watchers"
+        numbers = (2, 3, 5) if details else ()
+        return Table(titles, rows, marked=1, note=True, numbers=numbers) if rows else "no watchers"
+
+    def script(self, reply: Fields) -> str | Table:
+        """Print states alone, unless the details were asked for by their switch."""
+        if "statuses" not in reply:
+            return self.words(reply) if "watcher" in reply else str(reply["status"])
+        if any("deaths" in known for known in (reply.get("watchers") or {}).values()):
+            return self.words(reply)
+        return "\n".join(f"{name}: {state}" for name, state in sorted(reply["statuses"].items()))
 
 
 def _one(reply: Fields) -> str | Table:
@@ -104,7 +102,8 @@ def _one(reply: Fields) -> str | Table:
     state, reason, known = reply["status"], reply.get("reason", ""), reply.get("watcher")
     if known is None:
         return f"{state} ({reason})" if reason else str(state)
-    return Table(_TITLES[1:], [(state, *_numbers(known), reason)], marked=0, note=True)
+    row = (state, *_numbers(known), reason)
+    return Table(_TITLES[1:], [row], marked=0, note=True, numbers=(1, 2, 4))
 
 
 def phase_cell(phase: str, known: Mapping[str, Any]) -> str:

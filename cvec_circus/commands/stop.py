@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cvec_circus.commands.base import (
     ANY_NAMES,
     MATCH,
@@ -45,11 +47,11 @@ class Stop(Command):
         reply = call.give(order, lambda outcome: {"info": None, **strays(outcome), **more})
         return None if reply is None else {**reply, **more}
 
-    def words(self, reply: Fields) -> str:
-        lines = [str(super().words(reply))]
+    def remarks(self, reply: Fields) -> Iterator[str]:
+        """Say also what stops with it, and who depends on it and goes on."""
+        yield from super().remarks(reply)
         if parts := reply.get("parts"):
-            lines.append(f"{', '.join(parts)} {'stops' if len(parts) == 1 else 'stop'} with it")
+            yield f"{', '.join(parts)} {'stops' if len(parts) == 1 else 'stop'} with it"
         if names := reply.get("dependants"):
             verb = "depends on it and goes" if len(names) == 1 else "depend on it and go"
-            lines.append(f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too")
-        return "\n".join(lines)
+            yield f"{', '.join(names)} {verb} on; `--with-dependants` stops that, too"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 
+from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
-from cvec_circus.commands.render import duration, ending
+from cvec_circus.commands.render import ending
 from cvec_circus.wire.outcome import lasting, standing
 
 CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})

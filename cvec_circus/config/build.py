@@ -18,7 +18,7 @@ from cvec_circus.config.configuration import (
     SocketConfig,
     WatcherConfig,
 )
-from cvec_circus.config.environment import Environments
+from cvec_circus.config.environment import SHORTEST_SECRET, Environments
 from cvec_circus.config.section import (
     CIRCUS,
     ENV,
@@ -33,7 +33,6 @@ from cvec_circus.exc import OptionError
 from cvec_circus.options import address
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand, expand_words, names_in
-from cvec_circus.options.kinds import shown
 from cvec_circus.options.needs import NEEDS
 from cvec_circus.options.rights import accounts_of, problems, why_no_user
 from cvec_circus.options.socket import SOCKET_OPTIONS, check
@@ -64,9 +63,6 @@ PROGRAM = "exec:"
 
 DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_directive)
 """The keys that readers act upon, and no plugin gets."""
-
-SHORTEST_SECRET = 3
-"""Characters. What is shorter is no secret, and may be part of any word of a message."""
 
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
 """Keys of Circus without a meaning here, neither for the daemon nor for a watcher."""
@@ -112,11 +108,13 @@ class Build:
             if not section.kind:
                 self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
+        self._variables: dict[str, str] = {}
         if self._is_file:
             for section in self.sections:
                 if section.kind in TABLES:
                     self._expand(section)
         self.everything = Configuration(self._circus())
+        self.everything.variables = self._variables
         self._socket_names: dict[str, str] = {}
         self._watcher_names: dict[str, str] = {}
         self._addresses: list[tuple[str, address.Address]] = []
@@ -186,21 +184,8 @@ class Build:
         return self.replaced(section, text)
 
     def _refuse(self, section: Section, error: OptionError) -> None:
-        reason = self._concealed(section, error.option, error.reason)
+        reason = self.environments.conceal(section, error.option, error.reason)
         self.findings.problem(section, error.option, reason)
-
-    def _concealed(self, section: Section, key: str, reason: str) -> str:
-        """Return why a value is wrong without what variables in it stand for."""
-        written = section.written[key] if key in section.written else None
-        if not isinstance(written, str) or written == section.values[key]:
-            return reason
-        reason = reason.replace(shown(section.values[key]), shown(written))
-        values = self.environments.values(section.watcher)
-        for name in names_in(written):
-            value = values.get(name.lower(), "")
-            if len(value) >= SHORTEST_SECRET:
-                reason = reason.replace(value, f"$(circus.{name})")
-        return reason
 
     def _expand(self, section: Section) -> None:
         """Replace `$(circus.env.NAME)` in a section; other names are for later."""
@@ -211,6 +196,12 @@ class Build:
         }
         if changed:
             section.values = {**section.values, **changed}
+        for key, name, value in self.environments.named(section, changed):
+            if len(value) >= SHORTEST_SECRET:
+                self._variables[value] = f"$(circus.{name})"
+            if names_in(value) and _is_address(section, key):
+                said = f"$(circus.{name}) has a name in its value, which no address can have"
+                self.findings.problem(section, key, said)
 
     def _typed(self, section: Section, is_open: bool = False) -> dict[str, Any]:
         """Return the options in a section, typed; what cannot be taken becomes a finding.
@@ -238,7 +229,9 @@ class Build:
                     self._refuse(section, error)
                     refused.add(key)
                     continue
-                self._keep_freeform(section, key, self._concealed(section, key, error.reason))
+                self._keep_freeform(
+                    section, key, self.environments.conceal(section, key, error.reason)
+                )
                 if "." in key:
                     typed[key] = value
                 else:
@@ -397,3 +390,9 @@ def _why_not_json(value: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         return str(error) or type(error).__name__
     return ""
+
+
+def _is_address(section: Section, key: str) -> bool:
+    """Tell whether a check that asks an address stands there."""
+    family = key.partition(".")[0] if section.kind == WATCHER else ""
+    return family in ("ready", "live") and not section.values[key].startswith(PROGRAM)

@@ -78,6 +78,7 @@ class Configuration:
         warnings: The warnings, a line each.
         left_out: The watchers and plugins that are not run because they have problems.
         sources: The files that were read, and the folders or files that `include` names, by path.
+        variables: The `$(circus.env.NAME)` in it, as they are written, by what they stand for.
     """
 
     def __init__(self, circus: dict[str, Any]) -> None:
@@ -88,6 +89,7 @@ class Configuration:
         self.warnings: list[str] = []
         self.left_out: list[LeftOut] = []
         self.sources: frozenset[str] = frozenset()
+        self.variables: dict[str, str] = {}
 
     def forget_places(self) -> None:
         """Release the sections, which only messages about the configuration need.

@@ -14,11 +14,15 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from cvec_circus.config.section import ENV, Findings, Section
-from cvec_circus.options.expand import env_values
+from cvec_circus.options.expand import env_values, names_in
+from cvec_circus.options.kinds import shown
+
+SHORTEST_SECRET = 3
+"""Characters. What is shorter is no secret, and may be part of any word of a message."""
 
 _NAMES = re.compile(
     r"\$([A-Z][A-Z0-9_]*)|(?i:\$\(circus\.env\.([^()]+)\)|\(\(circus\.env\.([^()]+)\)\))",
@@ -62,6 +66,25 @@ class Environments:
         self._values = env_values(environ)
         for section in self._common:
             self._values.update(env_values(section.values))
+
+    def named(self, section: Section, keys: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        """Yield the variables that values of a section name: key, name, and what it stands for."""
+        values = self.values(section.watcher)
+        for key in keys:
+            for name in names_in(section.written[key]):
+                if name.lower().startswith("env.") and name.lower() in values:
+                    yield key, name, values[name.lower()]
+
+    def conceal(self, section: Section, key: str, reason: str) -> str:
+        """Return why a value is wrong without what variables in it stand for."""
+        written = section.written[key] if key in section.written else None
+        if not isinstance(written, str) or written == section.values[key]:
+            return reason
+        reason = reason.replace(shown(section.values[key]), shown(written))
+        for _, name, value in self.named(section, [key]):
+            if len(value) >= SHORTEST_SECRET:
+                reason = reason.replace(value, f"$(circus.{name})")
+        return reason
 
     def _add(self, section: Section, findings: Findings) -> None:
         number = len(self._sections)

@@ -7,9 +7,10 @@ watchers. So the files are read until two readings a moment apart are the same.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.examination import There, examine
 from cvec_circus.config.readers.ini import Document, finish, read
@@ -29,6 +30,7 @@ def reread(
     cwd: str,
     there: There,
     former: Collection[str],
+    inspect: Callable[[Build], None],
 ) -> Configuration:
     """Read a configuration as `readers.ini.load` does, once it is settled. It blocks.
 
@@ -36,6 +38,7 @@ def reread(
         path, environ, cwd: As for `load`.
         there: What the daemon has beside the file.
         former: The `sources` of the configuration that is read again.
+        inspect: Adds to the findings what only the classes of plugins can tell.
 
     Raises:
         ConfigError: Every problem that `--check` finds, what was included and is gone, or a file
@@ -51,6 +54,7 @@ def reread(
             break
         if SYSTEM.monotonic() > ends_at:
             raise ConfigError([f"{path}: changes all the time; read it again when it is written"])
+    inspect(examination.build)
     found = examination.build.findings.everything()
     problems = [one.line for one in found if one.is_problem]
     problems += _gone(document, former)

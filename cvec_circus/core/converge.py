@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from cvec_circus.base.figures import counted
 from cvec_circus.core.conditions import Connection, Dependency, Schedule
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.hooks import YES
@@ -306,7 +307,7 @@ def failure(watcher: Watcher) -> str:
     failed, death = watcher.failed_exits, watcher.places.last_death
     if failed == 1 and death is not None and death.exit_code != 0:
         return f"process {death.pid} {ended(death.exit_code, death.oom)}"
-    return f"{failed} processes ended with a code other than 0" if failed else ""
+    return f"{counted(failed, 'process')} ended with a code other than 0" if failed else ""
 
 
 def waits_for(watcher: Watcher, name: str) -> bool:

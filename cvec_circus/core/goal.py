@@ -12,6 +12,15 @@ from cvec_circus.wire.outcome import WROTE
 THE_END = "the end of its last process"
 """The word for what ends a watcher whose processes are not respawned."""
 
+PAST = {
+    "start": "started",
+    "stop": "stopped",
+    "restart": "restarted",
+    "reload": "reloaded",
+    "rm": "removed",
+}
+"""What the one who gave an order did to the watcher, by the order's word."""
+
 
 class Goal(NamedTuple):
     """What is wanted. Immutable: each order makes a new one."""
@@ -25,6 +34,16 @@ class Goal(NamedTuple):
     word: str = ""  # for the last order: "start", "stop" ...; "" before the first
     patience: float | None = None  # seconds until SIGKILL at most; the end of the daemon sets it
     mute: bool = False  # no hook is asked any more, because there is no time for it
+
+    @property
+    def deed(self) -> str:
+        """Who has decided it, and what: for an order before it, which it has made void."""
+        if self.word == THE_END:
+            return "its last process has ended"
+        if self.word == "quit":
+            return "the daemon is stopping"
+        why = f" ({self.cause.reason})" if self.cause.reason else ""
+        return f"{self.cause.actor or 'a later order'} {PAST.get(self.word, self.word)} it{why}"
 
 
 class Run(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from cvec_circus.base.clock import exponential, jittered
+from cvec_circus.base.figures import counted
 from cvec_circus.core.backoff import FAILED_START_CEILING, FIRST_DELAY, NEVER
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES
@@ -181,7 +182,9 @@ class Spawner(Prover):
             places.refused = places.trouble
             places.exhausted |= 0 <= watcher.options.max_retry <= memory.failed_starts
             if places.exhausted and not places.has_started(self.now()):
-                self.give_up(watcher, f"{places.trouble} ({memory.failed_starts} attempts)")
+                self.give_up(
+                    watcher, f"{places.trouble} ({counted(memory.failed_starts, 'attempt')})"
+                )
                 return
         tries = f"attempt {memory.deaths}, next in {memory.delay:g} s"
         self.note(watcher, f"slot {process.wid}: {places.trouble}; {tries}")

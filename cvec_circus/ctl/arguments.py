@@ -25,7 +25,7 @@ PROG = "cvec_circusctl"
 WITH_VALUE = frozenset({"--endpoint", "--timeout", "--ssh", "--ssh_keyfile", "--completion"})
 """Options that take the next word."""
 
-_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--show-secrets", "--help")
+_COMMON = ("--endpoint", "--timeout", "--json", "--prettify", "--table", "--show-secrets", "--help")
 """Options that may stand before the command or after it."""
 
 _NEGATIVE = re.compile(r"-[0-9.]+")
@@ -52,8 +52,8 @@ def parse(argv: Sequence[str], defaults: argparse.Namespace | None = None) -> Li
     line does not set have the values of `defaults`.
 
     Raises:
-        SystemExit: With 2 for a command line that is wrong, with 0 after --help or --version.
-        ArgumentError: There is no such command.
+        SystemExit: With 0 after --help or --version.
+        ArgumentError: The command line is wrong.
     """
     parser = main_parser()
     at = 0
@@ -107,7 +107,22 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=max(40, page_of(sys.stdout).width or 80) - 2, **others)
 
 
-class _MainParser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """Raises its errors. Owned by the thread that made it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ArgumentError instead of printing the usage and exiting."""
+        raise ArgumentError(message)
+
+
+class _CommandParser(_Parser):
+    """Shows the usage, which is one line, below an error. Owned by the thread that made it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(f"{message}\n{self.format_usage().rstrip()}")
+
+
+class _MainParser(_Parser):
     """Loads the commands only for the help. Owned by the thread that made it."""
 
     def format_help(self) -> str:
@@ -143,7 +158,7 @@ def command_parser(command: Command) -> argparse.ArgumentParser:
     takes = command.arguments
     width = max(map(len, takes), default=0)
     lines = [f"  {word.ljust(width)}  {prop.help}" for word, prop in takes.items()]
-    parser = argparse.ArgumentParser(
+    parser = _CommandParser(
         prog=f"{PROG} {command.name}",
         usage=" ".join(filter(None, ("%(prog)s", command.usage, "[SWITCH ...]"))),
         description="\n".join([command.doc, *(["", "arguments:", *lines] if lines else [])]),
@@ -180,6 +195,7 @@ def _add_options(parser: argparse._ActionsContainer) -> None:
     add("--timeout", metavar="SECONDS", type=_seconds, help=patience)
     add("--json", action="store_true", help="print the reply as JSON")
     add("--prettify", action="store_true", help="print the reply as JSON, a value a line")
+    add("--table", action="store_true", help="print tables into a pipe too, as at a terminal")
     clear = "show passwords and keys at a terminal too, which are hidden otherwise"
     add("--show-secrets", "--show_secrets", action="store_true", help=clear)
     add("--ssh", metavar="SERVER", help="reach the daemon of that machine by the system's ssh")

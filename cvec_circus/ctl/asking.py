@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
+from cvec_circus.base.figures import counted
 from cvec_circus.ctl.output import plain, say
 from cvec_circus.options.watcher import WATCHER_OPTIONS, needs_fresh
 
@@ -48,7 +49,7 @@ def question_of(client: Client, command: str, properties: Fields) -> str:
     if watchers is None or processes is None:  # refused: the command itself may be, too
         return f"{command} all watchers? [y/N] "
     which = "1 watcher" if watchers == 1 else f"all {watchers} watchers"
-    return f"{command} {which} ({_processes(processes)})? [y/N] "
+    return f"{command} {which} ({counted(processes, 'process')})? [y/N] "
 
 
 def question_of_loss(command: str, refused: Fields) -> str:
@@ -67,7 +68,7 @@ def _of_set(client: Client, name: str, options: Fields) -> str:
     count = client.call("numprocesses", name=name).get("numprocesses") if fresh else 0
     if not count:  # none runs, or there is no such watcher
         return ""
-    return f"set {', '.join(fresh)} of {name} and replace its {_processes(count)}? [y/N] "
+    return f"set {', '.join(fresh)} of {name} and replace its {counted(count, 'process')}? [y/N] "
 
 
 def _differs(key: str, value: Any, shown: Fields) -> bool:
@@ -76,10 +77,6 @@ def _differs(key: str, value: Any, shown: Fields) -> bool:
         return key not in shown or WATCHER_OPTIONS.convert({key: shown[key]})[key] != value
     except exc.OptionError:
         return True
-
-
-def _processes(count: int) -> str:
-    return f"{count} process" if count == 1 else f"{count} processes"
 
 
 def says_yes(question: str) -> bool:

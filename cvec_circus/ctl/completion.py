@@ -106,7 +106,7 @@ def print_script(shell: str) -> int:
     try:
         text = completion.script(shell)
     except ImportError:
-        complain(f"{PROG}: {MISSING}")
+        complain(f"{exc.ERROR}{MISSING}")
         return exc.EXIT_PROBLEM
     say(text)
     return exc.EXIT_OK

@@ -15,6 +15,7 @@ from collections import deque
 from typing import Any
 
 from cvec_circus import exc
+from cvec_circus.base.figures import counted
 from cvec_circus.client import CALL_TIMEOUT, Client
 from cvec_circus.commands.logs import CURE, LINES, log_line, shorten, writer_of
 from cvec_circus.ctl.arguments import PROG
@@ -149,7 +150,7 @@ class Reading:
             return True
         if self._as_json:
             return say(json.dumps({"missed": missed}))
-        complain(f"... {missed} bytes missed")
+        complain(f"... {counted(missed, 'byte')} missed")
         return True
 
 

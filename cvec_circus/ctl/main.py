@@ -17,8 +17,8 @@ from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT, TIMED_OUT, Client
 from cvec_circus.client.connect import absence, endpoint_from
 from cvec_circus.commands.base import YES
-from cvec_circus.ctl.arguments import PROG, Line, main_parser, parse
-from cvec_circus.ctl.output import complain, show
+from cvec_circus.ctl.arguments import PROG, Line, parse
+from cvec_circus.ctl.output import complain, show, show_error
 from cvec_circus.system import completion, utf8
 from cvec_circus.wire import messages
 
@@ -33,7 +33,7 @@ GRACE = 1.0
 ENDPOINT_FORM = "; an endpoint is tcp://HOST:PORT or ipc://FILE"
 
 NOT_FOUND = re.compile("program (.*) not found")
-"""The daemon's answer to a name that no watcher has."""
+"""The daemon's answer to a name that no watcher has, in the words of Circus."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,15 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = parse(sys.argv[1:] if argv is None else list(argv))
         return over_ssh(line) if line.options.ssh else carry_out(line)
     except exc.SocketError as problem:
-        complain(f"{PROG}: {problem}")
+        complain(f"{exc.ERROR}{problem}")
         return exc.EXIT_UNREACHABLE
     except exc.ArgumentError as problem:
-        complain(f"{PROG}: {problem}")
+        complain(f"{exc.ERROR}{problem}")
         return exc.EXIT_USAGE
     except KeyboardInterrupt:
         return exc.EXIT_INTERRUPTED
     except OSError as problem:
-        complain(f"{PROG}: the output cannot be written: {problem.strerror}")
+        complain(f"{exc.ERROR}the output cannot be written: {problem.strerror}")
         return exc.EXIT_PROBLEM
 
 
@@ -107,12 +107,12 @@ def run(line: Line, by_script: bool = False) -> int:
 
     Raises:
         KeyboardInterrupt: Ctrl-C was typed.
-        SystemExit: With 2: an option comes too late.
+        ArgumentError: An option comes too late.
     """
     options, command, properties = line
     assert command is not None
     if options.ssh != (options.tunnel and options.tunnel.server):
-        main_parser().error("--ssh applies to a whole shell: give it when you start the shell")
+        raise exc.ArgumentError("--ssh applies to a whole shell: give it when you start the shell")
     endpoint = options.endpoint or endpoint_from()
     if not options.tunnel and absence(endpoint, options.timeout):
         complain(unreachable(TIMED_OUT, options, None))
@@ -132,23 +132,15 @@ def run(line: Line, by_script: bool = False) -> int:
         return exc.EXIT_UNREACHABLE
     if reply.get("status") != "error":
         if stream is None:
-            show(
-                command,
-                reply,
-                options.json,
-                options.prettify,
-                local=options.local,
-                show_secrets=options.show_secrets,
-            )
+            show(command, reply, options)
         return command.exit_code(reply)
-    hint = ""
-    missing = NOT_FOUND.fullmatch(str(reply.get("reason")))
+    reason = str(reply.get("reason"))
+    missing = NOT_FOUND.fullmatch(reason)
     if missing and not (options.json or options.prettify):
         from cvec_circus.ctl.reach import near_watcher
 
-        hint = near_watcher(missing[1], endpoint)
-    secrets = options.show_secrets
-    show(command, reply, options.json, options.prettify, hint, show_secrets=secrets)
+        reason = f"no watcher {missing[1]}{near_watcher(missing[1], endpoint)}"
+    show_error(reply, reason, options)
     return command.exit_code(reply)
 
 
@@ -236,7 +228,7 @@ def unreachable(reason: str, options: Namespace, timeout: float | None) -> str:
     """Say why there is no reply, after so many seconds or at once, and what to check."""
     if reason != TIMED_OUT:
         form = "" if "://" in (options.endpoint or endpoint_from()) else ENDPOINT_FORM
-        return f"error: {reason}{form}"
+        return f"{exc.ERROR}{reason}{form}"
     from cvec_circus.ctl.reach import why_unreachable
 
     return why_unreachable(options.endpoint, timeout)

@@ -4,7 +4,8 @@ Nothing in a table is ever cut off, because a name or a reason is there to be re
 the last column is as wide as what it holds. Where a terminal is too narrow, notes go on a line of
 their own below the row, then names on one above, and if even that does not fit, a row becomes a
 block with a cell a line. A word of a note that is longer than a line, as a path may be, is left to
-the terminal to break. What goes into a pipe is aligned as well, without a width and colours.
+the terminal to break. A pipe gets what circusctl prints, which scripts read; with ``--table`` the
+tables, aligned as well, without a width and colours.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from cvec_circus.commands.render import Table
+from cvec_circus.exc import ERROR
 from cvec_circus.options.secrets import conceal_text
 
 if TYPE_CHECKING:
-    from cvec_circus.commands.base import Command, Fields
+    from argparse import Namespace
 
-NOTHING: Mapping[str, Any] = {}
+    from cvec_circus.commands.base import Command, Fields
 
 _GAP = "  "
 _INDENT = "    "
@@ -53,43 +55,53 @@ _IN_A_CELL = {**_ESCAPES, 10: "\\n", 9: "\\t"}
 # -- streams
 
 
-def show(
-    command: Command,
-    reply: Fields,
-    as_json: bool,
-    prettify: bool,
-    hint: str = "",
-    local: Mapping[str, Any] = NOTHING,
-    show_secrets: bool = False,
-) -> None:
-    """Print a reply to a command on the standard output.
+def show(command: Command, reply: Fields, options: Namespace) -> None:
+    """Print a reply that is no error on the standard output.
 
-    An error for people goes to the standard error, with `hint` behind it. `prettify` is JSON with a
-    value a line. `local` are the switches that the command line itself follows. What may be a
-    secret is hidden at a terminal, unless `show_secrets` says otherwise.
+    A terminal gets words and tables for people; a pipe what circusctl prints, for scripts, unless
+    `options` ask for the former by `table`. Remarks stand below the words for people, and go to the
+    standard error where a script reads the output.
     """
-    if as_json or prettify:
-        say(json.dumps(reply, indent=2 if prettify else None, sort_keys=prettify))
-    elif reply.get("status") == "error":
-        text = f"error: {reply.get('reason')}{hint}"
-        is_open = show_secrets or page_of(sys.stderr).width is None
-        complain(text if is_open else conceal_text(text))
-    else:
-        say(_words(command, reply, local, show_secrets))
-
-
-def _words(command: Command, reply: Fields, local: Mapping[str, Any], show_secrets: bool) -> str:
-    """Render a reply; as JSON if it has another shape, from another version of the daemon."""
+    if options.json or options.prettify:
+        _say_json(reply, options)
+        return
     page = page_of(sys.stdout)
+    is_for_people = options.table or page.width is not None
+    conceals = page.width is not None and not options.show_secrets
     try:
-        chosen = command.chosen(reply, local, page.width is not None)
-        if page.width is None or show_secrets:
-            words = command.words(chosen)
-        else:
-            words = _concealed(command.words(command.concealed(chosen)))
-        return plain(words) if isinstance(words, str) else lay_out(words, page)
+        chosen = command.chosen(reply, options.local, is_for_people)
+        shown = command.concealed(chosen) if conceals else chosen
+        words = command.words(shown) if is_for_people else command.script(shown)
+        words = _concealed(words) if conceals else words
+        text = plain(words) if isinstance(words, str) else lay_out(words, page)
+        remarks = list(command.remarks(reply))
     except (KeyError, TypeError, AttributeError, ValueError):
-        return json.dumps(reply)
+        text, remarks = json.dumps(reply), []  # of another shape: the daemon's version is another
+    say(text)
+    for remark in remarks:
+        if is_for_people:
+            say(plain(conceal_text(remark) if conceals else remark))
+        else:
+            complain(_open(remark, options))
+
+
+def show_error(reply: Fields, reason: str, options: Namespace) -> None:
+    """Print a reply that is an error: as JSON, or its reason on the standard error."""
+    if options.json or options.prettify:
+        _say_json(reply, options)
+    else:
+        complain(_open(f"{ERROR}{reason}", options))
+
+
+def _say_json(reply: Fields, options: Namespace) -> None:
+    a_value_a_line = options.prettify
+    say(json.dumps(reply, indent=2 if a_value_a_line else None, sort_keys=a_value_a_line))
+
+
+def _open(text: str, options: Namespace) -> str:
+    """Hide what may be a secret in a text for the standard error, if that is a terminal."""
+    is_open = options.show_secrets or page_of(sys.stderr).width is None
+    return text if is_open else conceal_text(text)
 
 
 def _concealed(words: str | Table) -> str | Table:
@@ -205,10 +217,11 @@ def _pairs(table: Table, page: Page) -> Iterator[str]:
 def _aligned(table: Table, page: Page) -> Iterator[str]:
     """A row a line."""
     widths = [max(map(width_of, column)) for column in zip(table.titles, *table.rows)]
-    titles = map(_padded, table.titles, widths)
+    aligned = [_to_the_right if n in table.numbers else _padded for n in range(len(widths))]
+    titles = (align(cell, width) for align, cell, width in zip(aligned, table.titles, widths))
     yield _coloured(_GAP.join(titles).rstrip(), _BOLD, page)
     for row in table.rows:
-        cells = list(map(_padded, row, widths))
+        cells = [align(cell, width) for align, cell, width in zip(aligned, row, widths)]
         if table.marked is not None:
             state = row[table.marked]
             cells[table.marked] = _state(state, page) + cells[table.marked][len(state) :]
@@ -238,6 +251,7 @@ def _with_names_above(table: Table, page: Page) -> Iterator[str]:
         titles=table.titles[inner],
         rows=[row[inner] for row in table.rows],
         marked=None if table.marked is None else table.marked - 1,
+        numbers=[column - 1 for column in table.numbers],
     )
     narrow = None if page.width is None else page.width - len(_INDENT)
     lines = _aligned(rest, page)
@@ -286,6 +300,10 @@ def _coloured(text: str, colour: str | None, page: Page) -> str:
 
 def _padded(text: str, width: int) -> str:
     return text + " " * (width - width_of(text))
+
+
+def _to_the_right(text: str, width: int) -> str:
+    return " " * (width - width_of(text)) + text
 
 
 def width_of(text: str) -> int:

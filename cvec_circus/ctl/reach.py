@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from cvec_circus.client.connect import ENDPOINT_VARIABLES, endpoint_from, knock
 from cvec_circus.ctl.completion import Candidates
+from cvec_circus.exc import ERROR
 from cvec_circus.options.nearest import LONGEST_WORD, nearest_to
 
 
@@ -25,7 +26,7 @@ def why_unreachable(
         named = f" (from {source})" if source else " (the default)"
     within = "" if timeout is None else f" within {timeout:g} s"
     return (
-        f"cannot reach {endpoint}{named}{within}: {_probe(endpoint)}is cvec_circusd "
+        f"{ERROR}cannot reach {endpoint}{named}{within}: {_probe(endpoint)}is cvec_circusd "
         "running, and is --endpoint right?"
     )
 

@@ -66,7 +66,7 @@ class Shell:
                     return self._code
                 say("")
             except ValueError as problem:  # an open quotation, or bytes that are no text
-                complain(f"this line cannot be read: {problem}")
+                complain(f"{exc.ERROR}this line cannot be read: {problem}")
                 self._code = exc.EXIT_USAGE
                 if isinstance(problem, UnicodeError):
                     return self._code
@@ -80,7 +80,7 @@ class Shell:
             else:
                 self._code = self._carry_out(line)
         except exc.ArgumentError as problem:
-            complain(str(problem))
+            complain(f"{exc.ERROR}{problem}")
             self._code = exc.EXIT_USAGE
         except SystemExit as end:
             self._code = int(end.code or 0)
@@ -118,7 +118,7 @@ def editing(completer: Completer, path: str) -> Iterator[None]:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
             readline.write_history_file(path)
         except OSError as problem:
-            complain(f"the history cannot be written: {path}: {problem.strerror}")
+            complain(f"{exc.ERROR}the history cannot be written: {path}: {problem.strerror}")
         readline.set_completer(former[0])
         readline.set_completer_delims(former[1])
 

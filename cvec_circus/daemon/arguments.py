@@ -6,15 +6,30 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cvec_circus import __version__
+from cvec_circus.exc import ERROR, EXIT_USAGE
 from cvec_circus.logs.log import LEVELS
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A command line whose errors are one line each. Owned by the main thread."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit.
+
+        Raises:
+            SystemExit: With 2.
+        """
+        complain(f"{message}; --help lists the options")
+        raise SystemExit(EXIT_USAGE)
+
+
+def parser() -> Parser:
     """Make the parser of the command line."""
     width = help_width()
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="cvec_circusd",
         description="Start programs and keep them alive.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, width=width),
@@ -107,4 +122,4 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def complain(text: str) -> None:
     """Print a line on standard error, if there is one."""
     if sys.stderr is not None:  # for print, None would be the standard output
-        print(f"cvec_circusd: {text}", file=sys.stderr)
+        print(f"{ERROR}{text}", file=sys.stderr)

@@ -136,6 +136,7 @@ class Daemon:
             logger.warning("this log is lost in the background: set logoutput or --log-output")
 
     def _check_files(self, configuration: Configuration) -> None:
+        self._log.variables.adopt(configuration.variables)
         check_files(configuration, self._arguments.prefix)
 
     def _supervise(self) -> int:

@@ -37,9 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except exc.CircusError as error:
         complain(str(error))
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(f"{where}{error.strerror}")
+        complain(_sentence(error))
     return exc.EXIT_PROBLEM
+
+
+def _sentence(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 def fill_standard_files() -> None:
@@ -76,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cvec_circus.config.readers.ini import load
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
+    from cvec_circus.options.secrets import Variables
 
     gc.freeze()
     gc.enable()  # the script has disabled it
@@ -91,7 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.daemon:
         container.refuse_background()
         detach()
-    return Daemon(arguments, configuration, notifier, origin).run()
+    try:
+        return Daemon(arguments, configuration, notifier, origin).run()
+    except (exc.CircusError, OSError) as error:
+        said = str(error) if isinstance(error, exc.CircusError) else _sentence(error)
+        raise exc.CircusError(Variables(configuration.variables).conceal(said)) from error
 
 
 def demo_path() -> str:
@@ -106,7 +114,7 @@ def detach() -> None:
     from cvec_circus.system import daemonize
 
     daemonize.close_inherited()
-    daemonize.detach("cvec_circusd: ")
+    daemonize.detach(exc.ERROR)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.figures import counted
 from cvec_circus.base.loop import Loop
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.supervisor.outputs import WRITE_TIMEOUT
@@ -67,6 +68,6 @@ def status(configuration: Configuration) -> str:
     return ", ".join(parts) or "no watchers"
 
 
-def counts(*counted: tuple[int, str]) -> str:
+def counts(*numbers: tuple[int, str]) -> str:
     """List numbers with their nouns, without the zeros: "1 watcher, 2 sockets"."""
-    return ", ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counted if n)
+    return ", ".join(counted(n, noun) for n, noun in numbers if n)

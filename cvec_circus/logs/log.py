@@ -11,6 +11,8 @@ from typing import Any, Union
 
 from cvec_circus import exc
 from cvec_circus.base.clock import poll_milliseconds
+from cvec_circus.base.figures import counted
+from cvec_circus.logs.lines import Lines
 from cvec_circus.stream.appendfile import AppendFile
 
 FORMAT = "%(asctime)s %(name)s[%(process)d] [%(levelname)s] %(message)s"
@@ -98,7 +100,9 @@ class Stderr(Output):
         """Write a line, and before it how many could not be written."""
         text = line(self, record)
         if self._lost:
-            text = b"(%d lines are missing here: nobody read them)\n" % self._lost + text
+            text = (
+                f"({counted(self._lost, 'line')} missing here: nobody read them)\n".encode() + text
+            )
         is_written = write_to_stderr(text, 0.0 if self._lost else READER_TIMEOUT)
         self._lost = 0 if is_written else self._lost + 1
 
@@ -268,7 +272,7 @@ def configure_logger(
     if str(level).lower() not in LEVELS:
         raise exc.OptionError("loglevel", f"{level!r} is not one of {', '.join(LEVELS)}")
     opened = open_output(output)
-    opened.setFormatter(logging.Formatter(FORMAT))
+    opened.setFormatter(Lines(FORMAT, opened.fileno()))
     close_outputs(logger, logger.handlers)
     logger.addHandler(opened)
     logger.setLevel(level.upper())

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
+from cvec_circus.base.figures import counted
 from cvec_circus.base.thread import Worker
 from cvec_circus.logs.log import FollowedFile, Log, Output, lock_of, report
-from cvec_circus.options.secrets import conceal_text
+from cvec_circus.options.secrets import Variables, conceal_text
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -25,7 +26,7 @@ TEXT = 1 << 20
 FLUSH_TIMEOUT = 1.0
 """Seconds that the end of a log waits for what is still to be written."""
 
-GAP = "%d lines are missing here: the log did not take them in time"
+GAP = "%s missing here: the log did not take them in time"
 
 TOGETHER = 64
 """Lines that are written in one call, at most."""
@@ -56,6 +57,7 @@ class QueuedLog(Log):
         self._lock = lock_of(self._entry)
         self._waiting: deque[Step] = deque()
         self._count = 0
+        self.variables = Variables()
         self._size = 0
         self._lost = 0
         self._is_due = False
@@ -113,7 +115,7 @@ class QueuedLog(Log):
         # At the end of the program it would wait for the locks of outputs that hang.
         atexit.unregister(logging.shutdown)
         where = "" if self.url == "-" else f" to {self.url}"
-        text = f"{self._count + self._lost} lines of the log were not written{where}"
+        text = f"{counted(self._count + self._lost, 'line')} of the log not written{where}"
         # Stderr may be a file of the same file system.
         last_word = Worker("last word", _report)
         try:
@@ -158,7 +160,8 @@ class QueuedLog(Log):
 
     def _put_gap(self) -> None:
         if self._lost:
-            of = self.target.name, logging.WARNING, __file__, 0, GAP, (self._lost,), None
+            lost = counted(self._lost, "line")
+            of = self.target.name, logging.WARNING, __file__, 0, GAP, (lost,), None
             self._put(self._handle, self.target.makeRecord(*of), len(GAP))
             self._lost = 0
 
@@ -197,7 +200,7 @@ class QueuedLog(Log):
 
     def _handle(self, records: list[logging.LogRecord]) -> None:
         for record in records:
-            record.msg = conceal_text(record.msg)
+            record.msg = conceal_text(self.variables.conceal(record.msg))
         for handler in self._log.handlers:
             told = [record for record in records if record.levelno >= handler.level]
             if isinstance(handler, FollowedFile) and told:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 
 from cvec_circus import exc
+from cvec_circus.base.figures import counted
 from cvec_circus.logs.log import READER_TIMEOUT, SYSLOG, Output, line, lock_of, report
 from cvec_circus.options.stream import FACILITIES, syslog_address
 from cvec_circus.system.syslog import LONGEST, Sender
@@ -64,7 +65,7 @@ class Syslog(Output):
         tag = self._sender.head(severity, record.created) + tag
         lines = message.split(b"\n")
         if self._lost:
-            if not self._send(tag + b"%d lines are missing here" % self._lost):
+            if not self._send(tag + f"{counted(self._lost, 'line')} missing here".encode()):
                 self._lost += len(lines)
                 return
             self._lost = 0

@@ -10,6 +10,7 @@ words unless it stands in quotes, and no character in it quotes or escapes anyth
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _NAME.sub(lambda found: values.get((found[1] or found[2]).lower(), found[0]), text)
 
 
-def expand_words(text: str, values: Mapping[str, str]) -> str:
+def expand_words(text: str, values: Mapping[str, str], whole: bool = False) -> str:
     """Return a command line with the names in it replaced, ready to be split into words.
 
     What variables stand for is quoted, so that it means itself when the line is split, and stays as
@@ -38,6 +39,7 @@ def expand_words(text: str, values: Mapping[str, str]) -> str:
     Args:
         text: The command line, not split.
         values: As for `expand`.
+        whole: Whether all that a name stands for belongs to the word that the name is in.
     """
     if not has_names(text):
         return text
@@ -49,8 +51,11 @@ def expand_words(text: str, values: Mapping[str, str]) -> str:
         name = (found[1] or found[2] or "").lower()
         if name:
             value = values.get(name, step)
-            is_variable = name.startswith("env.") and name in values
-            done.append(_literal(value, quote) if is_variable else value)
+            if name in values and whole and not quote:
+                value = shlex.quote(value)
+            elif name in values and (whole or name.startswith("env.")):
+                value = _literal(value, quote)
+            done.append(value)
             continue
         done.append(step)
         if step in _QUOTES:

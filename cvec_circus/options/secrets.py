@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 CONCEALED = "***"
@@ -45,3 +46,27 @@ def conceal_text(text: str) -> str:
     if "://" in text:
         text = _IN_ADDRESS.sub(rf"\1{CONCEALED}", text)
     return _ASSIGNED.sub(rf"\1{CONCEALED}", text)
+
+
+class Variables:
+    """The environment variables that a configuration names, and what they stand for.
+
+    An error names the variable, never its value. Owned by the thread that made it; `conceal` is for
+    any thread.
+    """
+
+    def __init__(self, values: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Prepare: `values` are the variables' names, as they are written, by their values."""
+        self._names: Mapping[str, str] = {}
+        self.adopt(values)
+
+    def adopt(self, values: Mapping[str, str]) -> None:
+        """Take those of another configuration instead."""
+        longest_first = sorted(values, key=len, reverse=True)
+        self._names = {value: values[value] for value in longest_first}
+
+    def conceal(self, text: str) -> str:
+        """Return a text with the names in place of the values."""
+        for value, name in self._names.items():
+            text = text.replace(value, name)
+        return text

@@ -15,6 +15,7 @@ from urllib.request import Request
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.figures import counted
 from cvec_circus.exc import CallError, OptionError
 from cvec_circus.options.kinds import shown
 from cvec_circus.plugins import CircusPlugin
@@ -193,15 +194,16 @@ class Autoscaler(CircusPlugin):
             return
         self.wanted = number + change
         self.ready_at = self.loop.monotonic() + self.config["cooldown"]
-        logger.info("%s: %d instead of %d processes: %s", self.watcher, self.wanted, number, reason)
+        how_many = f"{self.wanted} instead of {counted(number, 'process')}"
+        logger.info("%s: %s: %s", self.watcher, how_many, reason)
 
     def leave_alone(self, number: int) -> None:
         """Respect a number of processes that others have set."""
         self.wanted = number
         cooldown = self.config["cooldown"]
         self.ready_at = self.loop.monotonic() + cooldown
-        text = "%s: set to %d processes by others: not scaled for %g s"
-        logger.info(text, self.watcher, number, cooldown)
+        text = "%s: set to %s by others: not scaled for %g s"
+        logger.info(text, self.watcher, counted(number, "process"), cooldown)
 
     def log_trouble(self, trouble: object) -> None:
         """Log why nothing is done, unless the last line said the same."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, Optional
 
 from cvec_circus import exc, logger
+from cvec_circus.base.figures import counted
 from cvec_circus.commands.kinds import MAX_REASON
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.plugins.selection import is_own
@@ -111,7 +112,7 @@ class CommandReloader(CircusPlugin):
         seen, self._seen = self._seen, marks
         if self._knows_all and not self._told:
             self._told = True
-            logger.info("Looking after %d programs", len(marks))
+            logger.info("Looking after %s", counted(len(marks), "program"))
         changed = [
             name
             for name, mark in marks.items()

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from cvec_circus import exc, logger
-from cvec_circus.commands.render import duration
+from cvec_circus.base.figures import counted, duration
 from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.runtime.schema import typed_value
 
@@ -77,7 +77,9 @@ class Flapping(CircusPlugin):
         record.deaths = [*record.deaths, died_at][-options["attempts"] :]
         if len(record.deaths) < options["attempts"] or abs(died_at - record.deaths[0]) > window:
             return
-        self.stop_flapping(name, record, options, f"{len(record.deaths)} deaths in {window:g} s")
+        self.stop_flapping(
+            name, record, options, f"{counted(len(record.deaths), 'death')} in {window:g} s"
+        )
 
     def stop_flapping(
         self, name: str, record: Record, options: dict[str, Any], deaths: str
@@ -91,8 +93,8 @@ class Flapping(CircusPlugin):
         most, delay = options["max_retry"], options["retry_in"]
         gives_up = 0 <= most <= record.tries
         if gives_up:
-            tries = f"after {record.tries} retr{'y' if record.tries == 1 else 'ies'}"
-            all_deaths = f"{record.total} deaths in {span}" if record.tries else deaths
+            tries = f"after {counted(record.tries, 'retry', 'retries')}"
+            all_deaths = f"{counted(record.total, 'death')} in {span}" if record.tries else deaths
             again = f"start it with cvec_circusctl start {shlex.quote(name)}"
             why = f"{all_deaths}, {tries}; {again}"
             logger.warning("%s: flapping: gave up: %s", name, why)

@@ -8,6 +8,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
+from cvec_circus.base.figures import counted
 from cvec_circus.runtime.life import printable
 from cvec_circus.system.signals import to_name
 
@@ -91,7 +92,7 @@ class Mail:
         number = sum(self.watchers.values())
         if len(self.down) == 1:
             [(name, event)] = self.down.items()
-            more = "1 more incident" if number == 2 else f"{number - 1} more incidents"
+            more = counted(number - 1, "more incident")
             others = f" (and {more})" if number > 1 else ""
             text = f"{name} is {sentence(event)}"
             room = LONGEST_SUBJECT - len(f"{prefix} {others}")
@@ -115,7 +116,7 @@ class Mail:
             told = f"{moment(death)}  {sentence(death)}" if death else "none is known"
             lines += [f"    Since:      {moment(event)}", f"    Last death: {told}", ""]
         if self.older:
-            lines.append(f"({self.older} earlier incidents are left out)")
+            lines.append(f"({counted(self.older, 'earlier incident')} left out)")
         for event in self._incidents:
             if event is not self.down.get(event["watcher"]):
                 lines.append(f"{moment(event)}  {event['watcher']}: {sentence(event)}")

@@ -71,7 +71,7 @@ class ListPlugins(argparse.Action):
             say("\n".join(overview()))
         except OSError as problem:
             reason = f"the output cannot be written: {problem.strerror}"
-            parser.exit(exc.EXIT_PROBLEM, f"{PROGRAM}: {reason}\n")
+            parser.exit(exc.EXIT_PROBLEM, f"{exc.ERROR}{reason}\n")
         parser.exit()
 
 

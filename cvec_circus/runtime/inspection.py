@@ -1,4 +1,4 @@
-"""Looks at the class of a plugin for `cvec_circusd --check`, in a process of its own.
+"""Looks at the class of a plugin for `--check` and `reloadconfig`, in a process of its own.
 
 Its orders are JSON in the environment variable CVEC_CIRCUS_PLUGIN: `use`, `config`, `sys_path`;
 `own`, the options with a dot in them that each watcher has, which may be meant for the plugin; and
@@ -27,6 +27,7 @@ NOWHERE = "ipc:///nonexistent"
 
 def main() -> None:
     """Look at one class, report, and end at once. The main thread."""
+    os.setpgid(0, 0)  # what the module starts is killed with us
     utf8.require()
     given = json.loads(os.environ.pop(VARIABLE))
     os.set_inheritable(given["report"], False)

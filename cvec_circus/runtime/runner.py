@@ -20,7 +20,8 @@ from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.program import refuse
-from cvec_circus.runtime.assignment import PROGRAM, Assignment, argument_parser, read
+from cvec_circus.logs.lines import Lines, conceal_others
+from cvec_circus.runtime.assignment import Assignment, argument_parser, read
 from cvec_circus.runtime.catalogue import load_class, names
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
@@ -52,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         assignment = read(arguments)
     except exc.ArgumentError as error:
-        return refuse(PROGRAM, error)
+        return refuse(error)
     if assignment.ssh is None:
         return run(assignment)
     try:
         return run_far(assignment)
     except exc.SocketError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr, flush=True)
+        print(f"{exc.ERROR}{error}", file=sys.stderr, flush=True)
         return exc.EXIT_PROBLEM
 
 
@@ -228,7 +229,7 @@ def extend_sys_path(daemon_path: Sequence[str]) -> None:
 
 def refused(assignment: Assignment, error: Exception) -> int:
     """Say why the plugin cannot run, with the traceback of the cause if that is asked for."""
-    code = refuse(PROGRAM, error, assignment.report)
+    code = refuse(error, assignment.report)
     if assignment.log_level == "debug" and error.__cause__ is not None:
         traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
     return code
@@ -251,7 +252,8 @@ def configure_log(assignment: Assignment) -> Callable[[], int]:
         line = f"%(asctime)s {name.replace('%', '%%')}[%(process)d] {line}"
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
-    output.setFormatter(logging.Formatter(line))
+    output.setFormatter(Lines(line, 2 if assignment.log_output == "-" else -1, conceals=True))
+    conceal_others()
     logger.addHandler(output)
     logger.setLevel(assignment.log_level.upper())
     logger.propagate = False

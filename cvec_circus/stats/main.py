@@ -13,6 +13,7 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.program import Parser, assigned, refuse, seconds
 from cvec_circus.client.tunnel import tunnel_until_signal
+from cvec_circus.logs.lines import Lines
 from cvec_circus.logs.log import open_output
 from cvec_circus.stats.payloads import STATISTICS
 from cvec_circus.stats.service import Service, Task
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         task = assigned(Task, VARIABLE, argument_parser, arguments)
     except exc.ArgumentError as error:
-        return refuse(PROGRAM, error)
+        return refuse(error)
     try:
         configure_log(task)
         with tunnel_until_signal(task.ssh) as tunnel:
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finally:
                 signal.set_wakeup_fd(-1)
     except (exc.SocketError, exc.OptionError, OSError) as error:
-        return refuse(PROGRAM, error, task.report)
+        return refuse(error, task.report)
     return exc.EXIT_OK
 
 
@@ -129,7 +130,7 @@ def configure_log(task: Task) -> None:
         except OSError:
             if not task.by_daemon:
                 raise  # under a daemon, run all the same: its syslog may be away for a while
-    output.setFormatter(logging.Formatter(line))
+    output.setFormatter(Lines(line, 2 if task.log_output == "-" else -1, conceals=True))
     logger.addHandler(output)
     logger.setLevel(task.log_level.upper())
     logger.propagate = False

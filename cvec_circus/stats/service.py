@@ -219,7 +219,7 @@ class Service:
         messages: list[payloads.Message] = []
         try:
             wanted = [pid for numbers in pids.values() for pid in numbers]
-            rows = self._sampler.sample([*wanted, *daemon], children=False)
+            rows = self._sampler.sample(wanted, alone=daemon)
             messages = payloads.of_processes(pids, daemon, rows)
         finally:
             self.loop.post(self._publish, messages)

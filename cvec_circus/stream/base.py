@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.figures import counted
 from cvec_circus.options.kinds import STREAM_CLASSES, shown
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Losses:
         """Log what is lost and not logged yet: this is the last chance."""
         if self._unreported:
             size, self._unreported = self._unreported, 0
-            self._report(f"{self._why}; {size} bytes of output are lost")
+            self._report(f"{self._why}; {counted(size, 'byte')} of output lost")
 
     def _report(self, text: str) -> None:
         self._report_at = self._clock.monotonic() + REPORT_DELAY

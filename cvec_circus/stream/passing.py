@@ -19,6 +19,7 @@ import stat
 import threading
 from collections import deque
 
+from cvec_circus.base.figures import counted
 from cvec_circus.base.thread import Thread
 from cvec_circus.stream.appendfile import Buffer, describe
 from cvec_circus.stream.base import Context, Losses, Source
@@ -183,7 +184,11 @@ class Outlets:
         outlets = list(dict.fromkeys(self._outlets.values()))
         for outlet in outlets:
             outlet.end()
-        said = [f"{size} bytes to {one.name}" for one in outlets if (size := one.join(timeout))]
+        said = [
+            f"{counted(size, 'byte')} to {one.name}"
+            for one in outlets
+            if (size := one.join(timeout))
+        ]
         return ", ".join(said)
 
 

@@ -21,6 +21,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cvec_circus.base.figures import counted
 from cvec_circus.stream.base import FILES, OWN, PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then, Wanted
 from cvec_circus.stream.pump import Later, Pump
@@ -292,7 +293,7 @@ class Pumps:
 
 def _told(pump: Pump) -> str:
     left = sorted(pump.unwritten.items(), key=lambda one: -one[1])
-    said = [f"{size} bytes of {about}" for about, size in left[:MOST_NAMED]]
+    said = [f"{counted(size, 'byte')} of {about}" for about, size in left[:MOST_NAMED]]
     if others := left[MOST_NAMED:]:
         said.append(f"{sum(size for _, size in others)} bytes of {len(others)} others")
     lost = f"; not written: {', '.join(said)}" if said else ""

@@ -99,7 +99,7 @@ class FancyStdoutStream(StdoutStream):
         self._lines.color = self._color().encode()
 
     def _color(self) -> str:
-        return f"\x1b[0;3{self.color_code};40m"
+        return f"\x1b[3{self.color_code}m"
 
     def prefix(self, data: Mapping[str, Any]) -> str:
         """Return what precedes each line of what it is called with."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.base.figures import counted
 from cvec_circus.control.events import EventStream
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import deaths_in_a_row
@@ -98,7 +99,7 @@ def narrate(
         return logging.WARNING, sentence
     if action == "updated":
         size = payload.get("numprocesses")
-        change = "options changed" if size is None else f"{size} processes wanted"
+        change = "options changed" if size is None else f"{counted(size, 'process')} wanted"
         return logging.INFO, change + because(cause)
     if action.startswith("hook_"):  # a failure was logged with its traceback
         told = action == "hook_success"

@@ -21,6 +21,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.cgroup import OFF
+from cvec_circus.options.secrets import Variables
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
@@ -81,6 +82,7 @@ class Desks:
         dispatch: Called with each request.
 
     Attributes:
+        variables: The environment variables that the configuration names.
         helped: The watchers of the helpers that start with the daemon.
         closers: Closes all of them, the last one built first.
 
@@ -110,6 +112,7 @@ class Desks:
         stack.callback(watch.close)
         self.sockets = sockets = SocketRegistry()
         stack.callback(sockets.close_all)
+        self.variables = Variables(configuration.variables)
         listening = [(one.name, one.options) for one in configuration.sockets]
         warnings = endpoints.examine(circus, listening)
         _listen(configuration, around, sockets)
@@ -143,7 +146,7 @@ class Desks:
         self.hooks = hooks = HookDesk(loop, facts, announcer, around.facades, variables, nofile)
         readers = Readers(loop)
         stack.callback(readers.close)
-        reports = Reports(readers)
+        reports = Reports(readers, self.variables)
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
@@ -162,7 +165,8 @@ class Desks:
         )
         stack.callback(ends.signals.close)
         templates = Templates(run, hooks.withheld, nofile)
-        checks = (ends.reaper, templates, variables, address, ends.leader_of)
+        conceal = self.variables.conceal
+        checks = (ends.reaper, templates, variables, address, ends.leader_of, conceal)
         self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
         stack.callback(probes.close)
         launcher = Launcher(
@@ -247,6 +251,7 @@ class Loaded:
             self._desks.events.keep(live["event_history"])
         if "log_history" in live:
             self._desks.outputs.set_default_size(live["log_history"])
+        self._desks.variables.adopt(wanted.variables)
         wanted.circus = {**self.configuration.circus, **live}
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)

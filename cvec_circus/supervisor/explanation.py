@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cvec_circus.commands.render import duration
+from cvec_circus.base.figures import counted, duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
 from cvec_circus.core.ports import Probes
@@ -126,7 +126,7 @@ def sentence(watcher: Watcher, phase: str, probes: Probes, now: float) -> str:
 
 def _up(watcher: Watcher, now: float) -> str:
     count = len(watcher.places.pids())
-    processes = "1 process" if count == 1 else f"{count} processes"
+    processes = counted(count, "process")
     age = uptime(watcher, now) or 0.0 if watcher.ready_at is None else now - watcher.ready_at
     text = f"is up: {processes}, ready for {duration(age)}"
     return "; ".join(filter(None, (text, why(watcher, now))))

@@ -234,7 +234,8 @@ class Histories:
         closers = [f"close_child_{one}" for one in (CHANNELS if channel is None else [channel])]
         if all(options[closer] for closer in closers):
             return f"{name}: its {what} is closed ({', '.join(closers)}){hint}"
-        cure = f"`cvec_circusctl set {shlex.quote(name)} {HISTORY} 64k` keeps it"
+        order = f"cvec_circusctl set {shlex.quote(name)} {HISTORY} 64k"
+        cure = f"`{order}` replaces no process, and keeps it"
         if channel is None or not options[f"{channel}_stream"]:
             cure += " from the next start on"
         if options[HISTORY] == 0:

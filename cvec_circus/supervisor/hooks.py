@@ -123,7 +123,7 @@ class Runner:
     def tell_dropped(self) -> None:
         """Log how many calls were dropped, now that none waits any more."""
         if self.dropped:
-            text = "%s: %d calls of hooks were dropped, because too many waited"
+            text = "%s: calls of hooks dropped, because too many waited: %d"
             logger.warning(text, self.watcher.name, self.dropped)
             self.dropped = 0
 

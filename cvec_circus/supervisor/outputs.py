@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cvec_circus import logger
+from cvec_circus.base.figures import counted
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size, is_captured
@@ -121,7 +122,7 @@ class OutputDesk:
         if not pids:
             return ""
         name = shlex.quote(watcher.name)
-        which = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes"
+        which = f"process {pids[0]}" if len(pids) == 1 else counted(len(pids), "process")
         return (
             f"{watcher.name}: {which} started before the output was kept; it is kept from the next "
             f"start on: `cvec_circusctl restart {name}`"

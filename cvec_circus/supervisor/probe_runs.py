@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
-from cvec_circus.options.expand import expand
+from cvec_circus.options.expand import expand, expand_words
 from cvec_circus.options.words import split
 from cvec_circus.probes.address import Address, parse
 from cvec_circus.probes.connection import Result
@@ -134,7 +134,7 @@ class Runs:
             "CVEC_CIRCUS_WID": str(process.wid),
             "CVEC_CIRCUS_PID": str(process.pid),
         }
-        words = [expand(word, names) for word in split(self._record.check.target)]
+        words = split(expand_words(self._record.check.target, names, whole=True))
         return template.check_spec(process.wid, words, env)
 
 

@@ -19,15 +19,17 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.commands.base import replaced
 from cvec_circus.commands.kinds import PROVED
 from cvec_circus.commands.target import Answer
-from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.config.examination import There
 from cvec_circus.config.plan import RESTART, Plan
 from cvec_circus.config.rereading import reread
 from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
+from cvec_circus.options.secrets import Variables
 from cvec_circus.sockets.registry import Newcomers
 from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
 from cvec_circus.supervisor.compose import Desks, Loaded
+from cvec_circus.supervisor.inspecting import inspect
 from cvec_circus.supervisor.loss import Loss, TooMuchLost, loss_of
 from cvec_circus.wire.messages import COMMAND_FAILED
 from cvec_circus.wire.outcome import Outcome, Wait
@@ -42,6 +44,7 @@ class Order:
 
     Attributes:
         newcomers: The sockets that it has opened.
+        variables: Those of the file that was read.
         is_over: Whether it has been answered, so that nothing more of it is done.
     """
 
@@ -55,6 +58,7 @@ class Order:
         self.answer = answer
         self.timer: Timer | None = None
         self.newcomers = Newcomers((), ())
+        self.variables = Variables()
         self.is_over = False
 
     def fail(self, reason: str, **fields: Any) -> None:
@@ -139,7 +143,8 @@ class Reloading:
                 self._loop.post(self.look)
             elif not turn.is_over:
                 self._order = turn
-                self._attempt(turn, self._read, turn, self._there(), self._loaded.configuration)
+                now = self._loaded.configuration
+                self._attempt(turn, self._read, turn, self._there(), now, self._running_plugins())
 
     def close(self) -> None:
         """Let go of everything, after the loop and the configuration thread have ended."""
@@ -175,13 +180,21 @@ class Reloading:
             [one.name for one in self._roster.watchers() if fold(one.name) not in watchers],
         )
 
-    def _read(self, order: Order, there: There, former: Configuration) -> None:
+    def _running_plugins(self) -> list[PluginConfig]:
+        running = {one.name for one in self._roster.watchers() if one.places.pids()}
+        return [one for one in self._loaded.configuration.plugins if one.name in running]
+
+    def _read(
+        self, order: Order, there: There, former: Configuration, plugins: list[PluginConfig]
+    ) -> None:
         """On the configuration thread."""
         origin = self._loaded.origin
         environ = os.environ if origin.environ is None else origin.environ
         cwd = os.getcwd() if origin.cwd is None else origin.cwd
         try:
-            configuration = reread(order.path, environ, cwd, there, former.sources)
+            look = partial(inspect, environ=environ, cwd=cwd, running=plugins)
+            configuration = reread(order.path, environ, cwd, there, former.sources, look)
+            order.variables.adopt(configuration.variables)
             listening = [(one.name, one.options) for one in configuration.sockets]
             endpoints.examine(configuration.circus, listening, former.circus["allow_remote"])
         except Exception as error:
@@ -190,7 +203,7 @@ class Reloading:
             self._loop.post(self._was_read, order, configuration)
 
     def _failed(self, order: Order, error: Exception) -> None:
-        reason, _ = explain(error)
+        reason = order.variables.conceal(explain(error)[0])
         more = error.loss.as_json() if isinstance(error, TooMuchLost) else {}
         if isinstance(error, (exc.CircusError, OSError, MemoryError)):
             logger.error("the configuration stays as it is: %s", reason.replace("\n", "; "))

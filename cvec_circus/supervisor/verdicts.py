@@ -210,9 +210,7 @@ def not_up(part: Part) -> Verdict:
 
 def overtaken(part: Part) -> str:
     """Say which later order has made this one void, and who gave it."""
-    cause, text = part.watcher.goal.cause, f"{part.order} of {part.watcher.name} overtaken by"
-    by = ": ".join(filter(None, (cause.actor, cause.reason)))
-    return f"{text} {part.watcher.goal.word}" + (f" ({by})" if by else "")
+    return f"{part.order} of {part.watcher.name} abandoned: {part.watcher.goal.deed}"
 
 
 def is_hopeless(watcher: Watcher) -> bool:

@@ -12,26 +12,29 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psutil
 
 from cvec_circus.base.clock import SYSTEM, Clock
+from cvec_circus.base.figures import size_text, time_text
 from cvec_circus.system import proctable
 from cvec_circus.system.proctable import NICE, SYSTEM_TIME, USER_TIME, ProcessRow
 
 DENIED = "N/A"
 """What we may not know, as on the wire."""
 
-UNITS = "KMGTPEZY"
-
 YOUNG = 5.0
 """Seconds in which a process may still change its name or user; it is described at each sample."""
 
 DESCRIBED = 20
 """Seconds after which an older one is described again; up to twice as many, spread by pid."""
+
+INTERPRETER = re.compile("(python|pypy|ruby|perl|php|node|nodejs|java|bash|dash|zsh|sh)[0-9.]*")
+"""Programs whose name says little of what they run."""
 
 STEPPED = 1.0
 """Seconds by which the wall clock moves against the monotonic one if it was set."""
@@ -52,33 +55,27 @@ class Sampler:
         self._booted_at = float(proctable.boot_time())
         self._offset = clock.time() - clock.monotonic()
 
-    def sample(self, pids: Iterable[int], children: bool = True) -> dict[int, dict[str, Any]]:
+    def sample(self, pids: Iterable[int], alone: Iterable[int] = ()) -> dict[int, dict[str, Any]]:
         """Sample some processes.
 
         One walk of the process table serves all of them; with psutil, finding the children took
         35 ms per process on a machine with 1100 of them.
 
         Args:
-            pids: The processes.
-            children: Whether to include their descendants. Without, the table is not walked.
+            pids: The processes, which come with their descendants.
+            alone: More of them, which come without.
 
         Returns:
-            For each process that exists and is no zombie: pid, cmdline, username, nice, cpu (in
-            per cent of a processor), mem (in per cent of all), mem_info1 (resident) and mem_info2
-            (virtual, both as text), ctime (as text, minutes:seconds.hundredths), create_time
-            (seconds since 1970), age (seconds) and children (a list of the same). What we may
-            not know is "N/A".
+            For each process that exists and is no zombie: pid, cmdline, command, username, nice,
+            cpu (in per cent of a processor), mem (in per cent of all), mem_info1 (resident) and
+            mem_info2 (virtual, both as text), ctime (as text, minutes:seconds.hundredths),
+            create_time (seconds since 1970), age (seconds) and children (a list of the same). What
+            we may not know is "N/A".
         """
-        wanted = list(pids)
-        if children:
-            table = {row.pid: row for row in proctable.rows()}
-        else:
-            found = (proctable.row(pid) for pid in {*wanted, *self._known})
-            table = {row.pid: row for row in found if row is not None}
+        wanted, table = list(pids), {row.pid: row for row in proctable.rows()}
         below: defaultdict[int, list[int]] = defaultdict(list)
-        if children:
-            for row in table.values():
-                below[row.ppid].append(row.pid)
+        for row in table.values():
+            below[row.ppid].append(row.pid)
         self._forget(table)
         self._notice_a_set_clock()
 
@@ -95,6 +92,7 @@ class Sampler:
                 return None  # gone since the table was read
 
         trees = {pid: _tree(pid, look, below, frozenset()) for pid in wanted}
+        trees.update((pid, _tree(pid, look, {}, frozenset())) for pid in alone)
         return {pid: tree for pid, tree in trees.items() if tree is not None}
 
     def _forget(self, table: dict[int, ProcessRow]) -> None:
@@ -133,6 +131,7 @@ class Sampler:
         return {
             "pid": row.pid,
             "cmdline": known.name,
+            "command": known.program,
             "username": known.username,
             "nice": int(fields[NICE]),
             "cpu": cpu,
@@ -154,13 +153,16 @@ class _Known:
         self.seen_at = 0.0
         self.command = b""
         self.described_until = 0.0
-        self.name = self.username = DENIED
+        self.name = self.program = self.username = DENIED
         self.process: psutil.Process | None = None
 
     def describe(self, row: ProcessRow, now: float) -> None:
         """Look up its name and user; raise psutil.NoSuchProcess if it is gone."""
         process = self.process = self.process or psutil.Process(row.pid)
-        self.name = _ask(lambda: command_name(process.cmdline()))
+        words = _ask(process.cmdline)
+        self.name, self.program = DENIED, DENIED
+        if words is not DENIED:
+            self.name, self.program = command_name(words), program_name(words)
         self.username = _ask(process.username)
         self.command = row.command
         self.described_until = now + DESCRIBED + row.pid % DESCRIBED
@@ -169,7 +171,7 @@ class _Known:
 def _tree(
     pid: int,
     look: Callable[[int], dict[str, Any] | None],
-    below: dict[int, list[int]],
+    below: Mapping[int, list[int]],
     above: frozenset[int],
 ) -> dict[str, Any] | None:
     """Combine what is seen of a process and of its descendants.
@@ -184,25 +186,6 @@ def _tree(
     return {**seen, "children": [tree for tree in trees if tree is not None]}
 
 
-def size_text(size: int) -> str:
-    """Format a number of bytes as on the wire: 1519616 is "1.45M", 1000 is "1000B"."""
-    for power in range(len(UNITS), 0, -1):
-        if size >= 1024**power:
-            return f"{size / 1024**power:.2f}{UNITS[power - 1]}"
-    return f"{size}B"
-
-
-def time_text(seconds: float) -> str:
-    """Format a processor time as on the wire: 62.23 is "1:02.23", and 0 is "0:00.0".
-
-    Circus counts no hours, and writes 0.07 as "0:00.70". Here it is "0:00.07", and an hour is
-    "60:00.0".
-    """
-    whole, hundredths = divmod(round(seconds * 100), 100)
-    fraction = f"{hundredths:02d}" if hundredths else "0"
-    return f"{whole // 60}:{whole % 60:02d}.{fraction}"
-
-
 def command_name(argv: list[str]) -> str:
     """Return the base name of a process's first argument; "N/A" where there is none.
 
@@ -210,6 +193,30 @@ def command_name(argv: list[str]) -> str:
     """
     words = argv[0].split() if argv else []
     return os.path.basename(words[0]) if words else DENIED
+
+
+def program_name(argv: list[str]) -> str:
+    """Return what people call a program: the script or the module that an interpreter runs.
+
+    For "python3 -m celery worker" it is "celery", for "python3 /usr/bin/gunicorn app" "gunicorn";
+    otherwise the command's name, without the colon that ends it in a title.
+    """
+    name = command_name(argv).rstrip(":") or DENIED
+    if not INTERPRETER.fullmatch(name):
+        return name
+    words = iter(argv[1:])
+    for word in words:
+        if word in ("-m", "-jar"):
+            word = next(words, "")
+        elif word in ("-c", "-e"):
+            break  # the program itself stands there
+        elif word in ("-W", "-X", "-r", "-cp", "-classpath"):
+            next(words, "")
+            continue
+        elif word.startswith("-"):
+            continue
+        return os.path.basename(word) or name
+    return name
 
 
 def _ask(question: Callable[[], Any]) -> Any:

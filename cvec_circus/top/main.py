@@ -82,9 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tunnel_until_signal(options.ssh) as tunnel:
             return Top(options, tunnel).run()
     except exc.ArgumentError as problem:
-        return refuse(PROGRAM, problem)
+        return refuse(problem)
     except exc.SocketError as problem:
-        refuse(PROGRAM, problem)
+        refuse(problem)
         return exc.EXIT_UNREACHABLE
     except KeyboardInterrupt:
         return exc.EXIT_OK
@@ -172,7 +172,7 @@ class Top:
             self._fail(f"the output cannot be written: {problem.strerror}", exc.EXIT_PROBLEM)
 
     def _fail(self, why: str, exit_code: int) -> None:
-        print(f"{PROGRAM}: {why}", file=sys.stderr)
+        print(f"{exc.ERROR}{why}", file=sys.stderr)
         self._exit_code = exit_code
         self._loop.stop()
 

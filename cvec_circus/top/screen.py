@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from cvec_circus.commands.render import duration
+from cvec_circus.base.figures import counted, duration, size_text
+from cvec_circus.commands.render import shown_name
 from cvec_circus.ctl.output import in_a_cell, width_of
-from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of
+from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of, tree_of
 
 TITLES = {
     "name": "NAME",
@@ -164,13 +165,13 @@ class Screen:
 
     def _summary(self, facts: Facts, where: str) -> str:
         watchers = list(facts.watchers.values())
-        count = sum(len(watcher.rows) for watcher in watchers)
+        count = sum(1 for watcher in watchers for _ in watcher.all_rows())
         cpu = sum(watcher.total("cpu") for watcher in watchers)
         memory = sum(watcher.total("mem") for watcher in watchers)
         parts = [
             f"cvec_circus-top {where}",
-            f"{len(watchers)} watchers",
-            f"{count} processes",
+            counted(len(watchers), "watcher"),
+            counted(count, "process"),
             f"CPU {cpu:.1f} %",
             f"memory {memory:.1f} %",
             f"by {SORTS[self.sort][0]}{' reversed' if self.is_reversed else ''}",
@@ -196,8 +197,9 @@ class Screen:
             processes = list(watcher.rows.items()) if self.has_processes else []
             if name in ("cpu", "mem", "age"):
                 processes.sort(key=lambda item: number_of(item[1], name) or 0.0, reverse=reverse)
-            for pid, row in processes:
-                yield "process", _process(pid, row)
+            for _, row in processes:
+                for one, depth in tree_of(row):
+                    yield "process", _process(one, depth)
         if facts.sockets and self._is_wanted("sockets"):
             yield "watcher", _cells("sockets")
             for socket in facts.sockets.values():
@@ -218,17 +220,18 @@ def _watcher(watcher: WatcherFacts) -> tuple[str, ...]:
         processes=f"{running}{wanted}",
         cpu=f"{watcher.total('cpu'):.1f}",
         memory=f"{watcher.total('mem'):.1f}",
+        resident=size_text(watcher.resident) if watcher.rows else "-",
         age="-" if age is None else duration(age),
         restarts="-" if watcher.restarts is None else str(watcher.restarts),
         reason=watcher.reason,
     )
 
 
-def _process(pid: str, row: Row) -> tuple[str, ...]:
+def _process(row: Row, depth: int) -> tuple[str, ...]:
     cpu, memory, age = (number_of(row, key) for key in ("cpu", "mem", "age"))
-    name = row.get("name") or row.get("cmdline", "")
+    name = row.get("name") or shown_name(row)
     return _cells(
-        f"  {pid} {name}",
+        f"{'  ' * (depth + 1)}{row.get('pid', '')} {name}",
         cpu="N/A" if cpu is None else f"{cpu:.1f}",
         memory="N/A" if memory is None else f"{memory:.1f}",
         resident=str(row.get("mem_info1", "")),

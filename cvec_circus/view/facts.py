@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cvec_circus.commands.status import phase_cell
+from cvec_circus.options.kinds import human2bytes
 from cvec_circus.stats.payloads import DAEMON, SOCKETS
 from cvec_circus.wire.topics import fold
 
@@ -38,8 +39,18 @@ class WatcherFacts:
     phase: str = ""
 
     def total(self, key: str) -> float:
-        """Sum up what its processes use."""
-        return sum(number for row in self.rows.values() if (number := number_of(row, key)))
+        """Sum up what its processes and their descendants use."""
+        return sum(number_of(row, key) or 0.0 for row in self.all_rows())
+
+    @property
+    def resident(self) -> int:
+        """Bytes that its processes and their descendants have in memory."""
+        return sum(map(resident_of, self.all_rows()))
+
+    def all_rows(self) -> Iterator[Row]:
+        """Yield the measurements of its processes and of their descendants."""
+        for row in self.rows.values():
+            yield from (one for one, _ in tree_of(row))
 
     @property
     def age(self) -> float | None:
@@ -166,6 +177,21 @@ class Facts:
             "watchers": {each.name: each.as_json() for each in self.watchers.values()},
             "sockets": list(self.sockets.values()),
         }
+
+
+def tree_of(row: Row, depth: int = 0) -> Iterator[tuple[Row, int]]:
+    """Yield a row and those of the process' descendants, each with its depth."""
+    yield row, depth
+    for child in row.get("children") or ():
+        yield from tree_of(child, depth + 1)
+
+
+def resident_of(row: Mapping[str, Any]) -> int:
+    """Return the bytes that a process has in memory; 0 where that is not available."""
+    try:
+        return human2bytes(str(row.get("mem_info1")))
+    except ValueError:
+        return 0
 
 
 def number_of(row: Mapping[str, Any], key: str) -> float | None:

@@ -37,15 +37,16 @@ class TestRender(unittest.TestCase):
         self.assertEqual(self.lines(render.key_lines({})), [])
 
     def test_children_follow_their_parents(self) -> None:
-        child = {"pid": 8, "cmdline": "worker", "children": []}
-        process = {"pid": 7, "cmdline": "master", "mem": 0.25, "children": [child]}
+        child = {"pid": 8, "cmdline": "python3", "command": "worker", "children": []}
+        process = {"pid": 7, "cmdline": "master", "mem": 0.25, "age": 75.5, "children": [child]}
         head, *rows = self.lines(render.process_table({"web": {"7": process}, "idle": {}}))
         self.assertEqual(
             [row.split()[:2] for row in rows], [["idle", "-"], ["web", "7"], ["web", "8"]]
         )
         self.assertEqual(rows[1].index("master"), head.index("NAME"))
-        self.assertEqual(rows[2].index("8"), rows[1].index("7") + 2)
+        self.assertEqual(rows[2].index("worker"), rows[1].index("master") + 2)
         self.assertIn("0.250", rows[1])
+        self.assertTrue(rows[1].endswith("1 m"))
 
     def test_what_vanished_or_is_denied(self) -> None:
         table = render.process_table({"web": {"7": {"pid": 7, "username": "N/A"}}})

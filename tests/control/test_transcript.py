@@ -210,10 +210,10 @@ class TestReplies(AnsweringCase):
         self.orders(("events", None, 500, None), ("events", 7, 2, "a-1"))
 
     def test_a_wait_that_fails(self) -> None:
-        self.loop.ask(setattr, self.target, "outcome", Outcome(error="start of web overtaken"))
+        self.loop.ask(setattr, self.target, "outcome", Outcome(error="start of web abandoned"))
         reply = self.ask("start", name="web", waiting=True)
         self.assertTrue(reply.pop("accepted"))
-        self.assert_refused(reply, 5, "start of web overtaken")
+        self.assert_refused(reply, 5, "start of web abandoned")
 
 
 class TestRefusals(AnsweringCase):
@@ -325,12 +325,12 @@ class TestRefusals(AnsweringCase):
             self.assertEqual(self.ask_message(known)["status"], "ok")
 
     def test_a_pattern_where_one_is_wanted(self) -> None:
-        one = "[sw]* matches 2 programs; name one: solo, web"
+        one = "[sw]* matches 2 watchers; name one: solo, web"
         self.refuses(3, one, "set", name="[sw]*", match="glob", options={"priority": 2})
         for command, pid in (("kill", "pid"), ("signal", "pid"), ("stats", "process")):
             given = {pid: 42, **({"signum": 1} if command == "signal" else {})}
             self.refuses(3, one, command, name="[sw]*", match="glob", **given)
-            two = "web, solo matches 2 programs; name one: solo, web"
+            two = "web, solo matches 2 watchers; name one: solo, web"
             self.refuses(3, two, command, name=["web", "solo"], **given)
 
     def test_what_this_version_does_not_have(self) -> None:

@@ -55,8 +55,9 @@ class TestConfigure(WaitingCase):
         outcomes = self.configure(Start([a], CAUSE), Start([b], CAUSE))
         self.assertEqual(outcomes, [])
         self.world.advance(1)
-        said = "{} gave up: [Errno 2] no such file ({} attempts)"
-        self.assert_fails(outcomes, f"{said.format('a', 1)}; {said.format('b', 2)}")
+        said = "{} gave up: [Errno 2] no such file ({})"
+        told = f"{said.format('a', '1 attempt')}; {said.format('b', '2 attempts')}"
+        self.assert_fails(outcomes, told)
 
     def test_one_fails_and_the_others_are_waited_for(self) -> None:
         self.world.temper = IMMORTAL
@@ -76,7 +77,7 @@ class TestConfigure(WaitingCase):
         self.world.settle()
         self.assertEqual(outcomes, [])
         self.world.advance(2)
-        self.assert_fails(outcomes, "reloadconfig of a overtaken by stop")
+        self.assert_fails(outcomes, "reloadconfig of a abandoned: a later order stopped it")
 
     def test_a_time_out_names_what_has_failed_before(self) -> None:
         self.world.temper = STUBBORN

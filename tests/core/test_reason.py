@@ -158,14 +158,14 @@ class TestReason(unittest.TestCase):
         self.world.settle()
         self.world.roster.give(Stop([watcher], FLAPPING))
         self.world.settle()
-        said = "start of web overtaken by stop (plugin:flapping: 5 deaths in 10 s)"
+        said = "start of web abandoned: plugin:flapping stopped it (5 deaths in 10 s)"
         self.assertEqual([outcome.error for outcome in outcomes], [said])
 
     def test_one_that_gave_up(self) -> None:
         self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")
         watcher = self.world.up(max_retry=1)
         self.assertEqual(watcher.status, "stopped")
-        self.assert_reason(watcher, "[Errno 2] no such file (1 attempts)")
+        self.assert_reason(watcher, "[Errno 2] no such file (1 attempt)")
 
     # -- what does not end
 

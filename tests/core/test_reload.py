@@ -283,7 +283,7 @@ class TestSendHup(ReloadCase):
         outcomes, wait = self.world.wait()
         self.world.stop([watcher], "command:stop", wait)
         self.reload(watcher)
-        self.assertEqual(outcomes[0].error, "stop of web overtaken by reload")
+        self.assertEqual(outcomes[0].error, "stop of web abandoned: a later order reloaded it")
         self.assertEqual(watcher.places.pids(), [100])
 
 

@@ -13,7 +13,7 @@ class TestInterplay(RolloutCase):
         outcomes = self.reload(watcher)
         self.world.stop([watcher], "command:stop", None)
         self.world.advance(5)
-        self.assertIn("overtaken by stop", self.error(outcomes))
+        self.assertIn("a later order stopped it", self.error(outcomes))
         self.assertEqual(watcher.status, "stopped")
 
     def test_a_newer_one_keeps_the_same_way_back(self) -> None:

@@ -179,7 +179,7 @@ class TestNostop(RosterCase):
         self.world.start([watcher], "command:start", wait)
         self.world.settle()
         self.remove(watcher, nostop=True)
-        self.assertEqual(outcomes[0].error, "start of web overtaken by rm")
+        self.assertEqual(outcomes[0].error, "start of web abandoned: a later order removed it")
         self.assertIsNone(self.roster.next_at())
 
 

@@ -43,7 +43,7 @@ class TestStart(WaitingCase):
         outcomes = self.order("start", [watcher])
         self.world.stop([watcher], "command:stop", None)
         self.world.settle()
-        self.assert_fails(outcomes, "start of w1 overtaken by stop")
+        self.assert_fails(outcomes, "start of w1 abandoned: a later order stopped it")
 
     def test_overtaken_in_the_same_turn(self) -> None:
         watcher = self.world.add("w1")
@@ -51,7 +51,7 @@ class TestStart(WaitingCase):
         self.world.start([watcher], "command:start", wait)
         self.world.stop([watcher], "command:stop", None)
         self.world.settle()
-        self.assert_fails(outcomes, "start of w1 overtaken by stop")
+        self.assert_fails(outcomes, "start of w1 abandoned: a later order stopped it")
         self.assertEqual(self.world.spawned, [])
 
     def test_overtaken_by_rm_and_by_quit(self) -> None:
@@ -59,17 +59,17 @@ class TestStart(WaitingCase):
         outcomes = self.order("start", [watcher])
         self.world.remove(watcher, "command:rm", False, None)
         self.world.settle()
-        self.assert_fails(outcomes, "start of w1 overtaken by rm")
+        self.assert_fails(outcomes, "start of w1 abandoned: a later order removed it")
         watcher = self.world.add("w2", numprocesses=2, warmup_delay=5)
         outcomes = self.order("start", [watcher])
         self.world.shut_down("command:quit")
         self.world.settle()
-        self.assert_fails(outcomes, "start of w2 overtaken by quit")
+        self.assert_fails(outcomes, "start of w2 abandoned: the daemon is stopping")
 
     def test_given_up(self) -> None:
         self.world.refuse = MISSING
         outcomes = self.order("start", [self.world.add(max_retry=1)])
-        self.assert_fails(outcomes, "web gave up: [Errno 2] no such file (1 attempts)")
+        self.assert_fails(outcomes, "web gave up: [Errno 2] no such file (1 attempt)")
 
     def test_after_a_process_that_does_not_end(self) -> None:
         self.world.temper = IMMORTAL
@@ -111,7 +111,7 @@ class TestStop(WaitingCase):
         outcomes = self.order("stop", [watcher])
         self.world.start([watcher], "command:start", None)
         self.world.settle()
-        self.assert_fails(outcomes, "stop of w1 overtaken by start")
+        self.assert_fails(outcomes, "stop of w1 abandoned: a later order started it")
 
     def test_a_process_that_does_not_end_is_named(self) -> None:
         self.world.temper = IMMORTAL
@@ -163,7 +163,7 @@ class TestRestart(WaitingCase):
         self.world.stop([watcher], "command:stop", None)
         self.world.start([watcher], "command:start", None)
         self.world.settle()
-        self.assert_fails(outcomes, "restart of w1 overtaken by start")
+        self.assert_fails(outcomes, "restart of w1 abandoned: a later order started it")
         self.assertEqual(watcher.places.pids(), [100])
 
     def test_a_process_that_does_not_end_is_named(self) -> None:

@@ -47,20 +47,22 @@ class TestSizes(WaitingCase):
         outcomes = self.resize(watcher, 3)
         self.world.stop([watcher], "command:stop", None)
         self.world.settle()
-        self.assert_fails(outcomes, "change of numprocesses of w1 overtaken by stop")
+        self.assert_fails(
+            outcomes, "change of numprocesses of w1 abandoned: a later order stopped it"
+        )
 
     def test_by_whom(self) -> None:
         for actor, why, by in (
-            ("client (pid 7, uid 0)", "", " (client (pid 7, uid 0))"),
-            ("plugin:flapping", "flaps", " (plugin:flapping: flaps)"),
-            ("", "", ""),
+            ("client (pid 7, uid 0)", "", "client (pid 7, uid 0) stopped it"),
+            ("plugin:flapping", "flaps", "plugin:flapping stopped it (flaps)"),
+            ("", "", "a later order stopped it"),
         ):
             with self.subTest(actor):
                 watcher = self.world.up(f"of{actor[:6]}", warmup_delay=5)
                 outcomes = self.resize(watcher, 3)
                 self.roster.give(Stop([watcher], Cause("command:stop", actor, why)))
                 self.world.settle()
-                text = f"change of numprocesses of {watcher.name} overtaken by stop{by}"
+                text = f"change of numprocesses of {watcher.name} abandoned: {by}"
                 self.assert_fails(outcomes, text)
 
     def test_a_process_that_does_not_end_is_named(self) -> None:

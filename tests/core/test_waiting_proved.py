@@ -130,7 +130,7 @@ class TestStart(ProvedCase):
         outcomes = self.proved(Start([watcher], CAUSE))
         self.world.stop([watcher], "command:stop", None)
         self.world.settle()
-        self.assert_fails(outcomes, "start of web overtaken by stop")
+        self.assert_fails(outcomes, "start of web abandoned: a later order stopped it")
 
     def test_one_that_listens(self) -> None:
         outcomes = self.proved(Start([self.world.add(on_demand=True, use_sockets=True)], CAUSE))
@@ -265,7 +265,7 @@ class TestStates(ProvedCase):
         self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")
         watcher = self.world.up(max_retry=1)
         for state in ("ready", "up"):
-            said = "web gave up: [Errno 2] no such file (1 attempts)"
+            said = "web gave up: [Errno 2] no such file (1 attempt)"
             self.assert_fails(self.wait_for(state, watcher), said)
         self.assert_done(self.wait_for("stopped", watcher))
 
@@ -307,7 +307,7 @@ class TestStates(ProvedCase):
         self.world.start([web], "command:start", None)
         self.world.settle()
         self.assertEqual(db.goal.word, "giveup")
-        why = "which waits for db to be ready: [Errno 2] none (1 attempts)"
+        why = "which waits for db to be ready: [Errno 2] none (1 attempt)"
         self.assert_fails(outcomes, f"web waits for cache to be ready, {why}")
 
     def test_stopped_and_gone(self) -> None:

@@ -48,7 +48,7 @@ class TestOnce(ProvedCase):
         outcomes = self.proved(Reload([watcher], CAUSE))
         self.world.stop([watcher], "command:stop", None)
         self.world.advance(5)
-        self.assert_fails(outcomes, "reload of web overtaken by stop")
+        self.assert_fails(outcomes, "reload of web abandoned: a later order stopped it")
 
 
 class TestSeveral(ProvedCase):

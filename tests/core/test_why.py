@@ -304,7 +304,7 @@ class TestStopped(WhyCase):
     def test_gave_up(self) -> None:
         self.world.refuse = FileNotFoundError(errno.ENOENT, "no such file")
         watcher = self.up(max_retry=1)
-        said = "web has failed: it gave up: [Errno 2] no such file (1 attempts)"
+        said = "web has failed: it gave up: [Errno 2] no such file (1 attempt)"
         self.assert_why(watcher, said)
 
     def test_a_hook_said_no(self) -> None:

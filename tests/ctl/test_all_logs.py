@@ -16,7 +16,8 @@ from tests.support.wire import TIMEOUT
 
 NOTE = (
     "(quiet: its output goes to the daemon's own stdout and stderr and is not kept; "
-    "`cvec_circusctl set quiet log_history 64k` keeps it from the next start on)\n"
+    "`cvec_circusctl set quiet log_history 64k` replaces no process, "
+    "and keeps it from the next start on)\n"
 )
 
 
@@ -54,7 +55,7 @@ class TestAllLogs(LogsCase):
 
     def test_refusals(self) -> None:
         code, text = self.fails("web", "nope")
-        self.assertEqual((code, text), (3, "error: program nope not found\n"))
+        self.assertEqual((code, text), (3, "error: no watcher nope\n"))
         self.assertEqual(self.fails("qu*"), (3, f"error: {NOTE[1:-2]}\n"))
         self.assertEqual(self.fails("qu*", "--follow")[0], 3)
         code, text = self.fails("--since", "soon")

@@ -207,7 +207,7 @@ class TestWithoutTheLibrary(unittest.TestCase):
         with mock.patch.dict(sys.modules, gone):
             done = run("--completion", "bash")
             self.assertEqual((done.code, done.out), (1, ""))
-            self.assertEqual(done.err, f"{PROG}: {completion.MISSING}\n")
+            self.assertEqual(done.err, f"error: {completion.MISSING}\n")
             with mock.patch.dict(os.environ, {"_ARGCOMPLETE": "1"}):
                 answer(main_parser)
 

@@ -100,7 +100,7 @@ class TestLogs(LogsCase):
         self.assertEqual((code, text.count("\n")), (3, 1))
         self.assertIn("`cvec_circusctl set quiet log_history 64k`", text)
         code, text = self.fails("wbe")
-        self.assertEqual((code, text), (3, "error: program wbe not found; did you mean web?\n"))
+        self.assertEqual((code, text), (3, "error: no watcher wbe; did you mean web?\n"))
         self.assertEqual(self.fails("quiet", "--follow")[0], 3)
 
     def test_follow(self) -> None:

@@ -45,8 +45,8 @@ class TestReplies(CtlCase):
     def test_words(self) -> None:
         self.assertEqual(self.ctl("status", "web").out, "active\n")
         self.assertEqual(self.ctl("status", "one shot").out, "stopped\n")
-        said = self.ctl("status", "one shot", "--phase").out
-        self.assertRegex(said, r"^\w+ \(exited with 3\)\n$")
+        shown = self.ctl("status", "one shot", "--table").out
+        self.assertEqual(shown, "failed (exited with 3)\n")
         self.assertEqual(self.ctl("list").out, "one shot,solo,web\n")
         self.assertEqual(self.ctl("list", "web").out, "6178,6179\n")
         self.assertEqual(self.ctl("numprocesses").out, "3\n")
@@ -54,22 +54,23 @@ class TestReplies(CtlCase):
         self.assertEqual(self.ctl("stop", "web", "--waiting").out, "ok\n")
         self.assertEqual(self.ctl("incr", "web").out, "ok\n")
         self.assertEqual(self.ctl("incr", "web", "--waiting").out, "4\n")
-        self.assertIn("singleton", self.ctl("incr", "solo").out)
+        self.assertIn("Singleton", self.ctl("incr", "solo").out)
         self.assertEqual(self.ctl("get", "web", "cmd").out, "cmd: sleep 1000\n")
         self.assertIn("check_delay: 1.0\n", self.ctl("globaloptions").out)
-        sockets = "FD  NAME  ADDRESS          BACKLOG\n7   sock  127.0.0.1:18088  2048\n"
-        self.assertEqual(self.ctl("listsockets").out, sockets)
+        sockets = "FD  NAME  ADDRESS          BACKLOG\n 7  sock  127.0.0.1:18088     2048\n"
+        self.assertEqual(self.ctl("listsockets", "--table").out, sockets)
+        self.assertEqual(self.ctl("listsockets").out, "7:socket 'sock' at 127.0.0.1:18088\n")
         self.assertIn("version: 0\n", self.ctl("ping").out)
         self.assertEqual(self.ctl("events").out, "no events\n")
 
     def test_words_about_what_is_left(self) -> None:
         strays = [{"watcher": "web", "pid": pid, "command": "sleep 5"} for pid in (77, 78)]
         self.loop.ask(setattr, self.target, "outcome", Outcome(strays=strays))
-        shown = (
-            "ok\nweb: process 77 is left behind: sleep 5\nweb: process 78 is left behind: sleep 5\n"
-        )
+        shown = "web: process 77 is left behind: sleep 5\nweb: process 78 is left behind: sleep 5\n"
         for order in (["stop", "web"], ["restart", "web"], ["rm", "web"], ["quit"]):
-            self.assertEqual(self.ctl(*order, "--waiting").out, shown)
+            self.assertEqual(self.ctl(*order, "--waiting", "--table").out, f"ok\n{shown}")
+            done = self.fails(0, *order, "--waiting")
+            self.assertEqual((done.out, done.err), ("ok\n", shown))
 
     def test_status(self) -> None:
         web = self.target.find("web")
@@ -77,17 +78,19 @@ class TestReplies(CtlCase):
         self.loop.ask(setattr, web, "last_death", death)
         self.loop.ask(setattr, web, "restarts", 3)
         shown = (
-            "NAME      STATE    PROCESSES  RESTARTS  LAST DEATH        UPTIME   REASON\n"
-            "One Shot  stopped  0/1        0         -                 -        exited with 3\n"
-            "solo      active   1/1        0         -                 1 h 6 m\n"
-            "web       active   2/2        3         SIGKILL, 2 m ago  1 h 6 m\n"
+            "NAME      STATE   PROCESSES  RESTARTS  LAST DEATH         UPTIME  REASON\n"
+            "One Shot  failed        0/1         0  -                       -  exited with 3\n"
+            "solo      up            1/1         0  -                 1 h 6 m\n"
+            "web       up            2/2         3  SIGKILL, 2 m ago  1 h 6 m\n"
         )
-        self.assertEqual(self.ctl("status", "--details").out, shown)
-        lines = "One Shot: stopped\nsolo: active\nweb: active\n"  # as Circus prints it
-        self.assertEqual(self.ctl("status").out, lines)
+        self.assertEqual(self.ctl("status", "--table").out, shown)
+        self.assertEqual(self.ctl("status", "--table", "--details").out, shown)
+        states = "One Shot: stopped\nsolo: active\nweb: active\n"
+        self.assertEqual(self.ctl("status").out, states)
+        self.assertEqual(self.ctl("status", "*").out, states)
         shown = (
-            "STATE   PROCESSES  RESTARTS  LAST DEATH        UPTIME   REASON\n"
-            "active  2/2        3         SIGKILL, 2 m ago  1 h 6 m\n"
+            "STATE   PROCESSES  RESTARTS  LAST DEATH         UPTIME  REASON\n"
+            "active        2/2         3  SIGKILL, 2 m ago  1 h 6 m\n"
         )
         self.assertEqual(self.ctl("status", "web", "--details").out, shown)
         reply = json.loads(self.ctl("status", "--json").out)
@@ -105,14 +108,16 @@ class TestReplies(CtlCase):
         self.loop.ask(setattr, self, "dispatch", older)
         self.assertEqual(self.ctl("status").out, "Api: stopped\nweb: active\n")
         shown = "NAME  STATE    REASON\nApi   stopped\nweb   active\n"
-        self.assertEqual(self.ctl("status", "--phase").out, shown)
+        self.assertEqual(self.ctl("status", "--table").out, shown)
+        self.assertEqual(self.ctl("status").out, "Api: stopped\nweb: active\n")
 
     def test_tables_are_aligned(self) -> None:
-        head, *rows = self.ctl("stats").out.splitlines()
+        head, *rows = self.ctl("stats", "--table").out.splitlines()
         self.assertEqual([row.split()[0] for row in rows], ["One", "solo", "web", "web"])
         self.assertEqual([row.index("sleep") for row in rows[1:]], [head.index("NAME")] * 3)
-        self.assertIn("python3", self.ctl("dstats").out)
-        self.assertEqual(len(self.ctl("stats", "web", "6178").out.splitlines()), 2)
+        titles, row = self.ctl("dstats", "--table").out.splitlines()
+        self.assertEqual((titles.split()[0], row.split()[1]), ("PID", "python3"))
+        self.assertEqual(len(self.ctl("stats", "web", "6178", "--table").out.splitlines()), 2)
 
     def test_json(self) -> None:
         reply = json.loads(self.ctl("--json", "status").out)
@@ -124,18 +129,18 @@ class TestReplies(CtlCase):
 
     def test_errors_are_exit_3(self) -> None:
         result = self.fails(3, "status", "nope")
-        self.assertEqual((result.out, result.err), ("", "error: program nope not found\n"))
-        hint = "error: program wbe not found; did you mean web?\n"
+        self.assertEqual((result.out, result.err), ("", "error: no watcher nope\n"))
+        hint = "error: no watcher wbe; did you mean web?\n"
         self.assertEqual(self.fails(3, "status", "wbe").err, hint)
-        hint = "error: program soloo not found; did you mean solo?\n"
+        hint = "error: no watcher soloo; did you mean solo?\n"
         self.assertEqual(self.fails(3, "incr", "Soloo").err.replace("Soloo", "soloo"), hint)
         reply = json.loads(self.fails(3, "--json", "status", "nope").out)
         self.assertEqual((reply["status"], reply["errno"]), ("error", 3))
 
     def test_control_characters_do_not_reach_the_terminal(self) -> None:
         self.loop.ask(setattr, self.target.find("web"), "reason", "\x1b[2J\x9b bad\a")
-        said = self.ctl("status", "web", "--phase").out
-        self.assertEqual(said.partition(" ")[2], "(\\x1b[2J\\x9b bad\\x07)\n")
+        shown = self.ctl("status", "web", "--table").out
+        self.assertEqual(shown, "up (\\x1b[2J\\x9b bad\\x07)\n")
 
     def test_a_reply_of_another_shape_is_shown_as_it_is(self) -> None:
         def odd(request: Request) -> None:
@@ -179,8 +184,8 @@ class TestWithoutADaemon(unittest.TestCase):
                 result = run("--endpoint", endpoint, "--timeout", "0.1", *line)
                 self.assertEqual((result.code, result.out), (4, ""))
                 text = (
-                    f"cannot reach {endpoint} within 0.1 s: the process that listens there does "
-                    "not answer; is cvec_circusd running, and is --endpoint right?\n"
+                    f"error: cannot reach {endpoint} within 0.1 s: the process that listens there "
+                    "does not answer; is cvec_circusd running, and is --endpoint right?\n"
                 )
                 self.assertEqual(result.err, text)
 
@@ -199,7 +204,7 @@ class TestWithoutADaemon(unittest.TestCase):
                             result = run("--endpoint", endpoint, *line)
                         asked.assert_not_called()
                         self.assertEqual((result.code, result.out), (4, ""))
-                        self.assertEqual(result.err, f"cannot reach {endpoint}: {why}{end}")
+                        self.assertEqual(result.err, f"error: cannot reach {endpoint}: {why}{end}")
 
     def test_what_is_no_endpoint(self) -> None:
         result = run("--endpoint", "web", "status")
@@ -211,10 +216,14 @@ class TestWithoutADaemon(unittest.TestCase):
     def usage(self, reason: str, *argv: str) -> None:
         result = run(*argv)
         self.assertEqual((result.code, result.out), (2, ""), argv)
-        self.assertIn(reason, result.err.splitlines()[-1], argv)
+        problem, *usage = result.err.splitlines()
+        self.assertTrue(problem.startswith("error: "), problem)
+        self.assertIn(reason, problem, argv)
+        for line in usage:
+            self.assertTrue(line.startswith("usage: cvec_circusctl "), line)
 
     def test_wrong_command_lines_are_exit_2(self) -> None:
-        self.assertEqual(run("statsu").err, "cvec_circusctl: statsu: did you mean status?\n")
+        self.assertEqual(run("statsu").err, "error: statsu: did you mean status?\n")
         self.usage("zork: no such command; `help` lists them", "zork")
         self.usage("hepl: did you mean help?", "hepl")
         self.usage("statsu: did you mean status?", "help", "statsu")
@@ -289,8 +298,8 @@ class TestScript(CtlCase):
     def test_names_that_the_terminal_cannot_show(self) -> None:
         self.loop.ask(setattr, self.target.find("web"), "reason", "é\ud800")
         ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
-        done = self.script("status", "web", "--phase", env=ascii_only)
-        self.assertEqual((done.returncode, done.stdout.partition(" ")[2]), (0, "(\\xe9\\ud800)\n"))
+        done = self.script("status", "web", "--table", env=ascii_only)
+        self.assertEqual((done.returncode, done.stdout), (0, "up (\\xe9\\ud800)\n"))
 
     def test_a_reader_that_leaves(self) -> None:
         read, write = os.pipe()

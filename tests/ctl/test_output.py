@@ -8,7 +8,8 @@ import pty
 import unittest
 from unittest import mock
 
-from cvec_circus.commands.render import Table, duration, ending
+from cvec_circus.base.figures import duration
+from cvec_circus.commands.render import Table, ending
 from cvec_circus.ctl.output import Page, lay_out, page_of
 
 ROWS = [("web", "active", "2/2", ""), ("a name", "stopped", "0/1", "cannot run it: not there")]

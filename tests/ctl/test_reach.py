@@ -15,7 +15,7 @@ END = "is cvec_circusd running, and is --endpoint right?"
 class TestWhy(unittest.TestCase):
     def why(self, endpoint: str) -> str:
         line = why_unreachable(endpoint, 0.5, {})
-        begin = f"cannot reach {endpoint} within 0.5 s: "
+        begin = f"error: cannot reach {endpoint} within 0.5 s: "
         self.assertTrue(line.startswith(begin) and line.endswith(END), line)
         return line[len(begin) : -len(END)]
 
@@ -45,7 +45,7 @@ class TestWhy(unittest.TestCase):
 
     def test_where_the_endpoint_comes_from(self) -> None:
         environ = {"CIRCUSCTL_ENDPOINT": "inproc://x"}
-        begin = "cannot reach inproc://x (from CIRCUSCTL_ENDPOINT) within 5 s: "
+        begin = "error: cannot reach inproc://x (from CIRCUSCTL_ENDPOINT) within 5 s: "
         self.assertEqual(why_unreachable(None, 5.0, environ), begin + END)
         self.assertIn("tcp://127.0.0.1:5555 (the default) ", why_unreachable(None, 5.0, {}))
 

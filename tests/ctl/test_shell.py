@@ -92,11 +92,11 @@ class TestOnATerminal(CtlCase):
     def test_a_session(self) -> None:
         terminal = self.shell()
         self.assertEqual(terminal.enter("status web"), ["up"])
-        self.assertEqual(terminal.enter("statsu"), ["statsu: did you mean status?"])
-        self.assertEqual(terminal.enter("status nope"), ["error: program nope not found"])
+        self.assertEqual(terminal.enter("statsu"), ["error: statsu: did you mean status?"])
+        self.assertEqual(terminal.enter("status nope"), ["error: no watcher nope"])
         self.assertEqual(terminal.enter("numwatchers # of them"), ["3"])
         said = terminal.enter("incr")
-        self.assertIn("NAME is missing", said[-1])
+        self.assertIn("NAME is missing", said[0])
         self.assertEqual(terminal.enter(""), [])
         self.assertIn("No closing quotation", terminal.enter("status 'web")[0])
         self.assertEqual(terminal.enter("numprocesses --json")[0][:16], '{"status": "ok",')
@@ -215,9 +215,9 @@ class TestInAPipe(CtlCase):
 
     def test_the_last_command_makes_the_exit_code(self) -> None:
         code, out, err = self.piped(b"status nope\n")
-        self.assertEqual((code, out, err), (3, "", "error: program nope not found\n"))
+        self.assertEqual((code, out, err), (3, "", "error: no watcher nope\n"))
         code, out, err = self.piped(b"statsu\nnumwatchers\n")
-        self.assertEqual((code, out, err), (0, "3\n", "statsu: did you mean status?\n"))
+        self.assertEqual((code, out, err), (0, "3\n", "error: statsu: did you mean status?\n"))
         self.assertEqual(self.piped(b"numwatchers\nexit\nstatsu\n"), (0, "3\n", ""))
 
     def test_options_hold_for_every_line(self) -> None:

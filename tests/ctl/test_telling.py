@@ -100,8 +100,8 @@ class TestWhy(CtlCase):
             self.assertEqual(words.splitlines()[2], f"    {said}")
 
     def test_no_such_watcher(self) -> None:
-        self.assertIn("program nope not found", self.fails(3, "why", "nope").err)
-        self.assertIn("matches 2 programs", self.fails(3, "why", "*o*").err)
+        self.assertIn("no watcher nope", self.fails(3, "why", "nope").err)
+        self.assertIn("matches 2 watchers", self.fails(3, "why", "*o*").err)
 
 
 class TestIsActive(CtlCase):
@@ -154,7 +154,7 @@ class TestWait(CtlCase):
 class TestStatus(CtlCase):
     def test_phases_in_a_pipe(self) -> None:
         self.assertEqual(self.ctl("status", "web", "--phase").out, "up\n")
-        self.assertIn("web       up      2/2", self.ctl("status", "--phase").out)
+        self.assertIn("web: up\n", self.ctl("status", "--phase").out)
         self.assertIn("web: active\n", self.ctl("status").out)
         self.assertEqual(self.sent()["properties"], {"details": True})
 
@@ -164,8 +164,8 @@ class TestStatus(CtlCase):
         page = mock.patch("cvec_circus.ctl.output.page_of", lambda stream: Page(200, True))
         with phase, page:
             lines = self.ctl("status").out.splitlines()
-        self.assertIn("web       \x1b[33mreloading 3/8\x1b[0m  2/2", lines[-1])
-        self.assertIn("solo      \x1b[33mreloading\x1b[0m      1/1", lines[-2])
+        self.assertIn("web       \x1b[33mreloading 3/8\x1b[0m        2/2", lines[-1])
+        self.assertIn("solo      \x1b[33mreloading\x1b[0m            1/1", lines[-2])
 
     def test_a_crash_loop_is_not_green(self) -> None:
         page = mock.patch("cvec_circus.ctl.output.page_of", lambda stream: Page(200, True))
@@ -180,9 +180,11 @@ class TestStatus(CtlCase):
 class TestStop(CtlCase):
     def test_who_depends_on_it(self) -> None:
         self.target.dependants_of_solo = ["web", "worker"]
-        told = "ok\nweb, worker depend on it and go on; `--with-dependants` stops that, too\n"
-        self.assertEqual(self.ctl("stop", "solo").out, told)
-        self.assertEqual(self.ctl("stop", "solo", "--waiting").out, told)
+        told = "web, worker depend on it and go on; `--with-dependants` stops that, too\n"
+        for line in (["stop", "solo"], ["stop", "solo", "--waiting"]):
+            done = self.fails(0, *line)
+            self.assertEqual((done.out, done.err), ("ok\n", told))
+            self.assertEqual(self.ctl(*line, "--table").out, f"ok\n{told}")
         self.assertEqual(self.ctl("stop", "solo", "--with-dependants").out, "ok\n")
         sent = self.loop.ask(lambda: self.target.orders)
         self.assertEqual(sent[-1], ("stop", ["solo"], False, "with_dependants"))

@@ -77,7 +77,7 @@ class TestNotUp(DaemonCase):
         done = daemon.start(*arguments)
         self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
         (line,) = done.stderr.splitlines()
-        self.assertTrue(line.startswith("cvec_circusd: "), line)
+        self.assertTrue(line.startswith("error: "), line)
         self.assertIn(says, line)
 
     def test_a_broken_configuration(self) -> None:

@@ -244,9 +244,7 @@ class TestCommandLine(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"a.ini: problem: {reason}\n", done.stdout)
             done = self.run_daemon("a.ini")
-            self.assertEqual(
-                (done.returncode, done.stderr), (1, f"cvec_circusd: a.ini: {reason}\n")
-            )
+            self.assertEqual((done.returncode, done.stderr), (1, f"error: a.ini: {reason}\n"))
 
     def test_warnings_alone_are_no_failure(self) -> None:
         path = self.write("a.ini", "[circus]\n")
@@ -267,14 +265,12 @@ class TestCommandLine(unittest.TestCase):
     def test_print_config_with_a_problem(self) -> None:
         done = self.run_daemon("--print-config", self.write("a.ini", LEFT_OUT))
         line = "a.ini:9: [watcher:bad] numprocesses: 'two' is not a whole number"
-        self.assertEqual((done.returncode, done.stderr), (1, f"cvec_circusd: {line}\n"))
+        self.assertEqual((done.returncode, done.stderr), (1, f"error: {line}\n"))
         self.assertIn(f"\n# bad is left out: {line}\n", done.stdout)
         self.assertIn("\n[watcher:web]\n", done.stdout)
         done = self.run_daemon("--print-config", self.write("b.ini", "[circus\n"))
         self.assertEqual((done.returncode, done.stdout), (1, ""))
-        self.assertEqual(
-            done.stderr, "cvec_circusd: b.ini:1: this is no section header; write [NAME]\n"
-        )
+        self.assertEqual(done.stderr, "error: b.ini:1: this is no section header; write [NAME]\n")
 
     def test_one_thing_at_a_time(self) -> None:
         for words in (

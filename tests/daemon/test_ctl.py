@@ -34,7 +34,7 @@ host = 127.0.0.1
 port = 0
 """
 
-BROKEN = "cannot run /no/such/program: No such file or directory (1 attempts)"
+BROKEN = "cannot run /no/such/program: No such file or directory (1 attempt)"
 
 
 class TestCommands(DaemonCase):
@@ -91,16 +91,18 @@ class TestCommands(DaemonCase):
 
     def questions(self) -> None:
         self.prints("list", "broken,one shot,solo,web")
-        self.prints("status", "One Shot: stopped\nbroken: stopped\nsolo: active\nweb: active")
-        head, *rows = self.ctl("status --details").out.splitlines()
+        head, *rows = self.ctl("status --table").out.splitlines()
         self.assertEqual(head.split()[:4], ["NAME", "STATE", "PROCESSES", "RESTARTS"])
-        self.assertRegex(rows[0], rf"^broken    stopped  0/1 +0 +- +- +{re.escape(BROKEN)}$")
+        self.assertRegex(rows[0], rf"^broken    failed +0/1 +0 +- +- +{re.escape(BROKEN)}$")
         why = r"process \d+ exited with 3"
-        self.assertRegex(rows[1], rf"^One Shot  stopped  0/1 +0 +exit 3, \d+ s ago +- +{why}$")
-        self.assertRegex(rows[2], r"^solo      active   1/1 +0 +- +\d+ s$")
+        self.assertRegex(rows[1], rf"^One Shot  failed +0/1 +0 +exit 3, \d+ s ago +- +{why}$")
+        self.assertRegex(rows[2], r"^solo      (up|starting) +1/1 +0 +- +\d+ s$")
         self.prints("status WEB", "active")
         self.prints("status 'one shot'", "stopped")
-        self.assertRegex(self.ctl("status 'one shot' --phase").out, rf"^failed \({why}\)\n$")
+        self.assertRegex(self.ctl("status 'one shot' --table").out, rf"^failed \({why}\)\n$")
+        lines = self.ctl("status").out.splitlines()
+        states = ["One Shot: stopped", "broken: stopped", "solo: active", "web: active"]
+        self.assertEqual(lines, states)
         self.prints("numwatchers", "4")
         self.prints("numprocesses", "3")
         self.prints("numprocesses web", "2")
@@ -108,10 +110,11 @@ class TestCommands(DaemonCase):
         self.prints("get web cmd stop_signal", "cmd: sleep 1000\nstop_signal: 15")
         self.says("globaloptions", f"endpoint: {self.daemon_.endpoint}\n", "check_delay: 5.0\n")
         self.says("globaloptions check_delay", "check_delay: 5.0\n")
-        self.says("listsockets", "sock  127.0.0.1:")
+        self.says("listsockets", ":socket 'sock' at 127.0.0.1:")
         self.says("ping", f"pid: {self.daemon_.pid}\n", f"version: {__version__}\n", "uptime: ")
-        self.says("dstats", "PID", str(self.daemon_.pid))
-        self.says("stats", "WATCHER", "sleep", str(self.child), *self.pids("web"))
+        self.says("dstats", "Main Process:", str(self.daemon_.pid))
+        self.says("dstats --table", "PID", str(self.daemon_.pid))
+        self.says("stats --table", "WATCHER", "sleep", str(self.child), *self.pids("web"))
         first, second = self.pids("web")
         self.assertNotIn(second, self.says(f"stats web {first}", first))
         first_event = " #1 web add actor=file cause=config"
@@ -120,7 +123,8 @@ class TestCommands(DaemonCase):
         self.refused(
             "logs web",
             "web: its standard output goes to the daemon's own stdout and is not kept;"
-            " `cvec_circusctl set web log_history 64k` keeps it from the next start on",
+            " `cvec_circusctl set web log_history 64k` replaces no process, "
+            "and keeps it from the next start on",
         )
 
     def numbers_and_options(self) -> None:
@@ -128,10 +132,11 @@ class TestCommands(DaemonCase):
         self.assertEqual(len(self.pids("web")), 4)
         self.prints("decr web --waiting", "3")
         self.prints("decr web", "ok")
-        self.says("incr solo", "a singleton: the number of processes stays as it is")
+        self.says("incr solo", "This watcher is a Singleton - ")
+        self.says("incr solo --table", "a singleton: the number of processes stays as it is")
         self.prints("set web numprocesses 1 graceful_timeout 7 --waiting", "ok")
         self.prints(
-            "get web numprocesses graceful_timeout", "graceful_timeout: 7.0\nnumprocesses: 1"
+            "get web numprocesses graceful_timeout", "numprocesses: 1\ngraceful_timeout: 7.0"
         )
         before = self.pids("web")
         self.prints("set web env A=1,B=2 --waiting", "ok")
@@ -160,7 +165,9 @@ class TestCommands(DaemonCase):
 
     def signals(self) -> None:
         (pid,) = self.pids("solo")
-        (worker,) = (line.split()[1] for line in self.ctl("stats solo").out.splitlines()[2:])
+        (worker,) = (
+            line.split()[1] for line in self.ctl("stats solo --table").out.splitlines()[2:]
+        )
         self.prints("signal solo USR1", "ok")
         self.assertEqual(self.daemon_.out.until("signal"), "USR1")
         self.prints(f"signal solo {pid} {worker} USR2", "ok")
@@ -194,15 +201,18 @@ class TestCommands(DaemonCase):
             self.prints(f"set {name} autostart False", "ok")
         self.prints("start idle2 IDLE1 idle2 --waiting", "ok")
         self.prints("start 'idle*' --waiting", "ok")  # not the third, which nobody has named
-        lines = "idle1: active\nidle2: active\nidle3: stopped\nweb: active"
-        self.prints("status 'idle*' web", lines)
+        head, *rows = self.says("status 'idle*' web --details").splitlines()
+        self.assertEqual(head.split()[0], "NAME")
+        states = [row.split()[:2] for row in rows]
+        up = [[name, "active"] for name in ("idle1", "idle2")]
+        self.assertEqual(states, [*up, ["idle3", "stopped"], ["web", "active"]])
         (one,), (two,) = self.pids("idle1"), self.pids("idle2")
         self.prints("list 'idle*'", f"idle1: {one}\nidle2: {two}\nidle3:")
         self.prints("numprocesses 'idle[12]' web", "3")
         self.says("stats idle1 idle2", one, two)
         seen = int(json.loads(self.ctl("--json events").out)["seq"])
-        self.refused("stop idle1 solp idle2", "program solp not found; did you mean solo?")
-        self.refused("incr idle1 'idl[4]'", "program idl[4] not found")
+        self.refused("stop idle1 solp idle2", "no watcher solp; did you mean solo?")
+        self.refused("incr idle1 'idl[4]'", "no watcher idl[4]")
         self.assertEqual(json.loads(self.ctl("--json events").out)["seq"], seen)
         self.prints("incr idle1 'idle[12]' 2 --waiting", "idle1: 3\nidle2: 3")
         self.prints("decr idle1 idle2 2 --waiting", "idle1: 1\nidle2: 1")
@@ -224,21 +234,21 @@ class TestCommands(DaemonCase):
         self.says("why web", "web is up: 1 process, ready for ")
         self.says("why 'one shot'", "One Shot has failed: ", "exit 3")
         self.says("why broken", f"broken has failed: it gave up: {BROKEN}")
-        self.says("status --phase", "broken    failed", "One Shot  failed", "web       up")
+        self.says("status --phase", "broken: failed", "One Shot: failed", "web: up")
         self.prints("set web depends_on solo", "ok")
         self.says("doctor", "CHECK ", "pidfd", "open files are allowed")
         self.says("graph", "solo (up)\n`-- web (up): when solo is ready")
         way = "a circle, in which each waits for the next: solo -> web -> solo"
         self.refused("set solo depends_on web", f"depends_on: {way}")
-        self.prints(
-            "stop solo --waiting",
-            "ok\nweb depends on it and goes on; `--with-dependants` stops that, too",
-        )
+        done = self.daemon_.ctl("stop", "solo", "--waiting")
+        left = "web depends on it and goes on; `--with-dependants` stops that, too\n"
+        self.assertEqual((done.stdout, done.stderr), ("ok\n", left))
         self.prints("set web depends_on '' part_of solo", "ok")
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")
         self.prints("wait web --for ready", "up")
-        self.prints("stop solo --waiting", "ok\nweb stops with it")
+        done = self.daemon_.ctl("stop", "solo", "--waiting")
+        self.assertEqual((done.stdout, done.stderr), ("ok\n", "web stops with it\n"))
         self.prints("start solo --waiting", "ok")
         self.daemon_.out.until("ready")
         self.prints("stop solo --with-dependants --waiting", "ok")
@@ -251,7 +261,7 @@ class TestCommands(DaemonCase):
         self.prints("wait web", "up")
 
     def refusals(self) -> None:
-        self.refused("status nope", "program nope not found")
+        self.refused("status nope", "no watcher nope")
         self.refused("add web 'sleep 5'", "'web' already exist")
         self.refused("start broken --waiting", f"broken gave up: {BROKEN}", code=1)
         self.refused("get web nokey", "'nokey' option not found")
@@ -281,7 +291,7 @@ class TestTheScript(DaemonCase):
         done = daemon.ctl("status", "solo")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "active\n", ""))
         done = daemon.ctl("status", "nope")
-        expected = (3, "", "error: program nope not found\n")
+        expected = (3, "", "error: no watcher nope\n")
         self.assertEqual((done.returncode, done.stdout, done.stderr), expected)
         done = daemon.ctl("stauts")
         self.assertEqual((done.returncode, done.stdout), (2, ""))

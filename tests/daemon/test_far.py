@@ -15,6 +15,7 @@ from tests.client.test_tunnel import fake_ssh
 from tests.support.children import TIMEOUT
 from tests.support.daemon import DaemonCase, script
 from tests.support.eventually import eventually
+from tests.support.silence import silence
 
 TEXT = "[watcher:web]\ncmd = sleep 1000\n"
 THERE = ("--ssh", "me@there")
@@ -71,9 +72,10 @@ class TestFar(DaemonCase):
     def test_ssh_that_does_not_get_there(self) -> None:
         done = self.ctl("--ssh", "nowhere", "status")
         self.assertEqual((done.stdout, done.returncode), ("", 4))
-        self.assertIn("cvec_circusctl: ssh nowhere: exit code 255", done.stderr)
+        self.assertIn("error: ssh nowhere: exit code 255", done.stderr)
 
     def test_programs(self) -> None:
+        silence(self)
         with CircusClient(endpoint=self.far.endpoint, ssh_server="me@there") as client:
             self.assertEqual(client.send_message("list")["watchers"], ["web"])
         with self.assertRaises(SocketError):

@@ -69,7 +69,7 @@ class TestLeftOut(DaemonCase):
         details = daemon.call("status", details=True)["watchers"]["Bad One"]
         self.assertEqual((details["state"], details["reason"]), ("stopped", f"left out: {bad}"))
         self.assertEqual((details["processes"], details["numprocesses"]), (0, 0))
-        self.assertIn("left out: ", daemon.ctl("status").stdout)
+        self.assertIn("left out: ", daemon.ctl("status", "--table").stdout)
         self.assertEqual(daemon.call("list")["watchers"], ["good"])
         self.assertEqual(daemon.call("numwatchers")["numwatchers"], 1)
         for command, properties in (

@@ -187,7 +187,7 @@ class TestWhereItGoes(DaemonCase):
         ):
             with self.subTest(circus):
                 (line,) = self.daemon(circus=circus, up=False).ended(1)
-                self.assertTrue(line.startswith("cvec_circusd: "), line)
+                self.assertTrue(line.startswith("error: "), line)
                 self.assertIn(says, line)
 
 
@@ -301,7 +301,7 @@ class TestWhatBefallsIt(DaemonCase):
         while filled:
             filled -= set(daemon.log.next() or "") == {"x"}
         told = self.die(daemon)
-        daemon.log.containing("lines are missing here: nobody read them")
+        daemon.log.containing("missing here: nobody read them")
         daemon.log.containing(told)
         daemon.signal(signal.SIGTERM)
         daemon.ended()

@@ -10,8 +10,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from cvec_circus.daemon import check as daemon_check
 from cvec_circus.daemon.check import check
+from cvec_circus.supervisor import inspecting
 from tests.support.daemon import folder
 from tests.support.eventually import eventually
 
@@ -166,7 +166,7 @@ class TestPlugins(unittest.TestCase):
     def test_a_module_that_takes_too_long(self) -> None:
         self.write("hanging.py", HANGING)
         pids = self.folder / "pids"
-        with mock.patch.object(daemon_check, "TIMEOUT", 1.0):
+        with mock.patch.object(inspecting, "TIMEOUT", 1.0):
             [line] = self.said("[plugin:p]\nuse = hanging.Plugin\n")
         self.assertIn("hanging.Plugin takes more than 1 s to import", line)
         if pids.exists():  # it has come so far

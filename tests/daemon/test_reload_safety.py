@@ -49,6 +49,18 @@ class TestWhatTheCheckRefuses(ReloadCase):
         self.write(watchers("a"), circus="stats_endpoint = tcp://127.0.0.1:99999")
         self.assertIn("stats_endpoint", daemon.wire.refused("reloadconfig"))
 
+    def test_what_only_the_class_of_a_plugin_knows(self) -> None:
+        daemon = self.up(watchers("a", "b"))
+        flapping = "[plugin:flapping]\nuse = cvec_circus.plugins.flapping.Flapping\nwindow = {}\n"
+        before = self.pids("a"), self.pids("b")
+        for dry_run in (True, False):
+            self.write(f"{watchers('a')}{flapping.format('soon')}")
+            reason = daemon.wire.refused("reloadconfig", dry_run=dry_run)
+            self.assertRegex(reason, r":\d+: \[plugin:flapping\] window: 'soon' is not a number")
+        self.assertEqual((self.pids("a"), self.pids("b")), before)
+        self.reload(f"{watchers('a', 'b')}{flapping.format(2)}")
+        self.assertEqual(self.statuses()["plugin:flapping"], "active")
+
     def test_what_was_added_at_run_time_is_known(self) -> None:
         daemon = self.up(watchers("a"))
         daemon.call("add", name="db", cmd="sleep 600", start=True, waiting=True)

@@ -64,7 +64,7 @@ class TestTogether(ReloadCase):
         answers = asking.until(first, restart, last)
         self.assertEqual([one["status"] for one in (answers[0], answers[2])], ["ok"] * 2)
         # What it waits for has been removed by the next one, if that was quicker.
-        self.assertIn("overtaken by rm", answers[1].get("reason", "overtaken by rm"))
+        self.assertIn(" removed it", answers[1].get("reason", " removed it"))
         self.assertTrue(eventually(lambda: self.statuses() == {"c": "active"}))
         topics = [topic for topic, _ in daemon.call("events", since=0)["events"]]
         self.assertLess(topics.index("watcher.b.add"), topics.index("watcher.a.stop"))
@@ -170,7 +170,7 @@ class TestTogether(ReloadCase):
         asking.until(asking.ask("reloadconfig"))
         daemon.call("stop", name="a")
         [answer] = asking.until(waiting)
-        self.assertIn("of a overtaken by stop", answer["reason"])
+        self.assertIn("of a abandoned: ", answer["reason"])
         os.kill(old, signal.SIGKILL)
 
     def test_a_name_can_be_used_again_at_once(self) -> None:

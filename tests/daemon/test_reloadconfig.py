@@ -22,7 +22,9 @@ class TestWatchers(ReloadCase):
         before = self.pids("a")
         self.assertFalse(self.reload()["changes"])
         self.assertEqual(self.pids("a"), before)
-        self.assertEqual(self.served.ctl("reloadconfig").stdout, "nothing changes\n")
+        self.assertEqual(self.served.ctl("reloadconfig").stdout, "ok\n")
+        shown = self.served.ctl("reloadconfig", "--table").stdout
+        self.assertEqual(shown, "nothing changes\n")
 
     def test_more_processes_are_spawned_and_none_is_killed(self) -> None:
         daemon = self.up(f"[watcher:a]\n{SLEEP}[watcher:b]\n{SLEEP}")
@@ -340,7 +342,7 @@ class TestFile(ReloadCase):
         here = os.getcwd()
         os.chdir(folder)
         try:
-            done = daemon.ctl("reloadconfig", "my.ini", "--waiting")
+            done = daemon.ctl("reloadconfig", "my.ini", "--waiting", "--table")
         finally:
             os.chdir(here)
         self.assertEqual(done.returncode, 0, done.stderr)

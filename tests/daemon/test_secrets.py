@@ -75,3 +75,61 @@ class TestSecrets(DaemonCase):
     def told(self) -> list[tuple[str, str]]:
         self.served.ended()
         return list(self.served.told())
+
+
+HIDDEN = {"HIDDEN": "hunter2", "TWICE": "$(circus.wid)"}
+
+REFERRING = """\
+[watcher:program]
+cmd = $(circus.env.HIDDEN) --flag
+max_retry = 0
+[watcher:folder]
+cmd = sleep 1000
+working_dir = /no/$(circus.env.HIDDEN)
+max_retry = 0
+[watcher:check]
+cmd = sleep 1000
+ready.it = exec:$(circus.env.HIDDEN) x
+ready_timeout = 0.2
+[watcher:address]
+cmd = sleep 1000
+ready.it = tcp://$(circus.env.HIDDEN):80
+ready_timeout = 0.2
+[watcher:twice]
+cmd = sleep 1000
+ready.it = exec:sh -c "echo 'got <$(circus.env.TWICE)>'; exit 1"
+ready_timeout = 0.2
+"""
+
+
+class TestVariables(DaemonCase):
+    """What an environment variable stands for is in no error, and not replaced once more."""
+
+    def test_of_processes_and_checks(self) -> None:
+        daemon = self.daemon(REFERRING, env=HIDDEN)
+        for name in ("check", "address", "twice"):
+            daemon.log.containing(f"{name}: not ready: ")
+        reasons = daemon.call("status")["reasons"]
+        for name in ("program", "folder", "check", "address"):
+            self.assertIn("$(circus.env.HIDDEN)", reasons[name])
+        self.assertIn("exit code 1: got <$(circus.env.TWICE)>", reasons["twice"])
+        daemon.order("quit")
+        said = "\n".join([*daemon.ended(), *daemon.log.seen, *reasons.values()])
+        self.assertNotIn("hunter2", said)
+        self.assertNotIn("got <1>", said)
+
+    def test_of_what_listens(self) -> None:
+        for where in ("host = $(circus.env.HIDDEN)\nport = 1", "path = /no/$(circus.env.HIDDEN)/s"):
+            with self.subTest(where):
+                text = f"[socket:s]\n{where}\n[watcher:w]\ncmd = sleep 1000\n"
+                daemon = self.daemon(text, env=HIDDEN, up=False)
+                said = "\n".join(daemon.log.rest())
+                self.assertEqual(daemon.process.wait(20), 1)
+                self.assertIn("$(circus.env.HIDDEN)", said)
+                self.assertNotIn("hunter2", said)
+
+    def test_an_address_with_a_name_in_it(self) -> None:
+        text = "[watcher:w]\ncmd = sleep 1000\nready.it = http://localhost/$(circus.env.TWICE)\n"
+        daemon = self.daemon(f"[watcher:other]\ncmd = sleep 1000\n{text}", env=HIDDEN)
+        reason = daemon.call("status")["reasons"]["w"]
+        self.assertIn("ready.it: $(circus.env.TWICE) has a name in its value", reason)

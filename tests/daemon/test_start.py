@@ -77,7 +77,7 @@ class TestRefusals(DaemonCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
         lines = done.stderr.splitlines()
         self.assertEqual(len(lines), 1, done.stderr)
-        self.assertTrue(lines[0].startswith("cvec_circusd: "), lines)
+        self.assertTrue(lines[0].startswith("error: "), lines)
         self.assertIn(says, lines[0])
 
     def test_a_missing_file(self) -> None:
@@ -170,9 +170,7 @@ class TestPidfile(DaemonCase):
         second = self.daemon("", "--pidfile", first.folder / "pid", up=False)
         (line,) = second.ended(1)
         path = first.folder / "pid"
-        self.assertEqual(
-            line, f"cvec_circusd: already running with pid {first.pid}, as {path} says"
-        )
+        self.assertEqual(line, f"error: already running with pid {first.pid}, as {path} says")
         self.assertEqual((first.folder / "pid").read_text(), f"{first.pid}\n")
         self.assertEqual(first.call("ping")["pid"], first.pid)
 

@@ -69,13 +69,15 @@ class TestStatistics(DaemonCase):
         self.assertEqual(told["pids"], {"Big One": pids, "off": []})
         self.assertNotIn("pids", daemon.call("list"))
 
-    def test_no_children_and_no_names_of_others(self) -> None:
+    def test_children_and_no_names_of_others(self) -> None:
         daemon = self.start("[watcher:a]\ncmd = sh -c 'sleep 1000; true'\n")
         listener = self.listen(daemon)
         self.assertTrue(listener.until(lambda: "stat.a" in listener.last))
         (pid,) = listener.last["stat.a"]["pid"]
-        told = listener.last[f"stat.a.{pid}"]
-        self.assertEqual((told["children"], told["name"]), ([], None))
+        topic = f"stat.a.{pid}"
+        self.assertTrue(listener.until(lambda: bool(listener.last[topic]["children"])))
+        [child] = listener.last[topic]["children"]
+        self.assertEqual((child["command"], listener.last[topic]["name"]), ("sleep", None))
 
     def test_it_stops_last(self) -> None:
         daemon = self.start()

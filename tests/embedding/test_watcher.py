@@ -167,7 +167,7 @@ class TestRunning(ArbiterCase):
         self.watcher.set_options(stop_signal="URG").result(TIMEOUT)
         stop = self.watcher.stop()
         start = self.watcher.start()
-        with self.assertRaisesRegex(exc.CircusError, "stop of w overtaken by start"):
+        with self.assertRaisesRegex(exc.CircusError, "stop of w abandoned: .* started it"):
             stop.result(TIMEOUT)
         self.arbiter.ask(lambda supervisor: supervisor.roster.hurry())
         self.assertEqual(len(start.result(TIMEOUT)["started"]), 2)

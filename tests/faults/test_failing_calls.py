@@ -162,7 +162,7 @@ class TestAtTheStart(InjectionCase):
             return
         log = daemon.ended(code=1)
         self.check(daemon, log)
-        said = [line for line in log if re.search(r"^cvec_circusd: |\[ERROR\]", line)]
+        said = [line for line in log if re.search(r"^error: |\[ERROR\]", line)]
         self.assertTrue(said, "it does not say why it has ended")
 
     def test_one_of_each(self) -> None:

@@ -6,6 +6,7 @@ import re
 import unittest
 
 from tests.interoperation.published import OURS, THEIRS, InteroperationCase, needs_circus
+from tests.support.eventually import eventually
 
 STEPS = [
     line.split("|")
@@ -52,8 +53,59 @@ stop|nope
 ]
 """Command lines that both programs take, and that find both daemons alike."""
 
+QUESTIONS = [
+    line.split("|")
+    for line in """\
+status
+status|web
+status|idle
+list
+list|web
+stats
+stats|web
+dstats
+listsockets
+options|web
+get|web|max_retry|cmd|env
+globaloptions
+globaloptions|check_delay
+numprocesses|web
+numwatchers
+""".splitlines()
+]
+"""Questions that both programs answer alike."""
+
+ORDERS = [
+    line.split("|")
+    for line in """\
+reloadconfig|--waiting
+incr|web|--waiting
+decr|web|--waiting
+incr|One Shot
+set|web|graceful_timeout|4.5
+stop|idle|--waiting
+start|web
+reload|web|--waiting
+signal|web|WINCH
+add|new|sleep 3600
+rm|new
+""".splitlines()
+]
+"""Orders that they answer alike, and that may be given twice."""
+
+REFUSED = [["list", "nope"], ["stop", "nope"], ["get", "web", "nope"]]
+
+USED = re.compile(r"\d+(\.\d+)?[BKMG]?")
+"""What processes use."""
+
 NUMBERS = re.compile(r"\d+|/[\w/-]*circus-\w+")
 """Pids, ports, and the folder of a test."""
+
+
+def lines_of(words: list[str], said: str) -> list[str]:
+    """Return the lines that were said, without what differs from one look to the next."""
+    said = USED.sub("N", said) if words[0] in ("stats", "dstats") else said
+    return said.rstrip("\n").split("\n")
 
 
 def masked(found: list[tuple[int, str]]) -> dict[str, tuple[int, str]]:
@@ -88,7 +140,25 @@ class TestControl(InteroperationCase):
         for found in said.values():
             # What the daemon says it does, which Circus does not say.
             self.assertEqual(found.pop("reloadconfig --waiting")[0], 0)
+            code, text = found.pop("reload web --terminate --waiting")  # with a remark or without
+            self.assertEqual((code, text.partition("\n")[0]), (0, "ok"))
+            self.assertEqual(found["status"][1], "One Shot: active\nidle: stopped\nweb: active\n")
         self.assertEqual(said[THEIRS], said[OURS])
+
+    def test_side_by_side_in_a_pipe(self) -> None:
+        """What scripts read is what they read from circusctl, line by line."""
+        daemon = self.ours()
+        self.assertTrue(eventually(lambda: daemon.call("numprocesses")["numprocesses"] == 3, 20))
+        pid = daemon.call("list", name="web")["pids"][0]
+        for steps in ([*QUESTIONS, ["stats", "web", str(pid)]], ORDERS):
+            said = [self.drive(one, "ctl", daemon.endpoint, steps) for one in (THEIRS, OURS)]
+            for words, theirs, ours in zip(steps, *said):
+                with self.subTest(" ".join(words)):
+                    self.assertEqual((theirs[0], ours[0]), (0, 0))
+                    self.assertEqual(lines_of(words, ours[1]), lines_of(words, theirs[1]))
+        for package in (THEIRS, OURS):
+            for code, text in self.drive(package, "ctl", daemon.endpoint, REFUSED):
+                self.assertEqual((code, text[:7]), (3, "error: "))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from cvec_circus import exc
 from cvec_circus.util import configure_logger
 from tests.logs.log_case import LogCase
 
-LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} cvec_circus_test\[\d+\] \[INFO\] one\n"
+LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} cvec_circus_test\[\d+\] \[INFO\] one\n"
 
 
 class TestOutputs(LogCase):

@@ -118,7 +118,7 @@ class TestLocal(SyslogCase):
         log.reopen()
         server = self.listen(socket.AF_UNIX, path)
         self.logger.info("back")
-        self.received(server, r"<14>STAMP TAG: 3 lines are missing here")
+        self.received(server, r"<14>STAMP TAG: 3 lines missing here")
         self.received(server, r"<14>STAMP TAG: back")
         expected = f"cvec_circus: cannot write the log syslog://{path}: No such file or directory\n"
         self.assertEqual(self.text("stderr"), expected)
@@ -136,7 +136,7 @@ class TestLocal(SyslogCase):
         for number in range(sent - 1):
             self.received(server, f"<14>STAMP TAG: line {number}")
         self.logger.info("read again")
-        self.received(server, r"<14>STAMP TAG: 2 lines are missing here")
+        self.received(server, r"<14>STAMP TAG: 2 lines missing here")
         self.received(server, r"<14>STAMP TAG: read again")
         self.assertIn("temporarily unavailable", self.text("stderr"))
 

@@ -114,6 +114,16 @@ class TestCommandLines(unittest.TestCase):
             with self.subTest(text):
                 self.assertEqual(self.words(text, 'a"b'), words)
 
+    def test_whole_values(self) -> None:
+        """In a check, a name is replaced within its word; what a file has replaced stays."""
+        for value in (*HARD, "", " a  b "):
+            once = expand_words("x '$(circus.env.p)' $(circus.mine)", {"env.p": value})
+            for given in ("$(circus.mine)", "-$(circus.mine)-", "'$(circus.mine)'"):
+                text = expand_words(f"{once} {given}", {"mine": value, "wid": "3"}, whole=True)
+                last = given.strip("'").replace("$(circus.mine)", value)
+                with self.subTest(text):
+                    self.assertEqual(split(text), ["x", value, value, last])
+
     def test_options_are_taken_as_they_are(self) -> None:
         text = expand_words("x $(circus.opts)", {"opts": '--name "a b"'})
         self.assertEqual(split(text), ["x", "--name", "a b"])

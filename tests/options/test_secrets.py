@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.options.secrets import CONCEALED, conceal, conceal_text, is_secret
+from cvec_circus.options.secrets import CONCEALED, Variables, conceal, conceal_text, is_secret
 
 
 class TestNames(unittest.TestCase):
@@ -65,6 +65,15 @@ class TestTexts(unittest.TestCase):
     def test_long_text_takes_no_time(self) -> None:
         for piece in ("a-", "password", "key_", "://a:", "--token", "'"):
             conceal_text(piece * 100_000)
+
+
+class TestVariables(unittest.TestCase):
+    def test_names_stand_for_values(self) -> None:
+        variables = Variables({"hunter": "$(circus.env.A)", "hunter2": "$(circus.env.B)"})
+        said = variables.conceal("cannot run hunter2: hunter is not there")
+        self.assertEqual(said, "cannot run $(circus.env.B): $(circus.env.A) is not there")
+        variables.adopt({})
+        self.assertEqual(variables.conceal("hunter2"), "hunter2")
 
 
 if __name__ == "__main__":

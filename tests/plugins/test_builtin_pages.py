@@ -138,7 +138,7 @@ class TestPages(DaemonCase):
             lambda folder: (folder / "app.py").write_text(WAITING),
         )
         daemon.wire.events.wait("watcher.app.start", 1)
-        daemon.log.containing("Looking after 1 programs")
+        daemon.log.containing("Looking after 1 program")
         (daemon.folder / "app.py").write_text(WAITING + "# edited\n")
         daemon.log.containing("app.py: modified, so app is restarted")
         daemon.wire.events.wait("watcher.app.spawn", 2)

@@ -208,7 +208,7 @@ class TestWithoutTheLibrary(ProcessCase):
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), f"{MISSING}\n")
         said = process.rest().splitlines()
-        self.assertEqual(said[-1], f"cvec_circus-plugin: {MISSING}")
+        self.assertEqual(said[-1], f"error: {MISSING}")
         self.assertEqual([line for line in said if "Traceback" in line], [])
 
 

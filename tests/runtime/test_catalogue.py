@@ -248,7 +248,7 @@ class TestList(ProcessCase):
                 ended = subprocess.run(
                     argv, stdout=place, stderr=subprocess.PIPE, text=True, timeout=60
                 )
-                expected = f"cvec_circus-plugin: {said}\n" if said else ""
+                expected = f"error: {said}\n" if said else ""
                 self.assertEqual((ended.returncode, ended.stderr), (code, expected))
 
     def test_letters_that_the_output_has_not(self) -> None:

@@ -28,7 +28,7 @@ class TestRefusals(unittest.TestCase):
         said = ended.stderr.decode()
         self.assertEqual((ended.returncode, ended.stdout), (2, b""), said)
         self.assertEqual(said.count("\n"), 1, said)
-        self.assertTrue(said.startswith("cvec_circus-plugin: "))
+        self.assertTrue(said.startswith("error: "))
         return said
 
     def test_the_class(self) -> None:

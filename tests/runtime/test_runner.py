@@ -160,7 +160,7 @@ class TestByHand(ProcessCase):
             argv = [*LAUNCHER, "--log-output", directory, f"{SUBJECTS}.Talker"]
             process = self.spawn(argv)
             self.assertEqual(process.wait(), 2)
-            expected = f"cvec_circus-plugin: {directory}: Is a directory\n"
+            expected = f"error: {directory}: Is a directory\n"
             self.assertEqual(process.rest(), expected)
             argv = [*LAUNCHER, "--log-output", "syslog://h?x", f"{SUBJECTS}.Talker"]
             process = self.spawn(argv)
@@ -259,7 +259,7 @@ class TestByDaemon(ProcessCase):
         reason = f"there is no Talkre in {SUBJECTS}, did you mean Talker?\n"
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), reason)
-        self.assertEqual(process.rest(), f"cvec_circus-plugin: {reason}")
+        self.assertEqual(process.rest(), f"error: {reason}")
 
     def test_a_value_that_does_not_suit_the_schema(self) -> None:
         read_report, report = os.pipe()
@@ -269,7 +269,7 @@ class TestByDaemon(ProcessCase):
         reason = "tries: 'x' is not a whole number\n"
         with open(read_report, encoding="utf-8") as reports:
             self.assertEqual(reports.read(), reason)
-        self.assertEqual(process.rest(), f"cvec_circus-plugin: {reason}")
+        self.assertEqual(process.rest(), f"error: {reason}")
 
     def test_a_value_that_the_constructor_refuses(self) -> None:
         read_report, report = os.pipe()

@@ -67,7 +67,7 @@ class TestByHand(DaemonCase):
             ),
             (["--statspoint", "nothing"], "stats_endpoint nothing: cannot listen: not an endpoint"),
             (["--endpoint", "nothing"], "cannot connect to 'nothing'"),
-            (["--log-output", "/no/such/file"], "stats: /no/such/file: No such file or directory"),
+            (["--log-output", "/no/such/file"], "error: /no/such/file: No such file or directory"),
         ):
             with self.subTest(words):
                 place = f"ipc://{folder(self)}/stats"
@@ -76,7 +76,7 @@ class TestByHand(DaemonCase):
                 (line,) = [one for one in done.stderr.splitlines() if not one.startswith("[INFO]")]
                 self.assertIn(text, line)
                 self.assertNotIn("Errno", line)
-                self.assertTrue(line.startswith("cvec_circusd-stats: "), line)
+                self.assertTrue(line.startswith("error: "), line)
 
     def test_beside_a_daemon(self) -> None:
         daemon = self.daemon("[watcher:a]\ncmd = sleep 1000\n")

@@ -9,6 +9,7 @@ from unittest import mock
 
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.stats import inventory, service
+from cvec_circus.system import proctable
 from cvec_circus.wire import messages
 from tests.stats.case import StatsCase
 from tests.support.children import Child
@@ -38,6 +39,17 @@ class TestService(StatsCase):
         self.assertTrue(self.listener.until(lambda: "stat.circus" in self.listener.last))
         self.assertIn(f"stat.circus.{os.getpid()}", self.listener.last)
         self.assertNotIn("stat.off", self.listener.last)
+
+    def test_children(self) -> None:
+        child = Child(self, "tree", 1)
+        self.daemon.answers["list"] = whole({"web": [child.pid]})
+        self.daemon.answers["ping"] = lambda properties: {"pid": os.getpid()}
+        self.serve()
+        topic, own = f"stat.web.{child.pid}", f"stat.circus.{os.getpid()}"
+        self.assertTrue(self.listener.until(lambda: {topic, own} <= self.listener.last.keys()))
+        [below] = proctable.descendants(child.pid)
+        self.assertEqual([one["pid"] for one in self.listener.last[topic]["children"]], [below])
+        self.assertEqual(self.listener.last[own]["children"], [])
 
     def test_what_comes_and_goes(self) -> None:
         first, second = Child(self, "wait"), Child(self, "wait")

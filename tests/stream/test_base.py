@@ -51,7 +51,7 @@ class LossesTest(unittest.TestCase):
 
     def test_the_first_loss_is_said_at_once(self):
         self.losses.count(10, "full")
-        self.assertEqual(self.said, ["full; 10 bytes of output are lost"])
+        self.assertEqual(self.said, ["full; 10 bytes of output lost"])
         self.assertFalse(self.losses.waiting)
 
     def test_the_next_ones_once_a_minute(self):
@@ -62,9 +62,9 @@ class LossesTest(unittest.TestCase):
         self.assertEqual(
             self.said,
             [
-                "full; 10 bytes of output are lost",
-                "full; 2390 bytes of output are lost",
-                "full; 2400 bytes of output are lost",
+                "full; 10 bytes of output lost",
+                "full; 2390 bytes of output lost",
+                "full; 2400 bytes of output lost",
             ],
         )
         self.assertEqual(self.losses.total, 6000)
@@ -78,7 +78,7 @@ class LossesTest(unittest.TestCase):
         self.assertEqual(len(self.said), 1)
         self.clock.advance(1)
         self.losses.look()
-        self.assertEqual(self.said[1:], ["full; 2 bytes of output are lost"])
+        self.assertEqual(self.said[1:], ["full; 2 bytes of output lost"])
         self.assertFalse(self.losses.waiting)
 
     def test_what_is_unsaid_at_the_end_is_said_there(self):
@@ -86,7 +86,7 @@ class LossesTest(unittest.TestCase):
         self.losses.count(2, "full")
         self.losses.settle()
         self.losses.settle()
-        self.assertEqual(self.said[1:], ["full; 2 bytes of output are lost"])
+        self.assertEqual(self.said[1:], ["full; 2 bytes of output lost"])
 
     def test_a_note_takes_the_minute_too(self):
         self.losses.note("cannot open it")
@@ -95,4 +95,4 @@ class LossesTest(unittest.TestCase):
         self.assertEqual(self.said, ["cannot open it"])
         self.clock.advance(60)
         self.losses.look()
-        self.assertEqual(self.said[1:], ["not there; 5 bytes of output are lost"])
+        self.assertEqual(self.said[1:], ["not there; 5 bytes of output lost"])

@@ -86,14 +86,14 @@ class TroubleTest(FileStreamTestCase):
         self.assertEqual(
             self.said,
             [
-                f"{full}; 6 bytes of output are lost",
-                f"{full}; 360 bytes of output are lost",
-                f"{full}; 360 bytes of output are lost",
+                f"{full}; 6 bytes of output lost",
+                f"{full}; 360 bytes of output lost",
+                f"{full}; 360 bytes of output lost",
             ],
         )
         self.assertTrue(stream.waiting)
         stream.close()
-        self.assertEqual(self.said[3:], [f"{full}; 174 bytes of output are lost"])
+        self.assertEqual(self.said[3:], [f"{full}; 174 bytes of output lost"])
 
     def test_a_write_that_is_cut_short_does_not_tear_the_next_line(self):
         stream = self.stream()
@@ -126,7 +126,7 @@ class TroubleTest(FileStreamTestCase):
             [
                 f"cannot open {name}: No such file or directory; "
                 "its output is lost until this is fixed",
-                f"cannot write to {name}: No such file or directory; 10 bytes of output are lost",
+                f"cannot write to {name}: No such file or directory; 10 bytes of output lost",
             ],
         )
 

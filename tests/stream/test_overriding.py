@@ -19,7 +19,7 @@ class FancyTest(unittest.TestCase):
 
     def test_as_it_is(self):
         year = datetime.fromtimestamp(DATA["timestamp"]).strftime("%Y")
-        one, two = (f"\x1b[0;32;40m{year} [12] | {text}\x1b[0m\n" for text in ("one", "two"))
+        one, two = (f"\x1b[32m{year} [12] | {text}\x1b[0m\n" for text in ("one", "two"))
         self.assertEqual(self.written(stream.FancyStdoutStream, time_format="%Y"), one + two)
 
     def test_a_prefix(self):

@@ -114,7 +114,7 @@ class OwnTest(PumpTestCase):
             self.pipe("own").write(b"lost")
             self.assertTrue(eventually(lambda: self.lost() == {"own": 4}))
         text = f"cannot make {MODULE}.Nothing: ImportError: there is no Nothing in {MODULE}"
-        self.assertEqual(self.said, [f"w: {text}; 4 bytes of output are lost"])
+        self.assertEqual(self.said, [f"w: {text}; 4 bytes of output lost"])
 
     def test_its_thread_ends_with_it(self):
         for _ in range(3):

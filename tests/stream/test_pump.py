@@ -33,7 +33,7 @@ class OrdersTest(PumpTestCase):
         self.assertTrue(eventually(lambda: self.lost() == {"key": 6}))
         self.closed(drain_timeout=0)
         self.assertIn("web: the stream of stderr cannot be made: class: 'NoStream'", self.said[0])
-        self.assertIn("6 bytes of output are lost", self.said[-1])
+        self.assertIn("6 bytes of output lost", self.said[-1])
 
     def test_the_file_is_there_once_it_is_open(self):
         self.open()

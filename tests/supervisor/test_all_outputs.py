@@ -131,7 +131,8 @@ class TestTheLast(OutputsCase):
             self.logs()["unkept"],
             {
                 "db": "db: its output goes to the daemon's own stdout and stderr and is not kept; "
-                "`cvec_circusctl set db log_history 64k` keeps it from the next start on"
+                "`cvec_circusctl set db log_history 64k` replaces no process, "
+                "and keeps it from the next start on"
             },
         )
         self.assertEqual(set(self.logs(name=["*"])["unkept"]), {"db", "off"})

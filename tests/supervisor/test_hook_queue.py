@@ -38,7 +38,9 @@ class TestBound(HooksCase):
             self.assertIn("behind hook before_reap, which has not ans", caught.output[0])
             gate.open.set()
             self.assertTrue(eventually(lambda: len(caught.output) == 2, PATIENCE))
-        self.assertIn("web: 2000 calls of hooks were dropped", caught.output[1])
+        self.assertIn(
+            "web: calls of hooks dropped, because too many waited: 2000", caught.output[1]
+        )
         self.assertEqual(len(told), 1000)
         self.flood(watcher, "after_stop", 1)
         self.assertTrue(eventually(lambda: len(told) == 1001, PATIENCE))

@@ -133,7 +133,7 @@ class TestRoot(IdentityCase):
         path.chmod(0o700)
         self.arbit({"name": "a", "cmd": str(path), "uid": "nobody", "max_retry": 1})
         self.events.next("giveup")
-        expected = f"cannot run {path} as nobody: Permission denied (1 attempts)"
+        expected = f"cannot run {path} as nobody: Permission denied (1 attempt)"
         self.assertEqual(self.wire.status("a")[1], expected)
 
 

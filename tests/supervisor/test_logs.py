@@ -13,6 +13,7 @@ from cvec_circus.client import Client
 from tests.support.daemon import script
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.silence import silence
 
 LAST = "exec sleep 1000"
 
@@ -62,13 +63,18 @@ class TestWhatIsKept(LogsCase):
         self.assertEqual(
             self.refusal(stream="stderr"),
             "a: its standard error goes to the daemon's own stderr and is not kept; "
-            "`cvec_circusctl set a log_history 64k` keeps it from the next start on; "
+            "`cvec_circusctl set a log_history 64k` replaces no process, "
+            "and keeps it from the next start on; "
             "its standard output is there, without --stderr",
         )
 
     def test_without_a_stream(self) -> None:
+        silence(self)
         self.arbit(self.shell(LAST))
-        self.assertIn("`cvec_circusctl set a log_history 64k` keeps it", self.refusal())
+        self.assertIn(
+            "`cvec_circusctl set a log_history 64k` replaces no process, and keeps it",
+            self.refusal(),
+        )
         args = ["-c", f"echo one; echo two >&2; {LAST}"]
         self.wire.order("set", name="a", options={"log_history": 1000, "args": args})
         self.assertTrue(self.shows(["one"]))
@@ -77,7 +83,8 @@ class TestWhatIsKept(LogsCase):
         self.assertEqual(
             self.refusal(),
             "a: its standard output is not kept, because log_history is 0; "
-            "`cvec_circusctl set a log_history 64k` keeps it from the next start on",
+            "`cvec_circusctl set a log_history 64k` replaces no process, "
+            "and keeps it from the next start on",
         )
 
     def test_what_is_closed(self) -> None:

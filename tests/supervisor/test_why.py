@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.support.embedded import EmbeddedCase
 from tests.support.eventually import eventually
+from tests.support.silence import silence
 
 
 class TestWhy(EmbeddedCase):
@@ -23,7 +24,7 @@ class TestWhy(EmbeddedCase):
         return str(self.why()["sentence"])
 
     def test_no_such_program(self) -> None:
-        said = "cannot run /no/such/program: No such file or directory (1 attempts)"
+        said = "cannot run /no/such/program: No such file or directory (1 attempt)"
         self.assertEqual(
             self.gave_up(cmd="/no/such/program"), f"web has failed: it gave up: {said}"
         )
@@ -31,7 +32,7 @@ class TestWhy(EmbeddedCase):
     def test_not_executable(self) -> None:
         path = self.folder / "program"
         path.write_text("#!/bin/sh\n")
-        said = f"cannot run {path}: Permission denied (1 attempts)"
+        said = f"cannot run {path}: Permission denied (1 attempt)"
         self.assertEqual(self.gave_up(cmd=str(path)), f"web has failed: it gave up: {said}")
 
     def test_no_such_folder(self) -> None:
@@ -40,6 +41,7 @@ class TestWhy(EmbeddedCase):
         self.assertIn("/no/such/folder", told)
 
     def test_what_it_wrote_last(self) -> None:
+        silence(self)
         text = "echo one; echo two >&2; exit 3"
         self.arbit(
             {"name": "web", "cmd": f"sh -c {shlex.quote(text)}", "respawn_delay": 1000},
@@ -58,6 +60,7 @@ class TestWhy(EmbeddedCase):
         self.assertIn("log_history", self.why("mute")["unkept"])
 
     def test_a_start_that_dies_at_once(self) -> None:
+        silence(self)
         self.arbit({"name": "web", "cmd": "true", "autostart": False, "log_history": 1000})
         text = "echo no database; exit 7"
         self.wire.call("set", name="web", options={"cmd": f"sh -c {shlex.quote(text)}"})

@@ -10,16 +10,17 @@ import unittest.mock
 import psutil
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.base.figures import size_text, time_text
 from cvec_circus.system import procfs, proctable
-from cvec_circus.system.procfs import Sampler, command_name, size_text, time_text
+from cvec_circus.system.procfs import Sampler, command_name, program_name
 from tests.support.children import Child
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.leaks import LeakCheckedTestCase
 
 KEYS = {
-    "pid", "cmdline", "username", "nice", "cpu", "mem", "mem_info1", "mem_info2", "ctime",
-    "create_time", "age", "children",
+    "pid", "cmdline", "command", "username", "nice", "cpu", "mem", "mem_info1", "mem_info2",
+    "ctime", "create_time", "age", "children",
 }  # fmt: skip
 
 
@@ -61,6 +62,22 @@ class TextTest(unittest.TestCase):
         self.assertEqual(command_name([]), "N/A")
         self.assertEqual(command_name([" "]), "N/A")
 
+    def test_what_an_interpreter_runs(self):
+        for line, name in (
+            ("/usr/bin/python3.11 /srv/bin/gunicorn app:app", "gunicorn"),
+            ("python -m celery -A app worker", "celery"),
+            ("python3 -W error -u serve.py 8000", "serve.py"),
+            ("python3 -X dev -c pass", "python3"),
+            ("java -Xmx1g -cp lib -jar app.jar", "app.jar"),
+            ("sh -c true", "sh"),
+            ("sh", "sh"),
+            ("sleep 5", "sleep"),
+            ("pythonic x", "pythonic"),
+        ):
+            self.assertEqual(program_name(line.split()), name, line)
+        self.assertEqual(program_name(["nginx: master /usr/sbin/nginx"]), "nginx")
+        self.assertEqual(program_name([]), "N/A")
+
 
 class SamplerTest(LeakCheckedTestCase):
     def setUp(self):
@@ -95,10 +112,10 @@ class SamplerTest(LeakCheckedTestCase):
         self.assertEqual(second["children"], [])
 
     def test_without_children(self):
-        child = Child(self, "tree", 1)
-        with unittest.mock.patch.object(proctable, "rows", side_effect=AssertionError):
-            (sample,) = self.sampler.sample([child.pid], children=False).values()
-        self.assertEqual(sample["children"], [])
+        child, other = Child(self, "tree", 1), Child(self, "tree", 1)
+        samples = self.sampler.sample([child.pid], alone=[other.pid])
+        self.assertEqual(len(samples[child.pid]["children"]), 1)
+        self.assertEqual(samples[other.pid]["children"], [])
 
     def test_a_child_wanted_beside_its_parent_is_whole_in_both_places(self):
         child = Child(self, "tree", 2)
@@ -113,8 +130,8 @@ class SamplerTest(LeakCheckedTestCase):
         os.kill(zombie.pid, signal.SIGKILL)
         self.assertTrue(eventually(lambda: not proctable.row(zombie.pid).runs))
         gone.end()
-        for children in (True, False):
-            samples = self.sampler.sample([zombie.pid, gone.pid, child.pid], children)
+        wanted = [zombie.pid, gone.pid, child.pid]
+        for samples in (self.sampler.sample(wanted), self.sampler.sample([], alone=wanted)):
             self.assertEqual(list(samples), [child.pid])
         self.assertNotIn(gone.pid, self.sampler._known)
 

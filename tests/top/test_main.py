@@ -71,16 +71,14 @@ class TestCommandLine(TopCase):
                 self.assertEqual(done.returncode, code)
                 (line,) = done.stderr.splitlines()
                 self.assertIn(text, line)
-                self.assertTrue(line.startswith("cvec_circus-top: "))
+                self.assertTrue(line.startswith("error: "))
 
     def test_nobody_is_there(self) -> None:
         place = f"ipc://{folder(self)}/none"
         argv = [*IMPATIENT, *script("cvec_circus-top", "--once", "--endpoint", place)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 4)
-        self.assertEqual(
-            done.stderr, f"cvec_circus-top: no daemon at {place}: No such file or directory\n"
-        )
+        self.assertEqual(done.stderr, f"error: no daemon at {place}: No such file or directory\n")
 
 
 class TestOnce(TopCase):
@@ -134,7 +132,7 @@ class TestOnce(TopCase):
             done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(
-            done.stderr, "cvec_circus-top: the output cannot be written: No space left on device\n"
+            done.stderr, "error: the output cannot be written: No space left on device\n"
         )
 
     def test_over_ssh(self) -> None:
@@ -217,7 +215,7 @@ class TestInATerminal(TopCase):
         argv = script("cvec_circus-top", "--endpoint", f"ipc://{folder(self)}/none")
         with Terminal(["env", "TERM=nonsense", *argv], os.environ, width=200) as terminal:
             self.assertTrue(terminal.until(lambda lines: "could not find terminal" in lines[0]))
-            self.assertTrue(terminal.screen.text()[0].startswith("cvec_circus-top: TERM=nonsense:"))
+            self.assertTrue(terminal.screen.text()[0].startswith("error: TERM=nonsense:"))
             self.assertEqual(terminal.process.wait(TIMEOUT), 2)
 
     def test_nobody_to_press_keys(self) -> None:

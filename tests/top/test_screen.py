@@ -60,12 +60,27 @@ class TestScreen(ScreenCase):
         self.assertEqual(
             [" ".join(line.split()) for line in shown[2:]],
             [
-                "worker active 1/1 50.0 0.1 2 s 12",
+                "worker active 1/1 50.0 0.1 1.41M 2 s 12",
                 "9 sleep 50.0 0.1 1.41M 1 m",
-                "web active 2/2 31.5 0.2 1 h 1 m 5",
+                "web active 2/2 31.5 0.2 2.82M 1 h 1 m 5",
                 "8 sleep 30.5 0.1 1.41M 1 m",
                 "7 sleep 1.0 0.1 1.41M 1 m",
-                "db stopped 0/1 0.0 0.0 - 0 hook before_start said no",
+                "db stopped 0/1 0.0 0.0 - - 0 hook before_start said no",
+            ],
+        )
+
+    def test_children_count_to_their_watcher(self) -> None:
+        below = {**row(70, 2.0), "command": "celery", "children": [row(71, 4.0)]}
+        self.facts.watchers["worker"].rows["9"]["children"] = [below]
+        shown = [" ".join(line.split()) for line in self.shown()]
+        self.assertIn("5 processes, CPU 87.5 %", shown[0])
+        self.assertEqual(
+            shown[2:6],
+            [
+                "worker active 1/1 56.0 0.3 4.23M 2 s 12",
+                "9 sleep 50.0 0.1 1.41M 1 m",
+                "70 celery 2.0 0.1 1.41M 1 m",
+                "71 sleep 4.0 0.1 1.41M 1 m",
             ],
         )
 

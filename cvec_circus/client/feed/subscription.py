@@ -18,6 +18,7 @@ from typing import Any
 import zmq
 
 from cvec_circus import logger
+from cvec_circus.base.figures import counted
 from cvec_circus.base.loop import READABLE
 from cvec_circus.base.timers import Timer
 from cvec_circus.base.zmq_loop import ZmqLoop
@@ -337,7 +338,7 @@ class Subscription:
             logger.info("the daemon has been restarted: run %s", self._sequence.run)
         if self._sequence.lost:
             lost, self._sequence.lost = self._sequence.lost, 0
-            logger.warning("%d events were missed: the daemon no longer has them", lost)
+            logger.warning("%s missed: the daemon no longer has them", counted(lost, "event"))
 
     def _log_unreachable(self) -> None:
         if not self._connections:

@@ -109,7 +109,7 @@ class TestReplay(SubscriptionCase):
             self.assertTrue(eventually(lambda: logs.output))
         self.assertEqual(
             logs.output,
-            ["WARNING:cvec_circus:90 events were missed: the daemon no longer has them"],
+            ["WARNING:cvec_circus:90 events missed: the daemon no longer has them"],
         )
 
 
@@ -328,7 +328,7 @@ class TestLastEvents(SubscriptionCase):
             self.assertTrue(eventually(lambda: subscriber._absent))
             self.end(plugin, thread)
         self.assertEqual(plugin.seqs, [1, 2, 3, 4, last])
-        self.assertIn("1 events were missed", logs.output[0])
+        self.assertIn("1 event missed", logs.output[0])
 
     def test_stopped_while_it_still_replays(self) -> None:
         last = self.daemon.flood(1500)
