@@ -52,12 +52,15 @@ class TestCommands(DaemonCase):
         self.child = int(self.daemon_.out.until("child"))
         self.daemon_.out.until("ready")
 
-    def ctl(self, line: str, code: int = 0) -> Run:
+    def ctl(self, line: str, code: int = 0, remark: str = "") -> Run:
         words = shlex.split(line)
         self.typed.update(set(words) & set(table.NAMES))
         done = run("--endpoint", self.daemon_.endpoint, *words)
         self.assertEqual(done.code, code, (line, done))
-        self.assertEqual(done.err == "", code == 0, (line, done))
+        if code == 0:
+            self.assertEqual(done.err, f"{remark}\n" if remark else "", line)
+        else:
+            self.assertNotEqual(done.err, "", line)
         return done
 
     def says(self, line: str, *expected: str) -> str:
@@ -66,8 +69,8 @@ class TestCommands(DaemonCase):
             self.assertIn(text, out, line)
         return out
 
-    def prints(self, line: str, expected: str) -> None:
-        self.assertEqual(self.ctl(line).out, f"{expected}\n", line)
+    def prints(self, line: str, expected: str, remark: str = "") -> None:
+        self.assertEqual(self.ctl(line, remark=remark).out, f"{expected}\n", line)
 
     def refused(self, line: str, expected: str, code: int = 3) -> None:
         done = self.ctl(line, code)
@@ -153,10 +156,10 @@ class TestCommands(DaemonCase):
         self.prints("reload web --waiting", "ok")
         (third,) = self.pids("web")
         gap = "was down for a moment: the old process was stopped first"
-        one_by_one = f"ok\nsolo: {gap}\nweb: {gap}"
-        self.prints("reload 's.lo|web' --match regex --sequential --waiting", one_by_one)
+        line = "reload 's.lo|web' --match regex --sequential --waiting"
+        self.prints(line, "ok", f"solo: {gap}\nweb: {gap}")
         (fourth,) = self.pids("web")
-        self.prints("reload web --terminate --waiting", f"ok\nweb: {gap}")
+        self.prints("reload web --terminate --waiting", "ok", f"web: {gap}")
         (fifth,) = self.pids("web")
         self.assertEqual(len({first, second, third, fourth, fifth}), 5)
         reply = json.loads(self.ctl("--json restart web --waiting").out)

@@ -229,9 +229,9 @@ class TestReload(DaemonCase):
         self.assertEqual(daemon.wire.pids("a"), [pid])
         for arguments in (("a",), ("a", "--waiting"), ("--waiting",)):
             with self.subTest(arguments):
-                said = daemon.ctl("reload", *arguments).stdout.splitlines()
-                self.assertEqual(said[0], "ok")
-                self.assertIn("a: got SIGHUP; its processes were not replaced", said[1])
+                done = daemon.ctl("reload", *arguments)
+                self.assertEqual(done.stdout, "ok\n")
+                self.assertIn("a: got SIGHUP; its processes were not replaced", done.stderr)
         self.assertEqual(daemon.ctl("reload", "a", "--terminate", "--waiting").stdout, "ok\n")
 
     def test_log_files_are_reopened(self) -> None:
