@@ -7,6 +7,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+version_info = (0, 1, 0)
+
 logger = logging.getLogger("cvec_circus")
 logger.addHandler(logging.NullHandler())
 
@@ -22,3 +24,12 @@ def get_arbiter(
     from cvec_circus.embedding.arbiter import get_arbiter
 
     return get_arbiter(watchers, controller, pubsub_endpoint, **options)
+
+
+def __getattr__(name: str) -> Any:
+    """Find the one name of Circus that is gone from here."""
+    if name != "ArbiterHandler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cvec_circus.compat.paths import find
+
+    return find(__name__, name)

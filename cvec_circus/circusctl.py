@@ -2,9 +2,12 @@
 
 import sys
 
+from cvec_circus.compat.paths import finder
 from cvec_circus.ctl.main import main
 
 __all__ = ["main"]
+
+__getattr__ = finder(__name__)
 
 if __name__ == "__main__":
     sys.exit(main())

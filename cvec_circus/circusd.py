@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from cvec_circus.compat.paths import finder
 from cvec_circus.system.daemonize import daemonize
 
 __all__ = ["daemonize", "main"]
+
+__getattr__ = finder(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,5 +2,8 @@
 
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.consumer import CircusConsumer
+from cvec_circus.compat.paths import finder
 
 __all__ = ["DEFAULT_ENDPOINT_SUB", "CircusConsumer"]
+
+__getattr__ = finder(__name__)

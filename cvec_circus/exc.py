@@ -100,5 +100,12 @@ class PluginError(CircusError):
     """A plugin class that cannot be loaded or run."""
 
 
+class GoneError(CircusError, AttributeError):
+    """The use of a name of Circus that is left out; the text says what to write instead.
+
+    It is an AttributeError, so `hasattr` says no.
+    """
+
+
 class SupervisorStopped(CircusError):  # noqa: N818 - a fact, not a fault
     """The supervisor has ended, and answers no more."""

@@ -18,6 +18,7 @@ TOP_LEVEL = {
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "alias",
     "bin",
     "cvec_circus",
     "docs",
@@ -85,7 +86,7 @@ class TestSetup(unittest.TestCase):
             "cvec_circus.plugins": "cvec_circus-plugin",
             "cvec_circus.runtime.runner": "cvec_circus-plugin",
             "cvec_circus.stats": "cvec_circusd-stats",
-            "cvec_circus.stats.main": "cvec_circusd-stats",
+            "cvec_circus.stats.program": "cvec_circusd-stats",
             "cvec_circus.stats.client": "cvec_circus-top",
             "cvec_circus.top.main": "cvec_circus-top",
         }.items():

@@ -18,6 +18,7 @@ from cvec_circus.client.connect import (
     end_context,
     open_dealer,
 )
+from cvec_circus.compat.members import Members
 from cvec_circus.wire import messages
 
 TIMED_OUT = "Timed out."
@@ -208,13 +209,15 @@ class Client:
                 return reply
 
 
-class CircusClient:
+class CircusClient(Members):
     """A daemon to ask, for programs. Safe from any thread.
 
     >>> with CircusClient(endpoint="tcp://127.0.0.1:5555") as client:  # doctest: +SKIP
     ...     client.send_message("numprocesses", name="web")["numprocesses"]
     2
     """
+
+    _circus_class = "client.CircusClient"
 
     def __init__(
         self,

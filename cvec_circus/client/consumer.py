@@ -11,9 +11,10 @@ from cvec_circus.base.home import Home
 from cvec_circus.base.wakeup import Wakeup
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_SUB, connect, open_subscriber
 from cvec_circus.client.tunnel import Tunnel
+from cvec_circus.compat.members import Members
 
 
-class CircusConsumer:
+class CircusConsumer(Members):
     """The events of a daemon, one after the other. Owned by the thread that reads them.
 
     >>> for topic, payload in CircusConsumer(["watcher."]):  # doctest: +SKIP
@@ -23,6 +24,8 @@ class CircusConsumer:
     stands are missed; `cvec_circusctl events` and plugins miss none. It belongs to the process that
     made it: reading in a forked child is a ForkedError.
     """
+
+    _circus_class = "consumer.CircusConsumer"
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from cvec_circus import logger
 from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
+from cvec_circus.compat.command import MessageMaker
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, EXIT_REFUSED, ArgumentError, MessageError
 from cvec_circus.options.kinds import to_boolean, to_integer, to_seconds, to_text
 from cvec_circus.options.nearest import did_you_mean
@@ -206,7 +207,7 @@ class Call(NamedTuple):
         return each[0] if len(each) == 1 else Configure(each, (), self.cause)
 
 
-class Command:
+class Command(MessageMaker):
     """A command of the wire; see the module's docstring. Immutable, as each one is.
 
     Attributes:
@@ -386,3 +387,10 @@ def replaced(outcome: Outcome) -> Fields:
 def gaps(outcome: Outcome) -> Fields:
     """Shape the outcome of a rollout: the watchers that were without a process meanwhile."""
     return {"gap": outcome.gap} if outcome.gap else {}
+
+
+def __getattr__(name: str) -> Any:
+    """Find what programs for Circus import from here, on first use."""
+    from cvec_circus.compat.paths import find
+
+    return find(__name__, name)

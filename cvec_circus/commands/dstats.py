@@ -22,3 +22,7 @@ class Dstats(Command):
         first, *rest = process_lines(reply["info"])
         children = ["Children:", *(f"    {line}" for line in rest)] if rest else []
         return "\n".join(["Main Process:", f"    {first}", *children])
+
+
+Daemontats = Dstats
+"""As Circus spells it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cvec_circus.commands.base import ANY_NAMES, MATCH, YES, Call, Command, Fields, replaced, strays
 from cvec_circus.wire import orders
 
@@ -18,3 +20,10 @@ class Restart(Command):
     def execute(self, call: Call) -> Fields | None:
         order = orders.Restart(call.several(starts=True), call.cause)
         return call.give(order, lambda outcome: {**replaced(outcome), **strays(outcome)})
+
+
+def __getattr__(name: str) -> Any:
+    """Find what programs for Circus import from here, on first use."""
+    from cvec_circus.compat.paths import find
+
+    return find(__name__, name)

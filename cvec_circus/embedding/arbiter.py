@@ -358,6 +358,8 @@ class Arbiter(Watchers):
 class ThreadedArbiter(Arbiter):
     """An arbiter on a thread of its own. Safe from any thread."""
 
+    _circus_class = "arbiter.ThreadedArbiter"
+
     def start(self, cb: Started | None = None) -> Promise:
         """Open everything that listens, and return while its thread starts the watchers.
 

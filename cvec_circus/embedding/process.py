@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
+from cvec_circus.compat.members import Members
+from cvec_circus.compat.values import get_username_from_uid
 from cvec_circus.embedding.watched import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
-from cvec_circus.options.rights import accounts_of, judge
+from cvec_circus.options.expand import expand
+from cvec_circus.options.rights import LIMIT, accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor.launching import Template
 from cvec_circus.system import collecting, exits, proctable
-from cvec_circus.system.launch import LaunchSpec, launch
+from cvec_circus.system.launch import LaunchSpec, explain, launch
 from cvec_circus.system.procfs import Sampler
 from cvec_circus.system.signals import to_signum
+
+if TYPE_CHECKING:
+    from cvec_circus.embedding.watcher import Watcher
 
 __all__ = ["DEAD_OR_ZOMBIE", "OTHER", "RUNNING", "UNEXISTING", "Process"]
 
@@ -27,7 +34,7 @@ STOP_TIMEOUT = 1.0
 """Seconds between SIGTERM and SIGKILL."""
 
 
-class Process:
+class Process(Members):
     """One process of a command. Safe from any thread.
 
     >>> with Process("Top", "top") as process:  # doctest: +SKIP
@@ -37,13 +44,18 @@ class Process:
     It is a child of this program, in a session of its own. Nothing supervises it: the program
     stops it, or waits for its end, and it is never replaced.
 
+    Each of its options is an attribute, such as `cmd` and `env`.
+
     Attributes:
         name: Its name.
         wid: Its number: what `$(circus.wid)` is in the command.
         pid: Its pid; 0 before the start.
         started: When it was started, in seconds since 1970; 0 before.
         stdout, stderr: The pipes to read its output from; None without a pipe.
+        pipe_stdout, pipe_stderr, use_fds, watcher: As it was made with.
     """
+
+    _circus_class = "process.Process"
 
     def __init__(
         self,
@@ -55,9 +67,11 @@ class Process:
         shell: bool = False,
         uid: int | str | None = None,
         gid: int | str | None = None,
-        *,
         env: Mapping[str, str] | None = None,
+        rlimits: Mapping[str, Any] | None = None,
         executable: str | None = None,
+        use_fds: bool = False,
+        watcher: Watcher | None = None,
         spawn: bool = True,
         pipe_stdout: bool = True,
         pipe_stderr: bool = True,
@@ -73,6 +87,9 @@ class Process:
             cmd, args, working_dir, shell, uid, gid, executable: As in the options reference of
                 watchers; `args` is text or a list.
             env: Its whole environment; by default that of this program.
+            rlimits: Resource limits by their names.
+            use_fds: Whether it inherits the files that this program has made inheritable.
+            watcher: One whose options the command may refer to: `$(circus.OPTION)`.
             spawn: False leaves the start to `spawn`.
             pipe_stdout, pipe_stderr: Whether its output goes to a pipe, as in Circus. Read it
                 then: the process blocks once the pipe is full.
@@ -97,16 +114,19 @@ class Process:
             "close_child_stdin": close_child_stdin,
             "close_child_stdout": close_child_stdout,
             "close_child_stderr": close_child_stderr,
+            **{f"{LIMIT}{key}": value for key, value in (rlimits or {}).items()},
         }
         given = {key: value for key, value in given.items() if value is not None}
-        self._options = WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given))
+        given = {**_borrowed(watcher), **WATCHER_OPTIONS.convert(given)}
+        self._options = WATCHER_OPTIONS.complete(given)
         judge(accounts_of(self._options))
         self.name = name
         self.wid = int(wid)
         self.started = 0.0
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
-        self._pipes = {"stdout": pipe_stdout, "stderr": pipe_stderr}
+        self.pipe_stdout, self.pipe_stderr = pipe_stdout, pipe_stderr
+        self.use_fds, self.watcher = use_fds, watcher
         self._sampler = Sampler()
         # Between a look at the process and a signal to it no other thread may collect it.
         self._lock = threading.RLock()
@@ -134,9 +154,27 @@ class Process:
         with self._lock:
             if self.pid:
                 return
-            template = Template(self.name, self._options, "process")
-            self._launch(template.spec(self.wid, Loan(SocketRegistry())))
+            spec = self._spec()
+            if self.use_fds:
+                spec = spec._replace(pass_fds=(*spec.pass_fds, *_inheritable()))
+            self._launch(spec)
             self.started = SYSTEM.time()
+
+    def _spec(self) -> LaunchSpec:
+        template = Template(self.name, self._options, "process")
+        return template.spec(self.wid, Loan(SocketRegistry()))
+
+    def format_args(self, sockets_fds: Mapping[str, int] | None = None) -> list[str]:
+        """Return the words of its command line.
+
+        Args:
+            sockets_fds: What `$(circus.sockets.NAME)` stands for, by name.
+
+        Raises:
+            ValueError: The command cannot be parsed.
+        """
+        fds = {f"sockets.{name.lower()}": str(fd) for name, fd in (sockets_fds or {}).items()}
+        return [expand(word, fds) for word in self._spec().argv]
 
     def _launch(self, spec: LaunchSpec) -> None:
         ours: dict[str, int] = {}
@@ -145,10 +183,11 @@ class Process:
             for name in ("stdin", "stdout", "stderr")
         }
         try:
-            for name, piped in self._pipes.items():
+            pipes = {"stdout": self.pipe_stdout, "stderr": self.pipe_stderr}
+            for name, piped in pipes.items():
                 if piped and theirs[name] is None:
                     ours[name], theirs[name] = os.pipe()
-            self.pid = launch(spec._replace(**theirs)).pid
+            self.pid = _executed(spec._replace(**theirs))
         except BaseException:
             for fd in ours.values():
                 os.close(fd)
@@ -160,6 +199,24 @@ class Process:
             setattr(self, name, os.fdopen(fd, "rb", buffering=0))
 
     # -- state
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the value of an option."""
+            options = vars(self).get("_options", {})
+            return options[name] if name in options else super().__getattr__(name)
+
+    @property
+    def rlimits(self) -> dict[str, int]:
+        """Its resource limits by their names."""
+        extra = self._options.extra
+        return {key[len(LIMIT) :]: extra[key] for key in extra if key.startswith(LIMIT)}
+
+    @property
+    def username(self) -> str | None:
+        """The name of the user that it runs as; None for that of this program."""
+        return None if self._options.uid is None else get_username_from_uid(self._options.uid)
 
     def age(self) -> float:
         """Return the seconds since it was started."""
@@ -284,3 +341,42 @@ class Process:
         for pipe in (self.stdout, self.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def _executed(spec: LaunchSpec) -> int:
+    """Start a child, and return its pid when it is the program.
+
+    Raises:
+        LaunchError: It cannot become that.
+        ValueError: Something in the spec cannot be passed to a program.
+    """
+    launched = launch(spec)
+    if launched.report_fd is None:
+        return launched.pid
+    os.set_blocking(launched.report_fd, True)
+    with os.fdopen(launched.report_fd, "rb") as report:
+        failed, _ = explain(spec, report.read())  # its end is the program's beginning
+    if failed is not None:
+        os.waitpid(launched.pid, 0)
+        raise failed
+    return launched.pid
+
+
+def _borrowed(watcher: Watcher | None) -> dict[str, Any]:
+    """Return the options of a watcher that its command may name, and that do nothing here."""
+    known = WATCHER_OPTIONS.by_name
+    idle = {key for key, row in known.items() if row.harmless and not row.reloads} - {"on_demand"}
+    options = () if watcher is None else watcher.options()
+    return {
+        key: value for key, value in options if key in idle or WATCHER_OPTIONS.find(key) is None
+    }
+
+
+def _inheritable() -> list[int]:
+    """List the files, but for the standard ones, that programs started by this one may inherit."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the file of the listing itself
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+    return found

@@ -17,6 +17,7 @@ from cvec_circus.config.environment import with_named_env
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
+from cvec_circus.embedding.published import PublishedArbiter
 from cvec_circus.embedding.reach import Reach
 from cvec_circus.embedding.resources import Names, stop_all
 from cvec_circus.embedding.watcher import Watcher
@@ -39,7 +40,7 @@ NEVER_CALLED = frozenset(
 """What Circus' commands and its loop call of an arbiter, and nothing here does."""
 
 
-class Watchers:
+class Watchers(PublishedArbiter):
     """The watchers of an arbiter, by name. Safe from any thread.
 
     Before the start these are the watchers that it was made with, and those that were added; from
@@ -112,7 +113,10 @@ class Watchers:
 
     def statuses(self) -> dict[str, str]:
         """Return the state of each watcher by name."""
-        found: dict[str, str] = self.ask(_statuses)
+        try:
+            found: dict[str, str] = self.ask(_statuses)
+        except exc.SupervisorStopped:
+            return dict.fromkeys(self._names(), "stopped")
         return found
 
     def _names(self, reverse: bool = True) -> list[str]:
@@ -246,12 +250,17 @@ class Watchers:
             "reload", "info", graceful=graceful, sequential=sequential, waiting=True
         )
 
-    def reload_from_config(self, config_file: str) -> Promise:
+    def reload_from_config(self, config_file: str | None = None) -> Promise:
         """Read a configuration file, and apply it as `reloadconfig` does.
+
+        Without one it is the file that the arbiter was loaded from.
 
         The watchers that the program has made count as the previous configuration: those that are
         not in the file are removed. The result is the plan that was carried out.
         """
+        config_file = config_file or self.config_file
+        if config_file is None:
+            raise exc.ConfigError(["this arbiter was not loaded from a file: name one"])
         path = os.path.abspath(config_file)
         return self._reach.order("reloadconfig", "plan", path=path, waiting=True)
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cvec_circus.base.overrides import require_plain, warn_of_overrides
+from cvec_circus.compat import gone
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.reach import Reach, Snapshot
 from cvec_circus.embedding.watched import WatchedProcess
 from cvec_circus.exc import ConflictError, SupervisorStopped
+from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.wire.topics import fold
 
@@ -180,6 +182,9 @@ class Watcher:
         for known in (key, key.replace("_stream_conf", "_stream")):
             if known in options:
                 return options[known]
+        if key == "rlimits":
+            return {one[len(LIMIT) :]: options[one] for one in options if one.startswith(LIMIT)}
+        gone.refuse("watcher.Watcher", key)
         raise AttributeError(f"{self._name}: a watcher has no attribute and no option {key}")
 
     def __setattr__(self, key: str, value: Any) -> None:

@@ -78,7 +78,7 @@ def to_check(value: Any, kinds: tuple[str, ...] = READY_KINDS) -> Check | None:
     """Return a check of `ready`; None for none."""
     if value is None or value == "":
         return None
-    text = to_text(value).strip()
+    text = str(value) if isinstance(value, Check) else to_text(value).strip()
     kind, colon, target = text.partition(":")
     kind = kind.strip().lower()
     if kind not in kinds or bool(colon) is (kind == "notify"):

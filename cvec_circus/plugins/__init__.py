@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cvec_circus.runtime.loop import AsyncPeriodicCallback, PeriodicCallback, PluginLoop, Timer
 from cvec_circus.runtime.plugin import CircusPlugin
 
 __all__ = ["AsyncPeriodicCallback", "CircusPlugin", "PeriodicCallback", "PluginLoop", "Timer"]
+
+
+def __getattr__(name: str) -> Any:
+    """Find what programs for Circus import from here, on first use."""
+    from cvec_circus.compat.paths import find
+
+    return find(__name__, name)

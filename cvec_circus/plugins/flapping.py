@@ -15,6 +15,7 @@ from cvec_circus.plugins import CircusPlugin, Timer
 from cvec_circus.runtime.schema import typed_value
 
 A_DAY = 86400.0
+INFINITE_RETRY = -1
 
 
 class Flapping(CircusPlugin):
@@ -91,7 +92,7 @@ class Flapping(CircusPlugin):
         span = duration(record.deaths[-1] - record.since)
         record.stopping, record.deaths = True, []
         most, delay = options["max_retry"], options["retry_in"]
-        gives_up = 0 <= most <= record.tries
+        gives_up = most != INFINITE_RETRY and most <= record.tries
         if gives_up:
             tries = f"after {counted(record.tries, 'retry', 'retries')}"
             all_deaths = f"{counted(record.total, 'death')} in {span}" if record.tries else deaths

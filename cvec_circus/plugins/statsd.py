@@ -19,6 +19,7 @@ from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.thread import Worker
 from cvec_circus.commands.kinds import MAX_REASON
+from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import human2bytes
 from cvec_circus.plugins import CircusPlugin, PeriodicCallback
 from cvec_circus.plugins.selection import is_own
@@ -44,7 +45,7 @@ FLUSH_TIMEOUT = 1.0
 """Seconds that `stop` waits for the last numbers."""
 
 
-class StatsdClient:
+class StatsdClient(Members):
     """Sends numbers to a statsd by UDP. Safe from any thread; only `stop` waits.
 
     A thread of its own sends them, since the lookup of a host can take long; it starts with the
@@ -56,6 +57,8 @@ class StatsdClient:
         prefix: The beginning of every bucket's name; None for nothing.
         sample_rate: The share of counts and times that is sent, 1 for all.
     """
+
+    _circus_class = "plugins.statsd.StatsdClient"
 
     def __init__(
         self,

@@ -26,13 +26,14 @@ import zmq
 
 from cvec_circus import exc
 from cvec_circus.client import CALL_TIMEOUT
+from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import to_boolean
 from cvec_circus.runtime.life import Life
 from cvec_circus.runtime.schema import typed
 from cvec_circus.wire import messages, topics
 
 
-class CircusPlugin:
+class CircusPlugin(Members):
     """A plugin: receives every event of the daemon, and can send it commands.
 
     A subclass must implement `handle_recv`, and may override the other methods that begin with
@@ -61,6 +62,7 @@ class CircusPlugin:
         loop: Calls functions on the plugin thread, now or later: see `PluginLoop`.
     """
 
+    _circus_class = "plugins.CircusPlugin"
     name = ""
     call_timeout = CALL_TIMEOUT
     want_stats = False

@@ -142,6 +142,35 @@ class CircusSocket:
             bound = self._opened()
         self._socket = bound
 
+    def bind_and_listen(self) -> None:
+        """Do what `bind` does, under its name in Circus."""
+        self.bind()
+
+    @classmethod
+    def load_from_config(cls, config: Mapping[str, Any]) -> CircusSocket:
+        """Make a socket of a mapping of its arguments."""
+        return cls(**config)
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether it is at a path."""
+        return self.path is not None
+
+    @property
+    def socktype(self) -> int:
+        """Its `type`, under its name in Circus."""
+        return int(self.type)
+
+    if not TYPE_CHECKING:  # an attribute that nobody has is to be found by mypy
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a method of the open socket, such as `getsockname` and `accept`."""
+            opened = vars(self).get("_socket")
+            if opened is not None and not name.startswith("_"):
+                return getattr(opened, name)
+            reason = f"; {self} is not bound" if "_socket" in vars(self) and not opened else ""
+            raise AttributeError(f"a CircusSocket has no attribute {name}{reason}")
+
     def another(self) -> socket.socket:
         """Open one more socket at the address of this one, which is bound and has `so_reuseport`.
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from cvec_circus.stats.main import main
+from cvec_circus.stats.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

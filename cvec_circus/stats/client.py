@@ -10,6 +10,7 @@ import zmq
 
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.consumer import CircusConsumer
+from cvec_circus.compat.paths import finder
 from cvec_circus.stats.payloads import STAT, read
 
 Stat = tuple[str, Optional[str], dict[str, Any]]
@@ -59,6 +60,8 @@ class StatsClient(CircusConsumer):
                 continue  # not of a daemon's statistics
             yield stat
 
+
+__getattr__ = finder(__name__)
 
 if __name__ == "__main__":  # in Circus, this module is the top; ours stands on it
     runpy.run_module("cvec_circus.top.main", run_name="__main__", alter_sys=True)

@@ -11,7 +11,11 @@ __all__ = [*STREAM_CLASSES, "get_stream"]
 
 def __getattr__(name: str) -> Any:
     """Import the names that programs for Circus use when they are first used."""
-    if name not in __all__:
+    if name in ("Redirector", "resolve_name", "to_str"):
+        from cvec_circus.compat.paths import find
+
+        return find(__name__, name)
+    if name not in __all__:  # every program of ours asks for a module first
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from cvec_circus.stream import base
 

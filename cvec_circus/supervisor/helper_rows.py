@@ -137,7 +137,7 @@ class Statistics(Helper):
     """
 
     name = "circusd-stats"  # what it is called in Circus, too
-    module = "cvec_circus.stats.main"
+    module = "cvec_circus.stats.program"
     variable = "CVEC_CIRCUS_STATS"
     has_sockets = True
 

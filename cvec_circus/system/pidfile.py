@@ -14,6 +14,8 @@ from cvec_circus.system.own_file import Finding, made_again, not_made, taken
 BOOT_TIME_ERROR = 2.0
 """Seconds by which a start time may be off: the time of boot is given in whole seconds."""
 
+MODE = 0o644
+
 LARGEST_PID = 2**22
 """The largest that Linux assigns."""
 
@@ -33,7 +35,10 @@ class Pidfile:
     Attributes:
         path: Where the file is.
         pid: The pid that `create` has written; None before.
+        perm_mode: The mode of the file.
     """
+
+    perm_mode = MODE
 
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
@@ -74,6 +79,32 @@ class Pidfile:
         except FileNotFoundError:
             return None
 
+    @property
+    def fname(self) -> str:
+        """Its `path`, under its name in Circus."""
+        return self.path
+
+    def validate(self) -> int | None:
+        """Return the pid in the file if that process runs; None otherwise.
+
+        Raises:
+            OSError: The file exists and cannot be read.
+        """
+        pid = self.read()
+        found = None if pid is None else proctable.row(pid)
+        return pid if found is not None and found.runs else None
+
+    def rename(self, path: str) -> None:
+        """Remove the file, and write the same pid to another one.
+
+        Raises:
+            PidfileError: That belongs to a running daemon, or cannot be written.
+        """
+        pid = self.pid
+        self.unlink()
+        self.path = os.path.abspath(path)
+        self.create(pid)
+
     def unlink(self) -> None:
         """Remove the file if it still contains what `create` has written."""
         if self.pid is None:
@@ -111,7 +142,7 @@ class Pidfile:
     def _take(self, pid: int) -> bool:
         """Lock the file and write to it; return False if it no longer is the file of that name."""
         self._release()
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
         is_locked = self._lock(pid)
         try:
             if not os.path.samestat(os.stat(self.path), os.fstat(self._fd)):
@@ -185,7 +216,7 @@ class Pidfile:
         os.pwrite(self._fd, text.ljust(64 if is_regular else 0, b"\n"), 0)
         if is_regular:
             os.ftruncate(self._fd, len(text))
-            os.fchmod(self._fd, 0o644)
+            os.fchmod(self._fd, MODE)
 
     def _release(self) -> None:
         if self._fd >= 0:

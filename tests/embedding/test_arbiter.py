@@ -24,6 +24,11 @@ from tests.support.eventually import eventually
 from tests.support.wire import TIMEOUT, Wire
 
 
+def len_of_roster(supervisor: Any) -> int:
+    """On the supervisor thread."""
+    return len(supervisor.roster.watchers())
+
+
 class TestThreadedArbiter(ArbiterCase):
     def test_many_lives(self) -> None:
         for number in range(50):
@@ -111,8 +116,9 @@ class TestThreadedArbiter(ArbiterCase):
     def test_stop_without_start(self) -> None:
         arbiter = self.make()
         arbiter.stop()
+        self.assertEqual(arbiter.statuses(), {"a": "stopped"})
         with self.assertRaises(exc.SupervisorStopped):
-            arbiter.statuses()
+            arbiter.ask(len_of_roster)
 
     def test_a_second_life_has_the_options_of_the_first(self) -> None:
         arbiter = self.make()
@@ -190,7 +196,7 @@ class TestThreadedArbiter(ArbiterCase):
         def keep_asking() -> None:
             try:
                 while True:
-                    arbiter.statuses()
+                    arbiter.ask(len_of_roster)
             except exc.SupervisorStopped:
                 ended.set()
 

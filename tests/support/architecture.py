@@ -17,7 +17,7 @@ PACKAGE = "cvec_circus"
 LONGEST_FILE = 400
 
 # What both sides of the wire stand on.
-COMMON = frozenset({"exc", "base", "system", "options", "wire", "commands"})
+COMMON = frozenset({"exc", "base", "system", "options", "wire", "commands", "compat.members"})
 
 # The daemon's side, lowest row first. A package imports itself and what stands in lower rows.
 ROWS: tuple[tuple[str, ...], ...] = (
@@ -36,9 +36,16 @@ ROWS: tuple[tuple[str, ...], ...] = (
 
 # Packages of `ROWS` that may import less than their rows allow, or more.
 LESS: dict[str, frozenset[str]] = {
-    "commands": frozenset({"exc", "options", "wire", "base.figures", "system.signals"}),
+    "commands": frozenset(
+        {
+            *("exc", "options", "wire", "base.figures", "system.signals"),
+            *("compat.command", "compat.messages", "compat.paths"),
+        }
+    ),
 }
 MORE: dict[str, frozenset[str]] = {
+    "embedding": frozenset({"compat"}),
+    "stream": frozenset({"compat.paths"}),
     # an option may be a signal's name; and a generation says what made it
     "options": frozenset({"system.signals", "wire.cause"}),
     "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
@@ -48,7 +55,7 @@ MORE: dict[str, frozenset[str]] = {
 # The client's side: what each package imports beside itself. A dotted name is one module.
 CLIENT_SIDE: dict[str, frozenset[str]] = {
     "client": COMMON,
-    "stats": COMMON | {"client", "logs", "control.endpoints", "control.events"},
+    "stats": COMMON | {"client", "logs", "control.endpoints", "control.events", "compat.paths"},
     "view": COMMON | {"client", "stats"},
     "ctl": COMMON | {"client"},
     "top": COMMON | {"client", "ctl", "view"},
@@ -57,22 +64,30 @@ CLIENT_SIDE: dict[str, frozenset[str]] = {
     "demo": frozenset({"exc", "plugins"}),
 }
 
-# At the root: the names that programs written for Circus import, each from the package it is in.
+# What programs written for Circus import: the room of what nothing else needs, and at the root the
+# paths that names have in Circus, each from the package it is in.
 NAMES: dict[str, frozenset[str]] = {
-    "arbiter": frozenset({"embedding"}),
-    "circusctl": frozenset({"ctl"}),
-    "circusd": frozenset({"daemon", "system"}),
-    "consumer": frozenset({"client"}),
+    "compat": frozenset({"exc", "base", "system", "options", "wire", "client", "config"}),
+    "arbiter": frozenset({"embedding", "compat.paths"}),
+    "circusctl": frozenset({"ctl", "compat.paths"}),
+    "circusd": frozenset({"daemon", "system", "compat.paths"}),
+    "consumer": frozenset({"client", "compat.paths"}),
+    "controller": frozenset({"compat.paths"}),
+    "green": frozenset({"compat.paths"}),
     "pidfile": frozenset({"system"}),
-    "process": frozenset({"embedding"}),
-    "util": frozenset({"client", "logs", "options"}),
-    "watcher": frozenset({"embedding"}),
+    "process": frozenset({"embedding", "compat.paths"}),
+    "sighandler": frozenset({"compat.paths"}),
+    "util": frozenset({"client", "logs", "options", "compat", "runtime", "system"}),
+    "watcher": frozenset({"embedding", "compat.paths"}),
 }
 
 # Where an import may stand inside a function, beside the `__init__.py` files: names resolved on
 # first use, and what takes time to load and is seldom needed (psutil, on the sampler thread when
 # somebody asks for samples). None stands for "whatever is imported".
 LATE_IMPORTS: dict[str, str | None] = {
+    "commands.base": "cvec_circus.compat",
+    "commands.restart": "cvec_circus.compat",  # only a program for Circus asks
+    "compat.members": "cvec_circus.compat",
     "circusd": None,  # whoever only wants `daemonize` has no use for the rest
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,

@@ -37,6 +37,19 @@ class PidfileTest(LeakCheckedTestCase):
         with open(self.path, "wb") as file:
             file.write(text)
 
+    def test_under_the_names_of_circus(self):
+        """A program's own use: written, checked, moved, removed."""
+        pidfile = Pidfile(self.path)
+        self.assertEqual((pidfile.fname, pidfile.validate()), (pidfile.path, None))
+        pidfile.create(os.getpid())
+        self.assertEqual(pidfile.validate(), os.getpid())
+        self.assertEqual(os.stat(pidfile.fname).st_mode & 0o777, pidfile.perm_mode)
+        pidfile.rename(f"{self.path}.other")
+        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual((pidfile.pid, pidfile.validate()), (os.getpid(), os.getpid()))
+        pidfile.unlink()
+        self.assertFalse(os.path.exists(f"{self.path}.other"))
+
     def test_create_read_unlink(self):
         self.assertIsNone(self.pidfile.read())
         self.pidfile.create()

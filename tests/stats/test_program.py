@@ -10,7 +10,7 @@ import unittest
 
 from cvec_circus import __version__, exc
 from cvec_circus.client.program import assigned, from_daemon
-from cvec_circus.stats.main import VARIABLE, argument_parser
+from cvec_circus.stats.program import VARIABLE, argument_parser
 from cvec_circus.stats.service import Task
 from tests.stats.case import TIMEOUT, Listener
 from tests.support.daemon import DaemonCase, folder, script

@@ -1,0 +1,1 @@
+"""Tests of what programs written for Circus import, used as they use it."""
