@@ -30,7 +30,7 @@ from cvec_circus.config.section import (
     kind_meant,
 )
 from cvec_circus.exc import OptionError
-from cvec_circus.options import address
+from cvec_circus.options import address, renamed
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES, check_size
 from cvec_circus.options.expand import expand, expand_words, names_in
 from cvec_circus.options.needs import NEEDS
@@ -215,6 +215,9 @@ class Build:
         freeform: dict[str, str] = {}
         refused = self.refused.setdefault(section.header, set())
         for key, value in section.values.items():
+            for name in renamed.of_circus(key, value):
+                said = f"{name} is {renamed.ours(name)} here, and taken for that; write it so"
+                self.findings.warn(section, key, said)
             option = table.find(key)
             if not is_open and option is None:
                 self._refuse_unknown(section, key, table)
@@ -307,7 +310,7 @@ class Build:
     def _add_plugin(self, section: Section) -> None:
         """Add a plugin. Its options are those of its watcher; its class gets all keys."""
         config = {key: section.values[key] for key in section.values if key not in DIRECTIVES}
-        use = str(config.pop("use", "")).strip()
+        use = renamed.ours(str(config.pop("use", "")).strip())
         given = self._typed(section, is_open=True)
         given = {k: v for k, v in given.items() if PLUGIN_OPTIONS.find(k) and k != "use"}
         active = given.pop("active", True)

@@ -9,6 +9,7 @@ from typing import Any, Callable, NamedTuple, Union
 from cvec_circus.exc import OptionError
 from cvec_circus.options.kinds import shown, to_boolean, to_text
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.renamed import ours
 from cvec_circus.options.words import split
 
 NAMES = tuple(
@@ -129,7 +130,7 @@ def _target(value: Any) -> Target:
         if not _DOTTED.fullmatch(text):
             expected = f"neither the dotted name of a function nor {EXEC}COMMAND"
             raise ValueError(f"{shown(text)} is {expected}")
-        return text
+        return ours(text)
     try:
         words = split(text[len(EXEC) :])
     except ValueError as error:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Callable, Optional
 
+from cvec_circus.options.renamed import OUR_STREAMS, ours
 from cvec_circus.options.words import check_length
 from cvec_circus.system.signals import to_signum
 
@@ -54,11 +55,8 @@ STREAM_CLASSES = {
 }
 """The built-in classes of streams, each with its module in `cvec_circus.stream`."""
 
-LONGEST_PATH = 107
-"""Bytes of the path of a unix socket: see unix(7), less the terminating zero."""
-
-LONGEST_ACCOUNT = 256
-"""Characters; Linux allows 32, a company's directory may have more."""
+LONGEST_PATH = 107  # bytes of the path of a unix socket: see unix(7), less the terminating zero
+LONGEST_ACCOUNT = 256  # characters; Linux allows 32, a company's directory may have more
 
 _UNITS = (
     ("B", "byte", ""),
@@ -288,9 +286,11 @@ def to_limit(value: Any) -> int:
 def to_stream_class(value: Any) -> str:
     """Return the name of a class of streams: a built-in one, or one with its module before it."""
     name = to_text(value)
+    place, _, last = ours(name).rpartition(".")
+    name = last if place in OUR_STREAMS and last in STREAM_CLASSES else name
     if name not in STREAM_CLASSES and not _DOTTED.fullmatch(name):
-        ours = ", ".join(STREAM_CLASSES)
-        raise ValueError(f"{shown(value)} is none of {ours}, and no package.Class")
+        known = ", ".join(STREAM_CLASSES)
+        raise ValueError(f"{shown(value)} is none of {known}, and no package.Class")
     return name
 
 

@@ -16,8 +16,10 @@ from contextlib import redirect_stdout
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cvec_circus import logger
 from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.renamed import ours
 from cvec_circus.runtime.plugin import CircusPlugin
 
 if TYPE_CHECKING:
@@ -151,13 +153,9 @@ def load_class(name: str) -> type[CircusPlugin]:
     Raises:
         PluginError: It cannot be imported, has no such name, or is no plugin. The text is one line.
     """
-    listed = find(name)
-    try:
-        return _load(listed)
-    except PluginError as error:
-        if name.startswith("circus."):
-            raise PluginError(f"{error}; did you mean cvec_{name}?") from error.__cause__
-        raise
+    if (called := ours(name)) != name:
+        logger.warning("%s is %s here, and taken for that; write it so", name, called)
+    return _load(find(called))
 
 
 def _load(listed: Listed) -> type[CircusPlugin]:
