@@ -7,6 +7,8 @@
     .. parser-table:: MODULE:FUNCTION
     .. figure-table::
     .. switch-table::
+    .. difference-table:: STATE
+    .. name-table:: STATE
 
 What they say is made by `reference_text.py`.
 """
@@ -24,7 +26,10 @@ from plugin_options import options
 from reference_text import (
     command_line_lines,
     command_lines,
+    difference_lines,
     figure_lines,
+    gone_lines,
+    name_lines,
     option_lines,
     parser_lines,
     schema_lines,
@@ -105,6 +110,34 @@ class SwitchTableDirective(Directive):
         return parsed(self, switch_lines(rows.read(), rows.STATES))
 
 
+class DifferenceTableDirective(Directive):
+    """`.. difference-table:: STATE`"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Render the differences from Circus that have this state."""
+        rows = importlib.import_module("tests.compatibility.rows")
+        self.state.document.settings.env.note_dependency(str(rows.DIFFERENCES))
+        return parsed(self, difference_lines(rows.differences(), self.arguments[0]))
+
+
+class NameTableDirective(Directive):
+    """`.. name-table:: STATE`"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Render the names of Circus that have this state, or that are gone."""
+        (state,) = self.arguments
+        if state == "gone":
+            gone = importlib.import_module("cvec_circus.compat.gone")
+            return parsed(self, gone_lines(gone.GONE))
+        rows = importlib.import_module("tests.compatibility.rows")
+        self.state.document.settings.env.note_dependency(str(rows.NAMES))
+        return parsed(self, name_lines(rows.names(), state))
+
+
 class FigureTableDirective(Directive):
     """`.. figure-table::`"""
 
@@ -137,6 +170,8 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_directive("command-table", CommandTableDirective)
     app.add_directive("figure-table", FigureTableDirective)
     app.add_directive("switch-table", SwitchTableDirective)
+    app.add_directive("difference-table", DifferenceTableDirective)
+    app.add_directive("name-table", NameTableDirective)
     app.add_directive("command-line-table", CommandLineTableDirective)
     app.add_directive("parser-table", ParserTableDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

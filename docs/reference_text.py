@@ -289,3 +289,46 @@ def switch_lines(rows: Iterable[Any], states: Mapping[str, str]) -> Iterator[str
         here = states[row.state] + (f": {row.note}" if row.note else "")
         yield from (f"   * - ``{row.name}``", f"     - {literal(here)}")
     yield ""
+
+
+def difference_lines(differences: Iterable[Any], state: str) -> Iterator[str]:
+    """Yield reStructuredText that defines each of the differences of one state."""
+    for one in differences:
+        if one.state == state:
+            yield from (one.title, *(f"    {line}".rstrip() for line in one.lines), "")
+
+
+def name_lines(rows: Iterable[Any], state: str) -> Iterator[str]:
+    """Yield a table of the names of one state, those of a place and a note in one row."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.state == state:
+            together.setdefault((row.group, row.note), []).append(row.name)
+    titles = ("where", "names", *(() if state == "same" else ("here",)))
+    yield from _name_table("25 75" if state == "same" else "20 35 45", *titles)
+    for (group, note), names in together.items():
+        shown = " ".join(f"``{name}``" for name in names)
+        yield from (f"   * - ``{group}``", f"     - {shown}")
+        if note:
+            yield f"     - {literal(note)}"
+    yield ""
+
+
+def gone_lines(gone: Iterable[Any]) -> Iterator[str]:
+    """Yield a table of the names that are gone."""
+    yield from _name_table("20 25 20 35", "where", "names", "was", "instead")
+    for row in gone:
+        names = " ".join(f"``{name}``" for name in row.names.split())
+        instead = f"{literal(row.instead)}; see :doc:`{row.page}`"
+        if row.page == "migration":
+            instead = literal(row.instead)
+        places = " ".join(f"``{place}``" for place in row.place.split()) or "``(cvec_circus)``"
+        yield from (f"   * - {places}", f"     - {names}", f"     - {literal(row.was)}")
+        yield f"     - {instead}"
+    yield ""
+
+
+def _name_table(widths: str, *titles: str) -> Iterator[str]:
+    yield from (".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", "")
+    for number, title in enumerate(titles):
+        yield f"   {' ' if number else '*'} - {title}"
