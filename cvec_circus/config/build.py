@@ -215,8 +215,7 @@ class Build:
         freeform: dict[str, str] = {}
         refused = self.refused.setdefault(section.header, set())
         for key, value in section.values.items():
-            for name in renamed.of_circus(key, value):
-                said = f"{name} is {renamed.ours(name)} here, and taken for that; write it so"
+            for said in renamed.of_circus(key, value):
                 self.findings.warn(section, key, said)
             option = table.find(key)
             if not is_open and option is None:

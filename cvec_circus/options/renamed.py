@@ -32,12 +32,12 @@ def ours(dotted: str) -> str:
 
 
 def of_circus(key: str, value: Any) -> Iterator[str]:
-    """Yield the names of Circus in the value of an option, as far as they are called anew here."""
+    """Say of each name of Circus in the value of an option what it is called here."""
     if key == "use" or key.partition(".")[0] in _FAMILIES:
         for text in _texts(value):
             name = text.partition(",")[0].strip()
             if ours(name) != name:
-                yield name
+                yield f"{name} is {ours(name)} here, and taken for that; write it so"
 
 
 def _texts(value: Any) -> Iterator[str]:
