@@ -184,7 +184,7 @@ def get_info(process: Any = None, interval: float = 0, with_childs: bool = False
     """
     pid = os.getpid() if process is None else getattr(process, "pid", process)
     with _sampling:
-        found = _sampler.sample([pid], children=with_childs)
+        found = _sampler.sample([pid]) if with_childs else _sampler.sample((), alone=[pid])
     if pid not in found:
         raise ProcessLookupError(f"there is no process {pid}")
     return found[pid]

@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cvec_circus.base.figures import size_text
 from cvec_circus.options.expand import expand
 from cvec_circus.options.kinds import to_boolean, to_environment
-from cvec_circus.system.procfs import size_text
 
 _VARIABLE = re.compile(r"\$([A-Z]+[A-Z0-9_]*)")
 

@@ -363,13 +363,10 @@ class ThreadedArbiter(Arbiter):
     def start(self, cb: Started | None = None) -> Promise:
         """Open everything that listens, and return while its thread starts the watchers.
 
-        Args:
-            cb: As for `Arbiter`.
-
         Returns:
             A promise whose result comes at the end; it is that of `Arbiter.start`.
 
-        It raises what `Arbiter.start` does, but for what signal handlers raise.
+        It takes and raises what `Arbiter.start` does, but for what signal handlers raise.
         """
         require_plain("cb", cb)
         self._signals.require_main_thread()

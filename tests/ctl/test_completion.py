@@ -19,7 +19,7 @@ from cvec_circus.ctl.completion import Candidates
 from cvec_circus.ctl.shell import Completer
 from cvec_circus.daemon.arguments import parser
 from cvec_circus.runtime.assignment import argument_parser
-from cvec_circus.stats.main import argument_parser as stats_parser
+from cvec_circus.stats.program import argument_parser as stats_parser
 from cvec_circus.system.completion import PROGRAMS, SHELLS, answer
 from cvec_circus.top.main import argument_parser as top_parser
 from tests.ctl.ctl_case import CtlCase, run
