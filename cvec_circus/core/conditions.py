@@ -120,7 +120,7 @@ class Dependency(NamedTuple):
         if need == "started":
             return bool(watcher.is_up) or watcher.has_completed
         if need == "ready":
-            return bool(watcher.is_ready)
+            return bool(watcher.is_ready and watcher.is_told_ready)  # its event comes first
         failed = watcher.failed_exits or watcher.reason
         return bool(watcher.has_completed) and (need == "completed" or not failed)
 
