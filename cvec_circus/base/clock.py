@@ -39,6 +39,11 @@ def poll_milliseconds(delay: float | None) -> int | None:
     return math.ceil(min(max(delay, 0.0), LONGEST_POLL) * 1000)
 
 
+def since_boot() -> float:
+    """Return seconds since boot, as the kernel counts them in its process table."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def processor_time() -> float:
     """Return the processor time of the calling thread, in seconds."""
     return time.thread_time()

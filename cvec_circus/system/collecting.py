@@ -10,19 +10,19 @@ import errno
 import os
 from typing import NamedTuple
 
-from cvec_circus.system import pidfd
+from cvec_circus.system import pidfd, proctable
 from cvec_circus.system.signals import to_name
 
 
 def ended(exit_code: int | None, oom: bool = False) -> str:
-    """Say how a process has ended, as a predicate; None stands for a status that is lost.
+    """Say how a process has ended, as a predicate; None stands for a status that is not known.
 
     With `oom` it was the kernel that has killed it, for memory.
     """
     if oom:
         return "was killed by the kernel for want of memory"
     if exit_code is None:
-        return "ended; other code in this program collected its exit status"
+        return "ended; its exit status is not known"
     if exit_code < 0:
         return f"was killed by SIG{to_name(-exit_code)}"
     return f"exited with {exit_code}"
@@ -32,7 +32,9 @@ class Exit(NamedTuple):
     """How a process ended. Immutable."""
 
     exit_code: int  # negative for the signal that killed it; -1 if unknown
-    status_lost: bool = False  # unknown: other code in this program has collected it
+    status_lost: bool = False
+    """Unknown: other code in this program has collected it, or it was no child and nobody looked.
+    """
 
 
 def collect(pid: int) -> Exit:
@@ -166,6 +168,32 @@ class HeldGroup(ProcessGroup):
         if self._is_held:
             self._is_held = False
             collect(self._pid)
+
+
+def end_of_stranger(pid: int, fd: int) -> tuple[Exit, ProcessGroup]:
+    """Return how a process that is no child of ours has ended, as far as the kernel tells, and a
+    hold on its process group; takes over its pidfd, which has become readable."""
+    status = pidfd.wait_status(fd)
+    if status is None:
+        status = _status_of_zombie(pid)
+    if status is None:  # it was collected between the two
+        status = pidfd.wait_status(fd)
+    found = Exit(-1, True) if status is None else Exit(os.waitstatus_to_exitcode(status))
+    if pidfd.reaches_groups():
+        return found, ProcessGroup(fd)
+    os.close(fd)
+    return found, ProcessGroup(-1)
+
+
+def _status_of_zombie(pid: int) -> int | None:
+    """Return the wait status of a process that its parent has not collected; None if that cannot
+    be known: the kernel shows 0 to who may not trace it."""
+    found = proctable.row(pid)
+    if found is None or found.state != proctable.ZOMBIE:
+        return None
+    if os.geteuid() and set(proctable.uids(pid)) != {os.geteuid()}:
+        return None
+    return int(found.fields[proctable.EXIT_STATUS])
 
 
 def end(pid: int, fd: int | None) -> tuple[Exit, ProcessGroup]:

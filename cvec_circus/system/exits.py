@@ -72,6 +72,23 @@ class ExitWatcher:
         self._waiting[fd] = pid
         return True
 
+    def take(self, pid: int, fd: int) -> None:
+        """Watch a process that is no child of ours by its pidfd, which is taken over.
+
+        It may have exited.
+
+        Raises:
+            OSError: There is no memory left to watch it with. The file stays the caller's.
+        """
+        self.discard(pid)
+        self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
+        self._fds[pid] = fd
+        self._waiting[fd] = pid
+
+    def identity(self, pid: int) -> tuple[int, int]:
+        """Return what tells a watched process from all others: see `pidfd.identity`."""
+        return pidfd.identity(pid, self._fds.get(pid))
+
     def discard(self, pid: int) -> None:
         """Stop watching a process, after it is collected at the latest. Accepts any pid."""
         fd = self.release(pid)
@@ -179,6 +196,9 @@ class WaitThreadExitWatcher(ExitWatcher):
             del self._watches[pid]
             raise OSError(errno.EAGAIN, f"cannot start a thread to wait for {pid}") from error
         return True
+
+    def identity(self, pid: int) -> tuple[int, int]:
+        return pidfd.identity(pid, None)
 
     def discard(self, pid: int) -> None:
         watch = self._watches.pop(pid, None)

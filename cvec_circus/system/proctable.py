@@ -19,6 +19,7 @@ ZOMBIE, DEAD = "Z", "X"
 # Positions of the fields of /proc/<pid>/stat (proc(5)), counted from the one after the command.
 STATE, PPID, PGRP, SESSION, THREADS, START_TIME = 0, 1, 2, 3, 17, 19
 USER_TIME, SYSTEM_TIME, NICE = 11, 12, 16
+EXIT_STATUS = 49
 
 
 class ProcessRow(NamedTuple):
@@ -179,6 +180,14 @@ def start_time(pid: int) -> int | None:
     """Return when a process began, in clock ticks since boot; None when it is gone."""
     found = row(pid)
     return None if found is None else found.start_time
+
+
+def uids(pid: int) -> list[int]:
+    """Return the real, effective, saved and file system uid of a process; empty when it is gone."""
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith(b"Uid:"):
+            return [int(one) for one in line.split()[1:]]
+    return []
 
 
 def boot_time() -> int:

@@ -93,6 +93,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
     "system.completion": "argcomplete",  # an extra
+    "system.pidfd": "ctypes",  # few daemons take a file from another process
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
     "options.nearest": "difflib",
     "options.schedule": "cronsim",  # an extra
