@@ -36,6 +36,15 @@ DAEMON = {
     "pidfile": "The file that holds the daemon's pid while it runs.",
     "schedule_file": "Where the daemon writes down when each job with a `schedule` runs next, so "
     "that it can say at its next start which runs were missed while it was down.",
+    "name": "What the daemon is called in the path of its `state_dir`. Without it that is derived "
+    "from the path of the configuration; daemons that share one need a name each.",
+    "state_dir": "The folder with the lock of the daemon, and with what one that comes after a "
+    "crash has to know. Without it `/run/cvec_circus/NAME` for root, else "
+    "`$XDG_STATE_HOME/cvec_circus/NAME`. Nobody else may write to it. It is gone when the daemon "
+    "has stopped in order.",
+    "adopt": "What becomes of the processes of a daemon that was killed: `True` takes them over, "
+    "`stop` stops them in order and then starts them anew, `False` leaves them alone and starts "
+    "others beside them.",
     "loglevel": "The lowest level of the lines in the daemon's log.",
     "logoutput": "The daemon's log: a file, which may be moved away at any time; `-` for standard "
     "error; `syslog://HOST[:PORT]?FACILITY` or `syslog:///dev/log?FACILITY` (`user` without "
@@ -177,6 +186,8 @@ WATCHER = {
     "cpu_limit": "How many processors they may keep busy together.",
     "pids_limit": "How many processes and threads there may be of them together; beyond that none "
     "can be started.",
+    "die_with_daemon": "Whether its processes get SIGKILL when the daemon dies, however that "
+    "happens. Not in a program that embeds an arbiter.",
     "send_hup": "Whether a reload sends SIGHUP to the processes instead of replacing them.",
     "log_history": "How many bytes of each output of the processes are kept in memory for "
     "`cvec_circusctl logs`, the last ones. Not given: the `log_history` of `[circus]`; without "

@@ -18,6 +18,7 @@ from cvec_circus.system.signals import to_name
 
 KINDS = {
     "account": "a name or a number",
+    "adoption": "`True`, `False` or `stop`",
     "args": "text or a list of words",
     "boolean": "yes or no",
     "cgroup": "`off`, `auto` or the path of a folder",
@@ -44,6 +45,7 @@ KINDS = {
     "share": "a number of processes, or a share such as `25%`",
     "signal": "a signal",
     "size": "a size in bytes, such as `65536`, `64k`, `10MB` or `1GiB`",
+    "state_name": "a name of letters, digits, `_`, `-` and `.`",
     "stream": "names and values",
     "part": "anything",
     "stream_class": "the name of a class",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.control.connection import Connection
@@ -134,24 +134,30 @@ class EventStream:
         loop: The supervisor's loop.
         listener: Accepts the subscribers; closed with this.
         history: How many events are kept.
+        seq: The number before the first one: the last that an earlier daemon may have used.
 
     Attributes:
         address: The real endpoint of the socket.
         door: Where subscribers come in.
         run: A random id of this stream's life.
-        seq: The number of the last event; 0 before the first.
+        seq: The number of the last event; as given before the first.
+        reserve: Called with a number that is about to be used; returns the last one that may be
+            used before the next call. None where numbers need not survive this process.
         hold: Seconds for which events may be held back, to go out together with others. Waking a
             subscriber takes 0.1 ms of a processor: with many of them, that is taken from processes
             that are just being started.
     """
 
-    def __init__(self, loop: Loop, listener: Listener, history: int) -> None:
+    def __init__(self, loop: Loop, listener: Listener, history: int, seq: int = 0) -> None:
         self._loop = loop
         self._publisher = Publisher(loop, listener)
         self.address = self._publisher.address
         self.door = self._publisher.door
         self.run = os.urandom(8).hex()
-        self.seq = 0
+        self.seq = seq
+        self.reserve: Callable[[int], int] | None = None
+        self._first = seq
+        self._reserved = seq
         self.hold = 0.0
         self._held: list[tuple[str, str]] = []
         self._is_due = False  # to be sent when `hold` is over
@@ -170,6 +176,8 @@ class EventStream:
         """
         topic, head = self._prepared.get((name, action)) or self._prepare(name, action)
         self.seq += 1
+        if self.seq > self._reserved and self.reserve is not None:
+            self._reserved = self.reserve(self.seq)
         payload["cause"] = cause
         payload["time"] = self._loop.clock.time()
         text = f"{head}{self.seq}, {self._encode(payload)[1:]}"
@@ -219,6 +227,7 @@ class EventStream:
             earlier = max(0, len(self._history) - limit)
             seq = oldest - 1 + earlier if earlier else 0
             latest = {"earlier": earlier}
+        seq = max(seq, self._first)  # what was before is of another life
         first = max(0, seq + 1 - oldest)
         end = min(first + limit, len(self._history))
         return {

@@ -61,6 +61,31 @@ class Steps(Scheduler):
             if watcher.life is life and watcher.failed is failed:
                 return bool(more)
 
+    def adopt(self, watcher: Watcher) -> None:
+        """Go on with the processes that an earlier daemon has left: their checks and deadlines, and
+        the rollout of those that are older than wanted."""
+        places, now, options = watcher.places, self.now(), watcher.options
+        for process in places.fresh:
+            if options.max_age:
+                places.due(process, Purpose.EXPIRE, self.expiry(watcher, process))
+            if not process.proved:
+                own = now + options.ready_timeout, process.spawned_at + options.min_uptime
+                places.due(process, Purpose.READY_BY, own[0] if process.checked else own[1])
+            self.watch(watcher, process)
+        if watcher.run is not None and watcher.run.at <= now:
+            watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
+            self.note(watcher, watcher.missed)
+            watcher.last_run = watcher.run
+        watcher.run = None  # worked out anew, by the calendar
+        wanted = watcher.goal.generation
+        olds = [process for process in places.fresh if process.generation < wanted]
+        if olds and watcher.is_running and watcher.wants_to_run:
+            way_back = any(process.proved for process in olds)
+            cause, undo = watcher.settings.generation.cause, watcher.settings.undo_nothing()
+            self.roll_out(watcher, cause, undo, way_back, olds)
+            for process in olds[: max(0, places.held - watcher.goal.numprocesses)]:
+                places.release(process)  # its successor is there already
+
     def meet(self, watcher: Watcher, process: ManagedProcess, purpose: Purpose) -> None:
         """Act on a deadline that has come."""
         if purpose is Purpose.SPAWN:

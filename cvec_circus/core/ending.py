@@ -43,6 +43,7 @@ class Ender(Asker):
         self.ports.probes.release(watcher, process)
         kill_at = self.now() + watcher.patience(graceful_timeout)
         places.due(process, Purpose.KILL, kill_at)
+        self.ports.ledger.stopping(watcher, process, kill_at)
         self.publish(watcher, "kill", cause, process_pid=pid, wid=wid, signum=signum)
         self.signal(watcher, process, signum, stops=True)
 

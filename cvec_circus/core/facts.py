@@ -136,6 +136,7 @@ class Recorder(Spawner):
         watcher = fact.watcher
         if isinstance(fact, Exited):
             self._exited(fact)
+            self.ports.ledger.ended(watcher, fact.process)
         elif isinstance(fact, Answered):
             self._answered(fact)
         elif isinstance(fact, Probed):

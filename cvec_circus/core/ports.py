@@ -211,6 +211,25 @@ class Turns(Protocol):
         """Go on with a campaign that was written down."""
 
 
+class Ledger(Protocol):
+    """Notes what a daemon must know that comes after a crash of this one."""
+
+    def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note a process that was spawned just now."""
+
+    def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
+        """Note that a process is asked to end, and until when it may."""
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note that a process has been ready once."""
+
+    def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note that the leader has ended, which its watcher has recorded."""
+
+    def saw(self, watcher: Watcher) -> None:
+        """Note how a watcher stands after a pass, if that is new."""
+
+
 class Ports(NamedTuple):
     """All desks. Immutable."""
 
@@ -223,6 +242,7 @@ class Ports(NamedTuple):
     doorbell: Doorbell
     timetable: Timetable
     events: Events
+    ledger: Ledger
     waits: Waits
     campaign: Turns
     explain: Callable[[Watcher], str]  # why it stands where it stands, "" for no reason

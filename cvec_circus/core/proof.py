@@ -61,6 +61,7 @@ class Prover(Roller):
         process.unready = ""
         if not process.proved:
             process.proved = True
+            self.ports.ledger.proved(watcher, process)
             watcher.places.due(process, Purpose.READY_BY, None)
             if watcher.options.live:
                 self.ports.probes.proved(watcher, process)

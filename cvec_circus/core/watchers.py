@@ -82,6 +82,19 @@ class Watchers:
         watcher.conditions += [Predecessor(w) for w in self._leaving if fold(w.name) == key]
         self._watchers[key] = watcher
 
+    def adopt(self, watcher: Watcher) -> None:
+        """Put a watcher on the roster that an earlier daemon has left, under its old number; those
+        that have been removed come first."""
+        key = fold(watcher.name)
+        self._places = max(self._places, watcher.place)
+        if watcher.is_removed:
+            self._leaving[watcher] = None
+        else:
+            watcher.conditions += [Predecessor(w) for w in self._leaving if fold(w.name) == key]
+            self._watchers[key] = watcher
+        self.steps.adopt(watcher)
+        self.touch(watcher)
+
     def dismiss(self, watcher: Watcher) -> None:
         """Take a watcher off the roster, and see it off."""
         del self._watchers[fold(watcher.name)]
@@ -171,6 +184,7 @@ class Watchers:
         if not (self.closing or self.ended):
             self.ended = end_of(watcher, before)
         self.campaign.saw(watcher)
+        self.ports.ledger.saw(watcher)
         self.ports.waits.settle(watcher)
         if watcher.is_removed:
             self._see_off(watcher)

@@ -14,6 +14,7 @@ from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.daemon import container
+from cvec_circus.daemon.estate import take
 from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.daemon.watchdog import Watchdog
 from cvec_circus.logs.log import LoggerConfig, configure_logger
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
+    from cvec_circus.supervisor.heritage import Estate
     from cvec_circus.supervisor.hook_calls import Caller
     from cvec_circus.system.notify import Notifier
     from cvec_circus.system.pidfile import Pidfile
@@ -107,22 +109,31 @@ class Daemon:
             self._warn()
             if circus["debug_gc"]:
                 trace_garbage()
-            pidfile = arguments.pidfile or circus["pidfile"]
-            if not pidfile:
-                return self._supervise()
-            from cvec_circus.system.pidfile import Pidfile
-
-            held = Pidfile(pidfile)
-            self._signals.hold()
-            held.create()
-            self._pidfile = held
+            estate = take(circus, self._origin.path or "", os.environ)
             try:
-                return self._supervise()
+                return self._hold_pidfile(estate)
             finally:
-                held.unlink()
+                if estate is not None:
+                    estate.folder.close()
         finally:
             self._log.close()
             self._signals.ignore()
+
+    def _hold_pidfile(self, estate: Estate | None) -> int:
+        """Supervise, with a pid file if there is to be one."""
+        pidfile = self._arguments.pidfile or self._configuration.circus["pidfile"]
+        if not pidfile:
+            return self._supervise(estate)
+        from cvec_circus.system.pidfile import Pidfile
+
+        held = Pidfile(pidfile)
+        self._signals.hold()
+        held.create()
+        self._pidfile = held
+        try:
+            return self._supervise(estate)
+        finally:
+            held.unlink()
 
     def _warn(self) -> None:
         """Log what is odd about the configuration and the machine."""
@@ -139,7 +150,7 @@ class Daemon:
         self._log.variables.adopt(configuration.variables)
         check_files(configuration, self._arguments.prefix)
 
-    def _supervise(self) -> int:
+    def _supervise(self, estate: Estate | None) -> int:
         """Run a supervisor on this thread, with signals."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._signals.hold()
@@ -152,6 +163,7 @@ class Daemon:
             origin=self._origin,
             is_subreaper=True,
             captures_output=self._arguments.prefix,
+            estate=estate,
         )
 
         if self._pidfile is not None:

@@ -347,6 +347,7 @@ _CHECKS = "check checks live_check live_checks dependencies share watcher_names"
 KINDS.update({name: _late("checks", name) for name in _CHECKS.split()})
 KINDS["schedule"] = _late("schedule", "schedule")
 KINDS.update({name: _late("cgroup", name) for name in ("cgroup", "processors")})
+KINDS.update({name: _late("survival", name) for name in ("adoption", "state_name")})
 
 
 def shown(value: Any) -> str:

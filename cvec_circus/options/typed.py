@@ -95,6 +95,7 @@ class _Rows:
     memory_limit: int | None = _row("size", None, low=1)
     cpu_limit: float | None = _row("processors", None)
     pids_limit: int | None = _row("integer", None, low=1)
+    die_with_daemon: bool = _row("boolean", False, reloads=True, harmless=True)
     send_hup: bool = _row("boolean", False, harmless=True)
     stdout_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)
     stderr_stream: Mapping[str, Any] = _row("stream", {}, *PART_ROWS, reloads=True)

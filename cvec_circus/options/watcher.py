@@ -16,6 +16,7 @@ NEWER = (
     *("ready", "ready_timeout", "ready_interval", "live", "live_interval", "live_timeout"),
     *("live_failures", "live_action", "depends_on", "part_of", "rollout", "max_surge"),
     *("max_unavailable", "memory_limit", "cpu_limit", "pids_limit", "essential"),
+    "die_with_daemon",
 )
 """Options that Circus does not have. A file that gives one a value of its own keeps working."""
 

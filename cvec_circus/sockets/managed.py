@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from cvec_circus import exc
 from cvec_circus.options.socket import SOCKET_OPTIONS, TUNABLE, check
+from cvec_circus.sockets.noted import Noted
 
 if TYPE_CHECKING:
     from cvec_circus.sockets.unix import OwnPath
@@ -21,7 +22,7 @@ LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 Constant = Union[str, int]
 
 
-class CircusSocket:
+class CircusSocket(Noted):
     """A socket under a name, that programs serve. Owned by the supervisor thread once it is bound.
 
     The descriptor stays close-on-exec: a child gets it by being started with it in `pass_fds`, and
@@ -210,13 +211,14 @@ class CircusSocket:
         Raises:
             cvec_circus.exc.SocketError: One of them cannot be changed; others may be by now.
         """
-        before = self.umask, self.owner
+        before, was_blocking = (self.umask, self.owner), self.blocking
         for name in TUNABLE:
             setattr(self, name, options[name])
         if self._socket is None:
             return
         try:
-            self._socket.setblocking(self.blocking)
+            if self.blocking != was_blocking:  # else it is as the programs that share it have it
+                self._socket.setblocking(self.blocking)
             if self.type in LISTENING and not self.so_reuseport:
                 self._socket.listen(self.backlog)
             if self._own_path is not None and before != (self.umask, self.owner):

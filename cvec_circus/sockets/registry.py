@@ -123,6 +123,10 @@ class SocketRegistry:
         rows = (managed.describe() for managed in chosen if managed.fileno() >= 0)
         return sorted(rows, key=itemgetter("fd"))
 
+    def notes(self) -> dict[str, list[Any]]:
+        """Return what another daemon needs to know each bound socket again, by name."""
+        return {managed.name: managed.note() for managed in self if managed.fileno() >= 0}
+
     def close_all(self) -> None:
         """Close every socket; they can be bound again."""
         for managed in [*self, *self.leaving]:

@@ -121,6 +121,13 @@ class OwnPath(NamedTuple):
             return not_made(what, self.path, getattr(error, "strerror", None) or str(error))
         return made_again(what, self.path, renew)
 
+    def is_there(self) -> bool:
+        """Return whether it is there, and no other one in its place; if it was deleted, it is made
+        again by its second name. Raises OSError if it cannot be looked at."""
+        if not os.path.lexists(self.path):
+            return self.restore()
+        return self._is_at(self.path)
+
     def _is_at(self, name: str) -> bool:
         found = os.lstat(name)
         return (found.st_dev, found.st_ino) == (self.device, self.inode)

@@ -38,6 +38,7 @@ class Source(NamedTuple):
         pythonpath: The watcher's PYTHONPATH, where its own stream classes may be.
         wid: The slot of the process, for the pipe of one; else 0.
         has_others: Whether the watcher has other slots, so that a name alone does not tell.
+        is_adopted: Whether another daemon has read the pipe before.
     """
 
     watcher: str = ""
@@ -45,6 +46,7 @@ class Source(NamedTuple):
     pythonpath: str = ""
     wid: int = 0
     has_others: bool = False
+    is_adopted: bool = False
 
 
 UNKNOWN = Source()

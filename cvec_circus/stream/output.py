@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Then = Callable[[], object]
 
 
+GAP = b"-- cvec_circus: up to 64 KiB may be missing here, the daemon was killed --\n"
+"""The line where it shows that another daemon has read a pipe, and perhaps not written all."""
+
+
 class Wanted(NamedTuple):
     """An output as its watcher's options describe it. Immutable.
 
@@ -45,9 +49,10 @@ class Pipe:
         part_at: When it is taken from its output, because only strays hold it open; None while the
             process lives, or something is left in its group.
         search: Looks for texts; None when there is none to look for.
+        is_marked: Whether nothing is to be said about what may be missing before it.
     """
 
-    __slots__ = ("fd", "key", "larger", "output", "part_at", "pid", "search", "source")
+    __slots__ = ("fd", "is_marked", "key", "larger", "output", "part_at", "pid", "search", "source")
 
     def __init__(
         self, key: Hashable, fd: int, pid: int, source: Source, search: Search | None = None
@@ -60,6 +65,7 @@ class Pipe:
         self.larger = False
         self.part_at: float | None = None
         self.search = search
+        self.is_marked = not source.is_adopted
 
     @property
     def filled(self) -> int:
@@ -68,6 +74,14 @@ class Pipe:
         with contextlib.suppress(OSError):  # its reader has just closed it
             fcntl.ioctl(self.fd, termios.FIONREAD, size)
         return int.from_bytes(size, sys.byteorder)
+
+    def marked(self, block: bytes) -> bytes:
+        """Return a block with `GAP` behind its first line, the rest of one perhaps."""
+        head, newline, rest = block.partition(b"\n")
+        if not newline:
+            return block
+        self.is_marked = True
+        return b"".join((head, newline, GAP, rest))
 
 
 class Output:

@@ -324,7 +324,7 @@ class PipeReader:
             pipe.search = None
         output = pipe.output
         assert output is not None
-        output.write(block, pipe)
+        output.write(block if pipe.is_marked else pipe.marked(block), pipe)
         self.steps += 1
         self._attend(output)
         return True

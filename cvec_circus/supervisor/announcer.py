@@ -114,6 +114,8 @@ def of_process(
 ) -> tuple[int, str]:
     """Return the level and the sentence for an event of one process, or of its slot."""
     pid = payload.get("process_pid")
+    if action == "adopted":
+        return logging.INFO, f"process {pid} adopted"
     if action == "spawn":
         return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
     if action == "reap":

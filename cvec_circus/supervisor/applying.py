@@ -88,7 +88,7 @@ def plan(desks: Desks, loaded: Loaded, wanted: Configuration, departures: Depart
     watchers = desks.roster.watchers()
     present = Present(
         now.circus,
-        [_running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
+        [running(w, fold(w.name) in files) for w in watchers if not w.kind.is_helper],
         now.plugins,
         {w.name: standing(w) for w in watchers if w.kind.is_helper},
         origin.path is not None,
@@ -116,7 +116,8 @@ def standing(watcher: Watcher) -> str:
     return STOPPED if goal.word else IDLE
 
 
-def _running(watcher: Watcher, is_loaded: bool) -> Running:
+def running(watcher: Watcher, is_loaded: bool) -> Running:
+    """Return a watcher as `config.diff` sees it; of a loaded one, with what was loaded."""
     loaded = watcher.settings.configured() if is_loaded else None
     return Running(watcher.name, watcher.options, loaded, standing(watcher))
 
@@ -275,10 +276,13 @@ class Application:
     Args:
         plan: It.
         wanted: The configuration that it leads to.
+
+    Attributes:
+        cause: What has ordered it.
     """
 
     def __init__(self, plan: Plan, wanted: Configuration, roster: Roster, helpers: Helpers) -> None:
-        self._plan = plan
+        self._plan, self.cause = plan, CAUSE
         self._wanted = wanted
         self._roster = roster
         self._helpers = helpers
@@ -333,7 +337,7 @@ class Application:
         """Return what is wanted of the watchers; nothing of it can fail."""
         steps = [*self._plan.watchers, *self._plan.plugins]
         made: list[orders.Order] = [
-            orders.Remove(self._there(step), CAUSE) for step in steps if step.action == REMOVE
+            orders.Remove(self._there(step), self.cause) for step in steps if step.action == REMOVE
         ]
         bases: list[tuple[Watcher, Mapping[str, Any]]] = []
         starts: list[Watcher] = []
@@ -349,16 +353,16 @@ class Application:
         for step in steps:
             if step.action == ADD:
                 watcher = self._new(step)
-                made.append(orders.Add(watcher, CAUSE))
+                made.append(orders.Add(watcher, self.cause))
                 if step.processes == START:
                     starts.append(watcher)
         counting = self._counting()
         has_others = any(step.action != CHANGE for step in self._plan.sockets)
         if counting is not None and counting.is_running and has_others:
-            made.append(orders.Reload([counting], CAUSE))  # it gets the sockets at its start
+            made.append(orders.Reload([counting], self.cause))  # it gets the sockets at its start
         if starts:
-            made.append(orders.Start(starts, CAUSE, beside=True))
-        return orders.Configure(made, bases, CAUSE)
+            made.append(orders.Start(starts, self.cause, beside=True))
+        return orders.Configure(made, bases, self.cause)
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""
@@ -389,6 +393,6 @@ class Application:
             options = step.target.options
         if step.processes == STOP:
             # First, so that nothing is replaced that goes anyway.
-            yield orders.Stop([watcher], CAUSE)
+            yield orders.Stop([watcher], self.cause)
         dropped = frozenset(watcher.options.keys() - options.keys())
-        yield orders.SetOptions(watcher, options, CAUSE, step.processes == REPLACE, dropped)
+        yield orders.SetOptions(watcher, options, self.cause, step.processes == REPLACE, dropped)

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from cvec_circus import logger
 from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
@@ -91,9 +92,27 @@ class Checking:
             watched.pipes[record.name] = files.moved_up(ours), 0
             os.set_blocking(watched.pipes[record.name][0], False)
             places[int(record.check.target)] = their
+        return Given(env, places, self._sought(watched))
+
+    def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
+        """See `ProbeDesk.adopt`. Its `NOTIFY_SOCKET` is made anew where it was; a file that it was
+        given for `fd:N` is gone, so a check of that cannot hold any more."""
+        checks = watcher.options.ready if process.checked and not process.proved else {}
+        watched = Watched(watcher, process, checks, self._now())
+        live = watcher.options.live.values()
+        if watched.of_kind("notify") or any(one.kind == "notify" for one in live):
+            try:
+                watched.inbox = self._notices.open(watcher, process)
+            except (OSError, ValueError) as error:
+                said = "%s: slot %d (pid %d) cannot be heard on NOTIFY_SOCKET: %s"
+                logger.warning(said, watcher.name, process.wid, process.pid, error)
+        self._by_process[process] = watched
+        return self._sought(watched)
+
+    def _sought(self, watched: Watched) -> Sought | None:
         texts = {one.name: one.check.target.encode() for one in watched.of_kind("log")}
         found = partial(self._loop.post, self._came, watched)
-        return Given(env, places, Sought(texts, found) if texts else None)
+        return Sought(texts, found) if texts else None
 
     def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin the checks of `ready` of a process that was spawned just now."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,16 +29,19 @@ from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import endings, helper_rows
 from cvec_circus.supervisor.announcer import Announcer
+from cvec_circus.supervisor.bookkeeper import Bookkeeper, LedgerBookkeeper
 from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.cgroups import NO_CGROUPS, Cgroups
 from cvec_circus.supervisor.chores import Chores
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.explanation import unproved
 from cvec_circus.supervisor.helpers import Helpers
+from cvec_circus.supervisor.heritage import MOST_RUNS, Estate, Heritage, place_of_birth
 from cvec_circus.supervisor.hooks import HookDesk
 from cvec_circus.supervisor.last_words import LastWords
 from cvec_circus.supervisor.launcher import Launcher, Reports
 from cvec_circus.supervisor.launching import Templates
+from cvec_circus.supervisor.ledger import FILE, VERSION, Head, Ledger, off
 from cvec_circus.supervisor.outputs import OutputDesk
 from cvec_circus.supervisor.own_files import OwnFiles
 from cvec_circus.supervisor.probes import Around, ProbeDesk
@@ -69,6 +73,7 @@ class Surroundings(NamedTuple):
     facades: Facades
     is_subreaper: bool  # never in a program that embeds the supervisor
     captures_output: bool  # see `OutputDesk`
+    estate: Estate | None  # None where nothing survives the daemon
 
 
 class Desks:
@@ -104,7 +109,8 @@ class Desks:
         dispatch: Dispatch,
         stack: ExitStack,
     ) -> None:
-        circus, clock = configuration.circus, around.clock
+        circus, clock, estate = configuration.circus, around.clock, around.estate
+        heritage = None if estate is None else estate.heritage
         self.loop = loop = Loop(clock, "supervisor")
         stack.callback(loop.close)
         self.chores = Chores(loop)
@@ -115,14 +121,16 @@ class Desks:
         self.variables = Variables(configuration.variables)
         listening = [(one.name, one.options) for one in configuration.sockets]
         warnings = endpoints.examine(circus, listening)
-        _listen(configuration, around, sockets)
+        self.renewed_sockets = _listen(configuration, around, sockets, heritage)
         access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
-        self.events = EventStream(loop, listener, circus["event_history"])
+        seq = 0 if heritage is None else heritage.seq
+        self.events = EventStream(loop, listener, circus["event_history"], seq)
         stack.callback(self.events.close)
         self.control = ControlServer(loop, circus["endpoint"], dispatch, access)
         stack.callback(self.control.close)
         run, address = self.events.run, self.control.address
+        runs = [run] if heritage is None else [run, *heritage.runs]
         self.helpers = helpers = Helpers(
             self.events, address, circus["check_delay"], around.log_level, around.log_url
         )
@@ -132,7 +140,10 @@ class Desks:
         for text in warnings:
             logger.warning("%s", text)
 
-        facts = Facts()
+        self.bookkeeper = books = _keep_books(estate, loop, self.events, runs)
+        stack.callback(books.end, heritage is not None)  # if the daemon never runs
+        books.sockets(sockets.notes())
+        self.facts = facts = Facts()
         self.own_files = OwnFiles(loop, self.chores.configuration, self._own_files)
         announcer = Announcer(self.events, self.own_files.soon)
         self.outputs = outputs = OutputDesk(
@@ -161,10 +172,10 @@ class Desks:
             return helpers.exited(watcher, process), reports.failure(process), is_captured
 
         self.endings = ends = endings.build(
-            loop, watch, facts, run, explain, around.is_subreaper, hooks.runs_code, cgroups
+            loop, watch, facts, runs, explain, around.is_subreaper, hooks.runs_code, cgroups
         )
         stack.callback(ends.signals.close)
-        templates = Templates(run, hooks.withheld, nofile)
+        templates = Templates(run, hooks.withheld, nofile, not around.is_subreaper)
         conceal = self.variables.conceal
         checks = (ends.reaper, templates, variables, address, ends.leader_of, conceal)
         self.probes = probes = ProbeDesk(Around(loop, facts, readers, *checks))
@@ -180,6 +191,7 @@ class Desks:
             probes,
             reports,
             cgroups,
+            books,
             around.log_fd,
         )
         doorbell = Doorbell(loop, sockets, facts)
@@ -187,8 +199,8 @@ class Desks:
         stack.callback(timetable.close)
 
         def forget(watcher: Watcher) -> None:
-            desks = (ends.signals, helpers, launcher, outputs, hooks, probes, timetable, cgroups)
-            for desk in desks:
+            desks = (ends.signals, helpers, launcher, outputs, hooks, probes, timetable)
+            for desk in (*desks, cgroups, books):
                 desk.forget(watcher)
 
         self.turn = turn = Turn(clock)
@@ -209,6 +221,7 @@ class Desks:
             doorbell,
             timetable,
             announcer,
+            books,
             self.waits,
             self.campaign,
             explain_watcher,
@@ -256,6 +269,8 @@ class Loaded:
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
+        self._desks.bookkeeper.sockets(self._desks.sockets.notes())
+        self._desks.bookkeeper.loaded([one.name for one in wanted.watchers])
         self.left_out = self._desks.roster.left_out = {}
         self.configuration = wanted
 
@@ -284,13 +299,50 @@ def _cgroups(wanted: str, *parts: Any) -> Cgroups:
     return watcher_cgroups.choose(wanted, *parts)
 
 
-def _listen(configuration: Configuration, around: Surroundings, sockets: SocketRegistry) -> None:
-    """Open the managed sockets, all of them before anything is spawned."""
+def _listen(
+    configuration: Configuration,
+    around: Surroundings,
+    sockets: SocketRegistry,
+    heritage: Heritage | None,
+) -> frozenset[str]:
+    """Open the managed sockets, all of them before anything is spawned.
+
+    Returns:
+        The names, in lower case, of those that processes of an earlier daemon have another one of.
+    """
     for given in around.sockets:
         sockets.add(given)
     for managed in configuration.sockets:
         sockets.add(CircusSocket(name=managed.name, **managed.options))
+    renewed: frozenset[str] = frozenset()
+    if heritage is not None and heritage.sockets:
+        from cvec_circus.supervisor.taking import take_sockets  # few starts need it
+
+        renewed = take_sockets(sockets, heritage)
     sockets.bind_all()
+    return renewed
+
+
+def _keep_books(
+    estate: Estate | None, loop: Loop, events: EventStream, runs: list[str]
+) -> Bookkeeper:
+    """Begin the ledger; without one, or where it cannot be written, nothing is noted."""
+    if estate is None:
+        return Bookkeeper()
+    heritage, folder = estate.heritage, estate.folder
+    entries = {} if heritage is None else heritage.entries
+    try:
+        boot, namespace = place_of_birth()
+        head = Head(VERSION, boot, namespace, runs[:MOST_RUNS], os.getpid())
+        names = () if heritage is None else heritage.sockets
+        books = LedgerBookkeeper(Ledger(folder, head, entries, loop.post), names)
+    except OSError as error:
+        logger.error("%s", off(folder.path, error.strerror or str(error)))
+        with suppress(OSError):
+            folder.put_aside(FILE)  # what it says is not so any longer
+        return Bookkeeper()
+    events.reserve = books.reserve
+    return books
 
 
 def pace_of(circus: Mapping[str, Any]) -> Pace:

@@ -7,11 +7,10 @@ import os
 import select
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple
 
-from cvec_circus import logger
 from cvec_circus.base.clock import poll_milliseconds
 from cvec_circus.base.loop import Loop
 from cvec_circus.core.facts import Exited, Facts
@@ -20,11 +19,11 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.announcer import Refusals
 from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.families import Families, Family
-from cvec_circus.supervisor.finding import Adoption, Finder, Search
+from cvec_circus.supervisor.finding import Adoption, Finder, Search, become_subreaper
 from cvec_circus.supervisor.leftovers import Leftovers
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
-from cvec_circus.system import collecting, prctl, proctable
+from cvec_circus.system import collecting, proctable
 from cvec_circus.system.exits import ExitWatcher
 
 LIST_TIMEOUT = 1.0
@@ -68,7 +67,8 @@ class SignalDesk(Leftovers):
         """Send a signal to all of a process group whose leader lives, the leader included."""
         if family.is_alive:
             try:
-                self._exits.send_to_group(family.pid, signum)
+                if not self._exits.send_to_group(family.pid, signum) and not family.is_child:
+                    self._exits.send_signal(family.pid, signum)  # Linux before 6.9
             except PermissionError:
                 self._walker.walk(partial(self._signal_members, family, signum))
 
@@ -211,6 +211,17 @@ class Reaper:
         if not is_watched:
             self._loop.post(self._exited.append, pid)
 
+    def adopt(self, watcher: Watcher, process: ManagedProcess, fd: int) -> None:
+        """Watch a process that is no child of ours. Raises: see `ExitWatcher.take`."""
+        self._exits.take(process.pid, fd)
+        family = Family(watcher, process, process.pid)
+        family.is_child = False
+        self._families.add(family)
+
+    def identity(self, pid: int) -> tuple[int, int]:
+        """Return what tells a process that is watched from all others: see `pidfd.identity`."""
+        return self._exits.identity(pid)
+
     def _watch(self, pid: int) -> bool:
         """Watch a new child; return False if it has ended, and other code in this program has
         collected it, or SIGCHLD is ignored in it: nothing will ever be seen of it."""
@@ -309,7 +320,11 @@ class Reaper:
             return
         watcher, process = family.watcher, family.process
         family.stopping = process.state is not ProcessState.RUNNING
-        ended, group = collecting.end(pid, self._exits.release(pid))
+        fd = self._exits.release(pid)
+        if fd is None or family.is_child:
+            ended, group = collecting.end(pid, fd)
+        else:
+            ended, group = collecting.end_of_stranger(pid, fd)
         family.is_alive = False
         leaves, report, failure, is_captured, oom = False, "", None, False, False
         try:
@@ -343,7 +358,7 @@ def build(
     loop: Loop,
     exits: ExitWatcher,
     facts: Facts,
-    run: str,
+    runs: Collection[str],
     explain: Explain,
     is_subreaper: bool,
     runs_user_code: Callable[[], bool],
@@ -352,14 +367,14 @@ def build(
     """Build the desks, bottom-up.
 
     Args:
-        run: The id of this daemon's life, as it is in the marks of what it starts.
+        runs: See `Walker`.
         explain: See `Reaper`.
         is_subreaper: Whether orphans become our children: never in an embedding program.
         runs_user_code: Whether a hook or a stream class is running at this moment.
         cgroups: Tells what is in the cgroups of watchers.
     """
-    adopts = is_subreaper and _become_subreaper()
-    refusals, families, walker = Refusals(), Families(), Walker(loop, run, cgroups)
+    adopts = is_subreaper and become_subreaper()
+    refusals, families, walker = Refusals(), Families(), Walker(loop, runs, cgroups)
     exited: deque[int] = deque()
     outsiders = Outsiders(loop, exits, facts, families, refusals, exited, adopts)
     finder: Finder
@@ -376,15 +391,3 @@ def build(
         return None if family is None else family.process
 
     return Endings(signals, reaper, walker, leader_of)
-
-
-def _become_subreaper() -> bool:
-    """Become the child subreaper, if the kernel permits; else a walk of /proc finds orphans."""
-    try:
-        prctl.set_subreaper(True)
-    except OSError as error:
-        logger.warning(
-            "cannot become the child subreaper: %s; strays take longer to find", error.strerror
-        )
-        return False
-    return True

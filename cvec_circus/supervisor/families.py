@@ -18,6 +18,7 @@ class Family:
     watcher: Watcher
     process: ManagedProcess  # the leader's slot
     pid: int  # the leader's, and the number of its group and session
+    is_child: bool  # ours; one of an earlier daemon is not
     is_alive: bool  # the leader has not exited
     stopping: bool  # it was being stopped when it exited
     group: ProcessGroup | None  # holds its group from its exit until that is empty
@@ -39,7 +40,7 @@ class Family:
 
     def __init__(self, watcher: Watcher, process: ManagedProcess, pid: int) -> None:
         self.watcher, self.process, self.pid = watcher, process, pid
-        self.is_alive = True
+        self.is_alive = self.is_child = True
         self.stopping = self.killed = self.looking = self.changed = False
         self.is_bare = self.is_listed = False
         self.signum, self.group, self._start_time = 0, None, None

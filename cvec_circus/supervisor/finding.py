@@ -12,7 +12,7 @@ from cvec_circus.base.timers import Timer
 from cvec_circus.supervisor.families import Families
 from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
-from cvec_circus.system import collecting, proctable
+from cvec_circus.system import collecting, prctl, proctable
 
 SHARE = 20
 """A look that has taken so long is followed by a pause of twenty times that."""
@@ -239,3 +239,15 @@ class Search(Finder):
             if one.mark is not None:
                 self._outsiders.take(one)
         done()
+
+
+def become_subreaper() -> bool:
+    """Become the child subreaper, if the kernel permits; else a walk of /proc finds orphans."""
+    try:
+        prctl.set_subreaper(True)
+    except OSError as error:
+        logger.warning(
+            "cannot become the child subreaper: %s; strays take longer to find", error.strerror
+        )
+        return False
+    return True

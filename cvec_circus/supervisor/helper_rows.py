@@ -38,7 +38,7 @@ def all_of(
     rows: list[Helper] = []
     for plugin in configuration.plugins:
         if plugin.active:
-            rows.append(Plugin(plugin, events, 0 if plugin.options["autostart"] else None))
+            rows.append(Plugin(plugin, events, events.seq if plugin.options["autostart"] else None))
         else:
             logger.info("%s: not active, so not started", plugin.name)
     if configuration.circus["statsd"]:
@@ -56,8 +56,8 @@ class Plugin(Helper):
     Args:
         config: What it is; a changed one serves the next process.
         events: What the daemon publishes.
-        since: The first process gets the events with higher numbers; 0 for one that starts with the
-            daemon, None for those that are published from its start on.
+        since: The first process gets the events with higher numbers; None for those that are
+            published from its start on.
     """
 
     module = "cvec_circus.runtime.runner"

@@ -20,6 +20,7 @@ from cvec_circus.options.secrets import Variables
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.registry import Loan, SocketRegistry
+from cvec_circus.supervisor.bookkeeper import Bookkeeper, Launched
 from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.helpers import Helpers
@@ -38,6 +39,7 @@ class Launcher:
         helpers: Tells what plugins get in addition.
         probes: Tells what processes with checks get in addition.
         cgroups: Tells which cgroup a process joins.
+        books: Takes note of each process, before it is started and after that.
         log_fd: Returns the file that the daemon's log goes to, None where that is stderr.
     """
 
@@ -53,6 +55,7 @@ class Launcher:
         probes: ProbeDesk,
         reports: Reports,
         cgroups: Cgroups,
+        books: Bookkeeper,
         log_fd: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._loop, self._clock, self._log_fd = loop, clock, log_fd
@@ -60,6 +63,7 @@ class Launcher:
         self._outputs, self._reaper = outputs, reaper
         self._helpers, self._probes, self._reports = helpers, probes, reports
         self._cgroups, self.limit = cgroups, cgroups.limit
+        self._books = books
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in a slot of the watcher.
@@ -82,9 +86,11 @@ class Launcher:
 
     def _spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         template = self._templates.of(watcher)
+        options = template.options
         inherited = self._log_fd() if watcher.kind.is_helper else None
         captured = [name for name in CHANNELS if self._outputs.is_captured(watcher, name)]
-        made = StandardFiles(template.options, inherited, captured, template.uid)
+        survives = self._books.is_on and not (watcher.kind.is_helper or options.die_with_daemon)
+        made = StandardFiles(options, inherited, captured, survives, template.uid)
         with made as standard, Loan(self._sockets) as loan:
             helped, probed = self._helpers.prepare, self._probes.prepare
             with helped(watcher, process) as extra, probed(watcher, process) as checked:
@@ -92,6 +98,7 @@ class Launcher:
                 fds, places = extra.fds, checked.places
                 spec = template.spec(process.wid, loan, env, fds, places, standard.files)
                 spec = spec._replace(cgroup=self._cgroups.prepare(watcher))
+                self._books.intends(watcher, process)
                 pid, report_fd = launch(spec)
             try:
                 self._reaper.add(watcher, process, pid)
@@ -101,6 +108,10 @@ class Launcher:
                 raise
             if report_fd is not None:
                 self._reports.add(watcher, process, spec, report_fd)
+            if self._books.is_on:
+                pipes = {name: os.fstat(fd).st_ino for name, fd in standard.ours.items()}
+                about = Launched(*self._reaper.identity(pid), pipes)
+                self._books.launched(process, about)
             for name, fd in standard.take().items():
                 self._outputs.add(watcher, process, name, fd, pid, checked.sought)
         process.started = self._clock.time()
@@ -119,6 +130,13 @@ class StandardFiles:
     Their keys are those of a LaunchSpec. A helper that writes to the daemon's own log has that
     `inherited`, which is None for our stdout and stderr. Those `captured` become pipes, of the user
     `uid` unless that is None: only then can the process open /dev/stdout by its name.
+
+    A process that `survives` the daemon has its ends of the pipes open for reading too. So there is
+    always a reader: what it writes while there is no daemon waits in the pipe, and does not end it
+    by SIGPIPE.
+
+    Attributes:
+        ours: Our ends of the pipes, by name, until they are taken.
     """
 
     def __init__(
@@ -126,11 +144,12 @@ class StandardFiles:
         options: WatcherOptions,
         inherited: int | None,
         captured: Collection[str],
+        survives: bool = False,
         uid: int | None = None,
     ) -> None:
-        self._uid = uid
+        self._survives, self._uid = survives, uid
         self._theirs: list[int] = []
-        self._ours: dict[str, int] = {}
+        self.ours: dict[str, int] = {}
         self.files = {"stdin": subprocess.DEVNULL if options.close_child_stdin else None}
         try:
             for name in CHANNELS:
@@ -147,22 +166,25 @@ class StandardFiles:
     def _pipe(self, name: str) -> int:
         ours, theirs = os.pipe()
         self._theirs.append(theirs)
-        self._ours[name] = files.moved_up(ours)
+        self.ours[name] = files.moved_up(ours)
+        if self._survives:
+            self._theirs[-1] = os.open(f"/proc/self/fd/{theirs}", os.O_RDWR | os.O_CLOEXEC)
+            os.close(theirs)
         if self._uid is not None:
             with suppress(PermissionError):  # we may become that user, and not give files away
-                os.fchown(theirs, self._uid, -1)
-        return theirs
+                os.fchown(self._theirs[-1], self._uid, -1)
+        return self._theirs[-1]
 
     def take(self) -> dict[str, int]:
         """Return the read ends by name; they are the caller's now."""
-        taken, self._ours = self._ours, {}
+        taken, self.ours = self.ours, {}
         return taken
 
     def __enter__(self) -> StandardFiles:
         return self
 
     def __exit__(self, *details: object) -> None:
-        for fd in (*self._theirs, *self._ours.values()):
+        for fd in (*self._theirs, *self.ours.values()):
             os.close(fd)
 
 

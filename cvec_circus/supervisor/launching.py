@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,10 +42,12 @@ class Template:
         run: The id of the daemon's life.
         withheld: Variables of the daemon's own environment that its processes do not get.
         nofile: The soft limit of open files that processes get; None for ours.
+        is_embedded: Whether the daemon is a thread of another program.
 
     Raises:
         OSError: The Python environment for its processes cannot be read.
-        ValueError: `virtualenv` is no Python environment, or the user or group does not exist.
+        ValueError: `virtualenv` is no Python environment, the user or group does not exist, or
+            `die_with_daemon` is not possible.
     """
 
     def __init__(
@@ -54,7 +57,10 @@ class Template:
         run: str,
         withheld: Collection[str] = (),
         nofile: int | None = None,
+        is_embedded: bool = False,
     ) -> None:
+        if options.die_with_daemon and is_embedded:
+            raise ValueError("die_with_daemon: only in cvec_circusd, whose main thread is the last")
         self.options, self.withheld = options, withheld
         # Not reusable where it depends on folders: something may be installed there at any time.
         self.is_reusable = not (options.virtualenv or options.copy_path)
@@ -73,6 +79,7 @@ class Template:
             identity=_identity(options),
             limits=limits,
             nofile=None if "nofile" in limits else nofile,
+            pdeathsig=signal.SIGKILL if options.die_with_daemon else 0,
         )
 
     @property
@@ -152,7 +159,7 @@ class Template:
         variables = {**self._env, **env, MARK: self._mark(wid)}
         nofile = self._nofile
         spec = self._spec._replace(argv=argv, env=variables, executable=None)
-        return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL)
+        return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0)
 
     def _mark(self, wid: int) -> str:
         return f"{self._run}:{self._name}:{wid}"
@@ -181,13 +188,18 @@ class Templates:
     Args:
         run: The id of the daemon's life.
         withheld: Tells which variables the hooks of a watcher have taken away.
-        nofile: See `Template`.
+        nofile, is_embedded: See `Template`.
     """
 
     def __init__(
-        self, run: str, withheld: Callable[[Watcher], frozenset[str]], nofile: int | None = None
+        self,
+        run: str,
+        withheld: Callable[[Watcher], frozenset[str]],
+        nofile: int | None = None,
+        is_embedded: bool = False,
     ) -> None:
         self._run, self._withheld, self._nofile = run, withheld, nofile
+        self._is_embedded = is_embedded
         self._kept: dict[Watcher, Template] = {}
 
     def of(self, watcher: Watcher) -> Template:
@@ -196,7 +208,8 @@ class Templates:
         kept = self._kept.get(watcher)
         if kept is not None and kept.options is options and kept.withheld == withheld:
             return kept
-        made = Template(watcher.name, options, self._run, withheld, self._nofile)
+        about = watcher.name, options, self._run, withheld, self._nofile
+        made = Template(*about, self._is_embedded)
         if made.is_reusable:
             self._kept[watcher] = made
         return made

@@ -196,8 +196,10 @@ class OutputDesk:
         fd: int,
         pid: int,
         sought: Sought | None = None,
+        is_adopted: bool = False,
     ) -> None:
-        """Read the pipe of a process that was just started; the desk closes the read end `fd`.
+        """Read the pipe of a process that was just started, or adopted; the desk closes the read
+        end `fd`.
 
         Texts that are `sought` are looked for in it.
         """
@@ -207,7 +209,7 @@ class OutputDesk:
             self.open(watcher)  # it is closed no longer (close_child_stdout)
         source = _source(watcher, channel)
         several = watcher.options.numprocesses > 1
-        source = source._replace(wid=process.wid, has_others=several)
+        source = source._replace(wid=process.wid, has_others=several, is_adopted=is_adopted)
         search = None if sought is None else Search(sought)
         self.pumps.add((watcher, channel), fd, pid, source, search)
 

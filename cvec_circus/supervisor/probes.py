@@ -74,6 +74,15 @@ class ProbeDesk:
             return prepared
         return _nothing()
 
+    def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
+        """Prepare the checks of a process that an earlier daemon has started; return what is looked
+        for in its output."""
+        options = watcher.options
+        if options.ready or options.live:
+            sought: Sought | None = self._checking.adopt(watcher, process)
+            return sought
+        return None
+
     def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin the checks of `ready` of a process that was spawned just now."""
         self._checking.watch(watcher, process)

@@ -23,6 +23,7 @@ from cvec_circus.control.server import Request
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.compose import Desks, Loaded, Surroundings
+from cvec_circus.supervisor.heritage import Estate, Heritage
 from cvec_circus.supervisor.names import NameDesk
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.target import Target
@@ -68,6 +69,8 @@ class Supervisor:
         is_subreaper: Whether orphans become children of this process.
         captures_output: Whether output without a stream is captured, and passed on with the name
             of its watcher.
+        estate: Where it is written down what survives this process, and what an earlier one has
+            left; None for nothing.
 
     Attributes:
         target: The commands' view of it all.
@@ -88,14 +91,16 @@ class Supervisor:
         origin: Origin = FROM_PROGRAM,
         is_subreaper: bool = False,
         captures_output: bool = False,
+        estate: Estate | None = None,
     ) -> None:
         self.clock = clock
+        self._estate = estate
         self.leftover_pids: list[int] = []
         self._timer: Timer | None = None
         self._when_started = when_started
         made = partial(facades, self)
         log = log_level, log_url, log_fd
-        around = Surroundings(clock, *log, sockets, made, is_subreaper, captures_output)
+        around = Surroundings(clock, *log, sockets, made, is_subreaper, captures_output, estate)
         self.desks = Desks(configuration, around, self._dispatch)
         self.loop = self.desks.loop
         self.roster = self.desks.roster
@@ -135,12 +140,28 @@ class Supervisor:
         return (ended.exit_code if ended is not None else 0) or int(bool(self.leftover_pids))
 
     def _begin(self) -> None:
-        for one in self.configuration.watchers:
-            self.roster.give(Add(Watcher(one.name, one.options), FROM_FILE))
+        names = [one.name for one in self.configuration.watchers]
+        estate = self._estate
+        if estate is not None and estate.heritage is not None:
+            self._go_on(estate, estate.heritage)
+        else:
+            for one in self.configuration.watchers:
+                self.roster.give(Add(Watcher(one.name, one.options), FROM_FILE))
+            for watcher in self.desks.helped:
+                self.roster.give(Add(watcher, FROM_FILE))
+            self.roster.give(Start(None, FROM_FILE), self._when_started)
+        self.desks.bookkeeper.begin(self.roster.all_watchers(), names)
+        self.loop.post(self.loop.post, self._open)  # the first turn is for spawning
+
+    def _go_on(self, estate: Estate, heritage: Heritage) -> None:
+        """Take over what an earlier daemon has left, then make it what the configuration says."""
+        from cvec_circus.supervisor.adopting import Adopter  # few starts need it
+
+        adopter = Adopter(self.desks, heritage)
+        adopter.take_over()
         for watcher in self.desks.helped:
             self.roster.give(Add(watcher, FROM_FILE))
-        self.roster.give(Start(None, FROM_FILE), self._when_started)
-        self.loop.post(self.loop.post, self._open)  # the first turn is for spawning
+        adopter.order(self.configuration, estate.adopt, FROM_FILE)
 
     def _open(self) -> None:
         """Read commands, those that are there already too: by now everything has begun.
@@ -176,6 +197,7 @@ class Supervisor:
             more = self.desks.endings.reaper.work(turn.turn_is_over)
             self.desks.waits.time_out()
             self.roster.take_facts()
+            self.desks.bookkeeper.flush()  # what is published is noted
             self.events.send()  # deaths go out before the spawns, which take 0.5 ms each
             return self.roster.turn() or more
         except Exception:
@@ -187,6 +209,7 @@ class Supervisor:
             if self.target.reloading is not None:
                 self.target.reloading.look()
             self._arm()
+            self.desks.bookkeeper.flush()
             self.shutdown.look()
 
     def _look_again(self) -> None:
@@ -230,6 +253,7 @@ class Supervisor:
         if self.target.reloading is not None:
             self.target.reloading.close()
         self.control.finish()
+        desks.bookkeeper.end(is_needed=bool(left))
         for name, pid in left:
             logger.error("%s: process %d would not end and is left behind", name, pid)
 

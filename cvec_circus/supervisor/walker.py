@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from cvec_circus.base.loop import Loop
@@ -60,7 +60,7 @@ class Found(NamedTuple):
 
 
 class Table:
-    """What a walk has seen of the processes that began after this one. Immutable.
+    """What a walk has seen of the processes that may be ours. Immutable.
 
     Attributes:
         rows: Those that can still do something: no zombies.
@@ -106,14 +106,15 @@ class Walker:
 
     Args:
         loop: The supervisor's loop, where results arrive.
-        run: The id of this daemon's life; other marks are not ours.
+        runs: The ids of this daemon's life, and of earlier ones whose processes it has adopted;
+            other marks are not ours. What a daemon's children start is younger than it is, so
+            that without such a one older processes are left out of walks.
         cgroups: Tells which watcher a process without a mark comes from.
     """
 
-    def __init__(self, loop: Loop, run: str, cgroups: Cgroups) -> None:
-        self._loop, self._run, self._watcher_of = loop, run, cgroups.watcher_of
-        # What our children start is younger than we are.
-        self._since = proctable.start_time(os.getpid()) or 0
+    def __init__(self, loop: Loop, runs: Collection[str], cgroups: Cgroups) -> None:
+        self._loop, self._runs, self._watcher_of = loop, runs, cgroups.watcher_of
+        self._since = (proctable.start_time(os.getpid()) or 0) if len(runs) == 1 else 0
         self._table = Chore(loop, "process table")
         self._marks = Chore(loop, "marks")
         self._asked: list[Walked] = []
@@ -126,7 +127,7 @@ class Walker:
         self._marks.prepare()
 
     def walk(self, then: Walked) -> None:
-        """List the processes that began after this one, with a walk that begins after this call.
+        """List the processes that may be ours, with a walk that begins after this call.
 
         All calls before it begins share it. `then` gets the table in a later turn, or never if the
         walk does not end.
@@ -171,7 +172,7 @@ class Walker:
                 if self._stopping:
                     return
                 environment, row = proctable.environment(pid), proctable.row(pid)
-                mark = _parse(proctable.variable(environment, MARK), self._run)
+                mark = _parse(proctable.variable(environment, MARK), self._runs)
                 if mark is None and (name := self._watcher_of(pid)) is not None:
                     mark = (name, "")
                 # The threads of the kernel have neither a session nor an environment.
@@ -206,8 +207,8 @@ class Walker:
         return all([chore.join(timeout) for chore in (self._table, self._marks)])
 
 
-def _parse(mark: str | None, run: str) -> tuple[str, str] | None:
+def _parse(mark: str | None, runs: Collection[str]) -> tuple[str, str] | None:
     """Take a mark apart: the watcher's name and the slot; None when it is of another life."""
     life, _, rest = (mark or "").partition(":")
     name, _, slot = rest.rpartition(":")
-    return (name, slot) if name and life == run else None
+    return (name, slot) if name and life in runs else None

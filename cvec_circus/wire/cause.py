@@ -56,6 +56,7 @@ PART_OF = Cause("part_of")
 LIVE = Cause("live")
 ROLLBACK = Cause("rollback")
 SCHEDULE = Cause("schedule")
+ADOPT = Cause("adopt")
 
 OWN_ENDS = frozenset({"", "exit", "command:signal"})
 """The causes of ends that nothing here has asked for."""

@@ -40,8 +40,8 @@ class TestEventStream(LeakCheckedTestCase):
         self.endpoint = f"ipc://{folder.name}/events"
         self.stream = self.make(history=10)
 
-    def make(self, history: int) -> EventStream:
-        stream = EventStream(self.loop, listen("pubsub_endpoint", self.endpoint), history)
+    def make(self, history: int, seq: int = 0) -> EventStream:
+        stream = EventStream(self.loop, listen("pubsub_endpoint", self.endpoint), history, seq)
         self.addCleanup(stream.close)
         return stream
 
@@ -71,6 +71,24 @@ class TestEventStream(LeakCheckedTestCase):
 
     def seqs(self, since: int | None, limit: int = 500) -> list[int]:
         return [json.loads(text)["seq"] for _, text in self.stream.since(since, limit)["events"]]
+
+    def test_one_that_goes_on_after_another(self) -> None:
+        self.stream.close()
+        self.stream = self.make(10, seq=1000)
+        reserved: list[int] = []
+
+        def reserve(seq: int) -> int:
+            reserved.append(seq)
+            return seq + 2
+
+        self.stream.reserve = reserve
+        self.assertEqual(self.stream.since(0, 5)["lost"], 0)
+        for number in range(1001, 1006):
+            self.assertEqual(self.publish("web", "spawn", "exit"), number)
+        self.assertEqual(reserved, [1001, 1004])
+        self.assertEqual(self.stream.since(7, 2)["lost"], 0, "those were of another life")
+        self.assertEqual(self.seqs(7, 2), [1001, 1002])
+        self.assertEqual(self.seqs(1003), [1004, 1005])
 
     def test_what_a_subscriber_gets(self) -> None:
         subscriber = self.subscribe()

@@ -95,7 +95,15 @@ class TestGunicorn(DaemonCase):
         self.assertEqual(failed, "0 {}", asked)
         self.assertGreater(asked, 10)
 
-    def test_the_end_of_the_daemon_leaves_none_of_them(self) -> None:
+    def test_the_daemon_is_killed_and_then_ended(self) -> None:
+        pids = self.serving.wire.pids("web")
+        for _ in range(ROUNDS):
+            self.serving.kill()
+            self.serving.again()
+            self.assertEqual(self.serving.wire.pids("web"), pids)
+        self.replace(self.serving)
+        asked, failed = self.told()
+        self.assertEqual(failed, "0 {}", asked)
         pids = self.serving.wire.pids("web")
         self.serving.signal(signal.SIGTERM)
         self.serving.ended()

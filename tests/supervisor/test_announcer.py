@@ -14,6 +14,7 @@ from tests.support.world import FakeWorld
 WHY = {"reason": "process 7 is too slow"}
 PAYLOADS = {
     "spawn": {"process_pid": 7, "wid": 1},
+    "adopted": {"process_pid": 7, "wid": 1},
     "reap": {"process_pid": 7, "wid": 1, "exit_code": 1},
     "kill": {"process_pid": 7, "wid": 1, "signum": 15},
     "backoff": {"wid": 1, "deaths": 2, "delay": 1.5},

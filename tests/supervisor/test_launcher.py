@@ -18,9 +18,10 @@ from cvec_circus.options.secrets import Variables
 from cvec_circus.options.stream import is_captured
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import SocketRegistry
+from cvec_circus.sockets.registry import Loan, SocketRegistry
 from cvec_circus.supervisor import launcher as desk
 from cvec_circus.supervisor import launching
+from cvec_circus.supervisor.bookkeeper import Bookkeeper
 from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Extra
 from cvec_circus.supervisor.launcher import Launcher, Reports
@@ -82,6 +83,7 @@ class LauncherCase(LoopTestCase):
             Checks(),
             self.reports,
             Cgroups("there are none"),
+            Bookkeeper(),
         )
         self.addCleanup(self.close)
 
@@ -234,6 +236,15 @@ class TemplateTest(LauncherCase):
         for _ in range(2):
             self.says(program)
         self.assertEqual(self.made.call_count, 2)
+
+    def test_it_dies_with_the_daemon(self) -> None:
+        watcher: Any = shell("exit", die_with_daemon=True)
+        template = Templates("run", lambda watcher: frozenset()).of(watcher)
+        self.assertEqual(template.spec(1, Loan(self.sockets)).pdeathsig, signal.SIGKILL)
+        self.assertEqual(template.check_spec(1, ["true"], {}).pdeathsig, 0)
+        embedded = Templates("run", lambda watcher: frozenset(), is_embedded=True)
+        with self.assertRaisesRegex(ValueError, "die_with_daemon: only in cvec_circusd"):
+            embedded.of(watcher)
 
     def test_a_watcher_that_is_gone(self) -> None:
         program = shell("exit")

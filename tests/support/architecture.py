@@ -100,7 +100,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "options.kinds": "cvec_circus.options",  # only who has hooks, or checks
     "options.watcher": "cvec_circus.options",
     "options.rights": "cvec_circus.system",  # what asks the system for accounts and limits
-    "supervisor.compose": "cvec_circus.supervisor.watcher_cgroups",  # most daemons have none
+    "supervisor.compose": "cvec_circus.supervisor",  # cgroups, or what only a crash needs
     "supervisor.hooks": "cvec_circus.supervisor.hook_calls",  # most daemons have no hooks
     "supervisor.launching": "cvec_circus.system",
     "system.launch_shim": "ctypes",  # only for pdeathsig
@@ -110,7 +110,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system",
-    "supervisor.supervisor": "cvec_circus.supervisor.reloading",  # after the first spawns
+    "supervisor.supervisor": "cvec_circus.supervisor",  # after the first spawns, or a crash
     "supervisor.timetable": None,  # most daemons have no schedules
     "supervisor.target": "cvec_circus.supervisor.reloading",
     "probes.connection": "ssl",  # most daemons probe no https
@@ -118,6 +118,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "client.client": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "ctl.main": None,  # what a reply does not need
     "sockets.managed": None,  # what only paths, and addresses in use, need
+    "sockets.noted": "cvec_circus.sockets.unix",
     "top.main": "cvec_circus.top.terminal",  # only a terminal needs curses
     "runtime.assignment": "cvec_circus.ctl.output",  # only --list prints
     "runtime.catalogue": None,  # only some names, and descriptions

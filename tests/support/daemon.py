@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.system.statedir import default_path
 from tests.support import children
 from tests.support.children import Lines
 from tests.support.eventually import eventually
@@ -130,11 +131,12 @@ class Daemon:
 
     Attributes:
         folder: Its directory, which is also the working directory.
+        state_dir: Where it keeps what survives it.
         process: The daemon; the wrapper if there is one.
         log: What it writes to stderr. Its children write there too.
         out: What its children write to stdout.
         wire: A client, once it is up.
-        run: The id of its life, once it is up.
+        run, runs: The id of its life, once it is up, and of all lives so far.
     """
 
     wire: Wire
@@ -165,19 +167,38 @@ class Daemon:
         self._test = test
         self.folder = folder(test)
         self.run = ""
+        self.runs: list[str] = []
         self.config = self.folder / "circus.ini"
         self.endpoint = f"ipc://{self.folder}/control"
         self.pubsub_endpoint = f"ipc://{self.folder}/events"
+        found = re.search(r"^state_dir = (.+)$", circus, re.MULTILINE)
+        path = found[1] if found else default_path(None, str(self.config), os.environ)
+        self.state_dir = Path(path.replace("{DIR}", str(self.folder)))
+        test.addCleanup(shutil.rmtree, self.state_dir, ignore_errors=True)  # of one that was killed
         head = f"[circus]\nendpoint = {self.endpoint}\npubsub_endpoint = {self.pubsub_endpoint}\n"
         body = f"{head}{circus}\n{text}".replace("{DIR}", str(self.folder))
         self.config.write_text(body, encoding="utf-8")
         if prepare is not None:
             prepare(self.folder)
         argv = [*map(str, wrapper), *script("cvec_circusd", self.config, *arguments)]
-        self._start(argv, {**os.environ, **(env or {})})
+        self._command = argv, {**os.environ, **(env or {})}
+        self._start(*self._command)
         if up:
             self.log.containing(" is up: ")
             self.connect()
+
+    def kill(self) -> None:
+        """Kill the daemon, as by a crash."""
+        self.signal(signal.SIGKILL)
+        end_of(self.process)
+
+    def again(self, *wrapper: str) -> None:
+        """Start another one with the same command, when this one has ended, by a wrapper perhaps;
+        wait until it answers."""
+        argv, env = self._command
+        self._start([*wrapper, *argv], env)
+        self.log.containing(" is up: ")
+        self.connect()
 
     def _start(self, argv: list[str], env: Mapping[str, str]) -> None:
         out, theirs_out = os.pipe()
@@ -204,6 +225,7 @@ class Daemon:
         """Become a client of it."""
         self.wire = Wire(self._test, self.endpoint, self.pubsub_endpoint)
         self.run = self.wire.call("ping")["run"]
+        self.runs.append(self.run)
 
     def _clean_up(self) -> None:
         if self.process.poll() is None:
@@ -213,7 +235,7 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(TIMEOUT)
-        for pid in marked(self.run) if self.run else ():
+        for pid in [pid for run in self.runs for pid in marked(run)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -241,8 +263,8 @@ class Daemon:
             found = end_of(self.process, timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it has not ended within {timeout:g} s") from None
-        if self.run:
-            self._test.assertEqual(marked(self.run), [], "processes are left behind")
+        for run in self.runs:
+            self._test.assertEqual(marked(run), [], "processes are left behind")
         log = self.log.rest()
         self._test.assertEqual(found, code, "\n".join(log))
         left = [path.name for path in self.folder.iterdir() if path.is_socket()]

@@ -84,7 +84,7 @@ class EndingCase(LeakCheckedTestCase):
             self.loop,
             self.exits,
             self,  # type: ignore[arg-type]
-            self.life,
+            [self.life],
             lambda watcher, process: ("", None, False),
             self.is_subreaper,
             lambda: self.runs_user_code,

@@ -15,6 +15,7 @@ from cvec_circus.options.secrets import Variables
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import notices
+from cvec_circus.supervisor.bookkeeper import Bookkeeper
 from cvec_circus.supervisor.cgroups import Cgroups
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.launcher import Launcher, Reports
@@ -111,6 +112,7 @@ class ProbeCase(EndingCase):
             self.probes,
             reports,
             Cgroups("there are none"),
+            Bookkeeper(),
         )
 
     def _end_desk(self) -> None:

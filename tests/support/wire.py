@@ -37,6 +37,7 @@ class Events:
         self._socket.connect(endpoint)
         self._marks: list[str] = []
         self._next = 0
+        self._before = 0  # the number before the first one: not 0 for a daemon that has adopted
         self.seen: list[Event] = []
         try:
             self._join()
@@ -61,6 +62,8 @@ class Events:
         while True:
             since = self.seen[-1]["seq"] if self.seen else 0
             reply = self._client.call("events", since=since, marker=marker)
+            if reply["events"] and not self.seen:
+                self._before = json.loads(reply["events"][0][1])["seq"] - 1
             for topic, text in reply["events"]:
                 self._keep(topic, text)
             if not reply["more"]:
@@ -82,7 +85,7 @@ class Events:
         event = {**json.loads(text), "topic": topic, "action": action}
         if self.seen and event["seq"] <= self.seen[-1]["seq"]:
             return
-        if event["seq"] == len(self.seen) + 1:
+        if event["seq"] == self._before + len(self.seen) + 1:
             self.seen.append(event)
         elif self._marks:
             raise AssertionError(f"events are missing before {event}")

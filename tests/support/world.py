@@ -19,6 +19,7 @@ from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
+from cvec_circus.supervisor.bookkeeper import Bookkeeper, Launched
 from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.waiting import WaitDesk
@@ -53,22 +54,18 @@ class FakeWorld:
         self.events: list[tuple[float, str, str, dict[str, Any]]] = []
         self.readiness: list[tuple[float, str, str, dict[str, Any]]] = []
         """Of `ready` and `unready`: most histories are about other events."""
-        self.notes: list[str] = []
+        self.notes, self.forgotten = list[str](), list[str]()
         self.alive, self.groups = dict[int, ManagedProcess](), dict[int, ManagedProcess]()
         self.owner: dict[int, Watcher] = {}
         self.reaped, self.spawned = list[int](), list[int]()
-        self.signals: list[tuple[int, int]] = []
-        self.streams: list[tuple[str, str]] = []
+        self.signals, self.streams = list[tuple[int, int]](), list[tuple[str, str]]()
         self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[str, str | None] = {}
         self.hook_delay, self.stop_delay = 0.0, 0.1
         self.open_questions: list[tuple[Watcher, str, int]] = []
-        self.forgotten: list[str] = []
-        self.limited: list[Watcher] = []  # watchers whose limits count anew
-        self.limit = self.limited.append
-        self.listening: set[Watcher] = set()
-        self.abandoned: list[int] = []
-        self.unsettled: set[Watcher] = set()
+        self.limited, self.abandoned = list[Watcher](), list[int]()
+        self.limit = self.limited.append  # its limits count anew
+        self.listening, self.unsettled = set[Watcher](), set[Watcher]()
         self.refuse: Exception | None = None
         self.temper = OBEDIENT
         self.leftovers: float | None = None
@@ -77,10 +74,9 @@ class FakeWorld:
         self._order = itertools.count()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self.ready_after: float | None = None  # seconds until a check holds; None for never
-        self.probes = FakeProbes(self)
-        self.timetable = FakeTimetable(self)
+        self.probes, self.timetable = FakeProbes(self), FakeTimetable(self)
         self.output: dict[int, str | None] = {}  # what processes have written last
-        self.facts = Facts()
+        self.books, self.facts = Bookkeeper(), Facts()
         self.waits = WaitDesk(self.now)
         self.campaign = Campaign(Pace(warmup_delay), self.now, self.note, self.why)
         self.ports = Ports(
@@ -93,6 +89,7 @@ class FakeWorld:
             self,
             self.timetable,
             self,
+            self.books,
             self.waits,
             self.campaign,
             self.why,
@@ -120,6 +117,8 @@ class FakeWorld:
             # Without the traces of the times before, which would all be kept.
             raise self.refuse.with_traceback(None)
         pid = next(self._pids)
+        self.books.intends(watcher, process)
+        self.books.launched(process, Launched(pid, 0))
         self.alive[pid], self.owner[pid] = process, watcher
         self.spawned.append(pid)
         return pid
@@ -167,6 +166,7 @@ class FakeWorld:
 
     def forget(self, watcher: Watcher) -> None:
         self.forgotten.append(watcher.name)
+        self.books.forget(watcher)
 
     def listen(self, watcher: Watcher) -> None:
         assert watcher not in self.listening
@@ -385,7 +385,7 @@ class FakeWorld:
 
     def pids(self, watcher: Watcher) -> list[int]:
         """Its running processes that nobody has asked to end, oldest first."""
-        return [process.pid for process in [*watcher.places.stale, *watcher.places.fresh]]
+        return [process.pid for process in (*watcher.places.stale, *watcher.places.fresh)]
 
     def since(self, mark: int) -> list[tuple[str, str]]:
         """Watcher and action of each event after the first `mark` ones."""

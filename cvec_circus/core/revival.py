@@ -1,0 +1,139 @@
+"""A watcher as it goes on after a crash of the daemon, made of what was written down.
+
+What was under way then is simplified to what can go on by itself: see the table in the page of the
+design, `survival`. What runs counts as fresh, even what is to be replaced: the rollout that does
+that begins anew when the watcher is on the roster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.state import State, restore_watcher, taken, watcher_state
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.generation import read
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.wire.cause import NONE
+
+FIELDS = (
+    "name goal failed reason lives filled_life filled_at gaps is_removed place"
+    " run last_run due_cause missed"
+).split()
+COUNTS = "spawns restarts failed_exits has_run".split()
+NO_COUNTS = [0, 0, 0, 0, False, False, None]
+
+
+def written_watcher(watcher: Watcher) -> State:
+    """Return what is written down of a watcher; processes, backoffs and deaths are apart from it,
+    in JSON's types."""
+    state = taken(watcher, *FIELDS)
+    return {**state, "life": watcher.life.value, "settings": watcher.settings.to_state()}
+
+
+def written_counts(watcher: Watcher) -> list[Any]:
+    """Return what changes with each process. A slot that waits for its spawn is opened anew, so
+    what it has taken of the spawns that are left counts again."""
+    places = watcher.places
+    return [
+        places.grants + (len(places.pending) if watcher.one_shot else 0),
+        places.spawns,
+        places.restarts,
+        places.failed_exits,
+        places.has_run,
+        watcher.is_told_ready,
+        watcher.ready_at,
+    ]
+
+
+class Row(NamedTuple):
+    """What is written down of a process. Immutable."""
+
+    wid: int
+    pid: int
+    generation: int
+    is_stale: bool  # it is to be replaced whatever generation it is of
+    spawned_at: float
+    started: float
+    spawn_cause: tuple[str, ...]
+    checked: bool
+    proved: bool
+    stopping: tuple[list[str], float] | None  # why it was asked to end, and when SIGKILL is due
+
+
+class Written(NamedTuple):
+    """All that was written down of a watcher. Immutable."""
+
+    watcher: State
+    counts: list[Any]
+    rows: list[Row]
+    backoffs: Mapping[int, State]
+    deaths: Iterable[list[Any]]  # the oldest first
+
+
+def options_of(record: State) -> WatcherOptions:
+    """Return the options that a watcher had."""
+    return read(record["settings"][1])
+
+
+def revive(written: Written) -> Watcher:
+    """Return the watcher; it is on no roster.
+
+    Raises:
+        Exception: This is not what a daemon of this version has written.
+    """
+    record, rows = written.watcher, written.rows
+    whole = watcher_state(Watcher(record["name"], options_of(record)), {})
+    whole.update({name: record[name] for name in (*FIELDS, "settings")})
+    life = _life(Life(record["life"]), record, bool(rows))
+    if rows and life is DOWN:
+        life = STOPPING
+    whole["life"] = life.value
+    grants, *counts, whole["is_told_ready"], whole["ready_at"] = written.counts
+    places: State = whole["places"]
+    places.update(zip(COUNTS, counts), grants=grants)
+    wanted = whole["goal"][2]
+    for row in rows:
+        generation = min(row.generation, wanted - 1) if row.is_stale else row.generation
+        places["slots"].append(_slot(record["name"], row, generation))
+        if row.stopping is not None:
+            places["ending"].append(row.wid)
+            places["agenda"].append([row.wid, int(Purpose.KILL), row.stopping[1]])
+        else:
+            places["fresh"].append(row.wid)
+            places["unproved"] += [] if row.proved else [row.wid]
+    taken_wids = {row.wid for row in rows}
+    places["next_wid"] = max(taken_wids, default=0) + 1
+    places["free_wids"] = [[False, n] for n in range(1, places["next_wid"]) if n not in taken_wids]
+    places["backoffs"] = list(written.backoffs.items())
+    places["deaths"] = list(written.deaths)
+    return restore_watcher(whole)
+
+
+def _life(life: Life, record: State, has_processes: bool) -> Life:
+    if life in (FILLING, UP):
+        return UP if record["filled_life"] == record["lives"] else FILLING
+    if life in (CLOSING, STOPPING) and has_processes:
+        return STOPPING
+    assert life in (DOWN, WAITING, OPENING, CLOSING, STOPPING)
+    return DOWN
+
+
+def _slot(name: str, row: Row, generation: int) -> State:
+    new = ManagedProcess(name, row.wid, NONE)
+    known: State = {
+        "state": ProcessState.RUNNING.value,
+        "pid": row.pid,
+        "generation": generation,
+        "spawn_cause": tuple(row.spawn_cause),
+        "spawned_at": row.spawned_at,
+        "started": row.started,
+        "cleared": True,
+        "checked": row.checked,
+        "proved": row.proved,
+    }
+    if row.stopping is not None:
+        known.update(state=ProcessState.STOPPING.value, cause=tuple(row.stopping[0]))
+    return {**taken(new, *new.__slots__), **known}

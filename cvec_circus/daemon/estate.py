@@ -1,0 +1,58 @@
+"""What survives the daemon: the folder, its lock, and what is found there at a start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cvec_circus import logger
+from cvec_circus.supervisor import heritage, ledger
+from cvec_circus.supervisor.heritage import Estate
+from cvec_circus.system.statedir import StateDir, default_path
+
+
+def folder_of(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> str:
+    """Return where a daemon keeps what survives it.
+
+    Args:
+        circus: Its options.
+        config: Its configuration file.
+        environ: Its environment.
+    """
+    return circus["state_dir"] or default_path(circus["name"], config, environ)
+
+
+def take(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> Estate | None:
+    """Lock the folder, and read what an earlier daemon has left in it.
+
+    Args: See `folder_of`.
+
+    Returns:
+        None where nothing can survive the daemon, or nothing is to.
+
+    Raises:
+        PidfileError: A daemon with the same folder runs.
+        CircusError: What was left cannot be taken over just now.
+    """
+    path, adopt = folder_of(circus, config, environ), circus["adopt"]
+    if adopt is False and not os.path.lexists(path):
+        return None
+    folder = StateDir(path)
+    try:
+        folder.hold()
+    except OSError as error:
+        if adopt:
+            logger.error("%s", ledger.off(folder.path, error.strerror or str(error)))
+        return None
+    found = heritage.read(folder)
+    if adopt:
+        return Estate(folder, adopt, found)
+    if found is not None:
+        pids = ", ".join(map(str, found.pids)) or "none"
+        said = "adopt = False: these processes of an earlier daemon are left alone: %s"
+        logger.warning(said, pids)
+        found.close()
+        folder.put_aside(ledger.FILE)
+    folder.close()
+    return None

@@ -1,0 +1,312 @@
+"""What is written down about watchers, processes and sockets: the desk behind `core.ports.Ledger`.
+
+The keys begin with what an entry is about. A watcher has the number of its place in them, because
+a removed one and its successor may have one name for a while.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from cvec_circus.base.clock import since_boot
+from cvec_circus.core.places import DEATHS
+from cvec_circus.core.process import ManagedProcess
+from cvec_circus.core.revival import written_counts, written_watcher
+from cvec_circus.core.state import taken
+from cvec_circus.core.watcher import Watcher
+from cvec_circus.options.generation import written
+from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.options.watcher import needs_fresh
+from cvec_circus.supervisor.ledger import Ledger
+from cvec_circus.wire.cause import Cause
+
+BLOCK = 1000
+"""How many numbers of events are reserved at a time."""
+
+WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
+SLOT, STOPPING, PROVED = "slot", "stopping", "proved"
+SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
+"""The first words of the keys."""
+
+INTENT = 1
+"""How many values an entry of a slot has that nothing is known to run in yet: the instant."""
+
+
+class Launched(NamedTuple):
+    """What tells a process from all others, and its pipes. Immutable."""
+
+    inode: int  # of its pidfd; 0 where that tells nothing
+    start_time: int  # in clock ticks since boot; 0 where the inode tells it
+    pipes: Mapping[str, int] = {}  # the inodes of its pipes, by channel
+
+
+class Bookkeeper:
+    """Notes nothing: that of a daemon without a ledger. Owned by the supervisor thread.
+
+    Attributes:
+        is_on: Whether a daemon that comes later can adopt what is started now.
+    """
+
+    is_on = False
+
+    def begin(self, watchers: Iterable[Watcher], loaded: Collection[str]) -> None:
+        """Note all watchers, and the names of those that the configuration has."""
+
+    def loaded(self, names: Collection[str]) -> None:
+        """Note which watchers the configuration has from now on."""
+
+    def went_on(self, watcher: Watcher, deaths: int) -> None:
+        """Go on with what an earlier daemon has noted about a watcher, with so many deaths."""
+
+    def sockets(self, notes: Mapping[str, Any]) -> None:
+        """Note all listening sockets, by name."""
+
+    def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """Note, before it is started, that a process will be there."""
+
+    def launched(self, process: ManagedProcess, about: Launched) -> None:
+        """Note what tells the process from others; `spawned` follows."""
+
+    def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`, the next four too."""
+
+    def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None: ...
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def ended(self, watcher: Watcher, process: ManagedProcess) -> None: ...
+
+    def saw(self, watcher: Watcher) -> None: ...
+
+    def forget(self, watcher: Watcher) -> None:
+        """Drop what was noted about a watcher that is gone for good."""
+
+    def flush(self) -> None:
+        """Write what is new."""
+
+    def end(self, is_needed: bool) -> None:
+        """Close the ledger, and remove it if no process is left."""
+
+
+class _Noted:
+    """What was noted about a watcher. Owned by the supervisor thread."""
+
+    __slots__ = ("backoffs", "counts", "deaths", "mark")
+
+    def __init__(self) -> None:
+        self.mark: tuple[Any, ...] = ()
+        self.counts: list[Any] = []
+        self.backoffs: set[int] = set()
+        self.deaths = 0
+
+
+class LedgerBookkeeper(Bookkeeper):
+    """Notes all that a later daemon needs. Owned by the supervisor thread.
+
+    Plugins and other helpers are not in it: they end with the daemon.
+
+    Args:
+        ledger: Where to.
+        sockets: The names of the sockets that it has.
+    """
+
+    def __init__(self, ledger: Ledger, sockets: Iterable[str] = ()) -> None:
+        self._ledger = ledger
+        self._sockets = set(sockets)
+        self._noted: dict[Watcher, _Noted] = {}
+        self._launched: dict[ManagedProcess, Launched] = {}
+        self._digests: dict[Watcher, tuple[WatcherOptions, str]] = {}
+        self._encode = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
+
+    @property
+    def is_on(self) -> bool:  # type: ignore[override]
+        return self._ledger.is_on
+
+    def begin(self, watchers: Iterable[Watcher], loaded: Collection[str]) -> None:
+        """See `Bookkeeper`."""
+        for watcher in watchers:
+            self.saw(watcher)
+        self.loaded(loaded)
+        self.flush()
+
+    def loaded(self, names: Collection[str]) -> None:
+        """See `Bookkeeper`."""
+        self._put(LOADED, sorted(names))
+
+    def went_on(self, watcher: Watcher, deaths: int) -> None:
+        """See `Bookkeeper`."""
+        noted = self._noted[watcher] = _Noted()
+        noted.backoffs = set(watcher.places.backoffs)
+        noted.deaths = deaths
+
+    def reserve(self, seq: int) -> int:
+        """Reserve numbers of events, this one among them; return the last one."""
+        last = seq + BLOCK - 1
+        self._put(SEQ, last)
+        self.flush()
+        return last
+
+    def sockets(self, notes: Mapping[str, Any]) -> None:
+        """See `Bookkeeper`."""
+        for name in self._sockets.difference(notes):
+            self._ledger.drop(f"{SOCKET} {name}")
+        self._sockets = set(notes)
+        for name, note in notes.items():
+            self._put(f"{SOCKET} {name}", note)
+
+    # -- processes
+
+    def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `Bookkeeper`."""
+        if watcher.kind.is_helper or not self._ledger.is_on:
+            return
+        if watcher not in self._noted:
+            self.saw(watcher)
+        key = f"{SLOT} {watcher.place} {process.wid}"
+        self._ledger.put(key, f'["{key}",[{since_boot():.3f}]]\n')
+        self.flush()
+
+    def launched(self, process: ManagedProcess, about: Launched) -> None:
+        """See `Bookkeeper`."""
+        self._launched[process] = about
+
+    def spawned(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        about = self._launched.pop(process, None)
+        if about is None or watcher.kind.is_helper:
+            return
+        inode, start_time, pipes = about
+        key, is_checked = f"{SLOT} {watcher.place} {process.wid}", bool(watcher.options.ready)
+        self._ledger.put(
+            key,
+            f'["{key}",[{process.pid},{inode},{start_time},{process.generation},'
+            f'"{self._digest(watcher)}",{process.spawned_at!r},{process.started!r},'
+            f"{_dumped(process.spawn_cause)},{is_checked:d},"
+            f"[{pipes.get('stdout', 0)},{pipes.get('stderr', 0)}]]]\n",
+        )
+
+    def stopping(self, watcher: Watcher, process: ManagedProcess, kill_at: float) -> None:
+        """See `core.ports.Ledger`."""
+        if not watcher.kind.is_helper:
+            key = f"{STOPPING} {watcher.place} {process.wid}"
+            self._put(key, [process.pid, process.cause, kill_at])
+
+    def proved(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        if not watcher.kind.is_helper:
+            key = f"{PROVED} {watcher.place} {process.wid}"
+            self._ledger.put(key, f'["{key}",{process.pid}]\n')
+
+    def ended(self, watcher: Watcher, process: ManagedProcess) -> None:
+        """See `core.ports.Ledger`."""
+        noted = self._noted.get(watcher)
+        if noted is None:
+            return  # a helper, or it was removed and all of it may go on running
+        place, wid = watcher.place, process.wid
+        self._ledger.drop(f"{SLOT} {place} {wid}")
+        died = watcher.places.deaths[-1]
+        key = f"{DEATH} {place} {noted.deaths % DEATHS}"
+        code = "null" if died.exit_code is None else died.exit_code
+        was_proved = "true" if died.was_proved else "false"
+        self._ledger.put(
+            key,
+            f'["{key}",[{noted.deaths},[{died.wid},{died.pid},{code},'
+            f"{_dumped(died.cause)},{died.at!r},{_dumped(died.actor)},{_dumped(died.why)},"
+            f"{died.lived!r},{died.life},{was_proved},{_dumped(died.failure)},"
+            "null,false]]]\n",
+        )
+        noted.deaths += 1
+        self._note_backoff(watcher, noted, wid)
+
+    def _note_backoff(self, watcher: Watcher, noted: _Noted, wid: int) -> None:
+        memory, key = watcher.places.backoffs.get(wid), f"{BACKOFF} {watcher.place} {wid}"
+        if memory is None or not (memory.deaths or memory.step or memory.delay):
+            if wid in noted.backoffs:
+                noted.backoffs.discard(wid)
+                self._ledger.drop(key)
+            return
+        noted.backoffs.add(wid)
+        self._put(key, taken(memory, *memory.__slots__))
+
+    # -- watchers
+
+    def saw(self, watcher: Watcher) -> None:
+        """See `core.ports.Ledger`. Goals of the end of the daemon are not noted: if it crashes
+        then, those of before count."""
+        if watcher.kind.is_helper or watcher.goal.word == "quit":
+            return
+        noted = self._noted.get(watcher)
+        if noted is None:
+            noted = self._noted[watcher] = _Noted()
+        settings = watcher.settings
+        mark = (
+            *(watcher.goal, watcher.life, settings.generation, settings.base, watcher.reason),
+            *(watcher.lives, watcher.filled_life, watcher.failed, watcher.is_removed),
+            *(watcher.run, watcher.due_cause, watcher.missed),
+        )
+        if mark != noted.mark:
+            noted.mark = mark
+            self._put(f"{WATCHER} {watcher.place}", written_watcher(watcher))
+            backoffs = watcher.places.backoffs
+            for wid in [wid for wid in noted.backoffs if wid not in backoffs]:
+                self._note_backoff(watcher, noted, wid)
+        counts = written_counts(watcher)
+        if counts != noted.counts:
+            noted.counts = counts
+            self._put(f"{COUNTS} {watcher.place}", counts)
+
+    def forget(self, watcher: Watcher) -> None:
+        """See `Bookkeeper`."""
+        noted = self._noted.pop(watcher, None)
+        self._digests.pop(watcher, None)
+        if noted is None:
+            return
+        place, drop = watcher.place, self._ledger.drop
+        for wid in range(1, watcher.places.next_wid):
+            for what in (SLOT, STOPPING, PROVED):
+                drop(f"{what} {place} {wid}")
+        for wid in noted.backoffs:
+            drop(f"{BACKOFF} {place} {wid}")
+        for number in range(min(noted.deaths, DEATHS)):
+            drop(f"{DEATH} {place} {number}")
+        drop(f"{WATCHER} {place}")
+        drop(f"{COUNTS} {place}")
+
+    def flush(self) -> None:
+        """See `Bookkeeper`. What a thread writes says until when it is known."""
+        if self._ledger.pending:
+            if not self._ledger.is_prompt:
+                self._put(AT, since_boot())
+            self._ledger.flush()
+
+    def end(self, is_needed: bool) -> None:
+        """See `Bookkeeper`."""
+        self._ledger.end(is_needed)
+
+    def _put(self, key: str, value: Any) -> None:
+        if self._ledger.is_on:
+            self._ledger.put(key, f"{self._encode([key, value])}\n")
+
+    def _digest(self, watcher: Watcher) -> str:
+        options = watcher.options
+        kept = self._digests.get(watcher)
+        if kept is None or kept[0] is not options:
+            kept = self._digests[watcher] = options, digest(options)
+        return kept[1]
+
+
+def digest(options: WatcherOptions) -> str:
+    """Return what stands for the options that a change of needs fresh processes for."""
+    state = {name: value for name, value in written(options).items() if needs_fresh(name)}
+    text = json.dumps(state, sort_keys=True).encode()
+    return f"{zlib.crc32(text):08x}{len(text):x}"
+
+
+@functools.lru_cache(maxsize=256)
+def _dumped(value: str | Cause) -> str:
+    """Remembered: few causes and sentences come again and again."""
+    return json.dumps(value)

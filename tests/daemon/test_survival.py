@@ -1,0 +1,354 @@
+"""The daemon is killed, and another one goes on: same processes, exit codes, output, sockets."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import unittest
+from pathlib import Path
+from typing import Any
+
+from tests.support.daemon import Daemon, DaemonCase, child, gone
+from tests.support.eventually import eventually
+
+NUMBERS = itertools.count()
+
+COUNTER = f"""
+[watcher:count]
+cmd = {child("count")}
+numprocesses = 2
+min_uptime = 0.1
+stdout_stream.filename = {{DIR}}/out.log
+"""
+
+ENDS = 'sh -c "read code <FIFO; exit $code"'
+
+
+def starts(path: Path) -> dict[int, list[int]]:
+    """Return the numbers that each counter has written, by pid."""
+    found: dict[int, list[int]] = {}
+    for row in path.read_text().splitlines():
+        match = re.fullmatch(r"(\d+) (\d+)", row)
+        if match:
+            found.setdefault(int(match[1]), []).append(int(match[2]))
+    return found
+
+
+class SurvivalCase(DaemonCase):
+    """Keeps the ledger in memory, where that is possible, as most daemons do."""
+
+    def daemon(self, text: str = "", *arguments: object, **options: Any) -> Daemon:
+        memory = Path("/dev/shm")
+        place = (
+            memory / f"circus-{os.getpid()}-{next(NUMBERS)}" if memory.is_dir() else "{DIR}/state"
+        )
+        circus = f"{options.pop('circus', '')}\nstate_dir = {place}"
+        return super().daemon(text, *arguments, circus=circus, **options)
+
+
+class TestProcesses(SurvivalCase):
+    """They are the same, and everything about them goes on."""
+
+    def test_nothing_is_started_twice_and_no_line_is_lost(self) -> None:
+        daemon = self.daemon(COUNTER + "[plugin:log]\nuse = logger\n")
+        path = daemon.folder / "out.log"
+        pids, (plugin,) = daemon.wire.pids("count"), daemon.wire.pids("plugin:log")
+        for _ in range(3):
+            self.goes_on(path)
+            last, run = daemon.wire.events.sync()[-1]["seq"], daemon.run
+            daemon.kill()
+            daemon.again()
+            self.assertEqual(daemon.wire.pids("count"), pids)
+            adopted = daemon.wire.events.wait("adopted", 2)
+            self.assertEqual([event["process_pid"] for event in adopted], pids)
+            self.assertEqual({event["cause"] for event in adopted}, {"adopt"})
+            self.assertEqual(daemon.wire.events.of("watcher.count.spawn"), [])
+            self.assertGreater(adopted[0]["seq"], last)
+            self.assertNotEqual(daemon.run, run)
+        daemon.wire.events.wait("watcher.plugin:log.start", 1)
+        self.assertNotEqual(daemon.wire.pids("plugin:log"), [plugin])
+        self.assertTrue(gone(plugin))
+        self.goes_on(path)
+        daemon.order("reload", name="count")
+        news = daemon.wire.pids("count")
+        self.assertFalse(set(pids) & set(news))
+        self.assertTrue(gone(*pids))
+        daemon.order("stop", name="count")
+        self.assertTrue(gone(*news))
+        self.judge(path, pids)
+        daemon.kill()
+        daemon.again()
+        self.assertEqual(daemon.wire.status("count")[0], "stopped")
+        self.assertEqual(daemon.wire.pids("count"), [])
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        self.assertFalse(daemon.state_dir.exists())
+
+    def judge(self, path: Path, pids: list[int]) -> None:
+        """At most one gap for each time that the daemon was killed, and each is marked."""
+        found = starts(path)
+        for pid in pids:
+            numbers = found[pid]
+            gaps = [b for a, b in zip(numbers, numbers[1:]) if b != a + 1]
+            self.assertLessEqual(len(gaps), 3)
+            self.assertEqual(numbers, sorted(set(numbers)))
+        marks = path.read_text().count("-- cvec_circus: up to 64 KiB may be missing here")
+        self.assertEqual(marks, 3 * len(pids))
+
+    def goes_on(self, path: Path) -> None:
+        """Wait for more output."""
+
+        def count() -> int:
+            return path.read_text().count("\n") if path.exists() else 0
+
+        before = count()
+        self.assertTrue(eventually(lambda: count() > before + 5))
+
+    def test_exit_codes(self) -> None:
+        codes = {"zero": 0, "seven": 7, "most": 255}
+        text = "".join(f"[watcher:{name}]\ncmd = {ENDS}\n" for name in (*codes, "unseen"))
+        text = text.replace("FIFO", "{DIR}/$(circus.name)")
+
+        def make(folder: Path) -> None:
+            for name in (*codes, "unseen"):
+                os.mkfifo(folder / name)
+
+        daemon = self.daemon(text, prepare=make)
+        pids = {name: daemon.wire.pids(name)[0] for name in (*codes, "unseen")}
+        daemon.kill()
+        (daemon.folder / "unseen").write_text("3\n")
+        # Its parent, whichever that is now, may never collect it, and then the code is known.
+        is_gone = eventually(lambda: not Path(f"/proc/{pids['unseen']}").exists(), 5)
+        daemon.again()
+        for name, code in codes.items():
+            (daemon.folder / name).write_text(f"{code}\n")
+            (reaped,) = daemon.wire.events.wait(f"watcher.{name}.reap", 1)
+            self.assertEqual((reaped["process_pid"], reaped["exit_code"]), (pids[name], code))
+            self.assertNotIn("status_lost", reaped)
+            daemon.wire.events.wait(f"watcher.{name}.spawn", 1)
+        (reaped,) = daemon.wire.events.wait("watcher.unseen.reap", 1)
+        self.assertEqual(reaped["process_pid"], pids["unseen"])
+        told = reaped["exit_code"], reaped.get("status_lost", False)
+        self.assertEqual(told, (-1, True) if is_gone else (3, False))
+        (new,) = daemon.wire.events.wait("watcher.unseen.spawn", 1)
+        daemon.kill()
+        daemon.again()
+        self.assertEqual(daemon.wire.events.of("reap"), [], "it is told once")
+        os.kill(new["process_pid"], signal.SIGKILL)
+        self.assertEqual(daemon.wire.events.next("reap")["exit_code"], -signal.SIGKILL)
+
+
+class TestChecks(SurvivalCase):
+    """What was proved is, what was not proves itself, and a watchdog goes on."""
+
+    TEXT = f"""
+[watcher:ping]
+cmd = {child("ping")}
+ready.x = notify
+live.y = notify
+live_interval = 0.5
+[watcher:log]
+cmd = sh -c "read word <{{DIR}}/fifo; echo it is $word; exec sleep 100"
+ready.z = log:it is there
+"""
+
+    def test_notify_and_log(self) -> None:
+        daemon = self.daemon(self.TEXT, prepare=lambda folder: os.mkfifo(folder / "fifo"))
+        daemon.wire.events.wait("watcher.ping.ready", 1)
+        (pid,) = daemon.wire.pids("ping")
+        daemon.kill()
+        daemon.again()
+        (daemon.folder / "fifo").write_text("there\n")
+        daemon.wire.events.wait("watcher.log.ready", 1)
+
+        def checks() -> list[str]:
+            rows = daemon.call("why", name="ping")["checks"].values()
+            return [one["answer"] for row in rows for one in row]
+
+        self.assertTrue(eventually(lambda: checks() == ["WATCHDOG=1"]), checks)
+        self.assertEqual(daemon.wire.pids("ping"), [pid])
+        self.assertEqual(daemon.wire.events.of("watcher.ping.ready"), [], "it was told")
+
+
+class TestOrders(SurvivalCase):
+    """What was ordered while the daemon ran, and what the file says now."""
+
+    SLEEPERS = (
+        "[watcher:a]\nmin_uptime = 0.1\ncmd = sleep 100\n"
+        "[watcher:b]\nmin_uptime = 0.1\ncmd = sleep 100\n"
+    )
+
+    def test_run_time_changes_and_another_file(self) -> None:
+        more = "[watcher:c]\ncmd = sleep 100\n[watcher:e]\ncmd = sleep 100\n"
+        daemon = self.daemon(self.SLEEPERS + more)
+        daemon.order("incr", name="a", nb=2)
+        daemon.order("set", name="a", options={"max_retry": 3})
+        daemon.order("add", name="new", cmd="sleep 100", start=True)
+        daemon.order("rm", name="c")
+        pids = {name: daemon.wire.pids(name) for name in ("a", "b", "e", "new")}
+        daemon.kill()
+        daemon.again()
+        self.assertEqual({name: daemon.wire.pids(name) for name in pids}, pids)
+        self.assertEqual(len(pids["a"]), 3)
+        options = daemon.call("get", name="a", keys=["max_retry", "numprocesses"])["options"]
+        self.assertEqual(options, {"max_retry": 3, "numprocesses": 3})
+        self.assertEqual(daemon.call("list")["watchers"], ["a", "b", "e", "new"])
+        daemon.kill()
+        text = daemon.config.read_text()
+        text = text.replace("[watcher:b]", "[watcher:d]")
+        text = text.replace("sleep 100\n[watcher:d", "sleep 99\n[watcher:d")
+        daemon.config.write_text(f"{text}\nnumprocesses = two\n")
+        daemon.again()
+        self.assertTrue(gone(*pids["a"], *pids["b"]))
+        daemon.wire.events.wait("watcher.a.reload", 1)
+        daemon.wire.events.wait("watcher.b.remove", 1)
+        daemon.wire.events.wait("watcher.d.start", 1)
+        news = daemon.wire.pids("a")
+        self.assertEqual(len(news), 3, "what was set stays")
+        self.assertEqual(daemon.call("list")["watchers"], ["a", "d", "e", "new"])
+        self.assertEqual(daemon.wire.pids("e"), pids["e"], "a slip in its section ends nothing")
+        daemon.log.containing("e: kept as it was: ")
+        self.assertEqual(Path(f"/proc/{news[0]}/cmdline").read_bytes(), b"sleep\x0099\x00")
+
+    def test_other_ways_than_adoption(self) -> None:
+        dies = "[watcher:dies]\ncmd = sleep 100\ndie_with_daemon = True\n"
+        daemon = self.daemon(self.SLEEPERS + dies, circus="adopt = stop")
+        (dead,) = daemon.wire.pids("dies")
+        pids = daemon.wire.pids("a") + daemon.wire.pids("b")
+        daemon.kill()
+        self.assertTrue(gone(dead))
+        daemon.again()
+        self.assertTrue(gone(*pids))
+        for name in ("a", "b"):
+            daemon.wire.events.wait(f"watcher.{name}.start", 1)
+            (reaped,) = daemon.wire.events.of(f"watcher.{name}.reap")
+            self.assertIn(reaped["process_pid"], pids)
+            self.assertEqual(reaped["exit_code"], -signal.SIGTERM)
+        daemon.wire.events.wait("watcher.dies.spawn", 1)
+        pids = daemon.wire.pids("a") + daemon.wire.pids("b")
+        daemon.kill()
+        daemon.config.write_text(daemon.config.read_text().replace("= stop", "= False"))
+        daemon.again()
+        told = f"these processes of an earlier daemon are left alone: {pids[0]}, {pids[1]}"
+        self.assertTrue(any(told in line for line in daemon.log.seen), daemon.log.seen)
+        self.assertFalse(set(pids) & set(daemon.wire.pids("a")))
+        self.assertFalse(gone(pids[0], timeout=0))
+        self.assertFalse((daemon.state_dir / "ledger").exists())
+
+
+class TestNoRoom(SurvivalCase):
+    """Where the new ledger cannot be written, what the old one says is taken over all the same."""
+
+    @unittest.skipUnless(shutil.which("prlimit"), "there is no prlimit(1)")
+    def test_it_is_adopted_and_written_no_more(self) -> None:
+        daemon = self.daemon(TestOrders.SLEEPERS)
+        pids = {name: daemon.wire.pids(name) for name in ("a", "b")}
+        daemon.kill()
+        daemon.again("prlimit", "--fsize=100")
+        self.assertEqual({name: daemon.wire.pids(name) for name in pids}, pids)
+        told = [line for line in daemon.log.seen if "adoption is off" in line]
+        self.assertEqual(len(told), 1, daemon.log.seen)
+        self.assertIn("No space left on device", told[0])
+        self.assertEqual(sorted(os.listdir(daemon.state_dir)), ["ledger.aside", "lock"])
+
+
+class TestSockets(SurvivalCase):
+    """Managed sockets are taken over with the connections that wait in them."""
+
+    def test_a_port(self) -> None:
+        text = f"""
+[watcher:web]
+cmd = {child("serve", "$(circus.sockets.web)")}
+use_sockets = True
+min_uptime = 0.1
+stdout_stream.filename = {{DIR}}/out.log
+[socket:web]
+host = 127.0.0.1
+port = 0
+"""
+        daemon = self.daemon(text)
+        address = self.address(daemon)
+        (pid,) = daemon.wire.pids("web")
+        self.assertEqual(ask(address), pid)
+        os.kill(pid, signal.SIGSTOP)
+        daemon.kill()
+        with socket.create_connection(address) as waiting:
+            waiting.sendall(b"GET /\r\n")
+            daemon.again()
+            self.assertEqual(self.address(daemon), address)
+            os.kill(pid, signal.SIGCONT)
+            self.assertEqual(answer(waiting), pid)
+        daemon.order("reload", name="web")
+        (new,) = daemon.wire.pids("web")
+        self.assertNotEqual(new, pid)
+        self.assertEqual(ask(address), new)
+
+    def address(self, daemon: Daemon) -> tuple[str, int]:
+        """Return where the socket of the daemon listens."""
+        (row,) = daemon.call("listsockets")["sockets"]
+        return row["host"], row["port"]
+
+    UNIX = f"""
+[watcher:web]
+cmd = {child("serve", "$(circus.sockets.web)")}
+use_sockets = True
+[socket:web]
+path = {{DIR}}/web.sock
+"""
+
+    def test_a_path(self) -> None:
+        daemon = self.daemon(self.UNIX)
+        path = str(daemon.folder / "web.sock")
+        (pid,) = daemon.wire.pids("web")
+        inode = os.stat(path).st_ino
+        daemon.kill()
+        daemon.again()
+        self.assertEqual(os.stat(path).st_ino, inode)
+        self.assertEqual(ask(path), pid)
+        daemon.kill()
+        os.kill(pid, signal.SIGKILL)
+        self.assertTrue(gone(pid))
+        daemon.again()  # nobody serves it any more
+        daemon.wire.events.wait("spawn", 1)
+        (pid,) = daemon.wire.pids("web")
+        self.assertEqual(ask(path), pid)
+        daemon.kill()
+        os.unlink(path)
+        daemon.again()  # it has a second name
+        self.assertEqual(ask(path), pid)
+        daemon.kill()
+        os.unlink(path)
+        os.unlink(daemon.folder / ".web.sock.spare")
+        daemon.again()
+        daemon.wire.events.wait("spawn", 1)
+        self.assertTrue(gone(pid))
+        self.assertTrue(any("its path was removed" in line for line in daemon.log.seen))
+        self.assertEqual(ask(path), daemon.wire.pids("web")[0])
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+
+
+def ask(address: tuple[str, int] | str) -> int:
+    """Ask the server there for its pid."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as asking:
+        asking.settimeout(20)
+        asking.connect(address)
+        asking.sendall(b"GET /\r\n")
+        return answer(asking)
+
+
+def answer(asking: socket.socket) -> int:
+    """Return the pid in an answer."""
+    content = b""
+    while block := asking.recv(4096):
+        content += block
+    return int(content.rpartition(b"\r\n")[2])
+
+
+if __name__ == "__main__":
+    unittest.main()
