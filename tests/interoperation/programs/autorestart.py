@@ -22,6 +22,7 @@ class AutoRestart(CircusPlugin):
     def handle_init(self):
         self.period = AsyncPeriodicCallback(self.look_after, float(self.config["rate"]) * 1000)
         self.period.start()
+        open(os.path.join(os.path.dirname(self.path), "looking"), "w").close()
 
     def handle_stop(self):
         self.period.stop()
@@ -42,9 +43,11 @@ def talk(client):
     pids = until(lambda: client.send_message("list", name="web").get("pids"))
     until(lambda: client.send_message("list", name="plugin:auto").get("pids"))
 
+    until(lambda: os.path.exists("looking"))
+    with open("changed", "a") as file:
+        file.write("again\n")
+
     def other():
-        with open("changed", "a") as file:
-            file.write("again\n")
         now = client.send_message("list", name="web").get("pids")
         return now and now != pids
 

@@ -45,7 +45,8 @@ def run(arbiter, talk):
             until(lambda: arbiter.running)
             talk(client)
         finally:
-            client.send_message("quit", waiting=True)
+            # Circus refuses it while another command runs.
+            until(lambda: client.send_message("quit", waiting=True)["status"] == "ok")
             client.stop()
 
     thread = threading.Thread(target=speak)
