@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus import logger
+from cvec_circus.daemon import container
 from cvec_circus.supervisor import heritage, ledger
 from cvec_circus.supervisor.heritage import Estate
 from cvec_circus.system.statedir import StateDir, default_path
@@ -35,6 +36,8 @@ def take(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> 
         PidfileError: A daemon with the same folder runs.
         CircusError: What was left cannot be taken over just now.
     """
+    if container.is_first():
+        return None  # what is in the container ends with it
     path, adopt = folder_of(circus, config, environ), circus["adopt"]
     if adopt is False and not os.path.lexists(path):
         return None
@@ -43,7 +46,8 @@ def take(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> 
         folder.hold()
     except OSError as error:
         if adopt:
-            logger.error("%s", ledger.off(folder.path, error.strerror or str(error)))
+            log = logger.error if circus["state_dir"] else logger.warning  # was it asked for?
+            log("%s", ledger.off(folder.path, error.strerror or str(error)))
         return None
     found = heritage.read(folder)
     if adopt:

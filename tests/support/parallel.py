@@ -124,6 +124,9 @@ class _Named(unittest.TestCase):
     def id(self) -> str:
         return self._name
 
+    def shortDescription(self) -> None:
+        return None
+
     __str__ = id
 
 
