@@ -47,7 +47,7 @@ class SocketRegistryTest(LeakCheckedTestCase):
         port = next(iter(self.registry)).port
         self.registry.add(local("second"))
         self.registry.add(local("third", port))
-        with self.assertRaisesRegex(exc.SocketError, "^socket third: .*already in use; pid \d+ "):
+        with self.assertRaisesRegex(exc.SocketError, r"^socket third: .*already in use; pid \d+ "):
             self.registry.bind_all()
         self.assertEqual(self.registry.fds(), before)
 
