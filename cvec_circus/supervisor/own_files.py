@@ -76,7 +76,10 @@ class OwnFiles:
     def _look_after(self, files: Sequence[tuple[OwnFile, str]]) -> None:
         """On the chore's thread."""
         try:
-            table = mounts.read()
+            try:
+                table = mounts.read()
+            except OSError:
+                return  # there is no file left to read it with; the next look is in a minute
             for one, file in files:
                 mount = mounts.find(file, table)
                 if mount is None or not mount.is_remote:

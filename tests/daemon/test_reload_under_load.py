@@ -327,7 +327,7 @@ class TestOwnPort(DaemonCase):
         (old,) = served.wire.pids("web")
         said = served.ctl("reload", "web", "--waiting")
         gap = "web: was down for a moment: the old process was stopped first"
-        self.assertEqual((said.stdout, said.stderr), (f"ok\n{gap}\n", ""))
+        self.assertEqual((said.stdout, said.stderr), ("ok\n", f"{gap}\n"))
         (new,) = served.wire.pids("web")
         self.assertNotEqual(old, new)
         self.assertTrue(served.wire.events.next("reload")["gap"])

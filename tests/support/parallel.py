@@ -6,6 +6,7 @@ runs as it does alone: `python -m unittest tests.daemon.test_start`.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -86,7 +87,13 @@ class _Worker:
         ours, theirs = os.pipe()
         options = [f"-W{one}" for one in sys.warnoptions]
         words = [sys.executable, *options, "-m", WORKER, str(theirs), json.dumps(patterns)]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, pass_fds=[theirs])
+        self.process = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            text=True,
+            pass_fds=[theirs],
+            env=dict(os.environ),  # without COLUMNS, which the module readline sets beneath it
+        )
         os.close(theirs)
         self.module = ""
         self.is_done = False
@@ -200,7 +207,10 @@ def main(fd: str, patterns: str) -> None:
     with modules, open(int(fd), "w") as file:
         reporter = _Reporter(file)
         for line in modules:
-            loader.loadTestsFromName(line.strip()).run(reporter)
+            tests = loader.loadTestsFromName(line.strip())
+            gc.collect()
+            gc.freeze()  # the tests that look for leaks collect often, and what is loaded stays
+            tests.run(reporter)
             reporter.tell("done")
 
 
