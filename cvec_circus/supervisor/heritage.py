@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,6 +31,9 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 UNREADABLE = (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError)
 """What nonsense in an entry leads to."""
+
+EXEC_TIMEOUT = 0.2
+"""Seconds in which what is in its exec may show no environment, all such processes together."""
 
 TICK = 0.02
 """Seconds by which the instant of a start may be off: the table has hundredths."""
@@ -144,9 +148,10 @@ class Heritage:
 
     def _marked(self, since: float) -> Iterator[tuple[str, int, proctable.ProcessRow]]:
         """Yield the leaders of sessions with a mark of ours that began after an instant."""
+        until = SYSTEM.monotonic() + EXEC_TIMEOUT
         for row in proctable.rows():
             if row.session == row.pid and row.runs and _began(row) >= since - TICK:
-                mark = proctable.variable(proctable.environment(row.pid), MARK) or ""
+                mark = proctable.variable(_environment(row.pid, until), MARK) or ""
                 run, _, rest = mark.partition(":")
                 name, _, slot = rest.rpartition(":")
                 if run in self.runs and slot.isdecimal():
@@ -284,6 +289,13 @@ def place_of_birth() -> tuple[str, int]:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
     return boot, os.stat("/proc/self/ns/pid").st_ino
+
+
+def _environment(pid: int, until: float) -> bytes | None:
+    """Return the environment of a process, which is empty for a moment amid an exec."""
+    while (found := proctable.environment(pid)) == b"" and SYSTEM.monotonic() < until:
+        select.select([], [], [], 0.002)
+    return found
 
 
 def _began(row: proctable.ProcessRow) -> float:

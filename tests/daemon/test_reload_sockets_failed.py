@@ -50,7 +50,9 @@ class TestFailure(ReloadCase):
         listed = self.served.call("listsockets")
         self.assertEqual([one["port"] for one in listed["sockets"]], [port])
         self.assertEqual([one["port"] for one in listed["leaving"]], [self.port])
-        self.assertIn("closed when nobody serves it", self.served.ctl("listsockets", "--table").stdout)
+        self.assertIn(
+            "closed when nobody serves it", self.served.ctl("listsockets", "--table").stdout
+        )
         dry = self.served.ctl("reloadconfig", "--dry-run").stdout
         self.assertIn("its processes are replaced (socket web is another one)", dry)
         self.assertNotIn("nothing changes", dry)
