@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 from tests.support.eventually import eventually
+from tests.support.hurry import hurried
 from tests.support.reloads import ReloadCase
 
 SLEEP = "cmd = sleep 600\n"
@@ -172,7 +173,9 @@ class TestIncludes(ReloadCase):
 class TestAFileThatIsBeingWritten(ReloadCase):
     def test_no_half_file_is_applied(self) -> None:
         names = [f"w{number}" for number in range(6)]
-        daemon = self.up(watchers(*names))
+        # So long that the writer writes meanwhile, on a busy machine too.
+        times = {"config.rereading.APART": 0.3, "config.rereading.PATIENCE": 0.5}
+        daemon = self.up(watchers(*names), wrapper=hurried(times))
         before = {name: self.pids(name) for name in names}
         whole = daemon.config.read_bytes()
         ended = threading.Event()
