@@ -20,7 +20,8 @@ from typing import Any, Optional
 WORKER = "tests.support.parallel"
 
 Message = Optional[list[Any]]
-"""The name of a method of `unittest.TestResult`, and what it needs; None at a worker's end."""
+"""The results of a test: for each the name of a method of `unittest.TestResult`, and what it needs.
+Or `["begins", TEST]`, `["done"]` at the end of a module, and None at the worker's end."""
 
 
 class ParallelSuite(unittest.TestSuite):
@@ -58,12 +59,12 @@ class ParallelSuite(unittest.TestSuite):
                 if message is None:
                     workers.remove(worker)
                     if not worker.is_done:
-                        text = f"the process that ran {worker.module} has ended in the middle"
+                        text = f"the process that ran it has ended in the middle of {worker.test}"
                         result.addError(_Named(worker.module), _remote(text))
                 elif message == ["done"]:
                     worker.give(None if result.shouldStop else next(waiting, None))
                 else:
-                    self._apply(result, *message)
+                    self._take(worker, message, result)
         finally:
             for worker in workers:
                 worker.process.kill()
@@ -71,6 +72,13 @@ class ParallelSuite(unittest.TestSuite):
             if not result.shouldStop:
                 result.addError(_Named(module), _remote("no process was left to run it"))
         return result
+
+    def _take(self, worker: _Worker, message: list[Any], result: unittest.TestResult) -> None:
+        if message[0] == "begins":
+            worker.test = message[1]
+            return
+        for one in message:
+            self._apply(result, *one)
 
     def _apply(self, result: unittest.TestResult, method: str, name: str, *more: str) -> None:
         case = self._cases.get(name) or _Named(name)
@@ -95,7 +103,7 @@ class _Worker:
             env=dict(os.environ),  # without COLUMNS, which the module readline sets beneath it
         )
         os.close(theirs)
-        self.module = ""
+        self.module = self.test = ""
         self.is_done = False
         threading.Thread(target=self._read, args=(ours, messages), daemon=True).start()
 
@@ -154,23 +162,35 @@ def _cases(tests: unittest.TestSuite) -> Iterator[unittest.TestCase]:
 
 
 class _Reporter(unittest.TestResult):
-    """Reports every result in a line of JSON. Owned by the worker's main thread."""
+    """Reports what has come of each test in a line of JSON. Owned by the worker's main thread."""
 
     def __init__(self, file: Any) -> None:
         super().__init__()
         self._file = file
+        self._results: list[tuple[str, ...]] = []
 
-    def tell(self, *message: str) -> None:
+    def send(self, message: Sequence[Any]) -> None:
         self._file.write(json.dumps(message) + "\n")
         self._file.flush()
 
+    def tell(self, *result: str) -> None:
+        self._results.append(result)
+
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
+        self.send(["begins", test.id()])
         self.tell("startTest", test.id())
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
         self.tell("stopTest", test.id())
+        self.flush()
+
+    def flush(self) -> None:
+        """Send the results there are: of one test, or of the fixtures of classes and modules."""
+        results, self._results = self._results, []
+        if results:
+            self.send(results)
 
     def addSuccess(self, test: unittest.TestCase) -> None:
         self.tell("addSuccess", test.id())
@@ -211,7 +231,8 @@ def main(fd: str, patterns: str) -> None:
             gc.collect()
             gc.freeze()  # the tests that look for leaks collect often, and what is loaded stays
             tests.run(reporter)
-            reporter.tell("done")
+            reporter.flush()
+            reporter.send(["done"])
 
 
 if __name__ == "__main__":
