@@ -154,8 +154,11 @@ class TestOnATerminal(AskingCase):
             with self.subTest(keys):
                 terminal = self.terminal("reload", "--waiting")
                 terminal.until(ASKED)
-                terminal.type(keys)
-                terminal.until(f"\n{NOT_DONE}\r\n")
+                if keys == "\x03":
+                    terminal.interrupt(f"\n{NOT_DONE}\r\n")
+                else:
+                    terminal.type(keys)
+                    terminal.until(f"\n{NOT_DONE}\r\n")
                 self.assertEqual(terminal.ended(), 1)
                 self.assertEqual(self.ordered(), [])
 

@@ -43,12 +43,12 @@ class Terminal:
         self.theirs = theirs
         test.addCleanup(os.close, theirs)
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C, again if it came in the moment before Python began to wait for a key."""
+    def interrupt(self, text: str = PROMPT) -> None:
+        """Press Ctrl-C until a text comes: Python may not have waited for a key yet."""
         for _ in range(int(TIMEOUT)):
             self.type("\x03")
             with contextlib.suppress(AssertionError):
-                self.until(PROMPT, 1.0)
+                self.until(text, 1.0)
                 return
         self.test.fail("Ctrl-C has no effect")
 
