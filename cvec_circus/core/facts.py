@@ -172,7 +172,7 @@ class Recorder(Spawner):
         by_itself = process.state is ProcessState.RUNNING
         process.exit_code = exit_code
         if by_itself:
-            places.failed_exits += exit_code != 0
+            places.failed_exits += watcher.one_shot and exit_code != 0  # of the work it is to do
             signum, actor, why = process.signalled
             by_client = bool(signum) and exit_code == -signum
             process.cause = SIGNALLED._replace(actor=actor, why=why) if by_client else EXIT

@@ -45,7 +45,7 @@ class Places:
     grants: int  # of what is not respawned: the spawns that are left of this start
     spawns: int  # processes that this life has spawned
     has_run: bool  # one of them became its program and has ended
-    failed_exits: int  # of this life: processes that have ended by themselves, not with 0
+    failed_exits: int  # of this life: processes of a one-shot that have ended, not with 0
     restarts: int  # processes spawned in place of one that had died by itself
     stale_cause: Cause  # what last made a process stale
     asked_for: int  # the wid that before_spawn has been asked about; 0 for none

@@ -37,7 +37,7 @@ class Watcher:
 
     While its arbiter does not run, it holds options: each is an attribute that can be read and
     set, and `env` is a dict that can be changed. While the arbiter runs, attributes show the state
-    of this moment, and `env` is a copy; `set_options` changes them.
+    of this moment, and `env` is a copy; to set one is to order that, as `set_options` does.
 
     Methods that give an order return a promise at once, and its `result()` waits for the end:
     `watcher.stop()` begins to stop it, `watcher.stop().result()` returns when nothing of it is
@@ -170,8 +170,10 @@ class Watcher:
 
     @env.setter
     def env(self, env: Mapping[str, str] | None) -> None:
-        self._refuse_if_running("env")
-        self._env = WATCHER_OPTIONS.convert_one("env", env or {})
+        if self._reach is not None and self._reach.is_open:
+            self.set_options(env=env or {})
+        else:
+            self._env = WATCHER_OPTIONS.convert_one("env", env or {})
 
     def __getattr__(self, key: str) -> Any:
         """Return the value of an option."""
@@ -188,12 +190,18 @@ class Watcher:
         raise AttributeError(f"{self._name}: a watcher has no attribute and no option {key}")
 
     def __setattr__(self, key: str, value: Any) -> None:
-        """Set the value of an option."""
+        """Set the value of an option: while its arbiter runs, by an order that is not waited for.
+
+        Any other attribute is the program's own then, such as what a hook keeps for the next one.
+        """
         if key.startswith("_") or hasattr(type(self), key):
             super().__setattr__(key, value)
-            return
-        self._refuse_if_running(key)
-        self._given[key] = WATCHER_OPTIONS.convert_one(key, value)
+        elif self._reach is None or not self._reach.is_open:
+            self._given[key] = WATCHER_OPTIONS.convert_one(key, value)
+        elif WATCHER_OPTIONS.find(key) is None:
+            super().__setattr__(key, value)
+        else:
+            self.set_options(**{key: value})
 
     def mapping(self) -> Fields:
         """Return its name and its given options, for a configuration."""
@@ -210,11 +218,6 @@ class Watcher:
 
     def _described(self) -> Fields:
         return {**WATCHER_OPTIONS.complete(self._given), "env": self._env}
-
-    def _refuse_if_running(self, key: str) -> None:
-        if self._reach is not None and self._reach.is_open:
-            text = f"{self._name}: its arbiter is running: call set_options({key}=...) instead"
-            raise AttributeError(text)
 
     # -- state
 

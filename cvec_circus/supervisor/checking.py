@@ -296,7 +296,7 @@ class Checking:
                 runs.heard(fields["WATCHDOG"])
 
     def _heard_ready(self, watched: Watched, record: Record, fields: dict[str, str]) -> None:
-        said = [f"{n}={one_line(fields[n])}" for n in SHOWN if n in fields]
+        said = [_shown(name, fields[name]) for name in SHOWN if name in fields]
         if fields.get("READY") == "1":
             self._came(watched, record.name, "READY=1")
         if said:
@@ -326,6 +326,13 @@ class Checking:
 
 SHOWN = ("READY", "STATUS", "RELOADING", "STOPPING", "ERRNO")
 """What is shown of a notification."""
+
+
+def _shown(name: str, value: str) -> str:
+    """Return a field of a notification for people; a blank that makes it another value, too."""
+    shown = one_line(value)
+    return f"{name}={shown}" if name == "STATUS" or shown == value else f"{name}={value[:40]!r}"
+
 
 _MISSING = {
     "notify": "no READY=1 came on NOTIFY_SOCKET",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 
 from cvec_circus.core.facts import Exited
+from cvec_circus.core.phase import phase
 from cvec_circus.system.collecting import Exit
 from cvec_circus.wire.outcome import Death
 from tests.support.world import FakeWorld
@@ -73,6 +74,13 @@ class TestDeaths(unittest.TestCase):
         memory = self.watcher.places.backoff(1)
         for one in (self.watcher, self.watcher.places, process, memory):
             self.assertFalse(hasattr(one, "__dict__"), one)
+
+    def test_what_it_did_before_is_no_failure_of_a_one_shot(self) -> None:
+        self.die(3)
+        self.world.set_options(self.watcher, {"respawn": False}, "command:set", None)
+        self.die(0)
+        self.die(0)
+        self.assertEqual((phase(self.watcher), self.watcher.failed_exits), ("completed", 0))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,14 @@ def port(watcher, **facts):
     watcher.env["PORTS"] = ":%d" % (max(ports) + 1)
     return True
 
+def change(watcher, **facts):
+    watcher.args = "101"
+    watcher.started_by = facts["hook_name"]
+    return True
+
+def remember(watcher, **facts):
+    return watcher.started_by == "before_start"
+
 def take_away(watcher, **facts):
     del watcher.env["SECRET"]
     return True
@@ -122,6 +130,14 @@ class TestWhatTheyDecide(HookedDaemonCase):
         daemon.wire.events.next("watcher.web.hook_failure", error=error)
         expected = ("stopped", f"hook before_start failed: ImportError: {error}")
         self.assertTrue(eventually(lambda: daemon.wire.status("web") == expected, 20))
+
+    def test_the_process_has_the_options_that_the_hook_has_set(self) -> None:
+        hooks = "hooks.before_start = @change\nhooks.after_start = @remember\n"
+        daemon = self.hooked(f"[watcher:web]\ncmd = sleep\nargs = 100\n{hooks}")
+        daemon.wire.events.next("watcher.web.start")
+        self.assertTrue(eventually(lambda: daemon.wire.status("web")[0] == "active", 20))
+        line = Path(f"/proc/{daemon.wire.pids('web')[0]}/cmdline").read_bytes()
+        self.assertEqual(line, b"sleep\x00101\x00")
 
     def test_the_process_sees_what_the_hook_has_changed(self) -> None:
         cmd = "cmd = sh -c 'echo ports $PORTS; exec sleep 1000'\n"

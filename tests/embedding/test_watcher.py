@@ -130,10 +130,16 @@ class TestRunning(ArbiterCase):
         self.assertEqual((self.watcher.numprocesses, len(self.watcher)), (4, 4))
         self.watcher.env["LOST"] = "1"
         self.assertNotIn("LOST", self.watcher.env)
-        with self.assertRaisesRegex(AttributeError, r"set_options\(numprocesses=\.\.\.\)"):
-            self.watcher.numprocesses = 1
-        with self.assertRaisesRegex(AttributeError, "its arbiter is running"):
-            self.watcher.env = {}
+
+    def test_to_set_an_attribute_is_an_order(self) -> None:
+        self.watcher.numprocesses = 1
+        self.watcher.env = {"NEW": "1"}
+        self.assertTrue(eventually(lambda: self.watcher.numprocesses == 1))
+        self.assertTrue(eventually(lambda: "NEW" in self.watcher.env))
+        self.watcher.mine = 7
+        self.assertEqual(self.watcher.mine, 7)
+        with self.assertRaisesRegex(Exception, "numprocesses: 'many' is not a whole number"):
+            self.watcher.numprocesses = "many"
 
     def test_orders_have_results(self) -> None:
         old = self.watcher.pids

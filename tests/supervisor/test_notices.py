@@ -48,6 +48,12 @@ class ReadyTest(NotifyCase):
         self.assertEqual(self.desk.unmet(process), f"{said}; it did send STATUS=warm up")
         self.assertEqual(self.probed, [])
 
+    def test_a_blank_too_many_is_shown(self) -> None:
+        process = self.start(self.says("notify('READY=1 ')"))
+        said = "check a: no READY=1 came on NOTIFY_SOCKET"
+        self.until(lambda: self.desk.unmet(process) == f"{said}; it did send READY='1 '")
+        self.assertEqual(self.probed, [])
+
     def test_only_with_a_check_of_it(self) -> None:
         silence(self)
         script = shell("echo got ${NOTIFY_SOCKET:+n}${WATCHDOG_USEC:+w}. && exec sleep 1000")
