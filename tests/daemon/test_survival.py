@@ -47,7 +47,16 @@ class SurvivalCase(DaemonCase):
             memory / f"circus-{os.getpid()}-{next(NUMBERS)}" if memory.is_dir() else "{DIR}/state"
         )
         circus = f"{options.pop('circus', '')}\nstate_dir = {place}"
-        return super().daemon(text, *arguments, circus=circus, **options)
+        daemon = super().daemon(text, *arguments, circus=circus, **options)
+        if options.get("up", True):
+            eventually(lambda: self.has_started(daemon), 5.0)
+        return daemon
+
+    def has_started(self, daemon: Daemon) -> bool:
+        """Whether every watcher has had its turn."""
+        told = daemon.call("status")
+        waits = any(reason.startswith("waits for its turn") for reason in told["reasons"].values())
+        return not (waits or "starting" in told["statuses"].values())
 
 
 class TestProcesses(SurvivalCase):
