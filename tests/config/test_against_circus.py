@@ -35,6 +35,9 @@ print(json.dumps(found))
 
 WEB = "[watcher:web]\ncmd = x\n"
 
+MORE = " [y]" if sys.version_info >= (3, 10) else ""
+"""What stands behind a header: Circus takes what configparser does, which has changed."""
+
 SAME = {
     "comments": "# a\n; b\nrem c\nREM d = 1\n[watcher:w]\n#a = 1\ncmd = x\n;b = 2\nrem c = 3\n"
     "x.y = 1\n",
@@ -47,7 +50,7 @@ SAME = {
     "verbatim": "[watcher:w]\ncmd = 'a' \"b\"\nx.a = a, b,c\nx.b = %(x)s %d 100%\n"
     "x.c = \"q\"\nx.d = ''\n",
     "empty": '[watcher:w]\ncmd = x\nx.a = ""\nx.b =\nx.c:\n',
-    "headers": "[watcher:w] ; note\ncmd = x\n[env] # note\nA = 1\n[watcher:v] [y]\ncmd = y\n",
+    "headers": f"[watcher:w] ; note\ncmd = x\n[env] # note\nA = 1\n[watcher:v]{MORE}\ncmd = y\n",
     "blanks": "[watcher:w]  \ncmd = x  \t\nx.a =   a  b  \n",
     "crlf": "[watcher:w]\r\ncmd = x\r\nx.a = 1\r\n  2\r\n",
     "twice": "[watcher:w]\ncmd = x\nx.a = 1\n[watcher:v]\ncmd = y\n[watcher:w]\nx.b = 2\n",

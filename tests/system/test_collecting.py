@@ -1,5 +1,7 @@
 """Process groups by pidfd or by a leader left uncollected; orphans that come to us."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
