@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pwd
 import resource
@@ -75,7 +76,10 @@ class GivenTest(ShimTestCase):
         pair = socket.socketpair()
         for one in pair:
             self.addCleanup(one.close)
-        given = [one.fileno() for one in pair]
+        # Beyond the places, which cover what has their numbers.
+        given = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in pair]
+        for fd in given:
+            self.addCleanup(os.close, fd)
         script = 'test "$LISTEN_PID" = $$ && for n in 3 4 "$@"; do readlink /proc/$$/fd/$n; done'
         words = ["sh", *map(str, given)]
         lines = self.said(shell(script, *words, pass_fds=given, listen=given))
