@@ -28,6 +28,8 @@ class TestProcess(LeakCheckedTestCase):
         self.assertGreater(process.pid, 1)
         self.assertLess(process.age(), 100)
         self.assertEqual(process.status, RUNNING)
+        # Amid its exec it has no command line.
+        self.assertTrue(eventually(lambda: process.info()["cmdline"] != "N/A"))
         info = process.info()
         self.assertEqual((info["cmdline"], info["pid"], info["wid"]), ("sleep", process.pid, 1))
         self.assertEqual((process.children(), process.is_child(1)), ([], False))
