@@ -36,11 +36,18 @@ class ParallelSuite(unittest.TestSuite):
 
     def __init__(self, tests: unittest.TestSuite, patterns: Sequence[str], jobs: int) -> None:
         cases = list(_cases(tests))
-        there = [case for case in cases if type(case).__module__.startswith("tests.")]
         super().__init__(cases)
-        self._here = [case for case in cases if case not in there]
-        self._cases = {case.id(): case for case in there}
-        self._modules = list(dict.fromkeys(type(case).__module__ for case in there))
+        self._here: list[unittest.TestCase] = []
+        self._cases: dict[str, unittest.TestCase] = {}
+        modules: dict[str, None] = {}
+        for case in cases:
+            module = type(case).__module__
+            if module.startswith("tests."):
+                self._cases[case.id()] = case
+                modules[module] = None
+            else:
+                self._here.append(case)
+        self._modules = list(modules)
         self._patterns, self._jobs = patterns, jobs
 
     def run(self, result: unittest.TestResult, debug: bool = False) -> unittest.TestResult:
