@@ -1,12 +1,25 @@
-"""A look at what the watchers of a file need of each other: names, circles and priorities."""
+"""What watchers need of each other, with names compared as in topics; and what a file has wrong."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from cvec_circus.config.configuration import WatcherConfig
 from cvec_circus.config.section import Findings
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.needs import NEEDS, circle, circle_text, entangled, needed_by
 from cvec_circus.wire.topics import fold
+
+
+def folded_needs(options: Mapping[str, Any]) -> list[str]:
+    """Return the folded names of the watchers that one with these options needs."""
+    return list(map(fold, needed_by(options)))
+
+
+def need_option(options: Mapping[str, Any], name: str) -> str:
+    """Return the option by which a watcher with these options needs one of that folded name."""
+    return next(key for key in NEEDS if name in map(fold, options[key]))
 
 
 def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) -> None:
@@ -33,15 +46,16 @@ def look(watchers: list[WatcherConfig], names: list[str], findings: Findings) ->
 
 def _look_for_circles(by_name: dict[str, WatcherConfig], findings: Findings) -> None:
     """Find watchers each of which waits for the next, for ever."""
-    needs = {name: list(map(fold, needed_by(one.options))) for name, one in by_name.items()}
+    needs = {name: folded_needs(one.options) for name, one in by_name.items()}
     told: set[frozenset[str]] = set()
     for name in entangled(needs):
         watcher, way = by_name[name], circle(name, lambda other: needs.get(other, ()))
         if way and frozenset(way) not in told:
             told.add(frozenset(way))
             shown = [by_name[one].name for one in way]
-            key = next(key for key in NEEDS if way[1] in map(fold, watcher.options[key]))
-            findings.problem(watcher.section, key, circle_text(shown))
+            findings.problem(
+                watcher.section, need_option(watcher.options, way[1]), circle_text(shown)
+            )
 
 
 def _look_at_conditions(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.config.configuration import Configuration, PluginConfig, WatcherConfig
+from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.config.plan import (
     ADD,
     CHANGE,
@@ -30,7 +31,7 @@ from cvec_circus.config.plan import (
     Target,
 )
 from cvec_circus.options.arbiter import ARBITER_OPTIONS, CHECK_DELAY_IN_FILES
-from cvec_circus.options.needs import NEEDS, knotted, needed_by
+from cvec_circus.options.needs import NEEDS, knotted
 from cvec_circus.options.watcher import contradictions, needs_fresh
 from cvec_circus.wire.topics import fold
 
@@ -156,7 +157,7 @@ def _in_circles(now: Mapping[str, Running], then: Mapping[str, WatcherConfig]) -
         options: Options = then[key].options if key in then else now[key].options
         if key in then and key in now:
             options = _merged(now[key].options, now[key].loaded, then[key].options, NEEDS)
-        return list(map(fold, needed_by(options)))
+        return folded_needs(options)
 
     stays = [key for key, one in now.items() if key in then or one.loaded is None]
     needs = {key: needed(key) for key in dict.fromkeys([*stays, *then])}

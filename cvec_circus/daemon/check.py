@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
+from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.config.effective import Effective, printable
 from cvec_circus.config.examination import Examination, examine
 from cvec_circus.config.section import CIRCUS, Finding
@@ -17,7 +18,6 @@ from cvec_circus.daemon.systemd import counts
 from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
 from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
-from cvec_circus.options.needs import needed_by
 from cvec_circus.options.secrets import Variables
 from cvec_circus.probes.address import parse
 from cvec_circus.supervisor.inspecting import inspect
@@ -91,13 +91,17 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
     wrong = {finding.header for finding in found if finding.is_problem}
     everything = examination.build.everything
     runs: list[WatcherConfig | PluginConfig] = [*everything.watchers, *everything.plugins]
-    names = ", ".join(one.name for one in runs if one.section.name and one.section.header in wrong)
+    lost = [one for one in runs if one.section.header in wrong]
+    names = ", ".join(one.name for one in lost if one.section.name)
     if configuration is None:
         return f"{said}; the daemon does not start" + (f" (see {names})" if names else "")
     if names:
-        lost = {fold(one.name) for one in runs if one.section.header in wrong}
-        needed = {fold(name) for one in runs for name in needed_by(one.options)}
-        more = "" if lost.isdisjoint(needed) else ", and without what depends on that"
+        needed = {name for one in runs for name in folded_needs(one.options)}
+        more = (
+            ""
+            if needed.isdisjoint(fold(one.name) for one in lost)
+            else ", and without what depends on that"
+        )
         return f"{said}; the daemon runs without {names}{more}"
     if problems:
         return f"{said}; the daemon runs, but not everything in this file"

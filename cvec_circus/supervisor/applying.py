@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus import exc
 from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.dependencies import folded_needs, need_option
 from cvec_circus.config.diff import FAILED, FINISHED, IDLE, STOPPED, UP, Present, Running, compare
 from cvec_circus.config.plan import (
     ADD,
@@ -27,7 +28,7 @@ from cvec_circus.core.goal import THE_END
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.needs import NEEDS, circle, circle_text, knotted, needed_by
+from cvec_circus.options.needs import circle, circle_text, knotted
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
@@ -151,11 +152,11 @@ def _after(made: Plan, present: Present) -> After:
 def _circles(after: After, wanted: Configuration) -> list[str]:
     """Name a circle of what the file says and what was added at run time."""
     sections = {fold(one.name): one.section for one in wanted.watchers}
-    needs = {key: list(map(fold, needed_by(options))) for key, (_, options) in after.items()}
+    needs = {key: folded_needs(options) for key, (_, options) in after.items()}
     for key in sorted(knotted(needs) & sections.keys()):
         if way := circle(key, lambda name: needs.get(name, ())):
             name, options = after[key]
-            option = next(one for one in NEEDS if way[1] in map(fold, options[one]))
+            option = need_option(options, way[1])
             text = circle_text([after[one][0] for one in way])
             return [f"{sections[key].place(option)}: [watcher:{name}] {option}: {text}"]
     return []

@@ -19,10 +19,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
+from cvec_circus.config.dependencies import folded_needs
 from cvec_circus.core.conditions import Dependency, Explain, Stage, Turn, dependants
 from cvec_circus.core.life import DOWN, UP, WAITING, Life
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.needs import knotted, needed_by
+from cvec_circus.options.needs import knotted
 from cvec_circus.wire.topics import fold
 
 SHUTDOWN_MARGIN = 5.0
@@ -269,7 +270,7 @@ def _stop_order(watchers: Collection[Watcher]) -> dict[str, list[Watcher]]:
 
     In a circle each would wait for the others, so these are stopped together.
     """
-    needs = {fold(one.name): list(map(fold, needed_by(one.options))) for one in watchers}
+    needs = {fold(one.name): folded_needs(one.options) for one in watchers}
     together = knotted(needs)
     return {
         name: [one for one in needing if not {name, fold(one.name)} <= together]

@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from cvec_circus import __version__, exc, logger
+from cvec_circus.config.dependencies import folded_needs, need_option
 from cvec_circus.core.phase import phase
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import starts_with_others
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.arbiter import check_size
 from cvec_circus.options.doubts import doubts
-from cvec_circus.options.needs import NEEDS, circle, circle_text, needed_by
+from cvec_circus.options.needs import NEEDS, circle, circle_text
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 from cvec_circus.sockets.registry import references
 from cvec_circus.supervisor import explanation
@@ -334,12 +335,11 @@ class Target:
         def needs(name: str) -> list[str]:
             other = self._roster.get(name)
             if name == fold(watcher.name):
-                return list(map(fold, needed_by(options)))
-            return [] if other is None else list(map(fold, needed_by(other.options)))
+                return folded_needs(options)
+            return [] if other is None else folded_needs(other.options)
 
         if way := circle(fold(watcher.name), needs):
-            key = next(key for key in NEEDS if way[1] in map(fold, options[key]))
-            raise exc.OptionError(key, circle_text(way))
+            raise exc.OptionError(need_option(options, way[1]), circle_text(way))
 
     def _give_late(self, order: Reload | Restart, wait: Wait | None) -> None:
         """Give an order that had to wait: the daemon may be stopping by now, and a watcher gone."""
