@@ -89,7 +89,7 @@ class Schedule(NamedTuple):
         return bool(self.watcher.is_due)
 
     def why(self, explain: Explain) -> str:
-        """Name its time, how the last run failed, and those that nobody was there for."""
+        """Name its time, how the last run failed, and the runs that were missed."""
         watcher = self.watcher
         if watcher.run is None:
             return "is about to look when it runs next"

@@ -104,7 +104,7 @@ class Rescheduled(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """Runs of a watcher have come, and nobody was there for them. Immutable."""
+    """Runs of a watcher were missed. Immutable."""
 
     watcher: Watcher
     text: str  # which, and why; a sentence

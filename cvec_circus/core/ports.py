@@ -136,7 +136,7 @@ class Doorbell(Protocol):
 
 class Timetable(Protocol):
     """Knows the calendar. It reports `facts.Rescheduled` when the wall clock has been set, and
-    `facts.Missed` when runs have come while nobody was there for them."""
+    `facts.Missed` when runs were missed."""
 
     def next_run(self, watcher: Watcher, last: Run | None) -> Run:
         """Work out the next run of a watcher with a schedule, after the last one that has come."""

@@ -200,7 +200,7 @@ class Heritage:
         return Left(revive(written), there, deaths[-1][0] + 1 if deaths else 0)
 
     def close(self) -> None:
-        """Close the pidfds that nobody has taken."""
+        """Close the pidfds that were not taken."""
         for one in self._confirmed.values():
             os.close(one.fd)
         self._confirmed.clear()

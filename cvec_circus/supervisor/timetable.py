@@ -1,4 +1,4 @@
-"""The desk that knows the calendar: when jobs run next, and which runs nobody was there for."""
+"""The desk that knows the calendar: when jobs run next, and which runs were missed."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def identity(pid: int, fd: int | None) -> tuple[int, int]:
 def open_same(pid: int, inode: int, start_time: int) -> int | None:
     """Open the process of an `identity`; None when it is gone, or that cannot be told.
 
-    It may have exited, as long as nobody has collected it.
+    It may have exited, as long as it has not been collected.
 
     Raises:
         OSError: There is no file descriptor left, or there are no pidfds.

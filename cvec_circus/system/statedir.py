@@ -39,7 +39,7 @@ def default_path(name: str | None, config: str, environ: Mapping[str, str]) -> s
     state = environ.get("XDG_STATE_HOME", "")
     if not state.startswith("/"):
         state = os.path.join(os.path.expanduser("~"), ".local", "state")
-    if not state.startswith("/"):  # a user whom nobody knows, as in some containers
+    if not state.startswith("/"):  # a user without an entry in passwd, as in some containers
         return f"/tmp/cvec_circus-{os.geteuid()}-{name}"
     return os.path.join(state, "cvec_circus", name)
 
