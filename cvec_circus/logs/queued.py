@@ -200,7 +200,10 @@ class QueuedLog(Log):
 
     def _handle(self, records: list[logging.LogRecord]) -> None:
         for record in records:
-            record.msg = conceal_text(self.variables.conceal(record.msg))
+            # An error names the variable; that the daemon is up names the address.
+            is_error = record.levelno > logging.INFO
+            text = self.variables.conceal(record.msg) if is_error else record.msg
+            record.msg = conceal_text(text)
         for handler in self._log.handlers:
             told = [record for record in records if record.levelno >= handler.level]
             if isinstance(handler, FollowedFile) and told:

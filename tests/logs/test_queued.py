@@ -99,6 +99,13 @@ class TestTheQueue(QueuedCase):
         self.assertEqual(self.written(), ["first", *(f"line {n}" for n in range(100))])
         self.assertEqual(self.gate.threads, {"log"})
 
+    def test_an_error_names_a_variable_and_not_its_value(self) -> None:
+        self.log.variables.adopt({"tcp://here:1": "$(circus.env.ENDPOINT)"})
+        self.logger.info("up at tcp://here:1")
+        self.logger.error("cannot listen at tcp://here:1")
+        said = ["up at tcp://here:1", "cannot listen at $(circus.env.ENDPOINT)"]
+        self.assertEqual(self.written(), said)
+
     def test_the_text_is_made_where_it_is_logged(self) -> None:
         self.hold()
         state = Frozen()
