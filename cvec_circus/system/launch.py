@@ -58,8 +58,7 @@ class LaunchSpec(NamedTuple):
     places: Mapping[int, int] = _NOTHING  # type: ignore[assignment]
     nofile: int | None = None  # the soft limit of open files
     cgroup: str | None = None  # the folder of the cgroup that it joins
-    oom_score_adj: int | None = None  # -1000 to 1000: how soon the kernel kills it for memory
-    nice: int | None = None  # -20 to 19
+    scores: Mapping[str, int] = _NOTHING  # by the names in `launch_shim.SCORES`
     pdeathsig: int = 0  # the signal for when the thread that started it ends; 0 for none
 
     @property
@@ -74,10 +73,9 @@ class LaunchSpec(NamedTuple):
             self.limits
             or self.listen
             or self.places
+            or self.scores
             or self.pdeathsig
             or self.cgroup is not None
-            or self.nice is not None
-            or self.oom_score_adj is not None
         )
 
 
@@ -221,8 +219,7 @@ def _task(spec: LaunchSpec, report: int) -> bytes:
         "limits": dict(spec.limits),
         "nofile": spec.nofile,
         "cgroup": None if spec.cgroup is None else _bytewise(spec, spec.cgroup, "cgroup"),
-        "oom_score_adj": spec.oom_score_adj,
-        "nice": spec.nice,
+        "scores": dict(spec.scores),
         "identity": None if who is None else [who.uid, who.gid, who.groups],
         "pdeathsig": spec.pdeathsig,
         "parent": os.getpid(),

@@ -5,9 +5,8 @@ It delays the start of a child, so it imports nothing of this package and little
 with its task in JSON, as `launch` writes it; each character of a text there is a byte.
 
 The steps, in this order: join the cgroup; move the listening sockets, then other files, to their
-places; set the OOM score, the nice value and the limits, which only root may raise; become the
-user; ask for the signal at the death of the parent, which a change of the user would undo; execute
-the program.
+places; set the scores and the limits, which only root may raise; become the user; ask for the
+signal at the death of the parent, which a change of the user would undo; execute the program.
 
 Errors are written to the file `report` of the task, one line each: step, error number and text,
 separated by NULs. That file is closed when the program is executed, so its end without a line means
@@ -89,7 +88,7 @@ class Start:
             import ctypes  # before we become a user that may not read our own files
 
             libc = ctypes.CDLL(None)
-        self._set_scores(task["oom_score_adj"], task["nice"])
+        self._set_scores(task["scores"])
         self._set_limits(task["nofile"], task["limits"])
         if task["identity"] is not None:
             self.step = "identity"
@@ -128,15 +127,10 @@ class Start:
         for target, source in moved.items():
             os.dup2(source, target)
 
-    def _set_scores(self, oom_score_adj: int | None, nice: int | None) -> None:
-        if oom_score_adj is not None:
-            self.step = "oom_score_adj"
-            file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-            os.write(file, b"%d" % oom_score_adj)
-            os.close(file)
-        if nice is not None:
-            self.step = "nice"
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
+    def _set_scores(self, scores: dict[str, int]) -> None:
+        for name, value in scores.items():
+            self.step = name
+            SCORES[name](value)
 
     def _set_limits(self, nofile: int | None, limits: dict[str, int]) -> None:
         """Set the soft limit of open files, then the given limits."""
@@ -173,10 +167,29 @@ def set_limit(name: str, value: int) -> str:
     return ""
 
 
+def set_oom_score_adj(value: int) -> None:
+    """Set how soon the kernel kills the process for memory, from -1000 to 1000."""
+    write("/proc/self/oom_score_adj", value)
+
+
+def set_nice(value: int) -> None:
+    """Set the nice value, from -20 to 19."""
+    os.setpriority(os.PRIO_PROCESS, 0, value)
+
+
+SCORES = {"oom_score_adj": set_oom_score_adj, "nice": set_nice}
+"""What a process sets of itself, each by its name in messages; they are set in the order given."""
+
+
 def join(folder: bytes) -> None:
     """Move into a cgroup, with which all that is started from here on begins."""
-    file = os.open(folder + b"/cgroup.procs", os.O_WRONLY)
-    os.write(file, b"0")
+    write(folder + b"/cgroup.procs", 0)
+
+
+def write(path: str | bytes, number: int) -> None:
+    """Write a number to a file of the kernel's."""
+    file = os.open(path, os.O_WRONLY)
+    os.write(file, b"%d" % number)
     os.close(file)
 
 

@@ -113,17 +113,19 @@ class GivenTest(ShimTestCase):
 
     def test_nice(self) -> None:
         before = os.getpriority(os.PRIO_PROCESS, 0)
-        self.assertEqual(self.said(shell("nice", nice=before + 3)), [str(before + 3)])
+        self.assertEqual(self.said(shell("nice", scores={"nice": before + 3})), [str(before + 3)])
 
     def test_oom_score(self) -> None:
-        spec = shell("cat /proc/self/oom_score_adj", oom_score_adj=999)
+        spec = shell("cat /proc/self/oom_score_adj", scores={"oom_score_adj": 999})
         self.assertEqual(self.said(spec), ["999"])
 
     @AS_ROOT
     def test_scores_and_limits_come_before_the_user(self) -> None:
         nobody = pwd.getpwnam("nobody")
         who = Identity("nobody", nobody.pw_uid, nobody.pw_gid, (nobody.pw_gid,))
-        spec = shell("nice; ulimit -Sc; id -u; id -G", nice=-3, limits={"core": -1}, identity=who)
+        spec = shell(
+            "nice; ulimit -Sc; id -u; id -G", scores={"nice": -3}, limits={"core": -1}, identity=who
+        )
         expected = ["-3", "unlimited", str(nobody.pw_uid), str(nobody.pw_gid)]
         self.assertEqual(self.said(spec), expected)
 
@@ -198,9 +200,9 @@ class FailureTest(ShimTestCase):
         nobody = Identity("nobody", 2**32 - 2, 2**32 - 2, (2**32 - 1,))
         for fields, expected in (
             ({"limits": {"nofile": 10**15}}, "cannot set rlimit_nofile: not allowed to raise max"),
-            ({"nice": 5, "identity": nobody}, "cannot become nobody: "),
+            ({"scores": {"nice": 5}, "identity": nobody}, "cannot become nobody: "),
             ({"cgroup": "/no/such"}, "cannot join the cgroup /no/such: No such file or directory"),
-            ({"oom_score_adj": 5000}, "cannot set oom_score_adj: Invalid argument"),
+            ({"scores": {"oom_score_adj": 5000}}, "cannot set oom_score_adj: Invalid argument"),
         ):
             with self.subTest(fields):
                 failed = self.failure(shell("exit 0", **fields))
@@ -219,7 +221,7 @@ class FailureTest(ShimTestCase):
             ([script], errno.ENOEXEC, f"cannot run {script}: it is not a program"),
         ):
             with self.subTest(argv):
-                failed = self.failure(LaunchSpec(argv, env={"PATH": "/bin"}, nice=19))
+                failed = self.failure(LaunchSpec(argv, env={"PATH": "/bin"}, scores={"nice": 19}))
                 self.assertTrue(str(failed).startswith(expected), failed)
                 self.assertEqual(failed.errno, number)
 
@@ -233,11 +235,11 @@ class FailureTest(ShimTestCase):
             ([], {}),
         ):
             with self.subTest(argv=argv, env=env), self.assertRaisesRegex(ValueError, "cannot run"):
-                launch(LaunchSpec(argv, env=env, nice=19))
+                launch(LaunchSpec(argv, env=env, scores={"nice": 19}))
 
     def test_the_working_directory_is_entered_before(self) -> None:
         with self.assertRaisesRegex(LaunchError, "cannot enter the working directory /no/such: "):
-            launch(LaunchSpec(["/bin/true"], cwd="/no/such", nice=19))
+            launch(LaunchSpec(["/bin/true"], cwd="/no/such", scores={"nice": 19}))
 
 
 class OpenFilesTest(ShimTestCase):
@@ -312,7 +314,7 @@ class ReportTest(LaunchTestCase):
     def test_it_ends_when_the_program_begins(self) -> None:
         ours, theirs = os.pipe()
         self.addCleanup(os.close, ours)
-        launched = launch(LaunchSpec(["/bin/cat"], stdin=ours, nice=19))
+        launched = launch(LaunchSpec(["/bin/cat"], stdin=ours, scores={"nice": 19}))
         self.addCleanup(os.waitpid, launched.pid, 0)
         self.addCleanup(os.close, theirs)
         assert isinstance(launched, Launched) and launched.report_fd is not None
