@@ -26,7 +26,8 @@ from cvec_circus.options.checks import FAMILIES
 from cvec_circus.options.doubts import doubts
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.stream import FILES, IGNORED, STREAMS
+from cvec_circus.options.stream import IGNORED, STREAMS
+from cvec_circus.options.stream_classes import FILES, STREAM_CLASSES
 from cvec_circus.options.table import Option
 from cvec_circus.options.watcher import WATCHER_OPTIONS, stands_beside
 from cvec_circus.options.words import bare, split
@@ -34,20 +35,8 @@ from cvec_circus.options.words import bare, split
 COMMAND_KEYS = ("cmd", "args", "shell_args")
 """Here every name is replaced, when a process is started; elsewhere only those of variables."""
 
-_LINES = frozenset({"filename", "time_format", "json"})
 _ROTATING = frozenset({"backup_count", "max_bytes", "rotate_when"})
 _ALWAYS = frozenset({"class", IGNORED})
-
-USED = {
-    "FileStream": _LINES | {"max_bytes", "backup_count", "compress"},
-    "WatchedFileStream": _LINES,
-    "TimedRotatingFileStream": _LINES
-    | {"rotate_when", "rotate_interval", "utc", "backup_count", "compress"},
-    "StdoutStream": frozenset(),
-    "FancyStdoutStream": frozenset({"color", "time_format"}),
-    "SyslogStream": frozenset({"address", "facility", "level", "ident"}),
-}
-"""The parts of a stream that each built-in class uses."""
 
 _TEXTS = frozenset({"text", "command", "args", "endpoint"})
 _LIKE_AN_OPTION = re.compile(r"([A-Za-z_][\w.]*)\s*[=:]")
@@ -208,7 +197,8 @@ class _Slips:
         """Paths that look as if they began in the folder of the processes."""
         paths = {"virtualenv": options["virtualenv"]}
         for stream in STREAMS:
-            if options[stream].get("class") in FILES:
+            row = STREAM_CLASSES.get(options[stream].get("class", ""))
+            if row is not None and row.lane == FILES:
                 paths[f"{stream}.filename"] = options[stream].get("filename")
         for key, path in paths.items():
             if path and not os.path.isabs(path):
@@ -357,17 +347,17 @@ def _idle_parts(given: Mapping[str, str], options: Mapping[str, Any]) -> Iterato
     for stream in STREAMS:
         conf = options[stream]
         name = conf.get("class", "FileStream")
-        used = USED.get(name)
-        if used is None:
+        row = STREAM_CLASSES.get(name)
+        if row is None:
             continue
         for key in given:
             whose, _, part = key.partition(".")
-            if whose == stream and part not in used | _ALWAYS:
-                users = [other for other, parts in USED.items() if part in parts]
+            if whose == stream and part not in row.parts | _ALWAYS:
+                users = [other for other, one in STREAM_CLASSES.items() if part in one.parts]
                 if users:
                     yield key, f"a {name} does not use it, only a {' or '.join(users)}"
         path = str(conf.get("filename", ""))
-        if path.startswith(("/dev/", "/proc/")) and not used.isdisjoint(_ROTATING & conf.keys()):
+        if path.startswith(("/dev/", "/proc/")) and _ROTATING & row.parts & conf.keys():
             yield f"{stream}.filename", f"{path} is no file of its own, so it is never rotated"
         size = f"{stream}.max_bytes"
         if name == "FileStream" and size in given and not conf.get("backup_count"):

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import Any, Callable, Optional
 
 from cvec_circus.options.renamed import OUR_STREAMS, ours
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.words import check_length
 from cvec_circus.system.signals import to_signum
 
@@ -43,17 +44,6 @@ PROTOCOLS = {
 """The protocols with a name. Not from /etc/protocols, which containers lack."""
 
 _HIGHEST_PROTOCOL = 0xFFFF
-
-STREAM_CLASSES = {
-    "FileStream": "file",
-    "WatchedFileStream": "file",
-    "TimedRotatingFileStream": "timed",
-    "StdoutStream": "stdout",
-    "FancyStdoutStream": "stdout",
-    "SyslogStream": "syslog",
-    "QueueStream": "own",
-}
-"""The built-in classes of streams, each with its module in `cvec_circus.stream`."""
 
 LONGEST_PATH = 107  # bytes of the path of a unix socket: see unix(7), less the terminating zero
 LONGEST_ACCOUNT = 256  # characters; Linux allows 32, a company's directory may have more

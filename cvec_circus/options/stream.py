@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.options.nearest import did_you_mean
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.table import Option
 
 CHANNELS = ("stdout", "stderr")
 STREAMS = ("stdout_stream", "stderr_stream")
 IGNORED = "refresh_time"
 """A part of a stream that many files for Circus have. It is accepted without effect."""
-
-FILES = frozenset({"FileStream", "WatchedFileStream", "TimedRotatingFileStream"})
 
 WHENS = ("S", "M", "H", "D", "W0", "W1", "W2", "W3", "W4", "W5", "W6", "midnight")
 """When a TimedRotatingFileStream can end a file; W0 is Monday."""
@@ -38,6 +37,9 @@ MOST_HISTORY = 2**30
 
 OUTPUT_OPTIONS = frozenset({*STREAMS, HISTORY})
 """What decides where output goes."""
+
+_NEEDED = {"filename": "a file name", "rotate_when": f"one of {', '.join(WHENS)}"}
+"""What to call a part that a class needs, where its name does not say it."""
 
 _PARTS = tuple(f"{stream}." for stream in STREAMS)
 
@@ -139,10 +141,9 @@ def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str
     ]
     if unknown:
         return unknown
-    if name in FILES and not conf.get("filename"):
-        return [(f"{stream}.filename", f"a {name} needs a file name")]
-    if name == "TimedRotatingFileStream" and not conf.get("rotate_when"):
-        return [(f"{stream}.rotate_when", f"a {name} needs one of {', '.join(WHENS)}")]
+    for part in STREAM_CLASSES[name].needs:
+        if not conf.get(part):
+            return [(f"{stream}.{part}", f"a {name} needs {_NEEDED.get(part, part)}")]
     if name == "SyslogStream" and "address" in conf:
         try:
             syslog_address(conf["address"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvec_circus.options.kinds import STREAM_CLASSES
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 
 __all__ = [*STREAM_CLASSES, "get_stream"]
 

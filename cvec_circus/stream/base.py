@@ -9,16 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.figures import counted
-from cvec_circus.options.kinds import STREAM_CLASSES, shown
+from cvec_circus.options.kinds import shown
+from cvec_circus.options.stream_classes import FILES, OWN, STREAM_CLASSES
 
 T = TypeVar("T")
 
 REPORT_DELAY = 60.0
 """Seconds between two log lines about what one stream loses."""
 
-FILES = "files"
-STDOUT = "stdout"
-OWN = "own"
 PASSED = ":passed"
 """The lane, and in a configuration the key, of output that goes where the daemon's own goes; its
 value is a `passing.Outlet`. No option has such a name."""
@@ -221,7 +219,8 @@ def make(conf: Mapping[str, Any], context: Context = ALONE) -> Stream:
         passing = importlib.import_module("cvec_circus.stream.passing")
         return passing.PassedStream(conf[PASSED], context)  # type: ignore[no-any-return]
     options = {name: value for name, value in conf.items() if value is not None}
-    if lane_of(conf) == OWN and conf.get("class") != "SyslogStream":
+    row = STREAM_CLASSES.get(conf.get("class") or "FileStream")
+    if lane_of(conf) == OWN and (row is None or row.module == "own" or "stream" in options):
         own = importlib.import_module("cvec_circus.stream.own")
         return own.OwnStream(context, options)  # type: ignore[no-any-return]
     cls = load(options.pop("class", "FileStream"))
@@ -233,10 +232,10 @@ def lane_of(conf: Mapping[str, Any]) -> str:
     if PASSED in conf:
         return PASSED
     name = conf.get("class") or "FileStream"
-    module = STREAM_CLASSES.get(name)
-    if module in ("own", "syslog") or "." in name or conf.get("stream") is not None:
+    if "." in name or conf.get("stream") is not None:
         return OWN
-    return STDOUT if module == "stdout" else FILES
+    row = STREAM_CLASSES.get(name)
+    return FILES if row is None else row.lane
 
 
 def load(name: str) -> Any:
@@ -248,7 +247,8 @@ def load(name: str) -> Any:
     if name not in STREAM_CLASSES:
         known = ", ".join(STREAM_CLASSES)
         raise exc.OptionError("class", f"{shown(name)} is not a stream class; there are {known}")
-    return getattr(importlib.import_module(f"cvec_circus.stream.{STREAM_CLASSES[name]}"), name)
+    module = importlib.import_module(f"cvec_circus.stream.{STREAM_CLASSES[name].module}")
+    return getattr(module, name)
 
 
 def get_stream(conf: Mapping[str, Any] | None, reload: bool = False) -> Any:

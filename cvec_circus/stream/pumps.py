@@ -22,7 +22,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.base.figures import counted
-from cvec_circus.stream.base import FILES, OWN, PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
+from cvec_circus.options.stream_classes import FILES, OWN
+from cvec_circus.stream.base import PASSED, UNKNOWN, Context, Nowhere, Source, lane_of
 from cvec_circus.stream.output import Pipe, Then, Wanted
 from cvec_circus.stream.pump import Later, Pump
 from cvec_circus.stream.search import Search

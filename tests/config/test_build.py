@@ -8,8 +8,8 @@ import unittest
 from cvec_circus.config.configuration import FORGOTTEN
 from cvec_circus.config.section import Place
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
-from cvec_circus.options.kinds import STREAM_CLASSES
 from cvec_circus.options.socket import SOCKET_OPTIONS
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.config.support import ConfigTestCase
 

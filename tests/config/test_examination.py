@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.config.examination import USED, examine
-from cvec_circus.options.kinds import STREAM_CLASSES
+from cvec_circus.config.examination import examine
 from cvec_circus.options.stream import PARTS
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from tests.config.support import ENVIRON, ConfigTestCase
 
 WEB = "[watcher:web]\ncmd = sleep 10\n"
@@ -88,12 +88,11 @@ class TestStreams(SlipsCase):
         self.silent(log)
 
     def test_parts_of_each_class(self) -> None:
-        for name, parts in USED.items():
-            for part in parts:
+        for name, row in STREAM_CLASSES.items():
+            for part in {*row.parts, *row.needs}:
                 self.assertIn(part, PARTS, name)
         known = set(PARTS) - {"class", "refresh_time", "stream"}
-        self.assertEqual(known, set().union(*USED.values()))
-        self.assertEqual({*USED, "QueueStream"}, set(STREAM_CLASSES))
+        self.assertEqual(known, set().union(*(row.parts for row in STREAM_CLASSES.values())))
 
 
 class TestLines(SlipsCase):

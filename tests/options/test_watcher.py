@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.options.kinds import STREAM_CLASSES
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.watcher import WATCHER_OPTIONS, public
 
 # What a watcher of Circus 0.19 answers to `options` when only its command is configured.

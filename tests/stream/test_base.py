@@ -3,7 +3,7 @@
 import unittest
 
 from cvec_circus import exc
-from cvec_circus.options.kinds import STREAM_CLASSES
+from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.stream.base import Context, Losses, make
 from cvec_circus.stream.file import FileStream
 from tests.support.clock import FakeClock
