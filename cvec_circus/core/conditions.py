@@ -9,23 +9,33 @@ behind a watcher that cannot go on waits for a bounded time (see `campaign`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Union
 
 from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import phase
-from cvec_circus.options.needs import needed_by
+from cvec_circus.options.needs import conditions, needed_by
 from cvec_circus.wire.outcome import standing
 from cvec_circus.wire.topics import fold
 
 Watcher = Any
 """A `core.watcher.Watcher`, which holds conditions and so stands above them."""
 
+Clock = Any
+"""The `ports.TurnClock`."""
+
+Find = Callable[[str], Union[Watcher, None]]
+"""Finds a watcher by its name."""
+
 Explain = Callable[[Watcher], str]
 """Returns why a watcher stands where it stands, "" if there is nothing to explain."""
 
 
 class Condition(Protocol):
-    """One reason to wait. Immutable."""
+    """One reason to wait. Immutable.
+
+    Facts meet most of them. One that time alone meets is `TIMED`; one that may stay unmet for any
+    time with nothing wrong is `LASTING`.
+    """
 
     def is_met(self) -> bool:
         """Tell whether there is nothing to wait for any more."""
@@ -85,6 +95,17 @@ class Schedule(NamedTuple):
 
     watcher: Watcher
 
+    @classmethod
+    def of(cls, watcher: Watcher, find: Find, clock: Clock) -> list[Schedule]:
+        """See `OF_OPTIONS`."""
+        return [cls(watcher)] if watcher.options.schedule else []
+
+    @property
+    def due_at(self) -> float | None:
+        """The instant at which to look at the watcher; None while it is not known."""
+        run = self.watcher.run
+        return None if run is None else float(run.at)
+
     def is_met(self) -> bool:
         return bool(self.watcher.is_due)
 
@@ -104,7 +125,12 @@ class Dependency(NamedTuple):
 
     name: str  # the other one's; it may not be there yet
     condition: str  # one of `options.checks.CONDITIONS`, "" for the usual one
-    find: Callable[[str], Watcher | None]
+    find: Find
+
+    @classmethod
+    def of(cls, watcher: Watcher, find: Find, clock: Clock) -> list[Dependency]:
+        """See `OF_OPTIONS`."""
+        return [cls(name, need, find) for name, need in conditions(watcher.options).items()]
 
     @property
     def need(self) -> str:
@@ -168,6 +194,17 @@ class Dependency(NamedTuple):
     @property
     def _verb(self) -> str:
         return f"{'be' if self.need == 'ready' else 'have'} {self.need}"
+
+
+OF_OPTIONS = (Schedule, Dependency)
+"""The conditions that options of a watcher make, in the order in which they are shown. The `of` of
+each returns those of a watcher as its options are now."""
+
+TIMED = (Schedule,)
+"""Those with a `due_at`."""
+
+LASTING = (Connection, Schedule)
+"""Those that hold back neither lower priorities nor the answer to `start --waiting`."""
 
 
 class Question(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from cvec_circus.base.figures import counted
-from cvec_circus.core.conditions import Connection, Dependency, Schedule
+from cvec_circus.core.conditions import OF_OPTIONS, Connection, Dependency
 from cvec_circus.core.goal import THE_END
 from cvec_circus.core.hooks import YES
 from cvec_circus.core.life import CLOSING, DOWN, FILLING, OPENING, STOPPING, UP, WAITING, Life
@@ -20,7 +20,6 @@ from cvec_circus.core.ports import Ports
 from cvec_circus.core.process import ManagedProcess, Purpose
 from cvec_circus.core.scheduling import Scheduler
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.options.needs import conditions
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire.cause import CONNECTION, EXIT, NONE, Cause
 from cvec_circus.wire.topics import fold
@@ -130,12 +129,11 @@ class Steps(Scheduler):
             self._begin(watcher)
 
     def depend(self, watcher: Watcher) -> None:
-        """Let a watcher wait for what it depends on, as its options are now."""
-        needs = conditions(watcher.options).items()
-        own = [Dependency(name, need, self._find) for name, need in needs]
-        runs = [Schedule(watcher)] if watcher.options.schedule else []
-        others = (one for one in watcher.conditions if not isinstance(one, (Dependency, Schedule)))
-        watcher.conditions = [*others, *runs, *own]
+        """Let a watcher wait for what its options say, as they are now."""
+        find, clock = self._find, self.ports.clock
+        others = (one for one in watcher.conditions if not isinstance(one, OF_OPTIONS))
+        own = (one for kind in OF_OPTIONS for one in kind.of(watcher, find, clock))
+        watcher.conditions = [*others, *own]
         watcher.conditions.sort(key=lambda one: isinstance(one, Connection))
 
     def wait_no_more(self, watcher: Watcher) -> None:

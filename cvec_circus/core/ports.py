@@ -29,6 +29,9 @@ class TurnClock(Protocol):
     def now(self) -> float:
         """Return the instant on the monotonic clock, in seconds."""
 
+    def time(self) -> float:
+        """Return seconds since 1970. It can jump: for messages and times of day, not for waits."""
+
     def random(self) -> float:
         """Return a number in [0, 1) for jitter."""
 

@@ -95,7 +95,7 @@ class ManagedProcess:
     cause: Cause  # what asked it to end; of no text while nothing did
     spawn_cause: Cause  # what made it start
     spawned_at: float
-    started: float  # the same by the wall clock, for `stats`; set by the launcher
+    started: float  # the same by the wall clock, for `stats`
     killed: bool  # SIGKILL has been sent
     unkillable: bool  # it is still there long after SIGKILL
     cleared: bool  # its before_spawn has said yes

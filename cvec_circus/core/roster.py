@@ -18,7 +18,7 @@ from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.options.generation import Undo
-from cvec_circus.options.needs import NEEDS, conditions
+from cvec_circus.options.needs import conditions
 from cvec_circus.options.watcher import needs_fresh
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import Cause
@@ -233,7 +233,7 @@ class Roster(Watchers):
         size = options.pop("numprocesses", watcher.goal.numprocesses)
         undo = watcher.settings.undo_nothing()
         changed = watcher.change(options, given.dropped)
-        if watcher.life is WAITING and not {*NEEDS, "schedule"}.isdisjoint(changed):
+        if watcher.life is WAITING:
             self.steps.depend(watcher)
         if watcher.connection is not None:
             self.steps.stop_listening(watcher)  # the next turn listens on what it has by then

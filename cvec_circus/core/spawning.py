@@ -122,6 +122,7 @@ class Spawner(Prover):
             raise
         now = self.now()
         places.ran(process, pid, watcher.settings.generation.number, now)
+        process.started = self.ports.clock.time()
         self.ports.ledger.spawned(watcher, process)
         places.next_spawn_at = now + watcher.options.warmup_delay
         if watcher.options.max_age:

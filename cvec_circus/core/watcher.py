@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from cvec_circus.core.conditions import Condition, Connection, Gate, Question, Schedule, Turn
+from cvec_circus.core.conditions import (
+    LASTING,
+    TIMED,
+    Condition,
+    Connection,
+    Gate,
+    Question,
+    Turn,
+)
 from cvec_circus.core.goal import THE_END, Failed, Goal, Rollout, Run
 from cvec_circus.core.life import DOWN, RUNNING, STATUS, STEPS, UP, WAITING, Life
 from cvec_circus.core.places import Places
@@ -207,8 +215,8 @@ class Watcher:
 
     @property
     def rests(self) -> bool:
-        """Whether it waits for a connection or for its time, with nothing before that."""
-        return self.life is WAITING and isinstance(self.unmet(), (Connection, Schedule))
+        """Whether it waits for what may come at any time, such as a connection."""
+        return self.life is WAITING and isinstance(self.unmet(), LASTING)
 
     @property
     def is_due(self) -> bool:
@@ -236,7 +244,10 @@ class Watcher:
         """Return the instant at which to look at it without an order or a fact."""
         places = self.places
         at = places.agenda.next_at()
-        if self.run is not None and (at is None or self.run.at < at):
+        if self.life is WAITING:
+            own = (one.due_at for one in self.conditions if isinstance(one, TIMED))
+            at = min((one for one in (at, *own) if one is not None), default=None)
+        elif self.run is not None and (at is None or self.run.at < at):
             at = self.run.at
         if places.ready and not places.asked_for and (at is None or places.next_spawn_at < at):
             return places.next_spawn_at

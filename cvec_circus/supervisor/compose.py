@@ -182,7 +182,6 @@ class Desks:
         stack.callback(probes.close)
         launcher = Launcher(
             loop,
-            clock,
             templates,
             sockets,
             outputs,

@@ -11,7 +11,6 @@ from functools import partial
 from typing import NamedTuple
 
 from cvec_circus import logger
-from cvec_circus.base.clock import Clock
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.process import ManagedProcess
@@ -46,7 +45,6 @@ class Launcher:
     def __init__(
         self,
         loop: Loop,
-        clock: Clock,
         templates: Templates,
         sockets: SocketRegistry,
         outputs: OutputDesk,
@@ -58,7 +56,7 @@ class Launcher:
         books: Bookkeeper,
         log_fd: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._loop, self._clock, self._log_fd = loop, clock, log_fd
+        self._loop, self._log_fd = loop, log_fd
         self._templates, self._sockets = templates, sockets
         self._outputs, self._reaper = outputs, reaper
         self._helpers, self._probes, self._reports = helpers, probes, reports
@@ -114,7 +112,6 @@ class Launcher:
                 self._books.launched(process, about)
             for name, fd in standard.take().items():
                 self._outputs.add(watcher, process, name, fd, pid, checked.sought)
-        process.started = self._clock.time()
         return pid
 
     def forget(self, watcher: Watcher) -> None:

@@ -18,7 +18,7 @@ class Turn:
     """The clock desk of the core. Owned by the supervisor thread."""
 
     def __init__(self, clock: Clock) -> None:
-        self.now = clock.monotonic
+        self.now, self.time = clock.monotonic, clock.time
         self._ends_at = 0.0
 
     def random(self) -> float:

@@ -22,6 +22,8 @@ class TestStart(unittest.TestCase):
         self.assertEqual(watcher.status, "active")
         self.assertEqual(self.world.actions(), ["add", "spawn", "spawn", "spawn", "start"])
         self.assertEqual(sorted(watcher.places.slots), [1, 2, 3])
+        for process in watcher.places.fresh:
+            self.assertEqual(process.started, self.world.time())
 
     def test_streams_are_open_before_the_first_spawn_and_closed_after_the_last_reap(self) -> None:
         watcher = self.world.up()

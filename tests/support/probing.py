@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Any
 
-from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.readers import Readers
 from cvec_circus.core.facts import Extended, Probed
 from cvec_circus.core.process import ProcessState
@@ -103,7 +102,6 @@ class ProbeCase(EndingCase):
         self.addCleanup(reports.close)
         self.launcher: Any = Launcher(
             self.loop,
-            SYSTEM,
             self.templates,
             SocketRegistry(),
             self.outputs,

@@ -62,6 +62,7 @@ class FakeWorld:
         self.hook_calls: list[tuple[str, str, dict[str, Any]]] = []
         self.answers: dict[str, str | None] = {}
         self.hook_delay, self.stop_delay = 0.0, 0.1
+        self.now = self.time = lambda: self.clock
         self.open_questions: list[tuple[Watcher, str, int]] = []
         self.limited, self.abandoned = list[Watcher](), list[int]()
         self.limit = self.limited.append  # its limits count anew
@@ -99,9 +100,6 @@ class FakeWorld:
         self.roster = Roster(self.ports, self.facts)
 
     # -- the ports
-
-    def now(self) -> float:
-        return self.clock
 
     def random(self) -> float:
         return self.rng.random() if self.luck is None else self.luck
@@ -183,7 +181,7 @@ class FakeWorld:
         """Puts a watcher with these options on the roster."""
         helper = options.pop("helper", False)
         fatal = tuple(options.pop("fatal_exit_codes", ()))
-        more = {"hooks": dict.fromkeys(options.pop("hooks", ())), "schedule": None}
+        more = {"hooks": dict.fromkeys(options.pop("hooks", ()))}
         more["schedule"] = options.pop("schedule", None)  # seconds: see FakeTimetable
         given = WATCHER_OPTIONS.convert({"cmd": "run", **options})
         full = WatcherOptions({**WATCHER_OPTIONS.complete(given), **more})
