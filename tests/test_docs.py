@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from unittest import mock
 
 from cvec_circus.commands import table
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.core import life, process
 from cvec_circus.core.life import STEPS, Life
 from cvec_circus.core.process import PROCESS_STEPS, ProcessState

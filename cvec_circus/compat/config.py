@@ -8,7 +8,7 @@ from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.config.build import Build
-from cvec_circus.config.readers.ini import read
+from cvec_circus.config.readers.document import read
 from cvec_circus.config.section import Findings, Section
 from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.typed import WatcherOptions

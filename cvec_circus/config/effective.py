@@ -16,7 +16,7 @@ from cvec_circus.config.configuration import (
     SocketConfig,
     WatcherConfig,
 )
-from cvec_circus.config.readers.lines import is_remark, parse
+from cvec_circus.config.readers.ini import is_remark, parse
 from cvec_circus.config.section import CIRCUS, ENV, Findings, Section
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.secrets import conceal

@@ -17,9 +17,8 @@ from cvec_circus.config import dependencies
 from cvec_circus.config.build import OBSOLETE, TABLES, Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.environment import patterns
-from cvec_circus.config.readers.ini import TOML, Document, read
-from cvec_circus.config.readers.lines import Entry
-from cvec_circus.config.section import ENV, Findings, Place, Section
+from cvec_circus.config.readers.document import FORMATS, Document, read
+from cvec_circus.config.section import ENV, Entry, Findings, Place, Section
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import CHECK_DELAY_IN_FILES
 from cvec_circus.options.checks import FAMILIES
@@ -65,7 +64,7 @@ NOTHING = There()
 
 
 def examine(path: str, environ: Mapping[str, str], cwd: str, there: There = NOTHING) -> Examination:
-    """Read a configuration file as `readers.ini.load` does, and look for slips. It may block.
+    """Read a configuration file as `readers.document.load` does, and look for slips. It may block.
 
     Args:
         path: The main file.
@@ -125,7 +124,7 @@ class _Slips:
 
     def _look_at_value(self, section: Section, key: str, text: str) -> None:
         place = section.place(key)
-        means_itself = place is not None and place.path.endswith(TOML)  # quotes have said so
+        means_itself = place is not None and place.path.endswith((*FORMATS,))  # quotes say so
         if not means_itself and _HASH.search(text):
             said = (
                 "# begins no comment here, it is in the value; give the comment a line of its own"

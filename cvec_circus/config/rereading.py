@@ -13,7 +13,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.examination import There, examine
-from cvec_circus.config.readers.ini import Document, finish, read
+from cvec_circus.config.readers.document import Document, finish, read
 from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
 
@@ -32,7 +32,7 @@ def reread(
     former: Collection[str],
     inspect: Callable[[Build], None],
 ) -> Configuration:
-    """Read a configuration as `readers.ini.load` does, once it is settled. It blocks.
+    """Read a configuration as `readers.document.load` does, once it is settled. It blocks.
 
     Args:
         path, environ, cwd: As for `load`.

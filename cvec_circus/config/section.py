@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cvec_circus.exc import ConfigError
@@ -24,6 +25,17 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.line else self.path
+
+
+class Entry(NamedTuple):
+    """A section header, or a key with its value. Immutable."""
+
+    section: str  # without the brackets and the blanks around it
+    key: str | None  # None for the header
+    value: str  # its lines joined by newlines
+    line: int  # the number of the line that it begins on
+    note: str = ""  # what was cut from the value's first line, the ";" included
+    indented: Sequence[tuple[int, str]] = ()  # the lines that continue the value, by number
 
 
 class Section:

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         return check.check(arguments.check, os.environ, cwd, elsewhere, allow_remote)
     # These imports are half of the time that a start takes.
     from cvec_circus.config.configuration import Origin
-    from cvec_circus.config.readers.ini import load
+    from cvec_circus.config.readers.document import load
     from cvec_circus.daemon import container
     from cvec_circus.daemon.daemon import Daemon
     from cvec_circus.options.secrets import Variables

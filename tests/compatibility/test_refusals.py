@@ -16,7 +16,7 @@ from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from tests.compatibility.rows import of
 from tests.support.daemon import script
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cvec_circus.config.configuration import Configuration, WatcherConfig
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.exc import ConfigError
 
 ENVIRON = {"HOME": "/root", "FOO": "foo", "N": "3", "Mixed": "mx", "DOLLAR": "$FOO"}

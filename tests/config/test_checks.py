@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.exc import OptionError
 from cvec_circus.options.checks import Check, to_checks, to_live_checks
 from cvec_circus.options.doubts import doubts

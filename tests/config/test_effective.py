@@ -9,7 +9,7 @@ from typing import Any
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import examine
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from tests.config.support import ENVIRON, ConfigTestCase
 

@@ -9,7 +9,7 @@ from unittest import mock
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import examine
-from cvec_circus.config.readers.ini import load, read
+from cvec_circus.config.readers.document import load, read
 from cvec_circus.config.readers.mapping import from_mappings
 from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.exc import ConfigError
 from tests.config.support import ENVIRON, ConfigTestCase
 

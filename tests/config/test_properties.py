@@ -7,8 +7,8 @@ import unittest
 
 from cvec_circus.config.effective import Effective, can_be_written, key_lines
 from cvec_circus.config.examination import examine
-from cvec_circus.config.readers.ini import load
-from cvec_circus.config.readers.lines import parse
+from cvec_circus.config.readers.document import load
+from cvec_circus.config.readers.ini import parse
 from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
 from cvec_circus.options.arbiter import ARBITER_OPTIONS

@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from cvec_circus import demo
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 
 
 class InEmptyDirectory(unittest.TestCase):

@@ -106,7 +106,6 @@ LATE_IMPORTS: dict[str, str | None] = {
     "system.launch_shim": "ctypes",  # only for pdeathsig
     "supervisor.probes": "cvec_circus.supervisor.checking",  # most daemons have no checks
     "config.env_files": "dotenv",  # an extra
-    "config.readers.ini": "cvec_circus.config.readers.toml",  # most files are INI files
     "config.build": "cvec_circus.options.checks",  # only for values that no option can read
     "supervisor.outputs": None,  # most daemons keep no output, and pass none on
     "supervisor.sampler": "cvec_circus.system",

@@ -25,8 +25,16 @@ from datetime import date, time
 from importlib import import_module
 from typing import Any
 
-from cvec_circus.config.readers.lines import Entry
-from cvec_circus.config.section import CIRCUS, ENV, PLUGIN, SOCKET, WATCHER, Findings, Place
+from cvec_circus.config.section import (
+    CIRCUS,
+    ENV,
+    PLUGIN,
+    SOCKET,
+    WATCHER,
+    Entry,
+    Findings,
+    Place,
+)
 from cvec_circus.options.needs import NEEDS
 
 MOST_ENDS = 500

@@ -1,180 +1,205 @@
-"""Files: what they include, what comes first, and what cannot be read."""
+"""The line grammar: a case for each of its rules, measured against Circus 0.19."""
 
 from __future__ import annotations
 
-import os
+import configparser
+import random
 import unittest
 
-from cvec_circus.config.readers.files import LARGEST_FILE
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.ini import MOST_COMPLAINTS, parse
+from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
-from tests.config.support import ENVIRON, ConfigTestCase
 
-MAIN = "[watcher:main]\ncmd = main\n"
+Pairs = list[tuple[str, str]]
 
 
-class TestInclude(ConfigTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.write("a.ini", "[watcher:a]\ncmd = a\n")
-        self.write("sub/b.ini", "[watcher:b]\ncmd = b\n")
-        self.write("sub/c.ini", "[watcher:c]\ncmd = c\n")
-        self.write("sub/d.txt", "[watcher:d]\ncmd = d\n")
+def keys(text: str) -> Pairs:
+    """Return the keys and values of a text that has nothing wrong in it."""
+    findings = Findings()
+    entries = parse(text, "x.ini", findings)
+    findings.raise_problems()
+    return [(entry.key, entry.value) for entry in entries if entry.key is not None]
 
-    def names(self, circus: str) -> list[str]:
-        configuration = self.load(f"[circus]\n{circus}\n{MAIN}")
-        self.assertEqual(configuration.warnings, [])
-        return [watcher.name for watcher in configuration.watchers]
 
-    def test_a_named_pipe_is_no_file(self) -> None:
-        os.mkfifo(os.path.join(self.folder, "sub", "pipe.ini"))
-        loaded = self.load(f"[circus]\ninclude_dir = sub\n{MAIN}")
-        self.assertEqual([one.name for one in loaded.watchers], ["main", "b", "c"])
-        said = "sub/pipe.ini is a pipe, which is not read; write a regular file"
-        self.assertEqual(loaded.warnings, [f"main.ini:2: [circus] include_dir: {said}"])
+def headers(text: str) -> list[str]:
+    findings = Findings()
+    entries = parse(text, "x.ini", findings)
+    findings.raise_problems()
+    return [entry.section for entry in entries if entry.key is None]
 
-    def test_files_and_patterns(self) -> None:
-        for circus, names in (
-            ("include = a.ini", ["a"]),
-            ("include = sub/b.ini a.ini", ["b", "a"]),
-            ("include = sub/c.ini\n  a.ini\n", ["c", "a"]),
-            ("include = sub/*.ini", ["b", "c"]),
-            ("include = sub/[c-d].*", ["c", "d"]),
-            ("include_dir = sub", ["b", "c"]),
-            ("include_dir = s*", ["b", "c"]),
-            ("include_dir = sub\ninclude = a.ini", ["a", "b", "c"]),
-            (f"include = {self.folder}/a.ini", ["a"]),
-            ("include = a.ini ./a.ini a.*", ["a"]),
-            ("include = $(circus.env.X)/b.ini\n[env]\nX = sub", ["b"]),
+
+class TestGrammar(unittest.TestCase):
+    """Each row of the table of the grammar."""
+
+    def test_comments_at_the_beginning_of_a_line(self) -> None:
+        text = "# a = 1\n[s]\n; b = 1\n#c\nrem d = 1\nREM e = 1\nrem\nremx = 1\nf = 2\n"
+        self.assertEqual(keys(text), [("remx", "1"), ("f", "2")])
+
+    def test_the_first_separator_splits(self) -> None:
+        for line, pair in (
+            ("key = value", ("key", "value")),
+            ("key: value", ("key", "value")),
+            ("key: a=b", ("key", "a=b")),
+            ("key = a:b", ("key", "a:b")),
+            ("key == 1", ("key", "= 1")),
+            ("key\t=\ta\tb", ("key", "a\tb")),
+            ("a key = 1", ("a key", "1")),
+            ("key=", ("key", "")),
+            ("Key.With-Case = 1", ("Key.With-Case", "1")),
         ):
-            with self.subTest(circus):
-                self.assertEqual(self.names(circus), ["main", *names])
+            self.assertEqual(keys(f"[s]\n{line}\n"), [pair])
 
-    def test_relative_to_the_main_file(self) -> None:
-        self.write("sub/main.ini", f"[circus]\ninclude = b.ini deep/x.ini\n{MAIN}")
-        self.write("sub/deep/x.ini", "[circus]\ninclude = c.ini\n[watcher:x]\ncmd = x\n")
-        names = [w.name for w in load("sub/main.ini", ENVIRON, str(self.folder)).watchers]
-        self.assertEqual(names, ["main", "b", "x", "c"])
-
-    def test_what_is_missing_warns(self) -> None:
-        for circus, named in (
-            ("include = nope.ini", "nope.ini"),
-            ("include_dir = nope", "nope/*.ini"),
-            ("include = [z-a]", "[z-a]"),
+    def test_an_indented_line_continues(self) -> None:
+        for text, value in (
+            ("key = a\n  b\n\tc\n", "a\nb\nc"),
+            ("key =\n  a\n  b\n", "\na\nb"),
+            ("key = a\n  # b\n  ; c\n", "a\n# b\n; c"),
+            ("key = a\n  b ; c\n", "a\nb ; c"),
+            ("key = a ; x\n  b\n", "a\nb"),
+            ("key = a\n  other = b\n", "a\nother = b"),
+            ("key = a\n  [t]\n", "a\n[t]"),
+            ("key = a\n\n  b\n", "a\nb"),
+            ("key = a\n# note\n  b\n", "a\nb"),
+            ("key = a\n   \n", "a"),
+            ('key = ""\n  b\n', "\nb"),
+            ("key = a\n\u00a0b\n", "a\nb"),
         ):
-            with self.subTest(circus):
-                configuration = self.load(f"[circus]\n{circus}\n{MAIN}")
-                self.assertEqual(len(configuration.watchers), 1)
-                self.assertEqual(
-                    configuration.warnings,
-                    [
-                        f"main.ini:2: [circus] {circus.partition(' ')[0]}: nothing is there at "
-                        f"{named}; paths are relative to the main file"
-                    ],
-                )
+            with self.subTest(text):
+                self.assertEqual(keys(f"[s]\n{text}"), [("key", value)])
 
-    def test_circles(self) -> None:
-        self.write("a.ini", "[circus]\ninclude = main.ini a.ini sub/*\n[watcher:a]\ncmd = a\n")
-        self.assertEqual(self.names("include = a.ini"), ["main", "a", "b", "c", "d"])
+    def test_an_indented_line_with_nothing_to_continue(self) -> None:
+        self.assertEqual(keys("[s]\n  a = 1\nb = 2\n"), [("a", "1"), ("b", "2")])
+        self.assertEqual(keys("[s]\n  # note\n  ; note\na = 1\n"), [("a", "1")])
+        self.assertEqual(headers("  [s]\n  [t]\n"), ["s", "t"])
 
-    def test_a_folder_is_a_problem(self) -> None:
-        self.assertEqual(
-            self.problems("[circus]\ninclude = su*"), ["sub: cannot be read: Is a directory"]
-        )
-
-
-class TestWhatComesFirst(ConfigTestCase):
-    def test_the_first_value_of_a_key(self) -> None:
-        text = "[watcher:x]\ncmd = a\nx.y = 1\n  2\nx.y = 3\n  4\n[watcher:x]\ncmd = b\nx.z = 5\n"
-        configuration = self.load(text)
-        [watcher] = configuration.watchers
-        self.assertEqual(watcher.options["cmd"], "a")
-        self.assertEqual(watcher.options["x.y"], "1\n2\n4")  # as in Circus
-        self.assertEqual(watcher.options["x.z"], "5")
-        self.assertEqual(
-            configuration.warnings,
-            [
-                "main.ini:5: [watcher:x] x.y: given in line 3 already; this one is ignored",
-                "main.ini:8: [watcher:x] cmd: given in line 2 already; this one is ignored",
-            ],
-        )
-
-    def test_the_main_file_before_those_it_includes(self) -> None:
-        self.write("a.ini", "[watcher:x]\ncmd = a\nx.y = a\n")
-        self.write("b.ini", "[watcher:x]\nx.y = b\nx.z = b\n[circus]\ncheck_delay = 9\n")
-        text = "[circus]\ninclude = a.ini b.ini\ncheck_delay = 2\n[watcher:x]\ncmd = main\n"
-        configuration = self.load(text)
-        [watcher] = configuration.watchers
-        self.assertEqual(watcher.options["cmd"], "main")
-        self.assertEqual((watcher.options["x.y"], watcher.options["x.z"]), ("a", "b"))
-        self.assertEqual(str(watcher.section.place("x.z")), "b.ini:3")
-        self.assertEqual(configuration.circus["check_delay"], 2.0)
-        self.assertEqual(configuration.warnings, [])
-
-    def test_default(self) -> None:
-        configuration = self.load(
-            "[watcher:x]\ncmd = x\n[DEFAULT]\ncmd = d\nmax_retry = -1\nx.y = 1\nworking_dir = /d\n"
-            "[watcher:y]\nmax_retry = 3\n[socket:s]\n[circus]\n[env]\nA = 1\n"
-        )
-        x, y = configuration.watchers
-        self.assertEqual((x.options["cmd"], x.options["max_retry"]), ("x", -1))
-        self.assertEqual((y.options["cmd"], y.options["max_retry"]), ("d", 3))
-        self.assertEqual(x.options["x.y"], "1")
-        self.assertEqual(x.options["env"]["max_retry"], "-1")
-        self.assertEqual(str(x.section.place("max_retry")), "main.ini:5")
-        self.assertEqual(configuration.warnings, [])
-
-
-class TestWhatCannotBeRead(ConfigTestCase):
-    def test_encodings(self) -> None:
-        said = "save the file as UTF-8 text"
-        for content, line in (
-            (MAIN.encode("utf-16"), "main.ini:1: this is UTF-16; " + said),
-            (b"\xfe\xff" + MAIN.encode("utf-16-be"), "main.ini:1: this is UTF-16; " + said),
-            (MAIN.encode("utf-16-le"), "main.ini:1: there is a NUL here; " + said),
-            (MAIN.encode() + b"x = \xff\n", "main.ini:3: byte 0xff is not UTF-8; " + said),
-            (
-                b"\xef\xbb\xbf" + MAIN.encode() + b"x = \xe9\n",
-                "main.ini:3: byte 0xe9 is not UTF-8; " + said,
-            ),
-            (MAIN.encode() + b"a.b = \0\n", "main.ini:3: there is a NUL here; " + said),
+    def test_notes_after_a_value(self) -> None:
+        for line, value in (
+            ("key = 1 ; note", "1"),
+            ("key = 1 ;", "1"),
+            ("key = 1\t;note", "1"),
+            ("key = a ;b;c", "a"),
+            ("key = 1; note", "1; note"),
+            ("key = a;b ;c", "a;b ;c"),
+            ("key = ;note", ";note"),
+            ("key = ; note", "; note"),
+            ("key = sh -c 'a; b' ; c", "sh -c 'a; b' ; c"),
+            ("key = sh -c 'a ; b'", "sh -c 'a"),
+            ("a;key = 1 ; note", "1"),
         ):
             with self.subTest(line):
-                self.assertEqual(self.problems(content), [line])
+                self.assertEqual(keys(f"[s]\n{line}\n")[0][1], value)
 
-    def test_byte_order_mark(self) -> None:
-        [watcher] = self.load(b"\xef\xbb\xbf" + MAIN.encode()).watchers
-        self.assertEqual(watcher.name, "main")
+    def test_a_hash_stays(self) -> None:
+        for value in ("p#ss", "a # b", "#fff", "http://x/#y"):
+            self.assertEqual(keys(f"[s]\nkey = {value}\n"), [("key", value)])
 
-    def test_missing_file(self) -> None:
-        with self.assertRaises(ConfigError) as caught:
-            load("nope.ini", ENVIRON, str(self.folder))
+    def test_verbatim(self) -> None:
+        for value in ("a, b,c", '"a b"', "''", "%(x)s %d", "'a", "$HOME", "[x]", "é ☃", "\\n"):
+            self.assertEqual(keys(f"[s]\nkey = {value}\n"), [("key", value)])
+        self.assertEqual(keys('[s]\nkey = ""\n'), [("key", "")])
+
+    def test_what_follows_a_header(self) -> None:
+        for line, name in (
+            ("[x] ; note", "x"),
+            ("[x] note", "x"),
+            ("[x]note", "x"),
+            ("[x] ; see [y]", "x"),
+            ("[x] # see [y]", "x"),
+            ("[env:web[0-9]]", "env:web[0-9]"),
+            ("[env:web[0-9]] ; [y]", "env:web[0-9]"),
+            ("[x ; y]", "x ; y"),
+            ("[ a b ]", "a b"),
+        ):
+            with self.subTest(line):
+                self.assertEqual(headers(f"{line}\n"), [name])
+
+    def test_line_ends_and_trailing_blanks(self) -> None:
+        for end in ("\n", "\r\n", "\r", "  \n", "\t\r\n"):
+            self.assertEqual(
+                keys(end.join(["[s]", "a = 1", "b = 2", ""])), [("a", "1"), ("b", "2")]
+            )
+
+    def test_only_line_ends_end_a_line(self) -> None:
+        value = "1\x0b2\x1c3\u20284\x855"
+        self.assertEqual(keys(f"[s]\nkey = {value}\n"), [("key", value)])
+
+    def test_everything_is_given_in_order_with_its_line(self) -> None:
+        entries = parse("[s]\na = 1\n  2\n\n[s]\na = 3\n", "x.ini", Findings())
         self.assertEqual(
-            caught.exception.problems, ["nope.ini: cannot be read: No such file or directory"]
+            [entry[:4] for entry in entries],
+            [("s", None, "", 1), ("s", "a", "1\n2", 2), ("s", None, "", 5), ("s", "a", "3", 6)],
         )
 
-    def test_odd_paths(self) -> None:
-        for path in ("", "a\0b", "x" * 10_000, "\udcff"):
-            with self.subTest(path[:5]), self.assertRaises(ConfigError):
-                load(path, ENVIRON, str(self.folder))
 
-    def test_a_file_that_is_too_large(self) -> None:
-        with open(os.path.join(self.folder, "large.ini"), "wb") as file:
-            file.truncate(LARGEST_FILE + 1)
+class TestComplaints(unittest.TestCase):
+    def problems(self, text: str) -> list[str]:
+        findings = Findings()
+        parse(text, "x.ini", findings)
         with self.assertRaises(ConfigError) as caught:
-            load("large.ini", ENVIRON, str(self.folder))
-        self.assertEqual(
-            caught.exception.problems, ["large.ini: larger than 16 MiB; is it the right file?"]
-        )
-        self.assertEqual(LARGEST_FILE, 16 * 1024 * 1024)
+            findings.raise_problems()
+        return caught.exception.problems
 
-    def test_what_is_no_regular_file(self) -> None:
-        os.mkfifo(os.path.join(self.folder, "pipe"))
-        for path in ("pipe", "/dev/zero"):
-            with self.assertRaises(ConfigError) as caught:
-                load(path, ENVIRON, str(self.folder))
-            expected = f"{path}: cannot be read: not a regular file"
-            self.assertEqual(caught.exception.problems, [expected])
+    def test_neither_key_nor_header(self) -> None:
+        said = "this is neither KEY = VALUE nor a section header"
+        self.assertEqual(
+            self.problems("[s]\nkey\n= x\na = 1\n: y\n"),
+            [f"x.ini:2: {said}", f"x.ini:3: {said}", f"x.ini:5: {said}"],
+        )
+
+    def test_before_the_first_section(self) -> None:
+        self.assertEqual(
+            self.problems("a = 1\nb = 2\n[s]\nc = 3\n"),
+            ["x.ini:1: not an INI file: line 1 is outside any [section]"],
+        )
+
+    def test_broken_headers(self) -> None:
+        said = "this is no section header; write [NAME]"
+        self.assertEqual(
+            self.problems("[]\n[ ]\n[a\nb = 1\n"), [f"x.ini:{line}: {said}" for line in (1, 2, 3)]
+        )
+
+    def test_not_a_screen_full_of_them(self) -> None:
+        problems = self.problems("[s]\n" + "x\n" * 1000)
+        self.assertEqual(len(problems), MOST_COMPLAINTS + 1)
+        self.assertEqual(
+            problems[-1], f"x.ini:1001: and {1000 - MOST_COMPLAINTS} more lines like these"
+        )
+
+    def test_long_lines_take_no_time(self) -> None:
+        for line in ("[" * 10**6, " ;" * 10**6, "a" + " " * 10**6 + "b", "a = " + " ;" * 10**6):
+            parse(f"[s]\n{line}\n", "x.ini", Findings())
+
+
+class TestAgainstPython(unittest.TestCase):
+    """Where Python's own parser knows the same rules, it reads the same."""
+
+    def test_random_files(self) -> None:
+        chance = random.Random(7)
+        words = ["a", "b c", "x=y", "p:q", '"q"', "'", "%(a)s", "#x", "é", "[z]", "1, 2", "$x"]
+        for _ in range(300):
+            lines = []
+            for section in range(chance.randint(1, 4)):
+                lines.append(f"[s{section}]{chance.choice(['', '  ', chr(9)])}")
+                for key in range(chance.randint(0, 4)):
+                    separator = chance.choice(["=", " = ", ":", " : ", "\t=  "])
+                    value = " ".join(chance.choices(words, k=chance.randint(0, 3)))
+                    lines.append(f"key{key}{separator}{value}{chance.choice(['', ' '])}")
+                    if value:
+                        more = chance.choices(words, k=chance.randint(0, 2))
+                        lines += [f"{chance.choice([' ', chr(9)])}{word}" for word in more]
+            text = "\n".join(lines) + "\n"
+            python = configparser.RawConfigParser(
+                delimiters=("=", ":"), comment_prefixes=(), empty_lines_in_values=False
+            )
+            python.optionxform = str  # type: ignore[assignment,method-assign]
+            python.read_string(text)
+            theirs = [
+                (section, *pair) for section in python.sections() for pair in python.items(section)
+            ]
+            ours = [
+                entry[:3] for entry in parse(text, "x.ini", Findings()) if entry.key is not None
+            ]
+            self.assertEqual(ours, theirs, text)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import examine
 from cvec_circus.config.readers import toml
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.config.section import Findings
 from cvec_circus.exc import ConfigError
 from tests.config.support import ENVIRON, ConfigTestCase
