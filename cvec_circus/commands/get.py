@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import NAME, Call, Command, Fields, Property
+from cvec_circus.commands.base import NAME, Call, Fields, Property
 from cvec_circus.commands.kinds import to_names
-from cvec_circus.commands.render import Table, key_lines, option_lines
+from cvec_circus.commands.options import OptionsCommand
 from cvec_circus.exc import MessageError
 from cvec_circus.options.nearest import did_you_mean
-from cvec_circus.options.secrets import conceal
 
 
-class Get(Command):
+class Get(OptionsCommand):
     name = "get"
     doc = "Show some options of a watcher."
     properties = (NAME, Property("keys", to_names, mandatory=True, doc="The options' names."))
@@ -25,12 +24,3 @@ class Get(Command):
                 near = did_you_mean(key[:60], options)
                 raise MessageError(f"{key[:60]!r} option not found{near}")
         return {"options": {key: options[key] for key in call.props["keys"]}}
-
-    def concealed(self, reply: Fields) -> Fields:
-        return {**reply, "options": conceal("", reply["options"])}
-
-    def words(self, reply: Fields) -> Table:
-        return key_lines(reply["options"])
-
-    def script(self, reply: Fields) -> str:
-        return option_lines(reply["options"])

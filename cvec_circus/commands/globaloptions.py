@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from cvec_circus.commands.base import Call, Command, Fields, Property
-from cvec_circus.commands.render import Table, key_lines, option_lines
+from cvec_circus.commands.base import Call, Fields, Property
+from cvec_circus.commands.options import OptionsCommand
 from cvec_circus.exc import MessageError
 from cvec_circus.options.kinds import to_text
-from cvec_circus.options.secrets import conceal
 
 
-class GlobalOptions(Command):
+class GlobalOptions(OptionsCommand):
     name = "globaloptions"
     doc = "Show the options of the daemon itself."
     properties = (Property("option", to_text, doc="One option; all of them without it."),)
@@ -22,12 +21,3 @@ class GlobalOptions(Command):
         if wanted not in options:
             raise MessageError(f"{wanted[:60]!r} not an existing option")
         return {"options": {wanted: options[wanted]}}
-
-    def concealed(self, reply: Fields) -> Fields:
-        return {**reply, "options": conceal("", reply["options"])}
-
-    def words(self, reply: Fields) -> Table:
-        return key_lines(reply["options"])
-
-    def script(self, reply: Fields) -> str:
-        return option_lines(reply["options"])

@@ -20,18 +20,14 @@ from cvec_circus import exc, logger
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.program import refuse
-from cvec_circus.logs.lines import Lines, conceal_others
+from cvec_circus.logs.program import configure
 from cvec_circus.runtime.assignment import Assignment, argument_parser, read
 from cvec_circus.runtime.catalogue import load_class, names
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
 from cvec_circus.system import completion, utf8
-from cvec_circus.system.signals import Interrupts
+from cvec_circus.system.signals import ENDING, Interrupts, handle_ending
 from cvec_circus.wire.progress import LAYOUT
-
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""The first one stops the plugin. Of further ones only a SIGINT that insists ends it at once: the
-daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP twice."""
 
 ORPHAN_TIMEOUT = 20.0
 """Seconds that a plugin may take to stop when the daemon is gone, and nothing else would end it. A
@@ -80,9 +76,13 @@ def run(assignment: Assignment) -> int:
     try:
         plugin_class = load_class(assignment.use)
         assignment.config = typed(plugin_class.schema, assignment.config)
-        signals.log_fileno = configure_log(assignment)
+        name = str(assignment.config.get("name", assignment.use))
+        about = assignment.log_level, assignment.log_output, assignment.by_daemon
+        signals.log_fileno = configure(name, *about)
     except (exc.PluginError, exc.OptionError, OSError) as error:
         return refused(assignment, error)
+    if assignment.by_daemon and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
     # The daemon's log has the endpoints already; who starts a plugin by hand wants to see them.
     level = logging.DEBUG if assignment.by_daemon else logging.INFO
     logger.log(level, "Loading the plugin...")
@@ -153,7 +153,7 @@ class Signals:
     def __init__(self) -> None:
         """Begin to listen, to the end of the process: a thread of the plugin may outlive it."""
         self.control = ZmqLoop(name="control")
-        self.log_fileno: Callable[[], int] = _stderr
+        self.log_fileno: Callable[[], int] = lambda: 2
         self._read_fd, write_fd = os.pipe()
         os.set_blocking(write_fd, False)
         self._lock = threading.Lock()
@@ -161,9 +161,7 @@ class Signals:
         self._interrupts = Interrupts()
         self._arrived = False
         signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-        for signum in HANDLED:
-            if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, _nothing)  # what nohup ignores stays ignored
+        handle_ending(_nothing)
         threading.Thread(target=self._listen, name="signals", daemon=True).start()
 
     def watch(self, plugin: CircusPlugin) -> None:
@@ -178,7 +176,7 @@ class Signals:
         """Read the numbers of signals. The listening thread."""
         while True:
             for signum in os.read(self._read_fd, 64):
-                if signum in HANDLED:
+                if signum in ENDING:
                     self._hear(signum)
 
     def _hear(self, signum: int) -> None:
@@ -233,51 +231,6 @@ def refused(assignment: Assignment, error: Exception) -> int:
     if assignment.log_level == "debug" and error.__cause__ is not None:
         traceback.print_exception(type(error), error.__cause__, error.__cause__.__traceback__)
     return code
-
-
-def configure_log(assignment: Assignment) -> Callable[[], int]:
-    """Log bare lines for a person, and lines with time and name into the daemon's log.
-
-    Returns:
-        A function that returns the log's file descriptor, which may change.
-
-    Raises:
-        OSError: The log file cannot be opened, or the syslog cannot be reached.
-        OptionError: The URL of the syslog is invalid.
-    """
-    name = str(assignment.config.get("name", assignment.use))
-    output, fileno = open_log(assignment, name)
-    line = "[%(levelname)s] %(message)s"
-    if assignment.by_daemon:
-        line = f"%(asctime)s {name.replace('%', '%%')}[%(process)d] {line}"
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(line_buffering=True)  # so that print() shows in the log at once
-    output.setFormatter(Lines(line, 2 if assignment.log_output == "-" else -1, conceals=True))
-    conceal_others()
-    logger.addHandler(output)
-    logger.setLevel(assignment.log_level.upper())
-    logger.propagate = False
-    return fileno
-
-
-def open_log(assignment: Assignment, name: str) -> tuple[logging.Handler, Callable[[], int]]:
-    """Return the handler of the log, and a function that returns its file descriptor."""
-    if assignment.log_output != "-":
-        from cvec_circus.logs.log import open_output  # most plugins log to the standard error
-
-        try:
-            output = open_output(assignment.log_output)
-        except OSError:
-            if not assignment.by_daemon:
-                raise  # under a daemon the plugin runs even while its syslog is gone
-        else:
-            output.subject = name
-            return output, lambda: max(output.fileno(), 2)
-    return logging.StreamHandler(sys.stderr), _stderr
-
-
-def _stderr() -> int:
-    return 2
 
 
 if __name__ == "__main__":

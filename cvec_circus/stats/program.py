@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -13,21 +12,17 @@ from cvec_circus.base.loop import Loop
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.program import Parser, assigned, refuse, seconds
 from cvec_circus.client.tunnel import tunnel_until_signal
-from cvec_circus.logs.lines import Lines
-from cvec_circus.logs.log import open_output
+from cvec_circus.logs.program import configure
 from cvec_circus.stats.payloads import STATISTICS
 from cvec_circus.stats.service import Service, Task
 from cvec_circus.system import completion, utf8
-from cvec_circus.system.signals import Interrupts
+from cvec_circus.system.signals import Interrupts, handle_ending
 
 PROGRAM = "cvec_circusd-stats"
 VARIABLE = "CVEC_CIRCUS_STATS"
 
 SHORTEST = 0.1
 """Seconds: a shorter interval would show less, as processor time is counted in hundredths."""
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-"""The first one ends the process in order; of further ones only a SIGINT that insists counts."""
 
 
 def argument_parser() -> Parser:
@@ -69,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except exc.ArgumentError as error:
         return refuse(error)
     try:
-        configure_log(task)
+        configure(STATISTICS, task.log_level, task.log_output, task.by_daemon)
         with tunnel_until_signal(task.ssh) as tunnel:
             task.endpoint = tunnel.local(task.endpoint)
             task.pubsub_endpoint = tunnel.local(task.pubsub_endpoint)
@@ -96,9 +91,7 @@ def end_by_signals(loop: Loop) -> None:
         loop.stop()
 
     signal.set_wakeup_fd(loop.wakeup.write_fd, warn_on_full_buffer=False)
-    for signum in SIGNALS:
-        if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, hear)  # what nohup ignores stays ignored
+    handle_ending(hear)
 
 
 def watch_lifeline(loop: Loop, lifeline: int) -> None:
@@ -110,30 +103,6 @@ def watch_lifeline(loop: Loop, lifeline: int) -> None:
         loop.stop()
 
     loop.add_reader(lifeline, gone)
-
-
-def configure_log(task: Task) -> None:
-    """Log bare lines for a person, or lines with time and name into the daemon's log.
-
-    Raises:
-        OSError: The log file cannot be opened, or the syslog cannot be reached.
-        OptionError: The URL of the syslog makes no sense.
-    """
-    line = "[%(levelname)s] %(message)s"
-    if task.by_daemon:
-        line = f"%(asctime)s {STATISTICS}[%(process)d] {line}"
-    output: logging.Handler = logging.StreamHandler(sys.stderr)
-    if task.log_output != "-":
-        try:
-            output = open_output(task.log_output)
-            output.subject = STATISTICS
-        except OSError:
-            if not task.by_daemon:
-                raise  # under a daemon, run all the same: its syslog may be away for a while
-    output.setFormatter(Lines(line, 2 if task.log_output == "-" else -1, conceals=True))
-    logger.addHandler(output)
-    logger.setLevel(task.log_level.upper())
-    logger.propagate = False
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import signal
+from collections.abc import Callable
 
 from cvec_circus.base.clock import SYSTEM, Clock
 
@@ -15,6 +16,12 @@ LAST = int(signal.SIGRTMAX)
 """The highest signal number there is, 64 on Linux."""
 
 REALTIME = re.compile(r"(RTMIN|RTMAX)([+-]\d+)?")
+
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+"""The first one ends a program of ours in order. Of further ones only a SIGINT that insists ends it
+at once: the daemon and a service manager may both send SIGTERM, and a closed terminal sends SIGHUP
+twice."""
 
 
 class Interrupts:
@@ -39,6 +46,13 @@ class Interrupts:
         if self._first_at is None:
             self._first_at = now
         return now - self._first_at > INSISTENCE
+
+
+def handle_ending(handler: Callable[[int, object], object]) -> None:
+    """Install a handler of the signals that end a program. The main thread."""
+    for signum in ENDING:
+        if signum == signal.SIGTERM or signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, handler)  # what nohup ignores stays ignored
 
 
 def to_signum(value: object) -> int:

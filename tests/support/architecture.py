@@ -92,6 +92,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "daemon.daemon": None,  # what only some starts need
     "daemon.main": None,
     "logs.log": None,  # syslog and logging.config
+    "logs.program": "cvec_circus.logs.log",  # most plugins log to the standard error
     "system.completion": "argcomplete",  # an extra
     "system.pidfd": "ctypes",  # few daemons take a file from another process
     "system.memory": "ctypes",  # a program that embeds an arbiter may never need it
@@ -122,7 +123,7 @@ LATE_IMPORTS: dict[str, str | None] = {
     "runtime.assignment": "cvec_circus.ctl.output",  # only --list prints
     "runtime.catalogue": None,  # only some names, and descriptions
     "runtime.life": "cvec_circus.runtime.statistics",
-    "runtime.runner": None,  # a log file, and a daemon on another machine
+    "runtime.runner": "cvec_circus.client.tunnel",  # only for a daemon on another machine
     "runtime.schema": "configobj",  # most plugins have no schema
     "plugins.redis_observer": "redis",
 }
