@@ -89,6 +89,10 @@ class SocketError(CircusError, OSError):
     """
 
 
+class OutputError(CircusError):
+    """A standard output that cannot be written to, though it has a reader."""
+
+
 class PidfileError(CircusError, RuntimeError):
     """A pid file that cannot be written, or is that of a running daemon.
 

@@ -85,7 +85,12 @@ def says_yes(question: str) -> bool:
     try:
         say(plain(question), end="")
         answer = sys.stdin.readline()
-    except (KeyboardInterrupt, OSError, UnicodeError):  # the last two: the terminal is gone, or odd
+    except (
+        KeyboardInterrupt,
+        OSError,
+        exc.OutputError,
+        UnicodeError,
+    ):  # the terminal is gone, or odd
         answer = ""
     if not answer.endswith("\n"):
         say("")

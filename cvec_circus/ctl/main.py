@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exc.EXIT_USAGE
     except KeyboardInterrupt:
         return exc.EXIT_INTERRUPTED
-    except OSError as problem:
-        complain(f"{exc.ERROR}the output cannot be written: {problem.strerror}")
+    except exc.OutputError as problem:
+        complain(f"{exc.ERROR}{problem}")
         return exc.EXIT_PROBLEM
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from cvec_circus.commands.render import Table
-from cvec_circus.exc import ERROR
+from cvec_circus.exc import ERROR, OutputError
 from cvec_circus.options.secrets import conceal_text
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def say(text: str, end: str = "\n") -> bool:
         False if there is no reader: it has left, as `head` does, or the output is closed.
 
     Raises:
-        OSError: It cannot be written.
+        OutputError: It cannot be written.
     """
     if sys.stdout is None:
         return False
@@ -129,7 +129,7 @@ def say(text: str, end: str = "\n") -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(problem, BrokenPipeError):
             return False
-        raise
+        raise OutputError(f"the output cannot be written: {problem.strerror}") from None
     return True
 
 

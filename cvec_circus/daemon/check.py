@@ -15,7 +15,7 @@ from cvec_circus.ctl.output import say
 from cvec_circus.daemon import machine
 from cvec_circus.daemon.arguments import complain
 from cvec_circus.daemon.systemd import counts
-from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, CircusError
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM
 from cvec_circus.options.checks import FAMILIES, FORMS, NETWORK_KINDS
 from cvec_circus.options.expand import names_in
 from cvec_circus.options.secrets import Variables
@@ -46,7 +46,7 @@ def check(
         The exit code: 1 if a file has a problem, else 0.
 
     Raises:
-        CircusError: The standard output cannot be written.
+        OutputError: The standard output cannot be written.
     """
     code = EXIT_OK
     for path in paths:
@@ -61,7 +61,7 @@ def check(
         variables = Variables(examination.build.everything.variables)
         lines = [variables.conceal(_line(one)) for one in found]
         lines.append(f"{path}: {_verdict(examination, found)}")
-        _print([printable(line) for line in lines])
+        say("\n".join(printable(line) for line in lines))
     return code
 
 
@@ -78,7 +78,7 @@ def print_config(path: str, environ: Mapping[str, str], cwd: str) -> int:
     else:
         problems = [line for one in configuration.left_out for line in one.problems]
         head = f"# {printable(path)}, with every default filled in"
-        _print([head, *Effective(examination.build, configuration).lines()])
+        say("\n".join([head, *Effective(examination.build, configuration).lines()]))
     for problem in problems:
         complain(printable(problem))
     return EXIT_PROBLEM if problems else EXIT_OK
@@ -116,13 +116,6 @@ def _verdict(examination: Examination, found: Sequence[Finding]) -> str:
 def _line(found: Finding) -> str:
     kind = "problem" if found.is_problem else "warning"
     return f"{found.place}: {kind}: {found.text}" if found.place else f"{kind}: {found.text}"
-
-
-def _print(lines: Sequence[str]) -> None:
-    try:
-        say("\n".join(lines))
-    except OSError as error:
-        raise CircusError(f"the output cannot be written: {error.strerror}") from None
 
 
 def _check_endpoints(examination: Examination, allow_remote: bool) -> Examination:

@@ -69,9 +69,8 @@ class ListPlugins(argparse.Action):
         sys.path.insert(0, "")  # as for a plugin that is run
         try:
             say("\n".join(overview()))
-        except OSError as problem:
-            reason = f"the output cannot be written: {problem.strerror}"
-            parser.exit(exc.EXIT_PROBLEM, f"{exc.ERROR}{reason}\n")
+        except exc.OutputError as problem:
+            parser.exit(exc.EXIT_PROBLEM, f"{exc.ERROR}{problem}\n")
         parser.exit()
 
 

@@ -168,8 +168,8 @@ class Top:
         try:
             if not say(text):
                 self._loop.stop()
-        except OSError as problem:
-            self._fail(f"the output cannot be written: {problem.strerror}", exc.EXIT_PROBLEM)
+        except exc.OutputError as problem:
+            self._fail(str(problem), exc.EXIT_PROBLEM)
 
     def _fail(self, why: str, exit_code: int) -> None:
         print(f"{exc.ERROR}{why}", file=sys.stderr)
