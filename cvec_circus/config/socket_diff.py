@@ -106,10 +106,13 @@ def _why_renewed(one: Held, before: int, after: int | None, options: Options | N
     """Why processes that have a socket must be replaced, "" if they have the right one."""
     if after != before:
         return f"socket {one.name} is another one"
-    if options is None:
-        return ""
-    if options["blocking"] != one.options["blocking"]:
-        return f"blocking of socket {one.name} changes"
-    if options["so_reuseport"] and options["backlog"] != one.options["backlog"]:
-        return f"backlog of socket {one.name} changes"
+    return "" if options is None else why_retuned(one.name, one.options, options)
+
+
+def why_retuned(name: str, before: Options, after: Options) -> str:
+    """Say which setting of a socket changes that only new processes get; "" for none."""
+    if after["blocking"] != before["blocking"]:
+        return f"blocking of socket {name} changes"
+    if after["so_reuseport"] and after["backlog"] != before["backlog"]:
+        return f"backlog of socket {name} changes"
     return ""

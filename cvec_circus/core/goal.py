@@ -101,7 +101,7 @@ class Failed(NamedTuple):
             left.append("the options of before are back")
         elif self.replaced:
             left.append(f"stopped at {self.replaced} of {total}")
-        if not left or (self.replaced and not self.is_undone and count + self.replaced < total):
+        if self.is_undone or not self.replaced or count + self.replaced < total:
             left.append(_kept(count, total))
         said = f"{WROTE}{words}" if words else ""
         text = "; ".join(filter(None, (self.why, *left, said)))

@@ -216,7 +216,7 @@ class Roller(Ender):
         places, rollout = watcher.places, watcher.rollout
         assert rollout is not None and rollout.way_back
         cause, replaced = ROLLBACK._replace(why=text), watcher.replaced
-        kept, is_partial = list(places.stale), rollout.is_partial
+        kept, is_partial, undo = list(places.stale), rollout.is_partial, rollout.undo
         self._keep_old(watcher, process, cause)
         if has_exited and rollout.may_retry:
             self.note(watcher, f"{text}; tried again with the old process stopped first")
@@ -225,10 +225,14 @@ class Roller(Ender):
             )
             return
         watcher.rollout = None
-        news = [one for one in places.fresh if one.generation > rollout.undo.number]
-        watcher.undo(rollout.undo)
-        if rollout.undo.names:
-            self.take_over(watcher, rollout.undo.names)
+        for one in kept:
+            if one.generation <= undo.last:
+                one.generation = min(one.generation, undo.number)
+        news = [one for one in places.fresh if one.generation > undo.number]
+        watcher.undo(undo)
+        if undo.names:
+            kept = [one for one in kept if one not in news]
+            self.take_over(watcher, undo.names)
         self.tell_failed(watcher, at_once=True)
         watcher.failed = Failed(
             watcher.failed.number + 1 if watcher.failed else 1,
@@ -238,11 +242,11 @@ class Roller(Ender):
             tuple(one.pid for one in kept),
             rollout.total,
             0 if is_partial else replaced,
-            bool(rollout.undo.names),
+            bool(undo.names),
         )
         if rollout.cause.text == MAX_AGE.text:
             self._put_off(watcher)
-        elif rollout.undo.names and news:
+        elif undo.names and news:
             self.roll_out(watcher, cause, watcher.settings.undo_nothing(), False, news)
 
     def tell_failed(self, watcher: Watcher, at_once: bool = False) -> None:

@@ -26,23 +26,27 @@ class Undo(NamedTuple):
     """The options before an order, to go back to. Immutable."""
 
     number: int  # of the generation
+    last: int  # of the newest one that has the same options
     names: tuple[str, ...]  # those that the order has changed
     options: WatcherOptions
     configured: WatcherOptions  # as the configuration had them
 
     def merged(self, later: Undo) -> Undo:
         """Return the way back from a later order as well."""
-        return self._replace(names=tuple(dict.fromkeys((*self.names, *later.names))))
+        last = self.last if self.names else later.last
+        names = tuple(dict.fromkeys((*self.names, *later.names)))
+        return self._replace(last=last, names=names)
 
     def to_state(self) -> list[Any]:
         """Return all of it in JSON's types."""
-        return [self.number, self.names, written(self.options), written(self.configured)]
+        options, configured = written(self.options), written(self.configured)
+        return [self.number, self.last, self.names, options, configured]
 
     @classmethod
     def restored(cls, state: Sequence[Any]) -> Undo:
         """Return what `to_state` has written."""
-        number, names, options, configured = state
-        return cls(number, tuple(names), read(options), read(configured))
+        number, last, names, options, configured = state
+        return cls(number, last, tuple(names), read(options), read(configured))
 
 
 class Settings:
@@ -90,7 +94,8 @@ class Settings:
 
     def undo_nothing(self) -> Undo:
         """Return the way back from an order that has changed no option."""
-        return Undo(self.generation.number, (), self.generation.options, self.configured())
+        number, options, _ = self.generation
+        return Undo(number, number, (), options, self.configured())
 
     def undo(self, undo: Undo) -> None:
         """Go back to the generation of before."""

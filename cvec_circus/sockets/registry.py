@@ -80,16 +80,9 @@ class SocketRegistry:
         Raises:
             cvec_circus.exc.SocketError: One of them cannot be bound.
         """
-        bound: list[CircusSocket] = []
-        try:
-            for managed in self:
-                if managed.fileno() < 0:
-                    managed.bind()
-                    bound.append(managed)
-        except exc.SocketError:
-            for managed in bound:
-                managed.close()
-            raise
+        newcomers = Newcomers([one for one in self if one.fileno() < 0], self.leaving)
+        newcomers.bind()
+        newcomers.settle()
 
     def fds(self) -> dict[str, int]:
         """Return the descriptors of the bound sockets by their names as given."""

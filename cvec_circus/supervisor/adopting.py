@@ -55,6 +55,7 @@ class Adopter:
             else:
                 self._bookkeeper.forget(left.watcher)  # nothing of it is left
         self._heritage.taken()
+        self._desks.departures.write(self._bookkeeper, self._roster.all_watchers())
 
     def _take(self, left: Left) -> None:
         watcher = left.watcher
@@ -150,9 +151,13 @@ class Adopter:
         return plan._replace(watchers=tuple(steps))
 
     def _other_sockets(self, there: Running, after: Mapping[str, Any]) -> str:
-        """Say which sockets its processes have that are not the daemon's."""
-        mine = references(there.options) & references(after) & self._desks.renewed_sockets
-        return f"socket {', '.join(sorted(mine))} was opened anew" if mine else ""
+        """Say why its processes do not have the sockets that new ones get; "" if they have."""
+        watcher, departures = self._roster.get(there.name), self._desks.departures
+        assert watcher is not None
+        names = references(there.options) & references(after)
+        chosen = [one for one in self._desks.sockets if one.name.lower() in names]
+        found = [departures.why_replaced(watcher, one.name.lower(), one) for one in chosen]
+        return ", ".join(filter(None, found))
 
 
 def open_pipe(pid: int, first: str, inode: int) -> int | None:

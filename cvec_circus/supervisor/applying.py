@@ -5,7 +5,7 @@ Sockets come first, which may fail, then the watchers, which cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus import exc
@@ -25,14 +25,14 @@ from cvec_circus.config.plan import (
 )
 from cvec_circus.config.socket_diff import Exchange, Held, exchange
 from cvec_circus.core.goal import THE_END
-from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.needs import circle, circle_text, knotted
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.sockets.managed import CircusSocket
-from cvec_circus.sockets.registry import Newcomers, SocketRegistry, references
+from cvec_circus.sockets.registry import Newcomers, references
 from cvec_circus.supervisor.compose import Desks, Loaded
+from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.helpers import Helpers
 from cvec_circus.supervisor.verdicts import RECONFIGURED
@@ -172,103 +172,6 @@ def _missing(after: After, wanted: Configuration, sockets: set[str]) -> list[str
             text = f"[watcher:{name}] there is no [socket:{missing}], which it needs"
             problems.append(f"{place}: {text}" if place else text)
     return problems
-
-
-class Departures:
-    """Sockets that are closed when the processes that serve them are gone.
-
-    Owned by the supervisor thread. Connections that wait in their backlogs are served till then.
-    It also knows which processes have another socket than new ones would get: those that were kept
-    because the rollout for a new one has failed.
-
-    Attributes:
-        sockets: The registry, which closes what is left at the end.
-    """
-
-    def __init__(self, sockets: SocketRegistry) -> None:
-        self.sockets = sockets
-        self._serving: dict[CircusSocket, list[ManagedProcess]] = {}
-        self._had: dict[ManagedProcess, dict[str, tuple[CircusSocket, str]]] = {}
-        """The sockets that they got, by folded name, of processes that got them before a change;
-        and why these have other settings now, "" if they have not."""
-
-    def add(
-        self, managed: CircusSocket, watchers: Iterable[Watcher], on_all: Watcher | None
-    ) -> None:
-        """Close a socket later; the processes of `on_all` have every socket."""
-        name = managed.name.lower()
-        self._serving[managed] = [
-            one
-            for one in _users(name, watchers, on_all)
-            if self._has(one, name, managed)[0] is managed
-        ]
-        self.sockets.leaving.append(managed)
-
-    def renew(
-        self,
-        name: str,
-        now: CircusSocket,
-        comes: CircusSocket,
-        why: str,
-        watchers: Iterable[Watcher],
-    ) -> None:
-        """Note that new processes get another socket of that name, or with other settings.
-
-        Args:
-            now: The one of now.
-            comes: The one that they get.
-            why: Why that makes a difference.
-        """
-        self._had = {p: had for p, had in self._had.items() if p.state is not ProcessState.REMOVED}
-        for one in _users(name, watchers, None):
-            has, changed = self._has(one, name, now)
-            changed = changed or (why if has is comes is now else "")
-            self._had.setdefault(one, {})[name] = has, changed
-
-    def _has(
-        self, process: ManagedProcess, name: str, now: CircusSocket
-    ) -> tuple[CircusSocket, str]:
-        return self._had.get(process, {}).get(name, (now, ""))
-
-    def why_replaced(
-        self, watcher: Watcher, name: str, comes: CircusSocket | None, why: str
-    ) -> str:
-        """Say why processes of a watcher do not have the socket that new ones will get; "" if they
-        have.
-
-        Args:
-            comes: That socket; None for one that is to be opened.
-            why: What makes the difference to the one of now; "" for nothing.
-        """
-        now = next(one for one in self.sockets if one.name.lower() == name)
-        for process in watcher.places.fresh:
-            has, changed = self._has(process, name, now)
-            if has is not comes:
-                return f"socket {now.name} is another one"
-            if told := changed or (why if has is now else ""):
-                return told
-        return "" if watcher.places.fresh else why
-
-    def take_back(self, managed: CircusSocket) -> None:
-        """Close a socket no longer."""
-        if self._serving.pop(managed, None) is not None:
-            self.sockets.leaving.remove(managed)
-
-    def look(self) -> None:
-        """Close those whose time has come."""
-        for managed, processes in list(self._serving.items()):
-            if all(process.state is ProcessState.REMOVED for process in processes):
-                self.take_back(managed)
-                managed.close()
-
-
-def _users(
-    name: str, watchers: Iterable[Watcher], on_all: Watcher | None
-) -> Iterator[ManagedProcess]:
-    """Iterate over the processes that have the socket of a name."""
-    for watcher in watchers:
-        if watcher is on_all or name in references(watcher.options):
-            yield from watcher.places.spawned()
 
 
 class Application:

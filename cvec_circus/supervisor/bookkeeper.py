@@ -28,7 +28,7 @@ BLOCK = 1000
 """How many numbers of events are reserved at a time."""
 
 WATCHER, COUNTS, BACKOFF, DEATH = "watcher", "counts", "backoff", "death"
-SLOT, STOPPING, PROVED = "slot", "stopping", "proved"
+SLOT, STOPPING, PROVED, HAD = "slot", "stopping", "proved", "had"
 SOCKET, SEQ, LOADED, AT = "socket", "seq", "loaded", "at"
 """The first words of the keys."""
 
@@ -64,6 +64,9 @@ class Bookkeeper:
 
     def sockets(self, notes: Mapping[str, Any]) -> None:
         """Note all listening sockets, by name."""
+
+    def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
+        """Note the sockets of a process that are not those of now, or had other settings."""
 
     def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Note, before it is started, that a process will be there."""
@@ -157,6 +160,11 @@ class LedgerBookkeeper(Bookkeeper):
         self._sockets = set(notes)
         for name, note in notes.items():
             self._put(f"{SOCKET} {name}", note)
+
+    def had(self, watcher: Watcher, process: ManagedProcess, sockets: Mapping[str, Any]) -> None:
+        """See `Bookkeeper`."""
+        if not watcher.kind.is_helper:
+            self._put(f"{HAD} {watcher.place} {process.wid}", [process.pid, sockets])
 
     # -- processes
 
@@ -267,7 +275,7 @@ class LedgerBookkeeper(Bookkeeper):
             return
         place, drop = watcher.place, self._ledger.drop
         for wid in range(1, watcher.places.next_wid):
-            for what in (SLOT, STOPPING, PROVED):
+            for what in (SLOT, STOPPING, PROVED, HAD):
                 drop(f"{what} {place} {wid}")
         for wid in noted.backoffs:
             drop(f"{BACKOFF} {place} {wid}")

@@ -33,6 +33,7 @@ from cvec_circus.supervisor.bookkeeper import Bookkeeper, LedgerBookkeeper
 from cvec_circus.supervisor.campaign import Campaign, Pace
 from cvec_circus.supervisor.cgroups import NO_CGROUPS, Cgroups
 from cvec_circus.supervisor.chores import Chores
+from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.doorbell import Doorbell
 from cvec_circus.supervisor.explanation import unproved
 from cvec_circus.supervisor.helpers import Helpers
@@ -121,7 +122,8 @@ class Desks:
         self.variables = Variables(configuration.variables)
         listening = [(one.name, one.options) for one in configuration.sockets]
         warnings = endpoints.examine(circus, listening)
-        self.renewed_sockets = _listen(configuration, around, sockets, heritage)
+        self.departures = Departures(sockets)
+        _listen(configuration, around, self.departures, heritage)
         access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
         listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
         seq = 0 if heritage is None else heritage.seq
@@ -268,7 +270,7 @@ class Loaded:
         self._desks.helpers.check_delay = wanted.circus["check_delay"]
         self._desks.campaign.pace = pace_of(wanted.circus)
         wanted.forget_places()
-        self._desks.bookkeeper.sockets(self._desks.sockets.notes())
+        self._desks.departures.write(self._desks.bookkeeper, self._desks.roster.all_watchers())
         self._desks.bookkeeper.loaded([one.name for one in wanted.watchers])
         self.left_out = self._desks.roster.left_out = {}
         self.configuration = wanted
@@ -301,25 +303,20 @@ def _cgroups(wanted: str, *parts: Any) -> Cgroups:
 def _listen(
     configuration: Configuration,
     around: Surroundings,
-    sockets: SocketRegistry,
+    departures: Departures,
     heritage: Heritage | None,
-) -> frozenset[str]:
-    """Open the managed sockets, all of them before anything is spawned.
-
-    Returns:
-        The names, in lower case, of those that processes of an earlier daemon have another one of.
-    """
+) -> None:
+    """Open the managed sockets, all of them before anything is spawned."""
+    sockets = departures.sockets
     for given in around.sockets:
         sockets.add(given)
     for managed in configuration.sockets:
         sockets.add(CircusSocket(name=managed.name, **managed.options))
-    renewed: frozenset[str] = frozenset()
     if heritage is not None and heritage.sockets:
         from cvec_circus.supervisor.taking import take_sockets  # few starts need it
 
-        renewed = take_sockets(sockets, heritage)
+        take_sockets(departures, heritage)
     sockets.bind_all()
-    return renewed
 
 
 def _keep_books(

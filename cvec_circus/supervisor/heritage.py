@@ -55,6 +55,9 @@ class Left(NamedTuple):
     watcher: Watcher
     confirmed: dict[int, Confirmed]  # by wid
     deaths: int  # how many have been noted
+    had: dict[int, dict[str, list[Any]]]
+    """By wid and folded name, of sockets that are not those of now or had other settings: the name,
+    what is noted (None for nothing), and why the settings count."""
 
 
 class Heritage:
@@ -197,7 +200,12 @@ class Heritage:
             [death for _, death in deaths],
         )
         there = {wid: one for (own, wid), one in self._confirmed.items() if own == place}
-        return Left(revive(written), there, deaths[-1][0] + 1 if deaths else 0)
+        had = {
+            wid: sockets
+            for wid, (pid, sockets) in kinds.get(bookkeeper.HAD, {}).items()
+            if wid in there and there[wid].pid == pid
+        }
+        return Left(revive(written), there, deaths[-1][0] + 1 if deaths else 0, had)
 
     def close(self) -> None:
         """Close the pidfds that were not taken."""

@@ -27,7 +27,7 @@ from cvec_circus.control import endpoints
 from cvec_circus.control.dispatch import explain
 from cvec_circus.options.secrets import Variables
 from cvec_circus.sockets.registry import Newcomers
-from cvec_circus.supervisor.applying import CAUSE, Application, Departures, plan
+from cvec_circus.supervisor.applying import CAUSE, Application, plan
 from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.inspecting import inspect
 from cvec_circus.supervisor.loss import Loss, TooMuchLost, loss_of
@@ -93,7 +93,7 @@ class Reloading:
         self._loaded = loaded
         self._loop = desks.loop
         self._roster = desks.roster
-        self._departures = Departures(desks.sockets)
+        self._departures = desks.departures
         self._queue: deque[Turn] = deque()
         self._order: Order | None = None
 

@@ -6,12 +6,17 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
+from cvec_circus.config.socket_diff import why_retuned
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.sockets.registry import references
+from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.heritage import Confirmed, Heritage
 from cvec_circus.system import files, pidfd, proctable
 
@@ -24,36 +29,101 @@ Holders = dict[int, list[tuple[Watcher, Confirmed, int]]]
 """Who has a socket, and under which number, by the inode of the socket."""
 
 
-def take_sockets(sockets: Iterable[CircusSocket], heritage: Heritage) -> frozenset[str]:
+Notes = dict[int, tuple[str, list[Any]]]
+"""The name of each socket that is noted, and what is, by its inode."""
+
+
+def take_sockets(departures: Departures, heritage: Heritage) -> None:
     """Take over what processes of an earlier daemon have; the other sockets stay unbound.
 
     A socket that cannot be had is bound anew. Its address is free only when the processes that have
-    it are gone, so they are stopped first.
-
-    Returns:
-        The names, in lower case, of the sockets that are to be bound anew though processes have
-        another one.
+    it are gone, so they are stopped first. What only processes have stays open until they are gone.
     """
-    notes = {name.lower(): note for name, note in heritage.sockets.items()}
-    holders = _holders(heritage, {note[1] for note in notes.values()})
-    renewed = []
-    for managed in sockets:
-        note = notes.get(managed.name.lower())
-        if note is None or managed.fileno() >= 0:
-            continue
-        holding = holders.get(note[1], [])
-        if not managed.is_the_one_of(note):
-            if holding:
-                renewed.append(managed.name.lower())
-        elif not holding:
-            managed.clear_path(note)
+    managed = [one for one in departures.sockets if one.fileno() < 0]
+    noted = _noted(heritage)
+    holders = _holders(heritage, set(noted))
+    taken: dict[int, CircusSocket] = {}
+    for one, (inode, note) in _matches(managed, noted):
+        holding = holders.get(inode, [])
+        reason = _take(one, note, holding) if holding else ""
+        if reason:
+            _make_room(one, holding, reason)
         else:
-            reason = _take(managed, note, holding)
-            if reason:
-                renewed.append(managed.name.lower())
-                _make_room(managed, holding, reason)
-                managed.clear_path(note)
-    return frozenset(renewed)
+            taken[inode] = one
+        if reason or not holding:
+            one.clear_path(note)
+    for inode, (name, note) in noted.items():
+        if inode not in taken and inode in holders:
+            leaving = CircusSocket(name, **note[0])
+            if not _take(leaving, note, holders[inode]):
+                taken[inode] = leaving
+                departures.leave(leaving, _holding(heritage, holders[inode]))
+    _note_others(departures, heritage, managed, taken)
+
+
+def _noted(heritage: Heritage) -> Notes:
+    """Return all sockets that are noted, those that processes are to get first."""
+    noted: Notes = {note[1]: (name, note) for name, note in heritage.sockets.items()}
+    for left in heritage.watchers:
+        for had in left.had.values():
+            for name, note, _ in had.values():
+                if note is not None:
+                    noted.setdefault(note[1], (name, note))
+    return noted
+
+
+def _matches(
+    sockets: list[CircusSocket], noted: Notes
+) -> Iterator[tuple[CircusSocket, tuple[int, list[Any]]]]:
+    """Pair sockets with the noted ones at their addresses, first with those of their names."""
+    left, free = list(sockets), dict(noted)
+    for is_own in (True, False):
+        for one in list(left):
+            for inode, (name, note) in free.items():
+                is_same = one.name.lower() == name.lower() or not is_own
+                if is_same and one.is_the_one_of(note):
+                    left.remove(one)
+                    del free[inode]
+                    yield one, (inode, note)
+                    break
+
+
+def _holding(
+    heritage: Heritage, holding: list[tuple[Watcher, Confirmed, int]]
+) -> list[ManagedProcess]:
+    pids = {confirmed.pid for _, confirmed, _ in holding}
+    return [process for _, process, _ in _processes(heritage) if process.pid in pids]
+
+
+def _processes(
+    heritage: Heritage,
+) -> Iterator[tuple[Watcher, ManagedProcess, Mapping[str, list[Any]]]]:
+    """Yield the processes that are there, and what is noted of their sockets."""
+    for left in heritage.watchers:
+        for wid in left.confirmed:
+            yield left.watcher, left.watcher.places.slots[wid], left.had.get(wid, {})
+
+
+def _note_others(
+    departures: Departures,
+    heritage: Heritage,
+    managed: list[CircusSocket],
+    taken: Mapping[int, CircusSocket],
+) -> None:
+    """Note which processes have another socket than new ones get, or one with other settings."""
+    now = {name.lower(): note for name, note in heritage.sockets.items()}
+    for watcher, process, had in _processes(heritage):
+        names = references(watcher.options)
+        for one in managed:
+            key = one.name.lower()
+            if key not in names or not (key in had or key in now):
+                continue
+            name, note, why = had.get(key) or (one.name, now[key], "")
+            has = (None if note is None else taken.get(note[1])) or CircusSocket(name)
+            if has is one and note is not None:
+                why = why or why_retuned(one.name, note[0], one.options())
+            if has is not one or why:
+                departures.has(process, key, has, why)
 
 
 def _holders(heritage: Heritage, wanted: set[int]) -> Holders:

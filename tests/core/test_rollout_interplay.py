@@ -46,6 +46,42 @@ class TestInterplay(RolloutCase):
         self.world.advance(0.5)
         self.assertEqual((watcher.rollout, self.world.pids(watcher)), (None, news))
 
+    def test_what_one_before_has_replaced_stays_when_changed_options_fail(self) -> None:
+        """A reload has changed no option, so its processes are as good as those of before."""
+        watcher = self.up(numprocesses=4, ready={"a": "notify"}, max_surge=1)
+        self.reload(watcher)
+        self.world.probed(104)
+        self.world.advance(0.5)
+        kept = [101, 102, 103, 104]
+        for _ in range(2):
+            outcomes = self.set(watcher, cmd="broken")
+            self.world.advance(0.5)
+            self.world.die(self.world.spawned[-1], 1)
+            self.world.settle()
+            said = self.error(outcomes)
+            self.assertIn("the options of before are back; the old processes were kept", said)
+            self.assertEqual(self.world.payloads("rollback")[-1]["kept"], kept)
+            self.world.advance(60)
+            self.assertEqual(sorted(self.world.pids(watcher)), kept)
+            self.assertEqual(watcher.rollout, None)
+
+    def test_what_other_options_have_replaced_does_not_stay(self) -> None:
+        watcher = self.up(numprocesses=2, ready={"a": "notify"}, max_surge=1)
+        self.set(watcher, cmd="good")
+        self.world.probed(102)
+        self.world.advance(0.5)
+        outcomes = self.set(watcher, env={"A": "1"})
+        self.world.advance(0.5)
+        self.world.die(self.world.spawned[-1], 1)
+        self.world.settle()
+        said = "the options of before are back; 1 of 2 old processes was kept"
+        self.assertIn(said, self.error(outcomes))
+        self.assertEqual(self.world.payloads("rollback")[-1]["kept"], [101])
+        self.world.probed(self.world.spawned[-1])
+        self.world.advance(60)
+        self.assertNotIn(102, self.world.pids(watcher))
+        self.assertIn(101, self.world.pids(watcher))
+
     def test_another_size_meanwhile(self) -> None:
         watcher = self.up(numprocesses=2)
         self.reload(watcher)

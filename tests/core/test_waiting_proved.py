@@ -176,7 +176,8 @@ class TestChanges(ProvedCase):
         self.world.die(101, 1)
         self.world.advance(5)
         said = "process 101 exited with 1 after 0.5 s, before it was ready"
-        self.assert_fails(outcomes, f"set of web: {said}; the options of before are back")
+        left = "the options of before are back; the old process was kept"
+        self.assert_fails(outcomes, f"set of web: {said}; {left}")
 
     def test_one_that_is_tried_once_more(self) -> None:
         watcher = self.world.up()

@@ -11,13 +11,18 @@ import unittest
 from typing import Any
 from unittest import mock
 
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor import taking
-from cvec_circus.supervisor.heritage import Confirmed
+from cvec_circus.supervisor.departures import Departures
+from cvec_circus.supervisor.heritage import Confirmed, Left
 from cvec_circus.system import pidfd
+from cvec_circus.wire.cause import NONE
+
+ANOTHER = "socket web is another one"
 
 DENIED = PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -36,24 +41,45 @@ class TestTaking(unittest.TestCase):
         self.before.close()
         self.fd = os.pidfd_open(self.child.pid)
         self.addCleanup(os.close, self.fd)
+        self.begin_anew()
+        options = {"cmd": "sleep $(circus.sockets.web)", "use_sockets": True}
+        self.watcher = Watcher("server", WATCHER_OPTIONS.complete(options))
+        self.process = ManagedProcess("server", 1, NONE)
+        self.process.pid = self.child.pid
+        self.watcher.places.slots[1] = self.process
+        self.watcher.places.fresh[self.process] = None
+        self.had: dict[int, dict[str, list[Any]]] = {}
+
+    def begin_anew(self) -> None:
+        """Have no socket, as a daemon that starts."""
+        if hasattr(self, "registry"):
+            self.registry.close_all()
         self.registry = SocketRegistry()
         self.addCleanup(self.registry.close_all)
-        self.watcher = Watcher("server", WATCHER_OPTIONS.complete({"cmd": "sleep 100"}))
 
     def processes(self) -> Any:
         """See `Heritage`."""
         return [(self.watcher, Confirmed(self.child.pid, self.fd, 0, 0))]
 
-    def take(self, **options: Any) -> tuple[CircusSocket, frozenset[str]]:
-        """Take the sockets over."""
-        managed = CircusSocket("web", **{"host": "127.0.0.1", "port": 0, **options})
+    @property
+    def watchers(self) -> Any:
+        """See `Heritage`."""
+        confirmed = {1: Confirmed(self.child.pid, self.fd, 0, 0)}
+        return [Left(self.watcher, confirmed, 0, self.had)]
+
+    def take(self, **options: Any) -> tuple[CircusSocket, str]:
+        """Take the sockets over, and say why the process is to be replaced."""
+        name = options.pop("name", "web")
+        managed = CircusSocket(name, **{"host": "127.0.0.1", "port": 0, **options})
         self.registry.add(managed)
-        return managed, taking.take_sockets(self.registry, self)  # type: ignore[arg-type]
+        departures = Departures(self.registry)
+        taking.take_sockets(departures, self)  # type: ignore[arg-type]
+        return managed, departures.why_replaced(self.watcher, name, managed)
 
     def test_one_that_may_be_had(self) -> None:
         managed, renewed = self.take()
         self.assertEqual((managed.host, managed.port), self.address)
-        self.assertEqual(renewed, frozenset())
+        self.assertEqual(renewed, "")
         with socket.create_connection(self.address, 5):
             pass
         self.assertIsNone(self.child.poll())
@@ -62,7 +88,7 @@ class TestTaking(unittest.TestCase):
         with mock.patch.object(pidfd, "take_file", side_effect=DENIED):
             with self.assertLogs("cvec_circus") as log:
                 managed, renewed = self.take()
-        self.assertEqual((managed.fileno(), renewed), (-1, frozenset({"web"})))
+        self.assertEqual((managed.fileno(), renewed), (-1, ANOTHER))
         self.assertEqual(self.child.wait(5), -signal.SIGTERM)
         (text,) = log.output
         self.assertIn("server: socket web cannot be taken over: Operation not permitted", text)
@@ -87,8 +113,43 @@ class TestTaking(unittest.TestCase):
 
     def test_another_address(self) -> None:
         managed, renewed = self.take(host="127.0.0.2")
-        self.assertEqual((managed.fileno(), renewed), (-1, frozenset({"web"})))
+        self.assertEqual((managed.fileno(), renewed), (-1, ANOTHER))
         self.assertIsNone(self.child.poll(), "a rollout replaces it")
+        [leaving] = self.registry.leaving
+        self.assertEqual((leaving.host, leaving.port), self.address)
+
+    def test_another_address_that_takes_in_the_old_one(self) -> None:
+        managed, renewed = self.take(host="0.0.0.0", port=self.address[1])
+        self.assertEqual(renewed, ANOTHER)
+        self.registry.bind_all()
+        self.assertEqual(managed.port, self.address[1])
+
+    def test_what_an_earlier_change_has_left_to_it(self) -> None:
+        """The process was kept with another socket than that of now, which nobody has."""
+        note = self.sockets["web"]
+        later = CircusSocket("web", "127.0.0.2", 0)
+        later.bind()
+        self.sockets = {"web": later.note()}
+        self.had = {1: {"web": ["web", note, ""]}}
+        later.close()
+        managed, renewed = self.take(host="127.0.0.2")
+        self.assertEqual((managed.fileno(), renewed), (-1, ANOTHER))
+        self.assertEqual([one.port for one in self.registry.leaving], [self.address[1]])
+        self.begin_anew()
+        managed, renewed = self.take()
+        self.assertEqual((managed.port, renewed), (self.address[1], ""), "it is taken back")
+
+    def test_another_name(self) -> None:
+        managed, _ = self.take(name="other")
+        self.assertEqual((managed.host, managed.port), self.address)
+
+    def test_a_setting_that_only_new_processes_get(self) -> None:
+        _, renewed = self.take(blocking=True)
+        self.assertEqual(renewed, "blocking of socket web changes")
+        self.begin_anew()
+        self.had = {1: {"web": ["web", self.sockets["web"], "backlog of socket web changes"]}}
+        _, renewed = self.take()
+        self.assertEqual(renewed, "backlog of socket web changes")
 
     def test_it_stays_as_the_programs_have_it(self) -> None:
         """Whether it blocks is the same for all that share it, and they may have changed that."""
@@ -96,9 +157,7 @@ class TestTaking(unittest.TestCase):
         os.set_blocking(managed.fileno(), True)  # as a program does
         managed.retune(managed.options())
         self.assertTrue(os.get_blocking(managed.fileno()))
-        managed.close()
-        self.registry = SocketRegistry()
-        self.addCleanup(self.registry.close_all)
+        self.begin_anew()
         managed, _ = self.take()
         self.assertTrue(os.get_blocking(managed.fileno()))
         managed.retune({**managed.options(), "blocking": True})
@@ -108,7 +167,7 @@ class TestTaking(unittest.TestCase):
     def test_other_tuning(self) -> None:
         managed, renewed = self.take(backlog=7)
         self.assertEqual((managed.host, managed.port), self.address)
-        self.assertEqual(renewed, frozenset())
+        self.assertEqual(renewed, "")
 
 
 if __name__ == "__main__":

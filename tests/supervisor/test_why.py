@@ -75,7 +75,8 @@ class TestWhy(EmbeddedCase):
         text = "echo one; echo no database; exit 7"
         options = {"cmd": f"sh -c {shlex.quote(text)}", "min_uptime": 20}
         reason = self.wire.refused("set", name="web", options=options, waiting=True)
-        said = "the options of before are back; it wrote last: one | no database"
+        left = "the options of before are back; the old process was kept"
+        said = f"{left}; it wrote last: one | no database"
         self.assertRegex(reason, rf"^set of web: process \d+ exited with 7 .*; {re.escape(said)}$")
         told = self.events.next("rollback")["reason"]
         self.assertEqual(f"set of web: {told}", reason)
