@@ -27,7 +27,7 @@ class TestTaking(unittest.TestCase):
 
     def setUp(self) -> None:
         self.before = CircusSocket("web", "127.0.0.1", 0)
-        self.before.bind()
+        self.before.open()
         self.address = self.before.host, self.before.port
         self.sockets = {"web": [dict(self.before.options()), *self.before.note()[1:]]}
         self.child = subprocess.Popen(["sleep", "100"], pass_fds=[self.before.fileno()])
@@ -68,7 +68,7 @@ class TestTaking(unittest.TestCase):
         self.assertIn("server: socket web cannot be taken over: Operation not permitted", text)
         self.assertIn(f"stopping process {self.child.pid} (sleep), which has it, to open", text)
         again = CircusSocket("web", *self.address)
-        again.bind()
+        again.open()
         again.close()
 
     def test_one_that_does_not_end(self) -> None:
