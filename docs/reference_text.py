@@ -86,7 +86,7 @@ SEARCHED = {
 
 
 def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
-    """Yield reStructuredText that describes every available option, then names the others.
+    """Yield reStructuredText that describes every option, those without effect last.
 
     Args:
         options: The options.
@@ -94,7 +94,7 @@ def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
     """
     options = list(options)
     for option in options:
-        if not option.available or option.warning:
+        if option.warning:
             continue
         for words in SEARCHED.get(option.name, ()):
             yield from (f".. index:: single: {words}", "")
@@ -106,10 +106,6 @@ def option_lines(options: Iterable[Any], object_type: str) -> Iterator[str]:
         if object_type == "plugin-option" and option.name in PLUGIN:
             yield from ("   It cannot be changed while the daemon runs.", "")
     yield from _without_effect(option for option in options if option.warning)
-    missing = ", ".join(f"`{option.name}`" for option in options if not option.available)
-    if missing:
-        yield f"Not available in this version, and refused with one clear line: {missing}."
-        yield ""
 
 
 def _without_effect(options: Iterable[Any]) -> Iterator[str]:

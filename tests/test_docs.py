@@ -243,7 +243,7 @@ class TestTables(unittest.TestCase):
         self.assertEqual(self.tables.literal("see :ref:`logs`"), "see :ref:`logs`")
 
     def test_what_people_search_for_is_in_the_index(self) -> None:
-        names = {option.name for option in WATCHER_OPTIONS if option.available}
+        names = {option.name for option in WATCHER_OPTIONS}
         self.assertLessEqual(self.tables.SEARCHED.keys(), names)
         self.assertIn(".. index:: single: memory limit\n\n", self.text(*WATCHER_OPTIONS))
 
@@ -256,11 +256,6 @@ class TestTables(unittest.TestCase):
     def test_choices(self) -> None:
         text = self.text(Option("strays", "choice", "up", choices=("up", "down")))
         self.assertIn("*One of `up`, `down`*; `up` by default.", text)
-
-    def test_not_available(self) -> None:
-        text = self.text(Option("uid", "account", None, available=False))
-        self.assertNotIn("describe", text)
-        self.assertIn("refused with one clear line: `uid`.", text)
 
     def test_without_effect(self) -> None:
         text = self.text(Option("old", "text", None, warning="nothing needs it"))

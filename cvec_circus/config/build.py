@@ -346,8 +346,7 @@ class Build:
         if reason := why_no_user(full["owner"]):
             self.findings.problem(section, "owner", reason)
         self._check_address(section, full)
-        known = {option.name: full[option.name] for option in SOCKET_OPTIONS if option.available}
-        self.everything.sockets.append(SocketConfig(section.name, known, section))
+        self.everything.sockets.append(SocketConfig(section.name, full, section))
 
     def _check_address(self, section: Section, full: Mapping[str, Any]) -> None:
         """Refuse a socket where another one is."""

@@ -113,7 +113,7 @@ class Effective:
         self, given: Mapping[str, str], table: OptionTable, effective: Mapping[str, Any]
     ) -> Iterator[Row]:
         for option in table:
-            is_one = option.available and not option.is_family and "." not in option.name
+            is_one = not option.is_family and "." not in option.name
             if is_one and option.name not in given and option.name in effective:
                 text = text_of(option, effective[option.name])
                 if text is not None:

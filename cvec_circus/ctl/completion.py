@@ -74,7 +74,7 @@ class Candidates:
         there = self._ask("options", name=before[0]).get("options", ())
         if command.name == "get":
             return sorted(there)
-        known = (option.name for option in WATCHER_OPTIONS if option.available)
+        known = (option.name for option in WATCHER_OPTIONS)
         return sorted({*known, *(key for key in there if "." in key)})
 
     def _ask(self, command: str, **properties: Any) -> dict[str, Any]:

@@ -27,7 +27,6 @@ SOCKET_OPTIONS = OptionTable(
         Option("interface", "text", None),
         Option("proto", "protocol", 0),
         Option("so_reuseport", "boolean", False),
-        Option("use_papa", "boolean", False, available=False),
     ]
 )
 """Everything that can be configured of a listening socket."""

@@ -9,8 +9,6 @@ from cvec_circus.exc import OptionError, raise_all
 from cvec_circus.options.kinds import KINDS
 from cvec_circus.options.nearest import LONGEST_WORD, did_you_mean
 
-NOT_AVAILABLE = "not available in this version; leave it out"
-
 
 class Option(NamedTuple):
     """One thing that can be configured. Immutable.
@@ -25,7 +23,6 @@ class Option(NamedTuple):
     low: float | None = None  # the smallest number allowed
     high: float | None = None  # the greatest number allowed
     choices: tuple[str, ...] = ()  # the values that a `choice` may have
-    available: bool = True  # False if this version lacks it: only the default is accepted
     warning: str = ""  # for an option without effect: what to say when it is given
     # Whether the user named by `endpoint_owner` may set it. True only of what decides neither which
     # program runs, nor as whom, nor with what, nor who can write its files.
@@ -83,7 +80,7 @@ class OptionTable:
             families = (prefix[:-1] for prefix, _ in self._families if prefix.endswith("."))
             near = did_you_mean(family, families)
             return f"{near[:-1]}.{part[:LONGEST_WORD]}?" if near else ""
-        known = (option.name for option in self if option.available and not option.is_family)
+        known = (option.name for option in self if not option.is_family)
         return did_you_mean(key, known)
 
     def convert(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,8 +90,8 @@ class OptionTable:
             given: Options as they came, text or typed; freeform keys only with a dot in them.
 
         Raises:
-            OptionError: Values that their options do not take, options that are not available, or
-                unknown keys without a dot, or with one and near to that of a family. It names all.
+            OptionError: Values that their options do not take, or unknown keys without a dot, or
+                with one and near to that of a family. It names all.
         """
         converted, problems = {}, []
         for key, value in given.items():
@@ -114,19 +111,15 @@ class OptionTable:
         """Return one value as its option's kind wants it; a freeform one as it is.
 
         Raises:
-            OptionError: The option does not take the value, or is not available.
+            OptionError: The option does not take the value.
         """
         option = self.find(key)
         if option is None:
             return value
         try:
-            typed = convert(option, value)
+            return convert(option, value)
         except ValueError as error:
-            reason = str(error) if option.available else NOT_AVAILABLE
-            raise OptionError(key, reason) from None
-        if not option.available and typed != option.default:
-            raise OptionError(key, NOT_AVAILABLE)
-        return typed
+            raise OptionError(key, str(error)) from None
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every option, in a fresh dict that may be changed.

@@ -106,7 +106,6 @@ class _Rows:
     use_sockets: bool = _row("boolean", False, reloads=True, harmless=True)
     listen_fds: bool = _row("boolean", False, reloads=True, harmless=True)
     stdin_socket: str | None = _row("text", None, reloads=True)
-    use_papa: bool = _row("boolean", False, reloads=True, available=False, harmless=True)
     hooks: Mapping[str, Any] = _row("hooks", {}, Option(".*", "hook", None))
     hook_timeout: float | None = _row("seconds", None, low=0.001, harmless=True)
 

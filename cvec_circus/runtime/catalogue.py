@@ -34,7 +34,7 @@ BUILT_IN = {
     "flapping": "flapping:Flapping",
     "full-stats": "statsd:FullStats",
     "http": "http_observer:HttpObserver",
-    "logger": "logger:Logger",
+    "logger": "event_logger:Logger",
     "mail": "mail:MailNotifier",
     "redis": "redis_observer:RedisObserver",
     "resource-watcher": "resource_watcher:ResourceWatcher",

@@ -6,10 +6,10 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Union
 
-from cvec_circus import exc
+from cvec_circus import exc, logger
 from cvec_circus.options.socket import SOCKET_OPTIONS, TUNABLE, check
 from cvec_circus.sockets.noted import Noted
 
@@ -22,19 +22,34 @@ LISTENING = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 Constant = Union[str, int]
 
 
-class CircusSocket(Noted):
+def _of_open_ones(name: str) -> Callable[..., Any]:
+    """Return a method of Python's sockets that refuses one that is not open in a sentence."""
+    method = getattr(socket.socket, name)
+
+    @wraps(method)
+    def of_open_ones(self: CircusSocket, *args: Any, **more: Any) -> Any:
+        if self.fileno() < 0:
+            text = f"{self} is not open; call bind_and_listen() first"
+            raise OSError(errno.EBADF, text)
+        return method(self, *args, **more)
+
+    return of_open_ones
+
+
+class CircusSocket(Noted, socket.socket):
     """A socket under a name, that programs serve. Owned by the supervisor thread once it is bound.
 
     The descriptor stays close-on-exec: a child gets it by being started with it in `pass_fds`, and
-    no other program's child does. It belongs to the daemon and not to the children, so connections
-    wait in its backlog while they are replaced.
+    no other program's child does, unless the program itself calls `bind_and_listen`. It belongs to
+    the daemon and not to the children, so connections wait in its backlog while they are replaced.
 
     The arguments are in the order of Circus, because embedding programs pass them by place as well
-    as by name. Nothing is opened or resolved before `bind`.
+    as by name. Nothing is opened or resolved before `open` or `bind_and_listen`; from then on it is
+    an open socket of Python's, with all its methods.
 
     Args:
         name: What `$(circus.sockets.NAME)` calls it.
-        host: An address, or a host name, which `bind` resolves; empty for any address. Once bound,
+        host: An address, or a host name, which `open` resolves; empty for any address. Once bound,
             `host` is the address that it listens on; with a path it is None.
         port: 0 to 65535; 0 asks for a free one. Once bound, `port` is the real one.
         family: AF_INET, AF_INET6 or AF_UNIX, as text or as the constant.
@@ -43,7 +58,7 @@ class CircusSocket(Noted):
         backlog: How many connections may wait to be accepted (the kernel caps it at
             net.core.somaxconn).
         path: With one, it is a unix socket whatever the family.
-        umask: The mask of the path's mode; None for the process' own when it is bound.
+        umask: The mask of the path's mode; None for the process' own when it is opened.
         replace: Whether a socket that is at the path already is removed first.
         interface: The network device that it is bound to.
         so_reuseport: Whether every process gets a socket of its own (`another`). This one then
@@ -51,11 +66,10 @@ class CircusSocket(Noted):
         blocking: Whether an accept on it waits. All that inherit it share this, so it is False as
             in Circus: of several workers woken by one connection all but one find nothing.
         owner: The owner of the path, by name or number; None for the user of this process.
-        use_papa: Not available in this version.
 
     Raises:
-        cvec_circus.exc.OptionError: A value is out of range, not available, or does not go with
-            another one.
+        cvec_circus.exc.OptionError: A value is out of range, or does not go with another
+            one.
     """
 
     def __init__(
@@ -74,7 +88,6 @@ class CircusSocket(Noted):
         so_reuseport: bool = False,
         blocking: bool = False,
         owner: int | str | None = None,
-        use_papa: bool = False,
     ) -> None:
         given = {
             "family": family if isinstance(family, str) else socket.AddressFamily(family).name,
@@ -84,14 +97,13 @@ class CircusSocket(Noted):
             "replace": replace,
             "so_reuseport": so_reuseport,
             "blocking": blocking,
-            "use_papa": use_papa,
             **({} if path else {"port": port}),
         }
         typed = SOCKET_OPTIONS.convert(given)
         self.name = name
         self.path = path or None
-        self.family = socket.AF_UNIX if path else getattr(socket, typed["family"])
-        self.type = getattr(socket, typed["type"])
+        self.family = socket.AF_UNIX if path else getattr(socket, typed["family"])  # type: ignore[misc]
+        self.type = getattr(socket, typed["type"])  # type: ignore[misc]
         self.proto: int = typed["proto"]
         self.host = None if path else host or ""
         self.port: int | None = typed.get("port")
@@ -104,9 +116,18 @@ class CircusSocket(Noted):
         self.blocking: bool = typed["blocking"]
         self.owner = None if owner == "" else owner
         check(self.options())
-        self._socket: socket.socket | None = None
         self._own_path: OwnPath | None = None
         self._is_shared = False
+
+    if not TYPE_CHECKING:
+        # Python's sockets have these two as properties, and one that is not open has other ones.
+        family = type = proto = None
+        accept = _of_open_ones("accept")
+        bind = _of_open_ones("bind")
+        getsockname = _of_open_ones("getsockname")
+        getsockopt = _of_open_ones("getsockopt")
+        listen = _of_open_ones("listen")
+        setsockopt = _of_open_ones("setsockopt")
 
     @property
     def location(self) -> str:
@@ -119,8 +140,8 @@ class CircusSocket(Noted):
     def __str__(self) -> str:
         return f"socket {self.name} at {self.location}"
 
-    def bind(self, is_shared: bool = False) -> None:
-        """Resolve the host, bind and listen, unless it is bound.
+    def open(self, is_shared: bool = False) -> None:
+        """Resolve the host, bind and listen, unless it is open.
 
         Args:
             is_shared: Whether another socket of ours may have the port; `share` has allowed it.
@@ -128,10 +149,11 @@ class CircusSocket(Noted):
         Raises:
             cvec_circus.exc.SocketError: One line that names the socket and the address.
         """
-        if self._socket is not None:
+        if self.fileno() >= 0:
             return
         if self.path is not None:
-            self._socket = self._bound(None)
+            self._be(self._bound(None))
+            self.setblocking(self.blocking)
             return
         self._is_shared = is_shared
         bound = self._bound(self._resolve())
@@ -141,16 +163,30 @@ class CircusSocket(Noted):
             # Bound, it would get a share of the datagrams.
             bound.close()
             bound = self._opened()
-        self._socket = bound
+        self._be(bound)
+        self.setblocking(self.blocking)
+
+    def _be(self, opened: socket.socket) -> None:
+        """Become a socket that is open."""
+        socket.socket.__init__(self, fileno=opened.detach())
 
     def bind_and_listen(self) -> None:
-        """Do what `bind` does, under its name in Circus."""
-        self.bind()
+        """Do what `open` does, for a program that serves it by itself.
+
+        As in Circus, the programs that this one starts inherit it from then on.
+        """
+        self.open()
+        self.set_inheritable(True)
 
     @classmethod
     def load_from_config(cls, config: Mapping[str, Any]) -> CircusSocket:
-        """Make a socket of a mapping of its arguments."""
-        return cls(**config)
+        """Make a socket of a mapping of options; a warning names those that there are not."""
+        known = {key: config[key] for key in config if key == "name" or SOCKET_OPTIONS.find(key)}
+        for key in config.keys() - known.keys():
+            logger.warning("socket %s: unknown option %s, ignored", config.get("name"), key)
+        given = {key: value for key, value in known.items() if value is not None}
+        default = SOCKET_OPTIONS.by_name["umask"].default
+        return cls(**{"umask": default, **given})
 
     @property
     def is_unix(self) -> bool:
@@ -162,16 +198,6 @@ class CircusSocket(Noted):
         """Its `type`, under its name in Circus."""
         return int(self.type)
 
-    if not TYPE_CHECKING:  # an attribute that nobody has is to be found by mypy
-
-        def __getattr__(self, name: str) -> Any:
-            """Return a method of the open socket, such as `getsockname` and `accept`."""
-            opened = vars(self).get("_socket")
-            if opened is not None and not name.startswith("_"):
-                return getattr(opened, name)
-            reason = f"; {self} is not bound" if "_socket" in vars(self) and not opened else ""
-            raise AttributeError(f"a CircusSocket has no attribute {name}{reason}")
-
     def another(self) -> socket.socket:
         """Open one more socket at the address of this one, which is bound and has `so_reuseport`.
 
@@ -182,10 +208,6 @@ class CircusSocket(Noted):
             cvec_circus.exc.SocketError: As for `bind`.
         """
         return self._bound(self._address, is_own=True)
-
-    def fileno(self) -> int:
-        """Return the descriptor; -1 while it is not bound."""
-        return -1 if self._socket is None else self._socket.fileno()
 
     def describe(self) -> dict[str, Any]:
         """Return its row for the command `listsockets`."""
@@ -214,13 +236,13 @@ class CircusSocket(Noted):
         before, was_blocking = (self.umask, self.owner), self.blocking
         for name in TUNABLE:
             setattr(self, name, options[name])
-        if self._socket is None:
+        if self.fileno() < 0:
             return
         try:
             if self.blocking != was_blocking:  # else it is as the programs that share it have it
-                self._socket.setblocking(self.blocking)
+                self.setblocking(self.blocking)
             if self.type in LISTENING and not self.so_reuseport:
-                self._socket.listen(self.backlog)
+                self.listen(self.backlog)
             if self._own_path is not None and before != (self.umask, self.owner):
                 self._own_path.give(self._mode(), self.owner)
         except OSError as error:
@@ -232,9 +254,9 @@ class CircusSocket(Noted):
         The kernel refuses a port that is listened on unless both sockets have SO_REUSEPORT. With it
         the next socket and that of processes which go on can listen side by side.
         """
-        if self._socket is not None and self.path is None:
+        if self.fileno() >= 0 and self.path is None:
             value = int(is_shared or self.so_reuseport)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, value)
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, value)
 
     def move_aside(self) -> None:
         """Free the path for another socket; processes go on with the connections they have."""
@@ -278,10 +300,10 @@ class CircusSocket(Noted):
     def _take(self, own: OwnPath, bound: socket.socket, fresh: OwnPath) -> None:
         """Use another socket under the same number; processes have it from their next start on."""
         with bound:
-            if self._socket is None or self._own_path is not own:
+            if self.fileno() < 0 or self._own_path is not own:
                 fresh.unlink()
                 return
-            os.dup2(bound.fileno(), self._socket.fileno(), inheritable=False)
+            os.dup2(bound.fileno(), self.fileno(), inheritable=False)
             self._own_path = fresh
 
     def is_in_the_way_of(self, other: CircusSocket) -> bool:
@@ -294,11 +316,10 @@ class CircusSocket(Noted):
         return self.port == other.port
 
     def close(self) -> None:
-        """Stop listening, if it is bound; it can be bound again."""
+        """Stop listening, if it is open; it can be opened again."""
         self._unlink()
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self.fileno() >= 0:
+            super().close()
             self.host, self.port = self._asked
 
     def _unlink(self) -> None:

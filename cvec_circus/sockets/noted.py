@@ -24,13 +24,14 @@ class Noted:
         host: str | None
         port: int | None
         owner: int | str | None
-        _socket: socket.socket | None
         _own_path: OwnPath | None
         _address: Any
 
         @property
         def location(self) -> str: ...
         def fileno(self) -> int: ...
+        def detach(self) -> int: ...
+        def _be(self, opened: socket.socket) -> None: ...
         def options(self) -> dict[str, Any]: ...
         def retune(self, options: Any) -> None: ...
         def _mode(self) -> int: ...
@@ -61,13 +62,14 @@ class Noted:
                 self._own_path.give(self._mode(), self.owner)
                 self._own_path.keep()
             self._address = taken.getsockname()
-            self._socket = taken
+            self._be(taken)
             wanted = self.options()
             self.blocking = note[0]["blocking"]
             self.retune(wanted)
         except BaseException as error:
-            taken.detach()
-            self._socket = self._own_path = None
+            taken.detach()  # of the two, the one that has it
+            self.detach()
+            self._own_path = None
             if not isinstance(error, OSError):
                 raise
             raise self._error(f"cannot go on with it at {self.location}", error) from error

@@ -204,7 +204,7 @@ class Newcomers:
 
     def _bind(self, managed: CircusSocket) -> None:
         try:
-            managed.bind()
+            managed.open()
         except exc.SocketError:
             in_the_way = [one for one in self._present if one.is_in_the_way_of(managed)]
             if not in_the_way:
@@ -216,7 +216,7 @@ class Newcomers:
                 else:
                     self._aside.append(one)
                     one.move_aside()
-            managed.bind(is_shared=True)
+            managed.open(is_shared=True)
 
     def settle(self) -> None:
         """Keep them: no other socket can share their ports any more."""

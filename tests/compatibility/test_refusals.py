@@ -12,7 +12,6 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter
 from cvec_circus.commands import table
 from cvec_circus.config.configuration import Configuration
@@ -20,7 +19,6 @@ from cvec_circus.config.readers.document import load
 from tests.compatibility.rows import of
 from tests.support.daemon import script
 
-LATER = "not available in this version"
 RIGHT = "[watcher:right]\ncmd = sleep 1\n"
 
 VALUES = {"replace": "True", "so_reuseport": "True", "copy_path": "True"}
@@ -52,27 +50,13 @@ class RefusalCase(unittest.TestCase):
         self.file.write_text(text)
         return load(str(self.file), {})
 
-    def assert_refused(self, text: str, *words: str) -> None:
-        """The whole configuration is refused by that."""
-        with self.assertRaises(exc.ConfigError) as caught:
-            self.load(text)
-        for word in (*words, LATER):
-            self.assertIn(word, str(caught.exception))
-
 
 class TestLater(RefusalCase):
     """Rows of the state "later"."""
 
-    def test_watcher_section(self) -> None:
-        self.assertEqual(of("[watcher:NAME]", "later"), [])
-
-    def test_circus_section(self) -> None:
-        for key in of("[circus]", "later"):
-            with self.subTest(key):
-                self.assert_refused(f"[circus]\n{key} = {value(key)}\n{RIGHT}", f"[circus] {key}: ")
-
-    def test_socket_section(self) -> None:
-        self.assertEqual(of("[socket:NAME]", "later"), [])
+    def test_sections(self) -> None:
+        for section in ("[circus]", "[watcher:NAME]", "[socket:NAME]"):
+            self.assertEqual(of(section, "later"), [])
 
     def test_arbiter(self) -> None:
         self.assertEqual(of("Arbiter", "later"), ["ssh_server"])
@@ -115,6 +99,15 @@ class TestAccepted(RefusalCase):
 
 class TestOthers(RefusalCase):
     """Rows that work, and are too small for a place of their own."""
+
+    def test_papa(self) -> None:
+        loaded = self.load(
+            f"[circus]\npapa_endpoint = x\n[socket:s]\nuse_papa = 1\n{RIGHT}use_papa = 1\n"
+        )
+        self.assertEqual(len(loaded.warnings), 2)
+        for text in loaded.warnings:
+            self.assertRegex(text, "(papa_endpoint|use_papa): unknown option, ignored")
+        self.assertEqual(loaded.watchers[0].options["use_papa"], "1")
 
     def test_fqdn_prefix(self) -> None:
         here = socket.getfqdn()

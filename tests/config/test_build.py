@@ -13,8 +13,6 @@ from cvec_circus.options.stream_classes import STREAM_CLASSES
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from tests.config.support import ConfigTestCase
 
-LATER = "not available in this version; leave it out"
-
 
 class TestWatchers(ConfigTestCase):
     def test_types_and_defaults(self) -> None:
@@ -167,11 +165,10 @@ class TestCircus(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[circus]\npapa_endpoint = x\nloggerconfig = x\numask = rwx\n"
+                "[circus]\nfqdn_prefix = x\nloggerconfig = x\numask = rwx\n"
                 "endpoint_owner = -1\ncheck_delay =\nendpoint = 5555\nloglevel = loud\n"
             ),
             [
-                f"main.ini:2: [circus] papa_endpoint: {LATER}",
                 "main.ini:4: [circus] umask: 'rwx' is not an octal mask from 0 to 777",
                 "main.ini:5: [circus] endpoint_owner: -1 is less than 0",
                 "main.ini:6: [circus] check_delay: '' is not a time: write 30, 30s, 5m or 1h",
@@ -216,16 +213,14 @@ class TestSockets(ConfigTestCase):
     def test_refused(self) -> None:
         self.assertEqual(
             self.problems(
-                "[socket:s]\nport = 65536\nfamily = AF_X25\nuse_papa = 1\nproto = tpc\n"
-                "[socket:S]\nport = 1\n"
+                "[socket:s]\nport = 65536\nfamily = AF_X25\nproto = tpc\n[socket:S]\nport = 1\n"
             ),
             [
                 "main.ini:2: [socket:s] port: 65536 is more than 65535",
                 "main.ini:3: [socket:s] family: 'AF_X25' is not one of AF_INET, AF_INET6, AF_UNIX",
-                f"main.ini:4: [socket:s] use_papa: {LATER}",
-                "main.ini:5: [socket:s] proto: 'tpc' is no protocol: a number, or one of ip, icmp, "
+                "main.ini:4: [socket:s] proto: 'tpc' is no protocol: a number, or one of ip, icmp, "
                 "tcp, udp, ipv6-icmp, sctp, udplite, raw, mptcp",
-                "main.ini:6: [socket:S] commands and events cannot tell this name from s; "
+                "main.ini:5: [socket:S] commands and events cannot tell this name from s; "
                 "rename one of them",
             ],
         )
@@ -289,13 +284,12 @@ class TestPlugins(ConfigTestCase):
 
     def test_refused(self) -> None:
         self.assertEqual(
-            self.problems("[plugin:p]\nx = 1\nuse_papa = 1\nmax_retry = x\n[plugin:]\nuse = a.B\n"),
+            self.problems("[plugin:p]\nx = 1\nmax_retry = x\n[plugin:]\nuse = a.B\n"),
             [
                 "main.ini:1: [plugin:p] use: missing; say which class to run, such as "
                 "myproject.plugins.Logger",
-                f"main.ini:3: [plugin:p] use_papa: {LATER}",
-                "main.ini:4: [plugin:p] max_retry: 'x' is not a whole number",
-                "main.ini:5: [plugin:] the name is missing; write [plugin:NAME]",
+                "main.ini:3: [plugin:p] max_retry: 'x' is not a whole number",
+                "main.ini:4: [plugin:] the name is missing; write [plugin:NAME]",
             ],
         )
 
@@ -307,7 +301,7 @@ class TestProblems(ConfigTestCase):
             self.problems(
                 "x = 1\n[circus]\ninclude = more.ini\n"
                 "[watcher:a]\nnumprocesses = two\nrlimit_nofiles =\nhooks.before_strt = a.b\n"
-                "stdout_stream.class = NoStream\nno separator\nuse_papa = yes\n"
+                "stdout_stream.class = NoStream\nno separator\n"
                 "[watcher:b]\ncmd = x\nsingleton = true\nnumprocesses = 2\nnumprocesses = 3\n"
             ),
             [
@@ -321,8 +315,7 @@ class TestProblems(ConfigTestCase):
                 "main.ini:8: [watcher:a] stdout_stream.class: 'NoStream' is none of "
                 f"{', '.join(STREAM_CLASSES)}, and no package.Class",
                 "main.ini:9: this is neither KEY = VALUE nor a section header",
-                f"main.ini:10: [watcher:a] use_papa: {LATER}",
-                "main.ini:14: [watcher:b] numprocesses: a singleton has one process at most",
+                "main.ini:13: [watcher:b] numprocesses: a singleton has one process at most",
                 "more.ini:1: [watcher:c] cmd: missing; say which program to run",
                 "more.ini:2: [watcher:c] uid: there is no user nobodys",
                 "more.ini:3: [watcher:c] numprocesses: -1 is less than 0",

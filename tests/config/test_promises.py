@@ -42,7 +42,7 @@ WARNING_KEYS = {
 
 class TestCircusSection(ConfigTestCase):
     def test_every_key_of_circus_is_known(self) -> None:
-        later = "debug_gc endpoint_owner loggerconfig papa_endpoint proc_name".split()
+        later = "debug_gc endpoint_owner loggerconfig proc_name".split()
         for key in [*CIRCUS_KEYS, *WARNING_KEYS, *later]:
             self.assertIsNotNone(ARBITER_OPTIONS.find(key), key)
 

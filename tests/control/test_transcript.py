@@ -288,7 +288,6 @@ class TestRefusals(AnsweringCase):
         self.refuses(3, "unknown key", "add", **add(**{"x" * 100_000: 1}))
         self.refuses(3, "numprocesses: ", "add", **add(numprocesses="many"))
         self.refuses(3, "numprocesses: ", "set", name="web", options={"numprocesses": -1})
-        self.refuses(3, "not available in this version", "add", **add(use_papa=True))
         self.refuses(3, "cmd: ", "add", name="new", cmd=" ")
 
     def test_unknown_properties(self) -> None:

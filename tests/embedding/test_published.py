@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import unittest
 from typing import Any
 from unittest import mock
@@ -83,8 +85,8 @@ class TestSockets(LeakCheckedTestCase):
         self.assertEqual((one.name, one.host, one.port), ("web", "127.0.0.1", 0))
         self.assertEqual((one.is_unix, one.socktype), (False, socket.SOCK_STREAM))
         plain = one.backlog, one.blocking, one.interface, one.replace, one.umask, one.path
-        self.assertEqual(plain, (2048, False, None, False, None, None))
-        with self.assertRaisesRegex(AttributeError, "getsockname; socket web at .* is not bound"):
+        self.assertEqual(plain, (2048, False, None, False, 0o010, None))
+        with self.assertRaisesRegex(OSError, "socket web at .* is not open; call bind_and_listen"):
             one.getsockname()
         one.bind_and_listen()
         self.addCleanup(one.close)
@@ -92,6 +94,32 @@ class TestSockets(LeakCheckedTestCase):
         self.assertTrue(one.location.startswith("127.0.0.1:"))
         with self.assertRaises(AttributeError):
             one.no_such_name  # noqa: B018
+
+    def test_one_of_a_program(self) -> None:
+        with CircusSocket("web", "127.0.0.1", 0, blocking=True) as one:
+            self.assertIsInstance(one, socket.socket)
+            one.bind_and_listen()
+            self.assertTrue(one.get_inheritable())
+            self.assertEqual((one.gettimeout(), one.family), (None, socket.AF_INET))
+            command = f"import socket; print(socket.socket(fileno={one.fileno()}).getsockname())"
+            done = subprocess.run(
+                [sys.executable, "-c", command],
+                close_fds=False,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            )
+            self.assertEqual(done.stdout.strip(), str(one.getsockname()))
+        self.assertEqual(one.fileno(), -1)
+        one.bind_and_listen()
+        one.close()
+
+    def test_options_that_there_are_not(self) -> None:
+        with self.assertLogs("cvec_circus", "WARNING") as caught:
+            CircusSocket.load_from_config({"name": "web", "use_papa": True, "replace": None})
+        said = [record.getMessage() for record in caught.records]
+        self.assertEqual(said, ["socket web: unknown option use_papa, ignored"])
 
 
 class TestProcess(LeakCheckedTestCase):

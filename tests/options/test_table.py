@@ -23,7 +23,6 @@ TABLE = OptionTable(
         Option("size", "integer", 1, low=0, high=9),
         Option("name", "text", None),
         Option("tags", "mapping", {}),
-        Option("later", "boolean", False, available=False),
     ]
 )
 
@@ -62,21 +61,12 @@ class TestConvert(unittest.TestCase):
         self.refused({"sise": 1}, "sise: unknown option; did you mean size?")
         self.refused({"zork": 1}, "zork: unknown option")
 
-    def test_unavailable(self) -> None:
-        said = "not available in this version; leave it out"
-        self.assertEqual(TABLE.convert({"later": "no"}), {"later": False})
-        self.refused({"later": True}, f"later: {said}")
-        self.refused({"later": []}, f"later: {said}")
-
-    def test_no_hint_leads_to_what_is_not_available(self) -> None:
-        self.refused({"latr": 1}, "latr: unknown option")
-
 
 class TestComplete(unittest.TestCase):
     def test_defaults_come_under_what_is_given(self) -> None:
         self.assertEqual(
             TABLE.complete({"size": 2, "a.b": "c"}),
-            {"size": 2, "name": None, "tags": {}, "later": False, "a.b": "c"},
+            {"size": 2, "name": None, "tags": {}, "a.b": "c"},
         )
 
     def test_defaults_are_fresh(self) -> None:

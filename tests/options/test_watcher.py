@@ -189,12 +189,6 @@ class TestPartsThatMeanNothing(unittest.TestCase):
 
 
 class TestAvailable(unittest.TestCase):
-    def test_not_there_yet(self) -> None:
-        for key, value in (("use_papa", True),):
-            with self.subTest(key):
-                with self.assertRaisesRegex(OptionError, f"{key}: not available"):
-                    WATCHER_OPTIONS.convert({key: value})
-
     def test_their_defaults_are_taken(self) -> None:
         given = {"uid": "", "umask": "", "hooks": {}, "stdin_socket": None}
         self.assertEqual(WATCHER_OPTIONS.complete(WATCHER_OPTIONS.convert(given)), full())

@@ -36,7 +36,7 @@ class ManagedSocketTest(LeakCheckedTestCase):
         options = {"name": "web", "host": "127.0.0.1", "port": 0, **options}
         managed = CircusSocket(**options)
         self.addCleanup(managed.close)
-        managed.bind()
+        managed.open()
         return managed
 
     def test_defaults_are_those_of_circus(self):
@@ -66,7 +66,7 @@ class ManagedSocketTest(LeakCheckedTestCase):
     def test_bind_twice_keeps_the_socket(self):
         managed = self.bound()
         before = managed.describe()
-        managed.bind()
+        managed.open()
         self.assertEqual(managed.describe(), before)
 
     def test_close_twice_and_bind_again(self):
@@ -74,14 +74,14 @@ class ManagedSocketTest(LeakCheckedTestCase):
         managed.close()
         managed.close()
         self.assertEqual((managed.fileno(), managed.port), (-1, 0))
-        managed.bind()
+        managed.open()
         self.assertGreater(managed.port, 0)
 
     def test_a_host_name_is_resolved_when_it_is_bound(self):
         with mock.patch("socket.getaddrinfo", side_effect=AssertionError):
             managed = CircusSocket(name="web", host="localhost", port=0)
         self.addCleanup(managed.close)
-        managed.bind()
+        managed.open()
         self.assertEqual(managed.host, "127.0.0.1")
 
     def test_an_empty_host_is_any_address(self):
@@ -174,13 +174,6 @@ class ManagedSocketTest(LeakCheckedTestCase):
         full = OSError(errno.EMFILE, "Too many open files")
         with mock.patch("socket.socket", side_effect=full):
             self.assertEqual(self.refusal(), "socket web: cannot open it: Too many open files")
-
-    def test_what_is_not_there_yet_is_refused_by_its_name(self):
-        with self.assertRaises(exc.OptionError) as caught:
-            CircusSocket(name="web", use_papa=True)
-        self.assertEqual(
-            str(caught.exception), "use_papa: not available in this version; leave it out"
-        )
 
     def test_bad_values_are_refused_by_their_name(self):
         for option, value, reason in (

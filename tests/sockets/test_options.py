@@ -28,7 +28,7 @@ class OptionCase(LeakCheckedTestCase):
 
     def bound(self, **options: Any) -> CircusSocket:
         managed = self.make(**options)
-        managed.bind()
+        managed.open()
         return managed
 
     def number(self, managed: CircusSocket, option: int) -> int:

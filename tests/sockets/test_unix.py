@@ -37,7 +37,7 @@ class UnixCase(LeakCheckedTestCase):
 
     def bound(self, **options: Any) -> CircusSocket:
         managed = self.make(**options)
-        managed.bind()
+        managed.open()
         return managed
 
     def mode(self) -> int:
@@ -46,7 +46,7 @@ class UnixCase(LeakCheckedTestCase):
     def refusal(self, **options: Any) -> str:
         managed = self.make(**options)
         with self.assertRaises(exc.SocketError) as caught:
-            managed.bind()
+            managed.open()
         self.assertEqual(managed.fileno(), -1)
         return str(caught.exception)
 
@@ -67,7 +67,7 @@ class TestPath(UnixCase):
             client.connect(str(self.path))
         managed.close()
         self.assertFalse(self.path.exists())
-        managed.bind()
+        managed.open()
         self.assertTrue(self.path.is_socket())
 
     def test_the_family_does_not_matter(self) -> None:

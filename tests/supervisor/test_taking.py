@@ -32,7 +32,7 @@ class TestTaking(unittest.TestCase):
 
     def setUp(self) -> None:
         self.before = CircusSocket("web", "127.0.0.1", 0)
-        self.before.bind()
+        self.before.open()
         self.address = self.before.host, self.before.port
         self.sockets = {"web": [dict(self.before.options()), *self.before.note()[1:]]}
         self.child = subprocess.Popen(["sleep", "100"], pass_fds=[self.before.fileno()])
@@ -94,7 +94,7 @@ class TestTaking(unittest.TestCase):
         self.assertIn("server: socket web cannot be taken over: Operation not permitted", text)
         self.assertIn(f"stopping process {self.child.pid} (sleep), which has it, to open", text)
         again = CircusSocket("web", *self.address)
-        again.bind()
+        again.open()
         again.close()
 
     def test_one_that_does_not_end(self) -> None:
@@ -128,7 +128,7 @@ class TestTaking(unittest.TestCase):
         """The process was kept with another socket than that of now, which nobody has."""
         note = self.sockets["web"]
         later = CircusSocket("web", "127.0.0.2", 0)
-        later.bind()
+        later.open()
         self.sockets = {"web": later.note()}
         self.had = {1: {"web": ["web", note, ""]}}
         later.close()

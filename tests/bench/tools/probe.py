@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from cvec_circus.plugins import CircusPlugin
-from cvec_circus.plugins.logger import Logger
+from cvec_circus.plugins.event_logger import Logger
 from tests.bench.tools.teller import Teller
 
 __all__ = ["Asking", "Blocked", "Logger", "Probe"]

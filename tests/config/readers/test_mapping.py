@@ -93,10 +93,9 @@ class TestFromMappings(unittest.TestCase):
         self.assertEqual((circus["endpoint"], circus["check_delay"]), ("ipc:///x", 1.0))
 
     def test_all_problems_at_once(self) -> None:
-        later = "not available in this version; leave it out"
         self.assertEqual(
             self.problems(
-                watchers=[{}, {"cmd": "x", "use_papa": 1, "hooks": {"a": "b"}}, {"cmd": 5}, 5],
+                watchers=[{}, {"cmd": "x", "hooks": {"a": "b"}}, {"cmd": 5}, 5],
                 plugins=[{}, {"use": "a.B", "x": {1}}, {"use": "a.B"}],
                 sockets=[{"prt": 1}],
                 circus={"chek_delay": 1, "endpoint": "x"},
@@ -109,7 +108,6 @@ class TestFromMappings(unittest.TestCase):
                 "[socket:] the name is missing; write [socket:NAME]",
                 "[watcher:] the name is missing; write [watcher:NAME]",
                 "[watcher:] cmd: missing; say which program to run",
-                f"[watcher:x] use_papa: {later}",
                 "[watcher:x] hooks: there is no hook 'a'",
                 "[watcher:] cmd: 5 is not text",
                 "[watcher:] the name is missing; write [watcher:NAME]",

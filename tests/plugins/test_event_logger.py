@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.exc import OptionError
-from cvec_circus.plugins.logger import Logger
+from cvec_circus.plugins.event_logger import Logger
 from tests.plugins.case import TIMEOUT, PluginCase
 from tests.support.daemon import DaemonCase, child, folder
 from tests.support.eventually import eventually
