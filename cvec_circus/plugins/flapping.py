@@ -94,10 +94,10 @@ class Flapping(CircusPlugin):
         most, delay = options["max_retry"], options["retry_in"]
         gives_up = most != INFINITE_RETRY and most <= record.tries
         if gives_up:
-            tries = f"after {counted(record.tries, 'retry', 'retries')}"
-            all_deaths = f"{counted(record.total, 'death')} in {span}" if record.tries else deaths
-            again = f"start it with cvec_circusctl start {shlex.quote(name)}"
-            why = f"{all_deaths}, {tries}; {again}"
+            if record.tries:
+                tries = counted(record.tries, "retry", "retries")
+                deaths = f"{counted(record.total, 'death')} in {span}, after {tries}"
+            why = f"{deaths}; start it with cvec_circusctl start {shlex.quote(name)}"
             logger.warning("%s: flapping: gave up: %s", name, why)
             record.tries = 0
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.figures import counted
@@ -150,6 +151,7 @@ class OutputDesk:
             conf = watcher.options[f"{channel}_stream"]
             if conf:
                 self._passed.discard(key)
+                conf = self._labelled(conf)
             elif key in self._passed or self.is_captured(watcher, channel):
                 self._passed.add(key)
                 conf = {PASSED: self._outlet(channel)}
@@ -158,6 +160,14 @@ class OutputDesk:
                 self.pumps.open(key, conf, _source(watcher, channel), history)
             else:
                 self._close(key)
+
+    def _labelled(self, conf: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options of a stream, for a StdoutStream where lines bear the names of watchers
+        those that pass them on."""
+        if conf.get("class") != "StdoutStream" or not _prints():
+            return conf
+        outlet = self._outlet("stdout")
+        return {PASSED: outlet} if outlet.label is not None else conf
 
     def _outlet(self, channel: str) -> Outlet:
         if self._outlets is None:
@@ -273,3 +283,11 @@ class OutputDesk:
 
 def _source(watcher: Watcher, channel: str) -> Source:
     return Source(watcher.name, channel, watcher.options["env"].get("PYTHONPATH", ""))
+
+
+def _prints() -> bool:
+    """Tell whether what this program prints goes to its standard output, and not elsewhere."""
+    try:
+        return sys.stdout.fileno() == 1
+    except (AttributeError, OSError, ValueError):  # there is none, it has no number, it is closed
+        return False

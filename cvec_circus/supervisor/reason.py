@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cvec_circus.core.life import DOWN, STOPPING, UP, WAITING
@@ -26,8 +27,7 @@ def explained(watcher: Watcher, now: float) -> str:
     """Return the first reason that there is, the most urgent ones first."""
     places = watcher.places
     if unkillable := places.unkillable():
-        pids = ", ".join(str(process.pid) for process in unkillable)
-        return f"process {pids} does not end, not even by SIGKILL"
+        return f"{unending(unkillable)}, not even by SIGKILL"
     if hook := awaited_hook(watcher):
         return f"waits for the answer of its hook {hook}"
     if watcher.life is WAITING and (condition := watcher.unmet()) is not None:
@@ -121,11 +121,23 @@ def unended(watcher: Watcher, now: float) -> str:
     chosen = leaders or list(places.ending)
     if not chosen:
         return ""
-    pids = ", ".join(str(process.pid) for process in chosen[:5])
+    pids = listed(chosen[:5])
     purpose = Purpose.KILL if leaders else Purpose.LEFTOVER_BY
     kill_at = max(places.deadline(process, purpose) or now for process in chosen)
     told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
-    return f"{'' if leaders else 'what is left of '}process {pids} has not ended; {told}"
+    has = "have" if leaders and len(chosen) > 1 else "has"
+    return f"{'' if leaders else 'what is left of '}{pids} {has} not ended; {told}"
+
+
+def unending(processes: Sequence[ManagedProcess]) -> str:
+    """Say of processes, of which there is at least one, that they do not end."""
+    return f"{listed(processes)} {'do' if len(processes) > 1 else 'does'} not end"
+
+
+def listed(processes: Sequence[ManagedProcess]) -> str:
+    """Name processes, of which there is at least one, by their pids."""
+    pids = ", ".join(str(process.pid) for process in processes)
+    return f"process{'es' if len(processes) > 1 else ''} {pids}"
 
 
 def next_start(watcher: Watcher, now: float) -> str:
@@ -157,7 +169,7 @@ def unproved_again(watcher: Watcher) -> str:
     """Say which slot has a process that may die early, like those before it; "" for none."""
     for wid, memory in watcher.places.backoffs.items():
         process = watcher.places.slots.get(wid)
-        if memory.deaths and process is not None and not process.proved and process.pid:
+        if memory.deaths and process is not None and process.has_leader and not process.proved:
             row = "a failure" if memory.deaths == 1 else f"{memory.deaths} failures in a row"
             return f"slot {wid}: process {process.pid} runs, and is not ready yet, after {row}"
     return ""

@@ -16,7 +16,7 @@ from cvec_circus.core.life import DOWN, WAITING
 from cvec_circus.core.phase import FAILING, phase
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Watcher
-from cvec_circus.supervisor.reason import unready, why
+from cvec_circus.supervisor.reason import unending, unready, why
 from cvec_circus.system.collecting import ended
 from cvec_circus.wire import orders
 from cvec_circus.wire.cause import OWN_ENDS
@@ -237,8 +237,8 @@ def exhausted(part: Part) -> Verdict:
 
 def stuck(part: Part, watcher: Watcher) -> Verdict:
     """Say which processes of that watcher do not end; "not yet" when there are none."""
-    pids = ", ".join(str(process.pid) for process in watcher.places.unkillable())
-    return f"{part.order} of {watcher.name}: process {pids} does not end" if pids else None
+    found = watcher.places.unkillable()
+    return f"{part.order} of {watcher.name}: {unending(found)}" if found else None
 
 
 # -- what is proved

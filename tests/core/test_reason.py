@@ -132,9 +132,9 @@ class TestReason(unittest.TestCase):
         watcher = self.world.up(numprocesses=2, graceful_timeout=30)
         self.world.roster.give(Stop([watcher], Cause("command:stop")))
         self.world.advance(20)
-        self.assert_reason(watcher, "process 100, 101 has not ended; SIGKILL in 10.0 s")
+        self.assert_reason(watcher, "processes 100, 101 have not ended; SIGKILL in 10.0 s")
         self.world.advance(12)
-        self.assert_reason(watcher, "process 100, 101 has not ended; SIGKILL was sent")
+        self.assert_reason(watcher, "processes 100, 101 have not ended; SIGKILL was sent")
 
     def test_what_a_stop_waits_for_after_the_leader(self) -> None:
         self.world.leftovers = 60.0
@@ -173,11 +173,19 @@ class TestReason(unittest.TestCase):
         self.world.temper = IMMORTAL
         watcher = self.world.up(numprocesses=2, graceful_timeout=1)
         self.stop_and_wait(watcher, 6)
-        self.assert_reason(watcher, "process 100, 101 does not end, not even by SIGKILL")
+        self.assert_reason(watcher, "processes 100, 101 do not end, not even by SIGKILL")
 
     def stop_and_wait(self, watcher: Watcher, seconds: float) -> None:
         self.world.stop([watcher], "command:stop", None)
         self.world.advance(seconds)
+
+    def test_what_one_left_that_died_early(self) -> None:
+        watcher = self.world.up(leftover_timeout=4, min_uptime=60)
+        self.world.leftovers = 100.0
+        self.world.die(100)
+        self.world.advance(1)
+        left = "slot 1 waits for what process 100 left behind, which is killed in 3.0 s"
+        self.assert_reason(watcher, left)
 
     def test_what_a_dead_leader_left(self) -> None:
         watcher = self.world.up(leftover_timeout=4)

@@ -118,7 +118,7 @@ class TestStop(WaitingCase):
         watcher = self.world.up(numprocesses=2, graceful_timeout=1)
         outcomes = self.order("stop", [watcher])
         self.world.advance(6)
-        self.assert_fails(outcomes, "stop of web: process 100, 101 does not end")
+        self.assert_fails(outcomes, "stop of web: processes 100, 101 do not end")
 
     def test_identical_orders_share_one_cycle(self) -> None:
         watcher = self.world.up()

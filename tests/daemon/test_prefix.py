@@ -83,6 +83,15 @@ class TestPrefix(PrefixCase):
         self.assertEqual(daemon.call("logs")["lines"], [])
         self.assertNotIn("unkept", daemon.call("logs"))
 
+    def test_a_stream_that_writes_there(self) -> None:
+        web, fancy = (f"stdout_stream.class = {word}StdoutStream" for word in ("", "Fancy"))
+        daemon = self.talkers("--prefix", web=web, fancy=fancy)
+        self.say("web", "hello\n")
+        self.assertEqual(daemon.out.next(), "web | hello")
+        self.say("fancy", "hi\n")
+        self.assertRegex(daemon.out.next() or "", r"\[\d+\] \| hi")
+        self.assertTrue(eventually(lambda: self.kept("web") == ["hello"]))
+
     def test_a_reader_that_stops(self) -> None:
         def prepare(folder: Any) -> None:
             os.mkfifo(folder / "asked")
@@ -108,6 +117,11 @@ class TestPrefix(PrefixCase):
 
 
 class TestWithoutPrefix(PrefixCase):
+    def test_a_stream_that_writes_there(self) -> None:
+        daemon = self.talkers(web="stdout_stream.class = StdoutStream")
+        self.say("web", "hello\n")
+        self.assertEqual(daemon.out.next(), "hello")
+
     def test_a_history_passes_on_what_it_keeps(self) -> None:
         daemon = self.talkers(web="log_history = 1000", db="")
         self.say("web", "hello\n")

@@ -201,7 +201,7 @@ class TestRetrying(FlappingCase):
             (
                 {"max_retry": 0, "window": 9},
                 "My web",
-                "2 deaths in 10 s, after 0 retries; start it with cvec_circusctl start 'My web'",
+                "2 deaths in 10 s; start it with cvec_circusctl start 'My web'",
             ),
         ):
             with self.subTest(said):
