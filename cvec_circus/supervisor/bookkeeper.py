@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus.base.clock import since_boot
@@ -114,11 +114,17 @@ class LedgerBookkeeper(Bookkeeper):
 
     Args:
         ledger: Where to.
+        at_turn_end: Calls a function when all else in this turn is done: see `Loop.at_turn_end`.
         sockets: The names of the sockets that it has.
     """
 
-    def __init__(self, ledger: Ledger, sockets: Iterable[str] = ()) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        ledger: Ledger,
+        at_turn_end: Callable[[Callable[[], object]], object],
+        sockets: Iterable[str] = (),
+    ) -> None:
+        self._ledger, self._at_turn_end = ledger, at_turn_end
         self._sockets = set(sockets)
         self._noted: dict[Watcher, _Noted] = {}
         self._launched: dict[ManagedProcess, Launched] = {}
@@ -169,8 +175,8 @@ class LedgerBookkeeper(Bookkeeper):
     # -- processes
 
     def intends(self, watcher: Watcher, process: ManagedProcess) -> None:
-        """See `Bookkeeper`."""
-        if watcher.kind.is_helper or not self._ledger.is_on:
+        """See `Bookkeeper`. Where a thread writes it would come too late, and `AT` serves."""
+        if watcher.kind.is_helper or not (self._ledger.is_on and self._ledger.is_prompt):
             return
         if watcher not in self._noted:
             self.saw(watcher)
@@ -285,11 +291,16 @@ class LedgerBookkeeper(Bookkeeper):
         drop(f"{COUNTS} {place}")
 
     def flush(self) -> None:
-        """See `Bookkeeper`. What a thread writes says until when it is known."""
-        if self._ledger.pending:
-            if not self._ledger.is_prompt:
-                self._put(AT, since_boot())
+        """See `Bookkeeper`. A thread that writes gets what is new when the turn is over: it would
+        take the interpreter from the turn, between a death and the successor."""
+        if self._ledger.is_prompt:
             self._ledger.flush()
+        elif self._ledger.pending:
+            self._at_turn_end(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._put(AT, since_boot())  # until when all is known
+        self._ledger.flush()
 
     def end(self, is_needed: bool) -> None:
         """See `Bookkeeper`."""

@@ -331,7 +331,8 @@ def _keep_books(
         boot, namespace = place_of_birth()
         head = Head(VERSION, boot, namespace, runs[:MOST_RUNS], os.getpid())
         names = () if heritage is None else heritage.sockets
-        books = LedgerBookkeeper(Ledger(folder, head, entries, loop.post), names)
+        ledger = Ledger(folder, head, entries, loop.post)
+        books = LedgerBookkeeper(ledger, loop.at_turn_end, names)
     except OSError as error:
         logger.error("%s", off(folder.path, error.strerror or str(error)))
         with suppress(OSError):

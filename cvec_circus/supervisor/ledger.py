@@ -59,8 +59,9 @@ class Ledger:
         folder: Where the file is.
         head: Its first line.
         entries: What is in it at first, as lines by key.
-        failed: Called with the reason, once, when it cannot be written any more. Nothing is
-            written after that, and the file is put aside.
+        post: Calls a function on the supervisor thread, in the next turn of its loop.
+
+    When it cannot be written any more, that is logged, once, and the file is put aside.
 
     Attributes:
         is_on: Whether it is written.
@@ -84,7 +85,7 @@ class Ledger:
         self._live = {key: line(key, value) for key, value in entries.items()}
         self.pending: list[str] = []
         self._size = self._live_size = 0
-        self._unwritten = 0
+        self._given = self._taken = 0  # characters given to the thread, and those it is done with
         self._fd = -1
         self._has_ended = False
         self._worker: Worker | None = None
@@ -135,10 +136,11 @@ class Ledger:
         return text
 
     def _do_later(self, worker: Worker, write: Callable[[str], None], text: str) -> None:
-        self._unwritten += len(text)
-        if self._unwritten > MOST_UNWRITTEN and self._unwritten > len(text):
+        unwritten = self._given - self._taken
+        if unwritten and unwritten + len(text) > MOST_UNWRITTEN:
             self._fail("its file system hangs")
             return
+        self._given += len(text)
         try:
             worker.do(self._write_later, write, text)
         except RuntimeError as error:
@@ -150,14 +152,11 @@ class Ledger:
             write(text)
         except OSError as error:
             self._post(self._fail, error.strerror or str(error))
-        self._post(self._written, len(text))
+        self._taken += len(text)  # not posted: that would wake the supervisor for nothing
 
     def _crashed(self, error: BaseException, description: str) -> None:
         """On the thread."""
         self._post(self._fail, f"{description} failed: {error!r}")
-
-    def _written(self, size: int) -> None:
-        self._unwritten -= size
 
     def _append(self, text: str) -> None:
         """On the thread, if there is one."""

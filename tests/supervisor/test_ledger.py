@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cvec_circus.supervisor import ledger
+from cvec_circus.supervisor.bookkeeper import LedgerBookkeeper
 from cvec_circus.supervisor.ledger import Head, Ledger, LedgerError, line, read
 from cvec_circus.system.statedir import StateDir
 from tests.support.daemon import folder
@@ -178,6 +179,22 @@ class TestOnAThread(LedgerCase):
         made.flush()
         made.end(is_needed=True)
         self.assertEqual(self.entries(), {"a": 1})
+
+    def test_it_gets_what_is_new_when_the_turn_is_over(self) -> None:
+        made, ends = self.begin(), list[Any]()
+        books = LedgerBookkeeper(made, ends.append)
+        books.loaded(["web"])
+        books.flush()
+        self.assertEqual(len(made.pending), 1)
+        ends.pop()()
+        self.assertEqual(made.pending, [])
+        books.flush()
+        self.assertEqual(ends, [])  # nothing is new
+        books.end(is_needed=True)
+        entries = self.entries()
+        self.assertEqual(entries.pop("loaded"), ["web"])
+        self.assertEqual(list(entries), ["at"])
+        self.assertEqual(self.posted, [])  # that it was written wakes nobody
 
     def test_a_file_system_that_hangs(self) -> None:
         made, hangs = self.begin(), threading.Event()
