@@ -17,7 +17,7 @@ from cvec_circus.config.configuration import (
     WatcherConfig,
 )
 from cvec_circus.config.readers.ini import is_remark, parse
-from cvec_circus.config.section import CIRCUS, ENV, Findings, Section
+from cvec_circus.config.section import CIRCUS, ENV, Findings, Section, printable
 from cvec_circus.options.arbiter import ARBITER_OPTIONS
 from cvec_circus.options.secrets import conceal
 from cvec_circus.options.socket import SOCKET_OPTIONS
@@ -222,8 +222,3 @@ def text_of(option: Option, value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
-
-
-def printable(text: str) -> str:
-    """Return text on one line, with what a terminal would act upon written out."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -157,7 +157,7 @@ class Findings:
         if is_detail and not self.thorough:
             return
         said = [f"[{header}]" if header else "", f"{key}:" if key else "", text]
-        text = " ".join(filter(None, said))
+        text = printable(" ".join(filter(None, said)))
         self._all.append(Finding(place, text, header, is_problem, is_detail))
 
     @property
@@ -193,6 +193,11 @@ class Findings:
 
     def _position(self, one: Finding) -> tuple[int, int]:
         return (self._files.get(one.place.path, 0), one.place.line) if one.place else (-1, 0)
+
+
+def printable(text: str) -> str:
+    """Return text on one line, with what a terminal would act upon written out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def kind_meant(header: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from cvec_circus.config.build import Build
 from cvec_circus.config.configuration import PluginConfig, WatcherConfig
 from cvec_circus.config.dependencies import folded_needs
-from cvec_circus.config.effective import Effective, printable
+from cvec_circus.config.effective import Effective
 from cvec_circus.config.examination import Examination, examine
-from cvec_circus.config.section import CIRCUS, Finding
+from cvec_circus.config.section import CIRCUS, Finding, printable
 from cvec_circus.control import endpoints
 from cvec_circus.ctl.output import say
 from cvec_circus.daemon import machine

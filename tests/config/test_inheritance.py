@@ -56,6 +56,11 @@ class TestWhatTheyGet(ConfigTestCase):
         found = self.load("".join(rows) + "[watcher:w3000]\ncmd = x\n").watchers
         self.assertEqual({one.options.cmd for one in found}, {"x"})
 
+    def test_a_name_that_is_no_line_is_said_on_one(self) -> None:
+        with self.assertRaises(ConfigError) as caught:
+            self.load("[watcher:a]\ncmd = x\nextends = b\n\thooks\x1b[0m\n")
+        self.assertIn(r"there is no [watcher:b\nhooks\x1b[0m]", caught.exception.problems[0])
+
     def test_default_comes_last(self) -> None:
         text = (
             "[DEFAULT]\nnumprocesses = 7\npriority = 7\n[watcher:a]\ncmd = x\npriority = 1\n"
