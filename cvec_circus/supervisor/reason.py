@@ -171,9 +171,10 @@ def _last_of(watcher: Watcher, wid: int) -> Death | None:
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
     """Say how often the processes of a slot have died, or were stopped by `live`, too early."""
     last = _last_of(watcher, wid)
-    did, lived = "has died", f"within {watcher.options.min_uptime:g} s"
+    least = watcher.options.min_uptime
+    did, lived = "has died", f"within {least:g} s"
     if last is not None and last.cause == LIVE.text:
-        did, lived = "was not alive", f"{lived} of being ready"
+        did, lived = "was not alive", f"{lived} of being ready" if least else "once it was ready"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
     return f"slot {wid} {did} {row}"
 
