@@ -75,7 +75,8 @@ def replaced_first(watcher: Watcher, now: float) -> str:
     cause = process.cause
     by = f" by {cause.actor}" if cause.actor else ""
     why = f": {cause.reason}" if cause.reason else ""
-    return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {left}"
+    kept = f"{process.refusal}; " if process.refusal else ""
+    return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {kept}{left}"
 
 
 def unready(watcher: Watcher) -> str:
@@ -125,7 +126,8 @@ def unended(watcher: Watcher, now: float) -> str:
     purpose = Purpose.KILL if leaders else Purpose.LEFTOVER_BY
     kill_at = max(places.deadline(process, purpose) or now for process in chosen)
     told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
-    return f"{'' if leaders else 'what is left of '}process {pids} has not ended; {told}"
+    kept = next((f"{process.refusal}; " for process in leaders if process.refusal), "")
+    return f"{'' if leaders else 'what is left of '}process {pids} has not ended; {kept}{told}"
 
 
 def next_start(watcher: Watcher, now: float) -> str:
