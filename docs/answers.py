@@ -156,6 +156,9 @@ ANSWERS: dict[str, dict[str, str]] = {
         "failed_rollout": "How the last rollout has failed, until the next order, or until "
         "nothing is left of what it has kept.",
         "checks": "The checks of its processes, by pid.",
+        "signals": "The last signal that clients have sent to each process that runs: `pid`, "
+        "`wid`, `signum`, `actor`, `why`, `age` (seconds), and `refusal`, if `before_signal` has "
+        "kept it from the process.",
         "strays": "What its processes left behind: `pid` and `command` of each.",
         "unkept": "Why nothing is kept of what its processes write, and how to change that; empty "
         "if it is kept.",

@@ -8,6 +8,7 @@ from signal import SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGKILL, SIGSEGV
 from cvec_circus.base.figures import duration
 from cvec_circus.commands.base import MATCH, NAME, Call, Command, Fields
 from cvec_circus.commands.render import ending
+from cvec_circus.system.signals import to_name
 from cvec_circus.wire.outcome import lasting, standing
 
 CRASHES = frozenset({SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV})
@@ -42,6 +43,8 @@ def _evidence(reply: Fields) -> Iterator[str]:
     for pid, checks in reply["checks"].items():
         yield f"checks of process {pid}:"
         yield from (f"    {_check(row)}" for row in checks)
+    for row in reply["signals"]:
+        yield _signal(row)
     if deaths:
         yield f"last deaths ({len(deaths)}), the latest first:"
         for row in deaths:
@@ -69,6 +72,13 @@ def _check(row: Fields) -> str:
     return f"{row['family']}.{row['name']} ({row['check']}) {row['state']}{since}{answer}"
 
 
+def _signal(row: Fields) -> str:
+    by = f" from {row['actor']}" if row["actor"] else ""
+    told = "; ".join(filter(None, (row["why"], row["refusal"])))
+    text = f"{duration(row['age'])} ago: process {row['pid']} (slot {row['wid']})"
+    return f"{text} was sent SIG{to_name(row['signum'])}{by}" + (f": {told}" if told else "")
+
+
 def _death(row: Fields) -> str:
     """Render a death in a line."""
     what = f"{duration(row['age'])} ago: process {row['pid']} (slot {row['wid']})"
@@ -89,7 +99,7 @@ def _by_whom(row: Fields) -> str:
         memory = ", or the kernel for want of memory" if signum == SIGKILL else ""
         return f"sent by a person or a program{memory}, not by the daemon"
     if row["cause"] == "exit":
-        return "by itself"
+        return f"by itself, {row['why']}" if row["why"] else "by itself"
     by = f" by {row['actor']}" if row["actor"] else ""
     cause = "the watcher gave up" if row["cause"] == "giveup" else row["cause"]
     return f"{cause}{by}" + (f": {row['why']}" if row["why"] else "")

@@ -45,14 +45,15 @@ class Backoff:
         """Work out what a death by itself earns.
 
         Args:
-            lived: How many seconds the process was there; `NEVER` if it was never its program.
+            lived: How many seconds the process was there, or was alive by its checks; 0 if it has
+                failed these from the beginning, `NEVER` if it was never its program.
             now: The instant of its death.
             options: The watcher's.
             random: In [0, 1), for the jitter; `respawn_delay` is kept to the letter.
         """
         least = options.respawn_delay
         wait = 0.0
-        if lived >= options.min_uptime:
+        if lived > 0 and lived >= options.min_uptime:
             self.deaths = 0
             self.step = 0 if lived >= options.backoff_reset else max(0, self.step - 1)
         else:

@@ -6,7 +6,7 @@ from signal import SIGCONT, SIGKILL, Signals
 
 from cvec_circus.core.conditions import Question
 from cvec_circus.core.hooks import YES, Asker
-from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose
+from cvec_circus.core.process import ManagedProcess, ProcessState, Purpose, Sent
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 
@@ -61,14 +61,31 @@ class Ender(Asker):
         self._send(watcher, process, signum, stops)
         self.tell(watcher, "after_signal", pid=pid, signum=signum)
 
+    def pass_on(self, watcher: Watcher, process: ManagedProcess, signum: int, cause: Cause) -> None:
+        """Send a signal that a client wants sent, and note who did, and why."""
+        process.signalled = Sent(int(signum), cause.actor, cause.why, self.now())
+        self.tell_signal(watcher, process, signum, cause)
+        self.signal(watcher, process, signum)
+
+    def tell_signal(
+        self, watcher: Watcher, process: ManagedProcess, signum: int, cause: Cause, **more: object
+    ) -> None:
+        """Publish that a client has a signal sent to a process, or to others of its family."""
+        told = {"process_pid": process.pid, "wid": process.wid, "signum": int(signum), **more}
+        self.publish(watcher, "signal", cause, **told)
+
     def before_signal_answered(self, watcher: Watcher, asked: Question, refusal: str) -> None:
         """Send the signal that before_signal lets through."""
         process, pid, signum = watcher.places.slots.get(asked.wid), asked.pid, asked.signum
         if refusal != YES:
             known = {int(one) for one in Signals}
             name = Signals(signum).name if signum in known else "it"
-            self.note(watcher, f"{refusal}: process {pid} does not get {name}")
+            text = f"{refusal}: process {pid} does not get {name}"
+            self.note(watcher, text)
+            if process and process.pid == pid:
+                process.refusal = text
         elif process and process.pid == pid and process.has_leader and not watcher.is_abandoned:
+            process.refusal = ""
             self._send(watcher, process, signum, asked.stops)
         self.tell(watcher, "after_signal", pid=pid, signum=signum)
 

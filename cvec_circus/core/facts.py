@@ -12,11 +12,12 @@ from typing import NamedTuple, Union
 from cvec_circus.core.backoff import NEVER
 from cvec_circus.core.conditions import Connection
 from cvec_circus.core.goal import Run
-from cvec_circus.core.process import ManagedProcess, ProcessState
+from cvec_circus.core.process import ManagedProcess, ProcessState, Sent
 from cvec_circus.core.spawning import Spawner
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.system.collecting import Exit, ended
-from cvec_circus.wire.cause import EXIT, LIVE, SIGNALLED
+from cvec_circus.system.signals import to_name
+from cvec_circus.wire.cause import EXIT, LIVE, SIGNALLED, Cause
 from cvec_circus.wire.outcome import Death, Stray, lasting
 
 
@@ -173,9 +174,7 @@ class Recorder(Spawner):
         process.exit_code = exit_code
         if by_itself:
             places.failed_exits += watcher.one_shot and exit_code != 0  # of the work it is to do
-            signum, actor, why = process.signalled
-            by_client = bool(signum) and exit_code == -signum
-            process.cause = SIGNALLED._replace(actor=actor, why=why) if by_client else EXIT
+            process.cause = self._cause_of_end(watcher, process, exit_code)
         cause, lost, now = process.cause, status.status_lost, self.now()
         lived = now - process.spawned_at
         has_done = watcher.one_shot and by_itself and exit_code == 0 and not failure
@@ -233,6 +232,19 @@ class Recorder(Spawner):
             how = f"{ended(None if lost else exit_code, oom)} after {lasting(lived)}"
             text = f"process {pid} {how}, before it was ready"
             self.fail_rollout(watcher, process, text, has_exited=True)
+
+    def _cause_of_end(self, watcher: Watcher, process: ManagedProcess, exit_code: int) -> Cause:
+        """Return what has ended a process that nothing here has asked to end: the signal of a
+        client, or itself, which may be because of such a signal."""
+        sent = process.signalled = Sent(*process.signalled)
+        if sent.signum and exit_code == -sent.signum:
+            return SIGNALLED._replace(actor=sent.actor, why=sent.why)
+        since = self.now() - sent.at
+        if not sent.signum or since > watcher.options.graceful_timeout:
+            return EXIT
+        by = f" by {sent.actor}" if sent.actor else ""
+        why = f": {sent.why}" if sent.why else ""
+        return EXIT._replace(why=f"{lasting(since)} after SIG{to_name(sent.signum)}{by}{why}")
 
     def _remember_death(
         self, watcher: Watcher, process: ManagedProcess, by_itself: bool, failure: Exception | None

@@ -38,6 +38,7 @@ any, it has lived `min_uptime`. See `proof`.
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 from cvec_circus.wire.cause import NONE, Cause
 
@@ -82,6 +83,15 @@ class Purpose(enum.IntEnum):
 PURPOSES = tuple(Purpose)
 
 
+class Sent(NamedTuple):
+    """A signal that a client had sent. Immutable."""
+
+    signum: int = 0  # 0 for none
+    actor: str = ""
+    why: str = ""  # the reason that was given
+    at: float = 0.0
+
+
 class ManagedProcess:
     """One slot: a `wid`, and a pid while something runs in it. Owned by the supervisor thread."""
 
@@ -103,8 +113,8 @@ class ManagedProcess:
     proved: bool  # it has been ready once
     unready: str  # why it is not ready, or not alive; "" while it is, and before its time is up
     well_for: float  # seconds for which its checks of `live` had held before they failed
-    signalled: tuple[int, str, str]
-    """The last signal a client had sent to it, the client and its reason; 0 for none."""
+    signalled: Sent  # the last one; not those that ask it to end
+    refusal: str  # how before_signal has kept the last signal of any kind from it, "" if it has not
     exit_code: int | None  # of the leader; negative for a signal; None until it has ended
 
     __slots__ = tuple(__annotations__)
@@ -113,11 +123,11 @@ class ManagedProcess:
         self.name, self.wid, self.spawn_cause = name, wid, spawn_cause
         self.state = ProcessState.PENDING
         self.pid = self.generation = 0
-        self.signalled = (0, "", "")
+        self.signalled = Sent()
         self.holds_place = True
         self.stale = self.killed = self.unkillable = self.cleared = False
         self.checked = self.proved = False
-        self.unready = ""
+        self.unready = self.refusal = ""
         self.cause = NONE
         self.spawned_at = self.started = self.well_for = 0.0
         self.exit_code = None

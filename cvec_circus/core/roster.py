@@ -289,21 +289,23 @@ class Roster(Watchers):
             if process.state is ProcessState.RUNNING:
                 self.steps.stop(watcher, process, given.cause, signum, limit)
             elif signum is not None:
-                self.steps.signal(watcher, process, signum)
+                self.steps.pass_on(watcher, process, signum, given.cause)
             if limit is not None:
                 watcher.places.end_by(process, self.now() + limit)
 
     def _signal(self, given: orders.Signal, wait: Wait | None) -> None:
-        signals = self.ports.signals
+        signals, tell = self.ports.signals, self.steps.tell_signal
         for process in given.processes:
+            about = given.watcher, process, given.signum, given.cause
             if given.childpid is not None:
+                tell(*about, childpid=given.childpid)
                 signals.signal_child(process, given.childpid, given.signum)
                 continue
             if given.children or given.recursive:
+                tell(*about, children=True)
                 signals.signal_children(process, given.signum, given.recursive)
             if not given.children:
-                process.signalled = (given.signum, given.cause.actor, given.cause.why)
-                self.steps.signal(given.watcher, process, given.signum)
+                self.steps.pass_on(*about)
 
     def _configure(self, given: orders.Configure, wait: Wait | None) -> None:
         for one in given.orders:

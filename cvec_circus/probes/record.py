@@ -20,12 +20,13 @@ class Record:
         since: The instant from which on it holds, or does not.
         failures: How many runs in a row have failed.
         began: The instant at which it was made.
-        held_at: The instant of the last run that has succeeded; `began` before that.
+        held_until: The instant of the first of the failures in a row, `began` if no run before
+            them has succeeded; None while the last run has succeeded, and before the first one.
     """
 
     __slots__ = (
-        *("answer", "began", "check", "failure", "failures", "family", "held_at", "holds", "name"),
-        *("since", "took"),
+        *("answer", "began", "check", "failure", "failures", "family", "held_until", "holds"),
+        *("name", "since", "took"),
     )
 
     def __init__(self, family: str, name: str, check: Check, now: float) -> None:
@@ -33,7 +34,8 @@ class Record:
         self.holds: bool | None = None
         self.answer = self.failure = ""
         self.took: float | None = None
-        self.since = self.began = self.held_at = now
+        self.since = self.began = now
+        self.held_until: float | None = None
         self.failures = 0
 
     def take(self, result: Result, threshold: int, now: float) -> None:
@@ -45,7 +47,9 @@ class Record:
         self.failures = self.failures + 1 if result.failure else 0
         holds = not result.failure
         if holds:
-            self.held_at = now
+            self.held_until = None
+        elif self.held_until is None:
+            self.held_until = self.began if self.holds is None else now
         if self.holds is not holds and (holds or self.failures >= threshold):
             self.holds, self.since = holds, now
 
@@ -92,5 +96,10 @@ class Verdict:
             return None
         self.is_good = is_good
         self.trouble = failing[0].trouble if failing else ""
-        self.well_for = min((record.held_at - record.began for record in failing), default=0.0)
+        self.well_for = min((_well_for(record) for record in failing), default=0.0)
         return self.trouble
+
+
+def _well_for(record: Record) -> float:
+    """Return for how many seconds a check that fails has held before; 0 if it never has."""
+    return 0.0 if record.held_until is None else record.held_until - record.began

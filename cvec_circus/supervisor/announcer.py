@@ -18,6 +18,9 @@ from cvec_circus.wire.cause import GIVE_UP, Cause
 MOST_REFUSALS = 4096
 """Refusals remembered; beyond that the oldest ones may be logged again."""
 
+ALONE = frozenset({"command:kill", "command:signal", "live"})
+"""Causes of the end of one process; of others the line for the watcher says why."""
+
 MOVES = frozenset({"start", "stop", "reload", "reap"})
 
 VERBS = {
@@ -120,6 +123,14 @@ def of_process(
         return logging.INFO, f"process {pid} started{brief(cause, 'exit')}"
     if action == "reap":
         return reaped(cause, payload)
+    if action == "signal":
+        name = to_name(payload["signum"])
+        whom = f"process {pid}"
+        if payload.get("children"):
+            whom = f"the children of {whom}"
+        elif "childpid" in payload:
+            whom = f"process {payload['childpid']}, a child of {whom}"
+        return logging.INFO, f"SIG{name} sent to {whom}{because(cause)}"
     if action == "kill":
         name = to_name(payload["signum"])
         return logging.DEBUG, f"sending SIG{name} to process {pid}{brief(cause)}"
@@ -145,8 +156,10 @@ def reaped(cause: Cause, payload: dict[str, Any]) -> tuple[int, str]:
     code = payload.get("exit_code")
     how = ended(None if payload.get("status_lost") else code, bool(payload.get("oom")))
     level = logging.WARNING if cause.text == "exit" and code != 0 else logging.INFO
-    is_alone = cause.text in ("command:kill", "live")  # else the line for the watcher says why
-    why = because(cause) if is_alone else brief(cause, "exit")
+    if cause.text == "exit":
+        why = f", {cause.why}" if cause.why else ""
+    else:
+        why = because(cause) if cause.text in ALONE else brief(cause)
     return level, f"process {payload.get('process_pid')} {how}{why}"
 
 

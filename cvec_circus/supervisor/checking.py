@@ -279,13 +279,11 @@ class Checking:
         if "STATUS" in fields:
             watched.status = one_line(fields["STATUS"])
         if "EXTEND_TIMEOUT_USEC" in fields:
-            seconds = microseconds(fields["EXTEND_TIMEOUT_USEC"], LONGEST_EXTENSION)
-            if seconds is None:
-                inbox.tell_once("extension", "sends an EXTEND_TIMEOUT_USEC that is no number")
-            else:
-                self._facts.append(Extended(watched.watcher, watched.process, seconds))
+            self._extend(watched, inbox, fields["EXTEND_TIMEOUT_USEC"])
         if fields.get("FDSTORE") == "1":
             inbox.tell_once("fdstore", "sends files to be stored, which is not supported")
+        if fields.get("WATCHDOG") == "1":
+            watched.pinged_at = self._now()  # its checks of live may begin with this very message
         if not watched.is_begun:
             return
         for record in watched.of_kind("notify"):
@@ -294,6 +292,13 @@ class Checking:
             runs = self._runs[record]
             if isinstance(runs, Watchdog):
                 runs.heard(fields["WATCHDOG"])
+
+    def _extend(self, watched: Watched, inbox: Inbox, value: str) -> None:
+        seconds = microseconds(value, LONGEST_EXTENSION)
+        if seconds is None:
+            inbox.tell_once("extension", "sends an EXTEND_TIMEOUT_USEC that is no number")
+        else:
+            self._facts.append(Extended(watched.watcher, watched.process, seconds))
 
     def _heard_ready(self, watched: Watched, record: Record, fields: dict[str, str]) -> None:
         said = [_shown(name, fields[name]) for name in SHOWN if name in fields]

@@ -13,7 +13,7 @@ from cvec_circus.base.figures import counted, duration
 from cvec_circus.core.conditions import Dependency
 from cvec_circus.core.life import WAITING
 from cvec_circus.core.ports import Probes
-from cvec_circus.core.process import Purpose
+from cvec_circus.core.process import Purpose, Sent
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.core.watchers import Watchers
 from cvec_circus.supervisor.reason import unended, unready, why
@@ -240,8 +240,27 @@ def explanation(
         "rollout": rollout(watcher, now),
         "failed_rollout": watcher.failure,
         "checks": {pid: rows for pid, rows in checks.items() if rows},
+        "signals": signals(watcher, now),
         "strays": [{"pid": one.pid, "command": one.command} for one in watcher.strays],
     }
+
+
+def signals(watcher: Watcher, now: float) -> list[Fields]:
+    """Describe the last signal that clients have sent to each process that runs."""
+    found = [(one, Sent(*one.signalled)) for one in watcher.places.leaders()]
+    return [
+        {
+            "pid": one.pid,
+            "wid": one.wid,
+            "signum": sent.signum,
+            "actor": sent.actor,
+            "why": sent.why,
+            "age": round(now - sent.at, 3),
+            "refusal": one.refusal,
+        }
+        for one, sent in found
+        if sent.signum
+    ]
 
 
 def chain(watcher: Watcher, phase_of: Callable[[Watcher], str], now: float) -> list[Fields]:

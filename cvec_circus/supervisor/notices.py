@@ -192,17 +192,19 @@ class Notices:
 
 
 def _make(path: str, mode: int) -> None:
-    """Make a folder that nobody else may change; what is there must be such a one.
+    """Make a folder that nobody else may change; what is there must be such a one, and gets the
+    rights of that mode beside its own.
 
     Raises:
         OSError: It is not.
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
-        os.chmod(path, mode)
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise PermissionError(f"{path} is not a folder of our own")
+    if mode & ~found.st_mode:  # it was made with a narrow umask
+        os.chmod(path, stat.S_IMODE(found.st_mode) | mode)
 
 
 def _file(name: str) -> str:

@@ -18,6 +18,9 @@ from cvec_circus.supervisor.probe_programs import Order, ProgramRun, Programs
 from cvec_circus.supervisor.watched import Watched
 from cvec_circus.system.launch import LaunchSpec
 
+HEARD = Result("", "WATCHDOG=1", 0.0)
+"""What WATCHDOG=1 comes to."""
+
 SHORTEST_TIMEOUT = 1.0
 """Seconds that a run of a check of `ready` has at least."""
 
@@ -141,6 +144,13 @@ class Runs:
 class Watchdog(Runs):
     """Waits for WATCHDOG=1, once an interval at least. Owned by the supervisor thread."""
 
+    def begin(self) -> None:
+        """Wait; what has come in the last interval counts."""
+        super().begin()
+        at = self._watched.pinged_at
+        if at is not None and self._began - at <= self.interval:
+            self._record.take(HEARD, 1, self._began)
+
     def _tick(self) -> None:
         watched = self._watched
         is_first, self._began = not self._began, self._around.loop.clock.monotonic()
@@ -155,7 +165,7 @@ class Watchdog(Runs):
         self._began = self._around.loop.clock.monotonic()
         self._wait()
         if value == "1":
-            self._take(self._watched, self._record, Result("", "WATCHDOG=1", 0.0))
+            self._take(self._watched, self._record, HEARD)
         elif value == "trigger":
             text = "WATCHDOG=trigger came"
             for _ in range(self._watched.watcher.options.live_failures):

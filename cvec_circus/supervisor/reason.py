@@ -75,7 +75,8 @@ def replaced_first(watcher: Watcher, now: float) -> str:
     cause = process.cause
     by = f" by {cause.actor}" if cause.actor else ""
     why = f": {cause.reason}" if cause.reason else ""
-    return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {left}"
+    kept = f"{process.refusal}; " if process.refusal else ""
+    return f"process {process.pid} is being stopped ({cause.text}{by}){why}; {kept}{left}"
 
 
 def unready(watcher: Watcher) -> str:
@@ -126,7 +127,8 @@ def unended(watcher: Watcher, now: float) -> str:
     kill_at = max(places.deadline(process, purpose) or now for process in chosen)
     told = f"SIGKILL in {kill_at - now:.1f} s" if kill_at > now else "SIGKILL was sent"
     has = "have" if leaders and len(chosen) > 1 else "has"
-    return f"{'' if leaders else 'what is left of '}{pids} {has} not ended; {told}"
+    kept = next((f"{process.refusal}; " for process in leaders if process.refusal), "")
+    return f"{'' if leaders else 'what is left of '}{pids} {has} not ended; {kept}{told}"
 
 
 def unending(processes: Sequence[ManagedProcess]) -> str:
@@ -183,9 +185,10 @@ def _last_of(watcher: Watcher, wid: int) -> Death | None:
 def deaths_in_a_row(watcher: Watcher, wid: int, deaths: int) -> str:
     """Say how often the processes of a slot have died, or were stopped by `live`, too early."""
     last = _last_of(watcher, wid)
-    did, lived = "has died", f"within {watcher.options.min_uptime:g} s"
+    least = watcher.options.min_uptime
+    did, lived = "has died", f"within {least:g} s"
     if last is not None and last.cause == LIVE.text:
-        did, lived = "was not alive", f"{lived} of being ready"
+        did, lived = "was not alive", f"{lived} of being ready" if least else "once it was ready"
     row = f"{deaths} times in a row, each {lived}" if deaths > 1 else f"once {lived}"
     return f"slot {wid} {did} {row}"
 

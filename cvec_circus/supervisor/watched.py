@@ -20,7 +20,7 @@ class Watched:
         pipes: The read ends of its `fd:N` by the names of their checks, with what came so far.
         has_watchdog: Whether it was told at its start to say WATCHDOG=1.
         status: What it has said of itself last.
-        pinged_at: When it has said WATCHDOG=1 last.
+        pinged_at: When it has said WATCHDOG=1 last; None before that.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Watched:
         self.pipes: dict[str, tuple[int, int]] = {}
         self.inbox: Inbox | None = None
         self.has_watchdog = False
+        self.pinged_at: float | None = None
         self.status = ""
 
     def records(self, is_live: bool) -> list[Record]:

@@ -125,6 +125,7 @@ class FakeTarget:
             "rollout": None,
             "failed_rollout": "",
             "checks": {},
+            "signals": [],
             "strays": watcher.strays,
             "unkept": "",
         }

@@ -6,7 +6,10 @@ import unittest
 from collections import Counter
 
 from cvec_circus.core.facts import Exited
+from cvec_circus.supervisor.explanation import signals
 from cvec_circus.system.collecting import Exit
+from cvec_circus.wire import orders
+from cvec_circus.wire.cause import Cause
 from tests.support.world import STUBBORN, FakeWorld
 
 
@@ -70,6 +73,41 @@ class TestCauses(CauseCase):
         death = watcher.places.deaths[-1]
         self.assertEqual((death.actor, death.why), ("client of mine", "a test"))
         self.assertEqual(self.causes("spawn")[1:], ["command:signal"])
+
+    def test_one_that_the_program_handles_is_named_too(self) -> None:
+        watcher = self.world.up(graceful_timeout=30)
+        cause = Cause("command:signal", "client of mine", "rotate")
+        told = {"process_pid": 100, "wid": 1}
+        process = watcher.places.slots[1]
+        self.world.roster.give(orders.Signal(watcher, [process], 1, cause))
+        self.world.roster.give(orders.Signal(watcher, [process], 10, cause, children=True))
+        self.world.roster.give(orders.Signal(watcher, [process], 10, cause, childpid=7))
+        published = self.world.payloads("signal")
+        self.assertEqual(
+            [{k: one[k] for k in one if k != "cause"} for one in published],
+            [
+                {**told, "signum": 1},
+                {**told, "signum": 10, "children": True},
+                {**told, "signum": 10, "childpid": 7},
+            ],
+        )
+        (row,) = signals(watcher, self.world.clock + 2)
+        self.assertEqual((row["signum"], row["why"], row["age"]), (1, "rotate", 2.0))
+        self.world.advance(3)
+        self.world.die(100, 3)
+        self.world.settle()
+        (reap,) = self.world.payloads("reap")
+        self.assertEqual(reap["cause"], "exit")
+        said = watcher.places.deaths[-1].why
+        self.assertEqual(said, "3 s after SIGHUP by client of mine: rotate")
+
+    def test_long_after_a_signal_it_says_nothing(self) -> None:
+        watcher = self.world.up(graceful_timeout=30)
+        cause = Cause("command:signal", "client of mine", "rotate")
+        self.world.roster.give(orders.Signal(watcher, [watcher.places.slots[1]], 1, cause))
+        self.world.advance(31)
+        self.world.die(100, 3)
+        self.assertEqual(watcher.places.deaths[-1].why, "")
 
     def test_but_another_signal_than_that_is(self) -> None:
         watcher = self.world.up()

@@ -346,7 +346,10 @@ class TestSignals(HooksCase):
         self.stop(watcher)
         self.world.advance(4)
         self.assertEqual(self.world.signals, [])
-        self.assertIn(f"web: {NO}: process {pid} does not get SIGTERM", self.world.notes)
+        said = f"{NO}: process {pid} does not get SIGTERM"
+        self.assertIn(f"web: {said}", self.world.notes)
+        told = f"process {pid} has not ended; {said}; SIGKILL in 1.0 s"
+        self.assertEqual(self.world.why(watcher), told)
         self.world.advance(2)
         self.assertEqual(self.world.signals, [(pid, signal.SIGKILL)])
         self.assertEqual(self.world.hooks_asked(), ["before_signal", "after_signal"] * 2)

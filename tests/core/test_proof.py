@@ -147,6 +147,21 @@ class TestLive(ProofCase):
         self.world.advance(1)
         self.assertEqual([action for _, action in self.told()], ["ready", "unready", "ready"])
 
+    def test_one_that_never_holds_is_not_restarted_without_a_pause(self) -> None:
+        """Also where a process need not live for any time."""
+        watcher = self.up(min_uptime=0)
+        for number in range(8):
+            self.world.probed(100 + number, "check b: refused", is_live=True)
+            self.world.advance(0)
+            self.assertEqual(self.world.pids(watcher), [])
+            while not self.world.pids(watcher):
+                self.world.advance(0.01)
+        self.assertGreater(self.world.now(), 1 + 0.05 * 2**7 / 2)
+        self.world.probed(108, "check b: refused", is_live=True)
+        self.world.advance(0.2)
+        said = "slot 1 was not alive 9 times in a row, each once it was ready: process 108: check b"
+        self.assertIn(said, self.world.why(watcher))
+
     def test_or_is_only_said(self) -> None:
         watcher = self.up(live_action="report")
         self.world.probed(100, "check b: refused", is_live=True)

@@ -52,6 +52,12 @@ TOLD: dict[str, Any] = {
             }
         ]
     },
+    "signals": [
+        {
+            **{"pid": 5, "wid": 1, "signum": 1, "actor": "client", "why": "rotate", "age": 4.0},
+            "refusal": "hook before_signal said no: process 5 does not get SIGHUP",
+        }
+    ],
     "strays": [{"pid": 70, "command": "sleep 9"}],
     "unkept": "web: its output is not kept",
 }
@@ -74,6 +80,8 @@ class TestWhy(CtlCase):
                 "the last rollout failed: process 3 exited with 1; stopped at 1 of 4",
                 "checks of process 5:",
                 "    ready.a (notify) not yet for 2 s: loading",
+                "4 s ago: process 5 (slot 1) was sent SIGHUP from client: rotate; hook "
+                "before_signal said no: process 5 does not get SIGHUP",
                 "last deaths (4), the latest first:",
                 "    3 s ago: process 9 (slot 1) ended after 2 h 1 m: SIGKILL, sent by a person or "
                 "a program, or the kernel for want of memory, not by the daemon",

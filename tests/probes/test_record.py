@@ -71,11 +71,12 @@ class WellTest(unittest.TestCase):
         self.assertTrue(verdict.trouble)
         return verdict.well_for
 
-    def test_up_to_the_last_run_that_succeeded(self) -> None:
+    def test_up_to_the_first_failure_after_a_run_that_succeeded(self) -> None:
         for runs, seconds in (
             ([(101.0, BAD), (102.0, BAD)], 0.0),
-            ([(110.0, GOOD), (120.0, BAD), (130.0, BAD)], 10.0),
-            ([(110.0, BAD), (120.0, GOOD), (130.0, VOID), (140.0, BAD), (150.0, BAD)], 20.0),
+            ([(110.0, GOOD), (120.0, BAD), (130.0, BAD)], 20.0),
+            ([(110.0, BAD), (120.0, GOOD), (130.0, VOID), (140.0, BAD), (150.0, BAD)], 40.0),
+            ([(110.0, VOID), (120.0, BAD), (130.0, VOID), (140.0, BAD)], 0.0),
         ):
             with self.subTest(runs):
                 self.assertEqual(self.well_for(*runs), seconds)

@@ -143,6 +143,25 @@ class TimeTest(NotifyCase):
         self.until(lambda: len(self.probed) > 2)
         self.assertEqual(self.probed[2:], [(1, True, "")])
 
+    def test_what_comes_of_the_watchdog_with_ready_counts(self) -> None:
+        """The process hangs then: it has been alive for an interval, not for no time at all."""
+        for text, is_well in (
+            ("READY=1\\nWATCHDOG=1", True),
+            ("WATCHDOG=1\\nREADY=1", True),
+            ("WATCHDOG=1'); notify('READY=1", True),
+            ("READY=1", False),
+        ):
+            with self.subTest(text):
+                options = {"live_interval": 0.2, "live_failures": 2, "live.d": "notify"}
+                watcher = self.says(f"notify('{text}')", **options)
+                process = self.probe(watcher)
+                self.desk.proved(watcher, process)
+                self.assertEqual(self.state(process, "d"), "holds" if is_well else "not yet")
+                self.until(lambda: self.probed[-1][1])
+                well_for = self.well_for[-1]
+                self.assertTrue(0.15 < well_for < 0.4 if is_well else well_for == 0.0, well_for)
+                self.release(watcher, process)
+
     def test_a_watchdog_that_is_triggered(self) -> None:
         watcher = self.says(
             "notify('READY=1')\nos.read(0, 1)\nnotify('WATCHDOG=trigger')",
@@ -259,6 +278,21 @@ class AddressTest(NotifyCase):
                     process = self.start(self.says("pass"))
             self.assertTrue(self.path(process).startswith("/tmp/cvec_circus-"))
             self.assertEqual(os.listdir(folder), [])
+
+    @unittest.skipIf(os.getuid(), "only root changes users")
+    @unittest.skipUnless(shutil.which("systemd-notify"), "systemd is not installed")
+    def test_a_folder_that_others_could_not_pass(self) -> None:
+        """Another daemon has made it with a narrow umask."""
+        accounts.look_up(65534, None)
+        with tempfile.TemporaryDirectory() as above:
+            os.chmod(above, 0o711)
+            folder = os.path.join(above, "run")
+            os.mkdir(folder, 0o700)
+            script = shell("systemd-notify --ready && exec sleep 1000")
+            with mock.patch.object(notices, "SYSTEM_FOLDER", folder):
+                self.probe(Program(**script, **{"ready.a": "notify"}, uid=65534))
+            self.assertEqual(os.stat(folder).st_mode & 0o777, 0o711)
+            self.desk.close()
 
     def test_a_folder_that_was_cleaned_up(self) -> None:
         first = self.start(self.says("pass"))

@@ -18,6 +18,7 @@ class FakeSignals:
     def __init__(self, world: FakeWorld) -> None:
         self.send, self.stop_tree = world.send, world.stop_tree
         self.kill, self.abandon = world.kill_group, world.abandon
+        self.signal_child = self.signal_children = lambda *args: None
         self.is_settled = lambda watcher: watcher not in world.unsettled
 
 

@@ -72,6 +72,7 @@ class ProbeCase(EndingCase):
 
     Attributes:
         probed: What was reported: the slot, whether of `live`, and what fails.
+        well_for: For how many seconds checks had held, for each report.
         extended: The seconds that processes have asked for.
     """
 
@@ -79,6 +80,7 @@ class ProbeCase(EndingCase):
         super().setUp()
         hurry(self, {})
         self.probed: list[tuple[int, bool, str]] = []
+        self.well_for: list[float] = []
         self.extended: list[float] = []
         self.readers = Readers(self.loop)
         self.addCleanup(self.readers.close)
@@ -125,6 +127,7 @@ class ProbeCase(EndingCase):
         """The case stands for the mailbox."""
         if isinstance(fact, Probed):
             self.probed.append((fact.process.wid, fact.is_live, fact.failure))
+            self.well_for.append(fact.well_for)
         elif isinstance(fact, Extended):
             self.extended.append(fact.seconds)
         else:
