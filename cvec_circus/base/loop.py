@@ -97,6 +97,8 @@ class Loop:
         thread_id: The owner; None until `run`.
         beats: Counts the beginnings and ends of turns: odd while the owner works, even while it
             waits for something to do.
+        rung: Set by a signal handler of the owner's: the byte that the signal has written to the
+            wake-up is read in this turn, and brings none of its own.
         on_error: Called with an exception and the name of what raised it; logs it by default.
     """
 
@@ -108,6 +110,7 @@ class Loop:
         self.wakeup = Wakeup()
         self.thread_id: int | None = None
         self.beats = 0
+        self.rung = False
         self.on_error: Callable[[BaseException, str], object] = self._log_error
         self._complaints = Complaints(name, self.call_later)
         self._timers = TimerQueue()
@@ -257,6 +260,9 @@ class Loop:
 
     def _turn(self) -> None:
         readable = self._poll()
+        if self.rung:
+            self.rung = False
+            self.wakeup.clear()
         self.beats += 1
         self._in_turn = True
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
@@ -42,6 +42,12 @@ class Agenda(Generic[Item]):
             self._serial += 1
             heapq.heappush(self._heap, (due_at, self._serial, item))
             self._compact()
+
+    def drop(self, items: Iterable[Item]) -> None:
+        """Remove the deadlines of items, of which few need have one."""
+        for item in items:
+            self._due_at.pop(item, None)
+        self._compact()
 
     def at(self, item: Item) -> float | None:
         """Return the deadline of an item, or None."""

@@ -267,8 +267,8 @@ class Places:
         rows = (self.pending, self.awaited, self.fresh, self.stale, self.ending)
         for row in (*rows, self.trials, self.unproved):
             row.pop(process, None)
-        for purpose in PURPOSES if self.agenda else ():
-            self.agenda.set((process, purpose), None)
+        if self.agenda:
+            self.agenda.drop([(process, purpose) for purpose in PURPOSES])
         del self.slots[process.wid]
 
     def drop_pending(self) -> None:

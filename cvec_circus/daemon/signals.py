@@ -170,7 +170,8 @@ class Signals:
         """The handler. It may interrupt anything that the main thread does in Python."""
         if signum == signal.SIGCHLD and self._loop is not None:
             # At each death, before its successor is spawned: posting would take ten times as long.
-            # The byte written for the signal brings the turn that handles it.
+            # The byte written for the signal brings the turn that handles it, unless its pidfd has.
+            self._loop.rung = True
             self._on_signal("CHLD", Action.COLLECT)
         elif signum not in self._arrived:
             self._arrived.append(signum)

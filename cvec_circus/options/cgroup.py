@@ -61,6 +61,6 @@ def limit_files(options: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     }
 
 
-def limited(options: Mapping[str, Any]) -> list[str]:
+def limited(options: Any) -> list[str]:
     """Return the names of the limits that are given."""
-    return [name for name in LIMITS if options[name] is not None]
+    return [name for name in LIMITS if getattr(options, name) is not None]

@@ -72,7 +72,7 @@ PART_ROWS = (
 
 
 def history_size(
-    full: Mapping[str, Any],
+    full: Any,
     channel: str,
     default: int | None = None,
     is_captured: bool = False,
@@ -80,21 +80,21 @@ def history_size(
     """Return how many bytes of an output are kept.
 
     Args:
-        full: A full set of a watcher's options.
+        full: All options of a watcher, as attributes.
         channel: `stdout` or `stderr`.
         default: How many, for a watcher that does not say; None if nothing does.
         is_captured: Whether the output is read although it has no stream.
     """
-    if full[f"close_child_{channel}"]:
+    if getattr(full, f"close_child_{channel}"):
         return 0
-    size: int | None = default if full[HISTORY] is None else full[HISTORY]
+    size: int | None = default if full.log_history is None else full.log_history
     if size is None:
-        return HISTORY_SIZE if full[f"{channel}_stream"] or is_captured else 0
+        return HISTORY_SIZE if getattr(full, f"{channel}_stream") or is_captured else 0
     return size
 
 
 def is_captured(
-    full: Mapping[str, Any],
+    full: Any,
     channel: str,
     default: int | None = None,
     captures_all: bool = False,
@@ -107,11 +107,11 @@ def is_captured(
         full, channel, default: As for `history_size`.
         captures_all: Whether it is even though it has no stream, and is not kept.
     """
-    if full[f"close_child_{channel}"]:
+    if getattr(full, f"close_child_{channel}"):
         return False
-    if captures_all or full[f"{channel}_stream"] or history_size(full, channel, default):
+    if captures_all or getattr(full, f"{channel}_stream") or history_size(full, channel, default):
         return True
-    return any(check.kind == "log" for check in full["ready"].values())
+    return any(check.kind == "log" for check in full.ready.values())
 
 
 def take_parts(full: dict[str, Any], given: Mapping[str, Any]) -> None:

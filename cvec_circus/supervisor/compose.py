@@ -195,6 +195,7 @@ class Desks:
             books,
             around.log_fd,
         )
+        stack.callback(launcher.close)
         doorbell = Doorbell(loop, sockets, facts)
         timetable = TimetableDesk(loop, facts, self.chores.runs, circus["schedule_file"])
         stack.callback(timetable.close)

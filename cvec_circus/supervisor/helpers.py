@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import cvec_circus
@@ -38,6 +38,9 @@ class Extra(NamedTuple):
 
     env: Mapping[str, str] = {}
     fds: Sequence[int] = ()  # under their own numbers
+
+
+NOTHING = nullcontext(Extra())
 
 
 class Helper:
@@ -143,17 +146,17 @@ class Helpers:
         crowd = max(0, len(self.rows) - FEW)
         self.events.hold = min(crowd * HOLD, LONGEST_HOLD)
 
-    @contextmanager
-    def prepare(self, watcher: Watcher, process: ManagedProcess) -> Iterator[Extra]:
+    def prepare(self, watcher: Watcher, process: ManagedProcess) -> AbstractContextManager[Extra]:
         """Return what a process of that watcher gets: nothing, unless it is a helper's.
 
         Its `report` is a pipe for the one line that says why it cannot run. The child's end of it
         is closed when the context is left.
         """
         helper = self.rows.get(watcher)
-        if helper is None:
-            yield Extra()
-            return
+        return NOTHING if helper is None else self._prepare(helper, process)
+
+    @contextmanager
+    def _prepare(self, helper: Helper, process: ManagedProcess) -> Iterator[Extra]:
         ours, theirs = os.pipe()
         try:
             message = {**helper.message(), **self._surroundings(theirs)}

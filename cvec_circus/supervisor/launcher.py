@@ -62,6 +62,7 @@ class Launcher:
         self._helpers, self._probes, self._reports = helpers, probes, reports
         self._cgroups, self.limit = cgroups, cgroups.limit
         self._books = books
+        self._null = files.moved_up(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
 
     def spawn(self, watcher: Watcher, process: ManagedProcess) -> int:
         """Start a process in a slot of the watcher.
@@ -88,14 +89,13 @@ class Launcher:
         inherited = self._log_fd() if watcher.kind.is_helper else None
         captured = [name for name in CHANNELS if self._outputs.is_captured(watcher, name)]
         survives = self._books.is_on and not (watcher.kind.is_helper or options.die_with_daemon)
-        made = StandardFiles(options, inherited, captured, survives, template.uid)
+        made = StandardFiles(options, inherited, captured, survives, template.uid, self._null)
         with made as standard, Loan(self._sockets) as loan:
             helped, probed = self._helpers.prepare, self._probes.prepare
             with helped(watcher, process) as extra, probed(watcher, process) as checked:
                 env = {**extra.env, **checked.env}
-                fds, places = extra.fds, checked.places
-                spec = template.spec(process.wid, loan, env, fds, places, standard.files)
-                spec = spec._replace(cgroup=self._cgroups.prepare(watcher))
+                fds, places, cgroup = extra.fds, checked.places, self._cgroups.prepare(watcher)
+                spec = template.spec(process.wid, loan, env, fds, places, standard.files, cgroup)
                 self._books.intends(watcher, process)
                 pid, report_fd = launch(spec)
             try:
@@ -119,6 +119,10 @@ class Launcher:
         self._templates.forget(watcher)
         self._reports.forget(watcher)
 
+    def close(self) -> None:
+        """Close what is open, after the last spawn."""
+        os.close(self._null)
+
 
 class StandardFiles:
     """The standard files of a process that starts, by name. Owned by the supervisor thread.
@@ -126,7 +130,8 @@ class StandardFiles:
     A context, at whose end the child's ends of pipes are closed, and ours that were not taken.
     Their keys are those of a LaunchSpec. A helper that writes to the daemon's own log has that
     `inherited`, which is None for our stdout and stderr. Those `captured` become pipes, of the user
-    `uid` unless that is None: only then can the process open /dev/stdout by its name.
+    `uid` unless that is None: only then can the process open /dev/stdout by its name. Those that
+    are closed for the process are `null`, /dev/null by default.
 
     A process that `survives` the daemon has its ends of the pipes open for reading too. So there is
     always a reader: what it writes while there is no daemon waits in the pipe, and does not end it
@@ -143,15 +148,17 @@ class StandardFiles:
         captured: Collection[str],
         survives: bool = False,
         uid: int | None = None,
+        null: int = subprocess.DEVNULL,
     ) -> None:
         self._survives, self._uid = survives, uid
         self._theirs: list[int] = []
         self.ours: dict[str, int] = {}
-        self.files = {"stdin": subprocess.DEVNULL if options.close_child_stdin else None}
+        self.files = {"stdin": null if options.close_child_stdin else None}
+        closed = {"stdout": options.close_child_stdout, "stderr": options.close_child_stderr}
         try:
             for name in CHANNELS:
-                if options[f"close_child_{name}"]:
-                    self.files[name] = subprocess.DEVNULL
+                if closed[name]:
+                    self.files[name] = null
                 elif name in captured:
                     self.files[name] = self._pipe(name)
                 else:

@@ -95,6 +95,7 @@ class Template:
         fds: Collection[int] = (),
         places: Mapping[int, int] = {},
         standard: Mapping[str, Any] = {},
+        cgroup: str | None = None,
     ) -> LaunchSpec:
         """Return what starts the process in a slot.
 
@@ -105,6 +106,7 @@ class Template:
             fds: Files for this process beside the sockets.
             places: More of them, by the number under which it finds each.
             standard: Its stdin, stdout and stderr; `stdin_socket` takes precedence.
+            cgroup: The folder of the cgroup that it joins.
 
         Raises:
             ValueError: The command refers to an unknown socket, cannot be split into words, or is
@@ -139,6 +141,7 @@ class Template:
             pass_fds=(*listening.values(), *fds, *places.values()),
             listen=listen,
             places=places,
+            cgroup=cgroup,
             **standard,
         )
 

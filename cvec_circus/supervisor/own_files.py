@@ -74,7 +74,8 @@ class OwnFiles:
             self._chore.do_soon(self._look_after, files)
 
     def _look_after(self, files: Sequence[tuple[OwnFile, str]]) -> None:
-        """On the chore's thread."""
+        """On the chore's thread. It wakes the supervisor once if all is well."""
+        well: list[OwnFile] = []
         try:
             try:
                 table = mounts.read()
@@ -82,15 +83,18 @@ class OwnFiles:
                 return  # there is no file left to read it with; the next look is in a minute
             for one, file in files:
                 mount = mounts.find(file, table)
-                if mount is None or not mount.is_remote:
-                    self._loop.post(self._found, one, one.look_after())
+                if mount is not None and mount.is_remote:
+                    continue
+                finding = one.look_after()
+                if finding is None:
+                    well.append(one)
+                else:
+                    self._loop.post(self._found, one, finding)
         finally:
-            self._loop.post(self._looked)
+            self._loop.post(self._looked, well)
 
-    def _found(self, one: OwnFile, finding: Finding | None) -> None:
+    def _found(self, one: OwnFile, finding: Finding) -> None:
         told = self._told.pop(one, "")
-        if finding is None:
-            return
         if finding.renew is not None:
             finding.renew()
         if not finding.is_over:
@@ -98,7 +102,9 @@ class OwnFiles:
         if finding.text != told:
             logger.warning("%s", finding.text)
 
-    def _looked(self) -> None:
+    def _looked(self, well: Sequence[OwnFile]) -> None:
+        for one in well:
+            self._told.pop(one, None)
         self._is_looking = False
         if self._is_wanted:
             self.soon()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from cvec_circus.base.loop import Loop
@@ -22,6 +22,9 @@ class Given(NamedTuple):
     env: Mapping[str, str] = {}
     places: Mapping[int, int] = {}  # its files by the numbers under which it finds them
     sought: Sought | None = None  # what is looked for in its output
+
+
+NOTHING = nullcontext(Given())
 
 
 class Around(NamedTuple):
@@ -72,7 +75,7 @@ class ProbeDesk:
         if options.ready or any(one.kind == "notify" for one in options.live.values()):
             prepared: AbstractContextManager[Given] = self._checking.prepare(watcher, process)
             return prepared
-        return _nothing()
+        return NOTHING
 
     def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
         """Prepare the checks of a process that an earlier daemon has started; return what is looked
@@ -122,8 +125,3 @@ class ProbeDesk:
         """Let go of everything, after the loop has ended."""
         if self._made is not None:
             self._made.close()
-
-
-@contextmanager
-def _nothing() -> Iterator[Given]:
-    yield Given()

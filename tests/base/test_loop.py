@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections import deque
+from unittest import mock
 
 from cvec_circus import exc
 from cvec_circus.base.loop import POSTS_A_TURN, Loop
@@ -270,6 +271,23 @@ class TurnTest(LoopTestCase):
         self.loop.post(int)
         self.loop.run()
         self.assertIsInstance(self.errors[0][0], ZeroDivisionError)
+
+    def test_a_signal_in_a_turn_brings_no_other_one(self):
+        real, polls = self.loop._poll, []
+
+        def poll():
+            readable = real()
+            if not polls:  # its byte is written, then the handler is called
+                self.loop.wakeup.set()
+                self.loop.rung = True
+            polls.append(readable)
+            return readable
+
+        self.loop.call_later(0.0, int)
+        self.loop.call_later(0.05, self.loop.stop)
+        with mock.patch.object(self.loop, "_poll", poll):
+            self.loop.run()
+        self.assertEqual(len(polls), 2)
 
     def test_stop_before_run_counts(self):
         self.loop.stop()

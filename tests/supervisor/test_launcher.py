@@ -85,6 +85,7 @@ class LauncherCase(LoopTestCase):
         self.addCleanup(self.close)
 
     def close(self) -> None:
+        self.launcher.close()
         self.loop.close()
         self.reports.close()
         self.readers.close()

@@ -114,6 +114,7 @@ class ProbeCase(EndingCase):
             Cgroups("there are none"),
             Bookkeeper(),
         )
+        self.addCleanup(self.launcher.close)
 
     def _end_desk(self) -> None:
         self.assertTrue(self.probes.end(TIMEOUT))
