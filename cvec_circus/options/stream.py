@@ -143,7 +143,7 @@ def stream_problems(stream: str, conf: Mapping[str, Any]) -> list[tuple[str, str
         return unknown
     for part in STREAM_CLASSES[name].needs:
         if not conf.get(part):
-            return [(f"{stream}.{part}", f"a {name} needs {_NEEDED.get(part, part)}")]
+            return [(f"{stream}.{part}", f"a {name} needs {_NEEDED.get(part, f'its part {part}')}")]
     if name == "SyslogStream" and "address" in conf:
         try:
             syslog_address(conf["address"])
