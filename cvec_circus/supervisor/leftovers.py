@@ -143,7 +143,7 @@ class Leftovers:
             look = self._unsought[watcher] = object()
             self._finder.look(partial(self._clear, watcher, look))
             if watcher in self._unsought:
-                self._loop.call_later(LOOK_TIMEOUT, self._sought, watcher, look)
+                self._loop.call_later(LOOK_TIMEOUT, self._overdue, watcher, look)
             self._outsiders.flush()
         return watcher not in self._unsought and not self._outsiders.are_doomed(watcher)
 
@@ -161,6 +161,11 @@ class Leftovers:
         elif self._cgroups.is_empty(watcher) is not False or pids:
             self._sought(watcher, look)
         # Else it holds what is dying, and `Vacated` follows.
+
+    def _overdue(self, watcher: Watcher, look: object) -> None:
+        """Wait for the look no longer: what a cgroup holds is known without it."""
+        self._clear(watcher, look)
+        self._sought(watcher, look)
 
     def _survived(self, watcher: Watcher, look: object) -> None:
         """Name what not even SIGKILL has ended."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from cvec_circus.supervisor.finding import Finder
 from cvec_circus.system import cgroup
 from tests.support import cgroups
 from tests.support.daemon import Daemon, DaemonCase, gone
@@ -323,6 +324,19 @@ class TestEmbedded(EmbeddedCase):
             kill.assert_called_once_with(str(folder))
             self.assertEqual(cgroups.members(folder), [])
             self.wire.order("start", name="w")
+
+    def test_a_look_that_hangs_leaves_nothing_in_them(self) -> None:
+        above = cgroups.own(self)
+        hurry(self, {"supervisor.leftovers.LOOK_TIMEOUT": 0.1})
+        (self.folder / "pair").write_text(PAIR)
+        self.arbit(
+            {"name": "w", "cmd": f"sh {self.folder}/pair", "strays": "kill"}, cgroup=str(above)
+        )
+        (folder,) = above.glob("*/w-*/")
+        self.assertTrue(eventually(lambda: len(asleep(folder)) == 2, TIMEOUT))
+        with mock.patch.object(Finder, "look"):
+            self.assertNotIn("strays", self.wire.order("stop", name="w"))
+        self.assertEqual(cgroups.members(folder), [])
 
 
 class TestMissing(DaemonCase):
