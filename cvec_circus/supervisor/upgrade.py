@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cvec_circus import exc, logger
 from cvec_circus.core.process import ProcessState
 from cvec_circus.stream.output import Pipe
-from cvec_circus.supervisor.announcer import because
 from cvec_circus.supervisor.handing import state_of
 from cvec_circus.supervisor.probe_programs import Order, Programs
 from cvec_circus.system import pidfd
@@ -148,7 +147,7 @@ class Upgrade:
         if result.failure:
             self._refuse(f"{self._python} cannot take over: {result.failure}")
             return
-        logger.info("upgrading%s to %s", because(self._cause), self._python)
+        logger.info("upgrading%s to %s", self._cause.sentence, self._python)
         self._loop.call_later(SETTLE_TIMEOUT, self._give_up, self._round)
         self._settle()
 

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.daemon.test_survival import COUNTER, ENDS, starts
-from tests.support import installations
-from tests.support.daemon import Daemon, DaemonCase, child
+from tests.daemon.test_survival import COUNTER, ENDS, answer, ask, starts
+from tests.support.daemon import Daemon, alive
 from tests.support.eventually import eventually
-
-WEB = f"""
-[watcher:web]
-cmd = {child("serve", "$(circus.sockets.web)")}
-use_sockets = True
-min_uptime = 0.1
-[socket:web]
-host = 127.0.0.1
-port = 0
-"""
+from tests.support.schemas import Schemas
+from tests.support.upgrades import WEB, Asking, Follower, UpgradeCase
+from tests.test_docs import DOCS, module_of
 
 STUBBORN = """
 [watcher:stubborn]
-cmd = sh -c "trap '' TERM; while :; do read nothing; done" <FIFO
+cmd = sh -c "trap '' TERM; echo it is set; exec sleep 100"
 graceful_timeout = 60
-shell = True
+ready.it = log:it is set
 """
-
-
-class UpgradeCase(DaemonCase):
-    """Has two installations."""
-
-    def other(self, daemon: Daemon, number: str, **replaced: str) -> str:
-        """Install another version; return its Python."""
-        return installations.version(daemon.folder / number, number, **replaced)
-
-    def upgrade(self, daemon: Daemon, python: str) -> dict[str, Any]:
-        """Upgrade, and return the answer."""
-        return daemon.call("upgrade", python=python)
 
 
 class TestUpgrade(UpgradeCase):
@@ -116,3 +98,86 @@ class TestUpgrade(UpgradeCase):
             (reaped,) = daemon.wire.events.wait(f"watcher.{name}.reap", 1)
             self.assertEqual(reaped["exit_code"], code)
             self.assertNotIn("status_lost", reaped)
+
+
+class TestClients(UpgradeCase):
+    """Nobody has to connect again, and nobody waits for ever."""
+
+    NEVER = "[watcher:late]\ncmd = sleep 100\nautostart = False\nmin_uptime = 0\n"
+
+    def in_background(self, daemon: Daemon, command: str, **properties: Any) -> Asking:
+        """Ask a question that waits, and wait until the daemon has it."""
+        asking = Asking(daemon, command, properties)
+        self.addCleanup(asking.end)
+        return asking
+
+    def test_what_waits(self) -> None:
+        daemon = self.daemon(self.NEVER + STUBBORN)
+        daemon.wire.events.wait("watcher.stubborn.ready", 1)
+        (pid,) = daemon.wire.pids("stubborn")
+        question = self.in_background(daemon, "wait", name="late", state="up")
+        order = self.in_background(daemon, "stop", name="stubborn", waiting=True)
+        daemon.wire.events.next("watcher.stubborn.kill")
+        self.upgrade(daemon, self.other(daemon, "9.1"))
+        told = order.reply()
+        self.assertEqual((told["retry"], told["accepted"]), (True, True), told)
+        self.assertIn("upgraded", told["reason"])
+        self.assertTrue(alive(pid))
+        self.assertEqual(daemon.wire.status("stubborn")[0], "stopping")
+        daemon.order("start", name="late")
+        self.assertEqual(question.reply()["phases"], {"late": "up"})
+        daemon.order("kill", name="stubborn", signum=9)
+        daemon.wire.events.next("watcher.stubborn.stop")
+
+    def test_followers_miss_no_line(self) -> None:
+        daemon = self.daemon(COUNTER)
+        path = daemon.folder / "out.log"
+        self.assertTrue(eventually(path.exists))
+        followers = [Follower(daemon, ["count"]), Follower(daemon, None)]
+        for follower in followers:
+            self.addCleanup(follower.end)
+            self.assertTrue(eventually(lambda one=follower: len(one.lines) > 20))
+        for number in ("9.1", "9.2"):
+            self.upgrade(daemon, self.other(daemon, number))
+            for follower in followers:
+                at = len(follower.lines)
+                self.assertTrue(eventually(lambda one=follower, n=at: len(one.lines) > n + 20))
+        for follower in followers:
+            follower.end()
+            self.assertEqual(follower.missed, [])
+            for pid in daemon.wire.pids("count"):
+                lines = [line.split() for line in follower.lines]
+                numbers = [int(number) for one, number in lines if int(one) == pid]
+                self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))))
+
+    def test_connections_on_a_managed_socket(self) -> None:
+        daemon = self.daemon(WEB)
+        daemon.wire.events.wait("watcher.web.start", 1)
+        (row,) = daemon.call("listsockets")["sockets"]
+        address = row["host"], row["port"]
+        (pid,) = daemon.wire.pids("web")
+        os.kill(pid, signal.SIGSTOP)
+        with socket.create_connection(address) as waiting:
+            waiting.sendall(b"GET /\r\n")
+            self.upgrade(daemon, self.other(daemon, "9.1"))
+            self.assertEqual(daemon.call("listsockets")["sockets"], [row])
+            os.kill(pid, signal.SIGCONT)
+            self.assertEqual(answer(waiting), pid)
+        daemon.order("reload", name="web")
+        self.assertEqual(ask(address), daemon.wire.pids("web")[0])
+
+    def test_it_is_asked_for_at_a_terminal(self) -> None:
+        daemon = self.daemon("[watcher:a]\ncmd = sleep 100\n")
+        told = daemon.ctl("upgrade", "--python", self.other(daemon, "9.1"))
+        self.assertEqual(told.returncode, 0, told)
+        self.assertIn("cvec_circus 9.1 on Python 3.", told.stdout)
+        self.assertIn("before that 0.1.0 on Python 3.", told.stdout)
+        replies = daemon.call("upgrade")
+        self.assertEqual(replies["previous_version"], "9.1")
+        self.assertEqual(Schemas().problems("upgrade", replies), [])
+        documented = module_of(DOCS / "answers.py").ANSWERS["upgrade"]
+        self.assertEqual(replies.keys() - {"status", "time", "id"}, documented.keys())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -18,11 +18,11 @@ def python(folder: Path, *lines: str) -> str:
     return str(path)
 
 
-def version(folder: Path, number: str, **replaced: str) -> str:
+def version(folder: Path, number: str, **replaced: str | None) -> str:
     """Install another version there; return the path of its Python.
 
     All of it is this one, but for its number, and for the modules that are given by their names,
-    with a dot for a slash, and their text.
+    with a dot for a slash, and their text, None for a module that it does not have.
     """
     folder.mkdir()
     package = folder / "cvec_circus"
@@ -39,7 +39,8 @@ def version(folder: Path, number: str, **replaced: str) -> str:
     for name, text in replaced.items():
         path = package / f"{name.replace('.', '/')}.py"
         path.unlink(missing_ok=True)
-        path.write_text(text, encoding="utf-8")
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
     text = (ROOT / "cvec_circus" / "__init__.py").read_text(encoding="utf-8")
     (package / "__init__.py").write_text(text.replace('"0.1.0"', f'"{number}"'), encoding="utf-8")
     return python(folder, f"export PYTHONPATH={shlex.quote(str(folder))}")
