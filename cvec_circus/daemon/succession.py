@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 MODULE, TRIAL = "cvec_circus.daemon.main", "cvec_circus.daemon.trial"
 """What the new Python runs. A version that knows no upgrade has no trial, so it is never run."""
+
+
+LOG_TIMEOUT = 1.0
+"""Seconds for what was logged last."""
 
 
 class MainSuccession:
@@ -84,6 +89,10 @@ class MainSuccession:
 
     def become(self, python: str, fd: int, files_over: list[int]) -> None:
         """See `Succession`. Signals that come from now on wait for the new program."""
+        written = threading.Event()
+        self._log.after(written.set)
+        if not written.wait(LOG_TIMEOUT):
+            raise exc.CircusError("the log cannot be written")
         if self._unit is not None:
             self._unit.reloading()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -20,10 +20,12 @@ from cvec_circus.config.readers.ini import load
 from cvec_circus.daemon.arguments import complain, parse
 from cvec_circus.daemon.daemon import Daemon  # noqa: F401  # so that all of it is loaded
 from cvec_circus.daemon.main import demo_path
+from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
 from cvec_circus.supervisor.handed import Handed
 from cvec_circus.supervisor.handing import plain
+from cvec_circus.supervisor.upgrade import Upgrade  # noqa: F401
 from cvec_circus.system import utf8
 from cvec_circus.system.handover import HandoverError, Inherited, receive
 

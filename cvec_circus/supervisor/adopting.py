@@ -70,6 +70,8 @@ class Adopter:
         watcher = left.watcher
         if watcher.places.slots:
             self._desks.outputs.open(watcher)
+            if self._goes_on:
+                self._desks.cgroups.limit(watcher)
         taken: list[tuple[ManagedProcess, str]] = []
         for wid, process in watcher.places.slots.items():
             confirmed = left.confirmed.get(wid)

@@ -39,6 +39,7 @@ def carry_on(desks: Desks, handed: Handed, wanted: Configuration, cause: Cause) 
     desks.outputs.take_over(inherited, document["outputs"], handed.places)
     for name, channel, fd, pid in document["strays"]:
         desks.outputs.discard(name, channel, inherited.file(fd), pid)
+    desks.cgroups.take_over(document["cgroups"])
     adopter = Adopter(desks, handed)
     adopter.take_over()
     adopter.take_over_helpers(handed)

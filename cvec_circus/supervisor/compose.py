@@ -171,7 +171,9 @@ class Desks:
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
-        cgroups = _cgroups(circus["cgroup"], loop, facts, readers, limits, run, moves)
+        self.cgroups = cgroups = _cgroups(
+            circus["cgroup"], loop, facts, readers, limits, run, moves
+        )
         stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 

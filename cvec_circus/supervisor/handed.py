@@ -66,7 +66,7 @@ class Handed(Heritage):
                 one["pid"],
                 file(one["fd"]),
                 0,
-                one["start_time"],
+                0,
                 read_ends={channel: file(fd) for channel, fd in one["pipes"].items()},
                 checks=one["checks"],
             )

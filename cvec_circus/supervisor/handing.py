@@ -18,7 +18,6 @@ from cvec_circus.core.state import taken
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.stream.output import Pipe
 from cvec_circus.supervisor.compose import Desks, Loaded
-from cvec_circus.system import proctable
 from cvec_circus.system.handover import Handover
 
 Document = dict[str, Any]
@@ -53,6 +52,7 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
             for one in desks.sockets
             if one.fileno() >= 0
         },
+        "cgroups": desks.cgroups.hand_over(),
         "helpers": desks.helpers.hand_over(out),
         "watchers": [_watcher(desks, one, ends, out) for one in watchers],
         "outputs": desks.outputs.hand_over(out, number),
@@ -109,7 +109,6 @@ def _process(
         "wid": process.wid,
         "pid": process.pid,
         "fd": desks.endings.reaper.hand_over(process.pid, out),
-        "start_time": proctable.start_time(process.pid) or 0,
         "pipes": {channel: out.file(pipe.fd) for channel, pipe in pipes.items()},
         "checks": desks.probes.hand_over(process, out),
     }
