@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from cvec_circus.wire import zmtp
+from tests.control.raw import RawClient
 from tests.daemon.test_survival import COUNTER, ENDS, answer, ask, starts
 from tests.support.daemon import Daemon, alive
 from tests.support.eventually import eventually
@@ -165,6 +168,26 @@ class TestClients(UpgradeCase):
             self.assertEqual(answer(waiting), pid)
         daemon.order("reload", name="web")
         self.assertEqual(ask(address), daemon.wire.pids("web")[0])
+
+    def test_half_a_message_and_half_an_answer(self) -> None:
+        long = "x" * 60_000
+        daemon = self.daemon(f"[watcher:a]\ncmd = sleep 100\nenv = A={long}\n")
+        half, slow = RawClient(daemon.endpoint), RawClient(daemon.endpoint)
+        for client in (half, slow):
+            self.addCleanup(client.sock.close)
+            self.assertEqual(client.ask("ping")["version"], "0.1.0")
+        for _ in range(20):
+            slow.request("options", name="a")
+        request = zmtp.message(json.dumps({"id": "y", "command": "ping"}).encode())
+        half.send(request[:20])
+        self.assertEqual(daemon.call("ping")["version"], "0.1.0")
+        self.upgrade(daemon, self.other(daemon, "9.1"))
+        half.send(request[20:])
+        self.assertEqual(json.loads(half.receive()[-1])["version"], "9.1")
+        for _ in range(20):
+            found = json.loads(slow.receive()[-1])["options"]["env"]
+            self.assertEqual(len(str(found)), len(str({"A": long})))
+        self.assertEqual(slow.ask("ping")["version"], "9.1")
 
     def test_it_is_asked_for_at_a_terminal(self) -> None:
         daemon = self.daemon("[watcher:a]\ncmd = sleep 100\n")
