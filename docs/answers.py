@@ -142,6 +142,14 @@ ANSWERS: dict[str, dict[str, str]] = {
         "parts": "The names of watchers that are part of them and stop, too, if there are any.",
         "dependants": "The names of watchers that depend on them and go on, if there are any.",
     },
+    "upgrade": {
+        "version": "That of the daemon now.",
+        "python": "The version of its Python.",
+        "path": "That Python.",
+        "previous_version": "That of the daemon before.",
+        "previous_python": "The version of its Python before.",
+        "pause": "Seconds for which no client was answered.",
+    },
     "wait": {"phases": "The phase of each, by name; of none for `gone`."},
     "why": {
         "name": "The watcher's name.",

@@ -26,6 +26,9 @@ TIMED_OUT = "Timed out."
 
 INSTEAD = "make a client after the fork"
 
+MOST_UPGRADES = 100
+"""For so many upgrades of the daemon a question is asked again."""
+
 CALL_TIMEOUT = 5.0
 """Seconds that a call waits for its reply by default."""
 
@@ -109,8 +112,16 @@ class Client:
         """Send a request and wait for its reply, as `call`.
 
         With None for seconds it waits as long as the daemon lives: a ping every few seconds checks
-        that, because a reply that died with it never comes.
+        that, because a reply that died with it never comes. What an upgrade of the daemon has cut
+        off is asked again, if it has changed nothing.
         """
+        for _ in range(MOST_UPGRADES):
+            reply = self._exchange(message, timeout)
+            if not reply.get("retry") or reply.get("accepted"):
+                break
+        return reply
+
+    def _exchange(self, message: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         with self._sent(message) as dealer:
             if timeout is None:
                 reply = self._wait_while_alive(dealer, message["id"])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAMES = tuple(
     "add decr doctor dstats events get globaloptions graph incr is-active kill list listen "
     "listsockets logs numprocesses numwatchers options ping quit reload reloadconfig reopen "
-    "restart rm set signal start stats status stop wait why".split()
+    "restart rm set signal start stats status stop upgrade wait why".split()
 )
 """Each is the name of a module here, but for `decr`, and of a class in it, whatever the case and
 without dashes."""

@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock, processor_time
@@ -22,6 +22,7 @@ from cvec_circus.wire import zmtp
 if TYPE_CHECKING:
     from cvec_circus.control.endpoints import Listener
     from cvec_circus.sockets.unix import OwnPath
+    from cvec_circus.system.handover import Handover
     from cvec_circus.system.own_file import Finding
 
 NOT_NOW = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
@@ -204,6 +205,10 @@ class Door:
     def file(self) -> str:
         """See `OwnFile.file`."""
         return "" if self._listener.own_path is None else self._listener.own_path.path
+
+    def hand_over(self, out: Handover) -> list[Any]:
+        """Hand the listening socket to the program that is to be executed."""
+        return [out.file(self.fd), self.address, self._listener.own_path]
 
     def look_after(self) -> Finding | None:
         """See `OwnFile.look_after`."""

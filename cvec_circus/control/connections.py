@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Union
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
+from cvec_circus.control.carried import Carried
 from cvec_circus.control.connection import NOT_NOW, Connection, Dependant, Door, Queue
 from cvec_circus.system import files, memory
 from cvec_circus.wire import zmtp
@@ -56,7 +57,7 @@ _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
 Incoming = Union[zmtp.Message, zmtp.Control]
 
 
-class Connections:
+class Connections(Carried):
     """All connections to one endpoint. Owned by the thread of its loop.
 
     They share one epoll, so that the loop polls one more source, not thousands. A peer is queued

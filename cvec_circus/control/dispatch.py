@@ -83,7 +83,7 @@ class Dispatcher:
         reply.cast = message.get("msg_type") == "cast"
         reply.name = named(message.get("actor"))
         command = look_up(message)
-        reply.label = command.name
+        reply.label, reply.mutates = command.name, command.mutating
         props = command.validate(properties_of(message, command))
         reply.timeout = props.get("timeout")
         reply.keep(bool(props.get("waiting")) or command.waits)
@@ -245,6 +245,9 @@ class Deferred:
         self._count += 1
         for key in queued.keys:
             self._lines.setdefault(key, deque()).append(queued)
+
+    def __len__(self) -> int:
+        return self._count
 
     def refuse_all(self) -> None:
         """Refuse all that wait, after the loop, which brings the names, has ended."""

@@ -205,6 +205,12 @@ def inherited(fd: int, address: str) -> Listener:
     return _listening(socket.socket(fileno=fd), address)
 
 
+def handed_over(sock: socket.socket, address: str, own: OwnPath | None, access: Access) -> Listener:
+    """Go on listening with the socket of the program that was here before an exec."""
+    listener = _listening(sock, address, own)
+    return listener if own is None else listener._replace(access=access)
+
+
 def _listen_tcp(address: str) -> Listener:
     """Listen on ``HOST:PORT``: an address, ``*``, the name of an interface or of this machine."""
     host, _, port = address.rpartition(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus.control.connection import Connection
@@ -15,6 +15,7 @@ from cvec_circus.wire import topics, zmtp
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
     from cvec_circus.control.endpoints import Listener
+    from cvec_circus.system.handover import Handover, Inherited
 
 #: Prepared texts kept: names come from people, so there are few, except in an attack.
 _MAX_PREPARED = 4096
@@ -73,6 +74,23 @@ class Publisher:
     def close(self) -> None:
         """Stop listening; what is on its way still goes out."""
         self._connections.close()
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand the socket and all subscribers to the program that is to be executed."""
+        rows = self._connections.hand_over(out)
+        topics = {connection.fd: counts for connection, counts in self._topics.items()}
+        for row in rows:
+            counted = topics.get(row["fd"], Counter())
+            row["topics"] = [[topic.decode("latin-1"), n] for topic, n in counted.items()]
+        return {"door": self.door.hand_over(out), "connections": rows}
+
+    def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
+        """Go on with the subscribers."""
+        rows = state["connections"]
+        for connection, row in zip(self._connections.take_over(inherited, rows), rows):
+            for topic, count in row["topics"]:
+                for _ in range(count):
+                    self._subscribe(connection, topic.encode("latin-1"))
 
     def _receive(self, connection: Connection, incoming: Incoming) -> None:
         """Take a subscription; what else a subscriber says has no meaning."""
@@ -247,6 +265,20 @@ class EventStream:
         """Close the socket; events on their way still go out."""
         self.flush()
         self._publisher.close()
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand all of it to the program that is to be executed; nothing is held back then."""
+        self.flush()
+        numbers = {"run": self.run, "seq": self.seq, "first": self._first}
+        history = list(self._history)
+        return {**self._publisher.hand_over(out), **numbers, "history": history}
+
+    def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
+        """Go on with the same life of the stream, before anything is published."""
+        self._publisher.take_over(inherited, state)
+        self.run, self.seq, self._first = state["run"], state["seq"], state["first"]
+        self._reserved = self.seq  # the ledger reserves anew
+        self._history.extend((topic, text) for topic, text in state["history"])
 
     def _prepare(self, name: str, action: str) -> tuple[str, str]:
         """Make the constant parts once: the history keeps thousands of these events."""

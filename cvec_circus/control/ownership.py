@@ -24,6 +24,8 @@ GROUP = "gid must be a group of endpoint_owner"
 
 FILES = "the daemon itself writes to that file: endpoint_owner may not choose it"
 
+ANOTHER_PROGRAM = "endpoint_owner may upgrade the daemon on its own Python only"
+
 ANOTHER_FILE = "endpoint_owner may only reload the file that the daemon was started with"
 """Another file could run anything as any user. Even an error message shows what is in a file, which
 the owner may not be allowed to read."""
@@ -53,6 +55,8 @@ def guard(endpoint: str, owner: int | str | None) -> Guard | None:
             raise MessageError(GROUP)
         if command in ("add", "set") and any(_is_a_file(key, options[key]) for key in options):
             raise MessageError(FILES)
+        if command == "upgrade" and props.get("python") is not None:
+            raise MessageError(ANOTHER_PROGRAM)
         if command == "reloadconfig" and props.get("path") is not None:
             raise MessageError(ANOTHER_FILE)
         if command == "set" and any(_is_protected(key) for key in options):

@@ -15,13 +15,14 @@ Events, log lines and reasons name who gave an order, the *actor*:
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 from cvec_circus import logger
 from cvec_circus.control.connection import Connection
 from cvec_circus.control.connections import Connections, Incoming
-from cvec_circus.control.endpoints import OURS_ALONE, Access, listen
+from cvec_circus.control.endpoints import OURS_ALONE, Access, Listener, listen
 from cvec_circus.exc import MessageError
 from cvec_circus.wire import messages, zmtp
 from cvec_circus.wire.cause import Cause
@@ -30,6 +31,7 @@ from cvec_circus.wire.outcome import Outcome, Wait
 if TYPE_CHECKING:
     from cvec_circus.base.clock import Clock
     from cvec_circus.base.loop import Loop
+    from cvec_circus.system.handover import Handover, Inherited
 
 #: The share of all descriptors that clients may take.
 SHARE = 0.5
@@ -87,6 +89,16 @@ class Request:
         self.count = message.frame_count - envelope  # of its frames
         self.largest = message.largest
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it cannot be answered because another program comes in the place of this one."""
+        return self._connections.refuses
+
+    @property
+    def origin(self) -> tuple[int, bool]:
+        """The file of the connection, and whether an empty frame goes before the answer."""
+        return self.client.fd, bool(self._envelope)
+
     def send(self, answer: bytes) -> None:
         """Send the answer; a client that is gone or does not read loses it."""
         self._connections.send(self.client, zmtp.message(*self._envelope, answer))
@@ -120,7 +132,7 @@ class Reply:
     """
 
     __slots__ = tuple(
-        "_clock _request _send answered cast is_dead label message_id name timeout"
+        "_clock _request _send answered cast is_dead label message_id mutates name timeout"
         " when_gone".split()
     )
 
@@ -131,6 +143,7 @@ class Reply:
         self.label = "a message"  # what is answered, for the log
         self.message_id: Any = None  # the id that the answer carries, whatever JSON it is
         self.cast = False  # the sender wants no answer
+        self.mutates = True  # it may have changed something
         self.timeout: float | None = None  # seconds until a waiting order's answer is an error
         self.answered = False
         self.name = ""  # that the sender gives
@@ -162,6 +175,12 @@ class Reply:
         if self._request is not None and not self._request.keep(self, waits):
             reason = "too many requests wait for their answers; ask later, or without waiting"
             raise MessageError(reason, messages.COMMAND_FAILED)
+
+    def hand_over(self) -> list[Any] | None:
+        """Return what another program needs to answer in our place; None if nobody awaits it."""
+        if self._request is None or self.cast or self.is_dead or self.answered:
+            return None
+        return [*self._request.origin, self.message_id, self.label]
 
     def client_gone(self) -> None:
         """Note that the client is gone. Once, and never after the answer."""
@@ -213,6 +232,10 @@ class Reply:
         if self.cast or self.is_dead:
             return
         reply["id"] = self.message_id
+        if self._request is not None and self._request.is_refused and "reason" in reply:
+            reply["retry"] = True
+            if not self.mutates:
+                reply.pop("accepted", None)
         try:
             frame = messages.encode(reply)
         except (TypeError, ValueError) as problem:
@@ -233,6 +256,7 @@ class ControlServer:
         endpoint: Where to listen.
         dispatch: Called with each request.
         access: Who may connect to an ipc endpoint.
+        listener: Listens there already; None to begin.
 
     Attributes:
         address: The real endpoint.
@@ -248,9 +272,11 @@ class ControlServer:
         endpoint: str,
         dispatch: Callable[[Request], object],
         access: Access = OURS_ALONE,
+        listener: Listener | None = None,
     ) -> None:
-        self._dispatch = dispatch
-        listener = listen("endpoint", endpoint, access)
+        self._dispatch, self._clock = dispatch, loop.clock
+        if listener is None:
+            listener = listen("endpoint", endpoint, access)
         self.address = listener.address
         self._connections = Connections(loop, listener, b"ROUTER", _CLIENTS, self._receive, SHARE)
         self.door = self._connections.door
@@ -266,6 +292,42 @@ class ControlServer:
     def finish(self) -> None:
         """Answer what has come in by now, after the loop has ended."""
         self._connections.drain()
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Tell clients that get an error meanwhile that they may ask again: by key `retry`."""
+        self._connections.refuses = True
+        try:
+            yield
+        finally:
+            self._connections.refuses = False
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand the socket and all clients to the program that is to be executed."""
+        return {"door": self.door.hand_over(out), "connections": self._connections.hand_over(out)}
+
+    def take_over(
+        self, inherited: Inherited, state: Mapping[str, Any], asked: Sequence[Any] | None
+    ) -> Reply | None:
+        """Go on with the clients.
+
+        Args:
+            inherited, state: What `hand_over` has returned.
+            asked: What `Reply.hand_over` has returned of one answer that is owed; None for none.
+
+        Returns:
+            That answer; None if it cannot be given.
+        """
+        owed = None
+        for connection in self._connections.take_over(inherited, state["connections"]):
+            if asked is not None and asked[0] == connection.fd:
+                _, has_envelope, message_id, label = asked
+                frames = (b"", b"") if has_envelope else (b"",)
+                message = zmtp.Message(frames, len(frames), 0)
+                request = Request(self._connections, connection, message)
+                owed = Reply(request.send, self._clock, request)
+                owed.message_id, owed.label = message_id, label
+        return owed
 
     def _receive(self, connection: Connection, incoming: Incoming) -> None:
         if isinstance(incoming, zmtp.Message):

@@ -60,9 +60,9 @@ class Steps(Scheduler):
             if watcher.life is life and watcher.failed is failed:
                 return bool(more)
 
-    def adopt(self, watcher: Watcher) -> None:
+    def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
         """Go on with the processes that an earlier daemon has left: their checks and deadlines, and
-        the rollout of those that are older than wanted."""
+        the rollout of those that are older than wanted. Without a gap no run was missed."""
         places, now, options = watcher.places, self.now(), watcher.options
         for process in places.fresh:
             if options.max_age:
@@ -71,11 +71,11 @@ class Steps(Scheduler):
                 own = now + options.ready_timeout, process.spawned_at + options.min_uptime
                 places.due(process, Purpose.READY_BY, own[0] if process.checked else own[1])
             self.watch(watcher, process)
-        if watcher.run is not None and watcher.run.at <= now:
+        if had_gap and watcher.run is not None and watcher.run.at <= now:
             watcher.missed = f"its run of {watcher.run.text} was missed: there was no daemon"
             self.note(watcher, watcher.missed)
             watcher.last_run = watcher.run
-        watcher.run = None  # worked out anew, by the calendar
+        watcher.run = None if had_gap else watcher.run  # worked out anew, by the calendar
         wanted = watcher.goal.generation
         olds = [process for process in places.fresh if process.generation < wanted]
         if olds and watcher.is_running and watcher.wants_to_run:

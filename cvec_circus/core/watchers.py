@@ -82,9 +82,9 @@ class Watchers:
         watcher.conditions += [Predecessor(w) for w in self._leaving if fold(w.name) == key]
         self._watchers[key] = watcher
 
-    def adopt(self, watcher: Watcher) -> None:
+    def adopt(self, watcher: Watcher, had_gap: bool = True) -> None:
         """Put a watcher on the roster that an earlier daemon has left, under its old number; those
-        that have been removed come first."""
+        that have been removed come first. `had_gap`: whether there was no daemon for a while."""
         key = fold(watcher.name)
         self._places = max(self._places, watcher.place)
         if watcher.is_removed:
@@ -92,7 +92,7 @@ class Watchers:
         else:
             watcher.conditions += [Predecessor(w) for w in self._leaving if fold(w.name) == key]
             self._watchers[key] = watcher
-        self.steps.adopt(watcher)
+        self.steps.adopt(watcher, had_gap)
         self.touch(watcher)
 
     def dismiss(self, watcher: Watcher) -> None:

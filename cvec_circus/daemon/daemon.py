@@ -8,13 +8,14 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvec_circus import __version__, logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.config.configuration import Configuration, Origin
 from cvec_circus.daemon import container
-from cvec_circus.daemon.estate import take
+from cvec_circus.daemon.estate import go_on, take
 from cvec_circus.daemon.signals import Action, Signals
 from cvec_circus.daemon.watchdog import Watchdog
 from cvec_circus.logs.log import LoggerConfig, configure_logger
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from cvec_circus.core.watcher import Watcher
     from cvec_circus.daemon.systemd import Unit
     from cvec_circus.embedding.registry import RunningArbiter
+    from cvec_circus.supervisor.handed import Handed
     from cvec_circus.supervisor.heritage import Estate
     from cvec_circus.supervisor.hook_calls import Caller
+    from cvec_circus.system.handover import Inherited
     from cvec_circus.system.notify import Notifier
     from cvec_circus.system.pidfile import Pidfile
 
@@ -62,8 +65,26 @@ class Daemon:
         configuration: Configuration,
         notifier: Notifier | None,
         origin: Origin,
+        words: Sequence[str] = (),
+        inherited: Inherited | None = None,
     ) -> None:
-        """Prepare. The command line takes precedence over the configuration from `origin`."""
+        """Prepare. The command line takes precedence over the configuration from `origin`.
+
+        Args:
+            arguments: The command line, and `words`, the same as it was given.
+            configuration, origin: What to run, and where it comes from.
+            notifier: Tells the service manager.
+            inherited: What the program before an upgrade has handed over.
+
+        Raises:
+            HandoverError: That cannot be read.
+        """
+        self._words = words
+        self._handed: Handed | None = None
+        if inherited is not None:
+            from cvec_circus.supervisor.handed import Handed  # few starts are upgrades
+
+            self._handed = Handed(inherited)
         circus = configuration.circus
         circus["allow_remote"] |= arguments.allow_remote
         self._arguments = arguments
@@ -84,6 +105,7 @@ class Daemon:
         self._signals = Signals()
         self._pidfile: Pidfile | None = None
         self._log: QueuedLog
+        self._estate: Estate | None
 
     def run(self) -> int:
         """Run to the end; `cvec_circus.daemon.main.main` says what is returned and raised.
@@ -109,7 +131,10 @@ class Daemon:
             self._warn()
             if circus["debug_gc"]:
                 trace_garbage()
-            estate = take(circus, self._origin.path or "", os.environ)
+            if self._handed is not None:
+                estate = go_on(self._handed, circus["adopt"])
+            else:
+                estate = take(circus, self._origin.path or "", os.environ)
             try:
                 return self._hold_pidfile(estate)
             finally:
@@ -152,6 +177,7 @@ class Daemon:
 
     def _supervise(self, estate: Estate | None) -> int:
         """Run a supervisor on this thread, with signals."""
+        self._estate = estate
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._signals.hold()
         supervisor = Supervisor(
@@ -164,7 +190,9 @@ class Daemon:
             is_subreaper=True,
             captures_output=self._arguments.prefix,
             estate=estate,
+            handed=self._handed,
         )
+        self._handed = None
 
         if self._pidfile is not None:
             supervisor.desks.own_files.add(self._pidfile)
@@ -217,9 +245,18 @@ class Daemon:
         if self._unit is not None:
             supervisor.shutdown.announce = self._unit.stopping
         supervisor.loop.post(self._begun, supervisor.loop)
+        supervisor.loop.post(supervisor.loop.post, self._prepare_upgrade, supervisor)
         code = supervisor.run()
         logger.info("stopped")
         return code
+
+    def _prepare_upgrade(self, supervisor: Supervisor) -> None:
+        """Load what an upgrade needs while it is of the daemon's own version."""
+        from cvec_circus.daemon.succession import MainSuccession
+        from cvec_circus.supervisor.upgrade import Upgrade
+
+        given = self._estate, self._signals, self._log, self._unit
+        supervisor.target.upgrade = Upgrade(supervisor, MainSuccession(self._words, *given)).ask
 
     def _reload(self, supervisor: Supervisor, cause: Cause) -> None:
         self._log.reopen()

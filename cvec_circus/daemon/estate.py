@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.daemon import container
 from cvec_circus.supervisor import heritage, ledger
 from cvec_circus.supervisor.heritage import Estate
 from cvec_circus.system.statedir import StateDir, default_path
+
+if TYPE_CHECKING:
+    from cvec_circus.options.survival import Adoption
+    from cvec_circus.supervisor.handed import Handed
 
 
 def folder_of(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> str:
@@ -22,6 +26,17 @@ def folder_of(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]
         environ: Its environment.
     """
     return circus["state_dir"] or default_path(circus["name"], config, environ)
+
+
+def go_on(handed: Handed, adopt: Adoption) -> Estate | None:
+    """Return the folder of the program before an upgrade, locked still; None if it had none."""
+    given = handed.document["folder"]
+    if given is None:
+        return None
+    path, fd = given
+    folder = StateDir(path)
+    folder.take_over(handed.inherited, fd)
+    return Estate(folder, adopt)
 
 
 def take(circus: Mapping[str, Any], config: str, environ: Mapping[str, str]) -> Estate | None:

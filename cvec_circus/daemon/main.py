@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cvec_circus import exc
 from cvec_circus.daemon import signals
 from cvec_circus.daemon.arguments import complain, parse, parser
-from cvec_circus.system import completion, utf8
+from cvec_circus.system import completion, handover, utf8
 
 SERVICE_VARIABLES = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 """What a service manager sets for this process and no other."""
@@ -27,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         utf8.require()
         completion.answer(parser)
     fill_standard_files()
-    signals.reset()
+    signals.reset(handover.pending(os.environ))
     arguments = parse(argv)
     try:
-        return run(arguments)
+        return run(arguments, sys.argv[1:] if argv is None else argv)
     except exc.ConfigError as error:
         for problem in error.problems:
             complain(problem)
-    except exc.CircusError as error:
+    except (exc.CircusError, handover.HandoverError) as error:
         complain(str(error))
     except OSError as error:
         complain(_sentence(error))
@@ -57,7 +57,7 @@ def fill_standard_files() -> None:
     os.close(fd)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
     """Read the configuration, and check, print or run it; `main` says what is raised."""
     if arguments.doctor:
         from cvec_circus.daemon import doctor
@@ -81,6 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     from cvec_circus.daemon.daemon import Daemon
     from cvec_circus.options.secrets import Variables
 
+    inherited = handover.receive(os.environ)
+    if inherited is not None:
+        inherited.hold()
+        arguments.daemon = False  # it is in the background already
     gc.freeze()
     gc.enable()  # the script has disabled it
     notifier = None
@@ -96,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         container.refuse_background()
         detach()
     try:
-        return Daemon(arguments, configuration, notifier, origin).run()
+        return Daemon(arguments, configuration, notifier, origin, words, inherited).run()
     except (exc.CircusError, OSError) as error:
         said = str(error) if isinstance(error, exc.CircusError) else _sentence(error)
         raise exc.CircusError(Variables(configuration.variables).conceal(said)) from error

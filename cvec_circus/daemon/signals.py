@@ -11,11 +11,12 @@ import enum
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
-from cvec_circus import logger
+from cvec_circus import exc, logger
 from cvec_circus.system.signals import to_name
 
 if TYPE_CHECKING:
@@ -84,14 +85,16 @@ def handled() -> list[int]:
     ]
 
 
-def reset() -> None:
-    """Give every signal its default disposition, and block none.
+def reset(keeps_blocked: bool = False) -> None:
+    """Give every signal its default disposition, and block none, unless one that is blocked may
+    wait for this program: see `Signals.put_off`.
 
     Called on the main thread before anything else. With SIGCHLD ignored, the daemon would never
     learn how a child ended, and children inherit what is ignored or blocked. SIGINT loses Python's
     handler, so that a Ctrl-C this early shows no traceback.
     """
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if not keeps_blocked:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for signum in signal.valid_signals():
         is_ignored = signal.getsignal(signum) is signal.SIG_IGN
         if is_ignored and row_of(signum).action is not Action.IGNORE:
@@ -133,6 +136,22 @@ class Signals:
         """
         for signum in handled():
             signal.signal(signum, self._hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handled())  # see `put_off`
+
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Let signals wait in the kernel, over an exec too: the program that comes handles them.
+
+        Raises:
+            CircusError: One has arrived that this program has to handle.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled())
+        try:
+            if self._arrived:
+                raise exc.CircusError(f"SIG{to_name(self._arrived[0])} has come first")
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, handled())
 
     def install(self, loop: Loop, on_signal: Callable[[str, Action], object]) -> None:
         """Handle signals on the calling thread's loop, first those that have arrived meanwhile.

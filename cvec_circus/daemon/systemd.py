@@ -31,6 +31,10 @@ class Unit:
         if self._notifier.watchdog is not None:
             self._feed(loop, self._notifier.watchdog / 2)  # twice as often as it has to be
 
+    def environment(self) -> dict[str, str]:
+        """Return what the service manager has set, for the program that comes after an upgrade."""
+        return self._notifier.environment()
+
     def reloading(self) -> None:
         """Announce the reload of every watcher."""
         usec = int(SYSTEM.monotonic() * 1e6)

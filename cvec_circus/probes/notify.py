@@ -39,6 +39,13 @@ class NotifySocket:
         OSError: It cannot be made. Nothing is left.
     """
 
+    @classmethod
+    def taken_over(cls, path: str, fd: int) -> NotifySocket:
+        """Go on with the socket of the program that was here before an exec."""
+        found = cls.__new__(cls)
+        found.path, found._socket = path, socket.socket(fileno=fd)
+        return found
+
     def __init__(self, path: str, uid: int | None, gid: int | None) -> None:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -21,10 +21,13 @@ import itertools
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvec_circus.base.clock import Clock
+
+if TYPE_CHECKING:
+    from cvec_circus.system.handover import Handover, Inherited
 
 PAGE = 4 * 1024
 LARGE = 16 * 1024
@@ -111,6 +114,23 @@ class _Page:
     def size(self) -> int:
         """Bytes of memory, about."""
         return len(self.content if isinstance(self.content, bytearray) else self.content.block)
+
+    def hand_over(self, out: Handover) -> list[Any]:
+        content = self.content
+        place = [self.start, self.end, self.first, self.last]
+        if isinstance(content, bytearray):
+            return [out.block(bytes(content)), None, *place]
+        end, at, pid, block, is_first, wid, number = content
+        return [out.block(block), [end, at, pid, is_first, wid, number], *place]
+
+    @classmethod
+    def taken_over(cls, inherited: Inherited, row: Sequence[Any]) -> _Page:
+        place, about, *rest = row
+        block = inherited.block(place)
+        if about is None:
+            return cls(bytearray(block), *rest)
+        end, at, pid, is_first, wid, number = about
+        return cls(_Record(end, at, pid, block, is_first, wid, number), *rest)
 
     def records(self) -> list[_Record]:
         """Return the blocks."""
@@ -212,6 +232,25 @@ class History:
         page.end, page.last = self.end, self.newest
         self._size += _HEAD.size + len(block)
         return pages
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand all of it to the program that is to be executed."""
+        end, pages = self._snapshot()
+        return {
+            "limit": self.limit,
+            "end": end,
+            "newest": self.newest,
+            "dropped": self.dropped,
+            "open": sorted(self._open),
+            "pages": [page.hand_over(out) for page in pages],
+        }
+
+    def take_over(self, inherited: Inherited, state: Mapping[str, Any]) -> None:
+        """Go on with what was handed over, before anything is written."""
+        self.end, self.newest, self.dropped = state["end"], state["newest"], state["dropped"]
+        self._open = set(state["open"])
+        self._pages = deque(_Page.taken_over(inherited, row) for row in state["pages"])
+        self._size = sum(page.size for page in self._pages)
 
     def when_beyond(self, place: int, tell: Callable[[], object]) -> None:
         """Call a function once, on any thread, when something is there behind a place."""

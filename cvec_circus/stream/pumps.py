@@ -17,7 +17,7 @@ what writes to it, and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -124,6 +124,26 @@ class Pumps:
         if self._main.is_needed:
             self._main.do(self._stop, drain_timeout)
         return self._main.stop(drain_timeout)
+
+    def reach(self, then: Callable[[], object]) -> None:
+        """Call `then`, on a pump's thread, when every pump has carried out what was ordered before.
+
+        That never comes while a pump hangs.
+        """
+        if self._main.is_needed:
+            self._main.do(self._reach, then)
+        else:
+            then()
+
+    def surrender(self, take: Callable[[list[Pipe]], object]) -> bool:
+        """End all threads, after what they write just now; `take` gets the pipes of each, on its
+        thread, unread. To be called when `reach` has come, with `join` after it."""
+        return self._main.is_needed and self._main.do(self._surrender, take)
+
+    def discard(self, pipe: Pipe) -> bool:
+        """Read a pipe that only strays have to its end, and drop what comes."""
+        pipe.part_at = 0.0
+        return self._main.discard(pipe)
 
     def join(self, patience: float, timeout: float | None = None) -> bool:
         """Wait for the end of all threads, as long as one of them gets on; return whether it came.
@@ -252,6 +272,27 @@ class Pumps:
         for pump in self._all():
             if pump is not self._main:
                 pump.stop(drain_timeout)
+
+    def _reach(self, then: Callable[[], object]) -> None:
+        left = set(others := [pump for pump in self._all() if pump is not self._main])
+        if not left:
+            then()
+
+        def reached(pump: Pump) -> None:
+            with self._lock:
+                left.discard(pump)
+                is_last = not left
+            if is_last:
+                then()
+
+        for pump in others:
+            if not pump.do(reached, pump):
+                reached(pump)
+
+    def _surrender(self, take: Callable[[list[Pipe]], object]) -> None:
+        self._stopping = True
+        for pump in self._all():
+            pump.do(lambda reader: take(reader.surrender()), pump.reader)
 
     def _place(self, wanted: Wanted, before: Route | None) -> Pump:
         """Choose the pump of a stream."""

@@ -26,7 +26,6 @@ from cvec_circus.stream.base import Context, Nowhere, Stream, make
 from cvec_circus.stream.output import Output, Pipe, Then, Wanted
 
 BLOCK = 64 * 1024
-
 LOOK_DELAY = 1.0
 """Seconds from something being held back, or not logged yet, to the first look at it."""
 
@@ -35,7 +34,6 @@ STRAY_DELAY = 1.0
 
 MOST_STRAYS = 256
 """How many pipes are kept open for strays."""
-
 F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
 LARGER_PIPE = 256 * 1024
 LARGER_PIPES = 64
@@ -209,12 +207,20 @@ class PipeReader:
     def give_away(self, key: Hashable) -> list[Pipe]:
         """Close an output at once, and return its pipes, which are the caller's now."""
         output = self._outputs.pop(key, None)
-        if output is None:
-            return []
-        pipes = list(output.pipes.values())
+        return [] if output is None else self._emptied(output)
+
+    def surrender(self) -> list[Pipe]:
+        """Close every output at once, open no other, and return all pipes, unread."""
+        self._is_ending = True
+        outputs, self._outputs, self._closing = self._all(), {}, []
+        return self._emptied(*outputs, self._discarded)
+
+    def _emptied(self, *outputs: Output) -> list[Pipe]:
+        pipes = [pipe for output in outputs for pipe in output.pipes.values()]
         for pipe in pipes:
             self._detach(pipe)
-        output.close()
+        for output in outputs:
+            output.close()
         return pipes
 
     def close_all(self, drain_timeout: float) -> None:

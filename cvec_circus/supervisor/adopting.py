@@ -20,8 +20,10 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS
 from cvec_circus.options.survival import STOP, Adoption
 from cvec_circus.sockets.registry import references
-from cvec_circus.supervisor.applying import Application, running
+from cvec_circus.supervisor.applying import Application, running, standing
 from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.handed import Handed
+from cvec_circus.supervisor.helper_rows import Plugin
 from cvec_circus.supervisor.heritage import Confirmed, Heritage, Left
 from cvec_circus.system import files, proctable
 from cvec_circus.system.collecting import Exit
@@ -42,6 +44,8 @@ class Adopter:
 
     def __init__(self, desks: Desks, heritage: Heritage) -> None:
         self._desks, self._heritage = desks, heritage
+        self._handed = heritage if isinstance(heritage, Handed) else None
+        self._goes_on = self._handed is not None  # nothing has happened meanwhile
         self._bookkeeper = desks.bookkeeper
         self._roster = desks.roster
         self._sessions: dict[int, list[int]] | None = None  # all processes, once they are needed
@@ -57,10 +61,17 @@ class Adopter:
         self._heritage.taken()
         self._desks.departures.write(self._bookkeeper, self._roster.all_watchers())
 
+    def take_over_helpers(self, handed: Handed) -> None:
+        """Put the helpers on the roster that go on after an upgrade."""
+        for left in handed.helpers:
+            self._take(left)
+
     def _take(self, left: Left) -> None:
         watcher = left.watcher
         if watcher.places.slots:
             self._desks.outputs.open(watcher)
+            if self._goes_on:
+                self._desks.cgroups.limit(watcher)
         taken: list[tuple[ManagedProcess, str]] = []
         for wid, process in watcher.places.slots.items():
             confirmed = left.confirmed.get(wid)
@@ -69,8 +80,8 @@ class Adopter:
                 continue
             self._desks.endings.reaper.adopt(watcher, process, confirmed.fd)
             taken.append((process, self._take_pipes(watcher, process, confirmed)))
-        self._roster.adopt(watcher)
-        for process, trouble in taken:
+        self._roster.adopt(watcher, not self._goes_on)
+        for process, trouble in () if self._goes_on else taken:
             told: dict[str, Any] = {"process_pid": process.pid, "wid": process.wid}
             if trouble:
                 told["reason"] = trouble
@@ -79,7 +90,13 @@ class Adopter:
     def _take_pipes(self, watcher: Watcher, process: ManagedProcess, found: Confirmed) -> str:
         """Read the pipes of a process from now on; say which cannot be had, and why."""
         troubles = []
-        sought = self._desks.probes.adopt(watcher, process)
+        if found.checks is None or self._handed is None:
+            sought = self._desks.probes.adopt(watcher, process)
+        else:
+            inherited = self._handed.inherited
+            sought = self._desks.probes.take_over(watcher, process, inherited, found.checks)
+        for channel, read_end in found.read_ends.items():
+            self._desks.outputs.add(watcher, process, channel, read_end, process.pid, sought)
         for number, (channel, inode) in enumerate(zip(CHANNELS, found.pipes), 1):
             try:
                 fd = self._open_pipe(process.pid, number, inode) if inode else None
@@ -113,7 +130,7 @@ class Adopter:
         """Give the orders that make what is there what the configuration says; plugins, which are
         on the roster by now, start with what is not there yet."""
         roster, desks = self._roster, self._desks
-        if adopt == STOP:
+        if adopt == STOP and not self._goes_on:
             there = [one for one in roster.watchers() if one.is_running and one.places.slots]
             if there:
                 roster.give(orders.Restart(there, ADOPT))
@@ -121,18 +138,23 @@ class Adopter:
         application.cause = cause
         roster.give(application.order())
         held = [one for one in roster.watchers() if one.goal.up and one.life is DOWN]
-        helpers = [w for w in desks.helpers.rows if w.options.autostart]
+        helpers = [w for w in desks.helpers.rows if w.options.autostart and not self._goes_on]
         if held or helpers:
             roster.give(orders.Start([*held, *helpers], cause, beside=True))
 
     def _plan(self, wanted: Configuration) -> Plan:
         loaded = {fold(name) for name in self._heritage.loaded}
         there = [one for one in self._roster.watchers() if not one.kind.is_helper]
-        helpers = dict.fromkeys((one.name for one in wanted.plugins if one.active), IDLE)
+        plugins = [one for one in wanted.plugins if one.active]
+        helpers = {one.name: IDLE for one in plugins}
+        if self._handed is not None:
+            rows = self._desks.helpers.rows.items()
+            plugins = [one.config for _, one in rows if isinstance(one, Plugin)]
+            helpers = {watcher.name: standing(watcher) for watcher, _ in rows}
         present = Present(
             wanted.circus,
             [running(one, fold(one.name) in loaded) for one in there],
-            wanted.plugins,
+            plugins,
             helpers,
         )
         plan = compare(present, wanted, other_sockets=self._other_sockets)

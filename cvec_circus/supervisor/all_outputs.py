@@ -77,6 +77,9 @@ class AllOutputs:
     """The histories of a daemon as one. Owned by the supervisor thread.
 
     A search takes a share of each turn, and goes on in the next one.
+
+    Attributes:
+        run: The word before the number of a place.
     """
 
     def __init__(self, loop: Loop, histories: Histories) -> None:
@@ -84,7 +87,7 @@ class AllOutputs:
         self._clock = loop.clock
         self._histories = histories
         self._arrivals = histories.arrivals
-        self._run = os.urandom(4).hex()
+        self.run = os.urandom(4).hex()
         self._backlog = Backlog(loop.clock.monotonic, loop.post, SHARE)
         self._followers: dict[Follower, None] = {}  # those that have no answer yet
         self._waiting: dict[Follower, None] = {}  # those for whom there was no line
@@ -141,6 +144,16 @@ class AllOutputs:
             if follower.timer is not None:
                 follower.timer.cancel()
             self._end(follower, MOST_LINES if self._clock.monotonic() < until else 0)
+
+    def dismiss(self) -> None:
+        """Answer all followers with what there is: they ask again."""
+        followers, self._followers = self._followers, {}
+        self._waiting.clear()
+        for follower in followers:
+            if follower.timer is not None:
+                follower.timer.cancel()
+            nothing = Found([], follower.number)
+            follower.then(self._page(self._places(follower.wanted), nothing, follower.number))
 
     # -- followers
 
@@ -222,7 +235,7 @@ class AllOutputs:
     def _number(self, since: str) -> int:
         """Return the number in a place; 0, the beginning, if it is of another daemon."""
         run, _, number = since.partition(":")
-        return int(number) if run == self._run and number.isdecimal() else 0
+        return int(number) if run == self.run and number.isdecimal() else 0
 
     def _page(self, places: list[Place], found: Found, number: int) -> Fields:
         return self._answer(places, found, _rows(places, found), number)
@@ -238,7 +251,7 @@ class AllOutputs:
         }
         return {
             "lines": rows,
-            "next": f"{self._run}:{found.next}",
+            "next": f"{self.run}:{found.next}",
             "more": found.more,
             "missed": sorted(missed),
             "several": sorted(several),

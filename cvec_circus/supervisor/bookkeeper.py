@@ -62,6 +62,14 @@ class Bookkeeper:
     def went_on(self, watcher: Watcher, deaths: int) -> None:
         """Go on with what an earlier daemon has noted about a watcher, with so many deaths."""
 
+    def written(self, watcher: Watcher) -> int:
+        """Return how many deaths of a watcher were noted, for `went_on`."""
+        return 0
+
+    def entries(self) -> dict[str, Any]:
+        """Return all that is noted, for a ledger that goes on with it."""
+        return {}
+
     def sockets(self, notes: Mapping[str, Any]) -> None:
         """Note all listening sockets, by name."""
 
@@ -151,6 +159,15 @@ class LedgerBookkeeper(Bookkeeper):
         noted = self._noted[watcher] = _Noted()
         noted.backoffs = set(watcher.places.backoffs)
         noted.deaths = deaths
+
+    def written(self, watcher: Watcher) -> int:
+        """See `Bookkeeper`."""
+        noted = self._noted.get(watcher)
+        return 0 if noted is None else noted.deaths
+
+    def entries(self) -> dict[str, Any]:
+        """See `Bookkeeper`."""
+        return self._ledger.entries()
 
     def reserve(self, seq: int) -> int:
         """Reserve numbers of events, this one among them; return the last one."""

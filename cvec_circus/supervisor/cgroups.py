@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.core.watcher import Watcher
@@ -67,6 +68,13 @@ class Cgroups:
         """Let the limits count as they are now. See `core.ports.Launcher`."""
         if watcher.places.slots:
             self.prepare(watcher)
+
+    def hand_over(self) -> Any:
+        """Return what the program after an upgrade needs to go on with them; None for nothing."""
+        return None
+
+    def take_over(self, state: Any) -> None:
+        """Go on with those of the program before."""
 
     def forget(self, watcher: Watcher) -> None:
         """Remove the cgroup of a watcher that is gone, as soon as it is empty."""

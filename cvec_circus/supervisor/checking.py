@@ -30,6 +30,7 @@ from cvec_circus.supervisor.probe_runs import Runs, Surroundings, Watchdog
 from cvec_circus.supervisor.probes import Around, Given
 from cvec_circus.supervisor.watched import Watched
 from cvec_circus.system import files
+from cvec_circus.system.handover import Handover, Inherited
 
 LONGEST_EXTENSION = 3600.0
 """Seconds from now that a process can ask for at most."""
@@ -93,6 +94,40 @@ class Checking:
             os.set_blocking(watched.pipes[record.name][0], False)
             places[int(record.check.target)] = their
         return Given(env, places, self._sought(watched))
+
+    def hand_over(self, process: ManagedProcess, out: Handover) -> dict[str, Any] | None:
+        """Hand the checks of a process to the program that is to be executed."""
+        watched = self._by_process.get(process)
+        return None if watched is None else watched.hand_over(out)
+
+    def take_over(
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        inherited: Inherited,
+        state: Mapping[str, Any],
+    ) -> Sought | None:
+        """Go on with the checks of a process: what it has said by itself holds still."""
+        ready, pipes = watcher.options.ready, state["pipes"]
+        asks = process.checked and not process.proved
+        checks = {name: ready[name] for name in ready if asks or name in pipes}
+        watched = self._by_process[process] = Watched(watcher, process, checks, self._now())
+        watched.has_watchdog, watched.status = state["has_watchdog"], state["status"]
+        if state["inbox"] is not None:
+            path, fd = state["inbox"]
+            watched.inbox = self._notices.take_over(watcher, process, path, inherited.file(fd))
+        there = {name: pipes[name] for name in pipes if name in ready}
+        watched.pipes = {name: (inherited.file(fd), size) for name, (fd, size) in there.items()}
+        for record in watched.ready.values():
+            kind = record.check.kind
+            if record.name in state["came"] and kind not in (*NETWORK_KINDS, "exec"):
+                answer = state["came"][record.name]
+                record.take(Result("", answer, 0.0), 1, self._now())
+        return self._sought(watched)
+
+    def interrupt(self) -> None:
+        """Kill the programs that check just now; they say nothing, and are run again."""
+        self._runs_with.programs.interrupt()
 
     def adopt(self, watcher: Watcher, process: ManagedProcess) -> Sought | None:
         """See `ProbeDesk.adopt`. Its `NOTIFY_SOCKET` is made anew where it was; a file that it was

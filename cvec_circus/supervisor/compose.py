@@ -58,6 +58,7 @@ from cvec_circus.wire.topics import fold
 
 if TYPE_CHECKING:
     from cvec_circus.config.plan import Plan
+    from cvec_circus.supervisor.handed import Handed
 
 Dispatch = Callable[[Request], object]
 Facades = Callable[[Watcher, Any], Any]
@@ -75,6 +76,7 @@ class Surroundings(NamedTuple):
     is_subreaper: bool  # never in a program that embeds the supervisor
     captures_output: bool  # see `OutputDesk`
     estate: Estate | None  # None where nothing survives the daemon
+    handed: Handed | None = None  # what the program before an upgrade goes on with here
 
 
 class Desks:
@@ -111,7 +113,10 @@ class Desks:
         stack: ExitStack,
     ) -> None:
         circus, clock, estate = configuration.circus, around.clock, around.estate
-        heritage = None if estate is None else estate.heritage
+        handed = around.handed
+        heritage: Heritage | None = handed
+        if heritage is None and estate is not None:
+            heritage = estate.heritage
         self.loop = loop = Loop(clock, "supervisor")
         stack.callback(loop.close)
         self.chores = Chores(loop)
@@ -124,25 +129,28 @@ class Desks:
         warnings = endpoints.examine(circus, listening)
         self.departures = Departures(sockets)
         _listen(configuration, around, self.departures, heritage)
-        access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
-        listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
-        seq = 0 if heritage is None else heritage.seq
-        self.events = EventStream(loop, listener, circus["event_history"], seq)
-        stack.callback(self.events.close)
-        self.control = ControlServer(loop, circus["endpoint"], dispatch, access)
-        stack.callback(self.control.close)
+        self._meet_clients(circus, dispatch, handed, 0 if heritage is None else heritage.seq, stack)
         run, address = self.events.run, self.control.address
-        runs = [run] if heritage is None else [run, *heritage.runs]
+        self.runs = runs = list(dict.fromkeys([run, *([] if heritage is None else heritage.runs)]))
         self.helpers = helpers = Helpers(
-            self.events, address, circus["check_delay"], around.log_level, around.log_url
+            self.events,
+            address,
+            circus["check_delay"],
+            around.log_level,
+            around.log_url,
+            None if handed is None else handed.life(),
         )
         stack.callback(helpers.close)
-        rows = helper_rows.all_of(configuration, self.events, sockets)
-        self.helped = [helpers.add(row) for row in rows]
+        self.helped: list[Watcher] = []
+        if handed is None:
+            rows = helper_rows.all_of(configuration, self.events, sockets)
+            self.helped = [helpers.add(row) for row in rows]
+        else:
+            handed.take_helpers(helpers, circus, self.events, sockets)
         for text in warnings:
             logger.warning("%s", text)
 
-        self.bookkeeper = books = _keep_books(estate, loop, self.events, runs)
+        self.bookkeeper = books = _keep_books(estate, heritage, loop, self.events, runs)
         stack.callback(books.end, heritage is not None)  # if the daemon never runs
         books.sockets(sockets.notes())
         self.facts = facts = Facts()
@@ -157,13 +165,15 @@ class Desks:
             return {"CVEC_CIRCUSCTL_ENDPOINT": address, MARK: f"{run}:{name}:hook"}
 
         self.hooks = hooks = HookDesk(loop, facts, announcer, around.facades, variables, nofile)
-        readers = Readers(loop)
+        self.readers = readers = Readers(loop)
         stack.callback(readers.close)
-        reports = Reports(readers, self.variables)
+        self.reports = reports = Reports(readers, self.variables)
         stack.callback(reports.close)
 
         limits, moves = self.chores.limits, around.is_subreaper
-        cgroups = _cgroups(circus["cgroup"], loop, facts, readers, limits, run, moves)
+        self.cgroups = cgroups = _cgroups(
+            circus["cgroup"], loop, facts, readers, limits, run, moves
+        )
         stack.callback(cgroups.close)
         self.last_words = last_words = LastWords(loop, facts, outputs)
 
@@ -232,6 +242,28 @@ class Desks:
         )
         self.roster = Roster(ports, facts)
         self.sampler = SampleDesk(loop, self.chores.sampling)
+
+    def _meet_clients(
+        self,
+        circus: Mapping[str, Any],
+        dispatch: Dispatch,
+        handed: Handed | None,
+        seq: int,
+        stack: ExitStack,
+    ) -> None:
+        """Listen on the endpoints."""
+        access = endpoints.Access(circus["endpoint_mode"], circus["endpoint_owner"])
+        if handed is None:
+            listener = endpoints.listen("pubsub_endpoint", circus["pubsub_endpoint"], access)
+        else:
+            listener = handed.door("events", access)
+        self.events = EventStream(self.loop, listener, circus["event_history"], seq)
+        stack.callback(self.events.close)
+        door = None if handed is None else handed.door("control", access)
+        self.control = ControlServer(self.loop, circus["endpoint"], dispatch, access, door)
+        stack.callback(self.control.close)
+        if handed is not None:
+            self.events.take_over(handed.inherited, handed.document["events"])
 
     def _own_files(self) -> list[OwnFile]:
         """Return the sockets whose files are looked after."""
@@ -313,7 +345,9 @@ def _listen(
         sockets.add(given)
     for managed in configuration.sockets:
         sockets.add(CircusSocket(name=managed.name, **managed.options))
-    if heritage is not None and heritage.sockets:
+    if around.handed is not None:
+        around.handed.take_sockets(departures)
+    elif heritage is not None and heritage.sockets:
         from cvec_circus.supervisor.taking import take_sockets  # few starts need it
 
         take_sockets(departures, heritage)
@@ -321,12 +355,16 @@ def _listen(
 
 
 def _keep_books(
-    estate: Estate | None, loop: Loop, events: EventStream, runs: list[str]
+    estate: Estate | None,
+    heritage: Heritage | None,
+    loop: Loop,
+    events: EventStream,
+    runs: list[str],
 ) -> Bookkeeper:
     """Begin the ledger; without one, or where it cannot be written, nothing is noted."""
     if estate is None:
         return Bookkeeper()
-    heritage, folder = estate.heritage, estate.folder
+    folder = estate.folder
     entries = {} if heritage is None else heritage.entries
     try:
         boot, namespace = place_of_birth()

@@ -25,6 +25,7 @@ from cvec_circus.supervisor.outsiders import Outsiders
 from cvec_circus.supervisor.walker import Found, Table, Walker
 from cvec_circus.system import collecting, proctable
 from cvec_circus.system.exits import ExitWatcher
+from cvec_circus.system.handover import Handover
 
 LIST_TIMEOUT = 1.0
 """Seconds until a tree is signalled without the list of its members."""
@@ -212,15 +213,20 @@ class Reaper:
             self._loop.post(self._exited.append, pid)
 
     def adopt(self, watcher: Watcher, process: ManagedProcess, fd: int) -> None:
-        """Watch a process that is no child of ours. Raises: see `ExitWatcher.take`."""
+        """Watch a process of an earlier daemon; it is a child of ours if this process was that one.
+        Raises: see `ExitWatcher.take`."""
         self._exits.take(process.pid, fd)
         family = Family(watcher, process, process.pid)
-        family.is_child = False
+        family.is_child = not collecting.is_stranger(process.pid)
         self._families.add(family)
 
     def identity(self, pid: int) -> tuple[int, int]:
         """Return what tells a process that is watched from all others: see `pidfd.identity`."""
         return self._exits.identity(pid)
+
+    def hand_over(self, pid: int, out: Handover) -> int:
+        """Hand over the pidfd of a process that is watched; return its number."""
+        return out.file(self._exits.fd_of(pid))
 
     def _watch(self, pid: int) -> bool:
         """Watch a new child; return False if it has ended, and other code in this program has

@@ -12,10 +12,12 @@ from cvec_circus import logger
 from cvec_circus.config.configuration import Configuration, PluginConfig
 from cvec_circus.control.events import EventStream
 from cvec_circus.exc import SocketError
+from cvec_circus.options.generation import read, written
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.supervisor.helpers import Helper
+from cvec_circus.system.handover import Handover, Inherited
 from cvec_circus.wire.progress import LAYOUT
 
 DEATHS = 2
@@ -104,6 +106,29 @@ class Plugin(Helper):
         if by_itself and current > delivered:
             self._died_in(current)
 
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """See `Helper`."""
+        return {
+            "use": self.config.use,
+            "config": self.config.config,
+            "options": written(self.config.options),
+            "since": self._since,
+            "progress": None if self._progress is None else out.file(self._progress),
+            "fatal": [self._fatal_event, self._deaths],
+        }
+
+    @classmethod
+    def taken_over(
+        cls, name: str, inherited: Inherited, state: Mapping[str, Any], events: EventStream
+    ) -> Plugin:
+        """Return one as the program before had it."""
+        config = PluginConfig(name, state["use"], state["config"], read(state["options"]))
+        plugin = cls(config, events, state["since"])
+        if state["progress"] is not None:
+            plugin._progress = inherited.file(state["progress"])
+        plugin._fatal_event, plugin._deaths = state["fatal"]
+        return plugin
+
     def _died_in(self, event: int) -> None:
         self._deaths = self._deaths + 1 if event == self._fatal_event else 1
         self._fatal_event = event
@@ -170,6 +195,25 @@ class Statistics(Helper):
         listener.setblocking(False)
         self._listener = listener
         self.address = f"tcp://{host}:{listener.getsockname()[1]}"
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """See `Helper`."""
+        fd = None if self._listener is None else out.file(self._listener.fileno())
+        return {"address": self.address, "listener": fd}
+
+    @classmethod
+    def taken_over(
+        cls,
+        inherited: Inherited,
+        state: Mapping[str, Any],
+        circus: Mapping[str, Any],
+        sockets: SocketRegistry,
+    ) -> Statistics:
+        """Return them as the program before had them."""
+        found = cls({**circus, "stats_endpoint": state["address"]}, sockets)
+        if state["listener"] is not None:
+            found._listener = socket.socket(fileno=inherited.file(state["listener"]))
+        return found
 
     def message(self) -> dict[str, Any]:
         """See `Helper`."""

@@ -17,6 +17,7 @@ from cvec_circus.control.events import EventStream
 from cvec_circus.core.process import ManagedProcess, ProcessState
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.options.typed import WatcherOptions
+from cvec_circus.system.handover import Handover
 
 PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.realpath(cvec_circus.__file__)))
 
@@ -84,6 +85,10 @@ class Helper:
     def close(self) -> None:
         """Let go of what is open: there is no further process."""
 
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Return what the program that is to be executed needs to go on with it."""
+        raise NotImplementedError
+
     @property
     def options(self) -> WatcherOptions:
         """All the options of its watcher."""
@@ -111,6 +116,7 @@ class Helpers:
         check_delay: Seconds; handed to the plugins, which may have a use for it.
         log_level: The word for the daemon's level, for the helpers' own logs.
         log_url: Where the helpers log to: a path, the URL of a syslog, or "-" for stderr.
+        life: The two ends of the lifeline of the program that was here before an upgrade.
 
     Attributes:
         rows: Every helper, by its watcher.
@@ -124,13 +130,14 @@ class Helpers:
         check_delay: float,
         log_level: str,
         log_url: str = "-",
+        life: tuple[int, int] | None = None,
     ) -> None:
         self.events = events
         self.check_delay = check_delay
         self.log_level = log_level
         self._control_address = control_address
         self._log_url = log_url
-        self._lifeline, self._life = os.pipe()
+        self._lifeline, self._life = life or os.pipe()
         self.rows: dict[Watcher, Helper] = {}
         self._reports: dict[ManagedProcess, int] = {}
 
@@ -206,6 +213,22 @@ class Helpers:
             return ""
         finally:
             os.close(fd)
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand all of them to the program that is to be executed, in which they go on."""
+        return {
+            "life": [out.file(self._lifeline), out.file(self._life)],
+            "rows": {watcher.name: one.hand_over(out) for watcher, one in self.rows.items()},
+            "reports": [[one.pid, out.file(fd)] for one, fd in self._reports.items()],
+        }
+
+    def take_over(self, watcher: Watcher, helper: Helper, reports: dict[int, int]) -> None:
+        """Go on with a helper, whose processes have reports by their pids."""
+        self.rows[watcher] = helper
+        self._set_hold()
+        for process in watcher.places.slots.values():
+            if process.pid in reports:
+                self._reports[process] = reports.pop(process.pid)
 
     def forget(self, watcher: Watcher) -> None:
         """Let go of what belongs to a watcher that is gone for good."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cvec_circus import exc, logger
@@ -47,6 +47,9 @@ class Confirmed(NamedTuple):
     inode: int
     start_time: int
     pipes: tuple[int, int] = (0, 0)  # the inodes of its pipes: stdout, stderr
+    # After an upgrade, what is open already:
+    read_ends: Mapping[str, int] = {}  # of its pipes, by channel
+    checks: Mapping[str, Any] | None = None  # see `Checking.hand_over`
 
 
 class Left(NamedTuple):

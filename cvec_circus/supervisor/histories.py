@@ -8,19 +8,23 @@ come, once for each answer.
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.timers import Timer
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, HISTORY, history_size
-from cvec_circus.stream.history import Arrivals, History, Line
+from cvec_circus.stream.history import ROOM, Arrivals, History, Line
 from cvec_circus.supervisor.turn import Backlog
 from cvec_circus.wire.messages import COMMAND_FAILED
+
+if TYPE_CHECKING:
+    from cvec_circus.system.handover import Handover, Inherited
 
 GATHER_DELAY = 0.05
 """Seconds from the first thing that came to the answer: a flood is told in pages, not in lines."""
@@ -136,6 +140,29 @@ class Histories:
         self._has_ended = True
         followers, self._followers = self._followers, {}
         self._dismiss(followers, STOPPED)
+
+    def dismiss(self) -> None:
+        """Answer all followers with what there is."""
+        followers, self._followers = self._followers, {}
+        for history, waiting in followers.items():
+            for follower in waiting:
+                follower.answer(page(history, follower.since))
+
+    def hand_over(self, out: Handover, number: Mapping[Watcher, int]) -> Fields:
+        """Hand all to the program that is to be executed; see `OutputDesk.hand_over`."""
+        kept = ((number[w], name, one) for (w, name), one in self._histories.items() if w in number)
+        rows = [[place, channel, one.hand_over(out)] for place, channel, one in kept]
+        return {"arrivals": self.arrivals.next(), "histories": rows}
+
+    def take_over(
+        self, inherited: Inherited, state: Mapping[str, Any], watchers: Mapping[int, Watcher]
+    ) -> None:
+        """Go on with what was handed over, before anything is written."""
+        self.arrivals.next = itertools.count(state["arrivals"], ROOM).__next__
+        for place, channel, one in state["histories"]:
+            history = History(one["limit"], self._clock, self.arrivals)
+            history.take_over(inherited, one)
+            self._histories[watchers[place], channel] = history
 
     def _drop(self, key: tuple[Watcher, str], why: str) -> None:
         history = self._histories.pop(key, None)

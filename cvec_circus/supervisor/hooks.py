@@ -365,9 +365,9 @@ class HookDesk:
             runner.is_last = True
             self._next(runner)
 
-    def busy(self) -> bool:
-        """Tell whether a hook has time left to answer."""
-        return bool(self._pending())
+    def busy(self) -> str:
+        """Name a hook that has time left to answer; "" if there is none."""
+        return next(map(str, self._pending()), "")
 
     def _pending(self) -> list[Call]:
         calls = [call for runner in self._runners.values() for call in runner.calls]

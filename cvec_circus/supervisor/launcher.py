@@ -225,6 +225,12 @@ class Reports:
             reason = f"{error.strerror}; a failure shows when it has ended"
             logger.warning("%s: cannot watch slot %d start: %s", process.name, process.wid, reason)
 
+    def awaited(self) -> str:
+        """Name a process that is not its program yet; "" if there is none."""
+        return next(
+            (f"{one.watcher.name} (pid {one.process.pid})" for one in self._open.values()), ""
+        )
+
     def _read(self, report: _Report) -> None:
         """Take what there is: it has been written at once."""
         watcher, process, spec, fd = report

@@ -111,6 +111,10 @@ class Ledger:
             self._live_size -= len(before)
             self.pending.append(f"[{quoted(key)}]\n")
 
+    def entries(self) -> Entries:
+        """Return the entries as they are by now; none where it is not written any more."""
+        return {key: json.loads(text)[1] for key, text in self._live.items()}
+
     def flush(self) -> None:
         """Write what is new."""
         if not self.pending:

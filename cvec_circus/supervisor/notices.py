@@ -107,6 +107,14 @@ class Notices:
             raise
         return inbox
 
+    def take_over(self, watcher: Watcher, process: ManagedProcess, path: str, fd: int) -> Inbox:
+        """Go on with a socket of the program that was here before an exec."""
+        self._folder = os.path.dirname(path)
+        inbox = Inbox(watcher, process, NotifySocket.taken_over(path, fd))
+        self._open[path] = inbox
+        self._listen(inbox)
+        return inbox
+
     def close(self, inbox: Inbox) -> None:
         """Take a socket away; it may be called twice."""
         if self._open.get(inbox.path) is inbox:

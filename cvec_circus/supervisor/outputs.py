@@ -14,6 +14,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.stream import CHANNELS, history_size, is_captured
 from cvec_circus.stream.base import PASSED, Context, Source
+from cvec_circus.stream.output import Pipe
 from cvec_circus.stream.pumps import Pumps
 from cvec_circus.stream.search import Search, Sought
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cvec_circus.supervisor.all_outputs import AllOutputs
     from cvec_circus.supervisor.chores import Chore
     from cvec_circus.supervisor.histories import Histories
+    from cvec_circus.system.handover import Handover, Inherited
 
 WRITE_PATIENCE = 5.0
 """Seconds for which the threads that write output may get nowhere at the end: the journal of a busy
@@ -271,6 +273,76 @@ class OutputDesk:
         if self._outlets is not None and (rest := self._outlets.end(FLUSH_TIMEOUT)):
             logger.warning("output of watchers was not passed on in time: %s", rest)
         return hanging
+
+    # -- an upgrade
+
+    def surrender(self, timeout: float) -> list[Pipe] | None:
+        """End the pumps after what they write just now, and return all pipes, unread.
+
+        For an owner who knows that none of them hangs: see `Pumps.reach`. `go_on` undoes it.
+
+        Returns:
+            None if one of them hangs all the same. Its pipes are read again when it goes on.
+        """
+        pumps, pipes = self.pumps, list[Pipe]()
+        is_late = False
+
+        def take(some: list[Pipe]) -> None:
+            if is_late:
+                self._loop.post(self.go_on, some)
+            else:
+                pipes.extend(some)
+
+        is_needed = pumps.surrender(take)
+        self.pumps = Pumps(self._context, self._later)
+        if is_needed and not pumps.join(timeout, timeout):
+            is_late = True
+            self.go_on(pipes)
+            return None
+        if self._outlets is not None:
+            self._outlets.end(FLUSH_TIMEOUT)
+            self._outlets = None
+        return pipes
+
+    def go_on(self, pipes: Iterable[Pipe]) -> None:
+        """Open all streams again, and read pipes that were surrendered."""
+        for watcher in list(self._watchers):
+            self.open(watcher)
+        for pipe in pipes:
+            if pipe.key in self._open and pipe.part_at is None:
+                self.pumps.add(pipe.key, pipe.fd, pipe.pid, pipe.source, pipe.search)
+            else:
+                self.pumps.discard(pipe)
+
+    def discard(self, name: str, channel: str, fd: int, pid: int) -> None:
+        """Read a pipe of a watcher to its end that only strays have, and drop what comes."""
+        self.pumps.discard(Pipe((name, channel), fd, pid, Source(name, channel)))
+
+    def hand_over(self, out: Handover, number: Mapping[Watcher, int]) -> dict[str, Any]:
+        """Hand what was written last to the program that is to be executed.
+
+        Args:
+            out: Takes it.
+            number: The numbers of the watchers; what is of no other one is left out.
+        """
+        if self._histories is None:
+            return {}
+        return {**self._histories.hand_over(out, number), "places": self.all.run}
+
+    def take_over(
+        self, inherited: Inherited, state: Mapping[str, Any], watchers: Mapping[int, Watcher]
+    ) -> None:
+        """Go on with what was written last, before anything is open."""
+        if state:
+            self.histories.take_over(inherited, state, watchers)
+            self.all.run = state["places"]
+
+    def dismiss(self) -> None:
+        """Answer all followers with what there is: they ask again."""
+        if self._histories is not None:
+            self._histories.dismiss()
+        if self._all is not None:
+            self._all.dismiss()
 
     def _do(self, fn: Callable[..., object], *args: object) -> None:
         """On a pump thread."""

@@ -186,6 +186,12 @@ class Programs:
         if run.pid:
             self._reaper.kill_attended(run.pid)
 
+    def interrupt(self) -> None:
+        """End all runs at once; none of them means anything."""
+        for run in list(self._running):
+            run.answer("", "interrupted", is_void=True)
+            self.kill(run)
+
     def _ended(self, run: ProgramRun, ended: Exit) -> None:
         """It has been collected, and nothing is left in its group."""
         if run.is_over:

@@ -14,6 +14,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.stream.search import Sought
 from cvec_circus.supervisor.endings import Reaper
 from cvec_circus.supervisor.launching import Templates
+from cvec_circus.system.handover import Handover, Inherited
 
 
 class Given(NamedTuple):
@@ -85,6 +86,26 @@ class ProbeDesk:
             sought: Sought | None = self._checking.adopt(watcher, process)
             return sought
         return None
+
+    def hand_over(self, process: ManagedProcess, out: Handover) -> dict[str, Any] | None:
+        """Hand the checks of a process to the program that is to be executed; None without any."""
+        return None if self._made is None else self._made.hand_over(process, out)
+
+    def take_over(
+        self,
+        watcher: Watcher,
+        process: ManagedProcess,
+        inherited: Inherited,
+        state: Mapping[str, Any],
+    ) -> Sought | None:
+        """Go on with the checks of a process; return what is looked for in its output."""
+        sought: Sought | None = self._checking.take_over(watcher, process, inherited, state)
+        return sought
+
+    def interrupt(self) -> None:
+        """End the programs that check just now: they would outlive this program."""
+        if self._made is not None:
+            self._made.interrupt()
 
     def watch(self, watcher: Watcher, process: ManagedProcess) -> None:
         """Begin the checks of `ready` of a process that was spawned just now."""

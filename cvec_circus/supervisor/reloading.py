@@ -123,6 +123,11 @@ class Reloading:
         self._queue.append(go)
         self.look()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._order is None and not self._queue
+
     def look(self) -> None:
         """Go on with the next one. Called at the end of every turn."""
         if self._roster.closing:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.loop import Loop
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.supervisor.chores import Chore
-from cvec_circus.supervisor.turn import Backlog
+from cvec_circus.supervisor.turn import Backlog, Post
 
 if TYPE_CHECKING:
     from cvec_circus.system.procfs import Sampler
@@ -101,12 +102,16 @@ class SampleDesk:
 
         self._loop.post(then, [check.row for check in doctor.examine()])
 
-    def refuse_all(self) -> None:
-        """Refuse all that still wait: the loop that brings the rows has ended."""
+    def refuse_all(self, reason: str = STOPPED, post: Post = None) -> None:
+        """Refuse all that still wait at once: nothing brings the rows any more.
+
+        Args: See `WaitDesk.refuse_all`.
+        """
         self._backlog.drain()
         waiting = self._measured + self._asked
         self._measured, self._asked = [], []
-        self._give(waiting, STOPPED)
+        self._give(waiting, reason)
+        self._backlog.post = post
 
     def _begin(self) -> None:
         """Begin the next sweep, now or after the rest.
@@ -164,3 +169,9 @@ class SampleDesk:
             self._backlog.add(partial(refuse, answer) for _, refuse in questions)
         else:
             self._backlog.add(partial(then, answer) for then, _ in questions)
+
+
+def rows_of(processes: Iterable[ManagedProcess], rows: Rows) -> dict[str, dict[str, Any]]:
+    """Return the measurements of one watcher's processes, with what only the daemon knows."""
+    found = (process for process in processes if process.pid in rows)
+    return {str(p.pid): {**rows[p.pid], "started": p.started, "wid": p.wid} for p in found}

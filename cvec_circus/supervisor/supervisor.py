@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM, Clock
@@ -30,6 +30,9 @@ from cvec_circus.supervisor.target import Target
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add, Reload, Start
 from cvec_circus.wire.outcome import Wait
+
+if TYPE_CHECKING:
+    from cvec_circus.supervisor.handed import Handed
 
 Facades = Callable[["Supervisor", Watcher, Any], Any]
 
@@ -71,9 +74,11 @@ class Supervisor:
             of its watcher.
         estate: Where it is written down what survives this process, and what an earlier one has
             left; None for nothing.
+        handed: What the program before an upgrade has handed over; None at every other start.
 
     Attributes:
         target: The commands' view of it all.
+        loaded: What it runs.
         carry_out: Carries out a command of the program that embeds us: see `Dispatcher.carry_out`.
         leftover_pids: After `run`: the processes that would not end.
     """
@@ -92,6 +97,7 @@ class Supervisor:
         is_subreaper: bool = False,
         captures_output: bool = False,
         estate: Estate | None = None,
+        handed: Handed | None = None,
     ) -> None:
         self.clock = clock
         self._estate = estate
@@ -100,7 +106,10 @@ class Supervisor:
         self._when_started = when_started
         made = partial(facades, self)
         log = log_level, log_url, log_fd
-        around = Surroundings(clock, *log, sockets, made, is_subreaper, captures_output, estate)
+        self._handed = handed
+        around = Surroundings(
+            clock, *log, sockets, made, is_subreaper, captures_output, estate, handed
+        )
         self.desks = Desks(configuration, around, self._dispatch)
         self.loop = self.desks.loop
         self.roster = self.desks.roster
@@ -108,8 +117,8 @@ class Supervisor:
         self.control = self.desks.control
         self.child_exited = self.desks.endings.reaper.child_exited
         self.shutdown = Shutdown(self.roster, self.loop, self.desks.hooks, self.desks.campaign)
-        self._loaded = Loaded(self.desks, configuration, origin)
-        self.target = Target(self.desks, self.shutdown, self._loaded)
+        self.loaded = Loaded(self.desks, configuration, origin)
+        self.target = Target(self.desks, self.shutdown, self.loaded)
         names = NameDesk(self.loop, self.desks.chores.names)
         guard = endpoints.guard(configuration.circus)
         self._dispatcher = Dispatcher(self.target, clock, guard, names.look_up)
@@ -142,7 +151,9 @@ class Supervisor:
     def _begin(self) -> None:
         names = [one.name for one in self.configuration.watchers]
         estate = self._estate
-        if estate is not None and estate.heritage is not None:
+        if self._handed is not None:
+            self._carry_on(self._handed)
+        elif estate is not None and estate.heritage is not None:
             self._go_on(estate, estate.heritage)
         else:
             for one in self.configuration.watchers:
@@ -162,6 +173,13 @@ class Supervisor:
         for watcher in self.desks.helped:
             self.roster.give(Add(watcher, FROM_FILE))
         adopter.order(self.configuration, estate.adopt, FROM_FILE)
+
+    def _carry_on(self, handed: Handed) -> None:
+        """Go on where the program before an upgrade was, then do what is new in the file."""
+        from cvec_circus.supervisor.carrying_on import carry_on
+
+        carry_on(self.desks, handed, self.configuration, FROM_FILE)
+        self.target.started_at = handed.document["started_at"]
 
     def _open(self) -> None:
         """Read commands, those that are there already too: by now everything has begun.
@@ -262,14 +280,19 @@ class Supervisor:
         self.desks.closers.close()
 
     @property
+    def awaits_names(self) -> bool:
+        """Whether messages wait for names of users to be looked up."""
+        return len(self._dispatcher.deferred) > 0
+
+    @property
     def configuration(self) -> Configuration:
         """What was loaded last."""
-        return self._loaded.configuration
+        return self.loaded.configuration
 
     @property
     def stats_address(self) -> str:
         """Where statistics are published, if they are."""
-        return self._loaded.stats_address
+        return self.loaded.stats_address
 
 
 def _wake() -> None:

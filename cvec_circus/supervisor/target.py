@@ -23,6 +23,7 @@ from cvec_circus.supervisor.compose import Desks, Loaded
 from cvec_circus.supervisor.names import compile_pattern
 from cvec_circus.supervisor.reason import why
 from cvec_circus.supervisor.rehearsal import rehearse
+from cvec_circus.supervisor.sampler import rows_of
 from cvec_circus.supervisor.shutdown import Shutdown
 from cvec_circus.supervisor.verdicts import Await
 from cvec_circus.wire.messages import COMMAND_FAILED
@@ -45,6 +46,8 @@ class Target:
     Attributes:
         before_reload: Called with the names of the watchers that an order reloads, None for all,
             with what then reloads them, and with the `Wait` of the order; None does so at once.
+        started_at: Since when it is up, upgrades included.
+        upgrade: See `Upgrade.ask`; None where a program embeds the daemon.
         reloading: The queue of the orders that change everything, once it was needed.
         watchers, sockets: Return all watchers, by name; describe the managed sockets.
         sample_daemon, examine_machine: See `SampleDesk`.
@@ -55,8 +58,9 @@ class Target:
         self._roster = desks.roster
         self._shutdown = shutdown
         self._loaded = loaded
-        self._started_at = desks.turn.now()
+        self.started_at = desks.turn.now()
         self.before_reload: BeforeReload | None = None
+        self.upgrade: Callable[[Fields, Answer], None] | None = None
         self.reloading: Reloading | None = None
         self.watchers = desks.roster.watchers
         self.sockets = desks.sockets.describe
@@ -86,7 +90,7 @@ class Target:
             "pid": os.getpid(),
             "version": __version__,
             "run": self._desks.events.run,
-            "uptime": round(self._roster.now() - self._started_at, 3),
+            "uptime": round(self._roster.now() - self.started_at, 3),
         }
 
     def find(self, name: str) -> Watcher:
@@ -253,7 +257,7 @@ class Target:
         }
 
         def answer(rows: dict[int, Fields]) -> None:
-            found = {name: _rows(processes, rows) for name, processes in chosen.items()}
+            found = {name: rows_of(processes, rows) for name, processes in chosen.items()}
             hooked = [w for w in watchers if "extended_stats" in w.options.hooks]
             if extended and hooked:
                 self._extend(hooked, found, then)
@@ -392,9 +396,3 @@ def _working_dir() -> str | None:
         return os.getcwd()
     except FileNotFoundError:
         return None
-
-
-def _rows(processes: list[ManagedProcess], rows: dict[int, Fields]) -> Fields:
-    """Return the measurements of one watcher's processes, with what only the daemon knows."""
-    found = (process for process in processes if process.pid in rows)
-    return {str(p.pid): {**rows[p.pid], "started": p.started, "wid": p.wid} for p in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Optional
 
 from cvec_circus import logger
 from cvec_circus.base.clock import Clock
@@ -35,6 +36,10 @@ class Turn:
         return self.now() >= self._ends_at
 
 
+Post = Optional[Callable[[Callable[[], object]], object]]
+"""Calls a function in the next turn; None where there is no such turn."""
+
+
 class Backlog:
     """Answers that are given in order, for a share of each turn. Owned by the supervisor thread.
 
@@ -47,7 +52,7 @@ class Backlog:
     def __init__(
         self,
         now: Callable[[], float],
-        post: Callable[[Callable[[], object]], object] | None,
+        post: Post,
         share: float,
     ) -> None:
         self._now = now

@@ -18,7 +18,7 @@ from cvec_circus.core.ports import Ends
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.supervisor.reason import unended, why
-from cvec_circus.supervisor.turn import Backlog
+from cvec_circus.supervisor.turn import Backlog, Post
 from cvec_circus.supervisor.verdicts import DONE, Await, Part, not_up
 from cvec_circus.wire import orders
 from cvec_circus.wire.outcome import WROTE, Outcome, Wait, standing
@@ -253,13 +253,20 @@ class WaitDesk:
         tell = partial(self._describe, now)
         self._backlog.add(partial(self._give, one, partial(one.time_out, tell)) for one in due)
 
-    def refuse_all(self, reason: str) -> None:
-        """Answer all who still wait, because the loop has ended and nothing more will happen."""
+    def refuse_all(self, reason: str, post: Post = None) -> None:
+        """Answer all who still wait at once, because nothing more will happen.
+
+        Args:
+            reason: Why.
+            post: Calls a function in the next turn if this program goes on after all; None if its
+                loop has ended.
+        """
         self._backlog.drain()
         for waiting, _ in self._agenda.entries():
             waiting.answer(reason)
             self._agenda.set(waiting, None)
         self._parts.clear()
+        self._backlog.post = post
 
     def _describe(self, now: float, watcher: Watcher) -> str:
         """Say where a watcher stands, and what is missing."""

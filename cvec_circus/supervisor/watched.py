@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.checks import Check
 from cvec_circus.probes.record import Record, Verdict
 from cvec_circus.supervisor.notices import Inbox
+from cvec_circus.system.handover import Handover
 
 
 class Watched:
@@ -37,6 +39,17 @@ class Watched:
         self.has_watchdog = False
         self.pinged_at: float | None = None
         self.status = ""
+
+    def hand_over(self, out: Handover) -> dict[str, Any]:
+        """Hand what it was given, and what it has said, to the program that is to be executed."""
+        inbox = self.inbox
+        return {
+            "inbox": None if inbox is None else [inbox.path, out.file(inbox.fd)],
+            "pipes": {name: [out.file(fd), size] for name, (fd, size) in self.pipes.items()},
+            "came": {n: r.answer for n, r in self.ready.items() if r.holds and r.took is not None},
+            "has_watchdog": self.has_watchdog,
+            "status": self.status,
+        }
 
     def records(self, is_live: bool) -> list[Record]:
         """Return the records of a family."""

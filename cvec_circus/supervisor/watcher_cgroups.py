@@ -8,6 +8,7 @@ import re
 import select
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from cvec_circus import logger
 from cvec_circus.base.loop import Loop
@@ -89,9 +90,8 @@ class WatcherCgroups(Cgroups):
         return kept.folder
 
     def _make(self, watcher: Watcher) -> _Cgroup:
-        own = _UNUSUAL.sub("_", watcher.name)[:_LONGEST]
-        name = f"{own}-{watcher.place}"  # the place makes it unlike all others
-        folder = os.path.join(self._tree.folder, name)
+        folder = self._folder(watcher)
+        name = os.path.basename(folder)
         os.makedirs(folder, exist_ok=True)
         kept = _Cgroup(name, folder, self._open(folder, "cgroup.events"))
         self._kept[watcher] = kept
@@ -130,10 +130,36 @@ class WatcherCgroups(Cgroups):
     def limit(self, watcher: Watcher) -> None:
         """See `Cgroups.limit`. To lower one may take long, so another thread does it."""
         kept = self._kept.get(watcher)
+        if kept is None and watcher.places.slots:
+            kept = self._found(watcher)
         if kept is not None:
             for name, text in self._wanted(watcher, kept):
                 kept.limits[name] = text
                 self._limits.do_soon(self._set, watcher.name, kept.folder, name, text)
+
+    def hand_over(self) -> Any:
+        """See `Cgroups.hand_over`."""
+        return self._tree.hand_over()
+
+    def take_over(self, state: Any) -> None:
+        """See `Cgroups.take_over`."""
+        if state is not None:
+            self._tree.take_over(state)
+
+    def _found(self, watcher: Watcher) -> _Cgroup | None:
+        """Go on with the cgroup of a watcher that the program before an upgrade has made."""
+        if not os.path.isdir(self._folder(watcher)):
+            return None
+        try:
+            return self._make(watcher)
+        except OSError as error:
+            logger.warning("%s: cannot go on with its cgroup: %s", watcher.name, error.strerror)
+            return None
+
+    def _folder(self, watcher: Watcher) -> str:
+        own = _UNUSUAL.sub("_", watcher.name)[:_LONGEST]
+        name = f"{own}-{watcher.place}"  # the place makes it unlike all others
+        return os.path.join(self._tree.folder, name)
 
     @staticmethod
     def _set(watcher: str, folder: str, name: str, text: str) -> None:

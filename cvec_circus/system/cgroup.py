@@ -10,7 +10,8 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cvec_circus.system import mounts
 
@@ -278,21 +279,30 @@ class Tree:
         self.above, self.folder = above, os.path.join(above, f"{PREFIX}{run}")
         self.left: list[str] = []  # what daemons that are gone have left, and still holds processes
         self._origin = own_folder() if moves else ""
+        leaf = os.path.join(self.folder, LEAF)
+        goes_on = self._origin == leaf  # as the program before us in this process has left it
         self._enabled: dict[str, list[str]] = {}
         self._made_above = not os.path.isdir(above)
         self._lock = -1
         try:
             if self._made_above:
                 os.mkdir(above)
-            self.left = clean(above)
+            self.left = clean(above, self.folder)
             self._make()
-            if moves:
-                leaf = os.path.join(self.folder, LEAF)
+            if moves and not goes_on:
                 os.mkdir(leaf)
                 write(leaf, "cgroup.procs", "0")
         except BaseException:
             self.close()
             raise
+
+    def hand_over(self) -> list[Any]:
+        """Return what the next program of this process needs to remove all of it in the end."""
+        return [self._origin, self._made_above, self._enabled]
+
+    def take_over(self, state: Sequence[Any]) -> None:
+        """Go on with what `hand_over` has returned."""
+        self._origin, self._made_above, self._enabled = state
 
     def _make(self) -> None:
         """Make the folder, and lock it: another daemon that starts may take it for a dead one's
@@ -351,12 +361,13 @@ class Tree:
         return left
 
 
-def clean(above: str) -> list[str]:
-    """Remove the trees of daemons that are gone; return their cgroups that hold processes."""
+def clean(above: str, own: str = "") -> list[str]:
+    """Remove the trees of daemons that are gone, all but our `own`; return their cgroups that hold
+    processes."""
     left = []
     for name in sorted(os.listdir(above)):
         folder = os.path.join(above, name)
-        if not name.startswith(PREFIX) or not os.path.isdir(folder):
+        if not name.startswith(PREFIX) or folder == own or not os.path.isdir(folder):
             continue
         try:
             fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

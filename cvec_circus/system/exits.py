@@ -89,6 +89,10 @@ class ExitWatcher:
         """Return what tells a watched process from all others: see `pidfd.identity`."""
         return pidfd.identity(pid, self._fds.get(pid))
 
+    def fd_of(self, pid: int) -> int:
+        """Return the pidfd of a watched process; it stays ours."""
+        return self._fds[pid]
+
     def discard(self, pid: int) -> None:
         """Stop watching a process, after it is collected at the latest. Accepts any pid."""
         fd = self.release(pid)

@@ -24,6 +24,13 @@ class Notifier:
         self.address = address
         self.watchdog = watchdog
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables that `take` has taken."""
+        if self.watchdog is None:
+            return {SOCKET: self.address}
+        period = str(round(self.watchdog * 1e6))
+        return {SOCKET: self.address, WATCHDOG: period, WATCHDOG_PID: str(os.getpid())}
+
     def notify(self, text: str) -> bool:
         """Send assignments, one per line, such as `READY=1`; return whether they were delivered.
 

@@ -9,9 +9,11 @@ import os
 import stat
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.system import mounts
+from cvec_circus.system.handover import Handover, Inherited
 
 SYSTEM_FOLDER = "/run/cvec_circus"
 
@@ -71,9 +73,7 @@ class StateDir:
             OSError: It cannot be used; the text says why.
         """
         self._make()
-        with contextlib.suppress(OSError):  # without /proc
-            found = mounts.find(self.path, mounts.read())
-            self.is_in_memory = found is not None and found.kind in IN_MEMORY
+        self._look()
         path = self.file(LOCK)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         while self._lock < 0:
@@ -92,6 +92,20 @@ class StateDir:
                     os.close(fd)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
+
+    def hand_over(self, out: Handover) -> list[Any]:
+        """Hand over the lock, which is this process' and so lasts over an exec."""
+        return [self.path, out.file(self._lock)]
+
+    def take_over(self, inherited: Inherited, fd: int) -> None:
+        """Go on with the lock of the program that was here before an exec."""
+        self._look()
+        self._lock = inherited.file(fd)
+
+    def _look(self) -> None:
+        with contextlib.suppress(OSError):  # without /proc
+            found = mounts.find(self.path, mounts.read())
+            self.is_in_memory = found is not None and found.kind in IN_MEMORY
 
     def _make(self) -> None:
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)

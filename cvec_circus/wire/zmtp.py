@@ -11,7 +11,8 @@ most `MAX_FRAME` bytes in two frames are kept, the rest is counted and dropped, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cvec_circus.wire.messages import DROP_FRAME, MAX_FRAME
 
@@ -41,6 +42,8 @@ _DROPPED = b"\0"
 _LARGE = 4096
 #: Decoded bytes that may stay in the buffer: removing them moves the rest, which costs time.
 _SLACK = 1 << 16
+#: What a decoder knows beside bytes.
+_COUNTED = tuple("_count _greeted _kept _largest _skip _skipping_more _total ready".split())
 
 
 class Violation(Exception):  # noqa: N818 - the peer's error
@@ -112,6 +115,19 @@ class Decoder:
         self._skipping_more = False
         self._frames: list[bytes] = []
         self._kept = self._count = self._largest = self._total = 0
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what it has taken in so far, in JSON's types."""
+        plain = {name: getattr(self, name) for name in _COUNTED}
+        frames = [frame.decode("latin-1") for frame in self._frames]
+        return {**plain, "buffer": self._buffer[self._at :].decode("latin-1"), "frames": frames}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `to_state` has returned."""
+        for name in _COUNTED:
+            setattr(self, name, state[name])
+        self._buffer = bytearray(state["buffer"], "latin-1")
+        self._frames = [frame.encode("latin-1") for frame in state["frames"]]
 
     @property
     def held(self) -> int:

@@ -28,6 +28,17 @@ class TestCalls(ClientCase):
         self.client().call("list", name="wéb", nb=3)
         self.assertEqual(self.daemon.requests[0]["properties"], {"name": "wéb", "nb": 3})
 
+    def test_a_question_that_an_upgrade_has_cut_off_is_asked_again(self) -> None:
+        replies = [{"status": "error", "retry": True}, {"status": "error", "retry": True}, {}]
+        self.daemon.answers["wait"] = lambda properties: replies.pop(0)
+        self.assertEqual(self.client().call("wait")["status"], "ok")
+        self.assertEqual(replies, [])
+        accepted = {"status": "error", "retry": True, "accepted": True}
+        orders = [accepted, {}]
+        self.daemon.answers["stop"] = lambda properties: orders.pop(0)
+        self.assertTrue(self.client().call("stop")["accepted"])
+        self.assertEqual(orders, [{}])
+
     def test_an_error_is_a_reply(self) -> None:
         reply = self.client().call("nonsense")
         self.assertEqual((reply["status"], reply["errno"]), ("error", messages.UNKNOWN_COMMAND))

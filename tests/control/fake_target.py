@@ -284,6 +284,11 @@ class FakeTarget:
         plan = {"changes": False, "watchers": [], "plugins": [], "sockets": [], "circus": []}
         answer.ok(plan=plan)
 
+    def upgrade(self, props: dict[str, Any], answer: Any) -> None:
+        self._order(("upgrade", props), None)
+        told = dict.fromkeys(("version", "python", "path", "previous_version"), "1")
+        answer.ok(**told, previous_python="1", pause=0.1)
+
     def settle(self, outcome: Outcome) -> None:
         """Bring everything that is waited for to its end."""
         waits, self.waits = self.waits, []

@@ -33,6 +33,7 @@ MUTATING = {
     "signal": {"name": "web", "signum": 1},
     "start": {},
     "stop": {},
+    "upgrade": {},
 }
 
 
@@ -44,6 +45,7 @@ class FakeRequest:
     """
 
     count = 1
+    is_refused = False
 
     def __init__(self, message: dict[str, Any]) -> None:
         self.frames = [json.dumps(message).encode()]

@@ -44,6 +44,7 @@ ARGUMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "stats": ("web 6178", {"name": "web", "process": 6178}),
     "status": ("web", {"name": "web"}),
     "stop": ("w*", {"name": "w*"}),
+    "upgrade": ("", {}),
 }
 NO_ARGUMENTS_AND_NO_SWITCHES = {"ping"}
 ANSWERED_BY_NOBODY = {"listen"}  # the command line does all of it: see test_follow
@@ -56,6 +57,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "since": ("7", 7),
     "limit": ("10", 10),
     "lines": ("10", 10),
+    "python": ("python3", "python3"),
     "reason": ("sale", "sale"),
     "for": ("up", "up"),
 }

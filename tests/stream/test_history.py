@@ -6,6 +6,7 @@ import tracemalloc
 import unittest
 
 from cvec_circus.stream.history import LARGE, LONGEST_LINE, PAGE, History
+from cvec_circus.system.handover import VARIABLE, Handover, receive
 from tests.support.clock import FakeClock
 
 
@@ -28,6 +29,26 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual(self.history.last(5), (0, []))
         self.assertEqual(self.after(0), (0, 0, []))
         self.assertEqual(self.after(7), (0, 0, []))
+
+    def test_another_one_goes_on(self) -> None:
+        for number in range(300):
+            self.write(b"%d of one\n" % number)
+            self.clock.advance(0.5)
+        self.write(b"x" * LARGE + b"\nhalf ", 2)
+        out = Handover()
+        fd = out.write({"state": self.history.hand_over(out)})
+        inherited = receive({VARIABLE: str(fd)})
+        assert inherited is not None
+        other = History(64 * 1024, self.clock)
+        other.take_over(inherited, inherited.document["state"])
+        for history in (self.history, other):
+            history.append(b"a line\n", 2, 1)
+        for place in (0, 1000, self.history.end - 20):
+            before, after = (one.after(place) for one in (self.history, other))
+            self.assertEqual(before[:2], after[:2])
+            for one, two in zip(before[2], after[2]):
+                self.assertEqual(one._replace(number=0), two._replace(number=0))
+        self.assertEqual(other.last(1)[1][0].text, b"half a line")
 
     def test_lines_with_time_and_pid(self) -> None:
         self.write(b"one\ntw")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import unittest
 
@@ -41,6 +42,19 @@ class TestMessages(unittest.TestCase):
                 self.assertEqual(ready[0], zmtp.READY)  # type: ignore[index]
                 self.assertEqual([message.frames for message in found], sent)  # type: ignore
                 self.assertEqual(decoder.held, 0)
+
+    def test_another_decoder_goes_on_anywhere(self) -> None:
+        sent = [(b"", b"body"), (b"x" * 300,), (b"\xff\0" * 20, b"b", b"c")]
+        large = zmtp.message(b"x" * (MAX_FRAME + 1))
+        data = OPENING + b"".join(zmtp.message(*frames) for frames in sent)
+        for whole in (data, OPENING + large[:500] + large[-500:]):
+            for at in range(0, len(whole), 7):
+                one, other = zmtp.Decoder(DEALERS), zmtp.Decoder(DEALERS)
+                first = take(one, whole[:at])
+                other.restore(json.loads(json.dumps(one.to_state())))
+                self.assertEqual(other.held, one.held)
+                rest = take(other, whole[at:])
+                self.assertEqual([*first, *rest], take(zmtp.Decoder(DEALERS), whole))
 
     def test_what_is_too_large_is_counted_and_not_kept(self) -> None:
         decoder = greeted()

@@ -1,0 +1,48 @@
+"""upgrade: execute another Python, or another version, in the place of the daemon."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvec_circus.commands.base import Call, Command, Fields, Property
+from cvec_circus.exc import EXIT_OK, EXIT_PROBLEM, MessageError
+from cvec_circus.options.kinds import to_text
+from cvec_circus.wire.messages import COMMAND_FAILED
+
+PYTHON = Property(
+    "python",
+    to_text,
+    switch=True,
+    doc="The interpreter to go on with; the one that the daemon runs on without it.",
+)
+
+
+class Upgrade(Command):
+    name = "upgrade"
+    doc = "Go on with another version, or another Python, in the same process; nothing is stopped."
+    properties = (PYTHON,)
+    mutating = True
+    waits = True
+
+    def execute(self, call: Call) -> Fields | None:
+        if call.target.upgrade is None:
+            raise MessageError("this daemon is a part of a program: upgrade that", COMMAND_FAILED)
+        call.target.upgrade(call.props, call.answer)
+        return None
+
+    def message(self, args: Sequence[str], switches: Mapping[str, Any]) -> Fields:
+        given = super().message(args, switches)
+        if os.sep in given.get("python", ""):
+            given["python"] = os.path.abspath(given["python"])  # the daemon may be elsewhere
+        return given
+
+    def exit_code(self, reply: Fields) -> int:
+        return EXIT_OK if reply.get("status") != "error" else EXIT_PROBLEM
+
+    def words(self, reply: Fields) -> str:
+        return (
+            f"cvec_circus {reply['version']} on Python {reply['python']} ({reply['path']}), "
+            f"before that {reply['previous_version']} on Python {reply['previous_python']}"
+        )

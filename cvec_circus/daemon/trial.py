@@ -1,0 +1,91 @@
+"""The trial before an upgrade: whether this version, on this Python, could go on with a daemon.
+
+It runs in a child of the daemon, with a copy of what would be handed over, but for the files. It
+touches nothing. Its exit code is 0 for yes, after a line with its version; otherwise its last line
+says why not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from platform import python_version
+from typing import Any
+
+from cvec_circus import __version__, exc
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.config.diff import LIVE_OPTIONS, SILENT_OPTIONS
+from cvec_circus.config.readers.ini import load
+from cvec_circus.daemon.arguments import complain, parse
+from cvec_circus.daemon.daemon import Daemon  # noqa: F401  # so that all of it is loaded
+from cvec_circus.daemon.main import demo_path
+from cvec_circus.daemon.succession import MainSuccession  # noqa: F401
+from cvec_circus.sockets.managed import CircusSocket
+from cvec_circus.supervisor.carrying_on import carry_on  # noqa: F401
+from cvec_circus.supervisor.handed import Handed
+from cvec_circus.supervisor.handing import plain
+from cvec_circus.supervisor.upgrade import Upgrade  # noqa: F401
+from cvec_circus.system import utf8
+from cvec_circus.system.handover import HandoverError, Inherited, receive
+
+
+def main() -> int:
+    """Say whether this program can take over; return the exit code."""
+    utf8.require()
+    try:
+        inherited = receive(os.environ)
+        if inherited is None:
+            raise HandoverError("nothing was handed over")
+        arguments = parse()
+        path = demo_path() if arguments.demo else arguments.config
+        configuration = load(path, os.environ, os.getcwd())
+        judge(inherited, configuration, arguments.allow_remote)
+    except exc.ConfigError as error:
+        complain("; ".join(error.problems))
+        return exc.EXIT_PROBLEM
+    except HandoverError as error:
+        complain(f"the state of the daemon: {error}")
+        return exc.EXIT_PROBLEM
+    except (exc.CircusError, OSError) as error:
+        complain(str(error))
+        return exc.EXIT_PROBLEM
+    print(f"cvec_circus {__version__} on Python {python_version()}")
+    return exc.EXIT_OK
+
+
+def judge(inherited: Inherited, configuration: Configuration, allow_remote: bool) -> None:
+    """Read all that was handed over, and compare it with the configuration.
+
+    Raises:
+        CircusError: Something in the configuration would need a restart of the daemon.
+        HandoverError: The state cannot be read.
+    """
+    handed = Handed(inherited)
+    configuration.circus["allow_remote"] |= allow_remote
+    names = changed(handed.document["circus"], plain(configuration.circus))
+    if names:
+        raise exc.CircusError(
+            f"the file has other values by now for {', '.join(names)}, which take a restart of the "
+            "daemon"
+        )
+    if sockets_of(configuration) != {
+        name.lower(): note[0] for name, note in handed.sockets.items()
+    }:
+        raise exc.CircusError("the file has other sockets by now: cvec_circusctl reloadconfig")
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Name the options of the daemon that only a restart can change, and that have changed."""
+    lasting = before.keys() & after.keys() - SILENT_OPTIONS - LIVE_OPTIONS
+    return sorted(name for name in lasting if before[name] != after[name])
+
+
+def sockets_of(configuration: Configuration) -> dict[str, Any]:
+    """Return the options of the managed sockets by their names in lower case."""
+    made = [CircusSocket(name=one.name, **one.options) for one in configuration.sockets]
+    return {one.name.lower(): one.options() for one in made}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The beginning of a daemon that goes on after an upgrade. On the supervisor thread.
+
+Everything that the program before has handed over is taken up; then the file is read as a
+``reloadconfig`` would, and everybody is told.
+"""
+
+from __future__ import annotations
+
+import sys
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from cvec_circus import __version__, logger
+from cvec_circus.config.configuration import Configuration
+from cvec_circus.supervisor.adopting import Adopter
+from cvec_circus.supervisor.compose import Desks
+from cvec_circus.supervisor.handed import Handed
+from cvec_circus.wire.cause import Cause
+
+if TYPE_CHECKING:
+    from cvec_circus.control.server import Reply
+
+DAEMON = "cvec_circusd"
+"""In the place of a watcher's name, in events that are about the daemon itself."""
+
+
+def carry_on(desks: Desks, handed: Handed, wanted: Configuration, cause: Cause) -> None:
+    """Go on with everything, and then with what is new in the file.
+
+    Args:
+        desks: The parts of the daemon.
+        handed: What was handed over; used up.
+        wanted: What the file says by now.
+        cause: That of the orders which follow from it.
+    """
+    document, inherited = handed.document, handed.inherited
+    asked = document["asked"]
+    owed = desks.control.take_over(inherited, document["control"], asked["reply"])
+    desks.outputs.take_over(inherited, document["outputs"], handed.places)
+    for name, channel, fd, pid in document["strays"]:
+        desks.outputs.discard(name, channel, inherited.file(fd), pid)
+    desks.cgroups.take_over(document["cgroups"])
+    adopter = Adopter(desks, handed)
+    adopter.take_over()
+    adopter.take_over_helpers(handed)
+    inherited.close()
+    told = {
+        "version": __version__,
+        "python": python_version(),
+        "previous_version": document["from"]["version"],
+        "previous_python": document["from"]["python"],
+    }
+    _tell(desks, Cause(*asked["cause"]), told, asked["at"], owed)
+    adopter.order(wanted, True, cause)
+
+
+def _tell(
+    desks: Desks, cause: Cause, told: dict[str, Any], since: float, owed: Reply | None
+) -> None:
+    """Tell subscribers, the log, and the one who has asked, that the upgrade is done."""
+    more = {name: text for name, text in (("actor", cause.actor), ("why", cause.why)) if text}
+    desks.events.publish(DAEMON, "upgraded", cause.text, **told, **more)
+    pause = desks.turn.now() - since
+    logger.info(
+        "upgraded%s in %.0f ms: cvec_circus %s on Python %s, before that %s on Python %s",
+        *(cause.sentence, pause * 1000, *told.values()),
+    )
+    if owed is not None:
+        owed.ok(**told, path=sys.executable, pause=round(pause, 3))

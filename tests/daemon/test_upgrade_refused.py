@@ -1,0 +1,165 @@
+"""An upgrade that cannot be: the daemon goes on as it was, whatever the new version does."""
+
+from __future__ import annotations
+
+import signal
+import unittest
+from pathlib import Path
+from typing import Any
+
+from tests.daemon.test_survival import COUNTER, starts
+from tests.support import installations
+from tests.support.daemon import alive
+from tests.support.eventually import eventually
+from tests.support.upgrades import WEB, Asking, UpgradeCase, fifo
+
+
+class TestRefusals(UpgradeCase):
+    """A new version that cannot take over leaves the old one serving."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.served = self.daemon(COUNTER + WEB)
+        self.served.wire.events.wait("watcher.web.start", 1)
+        path = self.served.folder / "out.log"
+        self.pids = self.served.wire.pids("count"), self.served.wire.pids("web")
+        self.assertTrue(eventually(lambda: path.exists() and len(starts(path)) == 2))
+
+    def refused(self, python: str, *texts: str, **properties: Any) -> None:
+        """An upgrade is refused with these texts, and everything is as before."""
+        told = self.served.wire.refused("upgrade", python=python, **properties)
+        for text in (*texts, "the daemon goes on as it was"):
+            self.assertIn(text, told)
+        self.goes_on()
+
+    def goes_on(self) -> None:
+        """Nothing has happened."""
+        daemon = self.served
+        ping = daemon.call("ping")
+        self.assertEqual((ping["version"], ping["run"]), ("0.1.0", daemon.run))
+        self.assertEqual((daemon.wire.pids("count"), daemon.wire.pids("web")), self.pids)
+        self.assertEqual(daemon.wire.events.of("upgraded"), [])
+        path = daemon.folder / "out.log"
+        before = path.read_text().count("\n")
+        self.assertTrue(eventually(lambda: path.read_text().count("\n") > before + 5))
+        for pid in self.pids[0]:
+            numbers = starts(path)[pid]
+            self.assertEqual(numbers, list(range(len(numbers))))
+
+    def folder(self, name: str) -> Path:
+        path = self.served.folder / name
+        path.mkdir()
+        return path
+
+    def test_what_is_no_python(self) -> None:
+        file = self.served.folder / "plain"
+        file.write_text("nothing")
+        for path in (str(file), "/nope/python", "no-such-python"):
+            told = self.served.wire.refused("upgrade", python=path)
+            self.assertIn("no program", told)
+        file.chmod(0o755)
+        self.refused(str(file), "it is not a program")
+        self.refused("/bin/false", "exit code 1")
+
+    def test_a_python_without_us(self) -> None:
+        path = installations.python(self.folder("bare"), 'unset PYTHONPATH; set -- -S -I "$@"')
+        self.refused(path, "No module named 'cvec_circus'")
+
+    def test_versions_that_break(self) -> None:
+        cases = {
+            "raises": ("boom", {"daemon.daemon": "raise ImportError('boom')"}),
+            "without": ("No module named cvec_circus.daemon.trial", {"daemon.trial": None}),
+            "dies": ("killed by SIGKILL", {"daemon.daemon": "import os; os.kill(os.getpid(), 9)"}),
+            "format": ("reads 2", {"system.handover": _edited("system.handover", "FORMAT = 1", 2)}),
+        }
+        for number, (text, replaced) in cases.items():
+            with self.subTest(number):
+                self.refused(self.other(self.served, number, **replaced), text)
+
+    def test_a_version_that_hangs(self) -> None:
+        hangs = {"daemon.daemon": "import select; select.select([], [], [])"}
+        with self.within(40):
+            self.refused(self.other(self.served, "hangs", **hangs), "no exit within 10 s")
+
+    def test_a_file_that_would_need_a_restart(self) -> None:
+        config, python = self.served.config, self.other(self.served, "9.1")
+        text = config.read_text()
+        config.write_text(text.replace("[circus]", "[circus]\nmax_processes = many"))
+        self.refused(python, "max_processes", "many")
+        config.write_text(text.replace("[circus]", "[circus]\nstatsd = True"))
+        self.refused(python, "statsd", "restart")
+        config.write_text(text.replace("port = 0", "port = 1"))
+        self.refused(python, "other sockets", "reloadconfig")
+        config.write_text(text)
+        self.assertEqual(self.served.call("upgrade", python=python)["version"], "9.1")
+
+    def test_one_that_is_gone_after_the_trial(self) -> None:
+        folder = self.folder("gone")
+        path = installations.python(folder, f"rm {folder}/python")
+        self.refused(path, "cannot be executed: No such file or directory")
+        self.assertEqual(
+            self.served.call("upgrade", python=self.other(self.served, "9.1"))["version"], "9.1"
+        )
+
+
+class TestHooks(UpgradeCase):
+    """Hooks that are being called are waited for."""
+
+    def test_a_hook_that_ends_and_one_that_does_not(self) -> None:
+        text = (
+            "[watcher:slow]\ncmd = sleep 100\nautostart = False\n"
+            "hooks.before_start = exec:sh -c 'read go <{DIR}/fifo'\n"
+        )
+        daemon = self.daemon(text, prepare=fifo)
+        python = self.other(daemon, "9.1")
+        daemon.call("start", name="slow")
+        told = daemon.wire.refused("upgrade", python=python)
+        self.assertIn("hook before_start of slow has not answered", told)
+        asking = Asking(daemon, "upgrade", {"python": python})
+        self.addCleanup(asking.end)
+        daemon.log.containing("upgrading")
+        daemon.log.containing("upgrading")
+        (daemon.folder / "fifo").write_text("go\n")
+        self.assertEqual(asking.reply()["version"], "9.1")
+        daemon.wire.events.next("watcher.slow.spawn")
+
+
+class TestSignals(UpgradeCase):
+    """A signal amid an upgrade does what it does at any other time."""
+
+    def test_before_the_new_program(self) -> None:
+        daemon = self.daemon(COUNTER)
+        daemon.wire.events.wait("watcher.count.start", 1)
+        pids = daemon.wire.pids("count")
+        python = self.other(daemon, "9.1")
+        asking = Asking(daemon, "upgrade", {"python": python})
+        self.addCleanup(asking.end)
+        daemon.log.containing(f"to {python}")
+        daemon.signal(signal.SIGTERM)
+        daemon.ended()
+        self.assertFalse(any(map(alive, pids)))
+
+    def test_amid_the_exec(self) -> None:
+        daemon = self.daemon(COUNTER)
+        daemon.wire.events.wait("watcher.count.start", 1)
+        pids = daemon.wire.pids("count")
+        python = Path(self.other(daemon, "9.1"))
+        kill = 'case "$*" in *daemon.main*) kill -TERM $$;; esac'
+        python.write_text(python.read_text().replace("export", f"{kill}\nexport"))
+        asking = Asking(daemon, "upgrade", {"python": str(python)})
+        self.addCleanup(asking.end)
+        log = daemon.ended()
+        self.assertTrue(any("cvec_circus 9.1 is up" in line for line in log), log)
+        self.assertFalse(any(map(alive, pids)))
+
+
+def _edited(module: str, before: str, number: int) -> str:
+    """Return the text of a module with another number in a line."""
+    path = installations.ROOT / "cvec_circus" / f"{module.replace('.', '/')}.py"
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    return text.replace(before, f"{before.rpartition(' ')[0]} {number}")
+
+
+if __name__ == "__main__":
+    unittest.main()
