@@ -174,8 +174,10 @@ class _Slips:
         for key in COMMAND_KEYS[:2]:
             try:
                 words += _words(options[key])
-            except ValueError as error:
-                self._complain_of(section, key, str(error))
+            except ValueError:  # which is reported already
+                place = section.place(key)
+                if note := self._notes.get(place) if place else "":
+                    self._warn(section, key, f"{note[:40]!r} was cut off as a comment")
         if _is_quoted(options["cmd"]) and len(options["cmd"].split()) > 1:
             said = "the quotes make this one word, the name of a program; leave them out"
             self._warn(section, "cmd", said)
@@ -220,13 +222,6 @@ class _Slips:
                         near = did_you_mean(name, known)
                         said = f"$(circus.{name}) means nothing and stays as it is{near}"
                         self._warn(section, f"{family}.{check}", said)
-
-    def _complain_of(self, section: Section, key: str, trouble: str) -> None:
-        place = section.place(key)
-        note = self._notes.get(place) if place else ""
-        more = f"{note[:40]!r} was cut off as a comment" if note else "close the quotes"
-        said = f"cannot be split into words: {trouble.lower()}; {more}"
-        self._findings.problem(section, key, said)
 
     def _look_at_syntax(self, section: Section, options: Mapping[str, Any]) -> None:
         """What only a shell would understand."""

@@ -11,6 +11,7 @@ from cvec_circus.options.rights import LIMIT, why_no_limit
 from cvec_circus.options.stream import STREAMS, shown_stream, stream_problems, take_parts
 from cvec_circus.options.table import Option, OptionTable
 from cvec_circus.options.typed import TABLE, WatcherOptions, as_dict
+from cvec_circus.options.words import split
 
 NEWER = (
     *("ready", "ready_timeout", "ready_interval", "live", "live_interval", "live_timeout"),
@@ -135,10 +136,32 @@ def contradictions(full: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key in ("copy_path", "virtualenv"):
         if full[key] and not full["copy_env"]:
             found.append((key, "only with copy_env = True"))
+    found += _of_the_command(full)
     if full["ready"]:
         found += _checks().problems(full)
     for stream in STREAMS:
         found += stream_problems(stream, full[stream])
+    return found
+
+
+def _of_the_command(full: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what keeps a command from being one, whatever the names in it stand for."""
+    found = []
+    for key in ("cmd", "args"):
+        text = full.get(key)
+        if not isinstance(text, str):
+            continue
+        try:
+            words = split(text)
+        except ValueError as error:
+            reason = str(error)
+            more = "; close the quotes" if "quotation" in reason else ""
+            found.append(
+                (key, f"cannot be split into words: {reason[:1].lower()}{reason[1:]}{more}")
+            )
+        else:
+            if key == "cmd" and text and not (words and words[0]) and not full["executable"]:
+                found.append((key, "names no program"))
     return found
 
 

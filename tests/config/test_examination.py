@@ -285,7 +285,8 @@ class TestCommands(SlipsCase):
         )
         self.says(
             "[watcher:w]\ncmd = sh -c 'a ; b'\n",
-            f'! 2: [watcher:w] cmd: {said}; "; b\'" was cut off as a comment',
+            f"! 2: [watcher:w] cmd: {said}; close the quotes",
+            '2: [watcher:w] cmd: "; b\'" was cut off as a comment',
         )
         self.silent("[watcher:w]\ncmd = sh -c 'a; b'\n", "[watcher:w]\ncmd = a ; it's a note\n")
 

@@ -42,6 +42,25 @@ class TestWhatTheCheckRefuses(ReloadCase):
         self.assertIn("left out: ", reason)
         self.assertIn("did you mean [watcher:b]?", reason)
 
+    def test_a_start_and_orders_take_no_command_that_cannot_be_split(self) -> None:
+        for cmd, said in (
+            ("sh -c 'x", "cmd: cannot be split into words: no closing quotation; close the quotes"),
+            ("sh \\", "cmd: cannot be split into words: no escaped character"),
+            ("''", "cmd: names no program"),
+        ):
+            with self.subTest(cmd):
+                daemon = self.daemon(f"{watchers('a')}[watcher:b]\ncmd = {cmd}\n")
+                self.assertEqual(self.count(daemon), 1)
+                told = daemon.call("status")
+                self.assertEqual(told["phases"]["b"], "invalid")
+                self.assertIn(f"[watcher:b] {said}", told["reasons"]["b"])
+                set_it = {"name": "a", "options": {"cmd": cmd}}
+                self.assertIn(said, daemon.wire.refused("set", **set_it))
+                self.assertIn(said, daemon.wire.refused("add", name="c", cmd=cmd))
+                self.assertEqual(
+                    daemon.call("get", name="a", keys=["cmd"])["options"]["cmd"], "sleep 600"
+                )
+
     def count(self, daemon) -> int:
         return int(daemon.call("numwatchers")["numwatchers"])
 

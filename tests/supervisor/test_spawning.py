@@ -34,11 +34,10 @@ class TestReasons(EmbeddedCase):
             "too long": ({"cmd": "true", "args": ["x" * 3_000_000]}, "Argument list too long"),
             "no folder": ({"cmd": "true", "working_dir": "/no/such"}, "working directory /no/such"),
             "a file": ({"cmd": "true", "working_dir": empty}, "Not a directory"),
-            "quote": ({"cmd": "echo 'x"}, "cmd cannot be split into words"),
-            "args": ({"cmd": "echo", "args": 'x "y'}, "args cannot be split into words"),
-            "password": (
-                {"cmd": "echo '$(circus.env.P)", "env": {"P": "sec'ret"}},
-                "cmd cannot be split into words: No closing quotation",
+            "quote": ({"cmd": "echo $(circus.x)", "x": "'x"}, "cmd cannot be split into words"),
+            "args": (
+                {"cmd": "echo", "args": "x $(circus.x)", "x": '"y'},
+                "args cannot be split into words",
             ),
             "nothing": ({"cmd": "$(circus.env.NOTHING)", "env": {"NOTHING": ""}}, "cmd is empty"),
         }

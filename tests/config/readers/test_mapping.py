@@ -60,7 +60,6 @@ class TestFromMappings(unittest.TestCase):
             ("/bin/sleep 10", "sleep"),
             (["/usr/bin/a b", "c"], "a b"),
             ("'/opt/my app/run' x", "run"),
-            ("sh -c 'unbalanced", "sh"),
         ):
             [watcher] = from_mappings([{"cmd": cmd}]).watchers
             self.assertEqual(watcher.name, name)
