@@ -74,12 +74,22 @@ def raise_all(problems: Sequence[OptionError]) -> None:
         raise OptionsError(problems)
 
 
-class ConfigError(CircusError):
-    """An unusable configuration; `problems` has a line for each problem."""
+class ConfigError(CircusError, ValueError):
+    """An unusable configuration; `problems` has a line for each problem.
+
+    Programs written for Circus catch the ValueError.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = list(problems)
+
+
+class UnreadableError(ConfigError, OSError):
+    """A configuration file that cannot be read.
+
+    Programs written for Circus catch the OSError.
+    """
 
 
 class SocketError(CircusError, OSError):

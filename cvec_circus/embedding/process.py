@@ -289,13 +289,13 @@ class Process(Members):
 
     # -- signals
 
-    def send_signal(self, signum: int | str) -> None:
+    def send_signal(self, sig: int | str) -> None:
         """Send it a signal, by number or name; do nothing once it has ended.
 
         Raises:
             ValueError: There is no such signal.
         """
-        number = to_signum(signum)
+        number = to_signum(sig)
         with self._lock:
             if self.is_alive():
                 os.kill(self.pid, number)

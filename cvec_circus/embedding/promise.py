@@ -33,6 +33,13 @@ class Promise:
         self._error: BaseException | None = None
         self._callbacks: deque[Callable[[Promise], object]] = deque()
 
+    @classmethod
+    def kept(cls, value: Any) -> Promise:
+        """Make a promise whose result is known."""
+        promise = cls()
+        promise.keep(value)
+        return promise
+
     # -- the thread that waits
 
     def done(self) -> bool:

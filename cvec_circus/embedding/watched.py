@@ -78,13 +78,13 @@ class WatchedProcess:
         """Tell whether that is a child of it."""
         return pid in self.children()
 
-    def send_signal(self, signum: int | str) -> None:
+    def send_signal(self, sig: int | str) -> None:
         """Send it a signal, by number or name.
 
         Raises:
             MessageError: It has ended, or there is no such signal.
         """
-        self._watcher.send_signal(self.pid, signum)
+        self._watcher.send_signal(self.pid, sig)
 
     def send_signal_child(self, pid: int, signum: int | str) -> None:
         """Send a signal to one of its children."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import require_plain, warn_of_overrides
 from cvec_circus.compat import gone
 from cvec_circus.config.environment import with_named_env
@@ -32,6 +33,16 @@ NEVER_CALLED = frozenset(
 """What Circus itself calls of a watcher, and nothing here does."""
 
 
+FURTHER = (
+    "shell shell_args uid max_retry gid send_hup stop_signal stop_children env graceful_timeout"
+    " prereload_fn rlimits executable stdout_stream stderr_stream priority loop singleton"
+    " use_sockets copy_env copy_path max_age max_age_variance hooks respawn autostart on_demand"
+    " virtualenv stdin_socket close_child_stdin close_child_stdout close_child_stderr"
+    " virtualenv_py_ver"
+)
+"""What Circus' watcher takes by position after its working directory."""
+
+
 class Watcher:
     """A command and its processes. Safe from any thread.
 
@@ -51,6 +62,7 @@ class Watcher:
         super().__init_subclass__(**options)
         warn_of_overrides(cls, NEVER_CALLED, "the supervisor runs processes; use hooks or a plugin")
 
+    @in_order(FURTHER)
     def __init__(
         self,
         name: str,
@@ -268,14 +280,18 @@ class Watcher:
     def __bool__(self) -> bool:
         return True  # without processes, too
 
-    def info(self) -> dict[int, Fields]:
-        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread."""
-        found = self._order("stats", "info").result()
+    def info(self, extended: bool = False) -> dict[int, Fields]:
+        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread.
+
+        Args:
+            extended: Whether to ask its hook `extended_stats`, too.
+        """
+        found = self._order("stats", "info", extended=extended).result()
         return {int(pid): info for pid, info in found.items()}
 
-    def process_info(self, pid: int) -> Fields:
-        """Return what `stats` reports of one of its processes. Not on the supervisor thread."""
-        found: Fields = self._order("stats", "info", process=pid).result()
+    def process_info(self, pid: int, extended: bool = False) -> Fields:
+        """Return what `stats` reports of one of its processes; see `info`."""
+        found: Fields = self._order("stats", "info", process=pid, extended=extended).result()
         return found
 
     # -- orders
@@ -310,13 +326,13 @@ class Watcher:
         """Remove processes. The result is that of `incr`."""
         return self._order("decr", "numprocesses", nb=nb, waiting=True)
 
-    def set_numprocesses(self, numprocesses: int) -> Promise:
+    def set_numprocesses(self, np: int) -> Promise:
         """Set the number of processes."""
-        return self.set_options(numprocesses=numprocesses)
+        return self.set_options(numprocesses=np)
 
-    def set_opt(self, key: str, value: Any) -> Promise:
+    def set_opt(self, key: str, val: Any) -> Promise:
         """Change one option; see `set_options`."""
-        return self.set_options(**{key: value})
+        return self.set_options(**{key: val})
 
     def set_options(self, **options: Any) -> Promise:
         """Change options while it runs; processes are replaced where that is needed."""
