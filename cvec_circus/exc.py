@@ -48,8 +48,11 @@ class ForkedError(CallError):
     """The use of a client or an arbiter in a process that was forked from its own."""
 
 
-class OptionError(CircusError):
-    """A value that the option `option` does not take."""
+class OptionError(CircusError, ValueError):
+    """A value that the option `option` does not take.
+
+    Programs written for Circus catch the ValueError.
+    """
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(f"{option}: {reason}")

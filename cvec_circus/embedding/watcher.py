@@ -9,6 +9,7 @@ from typing import Any
 from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import require_plain, warn_of_overrides
 from cvec_circus.compat import gone
+from cvec_circus.compat.values import get_working_dir
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
@@ -144,6 +145,11 @@ class Watcher:
     def __repr__(self) -> str:
         return f"<watcher {self._name}>"
 
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether it has options only: no arbiter has it, or not one that runs."""
+        return self._reach is None or not self._reach.is_open
+
     # -- options
 
     @property
@@ -182,10 +188,10 @@ class Watcher:
 
     @env.setter
     def env(self, env: Mapping[str, str] | None) -> None:
-        if self._reach is not None and self._reach.is_open:
-            self.set_options(env=env or {})
-        else:
+        if self._is_at_rest:
             self._env = WATCHER_OPTIONS.convert_one("env", env or {})
+        else:
+            self.set_options(env=env or {})
 
     def __getattr__(self, key: str) -> Any:
         """Return the value of an option."""
@@ -195,7 +201,8 @@ class Watcher:
         options = self._described() if now is None else now.options
         for known in (key, key.replace("_stream_conf", "_stream")):
             if known in options:
-                return options[known]
+                value = options[known]
+                return get_working_dir() if known == "working_dir" and value is None else value
         if key == "rlimits":
             return {one[len(LIMIT) :]: options[one] for one in options if one.startswith(LIMIT)}
         gone.refuse("watcher.Watcher", key)
@@ -208,7 +215,7 @@ class Watcher:
         """
         if key.startswith("_") or hasattr(type(self), key):
             super().__setattr__(key, value)
-        elif self._reach is None or not self._reach.is_open:
+        elif self._is_at_rest:
             self._given[key] = WATCHER_OPTIONS.convert_one(key, value)
         elif WATCHER_OPTIONS.find(key) is None:
             super().__setattr__(key, value)
@@ -222,11 +229,11 @@ class Watcher:
         env = {key: value for key, value in self._env.items() if copied.get(key) != value}
         return {"name": self._name, **self._given, "env": env}
 
-    def options(self, *keys: str) -> list[tuple[str, Any]]:
-        """List its options by name as the wire shows them; only `keys` if there are any."""
+    def options(self, *args: str) -> list[tuple[str, Any]]:
+        """List its options by name as the wire shows them; only those given if there are any."""
         now = self._now()
         shown = public(self._described(), None) if now is None else now.shown
-        return sorted((key, value) for key, value in shown.items() if not keys or key in keys)
+        return sorted((key, value) for key, value in shown.items() if not args or key in args)
 
     def _described(self) -> Fields:
         return {**WATCHER_OPTIONS.complete(self._given), "env": self._env}
@@ -258,13 +265,15 @@ class Watcher:
     def processes(self) -> dict[int, WatchedProcess]:
         """Its processes by pid, in order of their wids."""
         now = self._now()
-        found = [] if now is None else now.processes
-        return {pid: WatchedProcess(self, pid, wid, started) for pid, wid, started in found}
+        if now is None:
+            return {}
+        return {one[0]: WatchedProcess(self, *one, now.typed) for one in now.processes}
 
     @property
     def pids(self) -> list[int]:
         """The pids of its processes, in order of their wids."""
-        return list(self.processes)
+        now = self._now()
+        return [] if now is None else [pid for pid, *_ in now.processes]
 
     def get_active_pids(self) -> list[int]:
         """Return `pids`."""
@@ -274,8 +283,15 @@ class Watcher:
         """List its processes, in order of their wids."""
         return list(self.processes.values())
 
+    def exit_code(self, pid: int) -> int | None:
+        """Return the exit code of one of its processes that has ended, negative for a signal.
+
+        None for one that runs, and for one that it does not remember.
+        """
+        return None if self._reach is None else self._reach.exit_code(self._subject, pid)
+
     def __len__(self) -> int:
-        return len(self.processes)
+        return len(self.pids)
 
     def __bool__(self) -> bool:
         return True  # without processes, too
@@ -286,6 +302,8 @@ class Watcher:
         Args:
             extended: Whether to ask its hook `extended_stats`, too.
         """
+        if self._is_at_rest:
+            return {}
         found = self._order("stats", "info", extended=extended).result()
         return {int(pid): info for pid, info in found.items()}
 
@@ -335,7 +353,11 @@ class Watcher:
         return self.set_options(**{key: val})
 
     def set_options(self, **options: Any) -> Promise:
-        """Change options while it runs; processes are replaced where that is needed."""
+        """Change options; while it runs, processes are replaced where that is needed."""
+        if self._is_at_rest:
+            for key, value in WATCHER_OPTIONS.convert(options).items():
+                setattr(self, key, value)
+            return Promise.kept(None)
         return self._order("set", options=options, waiting=True)
 
     def kill_processes(
@@ -347,17 +369,20 @@ class Watcher:
             stop_signal: The first signal, in place of its own.
             graceful_timeout: Seconds until SIGKILL, in place of its own.
         """
+        if self._is_at_rest:
+            return Promise.kept(None)
         return self._order(
             "kill", signum=stop_signal, graceful_timeout=graceful_timeout, waiting=True
         )
 
     def send_signal(self, pid: int, signum: int | str) -> None:
-        """Send a signal, by number or name, to one of its processes.
+        """Send a signal, by number or name, to one of its processes, if there are any.
 
         Raises:
             MessageError: It has no such process, or there is no such signal.
         """
-        self._order("signal", pid=pid, signum=signum)
+        if not self._is_at_rest:
+            self._order("signal", pid=pid, signum=signum)
 
     def send_signal_child(self, pid: int, child_id: int, signum: int | str) -> None:
         """Send a signal to a child of one of its processes."""
