@@ -7,9 +7,9 @@ from setuptools import setup
 PROGRAMS = {
     "circusd": "circusd",
     "circusctl": "circusctl",
-    "circus-plugin": "runtime.runner",
-    "circus-top": "top.main",
-    "circusd-stats": "stats.program",
+    "circus-plugin": "plugins",
+    "circus-top": "stats.client",
+    "circusd-stats": "stats",
 }
 
 setup(
@@ -20,8 +20,6 @@ setup(
     python_requires=">=3.9",
     packages=["circus"],
     install_requires=["cvec_circus==0.1.0"],
-    entry_points={
-        "console_scripts": [f"{name}=cvec_circus.{at}:main" for name, at in PROGRAMS.items()]
-    },
+    entry_points={"console_scripts": [f"{name}=circus.{at}:main" for name, at in PROGRAMS.items()]},
     zip_safe=False,
 )

@@ -9,26 +9,41 @@ __version__ = "0.1.0"
 
 version_info = (0, 1, 0)
 
+stands_for = ""
+"""The version of Circus that the module `circus` stands for, where that is ours; else ""."""
+
 logger = logging.getLogger("cvec_circus")
 logger.addHandler(logging.NullHandler())
 
 
 def get_arbiter(
-    watchers: Any, controller: str | None = None, pubsub_endpoint: str | None = None, **options: Any
+    watchers: Any,
+    controller: str | None = None,
+    pubsub_endpoint: str | None = None,
+    *args: Any,
+    **options: Any,
 ) -> Any:
     """Make an arbiter: all watchers, sockets and plugins of a program.
 
     `cvec_circus.arbiter.get_arbiter` documents the arguments. The daemon is imported only here:
     clients, plugins and the command line do without it.
     """
-    from cvec_circus.embedding.arbiter import get_arbiter
+    from cvec_circus.embedding.threaded import get_arbiter
 
-    return get_arbiter(watchers, controller, pubsub_endpoint, **options)
+    return get_arbiter(watchers, controller, pubsub_endpoint, *args, **options)
+
+
+def version_text(program: str = "") -> str:
+    """Return what a program answers to --version; the script of Circus' name, as that does."""
+    if not stands_for:
+        return f"{program} {__version__}".lstrip()
+    theirs = program.replace("cvec_", "") if program == "cvec_circusctl" else ""
+    return f"{theirs} {stands_for} (cvec_circus {__version__})".lstrip()
 
 
 def __getattr__(name: str) -> Any:
-    """Find the one name of Circus that is gone from here."""
-    if name != "ArbiterHandler":
+    """Find the one name of Circus that is gone from here, and what `import *` takes."""
+    if name not in ("__all__", "ArbiterHandler"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from cvec_circus.compat.paths import find
 

@@ -2,10 +2,11 @@
 
 import sys
 
-from cvec_circus.compat.paths import finder
+from cvec_circus.compat.paths import finder, others
 from cvec_circus.ctl.main import main
 
 __all__ = ["main"]
+__all__ += others(__name__)
 
 __getattr__ = finder(__name__)
 

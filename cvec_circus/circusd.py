@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cvec_circus.compat.paths import finder
+from cvec_circus.compat.paths import finder, others
 from cvec_circus.system.daemonize import daemonize
 
 __all__ = ["daemonize", "main"]
+__all__ += others(__name__)
 
 __getattr__ = finder(__name__)
 

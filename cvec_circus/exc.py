@@ -48,8 +48,11 @@ class ForkedError(CallError):
     """The use of a client or an arbiter in a process that was forked from its own."""
 
 
-class OptionError(CircusError):
-    """A value that the option `option` does not take."""
+class OptionError(CircusError, ValueError):
+    """A value that the option `option` does not take.
+
+    Programs written for Circus catch the ValueError.
+    """
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(f"{option}: {reason}")
@@ -74,12 +77,22 @@ def raise_all(problems: Sequence[OptionError]) -> None:
         raise OptionsError(problems)
 
 
-class ConfigError(CircusError):
-    """An unusable configuration; `problems` has a line for each problem."""
+class ConfigError(CircusError, ValueError):
+    """An unusable configuration; `problems` has a line for each problem.
+
+    Programs written for Circus catch the ValueError.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = list(problems)
+
+
+class UnreadableError(ConfigError, OSError):
+    """A configuration file that cannot be read.
+
+    Programs written for Circus catch the OSError.
+    """
 
 
 class SocketError(CircusError, OSError):

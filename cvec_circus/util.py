@@ -22,7 +22,7 @@ from cvec_circus.compat.objects import (
     load_virtualenv,
     resolve_name,
 )
-from cvec_circus.compat.paths import finder
+from cvec_circus.compat.paths import finder, others
 from cvec_circus.compat.values import (
     bytes2human,
     convert_opt,
@@ -92,6 +92,7 @@ __all__ = [
     "to_str",
     "to_uid",
 ]
+__all__ += others(__name__)
 
 DEFAULT_ENDPOINT_MULTICAST = "udp://237.219.251.97:12027"
 """Nobody listens there: there is no discovery."""

@@ -20,10 +20,12 @@ from typing import Any
 import cvec_circus
 from cvec_circus import get_arbiter, logger
 
-__all__ = ["get_arbiter", "logger"]
+__all__ = ["ArbiterHandler", "get_arbiter", "logger"]
 
 __version__ = "0.19.0"
 """The version of Circus that this stands for."""
+
+cvec_circus.stands_for = __version__
 
 # A program sets up the logger of this name, before or after it imports this.
 logger.parent = logging.getLogger(__name__)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvec_circus.client.client import CALL_TIMEOUT, TIMED_OUT, CircusClient, Client
-from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER
-
-__all__ = ["CALL_TIMEOUT", "DEFAULT_ENDPOINT_DEALER", "TIMED_OUT", "CircusClient", "Client"]
+from cvec_circus.client.client import CALL_TIMEOUT as CALL_TIMEOUT
+from cvec_circus.client.client import TIMED_OUT as TIMED_OUT
+from cvec_circus.client.client import CircusClient as CircusClient
+from cvec_circus.client.client import Client as Client
+from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER as DEFAULT_ENDPOINT_DEALER
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from cvec_circus import logger
+from cvec_circus.base.overrides import warn_of_overrides
 from cvec_circus.commands.kinds import PROVED, to_match_method, to_reason, to_waiting, to_watchers
 from cvec_circus.commands.naming import one_or_more
 from cvec_circus.commands.target import Answer, CommandTarget, Shape, TargetWatcher, Watchers
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 LEFT_BEHIND = "{watcher}: process {pid} is left behind: {command}"
 GAP = "{}: was down for a moment: the old process was stopped first"
 HUNG_UP = "{}: got SIGHUP; its processes were not replaced, and nothing can be rolled back"
-
 Fields = dict[str, Any]
 
 
@@ -237,6 +237,10 @@ class Command(MessageMaker):
     waits = False
     ignores_unknown = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overrides(cls, ("execute", "message"), "the daemon takes no more; write a plugin")
+
     def __init__(self) -> None:
         properties = (*(COMMON if self.mutating else ()), *self.properties)
         self.by_name = {prop.name: prop for prop in properties}
@@ -253,7 +257,7 @@ class Command(MessageMaker):
 
     # -- the daemon's side, on the supervisor thread
 
-    def validate(self, given: Mapping[str, Any]) -> Fields:
+    def validate(self, props: Mapping[str, Any]) -> Fields:
         """Check the properties of a message against the schema.
 
         Returns:
@@ -264,7 +268,7 @@ class Command(MessageMaker):
         """
         typed = self.defaults.copy()
         unknown = []
-        for key, value in given.items():
+        for key, value in props.items():
             prop = self.by_name.get(key)
             if prop is not None:
                 if value is not None or not prop.null:
@@ -274,11 +278,11 @@ class Command(MessageMaker):
                 if not self.ignores_unknown:
                     raise MessageError(f"message invalid: unknown property {unknown[0]}")
         for key in self.mandatory:
-            if given.get(key) is None:
+            if props.get(key) is None:
                 raise MessageError(f"message invalid {key!r} is missing")
         if unknown:
             said = ", ".join(unknown[:MOST_NAMED])
-            logger.warning("%s %s: ignored unknown properties: %s", self.name, given["name"], said)
+            logger.warning("%s %s: ignored unknown properties: %s", self.name, props["name"], said)
         return typed
 
     def call(self, target: CommandTarget, props: Fields, answer: Answer) -> Call:

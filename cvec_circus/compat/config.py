@@ -10,6 +10,7 @@ from cvec_circus import logger
 from cvec_circus.config.build import Build
 from cvec_circus.config.readers.document import read
 from cvec_circus.config.section import Findings, Section
+from cvec_circus.exc import ConfigError, UnreadableError
 from cvec_circus.options.rights import LIMIT
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -42,7 +43,8 @@ def get_config(config_file: str) -> dict[str, Any]:
     """Read a configuration file, with all that it includes. It may block.
 
     The mappings are what `Arbiter`, `Watcher` and `CircusSocket` take as keywords. A watcher or
-    plugin that is wrong in itself is left out, with a warning in the log for each problem.
+    plugin that is wrong in itself is left out, with a warning in the log for each problem. Users
+    and groups need not be those of this machine.
 
     Args:
         config_file: The main file.
@@ -52,12 +54,18 @@ def get_config(config_file: str) -> dict[str, Any]:
         a mapping for each, in the order of the file.
 
     Raises:
-        ConfigError: The file cannot be used; it lists all problems, a line each.
+        ConfigError: The file cannot be used; it lists all problems, a line each. That is a
+            ValueError, and if the file cannot be read an OSError, too.
     """
     findings = Findings()
     document = read(config_file, os.environ, os.getcwd(), findings)
-    build = Build(document.sections.values(), findings, os.environ)
-    configuration = build.configuration()
+    build = Build(document.sections.values(), findings, os.environ, judges_users=False)
+    try:
+        configuration = build.configuration()
+    except ConfigError as error:
+        if os.access(config_file, os.R_OK):
+            raise
+        raise UnreadableError(error.problems) from None
     for line in configuration.warnings:
         logger.warning("%s", line)
     for name, problems in configuration.left_out:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cvec_circus.base.overrides import overridden, warn_of_overrides
+
 
 class Members:
     """Says of an attribute that is gone what to write instead. Safe from any thread.
 
+    A subclass that has a method of such a name is warned of when it is defined.
+
     Attributes:
         _circus_class: The class in Circus that a class stands for, such as "watcher.Watcher".
+        _in_vain: Further methods that Circus calls of one and nothing here does, with blanks.
     """
 
     _circus_class = ""
+    _in_vain = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not overridden(cls, vars(cls)):
+            return  # it is one of ours
+        from cvec_circus.compat import gone
+
+        given = [vars(base) for base in cls.__mro__]
+        places = [one["_circus_class"] for one in given if one.get("_circus_class")]
+        names = [name for place in places for name in gone.names_of(place)]
+        names += [name for one in given for name in one.get("_in_vain", "").split()]
+        methods = [name for name in names if callable(getattr(cls, name, None))]
+        warn_of_overrides(cls, methods, "override what its documentation names")
 
     if not TYPE_CHECKING:  # an attribute that nobody has is to be found by mypy
 

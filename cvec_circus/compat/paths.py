@@ -7,6 +7,7 @@ one is found here, and so is what is gone.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,12 @@ ELSEWHERE: dict[str, dict[str, str]] = {
         " get_working_dir replace_gnu_args to_gid to_uid",
     },
     "sighandler": {**_LOGGER, "client": "make_json", "util": "IS_WINDOWS"},
-    "sockets": {**_LOGGER, "util": "to_bool"},
+    "sockets": {
+        **_LOGGER,
+        "sockets.managed": "CircusSocket",
+        "sockets.named": "CircusSockets",
+        "util": "to_bool",
+    },
     "stats": {
         "": "__version__ logger",
         "stats.program": "main",
@@ -110,6 +116,9 @@ def find(module: str, name: str) -> Any:
     Raises:
         AttributeError: Circus' module has no such name either.
     """
+    if name == "__all__":
+        own = vars(sys.modules[module])
+        return [*others(module), *(one for one in own if not one.startswith("_"))]
     place = module[len(PACKAGE) + 1 :]
     for home, names in ELSEWHERE.get(place, {}).items():
         if name in names.split():
@@ -119,6 +128,13 @@ def find(module: str, name: str) -> Any:
     if row is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return gone.Name(row, name)
+
+
+def others(module: str) -> list[str]:
+    """List the names that Circus' module has, and that are not a module's own: for `__all__`."""
+    place = module[len(PACKAGE) + 1 :]
+    found = [name for names in ELSEWHERE.get(place, {}).values() for name in names.split()]
+    return [*found, *gone.names_of(place)]
 
 
 def finder(module: str) -> Callable[[str], Any]:

@@ -65,7 +65,7 @@ DIRECTIVES = frozenset(option.name for option in PLUGIN_OPTIONS if option.is_dir
 """The keys that readers act upon, and no plugin gets."""
 
 OBSOLETE = frozenset({"check_flapping", "refresh_time", "stream_backend"})
-"""Keys of Circus without a meaning here, neither for the daemon nor for a watcher."""
+"""Keys of Circus without a meaning here."""
 
 _ADDRESS = frozenset({"path", "host", "port", "family", "type", "interface", "so_reuseport"})
 _OLD_WID = re.compile(r"\$WID\b|\$\{WID\}")
@@ -77,9 +77,10 @@ class Build:
     Args:
         sections: What a reader has read. Names of variables in them are replaced here.
         findings: Takes what is wrong.
-        environ: The environment that names of variables in a file see. None for sections from a
-            program: no name is replaced, an unknown option of the daemon or a socket is a problem,
-            and a watcher that is wrong is not left out but refused with the rest.
+        environ: The environment that names in a file see. None for sections from a program: no name
+            is replaced, an unknown option of the daemon or a socket is a problem, and a watcher
+            that is wrong is not left out but refused with the rest.
+        judges_users: Whether users and groups must be those of this machine.
 
     Attributes:
         sections, findings: The arguments.
@@ -95,24 +96,24 @@ class Build:
         sections: Iterable[Section],
         findings: Findings,
         environ: Mapping[str, str] | None = None,
+        judges_users: bool = True,
     ) -> None:
+        self._judges_users = judges_users
         self.sections = list(sections)
         self._watchers = {fold(one.name) for one in self.sections if one.kind == WATCHER}
-        none = Section(CIRCUS, "", CIRCUS)
-        self.circus = next((one for one in self.sections if one.kind == CIRCUS), none)
+        ours = (one for one in self.sections if one.kind == CIRCUS)
+        self.circus = next(ours, Section(CIRCUS, "", CIRCUS))
         self.findings = findings
         self.refused: dict[str, set[str]] = {}
         self._is_file = environ is not None
         self._misspelt: dict[str, str] = {}  # the kind that was meant, by header
-        for section in self.sections:
-            if not section.kind:
-                self._judge_unknown(section)
+        for section in (one for one in self.sections if not one.kind):
+            self._judge_unknown(section)
         self.environments = Environments(self.sections, environ or {}, findings)
         self._variables: dict[str, str] = {}
-        if self._is_file:
-            for section in self.sections:
-                if section.kind in TABLES:
-                    self._expand(section)
+        for section in self.sections if self._is_file else ():
+            if section.kind in TABLES:
+                self._expand(section)
         self.everything = Configuration(self._circus())
         self.everything.variables = self._variables
         self._socket_names: dict[str, str] = {}
@@ -231,9 +232,8 @@ class Build:
                     self._refuse(section, error)
                     refused.add(key)
                     continue
-                self._keep_freeform(
-                    section, key, self.environments.conceal(section, key, error.reason)
-                )
+                reason = self.environments.conceal(section, key, error.reason)
+                self._keep_freeform(section, key, reason)
                 if "." in key:
                     typed[key] = value
                 else:
@@ -343,7 +343,7 @@ class Build:
             check(full)
         except OptionError as error:
             self._refuse(section, error)
-        if reason := why_no_user(full["owner"]):
+        if self._judges_users and (reason := why_no_user(full["owner"])):
             self.findings.problem(section, "owner", reason)
         self._check_address(section, full)
         self.everything.sockets.append(SocketConfig(section.name, full, section))
@@ -362,7 +362,8 @@ class Build:
 
     def _complete(self, section: Section, given: Mapping[str, Any]) -> WatcherOptions:
         full, contradictions = WATCHER_OPTIONS.judged(given)
-        found = [*contradictions, *problems(accounts_of(full))]
+        wanted = accounts_of(full) if self._judges_users else None
+        found = [*contradictions, *problems(wanted)]
         try:
             check_size(full.numprocesses, self.everything.circus["max_processes"])
         except OptionError as error:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from cvec_circus import __version__
+from cvec_circus import version_text
 from cvec_circus.commands import table
 from cvec_circus.ctl.output import page_of
 from cvec_circus.exc import ArgumentError
@@ -149,7 +149,7 @@ def main_parser() -> argparse.ArgumentParser:
     shells = "print a script by which SHELL completes the command lines of all programs of ours: "
     shells += "bash, zsh or fish"
     parser.add_argument("--completion", metavar="SHELL", choices=SHELLS, help=shells)
-    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    parser.add_argument("--version", action="version", version=version_text(PROG))
     return parser
 
 

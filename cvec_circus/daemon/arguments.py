@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cvec_circus import __version__
+from cvec_circus import version_text
 from cvec_circus.exc import ERROR, EXIT_USAGE
 from cvec_circus.logs.log import LEVELS
 
@@ -84,7 +84,7 @@ def parser() -> Parser:
         "--allow-remote", action="store_true", help="accept commands from other machines"
     )
     made.add_argument("--pidfile", metavar="FILE", help="write the daemon's pid to FILE")
-    made.add_argument("--version", action="version", version=f"cvec_circus {__version__}")
+    made.add_argument("--version", action="version", version=version_text("cvec_circus"))
     return made
 
 

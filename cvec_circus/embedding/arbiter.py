@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from cvec_circus import exc, logger
+from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import overridden, require_plain, warn_of_idle_tornado
 from cvec_circus.embedding.promise import Promise
 from cvec_circus.embedding.registry import Described, Sockets, Watchers
@@ -36,6 +37,14 @@ LONGEST_STOP = 86_400.0
 Started = Callable[[Promise], object]
 
 
+FURTHER = (
+    "statsd stats_endpoint statsd_close_outputs multicast_endpoint plugins sockets warmup_delay"
+    " httpd httpd_host httpd_port httpd_close_outputs debug debug_gc ssh_server proc_name pidfile"
+    " loglevel logoutput loggerconfig fqdn_prefix umask endpoint_owner"
+)
+"""What Circus' arbiter takes by position after its loop."""
+
+
 class Arbiter(Watchers):
     """All watchers, sockets and plugins of a program. Safe from any thread.
 
@@ -59,6 +68,7 @@ class Arbiter(Watchers):
         prereload_fn: Called with this object before all watchers are reloaded; None for none.
     """
 
+    @in_order(FURTHER)
     def __init__(
         self,
         watchers: Iterable[Described] = (),
@@ -114,8 +124,7 @@ class Arbiter(Watchers):
         self._pid = 0
         self._thread: threading.Thread | None = None
         self._life: Resources | None = None
-        self._end = Promise()
-        self._end.keep(exc.EXIT_OK)
+        self._end = Promise.kept(exc.EXIT_OK)
         self.prereload_fn = require_plain("prereload_fn", prereload_fn)
 
     # -- the beginning
@@ -353,47 +362,3 @@ class Arbiter(Watchers):
         """Leave no processes behind when the program ends."""
         if os.getpid() == self._pid:  # not in a forked child, which has no thread of the arbiter
             self.stop()
-
-
-class ThreadedArbiter(Arbiter):
-    """An arbiter on a thread of its own. Safe from any thread."""
-
-    _circus_class = "arbiter.ThreadedArbiter"
-
-    def start(self, cb: Started | None = None) -> Promise:
-        """Open everything that listens, and return while its thread starts the watchers.
-
-        Returns:
-            A promise whose result comes at the end; it is that of `Arbiter.start`.
-
-        It takes and raises what `Arbiter.start` does, but for what signal handlers raise.
-        """
-        require_plain("cb", cb)
-        self._signals.require_main_thread()
-        return self._launch(cb, to_the_end=False)
-
-    def stop(self, timeout: float = LONGEST_STOP) -> None:
-        """Stop everything, and return when nothing is left, the thread included."""
-        super().stop(timeout)
-        self.join(timeout)
-
-
-def get_arbiter(
-    watchers: Iterable[Described],
-    controller: str | None = None,
-    pubsub_endpoint: str | None = None,
-    *,
-    background: bool = False,
-    **options: Any,
-) -> Arbiter:
-    """Return an arbiter made of mappings, not started; `cvec_circus.get_arbiter` is this function.
-
-    Args:
-        watchers: As for `Arbiter`; a nameless one gets the name of its program.
-        controller, pubsub_endpoint: The endpoints for commands and for events.
-        background: Whether to run on a thread of its own, as a `ThreadedArbiter`.
-        **options: The other arguments of `Arbiter`, such as `plugins` and `sockets`. A
-            `stats_endpoint` implies `statsd`.
-    """
-    kind = ThreadedArbiter if background else Arbiter
-    return kind(watchers, controller, pubsub_endpoint, **options)

@@ -9,12 +9,11 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from cvec_circus.base.clock import SYSTEM, poll_milliseconds
 from cvec_circus.compat.members import Members
-from cvec_circus.compat.values import get_username_from_uid
-from cvec_circus.embedding.watched import DEAD_OR_ZOMBIE, OTHER, RUNNING, UNEXISTING
+from cvec_circus.compat.values import get_username_from_uid, get_working_dir
 from cvec_circus.options.expand import expand
 from cvec_circus.options.rights import LIMIT, accounts_of, judge
 from cvec_circus.options.watcher import WATCHER_OPTIONS
@@ -25,13 +24,17 @@ from cvec_circus.system.launch import LaunchSpec, explain, launch
 from cvec_circus.system.procfs import Sampler
 from cvec_circus.system.signals import to_signum
 
-if TYPE_CHECKING:
-    from cvec_circus.embedding.watcher import Watcher
-
-__all__ = ["DEAD_OR_ZOMBIE", "OTHER", "RUNNING", "UNEXISTING", "Process"]
+RUNNING, DEAD_OR_ZOMBIE, UNEXISTING, OTHER = range(4)
+"""Values of a process's `status`."""
 
 STOP_TIMEOUT = 1.0
 """Seconds between SIGTERM and SIGKILL."""
+
+
+class HasOptions(Protocol):
+    """What a process asks of its watcher."""
+
+    def options(self) -> list[tuple[str, Any]]: ...
 
 
 class Process(Members):
@@ -71,7 +74,7 @@ class Process(Members):
         rlimits: Mapping[str, Any] | None = None,
         executable: str | None = None,
         use_fds: bool = False,
-        watcher: Watcher | None = None,
+        watcher: HasOptions | None = None,
         spawn: bool = True,
         pipe_stdout: bool = True,
         pipe_stderr: bool = True,
@@ -205,6 +208,8 @@ class Process(Members):
         def __getattr__(self, name: str) -> Any:
             """Return the value of an option."""
             options = vars(self).get("_options", {})
+            if name == "working_dir" and options[name] is None:
+                return get_working_dir()
             return options[name] if name in options else super().__getattr__(name)
 
     @property
@@ -289,13 +294,13 @@ class Process(Members):
 
     # -- signals
 
-    def send_signal(self, signum: int | str) -> None:
+    def send_signal(self, sig: int | str) -> None:
         """Send it a signal, by number or name; do nothing once it has ended.
 
         Raises:
             ValueError: There is no such signal.
         """
-        number = to_signum(signum)
+        number = to_signum(sig)
         with self._lock:
             if self.is_alive():
                 os.kill(self.pid, number)
@@ -362,7 +367,7 @@ def _executed(spec: LaunchSpec) -> int:
     return launched.pid
 
 
-def _borrowed(watcher: Watcher | None) -> dict[str, Any]:
+def _borrowed(watcher: HasOptions | None) -> dict[str, Any]:
     """Return the options of a watcher that its command may name, and that do nothing here."""
     known = WATCHER_OPTIONS.by_name
     idle = {key for key, row in known.items() if row.harmless and not row.reloads} - {"on_demand"}

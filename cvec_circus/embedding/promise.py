@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from cvec_circus import logger
@@ -14,7 +16,7 @@ OWN_THREAD = "the supervisor thread would wait for itself here: use add_done_cal
 
 
 class Promise:
-    """The future result of an order. Safe from any thread.
+    """The future result of an order; coroutines may await it. Safe from any thread.
 
     It has the methods of a `concurrent.futures.Future` that programs use, without its lock, which
     the supervisor thread would have to take: a signal handler that interrupts the main thread while
@@ -32,6 +34,13 @@ class Promise:
         self._value: Any = None
         self._error: BaseException | None = None
         self._callbacks: deque[Callable[[Promise], object]] = deque()
+
+    @classmethod
+    def kept(cls, value: Any) -> Promise:
+        """Make a promise whose result is known."""
+        promise = cls()
+        promise.keep(value)
+        return promise
 
     # -- the thread that waits
 
@@ -85,6 +94,25 @@ class Promise:
             except ValueError:
                 pass  # it has been opened just now
         return self._done
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait in a coroutine of asyncio, or of tornado, without holding up its loop."""
+        loop = sys.modules["asyncio"].get_running_loop()  # a coroutine that awaits has it
+        future = loop.create_future()
+
+        def settle() -> None:
+            if not future.done():  # the coroutine may have been cancelled
+                if self._error is None:
+                    future.set_result(self._value)
+                else:
+                    future.set_exception(self._error)
+
+        def wake(promise: Promise) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                loop.call_soon_threadsafe(settle)
+
+        self.add_done_callback(wake)
+        return future.__await__()  # type: ignore[no-any-return]
 
     def add_done_callback(self, fn: Callable[[Promise], object]) -> None:
         """Call a function with this promise once the result is known; at once if it is.

@@ -13,6 +13,7 @@ from cvec_circus.base.home import Home
 from cvec_circus.control.server import PROGRAM, Reply
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
+from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.supervisor.supervisor import Supervisor
 from cvec_circus.wire import messages
 
@@ -121,6 +122,14 @@ class Reach:
             return None
         return found
 
+    def exit_code(self, watcher: core.Watcher | str, pid: int) -> int | None:
+        """Return the exit code of a process that has ended, if the watcher remembers it."""
+        try:
+            found: int | None = self.ask(_exit_code, watcher, pid)
+        except (exc.SupervisorStopped, exc.MessageError):
+            return None
+        return found
+
     def post(self, fn: Callable[..., object], *args: Any) -> bool:
         """Call `fn(supervisor, *args)` on the supervisor thread in its next turn.
 
@@ -213,7 +222,16 @@ class Snapshot(NamedTuple):
     state: str
     options: dict[str, Any]  # typed
     shown: dict[str, Any]  # as the wire shows them
+    typed: WatcherOptions
     processes: list[tuple[int, int, float]]  # pid, wid and start, in seconds since 1970
+
+
+def _exit_code(supervisor: Supervisor, watcher: core.Watcher | str, pid: int) -> int | None:
+    """On the supervisor thread."""
+    if isinstance(watcher, str):
+        watcher = supervisor.target.find(watcher)
+    ended = (one.exit_code for one in reversed(watcher.places.deaths) if one.pid == pid)
+    return next(ended, None)
 
 
 def _snapshot(supervisor: Supervisor, watcher: core.Watcher | str) -> Snapshot:
@@ -225,5 +243,6 @@ def _snapshot(supervisor: Supervisor, watcher: core.Watcher | str) -> Snapshot:
         watcher.status,
         {key: copy.copy(value) for key, value in watcher.options.items()},
         supervisor.target.options(watcher),
+        watcher.options,
         [(process.pid, process.wid, process.started) for process in watcher.places.leaders()],
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cvec_circus.supervisor.hook_calls import Caller
 
 Described = Union[Mapping[str, Any], Watcher]
+Choose = Callable[..., Iterable[Watcher]]
 Sockets = Iterable[Union[Mapping[str, Any], CircusSocket]]
 
 NEVER_CALLED = frozenset(
@@ -217,9 +218,7 @@ class Watchers(PublishedArbiter):
             return self._reach.order("rm", name=watcher.name, nostop=nostop, waiting=True)
         self._described.remove(self._description(name))
         self._configure()
-        removed = Promise()
-        removed.keep(None)
-        return removed
+        return Promise.kept(None)
 
     def _description(self, name: str) -> Described:
         for one in self._described:
@@ -232,17 +231,41 @@ class Watchers(PublishedArbiter):
         """Start a watcher, given by its name or as it is; see `Watcher.start`."""
         return self.get_watcher(watcher if isinstance(watcher, str) else watcher.name).start()
 
-    def start_watchers(self) -> Promise:
-        """Start every watcher that starts by itself. The result is that of `Watcher.start`."""
-        return self._reach.order("start", "info", waiting=True)
+    def start_watchers(self, watcher_iter_func: Choose | None = None) -> Promise:
+        """Start every watcher that starts by itself. The result is that of `Watcher.start`.
 
-    def stop_watchers(self) -> Promise:
-        """Stop every watcher; the arbiter goes on."""
-        return self._reach.order("stop", waiting=True)
+        Args:
+            watcher_iter_func: Called without arguments, or with `reverse` where everything is
+                stopped; returns which watchers are meant. None for all.
+        """
+        return self._order_to("start", "info", watcher_iter_func)
 
-    def restart(self) -> Promise:
-        """Stop every watcher, then start them. The result is that of `Watcher.restart`."""
-        return self._reach.order("restart", "info", waiting=True)
+    def stop_watchers(self, watcher_iter_func: Choose | None = None) -> Promise:
+        """Stop every watcher, or those that a function chooses; the arbiter goes on."""
+        return self._order_to("stop", "", watcher_iter_func, reverse=False)
+
+    def restart(
+        self, inside_circusd: bool = False, watcher_iter_func: Choose | None = None
+    ) -> Promise:
+        """Stop every watcher, or those that a function chooses, then start them.
+
+        Args:
+            inside_circusd: Without effect: no restart ends the process here.
+            watcher_iter_func: See `start_watchers`.
+
+        Returns:
+            A promise; its result is that of `Watcher.restart`.
+        """
+        return self._order_to("restart", "info", watcher_iter_func)
+
+    def _order_to(self, command: str, field: str, choose: Choose | None, **how: bool) -> Promise:
+        """Give an order to all watchers, or to those that a function of the program returns."""
+        if choose is None:
+            return self._reach.order(command, field, waiting=True)
+        names = [one.name for one in choose(**how) if command == "stop" or one.autostart]
+        if not names:
+            return Promise.kept(None)
+        return self._reach.order(command, field, name=names, match="simple", waiting=True)
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Promise:
         """Replace every process; see `Watcher.reload`."""
@@ -250,10 +273,12 @@ class Watchers(PublishedArbiter):
             "reload", "info", graceful=graceful, sequential=sequential, waiting=True
         )
 
-    def reload_from_config(self, config_file: str | None = None) -> Promise:
+    def reload_from_config(
+        self, config_file: str | None = None, inside_circusd: bool = False
+    ) -> Promise:
         """Read a configuration file, and apply it as `reloadconfig` does.
 
-        Without one it is the file that the arbiter was loaded from.
+        Without one it is the file that the arbiter was loaded from. `inside_circusd` has no effect.
 
         The watchers that the program has made count as the previous configuration: those that are
         not in the file are removed. The result is the plan that was carried out.

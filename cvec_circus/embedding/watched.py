@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from cvec_circus.base.clock import SYSTEM
+from cvec_circus.embedding.process import RUNNING, UNEXISTING, Process
 from cvec_circus.embedding.promise import Promise
-from cvec_circus.exc import MessageError
-from cvec_circus.system import proctable
-
-RUNNING, DEAD_OR_ZOMBIE, UNEXISTING, OTHER = range(4)
-"""Values of a process's `status`."""
+from cvec_circus.exc import GoneError, MessageError
+from cvec_circus.options.typed import WatcherOptions
 
 Fields = dict[str, Any]
 
 
 class Watching(Protocol):
-    """What a process asks of its watcher."""
+    """What a process of a watcher asks of that."""
 
     @property
     def name(self) -> str: ...
     @property
-    def processes(self) -> Mapping[int, Any]: ...
+    def pids(self) -> list[int]: ...
+    def options(self) -> list[tuple[str, Any]]: ...
+    def exit_code(self, pid: int) -> int | None: ...
     def info(self) -> dict[int, Fields]: ...
     def send_signal(self, pid: int, signum: int | str) -> None: ...
     def send_signal_child(self, pid: int, child_id: int, signum: int | str) -> None: ...
@@ -30,70 +30,106 @@ class Watching(Protocol):
     def _order(self, command: str, field: str = "", **properties: Any) -> Promise: ...
 
 
-class WatchedProcess:
+class WatchedProcess(Process):
     """A process of a watcher. Safe from any thread.
+
+    The options of its watcher at this moment are attributes, such as `cmd` and `args`.
 
     Attributes:
         name: The watcher's name.
         pid: Its pid.
         wid: Its number among the watcher's processes: what `$(circus.wid)` is.
         started: When it was started, in seconds since 1970.
+        watcher: Its watcher.
+        stdout, stderr: None: the daemon reads its output.
     """
 
-    def __init__(self, watcher: Watching, pid: int, wid: int, started: float) -> None:
-        self._watcher = watcher
+    def __init__(
+        self, watcher: Watching, pid: int, wid: int, started: float, options: WatcherOptions
+    ) -> None:
+        self._options = options
+        self.watcher: Watching = watcher
         self.name = watcher.name
         self.pid = pid
         self.wid = wid
         self.started = started
+        self.stdout = self.stderr = None
+        self.pipe_stdout = bool(self._options.stdout_stream)
+        self.pipe_stderr = bool(self._options.stderr_stream)
+        self.use_fds = self._options.use_sockets
 
     def __repr__(self) -> str:
         return f"<process {self.pid} of {self.name}, wid {self.wid}>"
 
-    def age(self) -> float:
-        """Return the seconds since it was started."""
-        return SYSTEM.time() - self.started
+    def spawn(self) -> None:
+        """Do nothing: it has been started."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its environment, on top of the program's own if `copy_env` is set."""
+        own: Mapping[str, str] = self._options.env
+        return {**os.environ, **own} if self._options.copy_env else dict(own)
+
+    # -- state
 
     @property
     def status(self) -> int:
         """`RUNNING`, or `UNEXISTING` once it has ended: a watcher's process is reaped at once."""
         return RUNNING if self.is_alive() else UNEXISTING
 
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs, and after many other ends."""
+        return self.watcher.exit_code(self.pid)
+
+    def poll(self) -> int | None:
+        """Return `returncode`."""
+        return self.returncode
+
     def is_alive(self) -> bool:
         """Tell whether it has not ended."""
         try:
-            return self.pid in self._watcher.processes
+            return self.pid in self.watcher.pids
         except MessageError:
             return False  # the watcher has been removed
 
+    def wait(self, timeout: float | None = None) -> NoReturn:
+        """Refuse to wait: its watcher collects it."""
+        raise GoneError(
+            "process.Process.wait was for its own parent; write process.stop().result(), or a hook "
+            "after_reap (docs/embedding.rst)"
+        )
+
     def info(self) -> Fields:
         """Return what `stats` reports of it, {} once it has ended. Not on the supervisor thread."""
-        return self._watcher.info().get(self.pid, {})
+        return self.watcher.info().get(self.pid, {})
 
-    def children(self, recursive: bool = False) -> list[int]:
-        """List the pids of its children; `recursive`: and those below them."""
-        return proctable.descendants(self.pid, recursive)
+    # -- orders
 
-    def is_child(self, pid: int) -> bool:
-        """Tell whether that is a child of it."""
-        return pid in self.children()
-
-    def send_signal(self, signum: int | str) -> None:
+    def send_signal(self, sig: int | str) -> None:
         """Send it a signal, by number or name.
 
         Raises:
             MessageError: It has ended, or there is no such signal.
         """
-        self._watcher.send_signal(self.pid, signum)
+        self.watcher.send_signal(self.pid, sig)
 
     def send_signal_child(self, pid: int, signum: int | str) -> None:
         """Send a signal to one of its children."""
-        self._watcher.send_signal_child(self.pid, pid, signum)
+        self.watcher.send_signal_child(self.pid, pid, signum)
 
     def send_signal_children(self, signum: int | str, recursive: bool = False) -> None:
         """Send a signal to its children; `recursive`: and to those below them."""
-        self._watcher.send_signal_children(self.pid, signum, recursive)
+        self.watcher.send_signal_children(self.pid, signum, recursive)
 
-    def stop(self) -> Promise:
-        """Stop it as the watcher's options say; a new process takes its place."""
-        return self._watcher._order("kill", pid=self.pid, waiting=True)
+    def stop(self, timeout: float | None = None) -> Promise:  # type: ignore[override]
+        """Stop it as the watcher's options say; a new process takes its place.
+
+        Args:
+            timeout: Seconds until SIGKILL; None for those of the watcher.
+        """
+        how: Fields = {} if timeout is None else {"graceful_timeout": timeout}
+        return self.watcher._order("kill", pid=self.pid, waiting=True, **how)
+
+    def close_output_channels(self) -> None:
+        """Do nothing: the daemon reads its output to the end."""

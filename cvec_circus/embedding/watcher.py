@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cvec_circus.base.calling import in_order
 from cvec_circus.base.overrides import require_plain, warn_of_overrides
 from cvec_circus.compat import gone
+from cvec_circus.compat.values import get_working_dir
 from cvec_circus.config.environment import with_named_env
 from cvec_circus.core import watcher as core
 from cvec_circus.embedding.promise import Promise
@@ -32,6 +34,16 @@ NEVER_CALLED = frozenset(
 """What Circus itself calls of a watcher, and nothing here does."""
 
 
+FURTHER = (
+    "shell shell_args uid max_retry gid send_hup stop_signal stop_children env graceful_timeout"
+    " prereload_fn rlimits executable stdout_stream stderr_stream priority loop singleton"
+    " use_sockets copy_env copy_path max_age max_age_variance hooks respawn autostart on_demand"
+    " virtualenv stdin_socket close_child_stdin close_child_stdout close_child_stderr"
+    " virtualenv_py_ver"
+)
+"""What Circus' watcher takes by position after its working directory."""
+
+
 class Watcher:
     """A command and its processes. Safe from any thread.
 
@@ -51,6 +63,7 @@ class Watcher:
         super().__init_subclass__(**options)
         warn_of_overrides(cls, NEVER_CALLED, "the supervisor runs processes; use hooks or a plugin")
 
+    @in_order(FURTHER)
     def __init__(
         self,
         name: str,
@@ -132,6 +145,11 @@ class Watcher:
     def __repr__(self) -> str:
         return f"<watcher {self._name}>"
 
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether it has options only: no arbiter has it, or not one that runs."""
+        return self._reach is None or not self._reach.is_open
+
     # -- options
 
     @property
@@ -170,10 +188,10 @@ class Watcher:
 
     @env.setter
     def env(self, env: Mapping[str, str] | None) -> None:
-        if self._reach is not None and self._reach.is_open:
-            self.set_options(env=env or {})
-        else:
+        if self._is_at_rest:
             self._env = WATCHER_OPTIONS.convert_one("env", env or {})
+        else:
+            self.set_options(env=env or {})
 
     def __getattr__(self, key: str) -> Any:
         """Return the value of an option."""
@@ -183,7 +201,8 @@ class Watcher:
         options = self._described() if now is None else now.options
         for known in (key, key.replace("_stream_conf", "_stream")):
             if known in options:
-                return options[known]
+                value = options[known]
+                return get_working_dir() if known == "working_dir" and value is None else value
         if key == "rlimits":
             return {one[len(LIMIT) :]: options[one] for one in options if one.startswith(LIMIT)}
         gone.refuse("watcher.Watcher", key)
@@ -196,7 +215,7 @@ class Watcher:
         """
         if key.startswith("_") or hasattr(type(self), key):
             super().__setattr__(key, value)
-        elif self._reach is None or not self._reach.is_open:
+        elif self._is_at_rest:
             self._given[key] = WATCHER_OPTIONS.convert_one(key, value)
         elif WATCHER_OPTIONS.find(key) is None:
             super().__setattr__(key, value)
@@ -210,11 +229,11 @@ class Watcher:
         env = {key: value for key, value in self._env.items() if copied.get(key) != value}
         return {"name": self._name, **self._given, "env": env}
 
-    def options(self, *keys: str) -> list[tuple[str, Any]]:
-        """List its options by name as the wire shows them; only `keys` if there are any."""
+    def options(self, *args: str) -> list[tuple[str, Any]]:
+        """List its options by name as the wire shows them; only those given if there are any."""
         now = self._now()
         shown = public(self._described(), None) if now is None else now.shown
-        return sorted((key, value) for key, value in shown.items() if not keys or key in keys)
+        return sorted((key, value) for key, value in shown.items() if not args or key in args)
 
     def _described(self) -> Fields:
         return {**WATCHER_OPTIONS.complete(self._given), "env": self._env}
@@ -246,13 +265,15 @@ class Watcher:
     def processes(self) -> dict[int, WatchedProcess]:
         """Its processes by pid, in order of their wids."""
         now = self._now()
-        found = [] if now is None else now.processes
-        return {pid: WatchedProcess(self, pid, wid, started) for pid, wid, started in found}
+        if now is None:
+            return {}
+        return {one[0]: WatchedProcess(self, *one, now.typed) for one in now.processes}
 
     @property
     def pids(self) -> list[int]:
         """The pids of its processes, in order of their wids."""
-        return list(self.processes)
+        now = self._now()
+        return [] if now is None else [pid for pid, *_ in now.processes]
 
     def get_active_pids(self) -> list[int]:
         """Return `pids`."""
@@ -262,20 +283,33 @@ class Watcher:
         """List its processes, in order of their wids."""
         return list(self.processes.values())
 
+    def exit_code(self, pid: int) -> int | None:
+        """Return the exit code of one of its processes that has ended, negative for a signal.
+
+        None for one that runs, and for one that it does not remember.
+        """
+        return None if self._reach is None else self._reach.exit_code(self._subject, pid)
+
     def __len__(self) -> int:
-        return len(self.processes)
+        return len(self.pids)
 
     def __bool__(self) -> bool:
         return True  # without processes, too
 
-    def info(self) -> dict[int, Fields]:
-        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread."""
-        found = self._order("stats", "info").result()
+    def info(self, extended: bool = False) -> dict[int, Fields]:
+        """Return what `stats` reports of its processes, by pid. Not on the supervisor thread.
+
+        Args:
+            extended: Whether to ask its hook `extended_stats`, too.
+        """
+        if self._is_at_rest:
+            return {}
+        found = self._order("stats", "info", extended=extended).result()
         return {int(pid): info for pid, info in found.items()}
 
-    def process_info(self, pid: int) -> Fields:
-        """Return what `stats` reports of one of its processes. Not on the supervisor thread."""
-        found: Fields = self._order("stats", "info", process=pid).result()
+    def process_info(self, pid: int, extended: bool = False) -> Fields:
+        """Return what `stats` reports of one of its processes; see `info`."""
+        found: Fields = self._order("stats", "info", process=pid, extended=extended).result()
         return found
 
     # -- orders
@@ -310,16 +344,20 @@ class Watcher:
         """Remove processes. The result is that of `incr`."""
         return self._order("decr", "numprocesses", nb=nb, waiting=True)
 
-    def set_numprocesses(self, numprocesses: int) -> Promise:
+    def set_numprocesses(self, np: int) -> Promise:
         """Set the number of processes."""
-        return self.set_options(numprocesses=numprocesses)
+        return self.set_options(numprocesses=np)
 
-    def set_opt(self, key: str, value: Any) -> Promise:
+    def set_opt(self, key: str, val: Any) -> Promise:
         """Change one option; see `set_options`."""
-        return self.set_options(**{key: value})
+        return self.set_options(**{key: val})
 
     def set_options(self, **options: Any) -> Promise:
-        """Change options while it runs; processes are replaced where that is needed."""
+        """Change options; while it runs, processes are replaced where that is needed."""
+        if self._is_at_rest:
+            for key, value in WATCHER_OPTIONS.convert(options).items():
+                setattr(self, key, value)
+            return Promise.kept(None)
         return self._order("set", options=options, waiting=True)
 
     def kill_processes(
@@ -331,17 +369,20 @@ class Watcher:
             stop_signal: The first signal, in place of its own.
             graceful_timeout: Seconds until SIGKILL, in place of its own.
         """
+        if self._is_at_rest:
+            return Promise.kept(None)
         return self._order(
             "kill", signum=stop_signal, graceful_timeout=graceful_timeout, waiting=True
         )
 
     def send_signal(self, pid: int, signum: int | str) -> None:
-        """Send a signal, by number or name, to one of its processes.
+        """Send a signal, by number or name, to one of its processes, if there are any.
 
         Raises:
             MessageError: It has no such process, or there is no such signal.
         """
-        self._order("signal", pid=pid, signum=signum)
+        if not self._is_at_rest:
+            self._order("signal", pid=pid, signum=signum)
 
     def send_signal_child(self, pid: int, child_id: int, signum: int | str) -> None:
         """Send a signal to a child of one of its processes."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cvec_circus.runtime.loop import AsyncPeriodicCallback, PeriodicCallback, PluginLoop, Timer
-from cvec_circus.runtime.plugin import CircusPlugin
-
-__all__ = ["AsyncPeriodicCallback", "CircusPlugin", "PeriodicCallback", "PluginLoop", "Timer"]
+from cvec_circus.runtime.loop import AsyncPeriodicCallback as AsyncPeriodicCallback
+from cvec_circus.runtime.loop import PeriodicCallback as PeriodicCallback
+from cvec_circus.runtime.loop import PluginLoop as PluginLoop
+from cvec_circus.runtime.loop import Timer as Timer
+from cvec_circus.runtime.plugin import CircusPlugin as CircusPlugin
 
 
 def __getattr__(name: str) -> Any:

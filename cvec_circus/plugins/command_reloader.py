@@ -38,6 +38,7 @@ class CommandReloader(CircusPlugin):
         files: For each watcher, the files of its program.
     """
 
+    _circus_class = "plugins.command_reloader.CommandReloader"
     name = "command_reloader"
     schema: ClassVar[Mapping[str, str]] = {"loop_rate": "float(min=0.01, default=1.0)"}
 

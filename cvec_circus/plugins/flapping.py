@@ -29,6 +29,8 @@ class Flapping(CircusPlugin):
         active: Whether a watcher is looked at; in the plugin's own section, whether any is.
     """
 
+    _circus_class = "plugins.flapping.Flapping"
+    _in_vain = "_get_conf"
     name = "flapping"
     schema: ClassVar = {
         "attempts": "integer(min=1, default=2)",

@@ -28,6 +28,7 @@ class HttpObserver(BaseObserver):
             time; a pattern such as `web-*` may stand for several.
     """
 
+    _circus_class = "plugins.http_observer.HttpObserver"
     name = "http_observer"
     default_app_name = "http_observer"
     schema: ClassVar[Mapping[str, str]] = {

@@ -48,6 +48,7 @@ class ResourceWatcher(BaseObserver):
         min_mem: The lower limit.
     """
 
+    _in_vain = "_collect_data _process_index _remove_index _reset_index"
     name = "resource_watcher"
     schema: ClassVar[Mapping[str, str]] = {
         **BaseObserver.schema,

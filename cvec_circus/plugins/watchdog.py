@@ -46,6 +46,10 @@ class WatchDog(CircusPlugin):
         watched: The processes by their pids.
     """
 
+    _circus_class = "plugins.watchdog.WatchDog"
+    _in_vain = (
+        "_bind_socket _decode_received_udp_message _discover_monitored_pids _match_watcher_name"
+    )
     name = "watchdog"
     schema: ClassVar[Mapping[str, str]] = {
         "loop_rate": "float(min=0.01, default=60.0)",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvec_circus import __version__, exc
+from cvec_circus import exc, version_text
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_DEALER, DEFAULT_ENDPOINT_SUB
 from cvec_circus.client.program import LEVELS, Parser, assigned
 from cvec_circus.runtime.catalogue import overview
@@ -107,7 +107,7 @@ def argument_parser() -> argparse.ArgumentParser:
     add("--check-delay", type=float, default=5.0, metavar="SECONDS", help="default: 5")
     parser.add_log()
     add("--ssh", metavar="SERVER", help="reach the daemon on SERVER through the system's ssh")
-    add("--version", action="version", version=__version__)
+    add("--version", action="version", version=version_text())
     return parser
 
 

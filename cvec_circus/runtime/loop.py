@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,17 +15,13 @@ from typing import Any, Union
 from cvec_circus.base import timers
 from cvec_circus.base.clock import SYSTEM, Clock
 from cvec_circus.base.complaints import Complaints
+from cvec_circus.base.overrides import require_plain
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.runtime.jobs import Jobs
+from cvec_circus.runtime.tornado_names import NO_TORNADO, TornadoNames
 
-Deadline = Union[float, timedelta]
 Milliseconds = Union[float, timedelta]
 Then = Callable[[Any, Union[BaseException, None]], object]
-
-NO_TORNADO = (
-    "tornado's PeriodicCallback does not run on a plugin's loop: "
-    "use self.loop.periodic(callback, milliseconds).start()"
-)
 
 
 class Timer:
@@ -54,7 +51,7 @@ class Timer:
             self._loop._do(call)
 
 
-class PluginLoop:
+class PluginLoop(TornadoNames):
     """The loop of a plugin. Every method is safe from any thread, from `__init__` on.
 
     It makes all calls on the plugin thread, after `handle_init` and never during or after
@@ -64,7 +61,7 @@ class PluginLoop:
     next turn, so that callbacks that add themselves cannot keep events waiting.
 
     It offers what plugins written for Circus use of tornado's loop, but it is none: it runs no
-    coroutines, and tornado's own classes do not work with it.
+    coroutines, and tornado's own classes do not work with it. What it has not says what to write.
     """
 
     def __init__(self, name: str = "plugin", clock: Clock = SYSTEM) -> None:
@@ -99,21 +96,6 @@ class PluginLoop:
         self._on_thread_do(timer._arm, self._clock.monotonic() + delay)
         return timer
 
-    def add_timeout(
-        self, deadline: Deadline, callback: Callable[..., object], *args: Any, **kwargs: Any
-    ) -> Timer:
-        """Call a function at an instant, as tornado's loop does; see `call_later`.
-
-        The deadline is in seconds since 1970, as `time()` returns them, or a timedelta from now.
-        """
-        if isinstance(deadline, timedelta):
-            return self.call_later(deadline.total_seconds(), callback, *args, **kwargs)
-        return self.call_later(deadline - self.time(), callback, *args, **kwargs)
-
-    def remove_timeout(self, timer: Timer) -> None:
-        """Revoke a call of `add_timeout` or `call_later`: the same as `timer.cancel()`."""
-        timer.cancel()
-
     def periodic(
         self, callback: Callable[[], object], milliseconds: Milliseconds
     ) -> PeriodicCallback:
@@ -122,7 +104,7 @@ class PluginLoop:
         The interval is in milliseconds, or a timedelta. `start()` of the result begins the calls,
         `stop()` ends them.
         """
-        return PeriodicCallback(callback, milliseconds, self)
+        return PeriodicCallback(callback, milliseconds, loop=self)
 
     def add_reader(self, source: Any, callback: Callable[[], object]) -> None:
         """Call a function whenever there is something to read.
@@ -179,16 +161,6 @@ class PluginLoop:
             self._end()
         else:
             self._put(self._begin_to_end)
-
-    def close(self) -> None:
-        """The same as `stop`, for plugins written for Circus."""
-        self.stop()
-
-    def __mul__(self, other: object) -> object:
-        """Refuse tornado's PeriodicCallback, which takes its third argument for a factor."""
-        raise TypeError(NO_TORNADO)
-
-    __rmul__ = __mul__
 
     # -- for CircusPlugin: the plugin thread ------------------------------------------------------
 
@@ -291,6 +263,7 @@ class PeriodicCallback:
         self,
         callback: Callable[[], object],
         callback_time: Milliseconds,
+        jitter: float | PluginLoop | None = 0,
         loop: PluginLoop | None = None,
     ) -> None:
         """Make it; `start` begins the calls.
@@ -298,9 +271,12 @@ class PeriodicCallback:
         Args:
             callback: What to call, without arguments.
             callback_time: Milliseconds from one call to the next; or a timedelta.
+            jitter: By which share of that, at most, two times between calls differ; or the loop,
+                where older programs give that.
             loop: A plugin's `self.loop`; None for that of the plugin in this process.
 
         Raises:
+            TypeError: The callback is a coroutine function.
             ValueError: The time is not above zero.
             RuntimeError: No loop is given and there is no plugin.
         """
@@ -308,8 +284,11 @@ class PeriodicCallback:
             callback_time = callback_time.total_seconds() * 1000
         if not callback_time > 0:
             raise ValueError("the time between two calls must be above zero")
-        self.callback = callback
+        if isinstance(jitter, PluginLoop):
+            loop = jitter
+        self.callback = require_plain("callback", callback)
         self.callback_time = float(callback_time)
+        self.jitter = jitter if isinstance(jitter, (int, float)) else 0.0
         self._loop = current_loop() if loop is None else loop
         self._lock = threading.RLock()
         self._timer: Timer | None = None
@@ -336,6 +315,7 @@ class PeriodicCallback:
     def _arm(self) -> None:
         """Choose the next instant on the grid that `start` began, and wait for it."""
         period, now = self.callback_time / 1000, self._loop.monotonic()
+        period *= 1 + self.jitter * (random.random() - 0.5)
         self._due_at += period * max(1, math.floor((now - self._due_at) / period) + 1)
         self._timer = self._loop.call_later(self._due_at - now, self._call)
 
@@ -382,6 +362,7 @@ def _call(
     """Bind a callback to its arguments; raise TypeError for one that this loop cannot call."""
     if not callable(callback):
         raise TypeError(f"{callback!r} cannot be called")
+    require_plain("callback", callback)
     owner = type(getattr(callback, "__self__", None))
     if owner.__module__.partition(".")[0] == "tornado":
         raise TypeError(NO_TORNADO)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import zmq
 
@@ -52,6 +52,7 @@ class CircusPlugin(Members):
         schema: The types of the configuration's values: a check of ConfigObj's validate for
             each key, such as ``{"window": "float(min=0, default=1.0)"}``; a class attribute.
             Without a schema, values stay as they were given.
+            Each option in it is an attribute as well, unless the class has one of that name.
         config: The configuration: everything in the ``[plugin:NAME]`` section but ``use``, and
             ``name``, which is ``plugin:NAME``; with the types and defaults of the schema.
         active: Whether the plugin may be started: ``active`` in the configuration.
@@ -110,6 +111,15 @@ class CircusPlugin(Members):
         label = str(config.get("name") or type(self).__qualname__)
         self._life = Life(self, label, endpoint, pubsub_endpoint)
         self.loop = self._life.loop
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the value of an option that the schema has."""
+            config = vars(self).get("config")
+            if config is not None and name in type(self).schema:
+                return config[name]
+            return super().__getattr__(name)
 
     # -- to override ------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cvec_circus.base.calling import in_order
 from cvec_circus.sockets.managed import CircusSocket
 
 
@@ -23,7 +24,8 @@ class CircusSockets(dict[str, CircusSocket]):
         super().__init__({one.name: one for one in sockets or ()})
         self.backlog = backlog
 
-    def add(self, name: str, *args: Any, **options: Any) -> CircusSocket:
+    @in_order("host port family type proto backlog path umask interface")
+    def add(self, name: str, **options: Any) -> CircusSocket:
         """Make a socket of these arguments, as `CircusSocket` takes them, and keep it.
 
         Raises:
@@ -34,7 +36,7 @@ class CircusSockets(dict[str, CircusSocket]):
             raise ValueError(f"there is a {self[name]} already")
         if options.get("backlog") is None:
             options["backlog"] = self.backlog
-        self[name] = CircusSocket(name, *args, **options)
+        self[name] = CircusSocket(name, **options)
         return self[name]
 
     def bind_and_listen_all(self) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from cvec_circus import __version__, exc, logger
+from cvec_circus import exc, logger, version_text
 from cvec_circus.base.loop import Loop
 from cvec_circus.client.connect import DEFAULT_ENDPOINT_STATS
 from cvec_circus.client.program import Parser, assigned, refuse, seconds
@@ -46,7 +46,7 @@ def argument_parser() -> Parser:
     parser.add_log()
     where = "reach the two endpoints of the daemon over ssh; it must see the same processes"
     add("--ssh", metavar="SERVER", help=where)
-    add("--version", action="version", version=__version__)
+    add("--version", action="version", version=version_text())
     return parser
 
 

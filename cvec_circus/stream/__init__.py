@@ -6,12 +6,14 @@ from typing import Any
 
 from cvec_circus.options.stream_classes import STREAM_CLASSES
 
-__all__ = [*STREAM_CLASSES, "get_stream"]
+ELSEWHERE = ("Redirector", "resolve_name", "to_str")
+
+__all__ = [*STREAM_CLASSES, *ELSEWHERE, "get_stream"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the names that programs for Circus use when they are first used."""
-    if name in ("Redirector", "resolve_name", "to_str"):
+    if name in ELSEWHERE:
         from cvec_circus.compat.paths import find
 
         return find(__name__, name)

@@ -6,21 +6,23 @@ import contextlib
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from cvec_circus import exc, logger
 from cvec_circus.base.clock import Clock
-from cvec_circus.base.overrides import warn_of_overrides
+from cvec_circus.base.overrides import overridden, warn_of_overrides
+from cvec_circus.compat.members import Members
 from cvec_circus.options.kinds import to_boolean, to_integer, to_text
 from cvec_circus.stream.appendfile import AppendFile, Buffer, describe
 from cvec_circus.stream.base import ALONE, Context, converted
-from cvec_circus.stream.lines import JsonLines, Lines, LineStream, StampedLines
+from cvec_circus.stream.lines import CLOCKS, JsonLines, Lines, LineStream, StampedLines, moment
 
 CHECK_DELAY = 1.0
 """Seconds between two looks at the file, and between two attempts at what has failed."""
 
 NEVER_CALLED = frozenset(
-    "now fromtimestamp _open _should_rollover _do_rollover _statfile _statfilename"
+    "_open _should_rollover _do_rollover _statfile _statfilename"
     " _compute_rollover _get_files_to_delete".split()
 )
 """What Circus' streams call of themselves, and these do not."""
@@ -39,8 +41,16 @@ class FileStream(LineStream):
     Two streams may have one file, such as stdout and stderr of a watcher: each appends whole
     lines, and the one that finds the file rotated by the other follows.
 
-    A subclass, which is a stream of its own, may override `__call__` and `write_data`.
+    A subclass, which is a stream of its own, may override `__call__`, `write_data` and what returns
+    the time of a line.
+
+    Attributes:
+        now, fromtimestamp: Return the time of a line as a datetime; the latter takes seconds since
+            1970, and is called if there is no other `now`.
     """
+
+    now = datetime.now
+    fromtimestamp = datetime.fromtimestamp
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -48,7 +58,7 @@ class FileStream(LineStream):
 
     def __init__(
         self,
-        filename: str | os.PathLike[str] = "",
+        filename: str | os.PathLike[str] | None = None,
         max_bytes: int | str = 0,
         backup_count: int | str = 0,
         time_format: str | None = None,
@@ -75,7 +85,7 @@ class FileStream(LineStream):
         Raises:
             cvec_circus.exc.OptionError: A value is wrong.
         """
-        self.filename = converted("filename", to_text, filename)
+        self.filename = converted("filename", to_text, filename or "")
         if not self.filename:
             raise exc.OptionError("filename", "is missing")
         self._max_bytes = converted("max_bytes", to_integer, max_bytes, 0)
@@ -102,7 +112,14 @@ class FileStream(LineStream):
 
     def write_data(self, data: Mapping[str, Any]) -> None:
         """Write something at once, what `__call__` was called with."""
+        if isinstance(self._lines, StampedLines) and overridden(type(self), CLOCKS):
+            self._lines.moment = moment(self, data)
         super().__call__(data)
+
+    def open(self) -> None:
+        """Open the file, unless it is open."""
+        if not self._file.is_open:
+            self.reopen()
 
     def reopen(self) -> None:
         """Open the file by its name, which may lead to another one now."""
@@ -262,13 +279,17 @@ class FollowingFileStream(FileStream):
         super()._follow()
 
 
-class WatchedFileStream(FollowingFileStream):
+class WatchedFileStream(Members, FollowingFileStream):
     """Follows its file, and never rotates it. Owned by the pump thread.
 
     As in Circus; `max_bytes` and `backup_count` mean nothing.
     """
 
-    def __init__(self, filename: Any = "", time_format: str | None = None, **options: Any) -> None:
+    _circus_class = "stream.file_stream.WatchedFileStream"
+
+    def __init__(
+        self, filename: Any = None, time_format: str | None = None, **options: Any
+    ) -> None:
         """Make the stream; see FileStream."""
         super().__init__(filename, 0, 0, time_format, **without_size(options))
         self._follow_at = self._clock.monotonic()

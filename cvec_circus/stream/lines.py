@@ -13,13 +13,19 @@ must show.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from cvec_circus.base.clock import Clock
+from cvec_circus.base.overrides import overridden
 from cvec_circus.stream.appendfile import Buffer
 from cvec_circus.stream.base import Context, Source, Stream
 
 LONGEST_HELD = 64 * 1024
+
+CLOCKS = ("now", "fromtimestamp")
+"""The methods of Circus' streams that a subclass may override to have other times."""
 
 
 class Lines:
@@ -159,8 +165,21 @@ class PrefixedLines(Lines):
         lines._broken.add(pid)
 
 
+def moment(stream: Any, data: Mapping[str, Any]) -> datetime:
+    """Return the time of what a stream was called with, by the methods of Circus' streams."""
+    if "timestamp" in data and not overridden(type(stream), ("now",)):
+        return stream.fromtimestamp(data["timestamp"])  # type: ignore[no-any-return]
+    return stream.now()  # type: ignore[no-any-return]
+
+
 class StampedLines(PrefixedLines):
-    """Lines that begin with `<time> [<pid>] | `, marked `|+ `. Owned by the stream's thread."""
+    """Lines that begin with `<time> [<pid>] | `, marked `|+ `. Owned by the stream's thread.
+
+    Attributes:
+        moment: The time of what is fed next; None for the present.
+    """
+
+    moment: datetime | None = None
 
     def __init__(self, time_format: str, clock: Clock) -> None:
         """Make it for one stream; the format is for strftime, in local time.
@@ -181,6 +200,8 @@ class StampedLines(PrefixedLines):
         return b"%s [%d] |%s " % (self._now(), pid, b"+" if is_rest else b"")
 
     def _now(self) -> bytes:
+        if self.moment is not None:
+            return self.moment.strftime(self._format).encode("utf-8", "surrogateescape")
         now = self._clock.time()
         tick = int(now * self._resolution)
         if tick != self._tick:

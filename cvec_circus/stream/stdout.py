@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cvec_circus.base.overrides import overridden
 from cvec_circus.stream.appendfile import Buffer, describe
 from cvec_circus.stream.base import ALONE, Context
-from cvec_circus.stream.lines import Lines, LineStream, StampedLines
+from cvec_circus.stream.lines import Lines, LineStream, StampedLines, moment
 
 COLORS = "red green yellow blue magenta cyan white".split()
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -103,11 +102,7 @@ class FancyStdoutStream(StdoutStream):
 
     def prefix(self, data: Mapping[str, Any]) -> str:
         """Return what precedes each line of what it is called with."""
-        if "timestamp" in data and not overridden(type(self), ("now",)):
-            time = self.fromtimestamp(data["timestamp"])
-        else:
-            time = self.now()
-        return f"{self._color()}{time.strftime(self.time_format)} [{data['pid']}] | "
+        return f"{self._color()}{moment(self, data).strftime(self.time_format)} [{data['pid']}] | "
 
     def __call__(self, data: Mapping[str, Any]) -> None:
         """Write something at once, but for lines without text; see `Stream`."""

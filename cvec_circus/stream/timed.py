@@ -29,7 +29,7 @@ class TimedRotatingFileStream(FileStream):
 
     def __init__(
         self,
-        filename: Any = "",
+        filename: Any = None,
         backup_count: int | str = 0,
         time_format: str | None = None,
         rotate_when: str | None = None,

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import tempfile
 
 from cvec_circus import exc, logger
 from cvec_circus.system import proctable
@@ -40,8 +41,9 @@ class Pidfile:
 
     perm_mode = MODE
 
-    def __init__(self, path: str) -> None:
-        self.path = os.path.abspath(path)
+    def __init__(self, fname: str | None) -> None:
+        """Prepare; without a name, `create` makes a temporary file."""
+        self.path = os.path.abspath(fname) if fname else ""
         self.pid: int | None = None
         self._fd = -1
 
@@ -56,6 +58,9 @@ class Pidfile:
         """
         pid = os.getpid() if pid is None else pid
         self.pid = None
+        if not self.path:
+            fd, self.path = tempfile.mkstemp(suffix=".pid")
+            os.close(fd)
         try:
             while not self._take(pid):
                 pass  # its owner has removed it meanwhile; there may be another one
@@ -73,6 +78,8 @@ class Pidfile:
         Raises:
             OSError: It exists and cannot be read.
         """
+        if not self.path:
+            return None
         try:
             with open(self.path, "rb") as file:
                 return _parsed(file.read(64))

@@ -55,23 +55,23 @@ def handle_ending(handler: Callable[[int, object], object]) -> None:
             signal.signal(signum, handler)  # what nohup ignores stays ignored
 
 
-def to_signum(value: object) -> int:
+def to_signum(signum: object) -> int:
     """Convert a signal as people write it to its number, from 1 to SIGRTMAX. Any thread.
 
     Args:
-        value: 9, "9", "KILL", "SIGKILL" or "sigkill"; real-time signals as "SIGRTMIN+1" too.
+        signum: 9, "9", "KILL", "SIGKILL" or "sigkill"; real-time signals as "SIGRTMIN+1" too.
 
     Raises:
         ValueError: It is not a signal.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        number = int(value)
-    elif isinstance(value, str):
-        number = _from_text(value.strip())
+    if isinstance(signum, int) and not isinstance(signum, bool):
+        number = int(signum)
+    elif isinstance(signum, str):
+        number = _from_text(signum.strip())
     else:
-        raise ValueError(f"{value!r} is not a signal: a name or a number is expected")
+        raise ValueError(f"{signum!r} is not a signal: a name or a number is expected")
     if not 1 <= number <= LAST:
-        raise ValueError(f"{value} is not a signal: their numbers go from 1 to {LAST}")
+        raise ValueError(f"{signum} is not a signal: their numbers go from 1 to {LAST}")
     return number
 
 

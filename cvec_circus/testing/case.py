@@ -17,8 +17,8 @@ from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client import CircusClient
 from cvec_circus.client.feed.sequence import EventSequence
 from cvec_circus.client.feed.subscription import Subscription
-from cvec_circus.embedding.arbiter import ThreadedArbiter
 from cvec_circus.embedding.registry import Described, Sockets
+from cvec_circus.embedding.threaded import ThreadedArbiter
 from cvec_circus.runtime.plugin import CircusPlugin
 from cvec_circus.runtime.schema import typed
 from cvec_circus.testing.stage import Stage, Trial, eventually

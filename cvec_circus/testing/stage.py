@@ -17,7 +17,7 @@ from cvec_circus import logger
 from cvec_circus.base.clock import SYSTEM
 from cvec_circus.client import CircusClient
 from cvec_circus.client.feed.sequence import EventSequence
-from cvec_circus.embedding.arbiter import ThreadedArbiter
+from cvec_circus.embedding.threaded import ThreadedArbiter
 from cvec_circus.runtime.plugin import CircusPlugin, require_handle_recv
 from cvec_circus.system import proctable
 from cvec_circus.wire.progress import DELIVERED

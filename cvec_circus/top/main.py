@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
-from cvec_circus import __version__, exc
+from cvec_circus import exc, version_text
 from cvec_circus.base.zmq_loop import ZmqLoop
 from cvec_circus.client.connect import absence, end_context, endpoint_from, reachable
 from cvec_circus.client.program import Parser, refuse, seconds
@@ -57,7 +57,7 @@ def argument_parser() -> Parser:
     add("--filter", default="", metavar="TEXT", help="what a name, state or reason must contain")
     add("--once", action="store_true", help="print the table once; it takes two seconds")
     add("--json", action="store_true", help="print an object a line, one with --once")
-    add("--version", action="version", version=__version__)
+    add("--version", action="version", version=version_text())
     return parser
 
 

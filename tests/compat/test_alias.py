@@ -111,7 +111,8 @@ class TestAlias(AliasCase):
         for module in ("circusd", "circusctl", "plugins", "stats", "stats.client"):
             with self.subTest(module):
                 said = self.run_python("-W", "error", "-m", f"circus.{module}", "--version")
-                self.assertIn(__version__, said)
+                name = "circusctl " if module == "circusctl" else ""  # as Circus' programs do
+                self.assertEqual(said, f"{name}0.19.0 (cvec_circus {__version__})\n")
 
     def test_a_plugin_written_for_circus(self) -> None:
         (self.folder / "own_plugin.py").write_text(PLUGIN)
@@ -146,7 +147,7 @@ class TestInstalled(AliasCase):
             with self.subTest(name):
                 script = str(self.folder / "venv" / "bin" / name)
                 said = self.run_python(script, "--version", python=python, path=none)
-                self.assertIn(__version__, said)
+                self.assertIn(f"0.19.0 (cvec_circus {__version__})", said)
         # What another package wants of Circus is satisfied.
         dry = ("-m", "pip", "install", "--dry-run", "circus~=0.19.0")
         self.assertIn("already satisfied", self.run_python(*dry, python=python, path=none))

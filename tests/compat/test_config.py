@@ -115,6 +115,22 @@ class TestConfig(ConfigCase):
     def test_a_file_that_cannot_be_used(self) -> None:
         with self.assertRaisesRegex(exc.ConfigError, "no-such-file"):
             get_config(f"{self.folder}/no-such-file")
+        for kind in (OSError, ValueError):  # as programs for Circus catch them
+            with self.assertRaises(kind):
+                get_config(f"{self.folder}/no-such-file")
+        Path(self.file).write_text("[circus]\ncheck_delay = x\n[watcher:a]\ncmd = sleep 1\n")
+        with self.assertRaises(ValueError) as caught:
+            get_config(self.file)
+        self.assertNotIsInstance(caught.exception, OSError)
+
+    def test_users_of_another_machine(self) -> None:
+        text = "[watcher:a]\ncmd = sleep 1\nuid = no-such-user\ngid = no-such-group\n"
+        text += "[socket:s]\npath = /s\nowner = no-such-user\n"
+        Path(self.file).write_text(text)
+        config = get_config(self.file)
+        one = config["watchers"][0]
+        self.assertEqual((one["uid"], one["gid"]), ("no-such-user", "no-such-group"))
+        self.assertEqual(config["sockets"][0]["owner"], "no-such-user")
 
 
 class TestLoaded(ConfigCase):

@@ -15,23 +15,13 @@ import json
 from pathlib import Path
 
 HELD = {
-    *(
-        "Arbiter",
-        "ThreadedArbiter",
-        "CircusClient",
-        "CircusConsumer",
-        "StatsClient",
-        "StatsdClient",
-    ),
-    *("CircusPlugin", "CircusSocket", "CircusSockets", "Command", "DictDiffer", "Pidfile"),
-    *(
-        "FancyStdoutStream",
-        "ImportStringError",
-        "Process",
-        "QueueStream",
-        "StdoutStream",
-        "Watcher",
-    ),
+    *("Arbiter", "ThreadedArbiter", "Watcher", "Process", "CircusSocket", "CircusSockets"),
+    *("CircusClient", "CircusConsumer", "StatsClient", "StatsdClient", "Command", "Pidfile"),
+    *("CircusPlugin", "Flapping", "WatchDog", "CommandReloader", "ResourceWatcher"),
+    *("HttpObserver", "RedisObserver", "StatsdEmitter", "BaseObserver", "FullStats"),
+    *("QueueStream", "StdoutStream", "FancyStdoutStream"),
+    *("FileStream", "WatchedFileStream", "TimedRotatingFileStream"),
+    *("DictDiffer", "ImportStringError", "MessageError"),
 }
 """The classes whose members are listed."""
 
@@ -105,6 +95,12 @@ def members(node):
             yield inner.name
 
 
+def own(classes, node):
+    """Return the members of a class, with those of the private classes above it."""
+    private = [one for one in bases(classes, node) if not is_public(one.name)]
+    return {m for one in [node, *private] for m in members(one)}
+
+
 def bases(classes, node):
     """Yield the classes above one, as far as Circus has them."""
     for base in node.bases:
@@ -153,8 +149,9 @@ def collect():
                     continue
             row = {"home": home, "members": []}
             if isinstance(node, ast.ClassDef) and name in HELD and "green" not in where:
-                above = {m for one in bases(classes, node) for m in members(one)}
-                row["members"] = sorted(filter(is_public, set(members(node)) - above))
+                known = [one for one in bases(classes, node) if is_public(one.name)]
+                above = {m for one in known for m in own(classes, one)}
+                row["members"] = sorted(filter(is_public, own(classes, node) - above))
             rows.setdefault(name, row)
     return {where: rows for where, rows in published.items() if rows}
 

@@ -11,23 +11,16 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from threading import RLock, Thread, Timer, get_ident
 from typing import Any
 
 import cvec_circus
 from cvec_circus import process
-from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from cvec_circus.client import CircusClient
-from cvec_circus.commands import get_commands
 from cvec_circus.compat import gone
-from cvec_circus.consumer import CircusConsumer
-from cvec_circus.pidfile import Pidfile
-from cvec_circus.plugins import CircusPlugin, logger
-from cvec_circus.plugins.statsd import StatsdClient
-from cvec_circus.sockets import CircusSocket, CircusSockets
+from cvec_circus.plugins import logger
 from cvec_circus.stream import FancyStdoutStream, QueueStream, StdoutStream, get_stream
-from cvec_circus.util import AsyncPeriodicCallback, DictDiffer, ImportStringError
-from cvec_circus.watcher import Watcher
-from tests.compatibility import rows
+from cvec_circus.util import AsyncPeriodicCallback
+from tests.compatibility import objects, rows
 from tests.compatibility.rows import Row
 from tests.compatibility.test_switches import is_test
 
@@ -57,13 +50,6 @@ def is_class(place: str) -> bool:
     return place.rpartition(".")[2][:1].isupper()
 
 
-class Plugin(CircusPlugin):
-    """A plugin that does nothing."""
-
-    def handle_recv(self, data: Any) -> None:
-        pass
-
-
 class TestRows(unittest.TestCase):
     """What stands in the table."""
 
@@ -90,40 +76,12 @@ class TestRows(unittest.TestCase):
         self.assertEqual(missing, [])
 
     def test_each_name_is_there(self) -> None:
-        objects = self.objects()
+        found = objects.made(self)
         for row in self.rows:
             place = place_of(row)
             with self.subTest(f"{place}.{row.name}"):
-                holder = objects[place] if is_class(place) else module(place)
+                holder = found[place] if is_class(place) else module(place)
                 self.assertNotIsInstance(getattr(holder, row.name), gone.Name)
-
-    def objects(self) -> dict[str, Any]:
-        """Make an object of each class whose members have rows."""
-        client, consumer = CircusClient(), CircusConsumer(["watcher."])
-        plugin = Plugin("ipc://a", "ipc://b", 1.0)
-        self.addCleanup(plugin.context.destroy)
-        self.addCleanup(client.stop)
-        self.addCleanup(consumer.stop)
-        return {
-            "arbiter.Arbiter": Arbiter(),
-            "arbiter.ThreadedArbiter": ThreadedArbiter(),
-            "client.CircusClient": client,
-            "commands.base.Command": get_commands()["list"],
-            "consumer.CircusConsumer": consumer,
-            "pidfile.Pidfile": Pidfile("pid"),
-            "plugins.CircusPlugin": plugin,
-            "plugins.statsd.StatsdClient": StatsdClient(),
-            "process.Process": process.Process("a", 1, "sleep 1", spawn=False),
-            "sockets.CircusSocket": CircusSocket("a"),
-            "sockets.CircusSockets": CircusSockets(),
-            "stats.client.StatsClient": module("stats.client").StatsClient,
-            "stream.FancyStdoutStream": FancyStdoutStream(),
-            "stream.QueueStream": QueueStream(),
-            "stream.StdoutStream": StdoutStream(),
-            "util.DictDiffer": DictDiffer({}, {}),
-            "util.ImportStringError": ImportStringError("a", ImportError()),
-            "watcher.Watcher": Watcher("a", "sleep 1"),
-        }
 
     def test_classes_say_whose_they_are(self) -> None:
         # Every class that a program holds says in its first lines which threads may use it.
@@ -199,6 +157,14 @@ class TestAgainstCircus(unittest.TestCase):
                         if not isinstance(there, gone.Name):
                             self.assertIs(here, there)
 
+    def test_what_a_star_imports(self) -> None:
+        for place, found in self.published.items():
+            names: dict[str, Any] = {}
+            exec(f"from cvec_circus{place and '.'}{place} import *", names)
+            with self.subTest(place):
+                wanted = {name for name in found if not name.startswith("_")}
+                self.assertEqual(wanted - names.keys(), set())
+
 
 class TestUses(unittest.TestCase):
     """Names that are too small for a place of their own."""
@@ -207,6 +173,11 @@ class TestUses(unittest.TestCase):
         numbers = ".".join(map(str, cvec_circus.version_info))
         self.assertEqual(numbers, cvec_circus.__version__)
         self.assertIs(logger, cvec_circus.logger)
+
+    def test_threads(self) -> None:
+        fixed = module("fixed_threading")
+        names = fixed.Thread, fixed.RLock, fixed.Timer, fixed.get_ident
+        self.assertEqual(names, (Thread, RLock, Timer, get_ident))
 
     def test_states_of_a_process(self) -> None:
         states = process.RUNNING, process.DEAD_OR_ZOMBIE, process.UNEXISTING, process.OTHER
@@ -253,7 +224,7 @@ class TestUses(unittest.TestCase):
         from cvec_circus import plugins
 
         self.assertIs(AsyncPeriodicCallback, plugins.AsyncPeriodicCallback)
-        plugin = Plugin("ipc://a", "ipc://b", 1.0)
+        plugin = objects.Plugin("ipc://a", "ipc://b", 1.0)
         AsyncPeriodicCallback(lambda: None, 1000, plugin.loop)
 
 

@@ -46,6 +46,11 @@ class TestRefusals(DaemonCase):
             **options,
         )
 
+    def test_without_a_file(self) -> None:
+        done = self.run_daemon()
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("error: no configuration: name a file", done.stderr)
+
     def test_a_fault_of_ours_ends_it(self) -> None:
         config = str(self.configure("[watcher:web]", "cmd = sleep 60"))
         for name in ("ControlServer", "Roster"):

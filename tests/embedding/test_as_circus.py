@@ -138,6 +138,55 @@ arbiter.start(lambda started: arbiter.stop())
 """
 
 
+class TestAtRest(unittest.TestCase):
+    """A watcher that no arbiter has is its options, and every call of Circus' watcher works."""
+
+    def test_what_it_shows(self) -> None:
+        watcher = Watcher("w", "sleep 1")
+        shown = watcher.args, watcher.env, watcher.rlimits, watcher.stdout_stream_conf
+        self.assertFalse(any(shown))
+        self.assertEqual(watcher.working_dir, os.getcwd())
+        hooked = Watcher("w", "sleep 1", hooks={"before_start": (len, True)})
+        self.assertEqual(hooked.hooks, {"before_start": (len, True)})
+
+    def test_what_it_does(self) -> None:
+        watcher = Watcher("w", "sleep 1", numprocesses=3)
+        watcher.set_opt("numprocesses", "5").result()
+        watcher.set_opt("env", {"A": "b"}).result()
+        watcher.set_opt("stop_signal", "SIGINT")
+        self.assertEqual((watcher.numprocesses, watcher.env), (5, {"A": "b"}))
+        self.assertEqual(watcher.stop_signal, 2)
+        watcher.set_numprocesses(4)
+        self.assertEqual(watcher.numprocesses, 4)
+        for key, value in (("graceful_timeout", "x"), ("nope", 1)):
+            with self.assertRaisesRegex(ValueError, key):
+                watcher.set_opt(key, value)
+        self.assertEqual((watcher.info(), watcher.processes, watcher.status()), ({}, {}, "stopped"))
+        self.assertIsNone(watcher.kill_processes().result())
+        watcher.send_signal(99999, 15)
+        with self.assertRaisesRegex(exc.SupervisorStopped, "w is in no arbiter"):
+            watcher.start()
+
+
+class TestCoroutines(ArbiterCase):
+    """Orders are awaited as in Circus, whose methods return futures of tornado's."""
+
+    def test_in_one_of_asyncio(self) -> None:
+        asyncio = importlib.import_module("asyncio")  # a program's, which has a loop of its own
+        arbiter = self.started()
+
+        async def restart() -> Any:
+            watcher = arbiter.get_watcher("a")
+            await watcher.stop()
+            state = watcher.status()
+            started = await watcher.start()
+            with self.assertRaisesRegex(exc.CircusError, "nb: -1 is less than 0"):
+                await asyncio.wait_for(arbiter.get_watcher("a").incr(-1), TIMEOUT)
+            return state, len(started["started"])
+
+        self.assertEqual(asyncio.run(restart()), ("stopped", 2))
+
+
 class TestInVain(ArbiterCase):
     @unittest.skipUnless(importlib.util.find_spec("tornado"), "tornado is not installed")
     def test_a_callback_of_tornado(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cvec_circus import exc
 from cvec_circus.arbiter import Arbiter, ThreadedArbiter
-from cvec_circus.process import RUNNING, UNEXISTING
+from cvec_circus.process import RUNNING, UNEXISTING, Process
 from cvec_circus.watcher import Watcher
 from cvec_circus.wire.cause import Cause
 from cvec_circus.wire.orders import Add
@@ -219,6 +219,27 @@ class TestRunning(ArbiterCase):
             first.send_signal("TERM")
         second.send_signal("KILL")
         self.assertTrue(eventually(lambda: second.pid not in self.watcher.processes))
+
+    def test_each_is_a_process(self) -> None:
+        process = self.watcher.get_active_processes()[0]
+        self.assertIsInstance(process, Process)
+        self.assertIs(process.watcher, self.watcher)
+        self.assertEqual((process.cmd, process.args), ("sleep", ["1000"]))
+        self.assertEqual((process.env, process.rlimits), (self.watcher.env, {}))
+        self.assertEqual((process.working_dir, process.shell), (os.getcwd(), False))
+        self.assertEqual((process.uid, process.gid, process.username), (None, None, None))
+        self.assertEqual((process.executable, process.use_fds), (None, False))
+        self.assertEqual((process.stdout, process.pipe_stdout), (None, False))
+        self.assertEqual(process.format_args(), ["sleep", "1000"])
+        self.assertEqual(
+            (process.poll(), process.returncode, process.is_alive()), (None, None, True)
+        )
+        process.spawn()
+        with self.assertRaisesRegex(exc.GoneError, "stop.*result"):
+            process.wait()
+        self.watcher.send_signal(process.pid, "KILL")
+        self.assertTrue(eventually(lambda: process.poll() == -signal.SIGKILL, TIMEOUT))
+        process.close_output_channels()
 
     def test_signals(self) -> None:
         pid = self.watcher.pids[0]

@@ -65,9 +65,9 @@ class TestCallbacks(LoopCase):
 
         self.start()
         with self.assertLogs("cvec_circus", logging.ERROR) as logs:
-            self.loop.add_callback(nothing)
+            self.loop.add_callback(lambda: nothing())
             self.until_idle()
-        self.assertIn("nothing is a coroutine", logs.output[0])
+        self.assertIn("<lambda> is a coroutine", logs.output[0])
 
     def test_what_cannot_be_called(self) -> None:
         with self.assertRaises(TypeError):

@@ -1,6 +1,7 @@
 """Classes of other people that go on from our streams, as they did from those of Circus."""
 
 import io
+import os
 import unittest
 from datetime import datetime
 
@@ -66,14 +67,30 @@ class FileTest(FileStreamTestCase):
         made.close()
         self.assertEqual(self.text(), b"ONE\n\nTWO")
 
+    def test_another_clock(self):
+        class Fixed(stream.FileStream):
+            def now(self):
+                return datetime(1999, 1, 2)
+
+        class Shifted(stream.WatchedFileStream):
+            fromtimestamp = staticmethod(lambda seconds: datetime(2001, 1, 1))
+
+        for kind, year in ((Fixed, b"1999"), (Shifted, b"2001")):
+            made = kind(self.filename, time_format="%Y")
+            made.open()
+            made(DATA)
+            made.close()
+            expected = b"".join(b"%s [12] | %s\n" % (year, text) for text in (b"one", b"", b"two"))
+            self.assertEqual(self.text(), expected)
+            made.open()  # anew
+            made.close()
+            os.unlink(self.filename)
+
     def test_what_nobody_calls(self):
-        said = "only your own program calls _should_rollover, now: override __call__ or write_data"
+        said = "only your own program calls _should_rollover: override __call__ or write_data"
         with self.assertWarnsRegex(UserWarning, said):
 
             class Mine(stream.TimedRotatingFileStream):
-                def now(self):
-                    raise AssertionError
-
                 def _should_rollover(self, data):
                     raise AssertionError
 

@@ -38,14 +38,14 @@ ROWS: tuple[tuple[str, ...], ...] = (
 LESS: dict[str, frozenset[str]] = {
     "commands": frozenset(
         {
-            *("exc", "options", "wire", "base.figures", "system.signals"),
+            *("exc", "options", "wire", "base.figures", "base.overrides", "system.signals"),
             *("compat.command", "compat.messages", "compat.paths"),
         }
     ),
 }
 MORE: dict[str, frozenset[str]] = {
     "embedding": frozenset({"compat"}),
-    "stream": frozenset({"compat.paths"}),
+    "stream": frozenset({"compat.members", "compat.paths"}),
     # an option may be a signal's name; and a generation says what made it
     "options": frozenset({"system.signals", "wire.cause"}),
     "daemon": frozenset({"demo", "ctl.output"}),  # cvec_circusd --demo, and what --check prints
@@ -73,6 +73,7 @@ NAMES: dict[str, frozenset[str]] = {
     "circusd": frozenset({"daemon", "system", "compat.paths"}),
     "consumer": frozenset({"client", "compat.paths"}),
     "controller": frozenset({"compat.paths"}),
+    "fixed_threading": frozenset(),
     "green": frozenset({"compat.paths"}),
     "pidfile": frozenset({"system"}),
     "process": frozenset({"embedding", "compat.paths"}),

@@ -50,6 +50,15 @@ class PidfileTest(LeakCheckedTestCase):
         pidfile.unlink()
         self.assertFalse(os.path.exists(f"{self.path}.other"))
 
+    def test_without_a_name(self):
+        pidfile = Pidfile(fname=None)
+        self.assertEqual((pidfile.fname, pidfile.validate()), ("", None))
+        with silent():
+            pidfile.create()
+        self.addCleanup(pidfile.unlink)
+        self.assertEqual(pidfile.validate(), os.getpid())
+        self.assertTrue(os.path.isfile(pidfile.fname))
+
     def test_create_read_unlink(self):
         self.assertIsNone(self.pidfile.read())
         self.pidfile.create()
