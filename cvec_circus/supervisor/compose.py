@@ -22,7 +22,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.cgroup import OFF
-from cvec_circus.options.secrets import Variables
+from cvec_circus.options.secrets import AS_IS, Variables
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
@@ -138,7 +138,7 @@ class Desks:
         rows = helper_rows.all_of(configuration, self.events, sockets)
         self.helped = [helpers.add(row) for row in rows]
         for text in warnings:
-            logger.warning("%s", text)
+            logger.warning("%s", text, extra={AS_IS: True})
 
         self.bookkeeper = books = _keep_books(estate, loop, self.events, runs)
         stack.callback(books.end, heritage is not None)  # if the daemon never runs
