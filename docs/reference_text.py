@@ -56,6 +56,8 @@ KINDS = {
 }
 
 
+GIB = 1 << 30
+
 SEARCHED = {
     "numprocesses": ("number of processes", "workers"),
     "ready.*": ("readiness", "health check of a new process", "sd_notify"),
@@ -121,12 +123,19 @@ def _kind(option: Any) -> str:
     if option.choices:
         words += " " + ", ".join(f"`{choice}`" for choice in option.choices)
     if option.low is not None and option.high is not None:
-        words += f" from {option.low:g} to {option.high:g}"
+        words += f", from {_bound(option, option.low)} to {_bound(option, option.high)}"
     elif option.low is not None:
-        words += f", at least {option.low:g}"
+        words += f", at least {_bound(option, option.low)}"
     elif option.high is not None:
-        words += f", at most {option.high:g}"
-    return f"*{words[0].upper()}{words[1:]}*; {_default(option.default)}."
+        words += f", at most {_bound(option, option.high)}"
+    return literal(f"{words[0].upper()}{words[1:]}; {_default(option.default)}.")
+
+
+def _bound(option: Any, number: float) -> str:
+    """Write a bound as people do: 1GiB, 10 000, 0.5."""
+    if option.kind == "size" and number and number % GIB == 0:
+        return f"`{number // GIB}GiB`"
+    return f"{number:,}".replace(",", " ") if number >= 10_000 else f"{number:g}"
 
 
 def _default(value: Any) -> str:

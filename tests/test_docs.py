@@ -249,13 +249,19 @@ class TestTables(unittest.TestCase):
 
     def test_bounds_and_default(self) -> None:
         text = self.text(Option("numprocesses", "integer", 3, low=0, high=9))
-        self.assertIn("*A whole number from 0 to 9*; `3` by default.", text)
+        self.assertIn("A whole number, from 0 to 9; ``3`` by default.", text)
         text = self.text(Option("numprocesses", "integer", 3, low=0))
-        self.assertIn("*A whole number, at least 0*; `3` by default.", text)
+        self.assertIn("A whole number, at least 0; ``3`` by default.", text)
+
+    def test_large_bounds(self) -> None:
+        text = self.text(Option("log_history", "size", None, low=0, high=1 << 30))
+        self.assertIn("or ``1GiB``, from 0 to ``1GiB``; none by default.", text)
+        text = self.text(Option("numprocesses", "integer", 3, high=1_000_000))
+        self.assertIn("A whole number, at most 1 000 000;", text)
 
     def test_choices(self) -> None:
         text = self.text(Option("strays", "choice", "up", choices=("up", "down")))
-        self.assertIn("*One of `up`, `down`*; `up` by default.", text)
+        self.assertIn("One of ``up``, ``down``; ``up`` by default.", text)
 
     def test_without_effect(self) -> None:
         text = self.text(Option("old", "text", None, warning="nothing needs it"))

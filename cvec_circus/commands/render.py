@@ -9,6 +9,7 @@ from cvec_circus.base.figures import duration
 from cvec_circus.system.signals import to_name
 
 _TITLES = ("WATCHER", "PID", "NAME", "USER", "NICE", "RSS", "VMS", "CPU%", "MEM%", "CTIME", "AGE")
+_NAME = _TITLES.index("NAME")
 _NUMBERS = (1, *range(4, len(_TITLES)))
 _LINE = "{pid}  {cmdline} {username} {nice} {mem_info1} {mem_info2} {cpu} {mem} {ctime}"
 """A process as circusctl prints it."""
@@ -22,6 +23,7 @@ class Table(NamedTuple):
         marked: The column of states, which are coloured.
         note: Whether the last column is a sentence, and mostly empty.
         numbers: The columns that are aligned to the right.
+        cut: The column whose cells may be cut where the others leave no room.
     """
 
     titles: Sequence[str]
@@ -29,6 +31,7 @@ class Table(NamedTuple):
     marked: int | None = None
     note: bool = False
     numbers: Sequence[int] = ()
+    cut: int | None = None
 
 
 def value(given: Any) -> str:
@@ -96,8 +99,8 @@ def process_table(infos: Mapping[str, Mapping[Any, Any]]) -> Table:
         rows.extend(found or [[name, "-", *[""] * (len(_TITLES) - 2)]])
     if list(infos) == [""]:
         numbers = [column - 1 for column in _NUMBERS]
-        return Table(_TITLES[1:], [row[1:] for row in rows], numbers=numbers)
-    return Table(_TITLES, rows, numbers=_NUMBERS)
+        return Table(_TITLES[1:], [row[1:] for row in rows], numbers=numbers, cut=_NAME - 1)
+    return Table(_TITLES, rows, numbers=_NUMBERS, cut=_NAME)
 
 
 def _rows(name: str, process: Any, depth: int) -> Iterator[list[str]]:

@@ -16,7 +16,8 @@ import re
 import stat
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from cvec_circus.commands.render import Table
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _INDENT = "    "
+_SHORTEST = 8
+"""Columns that are left of what is cut, at least."""
 _GREEN, _YELLOW, _RED = "32", "33", "31"
 _COLOURS = {
     **dict.fromkeys(("active", "up"), _GREEN),
@@ -191,11 +194,12 @@ def lay_out(table: Table, page: Page) -> str:
     table = table._replace(rows=[[in_a_cell(cell) for cell in row] for row in table.rows])
     if not table.titles:
         return "\n".join(_pairs(table, page))
-    for lines in (_aligned, _with_notes_below, _with_names_above):
+    cut, named = partial(_cut, _aligned), partial(_cut, _with_names_above)
+    for lines in (_aligned, _with_notes_below, cut, _with_names_above, named, _blocks):
         text = list(lines(table, page))
         if page.width is None or all(_fits(line, page.width, table.note) for line in text):
-            return "\n".join(text)
-    return "\n".join(_blocks(table, page))
+            break
+    return "\n".join(text)
 
 
 def _fits(line: str, width: int, has_notes: bool) -> bool:
@@ -266,6 +270,21 @@ def _with_names_above(table: Table, page: Page) -> Iterator[str]:
             yield from (_INDENT + note for note in _wrapped(row[-1], narrow))
 
 
+def _cut(lay: Callable[[Table, Page], Iterator[str]], table: Table, page: Page) -> Iterator[str]:
+    """The same as `lay` with the cells of one column cut, if enough of them is left."""
+    if table.cut is None or page.width is None:
+        return lay(table, page)
+    excess = max(width_of(_COLOURED.sub("", line)) for line in lay(table, page)) - page.width
+    left = max(width_of(row[table.cut]) for row in table.rows) - excess
+    if left < _SHORTEST:
+        return lay(table, page)
+    rows = [
+        [shortened(cell, left) if n == table.cut else cell for n, cell in enumerate(row)]
+        for row in table.rows
+    ]
+    return lay(table._replace(rows=rows), page)
+
+
 def _blocks(table: Table, page: Page) -> Iterator[str]:
     """A cell a line, with an empty line between the rows."""
     widest = max(map(width_of, table.titles))
@@ -274,7 +293,7 @@ def _blocks(table: Table, page: Page) -> Iterator[str]:
             yield ""
         for column, (title, cell) in enumerate(zip(table.titles, row)):
             if cell not in ("", "-"):
-                shown = _state(cell, page) if column == table.marked else cell
+                shown = _state(cell, page) if column == table.marked else cell.strip()
                 yield f"{_padded(title.lower(), widest)}{_GAP}{shown}"
 
 
@@ -304,6 +323,19 @@ def _padded(text: str, width: int) -> str:
 
 def _to_the_right(text: str, width: int) -> str:
     return " " * (width - width_of(text)) + text
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut a text to a number of columns; a mark shows that there was more."""
+    if width_of(text) <= width:
+        return text
+    kept, left = [], width - 1
+    for letter in text:  # in one pass: a reason may be as long as an exception
+        left -= width_of(letter)
+        if left < 0:
+            break
+        kept.append(letter)
+    return f"{''.join(kept)}~" if width > 0 else ""
 
 
 def width_of(text: str) -> int:

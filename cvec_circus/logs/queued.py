@@ -12,7 +12,7 @@ from cvec_circus import exc
 from cvec_circus.base.figures import counted
 from cvec_circus.base.thread import Worker
 from cvec_circus.logs.log import FollowedFile, Log, Output, lock_of, report
-from cvec_circus.options.secrets import Variables, conceal_text
+from cvec_circus.options.secrets import AS_IS, Variables, conceal_text
 
 if TYPE_CHECKING:
     from cvec_circus.base.loop import Loop
@@ -200,8 +200,9 @@ class QueuedLog(Log):
 
     def _handle(self, records: list[logging.LogRecord]) -> None:
         for record in records:
-            # An error names the variable; that the daemon is up names the address.
-            is_error = record.levelno > logging.INFO
+            # An error names the variable; that the daemon is up names the address, and so does what
+            # is said of an address then.
+            is_error = record.levelno > logging.INFO and not getattr(record, AS_IS, False)
             text = self.variables.conceal(record.msg) if is_error else record.msg
             record.msg = conceal_text(text)
         for handler in self._log.handlers:

@@ -48,6 +48,10 @@ def conceal_text(text: str) -> str:
     return _ASSIGNED.sub(rf"\1{CONCEALED}", text)
 
 
+AS_IS = "as_is"
+"""What a record of the log has if it keeps the values of variables: `extra={AS_IS: True}`."""
+
+
 class Variables:
     """The environment variables that a configuration names, and what they stand for.
 

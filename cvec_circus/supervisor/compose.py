@@ -22,7 +22,7 @@ from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.roster import Roster
 from cvec_circus.core.watcher import Watcher
 from cvec_circus.options.cgroup import OFF
-from cvec_circus.options.secrets import Variables
+from cvec_circus.options.secrets import AS_IS, Variables
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.watcher import WATCHER_OPTIONS
 from cvec_circus.sockets.managed import CircusSocket
@@ -148,7 +148,7 @@ class Desks:
         else:
             handed.take_helpers(helpers, circus, self.events, sockets)
         for text in warnings:
-            logger.warning("%s", text)
+            logger.warning("%s", text, extra={AS_IS: True})
 
         self.bookkeeper = books = _keep_books(estate, heritage, loop, self.events, runs)
         stack.callback(books.end, heritage is not None)  # if the daemon never runs

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cvec_circus.base.figures import counted, duration, size_text
 from cvec_circus.commands.render import shown_name
-from cvec_circus.ctl.output import in_a_cell, width_of
+from cvec_circus.ctl.output import in_a_cell, shortened, width_of
 from cvec_circus.view.facts import Facts, Row, WatcherFacts, number_of, tree_of
 
 TITLES = {
@@ -260,16 +260,3 @@ def _cut(line: Line, width: int) -> Line:
         if at + len(state) >= width:  # the mark of a cut stands there, or nothing
             return Line(text, line.style)
     return line._replace(text=text)
-
-
-def shortened(text: str, width: int) -> str:
-    """Cut a text to a number of columns; a mark shows that there was more."""
-    if width_of(text) <= width:
-        return text
-    kept, left = [], width - 1
-    for letter in text:  # in one pass: a reason may be as long as an exception
-        left -= width_of(letter)
-        if left < 0:
-            break
-        kept.append(letter)
-    return f"{''.join(kept)}~" if width > 0 else ""

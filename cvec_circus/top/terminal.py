@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 
 from cvec_circus.base.loop import Loop
+from cvec_circus.ctl.output import shortened
 from cvec_circus.exc import ArgumentError
-from cvec_circus.top.screen import Line, Screen, shortened
+from cvec_circus.top.screen import Line, Screen
 from cvec_circus.view.facts import Facts
 
 KEYS: dict[int | str, str] = {

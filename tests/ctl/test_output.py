@@ -32,6 +32,27 @@ class TestTables(unittest.TestCase):
         for width in (None, 80, 52):
             self.assertEqual(self.shown(TABLE, Page(width)), wanted)
 
+    def test_a_column_that_may_be_cut(self) -> None:
+        rows = [("web", "7", "a.long.dotted.name", "1M"), ("web", "8", "  short", "2M")]
+        table = Table(("WATCHER", "PID", "NAME", "RSS"), rows, numbers=(1, 3), cut=2)
+        self.assertEqual(
+            self.shown(table, Page(30)),
+            [
+                "WATCHER  PID  NAME         RSS",
+                "web        7  a.long.dot~   1M",
+                "web        8    short       2M",
+            ],
+        )
+        self.assertEqual(
+            self.shown(table, Page(22)),
+            ["    PID  NAME      RSS", "web", "      7  a.long.~   1M", "      8    short    2M"],
+        )
+        blocks = self.shown(table, Page(20))
+        self.assertEqual(
+            blocks[:4], ["watcher  web", "pid      7", f"name     {rows[0][2]}", "rss      1M"]
+        )
+        self.assertIn("name     short", blocks)
+
     def test_narrow(self) -> None:
         wanted = [
             "NAME    STATE    PROCESSES",

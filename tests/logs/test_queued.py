@@ -15,6 +15,7 @@ from cvec_circus.base.clock import SYSTEM
 from cvec_circus.base.loop import Loop
 from cvec_circus.logs.log import Log
 from cvec_circus.logs.queued import FLUSH_TIMEOUT, LINES, TEXT, QueuedLog
+from cvec_circus.options.secrets import AS_IS
 from tests.logs.log_case import LogCase
 from tests.support.hurry import hurry
 
@@ -103,8 +104,9 @@ class TestTheQueue(QueuedCase):
         self.log.variables.adopt({"tcp://here:1": "$(circus.env.ENDPOINT)"})
         self.logger.info("up at tcp://here:1")
         self.logger.error("cannot listen at tcp://here:1")
+        self.logger.warning("risky: tcp://here:1", extra={AS_IS: True})
         said = ["up at tcp://here:1", "cannot listen at $(circus.env.ENDPOINT)"]
-        self.assertEqual(self.written(), said)
+        self.assertEqual(self.written(), [*said, "risky: tcp://here:1"])
 
     def test_the_text_is_made_where_it_is_logged(self) -> None:
         self.hold()
