@@ -16,7 +16,7 @@ from typing import Any
 from cvec_circus import __version__, exc
 from cvec_circus.config.configuration import Configuration
 from cvec_circus.config.diff import LIVE_OPTIONS, SILENT_OPTIONS
-from cvec_circus.config.readers.ini import load
+from cvec_circus.config.readers.document import load
 from cvec_circus.daemon.arguments import complain, parse
 from cvec_circus.daemon.daemon import Daemon  # noqa: F401  # so that all of it is loaded
 from cvec_circus.daemon.main import demo_path

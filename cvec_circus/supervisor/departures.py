@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cvec_circus.core.process import ManagedProcess, ProcessState
@@ -10,6 +10,7 @@ from cvec_circus.core.watcher import Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry, references
 from cvec_circus.supervisor.bookkeeper import Bookkeeper
+from cvec_circus.system.handover import Handover
 
 
 class Departures:
@@ -89,6 +90,32 @@ class Departures:
 
     def _note(self, has: CircusSocket, changed: str, name: str) -> list[Any]:
         return [has.name, has.note() if has.fileno() >= 0 else None, changed]
+
+    def hand_over(
+        self, out: Handover, number: Mapping[ManagedProcess, Sequence[int]]
+    ) -> dict[str, Any]:
+        """Hand all open sockets to the program that is to be executed, and who has which.
+
+        Args:
+            out: Takes the files.
+            number: Processes, each with what tells it from others.
+        """
+        sockets = [one for one in (*self.sockets, *self.sockets.leaving) if one.fileno() >= 0]
+        place = {managed: index for index, managed in enumerate(sockets)}
+        return {
+            "sockets": [[one.name, out.file(one.fileno()), one.note()] for one in sockets],
+            "leaving": [
+                [place[one], [number[p] for p in processes if p in number]]
+                for one, processes in self._serving.items()
+                if one in place
+            ],
+            "had": [
+                [number[p], key, place.get(has), has.name, why]
+                for p, had in self._had.items()
+                if p in number
+                for key, (has, why) in had.items()
+            ],
+        }
 
     def why_replaced(
         self, watcher: Watcher, name: str, comes: CircusSocket | None, why: str = ""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cvec_circus.control.endpoints import Access, Listener, handed_over
 from cvec_circus.control.events import EventStream
+from cvec_circus.core.process import ManagedProcess
 from cvec_circus.core.revival import Row, Written, revive
 from cvec_circus.core.watcher import Kind, Watcher
 from cvec_circus.sockets.managed import CircusSocket
 from cvec_circus.sockets.registry import SocketRegistry
 from cvec_circus.sockets.unix import OwnPath
+from cvec_circus.supervisor.departures import Departures
 from cvec_circus.supervisor.helper_rows import Plugin, Statistics
 from cvec_circus.supervisor.helpers import Helper, Helpers
 from cvec_circus.supervisor.heritage import UNREADABLE, Confirmed, Heritage, Left
@@ -48,7 +50,9 @@ class Handed(Heritage):
             self.runs = [str(run) for run in document["runs"]]
             self.seq = int(document["events"]["seq"])
             self.loaded = [str(name) for name in document["loaded"]]
-            self.sockets = {name: note for name, (_, note) in document["sockets"].items()}
+            leaving = {index for index, _ in document["sockets"]["leaving"]}
+            sockets = enumerate(document["sockets"]["sockets"])
+            self.sockets = {name: note for n, (name, _, note) in sockets if n not in leaving}
             rows = document["watchers"]
             self.places = {place: revived(row) for place, row in enumerate(rows)}
         except UNREADABLE as error:
@@ -72,7 +76,7 @@ class Handed(Heritage):
             )
             for one in row["processes"]
         }
-        return Left(watcher, confirmed, row["noted"])
+        return Left(watcher, confirmed, row["noted"], {})
 
     # -- what the parts of the supervisor go on with
 
@@ -82,17 +86,30 @@ class Handed(Heritage):
         sock = socket.socket(fileno=self.inherited.file(fd))
         return handed_over(sock, address, own and OwnPath(*own), access)
 
-    def take_sockets(self, sockets: Iterable[CircusSocket]) -> None:
-        """Go on with managed sockets.
+    def take_sockets(self, departures: Departures) -> None:
+        """Go on with managed sockets, and with what is known of those that go.
 
         Raises:
             SocketError: The path of one is not there any more.
         """
-        given = {name.lower(): row for name, row in self.document["sockets"].items()}
-        for managed in sockets:
-            fd, note = given.get(managed.name.lower(), (-1, None))
-            if note is not None and managed.is_the_one_of(note):
-                managed.adopt(self.inherited.file(fd), note)
+        state = self.document["sockets"]
+        given = {managed.name.lower(): managed for managed in departures.sockets}
+        leaving = {index for index, _ in state["leaving"]}
+        sockets: dict[int | None, CircusSocket] = {}
+        for index, (name, fd, note) in enumerate(state["sockets"]):
+            managed = None if index in leaving else given.get(name.lower())
+            if managed is None or not managed.is_the_one_of(note):
+                managed = CircusSocket(name, **note[0])
+            managed.adopt(self.inherited.file(fd), note)
+            sockets[index] = managed
+        for index, serving in state["leaving"]:
+            departures.leave(sockets[index], [self._process(*one) for one in serving])
+        for one, key, index, name, why in state["had"]:
+            has = sockets.get(index) or CircusSocket(name)
+            departures.has(self._process(*one), key, has, why)
+
+    def _process(self, place: int, wid: int) -> ManagedProcess:
+        return self.places[place].places.slots[wid]
 
     def life(self) -> tuple[int, int]:
         """Return the two ends of the lifeline."""

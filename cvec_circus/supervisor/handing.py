@@ -38,6 +38,13 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
     ends = {(pipe.key, pipe.pid): pipe for pipe in pipes}
     watchers = [one for one in desks.roster.all_watchers() if not one.is_abandoned]
     number = {watcher: place for place, watcher in enumerate(watchers)}
+    processes = {
+        process: (place, process.wid)
+        for watcher, place in number.items()
+        if not watcher.kind.is_helper
+        for process in watcher.places.slots.values()
+        if process.has_leader
+    }
     events = desks.events.hand_over(out)
     return {
         "from": {"version": __version__, "python": python_version(), "path": sys.executable},
@@ -47,11 +54,7 @@ def state_of(desks: Desks, loaded: Loaded, pipes: Iterable[Pipe], out: Handover)
         "runs": desks.runs,
         "events": events,
         "control": desks.control.hand_over(out),
-        "sockets": {
-            one.name: [out.file(one.fileno()), one.note()]
-            for one in desks.sockets
-            if one.fileno() >= 0
-        },
+        "sockets": desks.departures.hand_over(out, processes),
         "cgroups": desks.cgroups.hand_over(),
         "helpers": desks.helpers.hand_over(out),
         "watchers": [_watcher(desks, one, ends, out) for one in watchers],

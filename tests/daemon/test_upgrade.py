@@ -12,7 +12,8 @@ from typing import Any
 
 from cvec_circus.wire import zmtp
 from tests.control.raw import RawClient
-from tests.daemon.test_survival import COUNTER, ENDS, answer, ask, starts
+from tests.daemon.test_survival import COUNTER, ENDS, starts
+from tests.daemon.test_survival_sockets import answer, ask
 from tests.support.daemon import Daemon, alive
 from tests.support.eventually import eventually
 from tests.support.schemas import Schemas

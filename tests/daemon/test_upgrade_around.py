@@ -8,7 +8,7 @@ import socket
 import unittest
 from pathlib import Path
 
-from tests.daemon import test_survival
+from tests.daemon import test_survival_sockets as with_sockets
 from tests.support import cgroups, installations
 from tests.support.background import Background
 from tests.support.daemon import alive, child, folder, gone
@@ -192,15 +192,15 @@ class TestPaths(UpgradeCase):
     """A unix socket keeps its path."""
 
     def test_a_managed_unix_socket(self) -> None:
-        daemon = self.daemon(test_survival.TestSockets.UNIX)
+        daemon = self.daemon(with_sockets.TestSockets.UNIX)
         daemon.wire.events.wait("watcher.web.start", 1)
         path = str(daemon.folder / "web.sock")
         inode = os.stat(path).st_ino
         self.upgrade(daemon, self.other(daemon, "9.1"))
         self.assertEqual(os.stat(path).st_ino, inode)
-        self.assertEqual(test_survival.ask(path), daemon.wire.pids("web")[0])
+        self.assertEqual(with_sockets.ask(path), daemon.wire.pids("web")[0])
         daemon.order("reload", name="web")
-        self.assertEqual(test_survival.ask(path), daemon.wire.pids("web")[0])
+        self.assertEqual(with_sockets.ask(path), daemon.wire.pids("web")[0])
         daemon.signal(signal.SIGTERM)
         daemon.ended()
         self.assertFalse(os.path.exists(path))

@@ -74,42 +74,6 @@ class PumpsTest(PumpsTestCase):
         self.open("x/log", "x/log")
         self.assertEqual(self.lost(), {"x/log": 0, "y/log": 0, "x/link": 0})
 
-    def test_pipes_are_surrendered_unread(self):
-        writers = {}
-        for name in ("x/log", "y/log"):
-            self.open(name, name)
-            writers[name] = self.pipe(name)
-            writers[name].write(b"before\n")
-            self.assert_shows(b"before\n", name)
-        reached, taken = threading.Event(), []
-        self.pump.reach(reached.set)
-        self.assertTrue(reached.wait(20))
-        self.assertTrue(self.pump.surrender(taken.extend))
-        self.assertTrue(self.pump.join(20))
-        self.assertEqual(sorted(pipe.key for pipe in taken), ["x/log", "y/log"])
-        self.assertEqual(threads(), [])
-        for writer in writers.values():
-            writer.write(b"after\n")
-        self.pump = Pumps(self.context, never)
-        for name in ("x/log", "y/log"):
-            self.open(name, name)
-        for pipe in taken:
-            self.assertEqual(filled(pipe.fd), len(b"after\n"))
-            self.pump.add(pipe.key, pipe.fd, pipe.pid, pipe.source)
-        for name in ("x/log", "y/log"):
-            self.assert_shows(b"before\nafter\n", name)
-
-    def test_one_that_hangs_is_not_reached(self):
-        gate, reached = threading.Event(), threading.Event()
-        self.addCleanup(gate.set)
-        self.open("x", "x/log")
-        self.flush()
-        self.pump._lanes["0:2"].do(gate.wait, 60)
-        self.pump.reach(reached.set)
-        self.assertFalse(reached.wait(0.1))
-        gate.set()
-        self.assertTrue(reached.wait(20))
-
     def test_without_a_list_of_what_is_mounted(self):
         self.mounts.side_effect = OSError
         self.open("x", "x/log")
