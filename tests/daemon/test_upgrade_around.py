@@ -205,6 +205,40 @@ class TestPaths(UpgradeCase):
         daemon.ended()
         self.assertFalse(os.path.exists(path))
 
+    def test_a_socket_that_goes(self) -> None:
+        """A rollout for another socket has failed: both are there, and stay."""
+        text = f"""
+[watcher:web]
+cmd = sh -c 'test ! -e {{DIR}}/broken && exec {child("serve", "$(circus.sockets.web)")}'
+use_sockets = True
+min_uptime = 0.1
+[socket:web]
+host = 127.0.0.1
+port = 0
+"""
+        daemon = self.daemon(text)
+        daemon.wire.events.wait("watcher.web.ready", 1)
+        [before] = daemon.call("listsockets")["sockets"]
+        (pid,) = daemon.wire.pids("web")
+        (daemon.folder / "broken").touch()
+        changed = daemon.config.read_text().replace("127.0.0.1\nport = 0", "127.0.0.2\nport = 0")
+        daemon.config.write_text(changed)
+        daemon.wire.client.call("reloadconfig", waiting=True)
+        rows = daemon.call("listsockets")
+        for count, number in enumerate(("9.1", "9.2"), 2):
+            self.upgrade(daemon, self.other(daemon, number))
+            daemon.wire.events.wait("watcher.web.rollback", count)  # tried once more
+            found = daemon.call("listsockets")
+            self.assertEqual(found["sockets"], rows["sockets"])
+            self.assertEqual(found["leaving"], rows["leaving"])
+            self.assertEqual(with_sockets.ask((before["host"], before["port"])), pid)
+        (daemon.folder / "broken").unlink()
+        daemon.call("reloadconfig", waiting=True)
+        [after] = daemon.call("listsockets")["sockets"]
+        (fresh,) = daemon.wire.pids("web")
+        self.assertEqual(with_sockets.ask((after["host"], after["port"])), fresh)
+        self.assertTrue(eventually(lambda: not daemon.call("listsockets")["leaving"]))
+
 
 class TestCgroups(UpgradeCase):
     """The cgroup of each watcher is the same, and known."""
