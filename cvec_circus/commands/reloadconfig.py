@@ -53,8 +53,11 @@ class ReloadConfig(Command):
             return "ok"
         lines = [*_steps(plan["watchers"], "watcher "), *_steps(plan["plugins"], "")]
         for step in plan["sockets"]:
-            was = f", which was {step['source']}," if step["source"] else ""
-            lines.append(f"socket {step['name']}{was}: {SOCKETS[step['action']]}")
+            name, source, action = step["name"], step["source"], SOCKETS[step["action"]]
+            if source == name:
+                action += " by the one of before, which its old processes still serve"
+            was = f", which was {source}," if source not in ("", name) else ""
+            lines.append(f"socket {name}{was}: {action}")
             lines += _changes(step["changes"])
         if plan["circus"]:
             lines.append("[circus]:")

@@ -312,6 +312,8 @@ class Roster(Watchers):
             CARRIED_OUT[type(one)](self, one, wait)
         for watcher, base in given.bases:
             watcher.settings.rebase(base)
+        for watcher in given.settled:
+            watcher.settle(given.cause)
 
     def _quit(self, given: orders.Quit, wait: Wait | None) -> None:
         first_time = not self.closing

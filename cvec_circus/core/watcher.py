@@ -286,6 +286,13 @@ class Watcher:
             self.failed = self.failed._replace(is_over=True)
         self.release(True, False)
 
+    def settle(self, cause: Cause) -> None:
+        """Take note that it is as its configuration wants it: what such an order had failed to
+        bring about is not wanted any more."""
+        failed = self.failed
+        if failed is not None and failed.text and failed.cause.text == cause.text:
+            self.failed = failed._replace(is_over=True)
+
     def withdraw(self, name: str, wid: int, pid: int = 0) -> None:
         """Take back what a hook was asked about a process: its answer decides nothing any more."""
         about = (name, wid, pid)

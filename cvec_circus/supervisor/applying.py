@@ -266,7 +266,10 @@ class Application:
             made.append(orders.Reload([counting], self.cause))  # it gets the sockets at its start
         if starts:
             made.append(orders.Start(starts, self.cause, beside=True))
-        return orders.Configure(made, bases, self.cause)
+        touched = {fold(step.name) for step in steps if not step.is_idle}
+        watchers = self._roster.watchers()
+        settled = [one for one in watchers if one.failed and fold(one.name) not in touched]
+        return orders.Configure(made, bases, self.cause, settled)
 
     def _counting(self) -> Watcher | None:
         """Return the watcher of the statistics, which has every socket; None without one."""

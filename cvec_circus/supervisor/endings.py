@@ -258,6 +258,10 @@ class Reaper:
         if not is_watched:
             self._loop.post(self._exited.append, pid)
 
+    def left_by_checks(self, name: str) -> list[str]:
+        """See `Outsiders.left_by_checks`."""
+        return self._outsiders.left_by_checks(name)
+
     def kill_attended(self, pid: int) -> None:
         """Send SIGKILL to the process group of a child that is attended."""
         if pid in self._attended:

@@ -109,7 +109,7 @@ class Families:
             return family, family.watcher
         if found.mark is None or found.is_of_hook:
             return None, None
-        family = self._by_slot.get(found.mark)
+        family = self._by_slot.get(found.slot or ("", ""))
         if family is not None and family.is_alive and found.start_time:
             if (found.start_time, found.pid) < family.born:
                 family = None

@@ -17,6 +17,7 @@ from cvec_circus.options.expand import expand, expand_words, has_names, watcher_
 from cvec_circus.options.typed import WatcherOptions
 from cvec_circus.options.words import split
 from cvec_circus.sockets.registry import Loan, command_texts, texts
+from cvec_circus.supervisor.walker import OF_CHECK
 from cvec_circus.system.launch import MARK, LaunchSpec
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Template:
             argv: The program.
             env: Variables beside those of the watcher.
         """
-        variables = {**self._env, **env, MARK: self._mark(wid)}
+        variables = {**self._env, **env, MARK: f"{self._mark(wid)}{OF_CHECK}"}
         nofile = self._nofile
         spec = self._spec._replace(argv=argv, env=variables, executable=None)
         return spec._replace(limits={}, nofile=nofile, stdin=subprocess.DEVNULL, pdeathsig=0)

@@ -87,6 +87,11 @@ class Outsiders:
         is_ours = outsider is not None and outsider.watcher is not None
         return is_ours or session in self._families.by_pid
 
+    def left_by_checks(self, name: str) -> list[str]:
+        """Name the processes that checks of a watcher have left, and that have not ended."""
+        kept = [one for one in self._by_pid.values() if one.found.is_of_check]
+        return [one.name for one in kept if one.found.mark and one.found.mark[0] == name]
+
     # -- where one comes from
 
     def take(self, found: Found) -> None:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from cvec_circus import logger
 from cvec_circus.base.loop import Loop
 from cvec_circus.base.readers import Readers
 from cvec_circus.base.timers import Timer
@@ -24,7 +25,14 @@ MOST = 32
 MOST_OF_ONE = 8
 """How many of these for one watcher: when its programs hang, those of others go on."""
 
+MOST_LEFT = 8
+"""How many processes the programs of one watcher may leave outside their groups: then no other one
+runs until some of these have ended."""
+
 BLOCK = 64 * 1024
+SHOWN = 3
+"""How many of them are named."""
+
 TAIL = 4096
 """How many of the last bytes of output are kept."""
 
@@ -87,6 +95,7 @@ class Programs:
         self._running: set[ProgramRun] = set()
         self._waiting: dict[str, deque[ProgramRun]] = {}  # by the owner whose turn is longest ago
         self._counts: Counter[str] = Counter()  # of those that run, by owner
+        self._full: set[str] = set()  # the owners that have left too many, which was said
 
     def begin(self, order: Order) -> ProgramRun:
         """Run a program soon; its result is given in a later turn."""
@@ -113,6 +122,11 @@ class Programs:
 
     def _start(self, run: ProgramRun) -> None:
         run.began = self.now()
+        if left := self._left_behind(run.order.owner):
+            run.is_over = True
+            run.order.over()
+            run.answer("", f"cannot check: {left}", is_void=True)
+            return
         try:
             self._launch(run)
         except (OSError, ValueError, MemoryError) as error:
@@ -123,6 +137,19 @@ class Programs:
             run.answer(
                 "" if is_void else text, f"cannot check: {text}" if is_void else text, is_void
             )
+
+    def _left_behind(self, owner: str) -> str:
+        """Say which processes earlier programs of a watcher have left, if these are too many."""
+        left = self._reaper.left_by_checks(owner)
+        if len(left) < MOST_LEFT:
+            self._full.discard(owner)
+            return ""
+        named = f"{', '.join(left[:SHOWN])}{', ...' if len(left) > SHOWN else ''}"
+        text = f"earlier runs have left {len(left)} processes behind: {named}"
+        if owner not in self._full:
+            self._full.add(owner)
+            logger.warning("%s: its checks run no program: %s", owner, text)
+        return text
 
     def _launch(self, run: ProgramRun) -> None:
         spec = run.order.spec()

@@ -23,6 +23,10 @@ KNOWN_TIMEOUT = 0.05
 """The same where its cgroup tells the watcher, and only the slot is missing."""
 
 
+OF_CHECK = "+check"
+"""What follows the slot in the mark of a program that checks a process."""
+
+
 class Found(NamedTuple):
     """A process that is no leader, as it was found. Immutable."""
 
@@ -32,14 +36,24 @@ class Found(NamedTuple):
     session: int
     pgrp: int
     mark: tuple[str, str] | None = None
-    """The watcher's name and the slot in its environment, "hook" for a hook's program; of one
-    without, the watcher's name by its cgroup, and "". None when there is nothing of this daemon's
-    life, or it was not looked for."""
+    """The watcher's name and the slot in its environment, "hook" for a hook's program, a slot and
+    `OF_CHECK` for one that checks the process in it; of one without, the watcher's name by its
+    cgroup, and "". None when there is nothing of this daemon's life, or it was not looked for."""
 
     @property
     def is_of_hook(self) -> bool:
         """Whether it comes from a hook's program."""
         return self.mark is not None and self.mark[1] == "hook"
+
+    @property
+    def is_of_check(self) -> bool:
+        """Whether it comes from a program that checks a process."""
+        return self.mark is not None and self.mark[1].endswith(OF_CHECK)
+
+    @property
+    def slot(self) -> tuple[str, str] | None:
+        """The watcher's name and the slot, whether the process in it or a check has left it."""
+        return self.mark and (self.mark[0], self.mark[1].removesuffix(OF_CHECK))
 
     @property
     def is_of_cgroup(self) -> bool:

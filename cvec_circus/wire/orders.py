@@ -124,6 +124,7 @@ class Configure(NamedTuple):
     orders: Sequence[Any]  # in the order in which they are given
     bases: Sequence[tuple[Watcher, Mapping[str, Any]]]  # each watcher's configured options
     cause: Cause
+    settled: Sequence[Watcher] = ()  # those that are as the configuration wants them
 
 
 class Quit(NamedTuple):

@@ -70,8 +70,14 @@ class TestFailure(ReloadCase):
             self.fails(SOCKET % ("web", port))
         self.assertTrue(eventually(lambda: not connects(ports[0])))  # nobody has served it
         self.broken.touch()
-        plan = self.reload(BREAKS + SOCKET % ("web", self.port))
+        self.assertIn("the last rollout failed: ", self.served.call("status", name="web")["reason"])
+        self.write(BREAKS + SOCKET % ("web", self.port))
+        dry = self.served.ctl("reloadconfig", "--dry-run").stdout
+        said = "replaced by the one of before, which its old processes still serve"
+        self.assertIn(f"socket web: {said}\n", dry)
+        plan = self.reload()
         self.assertEqual((plan["watchers"], self.pids("web")), ([], [self.pid]))
+        self.assertNotIn("reason", self.served.call("status", name="web"))
         self.assertEqual(ask(self.port), self.pid)
         self.assertTrue(eventually(lambda: not connects(ports[1])))
 

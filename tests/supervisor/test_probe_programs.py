@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import unittest
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 from cvec_circus import logger
+from cvec_circus.base.clock import SYSTEM
 from cvec_circus.supervisor import endings, probe_programs
 from cvec_circus.system import accounts, exits
 from tests.supervisor.test_probes import FAST
@@ -159,6 +161,37 @@ class ExecTest(ProbeCase):
         self.stop(process)
         self.until(lambda: self.is_over(process))
         self.assertEqual([one.pid for one in self.strays["web"]], [pid])
+
+    def test_what_leaves_its_session_at_each_run_is_bounded(self) -> None:
+        """No other run before they have ended; and that is no failure of what is checked."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "pids")
+            leaves = f'setsid sh -c "echo \\$\\$ >> {path}; exec sleep 1000" &'
+            count = f"$(wc -l < {path})"
+            script = f"n={count}; {leaves} until test {count} -gt $n; do :; done"
+            path.touch()
+            watcher = self.check(f"sh -c '{script}; exit 1'")
+            with self.assertLogs("cvec_circus", "WARNING") as logs:
+                process = self.start(watcher)
+                self.until(lambda: "left" in self.row(process, "a")["answer"])
+                said = self.row(process, "a")
+                deadline = SYSTEM.monotonic() + 1.0
+                self.until(lambda: SYSTEM.monotonic() > deadline)
+            pids = [int(line) for line in path.read_text().split()]
+            self.assertRegex(
+                said["answer"], r"^cannot check: earlier runs have left \d+ processes be"
+            )
+            self.assertLess(len(pids), 2 * probe_programs.MOST_LEFT)
+            (told,) = [line for line in logs.output if "its checks run no program" in line]
+            self.assertIn("(sleep), ...", told)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            self.until(lambda: len(path.read_text().split()) > len(pids))
+            self.release(watcher, process)
+            self.stop(process)
+            self.until(lambda: self.is_over(process))
+            for one in self.strays["web"]:
+                os.kill(one.pid, signal.SIGKILL)
 
     def test_old_ones_are_forgotten(self) -> None:
         with mock.patch.object(endings, "MOST_REMEMBERED", 3):
