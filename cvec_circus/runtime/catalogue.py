@@ -21,6 +21,7 @@ from cvec_circus.exc import PluginError
 from cvec_circus.options.nearest import did_you_mean
 from cvec_circus.options.renamed import ours
 from cvec_circus.runtime.plugin import CircusPlugin
+from cvec_circus.system.importing import called
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -181,14 +182,11 @@ def _import(name: str, module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        hint = ""
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             if f"{module}.".startswith(f"{error.name}."):
                 reason = f"there is no module {error.name}"
                 raise PluginError(f"cannot import {name}: {reason}") from None
-            if error.name.partition(".")[0] == "circus":
-                hint = "; it is called cvec_circus here"
-        raise PluginError(f"cannot import {name}: {_describe(error)}{hint}") from error
+        raise PluginError(f"cannot import {name}: {_describe(error)}{called(error)}") from error
 
 
 def _describe(error: BaseException) -> str:

@@ -13,6 +13,8 @@ import threading
 import traceback
 from types import ModuleType
 
+from cvec_circus.system.modules import CALLED
+
 _extending = threading.Lock()
 
 
@@ -51,7 +53,13 @@ def why(error: BaseException) -> str:
             is_users = True  # from here on
         elif is_users and name != importlib.__file__ and not name.startswith("<frozen "):
             where = f" ({name}:{number})"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{called(error)}{where}"
+
+
+def called(error: BaseException) -> str:
+    """Return what to say of a module of Circus that is not there, "" of any other error."""
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    return CALLED if missing.partition(".")[0] == "circus" else ""
 
 
 def _module(place: str, inner: str) -> tuple[ModuleType, str]:

@@ -11,6 +11,9 @@ from importlib.machinery import ModuleSpec, PathFinder
 _UNFORESEEN = re.compile(r"import\s+\*|__getattr__|__path__|globals\(|setattr\(|exec\(")
 """What gives a module names that its text does not have."""
 
+_RENAMED = re.compile(r"^(import|from) circus\b", re.MULTILINE)
+CALLED = "; it is called cvec_circus here"
+
 
 def why_not(dotted: str, folders: Sequence[str]) -> str:
     """Return why a dotted name cannot be loaded, "" if it may be.
@@ -30,10 +33,12 @@ def why_not(dotted: str, folders: Sequence[str]) -> str:
         name = ".".join(names[: number + 1])
         inner = within and PathFinder.find_spec(name, list(within))
         if not inner:
-            if _may_have(spec, names[number]):
-                return ""
             where = spec.origin if spec.has_location else ".".join(names[:number])
-            return f"there is no {names[number]} in {where}"
+            if not _may_have(spec, names[number]):
+                return f"there is no {names[number]} in {where}"
+            if _RENAMED.search(_text(spec)) and _top("circus", folders) is None:
+                return f"{where} imports circus, which is not installed{CALLED}"
+            return ""
         spec = inner
     return ""
 
@@ -49,11 +54,16 @@ def _may_have(spec: ModuleSpec, name: str) -> bool:
     """Return whether a module that is not imported may have a name."""
     if spec.submodule_search_locations is not None and spec.origin is None:
         return False  # a folder without __init__.py
+    text = _text(spec)
+    return not text or bool(re.search(rf"\b{re.escape(name)}\b", text) or _UNFORESEEN.search(text))
+
+
+def _text(spec: ModuleSpec) -> str:
+    """Return the text of a module, "" if it is in C, in an archive or not for us to read."""
     if not spec.has_location or not str(spec.origin).endswith(".py"):
-        return True  # in C, or in an archive
+        return ""
     try:
         with open(str(spec.origin), encoding="utf-8", errors="replace") as file:
-            text = file.read()
+            return file.read() or "#"
     except OSError:
-        return True  # not for us to read
-    return bool(re.search(rf"\b{re.escape(name)}\b", text) or _UNFORESEEN.search(text))
+        return ""

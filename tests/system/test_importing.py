@@ -6,6 +6,7 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from cvec_circus.system import importing
 
@@ -83,6 +84,9 @@ class ImportingTest(unittest.TestCase):
             with self.subTest(text):
                 self.write(faulty, text)
                 self.assertEqual(self.why(f"{faulty}.name"), why)
+        with mock.patch.dict(sys.modules, {"circus": None}):
+            said = self.why("circus.plugins.Mine")
+        self.assertTrue(said.endswith("; it is called cvec_circus here"), said)
         why = "ModuleNotFoundError: No module named 'cvec_no_such'"
         self.assertEqual(self.why("cvec_no_such.name"), why)
 

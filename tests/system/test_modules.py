@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unittest
+from unittest import mock
 
 from cvec_circus.system.modules import why_not
 from tests.support.daemon import folder
@@ -54,6 +55,18 @@ class TestWhyNot(unittest.TestCase):
             ("plain.hook.hook", "hook", "plain"),
         ):
             self.assertEqual(self.why_not(dotted), f"there is no {name} in {where}", dotted)
+
+    def test_what_was_written_for_circus(self) -> None:
+        self.write("old", "from circus import logger\ndef hook(**facts): return True\n")
+        self.write("both", "try:\n    import circus\nexcept ImportError:\n    hook = None\n")
+        said = "imports circus, which is not installed; it is called cvec_circus here"
+        with mock.patch("cvec_circus.system.modules.importlib.util.find_spec", return_value=None):
+            self.assertEqual(self.why_not(f"{HERE}.old.hook"), f"FOLDER/{HERE}/old.py {said}")
+            self.assertEqual(self.why_not(f"{HERE}.both.hook"), "")
+        (self.folder / "circus").mkdir()
+        (self.folder / "circus" / "__init__.py").touch()
+        with mock.patch("cvec_circus.system.modules.importlib.util.find_spec", return_value=None):
+            self.assertEqual(self.why_not(f"{HERE}.old.hook"), "")
 
     def test_only_where_modules_are_looked_for(self) -> None:
         self.assertEqual(why_not(f"{HERE}.hooks.hook", []), f"there is no module {HERE}")
