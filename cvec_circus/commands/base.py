@@ -358,7 +358,7 @@ class Command(MessageMaker):
         return reply
 
     def words(self, reply: Fields) -> str | Table:
-        """Render a reply that is no error for people."""
+        """Render a reply that is not an error for people."""
         return "ok"
 
     def script(self, reply: Fields) -> str | Table:

@@ -32,7 +32,7 @@ class Graph(Command):
         form = switches.get("format", "text")
         if form not in FORMATS:
             near = did_you_mean(form, FORMATS) or f": write {', '.join(FORMATS)}"
-            raise ArgumentError(f"--format {form} is no format{near}")
+            raise ArgumentError(f"--format {form} is not a format{near}")
         return super().message(args, switches)
 
     def chosen(self, reply: Fields, local: Mapping[str, Any], is_terminal: bool) -> Fields:

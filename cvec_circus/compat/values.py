@@ -39,7 +39,7 @@ def bytes2human(n: int) -> str:
     """Return a number of bytes as people write it: 1519616 is "1.45M".
 
     Raises:
-        TypeError: It is no whole number.
+        TypeError: It is not a whole number.
     """
     if not isinstance(n, int):
         raise TypeError(f"{n!r} is not a number of bytes")

@@ -267,11 +267,13 @@ def read(folder: StateDir) -> Heritage | None:
         head, entries = found
         here = place_of_birth()
         if head.boot != here[0]:
-            logger.info("%s is of another boot; nothing of it runs", folder.file(ledger.FILE))
+            logger.info(
+                "%s is from before this boot; none of its processes run", folder.file(ledger.FILE)
+            )
             folder.put_aside(ledger.FILE)
             return None
         if head.namespace != here[1]:
-            raise LedgerError("it is of another namespace of pids, as of another container")
+            raise LedgerError("it is from another pid namespace, such as another container's")
         return Heritage(head, entries)
     except LedgerError as error:
         reason = str(error)
@@ -287,7 +289,7 @@ def read(folder: StateDir) -> Heritage | None:
         aside = f"it is now {folder.put_aside(ledger.FILE)}"
     except OSError as error:
         aside = f"it cannot be put aside: {error.strerror}"
-    logger.error("%s: %s; no process is taken over, and %s", path, reason, aside)
+    logger.error("%s: %s; no process is adopted, and %s", path, reason, aside)
     return None
 
 

@@ -241,7 +241,7 @@ class WatcherCgroups(Cgroups):
             self._loop.call_later(CLAIM_TIMEOUT, self._give_up, watcher, kept, now)
 
     def _give_up(self, watcher: Watcher, kept: _Cgroup, seen_at: float) -> None:
-        """Say what was killed that is no leader: no death of a process tells of it."""
+        """Say what was killed that is not a leader: no death of a process tells of it."""
         others = [at for at in kept.unclaimed if at <= seen_at]
         if others:
             del kept.unclaimed[: len(others)]

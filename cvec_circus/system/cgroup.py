@@ -315,7 +315,7 @@ class Tree:
                 if os.path.isdir(self.folder):
                     return
             self._unlock()
-        raise _refusal(f"{self.folder} is removed by another program again and again")
+        raise _refusal(f"{self.folder} keeps being removed by another program")
 
     def _unlock(self) -> None:
         if self._lock >= 0:

@@ -16,7 +16,7 @@ from tests.support.hurry import hurried
 NIGHTLY = bool(os.environ.get("CVEC_CIRCUS_NIGHTLY"))
 
 SLEEP = "[watcher:a]\ncmd = sleep 1000\nautostart = False\n"
-FIRST = "the supervisor thread has not gone on for "
+FIRST = "the supervisor thread has been stuck for "
 
 
 class Hang(Fault):
