@@ -94,7 +94,7 @@ def parse_env_str(env_str: str) -> dict[str, str]:
     """Return the variables in a text such as "A=1,B=$HOME"; see `parse_env_dict`.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text has another form.
     """
     return parse_env_dict(to_environment(env_str))
 

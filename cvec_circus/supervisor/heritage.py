@@ -1,6 +1,6 @@
 """What an earlier daemon has left: its ledger, and the processes that are still the ones in it.
 
-All of this happens before the loop runs, and nothing is touched: processes are looked at only.
+All of this happens before the loop runs. Processes are looked at, and none is touched.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TICK = 0.02
 
 
 class Confirmed(NamedTuple):
-    """A process that is the one of the ledger. Immutable."""
+    """A process that is certainly the one in the ledger. Immutable."""
 
     pid: int
     fd: int  # its pidfd
@@ -132,7 +132,7 @@ class Heritage:
     # -- what the daemon had no time to write down
 
     def _find_unwritten(self, watchers: dict[int, Any]) -> None:
-        """Find processes that were started, and not written down: by their marks.
+        """Find, by their marks, processes that were started and not written down.
 
         An intent says that there may be one. Without the intents of the last moment, because a
         thread writes, each slot may have one that is younger than the last line.
@@ -217,7 +217,7 @@ class Heritage:
         self._confirmed.clear()
 
     def taken(self) -> None:
-        """Note that the pidfds are others' now."""
+        """Note that others own the pidfds now."""
         self._confirmed.clear()
 
 
@@ -258,7 +258,7 @@ def read(folder: StateDir) -> Heritage | None:
     aside, and the log says why.
 
     Raises:
-        CircusError: The system is short of something: later it may be possible.
+        CircusError: The system is short of something: a later attempt may succeed.
     """
     try:
         found = ledger.read(folder)
@@ -294,7 +294,7 @@ def read(folder: StateDir) -> Heritage | None:
 
 
 def place_of_birth() -> tuple[str, int]:
-    """Return the id of this boot, and the number of our namespace of pids.
+    """Return the id of this boot, and the number of our pid namespace.
 
     Raises:
         OSError: There is no /proc.
@@ -305,7 +305,7 @@ def place_of_birth() -> tuple[str, int]:
 
 
 def _environment(pid: int, until: float) -> bytes | None:
-    """Return the environment of a process, which is empty for a moment amid an exec."""
+    """Return the environment of a process, which is empty for a moment during an exec."""
     while (found := proctable.environment(pid)) == b"" and SYSTEM.monotonic() < until:
         select.select([], [], [], 0.002)
     return found

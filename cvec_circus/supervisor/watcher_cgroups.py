@@ -53,7 +53,7 @@ class WatcherCgroups(Cgroups):
 
     Args:
         tree: The daemon's.
-        limits: Does what may take long.
+        limits: Does what may take a while.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class WatcherCgroups(Cgroups):
         return changed
 
     def limit(self, watcher: Watcher) -> None:
-        """See `Cgroups.limit`. To lower one may take long, so another thread does it."""
+        """See `Cgroups.limit`. Lowering one may take a while, so another thread does it."""
         kept = self._kept.get(watcher)
         if kept is None and watcher.places.slots:
             kept = self._found(watcher)
