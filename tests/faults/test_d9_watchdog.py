@@ -47,7 +47,7 @@ class TestWatchdog(DaemonCase):
                 while True:
                     self.assertIn(b"=", manager.recv(100))
             told = ""
-            while "goes on again" not in told:
+            while "runs again" not in told:
                 told += f"{daemon.log.next()}\n"
                 self.assertNotIn(FIRST, told)
         for expected in ("thread supervisor:", "thread log:", "in _spawn"):
