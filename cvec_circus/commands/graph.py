@@ -17,13 +17,14 @@ MISSING = "missing"
 PART = "part of it"
 """What a watcher needs of one that it is part of."""
 
+_FORMS = ("text", "mermaid", "dot", "json")
 _FORMAT = "How to draw it: text, mermaid, dot or json. `text` by default."
 
 
 class Graph(Command):
     name = "graph"
     doc = "Draw which watcher waits for which."
-    local = (Switch("format", "format", None, _FORMAT),)
+    local = (Switch("format", "format", None, _FORMAT, _FORMS),)
 
     def execute(self, call: Call) -> Fields | None:
         return {"watchers": call.target.graph()}
@@ -148,10 +149,7 @@ def _escaped(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-FORMATS: dict[str, Callable[[Watchers], str]] = {
-    "text": draw_text,
-    "mermaid": draw_mermaid,
-    "dot": draw_dot,
-    "json": draw_json,
-}
+FORMATS: dict[str, Callable[[Watchers], str]] = dict(
+    zip(_FORMS, (draw_text, draw_mermaid, draw_dot, draw_json))
+)
 """What draws each format."""
